@@ -1,0 +1,21 @@
+"""All benchmarks, one after the other: `make bench`."""
+
+import subprocess
+import sys
+
+NAMES = ["expressions", "stream", "api", "scheduler"]
+
+
+def main() -> int:
+    failed = []
+    for name in NAMES:
+        print(f"\n== {name}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
+            failed.append(name)
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}")
+    return len(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

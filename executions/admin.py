@@ -1,0 +1,280 @@
+"""The pages of executions, and what the pages of triggers say about them."""
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_POST
+
+from executions.dispatchers import DispatchError
+from executions.models import TriggerExecution
+from executions.requests import run_now
+from executions.runner import TriggerBusyError
+from moca.admin import ModelAdmin, actor, link_to, list_of
+from moca.display import (
+    NOTHING,
+    badge,
+    duration,
+    exact,
+    excerpt,
+    relative,
+    short_time_tag,
+    time_tag,
+)
+from triggers import admin as triggers_admin
+from triggers.admin import RESULT_KINDS
+from triggers.models import RunStatus, Trigger
+
+LATEST = 10
+NOT_RUN = (TriggerBusyError, DispatchError)
+post_only = method_decorator([require_POST, csrf_protect])
+
+
+def status_badge(execution: TriggerExecution) -> SafeString:
+    """The execution's status."""
+    status = RunStatus(execution.status)
+    waiting = status == RunStatus.RUNNING and not execution.attempt
+    return badge(RESULT_KINDS[status], "Waiting" if waiting else str(status.label))
+
+
+def took(execution: TriggerExecution) -> str:
+    """How long the run took."""
+    return NOTHING if execution.duration_ms is None else duration(execution.duration_ms)
+
+
+@admin.register(Trigger)
+class TriggerAdmin(triggers_admin.TriggerAdmin):
+    actions = [*triggers_admin.TriggerAdmin.actions, "run_now"]
+    refusals = (*triggers_admin.TriggerAdmin.refusals, *NOT_RUN)
+
+    def runs_url(self, trigger: Trigger) -> str:
+        return list_of(TriggerExecution, q=trigger.pk)
+
+    def last_run_url(self, trigger: Trigger) -> str:
+        if not trigger.last_execution_id:
+            return self.runs_url(trigger)
+        return link_to(TriggerExecution, trigger.last_execution_id)
+
+    @admin.action(permissions=["change"], description="Run now")
+    def run_now(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
+        def run(trigger: Trigger) -> bool:
+            run_now(trigger, by=actor(request))
+            return True
+
+        self.act_on_each(request, queryset, run, "started")
+
+    def get_urls(self) -> list[URLPattern]:
+        run = self.admin_site.admin_view(self.run_view)
+        return [
+            path("<path:object_id>/run/", run, name="triggers_trigger_run"),
+            *super().get_urls(),
+        ]
+
+    @post_only
+    def run_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Run the trigger now, and go to the run."""
+        trigger = self.get_object(request, unquote(object_id))
+        if trigger is None:
+            raise Http404
+        if not self.has_change_permission(request, trigger):
+            raise PermissionDenied
+        return _run_and_show(self, request, trigger)
+
+    def overview(self, trigger: Trigger) -> dict[str, Any]:
+        latest = TriggerExecution.objects.of_trigger(trigger)[:LATEST]
+        rows = [_summary(execution) for execution in latest.defer("output_tail", "event_payload")]
+        return {
+            **super().overview(trigger),
+            "executions": rows,
+            "executions_url": self.runs_url(trigger),
+        }
+
+
+def _run_and_show(
+    model_admin: ModelAdmin,
+    request: HttpRequest,
+    trigger: Trigger,
+    *,
+    replayed: TriggerExecution | None = None,
+) -> HttpResponse:
+    try:
+        execution = run_now(trigger, by=actor(request), replayed=replayed)
+    except NOT_RUN as error:
+        model_admin.message_user(request, str(error), messages.WARNING)
+        shown = replayed or trigger
+        return HttpResponseRedirect(link_to(type(shown), shown.pk))
+    return HttpResponseRedirect(link_to(TriggerExecution, execution.pk))
+
+
+def _summary(execution: TriggerExecution) -> dict[str, Any]:
+    now = timezone.now()
+    execution.close_if_lost(now)
+    return {
+        "url": link_to(TriggerExecution, execution.pk),
+        "status": status_badge(execution),
+        "started": exact(execution.started_at),
+        "ago": relative(execution.started_at, now),
+        "took": took(execution),
+        "source": execution.get_source_display(),
+        "said": excerpt(execution.error or execution.output, 100),
+    }
+
+
+class ExecutionList(ChangeList):
+    """A page of executions, with the names of their triggers; lost runs show as failed."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        ids = {execution.trigger_id for execution in self.result_list}
+        names = {
+            trigger.pk: trigger.name for trigger in Trigger.objects.filter(pk__in=ids).only("name")
+        }
+        now = timezone.now()
+        for execution in self.result_list:
+            execution.close_if_lost(now)
+            execution.trigger_name = names.get(execution.trigger_id)
+
+
+@admin.register(TriggerExecution)
+class ExecutionAdmin(ModelAdmin):
+    list_display = ["state", "trigger", "source", "due", "started", "took", "said"]
+    list_filter = ["status", "source"]
+    search_fields = ["trigger_id__exact", "id__exact"]
+    search_help_text = "The whole id of an execution or of a trigger."
+    sortable_by = ()
+
+    # The list
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ExecutionList
+
+    @admin.display(description="status")
+    def state(self, execution: TriggerExecution) -> SafeString:
+        return status_badge(execution)
+
+    @admin.display(description="trigger")
+    def trigger(self, execution: TriggerExecution) -> str:
+        return _trigger_link(execution.trigger_id, getattr(execution, "trigger_name", None))
+
+    @admin.display(description="due")
+    def due(self, execution: TriggerExecution) -> str:
+        due = execution.scheduled_at
+        return short_time_tag(due, timezone.now()) if due else NOTHING
+
+    @admin.display(description="started")
+    def started(self, execution: TriggerExecution) -> str:
+        return time_tag(execution.started_at, timezone.now())
+
+    @admin.display(description="took")
+    def took(self, execution: TriggerExecution) -> str:
+        return took(execution)
+
+    @admin.display(description="error or output")
+    def said(self, execution: TriggerExecution) -> str:
+        return excerpt(execution.error or execution.output, 120) or NOTHING
+
+    # The page of one execution
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        execution: TriggerExecution = context["original"]
+        now = timezone.now()
+        execution.close_if_lost(now)
+        trigger = Trigger.objects.filter(pk=execution.trigger_id).first()
+        context |= {
+            "title": f"Run of {trigger.name}" if trigger else "Run of a deleted trigger",
+            "subtitle": None,
+            "execution": execution,
+            "status": status_badge(execution),
+            "facts": _facts(execution, trigger, now),
+            "output": execution.said.text,
+            "payload": _pretty(execution.event_payload),
+            "may_replay": trigger is not None and request.user.has_perm("triggers.change_trigger"),
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_urls(self) -> list[URLPattern]:
+        replay = self.admin_site.admin_view(self.replay_view)
+        name = "executions_triggerexecution_replay"
+        return [path("<path:object_id>/replay/", replay, name=name), *super().get_urls()]
+
+    @post_only
+    def replay_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Send the execution's event again, and go to the new run."""
+        if not request.user.has_perm("triggers.change_trigger"):
+            raise PermissionDenied
+        execution = self.get_object(request, unquote(object_id))
+        if execution is None:
+            raise Http404
+        trigger = Trigger.objects.filter(pk=execution.trigger_id).first()
+        if trigger is None:
+            self.message_user(request, "The trigger of this run is deleted.", messages.WARNING)
+            return HttpResponseRedirect(link_to(TriggerExecution, execution.pk))
+        return _run_and_show(self, request, trigger, replayed=execution)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def _trigger_link(trigger_id: str, name: str | None) -> str:
+    if name is None:
+        return format_html('{} <span class="fine">deleted</span>', trigger_id)
+    return format_html('<a href="{}">{}</a>', link_to(Trigger, trigger_id), name)
+
+
+def _facts(execution: TriggerExecution, trigger: Trigger | None, now: Any) -> list[tuple[str, str]]:
+    """What is known of a run, but for its texts; facts that are not known are left out."""
+    usage = execution.usage if isinstance(execution.usage, dict) else {}
+    replayed = execution.replay_of
+    facts = [
+        ("Trigger", _trigger_link(execution.trigger_id, trigger.name if trigger else None)),
+        ("Source", execution.get_source_display()),
+        ("Replay of", replayed and _execution_link(replayed)),
+        ("Due", execution.scheduled_at and time_tag(execution.scheduled_at, now)),
+        ("Started", time_tag(execution.started_at, now)),
+        ("Ended", execution.completed_at and time_tag(execution.completed_at, now)),
+        ("Took", execution.duration_ms is not None and took(execution)),
+        ("Attempt", execution.attempt and str(execution.attempt)),
+        ("Tokens", usage and _tokens(usage)),
+        ("Output", f"{execution.output_bytes:,} bytes"),
+        ("User", execution.user_id),
+        ("Session", execution.session_id),
+        ("Agent's request", execution.request_id),
+        ("Execution", execution.pk),
+    ]
+    return [(name, str(value)) for name, value in facts if value]
+
+
+def _execution_link(key: str) -> str:
+    return format_html('<a href="{}">{}</a>', link_to(TriggerExecution, key), key)
+
+
+def _tokens(usage: dict[str, Any]) -> str:
+    words = {"inputTokens": "in", "outputTokens": "out"}
+    return ", ".join(f"{usage[key]} {word}" for key, word in words.items() if key in usage)
+
+
+def _pretty(payload: str) -> str:
+    try:
+        return json.dumps(json.loads(payload), ensure_ascii=False, indent=2)
+    except ValueError:
+        return payload

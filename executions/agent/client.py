@@ -1,0 +1,303 @@
+"""One call of the agent's `/invocations`, from a prompt to a reply."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import string
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote as percent_encode
+from urllib.parse import unquote
+
+import httpx
+
+from executions.agent.connection import (
+    CONNECT_TIMEOUT,
+    Deadline,
+    new_http,
+    post,
+    quote,
+    read_body,
+    refusal,
+    with_retries,
+)
+from executions.agent.errors import AgentError
+from executions.agent.output import Output
+from executions.agent.stream import Reply, read_answer
+from executions.agent.tokens import Tokens
+
+IDLE_TIMEOUT = 120.0
+
+# More than is quoted, so that what is taken out of it leaves enough.
+_ERROR_BYTES = 16 * 1024
+# Seconds that an agent has for closing its stream after its completion event.
+_FAREWELL = 1.0
+_LETTERS_AND_DIGITS = string.ascii_letters + string.digits
+_RUNTIME_PATH = re.compile(r"(.*/runtimes/)(arn(?::|%3a).+?)(?:/invocations)?/?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """What an agent is asked to do; what is None is absent from the request.
+
+    `target_user_id` is the trigger's owner, `session_id` has 33 to 256 characters (see
+    `new_session_id`), `execution_id` lets the agent recognise a request that it has seen.
+    `trace_id` is a whole X-Amzn-Trace-Id header; without it Lambda's own or a new one is sent.
+    """
+
+    prompt: str = field(repr=False)
+    target_user_id: str
+    session_id: str
+    execution_id: str
+    agent_id: str | None = None
+    model_id: str | None = None
+    storage_path: str | None = None
+    enabled_tools: list[str] | None = None
+    system_prompt: str | None = field(default=None, repr=False)
+    mcp_config: dict[str, Any] | None = field(default=None, repr=False)
+    trace_id: str | None = None
+
+    def body(self) -> bytes:
+        """The request's body, JSON in ASCII."""
+        values = {
+            "prompt": self.prompt,
+            "targetUserId": self.target_user_id,
+            "sessionId": self.session_id,
+            "agentId": self.agent_id,
+            "modelId": self.model_id,
+            "storagePath": self.storage_path,
+            "enabledTools": self.enabled_tools,
+            "systemPrompt": self.system_prompt,
+            "mcpConfig": self.mcp_config,
+        }
+        return json.dumps({k: v for k, v in values.items() if v is not None}).encode()
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers that differ between runs; raises AgentError for what no header can hold."""
+        trace_id = self.trace_id or os.environ.get("_X_AMZN_TRACE_ID") or new_trace_id()
+        values = {
+            "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id": self.session_id,
+            "X-Amzn-Trace-Id": trace_id,
+            "Idempotency-Key": self.execution_id,
+        }
+        for name, value in values.items():
+            if not (value.isascii() and value.isprintable()):
+                message = f"the value of {name} holds characters that a header cannot: correct it"
+                raise AgentError(message, kind="configuration")
+        return [(name.encode(), value.encode()) for name, value in values.items()]
+
+
+_FIXED_HEADERS = [
+    (b"Content-Type", b"application/json"),
+    (b"Accept", b"application/x-ndjson"),
+    (b"Accept-Encoding", b"identity"),
+    (b"User-Agent", b"moca-triggers"),
+    (b"X-Amzn-Bedrock-AgentCore-Runtime-Session-Type", b"event"),
+]
+
+
+class AgentClient:
+    """Calls one agent. Safe to share between threads; close it after use.
+
+    `url` is completed by `agent_url`. `connect_timeout` and `idle_timeout` (between two pieces
+    of the answer, and before the first) are in seconds. `http` is used in place of a client of its
+    own, and then not closed. Raises AgentError for a URL that cannot be called.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        tokens: Tokens,
+        *,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        idle_timeout: float = IDLE_TIMEOUT,
+        http: httpx.Client | None = None,
+    ) -> None:
+        self.url = agent_url(url)
+        self._url = httpx.URL(self.url)
+        self._tokens = tokens
+        self._connect_timeout = connect_timeout
+        self._idle_timeout = idle_timeout
+        self._http = http or new_http(self.url)
+        self._owns_http = http is None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; the client cannot be used afterwards."""
+        if self._owns_http:
+            self._http.close()
+
+    def invoke(
+        self,
+        invocation: Invocation,
+        *,
+        time_limit: float,
+        max_retries: int,
+        on_output: Callable[[Output], None] | None = None,
+    ) -> Reply:
+        """Send the prompt and read the answer to its end, all within `time_limit` seconds.
+
+        A request that did not reach the agent is sent again up to `max_retries` times, and once
+        more with a new token where the agent refuses the first; after the first byte of an answer
+        never. `on_output` is called with the growing output after each piece that brought text;
+        what it raises passes through.
+
+        Raises AgentError, whose `reply` holds what a failed run had said.
+        """
+        content, headers = invocation.body(), _FIXED_HEADERS + invocation.headers()
+        with Deadline(time_limit) as deadline:
+            response = self._send(content, headers, deadline, max_retries)
+            try:
+                chunks = self._chunks(response, deadline)
+                reply = read_answer(chunks, response.headers.get("content-type", ""), on_output)
+                _drain(chunks, deadline)
+                return reply
+            finally:
+                response.close()
+
+    def _send(
+        self, content: bytes, headers: list[tuple[bytes, bytes]], deadline: Deadline, retries: int
+    ) -> httpx.Response:
+        """Send until there is a response of status 200, once more where a token is refused."""
+        renewed = False
+
+        def once() -> httpx.Response:
+            nonlocal renewed
+            token = self._token(deadline)
+            try:
+                return self._open(content, headers, token, deadline)
+            except AgentError as error:
+                if error.status != 401 or token is None or renewed:
+                    raise
+                renewed = True
+                self._tokens.discard(token)
+                if self._token(deadline) == token:
+                    raise
+            return once()
+
+        return with_retries(once, deadline=deadline, max_retries=retries)
+
+    def _token(self, deadline: Deadline) -> str | None:
+        deadline.check()
+        try:
+            return self._tokens.token(timeout=deadline.left)
+        except AgentError as error:
+            if error.kind == "timeout":
+                raise deadline.error(reached=False) from error
+            # It was tried again within its own bounds.
+            error.transient = False
+            raise
+
+    def _open(
+        self,
+        content: bytes,
+        headers: list[tuple[bytes, bytes]],
+        token: str | None,
+        deadline: Deadline,
+    ) -> httpx.Response:
+        """Send once, and return a response of status 200 whose body is unread."""
+        if token is not None:
+            headers = [(b"Authorization", b"Bearer " + token.encode()), *headers]
+        response = post(
+            self._http,
+            self._url,
+            headers=headers,
+            content=content,
+            deadline=deadline,
+            connect_timeout=self._connect_timeout,
+            idle_timeout=self._idle_timeout,
+            who="the agent",
+        )
+        if response.status_code == 200:
+            return response
+        try:
+            body = read_body(response, _ERROR_BYTES)
+        finally:
+            response.close()
+        raise refusal(response, "the agent", quote(body, token))
+
+    def _chunks(self, response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
+        encoded = "content-encoding" in response.headers
+        try:
+            for chunk in response.iter_bytes() if encoded else response.iter_raw():
+                deadline.check(reached=True)
+                yield chunk
+        except httpx.HTTPError as error:
+            deadline.check(reached=True)
+            raise self._interrupted(error) from error
+        # A connection that was shut down may look like the end of an answer without a length.
+        deadline.check(reached=True)
+
+    def _interrupted(self, error: httpx.HTTPError) -> AgentError:
+        if isinstance(error, httpx.TimeoutException):
+            message = f"the agent sent nothing for {self._idle_timeout:g} s"
+            return AgentError(message, kind="timeout", reached=True)
+        if isinstance(error, httpx.DecodingError):
+            message = "the agent's answer cannot be decompressed"
+            return AgentError(message, kind="protocol", reached=True)
+        message = "the agent's stream ended early: the connection broke"
+        return AgentError(message, kind="connection", reached=True)
+
+
+def _drain(chunks: Iterator[bytes], deadline: Deadline) -> None:
+    """Take leave of an agent that has completed: it may take a hang-up for an abort."""
+    deadline.shorten(_FAREWELL)
+    with suppress(AgentError):
+        for _ in chunks:
+            pass
+
+
+def agent_url(url: str) -> str:
+    """The URL to call: with `/invocations` where it has no path, and an ARN percent-encoded.
+
+    Raises AgentError where it is no http or https URL, or holds a user name or password.
+    """
+    try:
+        parsed = httpx.URL(url.strip())
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise _bad_url("is not a valid URL") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise _bad_url("is not an http or https URL")
+    if parsed.userinfo:
+        raise _bad_url("holds a user name or password; use AGENT_AUTH")
+    raw_path, question_mark, query = parsed.raw_path.decode().partition("?")
+    runtime = _RUNTIME_PATH.fullmatch(raw_path)
+    if runtime:
+        arn = percent_encode(unquote(runtime[2]), safe="")
+        raw_path = f"{runtime[1]}{arn}/invocations"
+    elif raw_path in ("", "/"):
+        raw_path = "/invocations"
+    raw_path += question_mark + query
+    return str(parsed.copy_with(raw_path=raw_path.encode(), fragment=None))
+
+
+def _bad_url(reason: str) -> AgentError:
+    return AgentError(f"the agent's URL {reason}: check AGENT_API_URL", kind="configuration")
+
+
+def new_session_id() -> str:
+    """A session id in the one form that every agent takes: 33 letters and digits."""
+    return "".join(secrets.choice(_LETTERS_AND_DIGITS) for _ in range(33))
+
+
+def new_trace_id() -> str:
+    """A trace header of a trace that begins here (AWS X-Ray Developer Guide, "Trace header")."""
+    root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=1"

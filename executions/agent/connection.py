@@ -1,0 +1,305 @@
+"""One HTTP request within a time limit, and when to send it again."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import os
+import random
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from executions.agent.errors import AgentError
+
+CONNECT_TIMEOUT = 10.0
+BODY_BYTES = 2048
+
+# AWS Architecture Blog, "Exponential Backoff And Jitter": full jitter.
+_FIRST_DELAY = 0.5
+_LONGEST_DELAY = 20.0
+
+_TRANSIENT = {429, 502, 503, 504}
+
+T = TypeVar("T")
+
+
+def new_http(url: str) -> httpx.Client:
+    """A client for `url`, safe to share between threads; close it after use.
+
+    Redirects are not followed, because requests carry credentials. Proxies are those of the
+    environment, but never for an address of this machine. A connection serves one request: an
+    idle one that the other side has just closed cannot be told from a lost request, and a run may
+    not be sent twice.
+    """
+    return httpx.Client(
+        verify=_tls(),
+        trust_env=not _is_local(httpx.URL(url).host),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        follow_redirects=False,
+    )
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+class Deadline:
+    """The moment at which a run must be over, kept even while a read is blocked.
+
+    Used as a context manager around the run. HTTP time-outs begin anew with each byte, so an
+    agent that drips would outlive them: at the deadline the connection is shut down instead,
+    which ends the read. After leaving the block nothing happens any more.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._over = False
+        self._socket: socket.socket | None = None
+        self._changed = threading.Condition(threading.Lock())
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._watch, name="agent-deadline", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._changed:
+            self._over = True
+            self._changed.notify()
+        self._replace(None)
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline, never below 0."""
+        return max(self._end - time.monotonic(), 0.0)
+
+    def shorten(self, seconds: float) -> None:
+        """Leave `seconds` at most from now on."""
+        with self._changed:
+            self._end = min(self._end, time.monotonic() + seconds)
+            self._changed.notify()
+
+    def check(self, *, reached: bool = False) -> None:
+        """Raise AgentError when the deadline has passed."""
+        if not self.left:
+            raise self.error(reached=reached)
+
+    def error(self, *, reached: bool) -> AgentError:
+        """The error of a run that took too long."""
+        return AgentError(f"timed out after {self.seconds:g} s", kind="timeout", reached=reached)
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Learn of the connection; httpx calls this as its "trace" extension."""
+        if event.endswith("connect_tcp.complete"):
+            original = info["return_value"].get_extra_info("socket")
+            # A descriptor of our own: shutting down one that httpx has closed meanwhile could hit
+            # another connection which was given the same number.
+            self._replace(socket.socket(fileno=os.dup(original.fileno())))
+
+    def _replace(self, connection: socket.socket | None) -> None:
+        with self._changed:
+            if self._socket is not None:
+                self._socket.close()
+            self._socket = connection
+            if not self.left:
+                self._shut_down()
+
+    def _watch(self) -> None:
+        with self._changed:
+            while self.left and not self._over:
+                self._changed.wait(min(self.left, threading.TIMEOUT_MAX))
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        with suppress(OSError):
+            if self._socket is not None:
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def post(
+    http: httpx.Client,
+    url: httpx.URL,
+    *,
+    headers: list[tuple[bytes, bytes]],
+    content: bytes,
+    deadline: Deadline,
+    connect_timeout: float,
+    idle_timeout: float,
+    who: str,
+) -> httpx.Response:
+    """POST once and return the response with its body unread; close it after use.
+
+    Times are in seconds; `who` names the other side in messages, such as "the agent". Raises
+    AgentError where no response came.
+    """
+    deadline.check()
+    read = min(idle_timeout, deadline.left)
+    connect = min(connect_timeout, deadline.left)
+    request = httpx.Request(
+        "POST",
+        url,
+        headers=headers,
+        content=content,
+        extensions={
+            "timeout": {"connect": connect, "read": read, "write": read, "pool": None},
+            "trace": deadline.trace,
+        },
+    )
+    try:
+        return http.send(request, stream=True)
+    except httpx.HTTPError as error:
+        raise _unanswered(error, deadline, connect=connect, read=read, who=who) from error
+    except UnicodeError as error:
+        message = f"the host name of {who} is not valid: check its URL"
+        raise AgentError(message, kind="configuration") from error
+
+
+def _unanswered(
+    error: httpx.HTTPError, deadline: Deadline, *, connect: float, read: float, who: str
+) -> AgentError:
+    unsent = isinstance(
+        error,
+        httpx.ConnectError
+        | httpx.ConnectTimeout
+        | httpx.WriteTimeout
+        | httpx.ProxyError
+        | httpx.LocalProtocolError
+        | httpx.UnsupportedProtocol,
+    )
+    if not deadline.left:
+        return deadline.error(reached=not unsent)
+    if isinstance(error, httpx.ConnectTimeout):
+        return _unreachable(f"{who} did not accept a connection within {connect:g} s")
+    if isinstance(error, httpx.ConnectError):
+        return _connect_error(error, who)
+    if isinstance(error, httpx.TimeoutException):
+        message = f"{who} sent no answer within {read:g} s"
+        return AgentError(message, kind="timeout", reached=not unsent)
+    if isinstance(error, httpx.LocalProtocolError):
+        message = f"the request to {who} cannot be sent: {type(error).__name__}"
+        return AgentError(message, kind="configuration")
+    message = f"{who} closed the connection without an answer"
+    return AgentError(message, kind="connection", reached=not unsent)
+
+
+def _connect_error(error: httpx.ConnectError, who: str) -> AgentError:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            message = f"the certificate of {who} is not valid: {cause.verify_message}"
+            return AgentError(message, kind="connection")
+        if isinstance(cause, socket.gaierror):
+            return _unreachable(f"the host name of {who} cannot be resolved: check its URL")
+        cause = cause.__cause__ or cause.__context__
+    return _unreachable(f"{who} cannot be reached ({error}): check its URL and that it runs")
+
+
+def _unreachable(message: str) -> AgentError:
+    return AgentError(message, kind="connection", transient=True)
+
+
+def refusal(response: httpx.Response, who: str, body: str) -> AgentError:
+    """The error for an HTTP status that is no success; `body` is quoted after it."""
+    status = response.status_code
+    message = f"{who} answered {status} {response.reason_phrase}".rstrip()
+    if response.is_redirect:
+        message += ", a redirect, which is not followed: set the URL that it leads to"
+    elif body:
+        message += f": {body}"
+    return AgentError(
+        message,
+        kind="refused",
+        # What else a server calls its own error, or a success of another kind, may be work begun.
+        reached=200 <= status < 300 or (status >= 500 and status not in _TRANSIENT),
+        transient=status in _TRANSIENT,
+        retry_after=_retry_after(response.headers.get("retry-after", "")),
+        status=status,
+        request_id=response.headers.get("x-amzn-requestid"),
+    )
+
+
+def read_body(response: httpx.Response, limit: int) -> bytes:
+    """The first `limit` bytes of a body, or those that came before it broke off."""
+    body = bytearray()
+    with suppress(httpx.HTTPError):
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) >= limit:
+                break
+    return bytes(body[:limit])
+
+
+def quote(body: bytes, *secrets: str | None) -> str:
+    """A body for a message: cut to 2 KB, and without secrets that it echoes."""
+    text = body.decode("utf-8", "replace").strip()
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    if len(text.encode()) <= BODY_BYTES:
+        return text
+    return text.encode()[:BODY_BYTES].decode("utf-8", "ignore") + " [...]"
+
+
+def _retry_after(value: str) -> float | None:
+    """Seconds to wait, from seconds or an HTTP date (RFC 9110, 10.2.3)."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    with suppress(ValueError, OverflowError):
+        moment = parsedate_to_datetime(value)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
+    return None
+
+
+def with_retries(call: Callable[[], T], *, deadline: Deadline, max_retries: int) -> T:
+    """Call again after a transient AgentError, at most `max_retries` times, with full jitter.
+
+    Raises the last error, or at once where the other side asks to wait longer than is left.
+    """
+    retries = 0
+    while True:
+        try:
+            return call()
+        except AgentError as error:
+            if not error.transient or retries >= max_retries:
+                raise
+            _pause(error, retries, deadline)
+            retries += 1
+
+
+def _pause(error: AgentError, retries: int, deadline: Deadline) -> None:
+    ceiling = min(_FIRST_DELAY * 2**retries, _LONGEST_DELAY)
+    delay = random.uniform(0, ceiling)  # noqa: S311  (spreads load, guards nothing)
+    wait = error.retry_after
+    if wait is not None and wait >= deadline.left:
+        error.message += f"; it asks to wait {wait:.0f} s, longer than the time limit leaves"
+        error.args = (error.message,)
+        raise error
+    delay = max(delay, wait or 0.0)
+    if delay >= deadline.left:
+        raise error
+    time.sleep(delay)

@@ -1,0 +1,357 @@
+"""The machine user's token, and the ways to get one."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+from urllib.parse import urlencode
+
+import httpx
+
+from executions.agent.connection import (
+    CONNECT_TIMEOUT,
+    Deadline,
+    new_http,
+    post,
+    quote,
+    read_body,
+    refusal,
+    with_retries,
+)
+from executions.agent.errors import AgentError
+
+# Seconds before a token expires at which it is no longer used.
+EARLY = 60.0
+# RFC 6749, 5.1 lets an answer leave out how long its token is good for.
+_UNTOLD_LIFETIME = 300.0
+_READ_TIMEOUT = 10.0
+_MAX_RETRIES = 4
+_LONGEST_ANSWER = 64 * 1024
+_MOST_CHALLENGES = 3
+_WHO = "the token endpoint"
+
+_COGNITO_TRANSIENT = ("TooManyRequestsException", "InternalErrorException")
+
+
+class Tokens(Protocol):
+    """Where the agent client gets its bearer token. Safe to share between threads."""
+
+    def token(self, *, timeout: float) -> str | None:
+        """A token to send, or None to send none, within `timeout` seconds.
+
+        Raises AgentError of kind "token" where none can be had, or "timeout".
+        """
+
+    def discard(self, token: str) -> None:
+        """Forget a token that the agent refused, so that the next one is fetched anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedToken:
+    """A token that the deployment gives, or with None no token at all."""
+
+    value: str | None = field(default=None, repr=False)
+
+    def token(self, *, timeout: float) -> str | None:
+        """The token as given."""
+        return self.value
+
+    def discard(self, token: str) -> None:
+        """Do nothing: there is no other token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A token that was issued, good for `lifetime` seconds from the request on."""
+
+    token: str = field(repr=False)
+    lifetime: float
+
+
+class CachedTokens:
+    """Tokens from `fetch`, each kept in memory until 60 s before it expires.
+
+    `fetch` takes the Deadline of the run that needs the token and returns a Grant. However many
+    threads ask, one fetches and the others wait. A failure is not kept, except for those who were
+    already waiting for it.
+    """
+
+    def __init__(self, fetch: Callable[[Deadline], Grant]) -> None:
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._token: str | None = None
+        self._good_until = 0.0
+        self._failure: AgentError | None = None
+        self._failed_at = 0.0
+
+    def token(self, *, timeout: float) -> str:
+        """The token in hand, or a new one within `timeout` seconds."""
+        token = self._in_hand()
+        if token is not None:
+            return token
+        asked = time.monotonic()
+        if not self._lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
+            raise AgentError(f"no token came within {timeout:g} s", kind="timeout")
+        try:
+            return self._in_hand() or self._renew(asked, timeout)
+        finally:
+            self._lock.release()
+
+    def discard(self, token: str) -> None:
+        """Forget `token`, unless another has replaced it already."""
+        with self._lock:
+            if self._token == token:
+                self._token = None
+
+    def _in_hand(self) -> str | None:
+        token = self._token
+        return token if time.monotonic() < self._good_until else None
+
+    def _renew(self, asked: float, timeout: float) -> str:
+        if self._failure is not None and self._failed_at > asked:
+            raise AgentError(self._failure.message, kind="token")
+        started = time.monotonic()
+        self._failure = None
+        try:
+            with Deadline(timeout - (started - asked)) as deadline:
+                grant = self._fetch(deadline)
+        except AgentError as error:
+            # Another thread may have more time than this one had.
+            if error.kind != "timeout":
+                self._failure, self._failed_at = error, time.monotonic()
+            raise
+        self._token = grant.token
+        self._good_until = started + grant.lifetime - EARLY
+        return grant.token
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """OAuth 2.0 client credentials at a Cognito domain (RFC 6749, 4.4).
+
+    `domain` is a host name or a URL; `domain` and `client_secret` may be functions, which are
+    called at each fetch. `scope` holds names parted by spaces, "" for the client's own.
+    """
+
+    domain: str | Callable[[], str]
+    client_id: str
+    client_secret: str | Callable[[], str] = field(repr=False)
+    scope: str = ""
+
+    def __call__(self, deadline: Deadline) -> Grant:
+        """Fetch a token; raises AgentError."""
+        secret = _value(self.client_secret)
+        form = {"grant_type": "client_credentials"}
+        if self.scope:
+            form["scope"] = self.scope
+        pair = base64.b64encode(f"{self.client_id}:{secret}".encode())
+        headers = {
+            b"Authorization": b"Basic " + pair,
+            b"Content-Type": b"application/x-www-form-urlencoded",
+        }
+        url = token_url(_value(self.domain))
+        answer = _ask(url, headers, urlencode(form).encode(), deadline, secret, _oauth_error)
+        return _grant(answer.get("access_token"), answer.get("expires_in"))
+
+
+@dataclass(frozen=True, slots=True)
+class UserLogin:
+    """A machine user of a Cognito user pool, who signs in with a name and a password.
+
+    `endpoint` is the URL of the Cognito API. With `flow` "CUSTOM_AUTH" the password is the answer
+    to the pool's custom challenge. `client_secret` is "" for a client without one; it and
+    `password` may be functions, which are called at each fetch.
+    """
+
+    endpoint: str
+    client_id: str
+    username: str
+    password: str | Callable[[], str] = field(repr=False)
+    client_secret: str | Callable[[], str] = field(default="", repr=False)
+    flow: Literal["USER_PASSWORD_AUTH", "CUSTOM_AUTH"] = "USER_PASSWORD_AUTH"
+
+    def __call__(self, deadline: Deadline) -> Grant:
+        """Sign in and return the access token; raises AgentError."""
+        password = _value(self.password)
+        parameters = self._named(self.username)
+        if self.flow == "USER_PASSWORD_AUTH":
+            parameters["PASSWORD"] = password
+        body = {"AuthFlow": self.flow, "ClientId": self.client_id, "AuthParameters": parameters}
+        answer = self._call("InitiateAuth", body, deadline, password)
+        for _ in range(_MOST_CHALLENGES):
+            if answer.get("ChallengeName") != "CUSTOM_CHALLENGE":
+                break
+            response = self._response(answer, password)
+            answer = self._call("RespondToAuthChallenge", response, deadline, password)
+        if isinstance(answer.get("ChallengeName"), str):
+            raise _error(
+                f"Cognito asks the machine user for {answer['ChallengeName']}, which needs a "
+                "person: complete it once, or choose another user"
+            )
+        result = answer.get("AuthenticationResult")
+        result = result if isinstance(result, dict) else {}
+        return _grant(result.get("AccessToken"), result.get("ExpiresIn"))
+
+    def _response(self, challenge: dict[str, Any], password: str) -> dict[str, Any]:
+        parameters = challenge.get("ChallengeParameters")
+        name = parameters.get("USERNAME") if isinstance(parameters, dict) else None
+        name = name if isinstance(name, str) else self.username
+        return {
+            "ChallengeName": "CUSTOM_CHALLENGE",
+            "ClientId": self.client_id,
+            "Session": challenge.get("Session"),
+            "ChallengeResponses": {**self._named(name), "ANSWER": password},
+        }
+
+    def _named(self, username: str) -> dict[str, str]:
+        secret = _value(self.client_secret)
+        if not secret:
+            return {"USERNAME": username}
+        # Amazon Cognito Developer Guide, "Computing secret hash values".
+        digest = hmac.digest(secret.encode(), (username + self.client_id).encode(), hashlib.sha256)
+        return {"USERNAME": username, "SECRET_HASH": base64.b64encode(digest).decode()}
+
+    def _call(
+        self, operation: str, body: dict[str, Any], deadline: Deadline, secret: str
+    ) -> dict[str, Any]:
+        target = f"AWSCognitoIdentityProviderService.{operation}"
+        headers = {
+            b"Content-Type": b"application/x-amz-json-1.1",
+            b"X-Amz-Target": target.encode(),
+        }
+        url = self.endpoint.rstrip("/") + "/"
+        return _ask(url, headers, json.dumps(body).encode(), deadline, secret, _cognito_error)
+
+
+def token_url(domain: str) -> str:
+    """The token endpoint of a Cognito domain, given as a host name or as a URL."""
+    base = domain.strip().rstrip("/")
+    if not base:
+        message = "no token can be fetched: set COGNITO_DOMAIN or COGNITO_USER_POOL_ID"
+        raise AgentError(message, kind="configuration")
+    if "://" not in base:
+        base = f"https://{base}"
+    return base if base.endswith("/oauth2/token") else f"{base}/oauth2/token"
+
+
+def _ask(
+    url: str,
+    headers: dict[bytes, bytes],
+    content: bytes,
+    deadline: Deadline,
+    secret: str,
+    explain: Callable[[int, dict[str, Any]], AgentError | None],
+) -> dict[str, Any]:
+    """POST to a token endpoint, again where that may help, and return the JSON object it sent."""
+
+    def once() -> dict[str, Any]:
+        response = post(
+            http,
+            httpx.URL(url),
+            headers=[(b"Accept", b"application/json"), *headers.items()],
+            content=content,
+            deadline=deadline,
+            connect_timeout=CONNECT_TIMEOUT,
+            idle_timeout=_READ_TIMEOUT,
+            who=_WHO,
+        )
+        try:
+            body = read_body(response, _LONGEST_ANSWER)
+            deadline.check()
+            return _answer(response, body, secret, explain)
+        finally:
+            response.close()
+
+    try:
+        with new_http(url) as http:
+            return with_retries(
+                lambda: _unreached(once, deadline), deadline=deadline, max_retries=_MAX_RETRIES
+            )
+    except (httpx.InvalidURL, UnicodeError) as error:
+        message = f"the URL of {_WHO} is not valid: check COGNITO_DOMAIN"
+        raise AgentError(message, kind="configuration") from error
+
+
+def _unreached(once: Callable[[], dict[str, Any]], deadline: Deadline) -> dict[str, Any]:
+    """Call `once`, and let its errors say that it was not the agent that was reached.
+
+    Asking for a token twice does no harm, so an endpoint that did not answer, or failed with any
+    5xx, is asked again.
+    """
+    try:
+        return once()
+    except AgentError as error:
+        error.transient |= error.reached and (error.status or 500) >= 500
+        error.reached = False
+        if not deadline.left:
+            error.kind = "timeout"
+        elif error.kind != "configuration":
+            error.kind = "token"
+        raise
+
+
+def _answer(
+    response: httpx.Response,
+    body: bytes,
+    secret: str,
+    explain: Callable[[int, dict[str, Any]], AgentError | None],
+) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    if response.status_code == 200:
+        if isinstance(answer, dict):
+            return answer
+        raise _error(f"{_WHO} answered 200 with what is no JSON object: check its URL")
+    explained = explain(response.status_code, answer) if isinstance(answer, dict) else None
+    raise explained or refusal(response, _WHO, quote(body, secret))
+
+
+def _oauth_error(_status: int, answer: dict[str, Any]) -> AgentError | None:
+    """The errors of RFC 6749, 5.2 that an operator can do something about."""
+    advice = {
+        "invalid_client": "check COGNITO_CLIENT_ID and COGNITO_CLIENT_SECRET",
+        "unauthorized_client": "allow the client credentials grant on the app client",
+        "invalid_scope": "check COGNITO_SCOPE",
+    }
+    code = answer.get("error")
+    if not isinstance(code, str) or code not in advice:
+        return None
+    what = "the client's credentials" if code == "invalid_client" else "the client"
+    return _error(f"{_WHO} refused {what} ({code}): {advice[code]}")
+
+
+def _cognito_error(_status: int, answer: dict[str, Any]) -> AgentError | None:
+    code = str(answer.get("__type", "")).rpartition("#")[2]
+    if code in _COGNITO_TRANSIENT:
+        return AgentError(f"Cognito answered {code}", kind="token", transient=True)
+    if code in ("NotAuthorizedException", "UserNotFoundException"):
+        names = "COGNITO_USERNAME, COGNITO_PASSWORD, COGNITO_CLIENT_ID and COGNITO_CLIENT_SECRET"
+        return _error(f"Cognito refused the machine user ({code}): check {names}")
+    return None
+
+
+def _grant(token: object, lifetime: object) -> Grant:
+    if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()):
+        raise _error(f"{_WHO} answered without an access token")
+    try:
+        seconds = float(lifetime)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        seconds = _UNTOLD_LIFETIME
+    return Grant(token, seconds if 0 <= seconds < 10**9 else _UNTOLD_LIFETIME)
+
+
+def _error(message: str) -> AgentError:
+    return AgentError(message, kind="token")
+
+
+def _value(given: str | Callable[[], str]) -> str:
+    return given if isinstance(given, str) else given()

@@ -1,0 +1,15 @@
+"""Routes of runs and executions; triggers.api.urls defines how an id stands in them."""
+
+from django.urls import path
+
+from executions.api import views
+
+EXECUTIONS = "triggers/<id:trigger_id>/executions"
+
+urlpatterns = [
+    path("triggers/<id:trigger_id>/run", views.RunView.as_view(), name="api-run"),
+    path(EXECUTIONS, views.ExecutionsView.as_view(), name="api-executions"),
+    path(f"{EXECUTIONS}/<id:execution_id>", views.ExecutionView.as_view(), name="api-execution"),
+    path(f"{EXECUTIONS}/<id:execution_id>/output", views.OutputView.as_view(), name="api-output"),
+    path(f"{EXECUTIONS}/<id:execution_id>/replay", views.ReplayView.as_view(), name="api-replay"),
+]

@@ -1,0 +1,133 @@
+"""The routes that run a trigger and show its executions."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from executions.api.output import execution_json
+from executions.dispatchers import DispatchError
+from executions.models import TriggerExecution
+from executions.requests import run_now
+from executions.runner import TriggerBusyError
+from moca.api import parameters
+from moca.api.errors import APIError, NotFoundError
+from moca.api.pagination import page
+from moca.api.views import APIView
+from triggers.api import writing
+from triggers.models import RunStatus, Trigger
+
+DEFAULT_PAGE = 20
+MAX_PAGE = 100
+
+
+class RunView(APIView):
+    def post(self, request: Request, trigger_id: str) -> Response:
+        """Run a trigger now, enabled or not."""
+        trigger = writing.find(self.user_id, trigger_id)
+        return _accepted(trigger, self.user_id)
+
+
+class ExecutionsView(APIView):
+    def get(self, request: Request, trigger_id: str) -> Response:
+        """List a trigger's executions, newest first."""
+        query, now = request.query_params, timezone.now()
+        status = parameters.choice(query, "status", RunStatus.values)
+        rows = TriggerExecution.objects.filter(trigger_id=trigger_id)
+        is_there = _has_trigger(self.user_id, trigger_id)
+        if not is_there:
+            # A deleted trigger's executions stay, for their user.
+            rows = rows.filter(user_id=self.user_id)
+        executions, following = page(
+            _of_status(rows, status, now).defer("output", "output_tail"),
+            limit=parameters.whole_number(
+                query, "limit", default=DEFAULT_PAGE, least=1, most=MAX_PAGE
+            ),
+            token=query.get("nextToken"),
+            bound_to=[self.user_id, "executions", trigger_id, status],
+        )
+        if not executions and not is_there:
+            raise NotFoundError("trigger")
+        return Response(
+            {
+                "executions": [execution_json(execution, now) for execution in executions],
+                **following,
+                "metadata": {"triggerId": trigger_id, "count": len(executions)},
+            }
+        )
+
+
+class ExecutionView(APIView):
+    def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
+        """Show an execution and what the agent said."""
+        execution = _find(self.user_id, trigger_id, execution_id)
+        return Response({"execution": execution_json(execution, timezone.now(), with_output=True)})
+
+
+class OutputView(APIView):
+    def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
+        """Tell what the agent said after a byte, so far."""
+        after = parameters.whole_number(
+            request.query_params, "after", default=0, least=0, most=10**18
+        )
+        execution = _find(self.user_id, trigger_id, execution_id)
+        execution.close_if_lost(timezone.now())
+        text, following = execution.said.after(after)
+        done = execution.status != RunStatus.RUNNING
+        return Response({"text": text, "next": following, "done": done, "status": execution.status})
+
+
+class ReplayView(APIView):
+    def post(self, request: Request, trigger_id: str, execution_id: str) -> Response:
+        """Run a trigger again with the input of an earlier execution."""
+        execution = _find(self.user_id, trigger_id, execution_id)
+        trigger = writing.find(self.user_id, trigger_id)
+        return _accepted(trigger, self.user_id, replayed=execution)
+
+
+def _accepted(trigger: Trigger, user_id: str, replayed: TriggerExecution | None = None) -> Response:
+    with _refusals():
+        execution = run_now(trigger, by=user_id, replayed=replayed)
+    return Response({"execution": execution_json(execution, timezone.now())}, status=202)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except TriggerBusyError as error:
+        raise APIError(409, str(error)) from error
+    except DispatchError as error:
+        raise APIError(503, str(error), headers={"Retry-After": "5"}) from error
+
+
+def _has_trigger(user_id: str, trigger_id: str) -> bool:
+    return Trigger.objects.filter(user_id=user_id, pk=trigger_id).first() is not None
+
+
+def _find(user_id: str, trigger_id: str, execution_id: str) -> TriggerExecution:
+    execution = TriggerExecution.objects.filter(trigger_id=trigger_id, pk=execution_id).first()
+    # Records of the TypeScript service name no user: their trigger does.
+    if execution is not None and (
+        execution.user_id == user_id
+        or (not execution.user_id and _has_trigger(user_id, trigger_id))
+    ):
+        return execution
+    raise NotFoundError("execution")
+
+
+def _of_status(
+    rows: QuerySet[TriggerExecution], status: str, now: datetime
+) -> QuerySet[TriggerExecution]:
+    """The executions that show this status now, those of lost runs among the failed."""
+    lost = Q(status=RunStatus.RUNNING, lease_until__lt=now)
+    if status == RunStatus.RUNNING:
+        alive = Q(lease_until__isnull=True) | Q(lease_until__gte=now)
+        return rows.filter(alive, status=status)
+    if status == RunStatus.FAILED:
+        return rows.filter(Q(status=status) | lost)
+    return rows.filter(status=status) if status else rows

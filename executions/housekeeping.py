@@ -1,0 +1,22 @@
+"""What has to be done from time to time: close lost runs, remove what has expired."""
+
+from datetime import datetime
+
+from executions.models import TriggerExecution
+from executions.runner import close_lost
+from triggers.models import IdempotencyKey
+
+# Rows removed in one go, so that no writer waits long.
+BATCH = 500
+
+
+def tidy(now: datetime) -> None:
+    """Do what is due; cheap where there is nothing.
+
+    DynamoDB removes expired items by itself (its TTL attribute); elsewhere this does.
+    """
+    close_lost(now)
+    for model in (TriggerExecution, IdempotencyKey):
+        expired = model.objects.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
+        while ids := list(expired[:BATCH]):
+            model.objects.filter(pk__in=ids).delete()

@@ -1,0 +1,28 @@
+import logging
+import os
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from executions.agent import AgentError, client_from_settings
+from executions.scheduler import LocalSchedulerProcess
+
+
+class Command(BaseCommand):
+    help = "Fire what is due, until SIGTERM or Ctrl-C. Several may run on one database."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            process = LocalSchedulerProcess(client_from_settings())
+        except AgentError as error:
+            raise CommandError(error.message) from error
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: process.stop())
+        self.stdout.write("Scheduler started")
+        process.run()
+        self.stdout.write("Scheduler stopped")
+        self.stdout.flush()
+        logging.shutdown()
+        # Threads of runs that were given up may still wait for their agent.
+        os._exit(0)

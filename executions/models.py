@@ -1,0 +1,134 @@
+"""Executions: one run of a trigger, and what the agent said."""
+
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+
+from executions.agent.output import Output
+from triggers.models import RunStatus, Trigger
+
+
+class Source(models.TextChoices):
+    SCHEDULE = "schedule", "Schedule"
+    EVENT = "event", "Event"
+    MANUAL = "manual", "Run now"
+    REPLAY = "replay", "Replay"
+
+
+LOST = (
+    "The process that ran this stopped before the agent had answered; whether the agent finished "
+    "its work is not known."
+)
+NOT_PICKED_UP = "No process picked this run up: check that the scheduler is running."
+
+
+class TriggerExecutionQuerySet(models.QuerySet["TriggerExecution"]):
+    def of_trigger(self, trigger: Trigger) -> Self:
+        """The executions of a trigger, newest first."""
+        return self.filter(trigger_id=trigger.pk)
+
+    def running(self) -> Self:
+        return self.filter(status=RunStatus.RUNNING)
+
+    def lost(self, now: datetime) -> Self:
+        """Runs on record as running whose process has given no sign of life in time."""
+        return self.running().filter(lease_until__lt=now)
+
+
+class TriggerExecution(models.Model):
+    """One run of a trigger.
+
+    A record with `attempt` 0 has been accepted and waits for a process to run it. While it runs,
+    `lease_until` says how long its process vouches for it: past that, it is taken for lost.
+    The trigger may be deleted before its executions, so nothing but its id ties them.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36, editable=False)
+    trigger_id = models.CharField("trigger", max_length=36)
+    user_id = models.CharField("user", max_length=128)
+    status = models.CharField(max_length=10, choices=RunStatus, default=RunStatus.RUNNING)
+    source = models.CharField(max_length=10, choices=Source)
+    attempt = models.PositiveIntegerField(default=0)
+    scheduled_at = models.DateTimeField("due", null=True, blank=True)
+    started_at = models.DateTimeField("started")
+    completed_at = models.DateTimeField("ended", null=True, blank=True)
+    duration_ms = models.PositiveBigIntegerField("duration (ms)", null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    # Whether the agent may have begun: only a run that never reached it is tried again.
+    reached_agent = models.BooleanField(default=False)
+    request_id = models.CharField("agent's request", max_length=200, blank=True)
+    session_id = models.CharField("session", max_length=256, blank=True)
+    # The first and the last 64 KB of what the agent said, and how much it was.
+    output = models.TextField(blank=True)
+    output_tail = models.TextField(blank=True)
+    output_bytes = models.PositiveBigIntegerField(default=0)
+    usage = models.JSONField(null=True, blank=True)
+    error = models.TextField(blank=True)
+    event_payload = models.TextField(blank=True)
+    replay_of = models.CharField(max_length=36, blank=True)
+    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the record goes.")
+
+    objects: ClassVar[models.Manager["TriggerExecution"]] = TriggerExecutionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "execution"
+        indexes = [
+            models.Index(fields=["trigger_id", "id"]),
+            models.Index(fields=["status", "lease_until"]),
+            models.Index(fields=["ttl"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+    @property
+    def said(self) -> Output:
+        """What the agent said so far."""
+        return Output.stored(self.output, self.output_tail, self.output_bytes)
+
+    def set_output(self, output: Output) -> None:
+        """Take over what the agent said; the caller saves."""
+        self.output, self.output_tail = output.head, output.tail
+        self.output_bytes = output.total_bytes
+
+    def is_lost(self, now: datetime) -> bool:
+        """Whether the record says running though no process vouches for the run any more."""
+        return (
+            self.status == RunStatus.RUNNING
+            and self.lease_until is not None
+            and self.lease_until < now
+        )
+
+    def close_if_lost(self, now: datetime) -> None:
+        """Show a lost run as what it is, failed, before housekeeping has written that down."""
+        if self.is_lost(now):
+            self.status = RunStatus.FAILED
+            self.error = LOST if self.attempt else NOT_PICKED_UP
+
+
+class QueuedRun(models.Model):
+    """A run that was asked for and waits for the local scheduler process.
+
+    Its id is the execution's. The process that deletes the row runs it.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+def expiry(started_at: datetime) -> int:
+    """When the record of a run goes, in epoch seconds."""
+    return int((started_at + timedelta(days=settings.EXECUTION_TTL_DAYS)).timestamp())
+
+
+def usage_map(input_tokens: int, output_tokens: int) -> dict[str, Any]:
+    """Token counts in the form of the HTTP contract."""
+    return {"inputTokens": input_tokens, "outputTokens": output_tokens}

@@ -1,0 +1,32 @@
+"""Running one occurrence of a trigger: start, token, invocation, end."""
+
+from executions.runner.by_hand import TriggerBusyError, accept, resume
+from executions.runner.care import HEARTBEAT, abandon, record_missed, renew
+from executions.runner.end import close_lost, write
+from executions.runner.execute import call, execute
+from executions.runner.start import (
+    LEASE,
+    Occurrence,
+    Run,
+    start,
+    start_claimed,
+)
+
+__all__ = [
+    "HEARTBEAT",
+    "LEASE",
+    "Occurrence",
+    "Run",
+    "TriggerBusyError",
+    "abandon",
+    "accept",
+    "call",
+    "close_lost",
+    "execute",
+    "record_missed",
+    "renew",
+    "resume",
+    "start",
+    "start_claimed",
+    "write",
+]

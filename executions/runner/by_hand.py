@@ -1,0 +1,98 @@
+"""Runs that a person asks for: accepted where they are asked for, run by another process."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from executions import events
+from executions.models import Source, TriggerExecution
+from executions.runner.end import close
+from executions.runner.start import LEASE, Occurrence, Run, hold, new_record
+from moca.ids import new_id
+from triggers.models import OverlapPolicy, RunStatus, Trigger
+
+# How long an accepted run may wait for a process to pick it up.
+QUEUE_LEASE = timedelta(hours=1)
+
+
+class TriggerBusyError(Exception):
+    """A run of the trigger is going, and its policy lets no other begin."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The trigger is running, and its overlap policy is to skip: wait for the run to end, "
+            "or allow overlaps."
+        )
+
+
+def accept(
+    trigger: Trigger, source: Source, *, replayed: TriggerExecution | None = None
+) -> TriggerExecution:
+    """Put a run by hand on record; a process picks it up by `resume()`.
+
+    Args:
+        trigger: the trigger to run, enabled or not.
+        source: MANUAL or REPLAY.
+        replayed: the execution whose event is to be sent again.
+
+    Raises:
+        TriggerBusyError: a run is going that may not be overlapped.
+    """
+    now = timezone.now()
+    until = now + QUEUE_LEASE
+    occurrence = Occurrence(
+        id=new_id(),
+        trigger_id=trigger.pk,
+        source=source,
+        event=events.restored(replayed.event_payload) if replayed else None,
+        replay_of=replayed.pk if replayed else "",
+    )
+    execution = new_record(trigger, occurrence, occurrence.event_of(trigger, now), now, until)
+    execution.attempt = 0
+    with transaction.atomic():
+        if trigger.overlap_policy == OverlapPolicy.SKIP and not hold(
+            [trigger.pk], now, until=until
+        ):
+            raise TriggerBusyError
+        execution.save(force_insert=True)
+    return execution
+
+
+def resume(
+    execution_id: str, *, lease: timedelta = LEASE, claim: Callable[[], bool] | None = None
+) -> Run | None:
+    """Begin an accepted run; None where it has begun already or its trigger is gone.
+
+    Args:
+        execution_id: the id that `accept()` gave.
+        lease: how long the record vouches for the run from now on.
+        claim: called first, in the same transaction; False means that another process has it.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        if claim is not None and not claim():
+            return None
+        execution = TriggerExecution.objects.filter(pk=execution_id).first()
+        if execution is None:
+            return None
+        accepted = TriggerExecution.objects.filter(
+            pk=execution_id, status=RunStatus.RUNNING, attempt=0
+        )
+        if not accepted.update(attempt=1, started_at=now, lease_until=now + lease):
+            return None
+        holder = execution.started_at
+        execution.attempt, execution.started_at = 1, now
+        trigger = Trigger.objects.filter(pk=execution.trigger_id).first()
+        if trigger is None:
+            close(execution, RunStatus.FAILED, error="The trigger was deleted before the run.")
+            return None
+        if trigger.overlap_policy == OverlapPolicy.SKIP and not hold(
+            [trigger.pk], now, until=now + lease, holder=holder
+        ):
+            close(execution, RunStatus.FAILED, error="Another run of the trigger had begun.")
+            return None
+    occurrence = Occurrence(execution.pk, trigger.pk, Source(execution.source))
+    event = events.restored(execution.event_payload) or occurrence.event_of(trigger, now)
+    return Run(trigger, execution, event)

@@ -1,0 +1,60 @@
+"""Runs in the care of a process: vouched for, given up, or missed."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from executions.models import TriggerExecution
+from executions.runner.end import close, log_ids
+from executions.runner.start import LEASE, Occurrence, Run, new_record
+from triggers.models import RunStatus, Trigger
+
+logger = logging.getLogger(__name__)
+
+# How often a process gives a sign of life for its runs.
+HEARTBEAT = timedelta(seconds=20)
+
+
+def renew(runs: list[Run], *, lease: timedelta = LEASE) -> None:
+    """Vouch for runs that are under way in this process for another while."""
+    until = timezone.now() + lease
+    if not runs:
+        return
+    ids = [run.execution.pk for run in runs]
+    TriggerExecution.objects.filter(pk__in=ids).running().update(lease_until=until)
+    Trigger.objects.filter(
+        pk__in=[run.trigger.pk for run in runs],
+        running_since__in=[run.execution.started_at for run in runs],
+    ).update(running_until=until)
+
+
+def abandon(run: Run, reason: str) -> None:
+    """Close a run that this process cannot finish, as failed."""
+    execution = TriggerExecution.objects.get(pk=run.execution.pk)
+    execution.reached_agent = True
+    close(execution, RunStatus.FAILED, error=reason)
+
+
+def record_missed(trigger: Trigger, first: datetime, last: datetime, runs: str) -> None:
+    """Put runs that were due while no scheduler ran on record, as one failed execution.
+
+    Args:
+        trigger: whose runs they were.
+        first: when the first of them was due.
+        last: when the last of them was due.
+        runs: how many they were, in words ("1 run", "more than 1,000 runs").
+    """
+    now = timezone.now()
+    occurrence = Occurrence.scheduled(trigger.pk, last)
+    execution = new_record(trigger, occurrence, occurrence.event_of(trigger, now), now, None)
+    execution.status = RunStatus.FAILED
+    execution.attempt = 0
+    execution.completed_at = now
+    execution.duration_ms = 0
+    execution.error = (
+        f"Missed: {runs} due from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, while no "
+        "scheduler was running. Nothing was sent to the agent."
+    )
+    TriggerExecution.objects.bulk_create([execution], ignore_conflicts=True)
+    logger.warning(execution.error, extra=log_ids(execution))

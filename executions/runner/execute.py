@@ -1,0 +1,133 @@
+"""The run itself: call the agent, keep what it says, and end with its answer or the reason.
+
+A process whose run was closed by another meanwhile changes nothing.
+"""
+
+import logging
+import time
+
+from django.db import OperationalError
+
+from executions import prompt
+from executions.agent import AgentClient, AgentError, Invocation, Output, Reply
+from executions.models import TriggerExecution, usage_map
+from executions.runner.end import log_ids, settle, write
+from executions.runner.start import Run
+from moca.logs import bind
+from triggers.models import RunStatus
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 2.0
+CLOSED = "Another process had closed this run."
+INTERNAL_ERROR = "An internal error broke this run off; the log has the details."
+
+
+class RunClosedError(Exception):
+    """Somebody else has closed this run's record; there is nothing more to write."""
+
+
+def execute(run: Run, client: AgentClient, *, time_limit: float | None = None) -> TriggerExecution:
+    """Call the agent and put its answer, or the reason of the failure, on record.
+
+    Args:
+        run: what `start()` or `resume()` gave.
+        client: speaks to the agent.
+        time_limit: seconds that are left to this process, where that is less than the trigger's
+            own time-out.
+    """
+    call(run, client, time_limit=time_limit)
+    with bind(**log_ids(run.execution)):
+        write([run.execution])
+    return run.execution
+
+
+def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> None:
+    """Call the agent and settle the run's record, which the caller writes.
+
+    Nothing is raised: whatever happens ends up in the record and the log. Arguments as for
+    `execute()`.
+    """
+    trigger, execution = run.trigger, run.execution
+    seconds = float(trigger.timeout_seconds)
+    flush = _Flush(run)
+    with bind(**log_ids(execution)):
+        try:
+            reply = client.invoke(
+                _invocation(run),
+                time_limit=seconds if time_limit is None else min(seconds, time_limit),
+                max_retries=trigger.max_retries,
+                on_output=flush,
+            )
+        except AgentError as error:
+            _keep(run, error.reply)
+            _fail(run, error.message, reached=error.reached)
+        except RunClosedError:
+            logger.warning("Stopped: the run had been closed by another process")
+            _fail(run, CLOSED, reached=True)
+        except Exception:
+            logger.exception("The run broke off")
+            if flush.output is not None:
+                execution.set_output(flush.output)
+            _fail(run, INTERNAL_ERROR, reached=True)
+        else:
+            _keep(run, reply)
+            execution.reached_agent = True
+            settle(execution, RunStatus.COMPLETED, clock=run.clock)
+
+
+def _invocation(run: Run) -> Invocation:
+    trigger, execution = run.trigger, run.execution
+    return Invocation(
+        prompt=prompt.compose(trigger, run.event, execution.started_at),
+        target_user_id=trigger.user_id,
+        session_id=execution.session_id,
+        execution_id=execution.pk,
+        agent_id=trigger.agent_id or None,
+        model_id=trigger.model_id or None,
+        storage_path=trigger.working_directory or None,
+        enabled_tools=trigger.enabled_tools,
+    )
+
+
+class _Flush:
+    """Writes what the agent has said so far to the record, at most every two seconds."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.output: Output | None = None
+        self.next = time.monotonic() + FLUSH_SECONDS
+
+    def __call__(self, output: Output) -> None:
+        self.output = output
+        if time.monotonic() < self.next:
+            return
+        self.next = time.monotonic() + FLUSH_SECONDS
+        try:
+            written = self.run.record().update(
+                output=output.head,
+                output_tail=output.tail,
+                output_bytes=output.total_bytes,
+                reached_agent=True,
+            )
+        except OperationalError:
+            logger.warning("The output could not be shown so far; trying again", exc_info=True)
+            return
+        if not written:
+            raise RunClosedError
+
+
+def _keep(run: Run, reply: Reply | None) -> None:
+    """Take over what the agent said and used, in a run that failed too."""
+    if reply is None:
+        return
+    execution = run.execution
+    execution.set_output(reply.output)
+    execution.usage = usage_map(reply.input_tokens, reply.output_tokens)
+    execution.request_id = (reply.request_id or "")[:200]
+    execution.session_id = (reply.session_id or execution.session_id)[:256]
+
+
+def _fail(run: Run, error: str, *, reached: bool) -> None:
+    run.execution.reached_agent = reached
+    settle(run.execution, RunStatus.FAILED, error=error, clock=run.clock)

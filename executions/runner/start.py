@@ -1,0 +1,244 @@
+"""The start of a run: put an occurrence on record once, if it may run.
+
+Every write is conditional on what was read, so that of two processes with the same occurrence one
+runs it.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from executions import events
+from executions.agent import new_session_id
+from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
+from executions.runner.end import log_ids
+from moca.ids import occurrence_id
+from triggers.models import OverlapPolicy, RunStatus, Trigger
+
+logger = logging.getLogger(__name__)
+
+# How long a record vouches for its run without a sign of life.
+LEASE = timedelta(seconds=60)
+
+# Started by a person, who may do so whatever the trigger's state.
+BY_HAND = {Source.MANUAL, Source.REPLAY}
+BUSY = "The run before was still going."
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One firing of a trigger.
+
+    Attributes:
+        id: the execution's id; the same for each delivery of the same occurrence.
+        due: when it was to happen; None for a run by hand.
+        event: the EventBridge envelope that started it; None to make one.
+    """
+
+    id: str
+    trigger_id: str
+    source: Source
+    due: datetime | None = None
+    event: dict[str, Any] | None = None
+    replay_of: str = ""
+
+    @classmethod
+    def scheduled(cls, trigger_id: str, due: datetime) -> "Occurrence":
+        """The occurrence of a schedule at a time."""
+        return cls(occurrence_id(trigger_id, due), trigger_id, Source.SCHEDULE, due)
+
+    def event_of(self, trigger: Trigger, now: datetime) -> dict[str, Any]:
+        """The event that is sent along, made where none came in."""
+        return self.event or events.envelope(trigger, self.source, self.id, self.due or now)
+
+
+@dataclass(slots=True)
+class Run:
+    """A run under way in this process."""
+
+    trigger: Trigger
+    execution: TriggerExecution
+    event: dict[str, Any]
+    clock: float = field(default_factory=time.monotonic)
+
+    def record(self) -> TriggerExecutionQuerySet:
+        """The run's record, as long as nobody else has closed or taken it."""
+        return TriggerExecution.objects.filter(
+            pk=self.execution.pk, status=RunStatus.RUNNING, attempt=self.execution.attempt
+        )
+
+
+Triggers = Mapping[str, Trigger]
+# Called with the triggers, in the transaction; returns the occurrences that are ours to run.
+Claim = Callable[[Triggers], Sequence[Occurrence]]
+
+
+def start(occurrence: Occurrence, *, lease: timedelta = LEASE) -> Run | None:
+    """Put an occurrence on record as running.
+
+    Args:
+        occurrence: what fires.
+        lease: how long the record vouches for the run from now on.
+
+    Returns:
+        The run, or None where there is nothing to run: the trigger is gone, disabled, past its
+        end or busy, or the occurrence has been run before. A run that failed before it reached
+        the agent is begun again.
+    """
+    found = start_claimed([occurrence.trigger_id], lambda _: [occurrence], lease=lease)
+    return found[0] if found else None
+
+
+def start_claimed(
+    trigger_ids: Sequence[str], claim: Claim, *, lease: timedelta = LEASE
+) -> list[Run]:
+    """Claim occurrences and put them on record as running, in one transaction.
+
+    Args:
+        trigger_ids: the triggers that the occurrences belong to.
+        claim: picks the occurrences, and may write in the same transaction.
+        lease: as for `start()`.
+
+    Raises:
+        IntegrityError: one of several was run before; try them one by one.
+    """
+    try:
+        with transaction.atomic():
+            return _start(trigger_ids, claim, lease, again=False)
+    except IntegrityError:
+        if len(trigger_ids) > 1:
+            raise
+    with transaction.atomic():
+        return _start(trigger_ids, claim, lease, again=True)
+
+
+def _start(trigger_ids: Sequence[str], claim: Claim, lease: timedelta, *, again: bool) -> list[Run]:
+    now = timezone.now()
+    triggers = Trigger.objects.in_bulk(list(trigger_ids))
+    runs = []
+    for occurrence in claim(triggers):
+        trigger = triggers.get(occurrence.trigger_id)
+        reason = _refusal(trigger, occurrence, now)
+        if trigger is None or reason:
+            _note_refusal(trigger, occurrence, reason, now)
+        else:
+            runs.append(_new_run(trigger, occurrence, now, now + lease))
+    if again:
+        runs = [run for run in runs if _take_over(run.execution)]
+        _hold(runs, now)
+    elif runs:
+        _hold(runs, now)
+        TriggerExecution.objects.bulk_create([run.execution for run in runs])
+    return runs
+
+
+def _refusal(trigger: Trigger | None, occurrence: Occurrence, now: datetime) -> str:
+    if trigger is None:
+        return "The trigger is gone."
+    if occurrence.source in BY_HAND:
+        return ""
+    if not trigger.enabled:
+        return "The trigger was disabled."
+    schedule = trigger.schedule
+    if schedule and schedule.end and (occurrence.due or now) > schedule.end:
+        return "The trigger's end date had passed."
+    return BUSY if trigger.is_held(now) else ""
+
+
+def _note_refusal(
+    trigger: Trigger | None, occurrence: Occurrence, reason: str, now: datetime
+) -> None:
+    logger.warning(
+        "Not run: %s",
+        reason,
+        extra={"triggerId": occurrence.trigger_id, "executionId": occurrence.id},
+    )
+    if trigger is not None:
+        trigger.note_skip(reason, occurrence.due or now)
+
+
+def _new_run(trigger: Trigger, occurrence: Occurrence, now: datetime, lease_until: datetime) -> Run:
+    event = occurrence.event_of(trigger, now)
+    return Run(trigger, new_record(trigger, occurrence, event, now, lease_until), event)
+
+
+def new_record(
+    trigger: Trigger,
+    occurrence: Occurrence,
+    event: dict[str, Any],
+    now: datetime,
+    lease_until: datetime | None,
+) -> TriggerExecution:
+    """The unsaved record of an occurrence's first attempt."""
+    return TriggerExecution(
+        id=occurrence.id,
+        trigger_id=trigger.pk,
+        user_id=trigger.user_id,
+        source=occurrence.source,
+        attempt=1,
+        scheduled_at=occurrence.due,
+        started_at=now,
+        lease_until=lease_until,
+        session_id=trigger.session_id or new_session_id(),
+        event_payload=events.stored(event),
+        replay_of=occurrence.replay_of,
+        ttl=expiry(now),
+    )
+
+
+def _take_over(execution: TriggerExecution) -> bool:
+    """Make the record of an attempt that never reached the agent that of the next one."""
+    earlier = TriggerExecution.objects.filter(
+        pk=execution.pk, status=RunStatus.FAILED, reached_agent=False
+    ).first()
+    if earlier is None:
+        logger.info("Not run again: the occurrence is on record", extra=log_ids(execution))
+        return False
+    execution.attempt = earlier.attempt + 1
+    taken = TriggerExecution.objects.filter(
+        pk=earlier.pk, status=RunStatus.FAILED, attempt=earlier.attempt
+    ).update(
+        status=RunStatus.RUNNING,
+        attempt=execution.attempt,
+        started_at=execution.started_at,
+        lease_until=execution.lease_until,
+        session_id=execution.session_id,
+        completed_at=None,
+        duration_ms=None,
+        error="",
+    )
+    return bool(taken)
+
+
+def _hold(runs: Sequence[Run], now: datetime) -> None:
+    """Keep other runs out of triggers whose policy says so; `running_since` names the holder."""
+    ids = [run.trigger.pk for run in runs if run.trigger.overlap_policy == OverlapPolicy.SKIP]
+    if ids and not hold(ids, now, until=runs[0].execution.lease_until):
+        raise IntegrityError("another process has just begun a run of the trigger")
+
+
+def hold(
+    trigger_ids: Sequence[str],
+    since: datetime,
+    *,
+    until: datetime | None,
+    holder: datetime | None = None,
+) -> bool:
+    """Mark triggers as running, if no run is going in any of them.
+
+    Args:
+        trigger_ids: the triggers.
+        since: the start of the run, by which it is known as the holder.
+        until: when the hold ends by itself.
+        holder: the holder that gives way, where the run is known by an earlier start.
+    """
+    free = Q(running_until__isnull=True) | Q(running_until__lt=since) | Q(running_since=holder)
+    held = Trigger.objects.filter(free, pk__in=trigger_ids)
+    return held.update(running_since=since, running_until=until) == len(trigger_ids)

@@ -1,0 +1,262 @@
+"""The local scheduler process: fires what is due, on a bounded pool of threads.
+
+Any number of such processes may share a database. An occurrence belongs to the process that moves
+its schedule on, and the record of the run is written in the same transaction: a process that dies
+leaves either a schedule that is still due, or a record that housekeeping closes.
+"""
+
+import logging
+import queue
+import random
+import threading
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import OperationalError, close_old_connections, connections
+from django.utils import timezone
+
+from executions import runner
+from executions.agent import AgentClient
+from executions.housekeeping import tidy
+from executions.models import QueuedRun
+from executions.runner import Occurrence, Run
+from executions.runner.start import Triggers
+from triggers.models import LocalSchedule, Trigger
+from triggers.schedulers.local import due_at
+
+logger = logging.getLogger(__name__)
+
+# How long a new or changed trigger, or a run by hand, may go unnoticed.
+POLL_SECONDS = 0.5
+# Schedules looked at in one turn, at the most.
+BATCH = 100
+# When to look again at an occurrence that waits for the run before it, or whose row is broken.
+WAIT = timedelta(seconds=1)
+BROKEN = timedelta(minutes=1)
+HOUSEKEEPING_SECONDS = 15.0
+# Missed runs are counted up to here.
+MOST_COUNTED = 1000
+WRITE_ATTEMPTS = 5
+# How long an end waits for others that can be written in the same transaction.
+GATHER_SECONDS = 0.05
+INSTANT = timedelta(microseconds=1)
+STOPPED = "The scheduler was shut down before the agent had answered."
+
+
+class ConflictError(Exception):
+    """Another process has moved a schedule on; nothing was written."""
+
+
+class LocalSchedulerProcess:
+    """One scheduler process. `run()` blocks until `stop()` is called."""
+
+    def __init__(self, client: AgentClient) -> None:
+        self.client = client
+        self.concurrency: int = settings.SCHEDULER_CONCURRENCY
+        self.catch_up = timedelta(seconds=settings.SCHEDULER_CATCH_UP_SECONDS)
+        self.grace: float = settings.SCHEDULER_GRACE_SECONDS
+        self._runs: dict[str, Run] = {}
+        # Runs whose end is to be written; one thread writes, so that runs do not wait for each
+        # other's turn at a database that takes one writer at a time.
+        self._ended: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self._wake = threading.Event()
+        # A plain flag: a signal's handler must not take the lock of an Event.
+        self._stopping = False
+        self._heartbeat_at = self._housekeeping_at = 0.0
+
+    def stop(self) -> None:
+        """Ask the process to end: nothing new begins, runs under way get some time."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Fire what is due until `stop()`; no bad row and no database error ends it."""
+        pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="run")
+        recorder = threading.Thread(target=self._record, name="recorder", daemon=True)
+        recorder.start()
+        while not self._stopping:
+            self._wake.clear()
+            pause = POLL_SECONDS
+            try:
+                pause = self._turn(pool)
+            except DatabaseError:
+                logger.exception("The database failed; trying again")
+                close_old_connections()
+            except Exception:
+                logger.exception("The scheduler's turn broke off; going on")
+            self._wake.wait(pause)
+        self._finish(pool, recorder)
+
+    def _turn(self, pool: ThreadPoolExecutor) -> float:
+        """Do what there is to do; returns the seconds until there may be more."""
+        self._care()
+        for queued in QueuedRun.objects.all()[: self._free()]:
+            self._begin(runner.resume(queued.pk, claim=partial(_claim_queued, queued)), pool)
+        free = self._free()
+        upcoming = list(LocalSchedule.objects.upcoming()[:free])
+        now = timezone.now()
+        due = [row for row in upcoming if row.due_at and row.due_at <= now]
+        self._fire(due, pool)
+        if len(due) < len(upcoming):
+            following = upcoming[len(due)].due_at or now
+            wait = (following - timezone.now()).total_seconds()
+            return min(max(wait, 0.0), POLL_SECONDS)
+        return 0.0 if due and len(due) == free else POLL_SECONDS
+
+    def _free(self) -> int:
+        return min(self.concurrency - len(self._runs), BATCH)
+
+    def _fire(self, due: list[LocalSchedule], pool: ThreadPoolExecutor) -> None:
+        """Start what is due: all at once, or one by one where that does not work."""
+        if not due:
+            return
+        try:
+            runs = runner.start_claimed([row.pk for row in due], partial(self._claim, due))
+        except OperationalError:
+            raise
+        except ConflictError:
+            # What is left of them is due again in the next turn.
+            return
+        except Exception:
+            if len(due) > 1:
+                for row in due:
+                    self._fire([row], pool)
+            else:
+                logger.exception("The schedule could not be fired", extra={"triggerId": due[0].pk})
+                _put_off(due, timezone.now() + BROKEN)
+            return
+        for run in runs:
+            self._begin(run, pool)
+
+    def _claim(self, due: list[LocalSchedule], triggers: Triggers) -> list[Occurrence]:
+        """Move the schedules on past what is due; the occurrences are then ours."""
+        now = timezone.now()
+        moves: dict[tuple[Any, Any, Any], list[str]] = defaultdict(list)
+        claimed, waiting = [], []
+        for row in due:
+            trigger = triggers.get(row.pk)
+            run_at = row.next_run_at
+            following = None
+            if trigger is not None and trigger.enabled and trigger.schedule and run_at:
+                since = now - self.catch_up
+                if run_at < since:
+                    _record_missed(trigger, run_at, since)
+                    run_at = max(run_at, since - INSTANT)
+                elif _has_to_wait(trigger, run_at, now):
+                    waiting.append(row)
+                    continue
+                else:
+                    claimed.append(Occurrence.scheduled(row.pk, run_at))
+                following = next(iter(trigger.next_runs(run_at, 1)), None)
+            later = due_at(trigger, following) if trigger else None
+            moves[row.next_run_at, following, later].append(row.pk)
+        for (run_at, following, later), ids in moves.items():
+            rows = LocalSchedule.objects.filter(pk__in=ids, next_run_at=run_at)
+            if rows.update(next_run_at=following, due_at=later) != len(ids):
+                raise ConflictError
+        _put_off(waiting, now + WAIT)
+        return claimed
+
+    def _begin(self, run: Run | None, pool: ThreadPoolExecutor) -> None:
+        if run is not None:
+            self._runs[run.execution.pk] = run
+            pool.submit(self._call, run)
+
+    def _call(self, run: Run) -> None:
+        try:
+            runner.call(run, self.client)
+        finally:
+            self._ended.put(run)
+            close_old_connections()
+
+    def _record(self) -> None:
+        """Write the ends of runs, many in one transaction, until None comes."""
+        last = False
+        while not last:
+            runs = [self._ended.get()]
+            time.sleep(GATHER_SECONDS)
+            while len(runs) < BATCH and not self._ended.empty():
+                runs.append(self._ended.get())
+            last = None in runs
+            self._write([run for run in runs if run is not None])
+        connections.close_all()
+
+    def _write(self, runs: list[Run]) -> None:
+        try:
+            self._write_patiently(runs)
+        except Exception:
+            if len(runs) > 1:
+                for run in runs:
+                    self._write([run])
+                return
+            # The record stays as it is, and housekeeping closes it when its lease has ended.
+            logger.exception("The end of a run could not be recorded")
+        for run in runs:
+            self._runs.pop(run.execution.pk, None)
+        if self.concurrency - len(self._runs) >= self.concurrency // 2:
+            # Starting many at once is cheaper than one at a time.
+            self._wake.set()
+
+    def _write_patiently(self, runs: list[Run]) -> None:
+        for attempt in range(WRITE_ATTEMPTS):
+            try:
+                runner.write([run.execution for run in runs])
+                return
+            except OperationalError:
+                if attempt == WRITE_ATTEMPTS - 1:
+                    raise
+                logger.warning("The database is not to be written to; trying again", exc_info=True)
+                close_old_connections()
+                time.sleep(random.uniform(0, 2**attempt))  # noqa: S311  (jitter)
+
+    def _care(self) -> None:
+        """Vouch for our own runs, and close those of processes that died, every so often."""
+        now = time.monotonic()
+        if now >= self._heartbeat_at:
+            self._heartbeat_at = now + runner.HEARTBEAT.total_seconds()
+            runner.renew(list(self._runs.values()))
+        if now >= self._housekeeping_at:
+            self._housekeeping_at = now + HOUSEKEEPING_SECONDS
+            tidy(timezone.now())
+
+    def _finish(self, pool: ThreadPoolExecutor, recorder: threading.Thread) -> None:
+        """Let the runs under way end within the grace time, and close the others as failed."""
+        logger.info("Stopping: %d runs under way", len(self._runs))
+        end = time.monotonic() + self.grace
+        while self._runs and time.monotonic() < end:
+            self._care()
+            self._wake.clear()
+            self._wake.wait(min(POLL_SECONDS, max(0.0, end - time.monotonic())))
+        for run in list(self._runs.values()):
+            runner.abandon(run, STOPPED)
+        pool.shutdown(wait=not self._runs, cancel_futures=True)
+        self._ended.put(None)
+        recorder.join(timeout=5)
+
+
+def _claim_queued(queued: QueuedRun) -> bool:
+    return bool(QueuedRun.objects.filter(pk=queued.pk).delete()[0])
+
+
+def _has_to_wait(trigger: Trigger, due: datetime, now: datetime) -> bool:
+    """Whether a run is going that began after this one was due: both are late, none is skipped."""
+    since = trigger.running_since
+    return trigger.is_held(now) and since is not None and since > due
+
+
+def _record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
+    missed = [first, *(run for run in trigger.next_runs(first, MOST_COUNTED) if run < since)]
+    counted = f"more than {MOST_COUNTED:,}" if len(missed) > MOST_COUNTED else len(missed)
+    runs = f"{counted} run{'s' * (len(missed) != 1)}"
+    runner.record_missed(trigger, first, trigger.last_run(since) or first, runs)
+
+
+def _put_off(rows: list[LocalSchedule], until: datetime) -> None:
+    for row in rows:
+        unmoved = LocalSchedule.objects.filter(pk=row.pk, next_run_at=row.next_run_at)
+        unmoved.update(due_at=until)

@@ -1,0 +1,240 @@
+"""The admin site, and what our model pages share."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.admin.forms import AdminPasswordChangeForm
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.utils import quote as quote_pk
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.views import PasswordChangeView
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
+from django.utils.decorators import method_decorator
+from django.utils.text import capfirst
+from django.views.decorators.debug import sensitive_post_parameters
+
+from moca import audit
+from moca.authentication.models import AuditEntry, Operator
+from moca.versioning import StaleVersionError
+
+# What one look at a history or at the latest changes reads at the most.
+HISTORY = 100
+LATEST = 15
+
+
+# Django's own log has no table here, so deleting an operator must not look for entries in it.
+LogEntry._meta.get_field("user").remote_field.on_delete = models.DO_NOTHING
+
+
+def operator_of(request: HttpRequest) -> Operator:
+    """The operator who is signed in; the site lets nobody else in."""
+    if not isinstance(request.user, Operator):
+        raise PermissionDenied
+    return request.user
+
+
+def actor(request: HttpRequest) -> str:
+    """The name under which the signed-in operator's changes go on record."""
+    return operator_of(request).get_username()
+
+
+class OwnPasswordForm(AdminPasswordChangeForm):
+    """An operator's change of the own password, on record."""
+
+    def save(self, commit: bool = True) -> Any:
+        operator = super().save(commit=False)
+        audit.save(operator, by=operator.get_username())
+        return operator
+
+
+class AdminSite(admin.AdminSite):
+    site_header = site_title = "Moca Triggers"
+    index_title = "Overview"
+    site_url = None
+    enable_nav_sidebar = False
+    # Apps in the order of their use; those not named come last.
+    app_order: ClassVar[Sequence[str]] = ("triggers", "executions", "authentication")
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
+        order = {label: place for place, label in enumerate(self.app_order)}
+        apps = super().get_app_list(request, app_label)
+        return sorted(apps, key=lambda app: order.get(app["app_label"], len(order)))
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        changes = latest_changes(operator_of(request))
+        return super().index(request, {"latest_changes": changes, **(extra_context or {})})
+
+    def get_log_entries(self, request: HttpRequest) -> Any:
+        return []
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        request.current_app = self.name
+        view = PasswordChangeView.as_view(
+            form_class=OwnPasswordForm,
+            success_url=reverse("admin:password_change_done", current_app=self.name),
+            template_name="registration/password_change_form.html",
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        return view(request)
+
+
+def latest_changes(operator: Operator) -> list[dict[str, Any]]:
+    """The latest changes of objects that the operator may see, each with the object's page."""
+    changes = []
+    for entry in AuditEntry.objects.order_by("-id")[: 2 * LATEST]:
+        app, _, model = entry.object_type.partition(".")
+        if operator.has_perm(f"{app}.view_{model}"):
+            changes.append({"entry": entry, "url": _page_of(entry)})
+    return changes[:LATEST]
+
+
+def _page_of(entry: AuditEntry) -> str:
+    if entry.action == AuditEntry.Action.DELETED:
+        return ""
+    try:
+        page = f"admin:{entry.object_type.replace('.', '_')}_change"
+        return reverse(page, args=[quote_pk(entry.object_id)])
+    except NoReverseMatch:
+        return ""
+
+
+class ModelAdmin(admin.ModelAdmin):
+    """Pages of a model that stands alone, whose changes go on record as audit entries.
+
+    Nothing here reads related objects, counts a whole table, or needs one of Django's own.
+    """
+
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_per_page = 50
+    list_max_show_all = 0
+
+    # Changes: `audit` writes them down, not Django's log.
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        audit.save(obj, by=actor(request))
+
+    def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
+        audit.delete(obj, by=actor(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: Iterable[models.Model]) -> None:
+        for obj in queryset:
+            self.delete_model(request, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        names = [str(obj) for obj in objs]
+        return names, {str(self.opts.verbose_name_plural): len(names)}, set(), []
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return None
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return None
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        return None
+
+    # Views
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        title = capfirst(str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
+    @method_decorator(sensitive_post_parameters())
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except StaleVersionError:
+            # Somebody was faster between the form's check and the save: the check sees it now.
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        _remember_content_type(self.model)
+        if context.get("subtitle"):
+            context |= {"title": context["subtitle"], "subtitle": None}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        key = unquote(object_id)
+        obj = self.get_object(request, key)
+        if obj is None:
+            raise Http404
+        if not self.has_view_or_change_permission(request, obj):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"History of {obj}",
+            "object": obj,
+            "opts": self.opts,
+            "entries": _readable(AuditEntry.objects.filter(object_id=key), self.model),
+            "limit": HISTORY,
+            **(extra_context or {}),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/object_history.html", context)
+
+
+def _readable(entries: models.QuerySet[AuditEntry], model: type[models.Model]) -> list[Any]:
+    labels = {field.name: capfirst(str(field.verbose_name)) for field in model._meta.fields}
+    return [
+        {
+            "entry": entry,
+            "changes": [
+                (labels.get(name, name), _value(before), _value(after))
+                for name, (before, after) in entry.changes.items()
+            ],
+        }
+        for entry in entries.order_by("-id")[:HISTORY]
+    ]
+
+
+def _value(value: Any) -> str:
+    if value is None or value in ("", [], {}):
+        return "nothing"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _remember_content_type(model: type[models.Model]) -> None:
+    """Have the content type at hand, which Django puts on every form and would ask a table for."""
+    names = {"app_label": model._meta.app_label, "model": model._meta.model_name or ""}
+    ContentType.objects._add_to_cache(  # type: ignore[attr-defined]
+        ContentType.objects.db, ContentType(**names)
+    )
+
+
+def link_to(model: type[models.Model], key: str) -> str:
+    """The address of an object's page."""
+    return reverse(
+        f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[quote_pk(key)]
+    )
+
+
+def list_of(model: type[models.Model], **filters: str) -> str:
+    """The address of a list of objects, filtered."""
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    query = urlencode(filters)
+    return f"{address}?{query}" if query else address

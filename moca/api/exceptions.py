@@ -1,0 +1,62 @@
+"""From exceptions to answers."""
+
+import logging
+import math
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions as rest
+from rest_framework.response import Response
+
+from moca.api.errors import APIError, InvalidFieldsError, NotFoundError, details_of
+from moca.versioning import StaleVersionError
+
+logger = logging.getLogger(__name__)
+
+
+def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer an exception of a view.
+
+    None for one that nobody expected: Django logs it with its traceback, and
+    `JSONErrorsMiddleware` gives its answer the right shape.
+    """
+    error = as_told(exception)
+    if error is None:
+        return None
+    request_id = getattr(context["request"], "request_id", "")
+    return Response(error.body(request_id), status=error.status, headers=error.headers)
+
+
+def as_told(exception: Exception) -> APIError | None:
+    """The exception as the caller is told about it; None where it is nobody's business."""
+    match exception:
+        case APIError():
+            return exception
+        case ValidationError():
+            return InvalidFieldsError(details_of(exception))
+        case StaleVersionError():
+            return APIError(409, str(exception))
+        case Http404():
+            return NotFoundError("address")
+        case OperationalError() | InterfaceError():
+            logger.error("The database failed", exc_info=exception)
+            message = "The database is busy or away: try again in a moment."
+            return APIError(503, message, headers={"Retry-After": "1"})
+        case PermissionDenied() | rest.APIException():
+            return _of_framework(exception)
+    return None
+
+
+def _of_framework(exception: PermissionDenied | rest.APIException) -> APIError:
+    match exception:
+        case rest.Throttled():
+            seconds = max(1, math.ceil(getattr(exception, "wait", None) or 1))
+            message = f"Too many requests: try again in {seconds} s."
+            return APIError(429, message, headers={"Retry-After": str(seconds)})
+        case rest.UnsupportedMediaType():
+            return APIError(415, "Send the body as Content-Type: application/json.")
+        case rest.APIException():
+            return APIError(exception.status_code, str(exception.detail))
+    return APIError(403, str(exception) or "You may not do this.")

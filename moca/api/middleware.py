@@ -1,0 +1,113 @@
+"""What holds for every request of the API, and leaves the pages alone."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.utils.cache import patch_vary_headers
+
+from moca.api.errors import APIError
+from moca.api.paths import is_api
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+MESSAGES = {
+    400: "The request is malformed.",
+    403: "You may not do this.",
+    404: "There is nothing at this address.",
+    405: "This address does not take this method.",
+    500: "Something went wrong on our side. Give the requestId when you report it.",
+}
+
+
+def error_response(request: HttpRequest, error: APIError) -> HttpResponse:
+    """An error's answer from outside of a view."""
+    body = error.body(getattr(request, "request_id", ""))
+    return JsonResponse(body, status=error.status, headers=error.headers)
+
+
+class CorsMiddleware:
+    """Let pages of the origins in CORS_ALLOWED_ORIGINS call the API, with tokens, not cookies."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not is_api(request.path_info):
+            return self.get_response(request)
+        preflight = (
+            request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        )
+        response = HttpResponse() if preflight else self.get_response(request)
+        patch_vary_headers(response, ["Origin"])
+        origin = request.headers.get("Origin", "")
+        if origin in settings.CORS_ALLOWED_ORIGINS:
+            response["Access-Control-Allow-Origin"] = origin
+            response["Access-Control-Expose-Headers"] = "X-Request-Id, Retry-After"
+            if preflight:
+                response["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
+                response["Access-Control-Allow-Headers"] = (
+                    "Authorization, Content-Type, Idempotency-Key, If-Match"
+                )
+                response["Access-Control-Max-Age"] = "3600"
+        return response
+
+
+class JSONErrorsMiddleware:
+    """Give errors that no view has answered the shape of all others."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        status = response.status_code
+        is_json = response.headers.get("Content-Type", "").startswith("application/json")
+        if status < 400 or is_json or not is_api(request.path_info):
+            return response
+        return error_response(request, APIError(status, MESSAGES.get(status, MESSAGES[500])))
+
+
+class TrailingSlashMiddleware:
+    """Serve an API path with a trailing slash as the one without: a redirect would lose bodies."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_api(request.path_info):
+            request.path_info = request.path_info.removesuffix("/")
+        return self.get_response(request)
+
+
+class BodyLimitMiddleware:
+    """Read a request's body, and refuse one over MAX_BODY_BYTES before it is held in memory."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not is_api(request.path_info):
+            return self.get_response(request)
+        limit = settings.MAX_BODY_BYTES
+        try:
+            body = _read(request, limit + 1)
+        except UnreadablePostError:
+            return error_response(request, APIError(400, "The body ended early."))
+        if len(body) > limit:
+            message = f"The body may have {limit // 1024} KB: send less."
+            return error_response(request, APIError(413, message))
+        request.META["CONTENT_LENGTH"] = str(len(body))
+        request._body = body
+        request._stream = BytesIO(body)
+        return self.get_response(request)
+
+
+def _read(request: HttpRequest, most: int) -> bytes:
+    # Django takes a request without Content-Length for one without a body; a server that marks the
+    # end of its stream (gunicorn does) lets a chunked one be read.
+    chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    if chunked and request.META.get("wsgi.input_terminated"):
+        return bytes(request.META["wsgi.input"].read(most))
+    return request.read(most)

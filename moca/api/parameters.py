@@ -1,0 +1,35 @@
+"""Query parameters, each read strictly: a wrong one is a 400, an empty one as if left out."""
+
+from collections.abc import Collection
+
+from django.http import QueryDict
+
+from moca.api.errors import InvalidParameterError
+
+_MAX_TEXT = 200
+
+
+def whole_number(query: QueryDict, name: str, *, default: int, least: int, most: int) -> int:
+    """A whole number in plain digits."""
+    text = query.get(name)
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
+        raise InvalidParameterError(name, f"Give a whole number from {least} to {most}.")
+    return int(text)
+
+
+def choice(query: QueryDict, name: str, choices: Collection[str]) -> str:
+    """One of the choices; empty where it is left out."""
+    text = query.get(name, "")
+    if text and text not in choices:
+        raise InvalidParameterError(name, f"Give one of {', '.join(choices)}.")
+    return text
+
+
+def search_text(query: QueryDict, name: str) -> str:
+    """A text to search for; empty where it is left out."""
+    text = query.get(name, "").strip()
+    if len(text) > _MAX_TEXT or "\0" in text:
+        raise InvalidParameterError(name, f"Give a text of at most {_MAX_TEXT} characters.")
+    return text

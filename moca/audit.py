@@ -1,0 +1,64 @@
+"""Changes that are on record: the write and its audit entry in one transaction."""
+
+from typing import Any
+
+from django.db import models, transaction
+
+from moca.authentication.models import AuditEntry
+from moca.versioning import VersionedModel
+
+# What an entry never shows, and what every save changes anyhow.
+SECRET = {"password"}
+SILENT = {"version", "updated_at", "last_login"}
+
+
+def save(instance: VersionedModel, *, by: str) -> None:
+    """Save the instance and record who did so, with the values before and after.
+
+    Args:
+        instance: a new or changed row; nothing happens where nothing changed.
+        by: the operator's name, or the user id of an API caller.
+
+    Raises:
+        StaleVersionError: somebody else saved it since it was read.
+    """
+    created = instance._state.adding
+    changes = {} if created else _readable(instance.changes())
+    with transaction.atomic():
+        instance.save()
+        if created or changes:
+            action = AuditEntry.Action.CREATED if created else AuditEntry.Action.UPDATED
+            note(action, instance, by=by, changes=changes)
+
+
+def delete(instance: models.Model, *, by: str) -> None:
+    """Delete the instance and record who did so."""
+    with transaction.atomic():
+        note(AuditEntry.Action.DELETED, instance, by=by)
+        instance.delete()
+
+
+def note(
+    action: AuditEntry.Action,
+    instance: models.Model,
+    *,
+    by: str,
+    changes: dict[str, list[Any]] | None = None,
+) -> None:
+    """Record an action that somebody took on the instance."""
+    AuditEntry.objects.create(
+        actor=by,
+        action=action,
+        object_type=instance._meta.label_lower,
+        object_id=instance.pk,
+        object_name=str(instance)[:200],
+        changes=changes or {},
+    )
+
+
+def _readable(changes: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {
+        name: ["(hidden)", "(hidden)"] if name in SECRET else values
+        for name, values in changes.items()
+        if name not in SILENT
+    }

@@ -1,0 +1,164 @@
+"""Pages for operators and for the record of what they changed."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth import admin as auth_admin
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import SetPasswordMixin, UsernameField
+from django.contrib.auth.models import Group
+from django.contrib.auth.password_validation import password_validators_help_texts
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from moca.admin import ModelAdmin, operator_of
+from moca.authentication.models import AuditEntry, Operator, Role
+from moca.display import NOTHING, badge, short_time_tag, time_tag
+from moca.forms import VersionedForm
+
+# Django's own page for groups, which have no table here; its module registers it when imported.
+assert auth_admin  # noqa: S101
+admin.site.unregister(Group)
+
+
+def is_last_admin(operator: Operator) -> bool:
+    """Whether nobody could manage operators any more without this one."""
+    admins = Operator.objects.filter(role=Role.ADMIN, is_active=True)
+    return operator.loaded_value("role") == Role.ADMIN and [a.pk for a in admins[:2]] == [
+        operator.pk
+    ]
+
+
+class OperatorForm(SetPasswordMixin, VersionedForm):
+    password1, password2 = SetPasswordMixin.create_password_fields("New password", "Again")
+
+    class Meta:
+        model = Operator
+        fields = ["username", "email", "role", "is_active", "subject"]
+        field_classes = {"username": UsernameField}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("password1", "password2"):
+            if name in self.fields:
+                self.fields[name].required = False
+                self.fields[name].help_text = ""
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        given = self.cleaned_data
+        if given.get("password1") and not given.get("password2"):
+            self.add_error("password2", "Type the password again.")
+        elif given.get("password2") and not given.get("password1"):
+            self.add_error("password1", "Type the password twice.")
+        self.validate_passwords()
+        stays = given.get("role") == Role.ADMIN and given.get("is_active")
+        if not stays and not self.instance._state.adding and is_last_admin(self.instance):
+            raise ValidationError(
+                "This is the last active admin: make somebody else one first.", code="last_admin"
+            )
+        return cleaned
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        self.validate_password_for_user(self.instance, "password1")
+        password = self.cleaned_data.get("password1")
+        if password and not self.errors:
+            self.instance.set_password(password)
+        elif not self.instance.password:
+            self.instance.set_unusable_password()
+
+
+@admin.register(Operator)
+class OperatorAdmin(ModelAdmin):
+    form = OperatorForm
+    list_display = ["username", "email", "role_name", "signs_in", "last_seen"]
+    list_filter = ["role", "is_active"]
+    search_fields = ["username", "email", "subject__exact"]
+    sortable_by = ()
+    fieldsets = [
+        (None, {"fields": ["opened_version", "username", "email", "role", "is_active"]}),
+        (
+            "Password",
+            {
+                "fields": ["password1", "password2"],
+                "description": "Left empty, the password stays as it is; a new operator without "
+                "one signs in by Cognito only. " + " ".join(password_validators_help_texts()),
+            },
+        ),
+        (
+            "Triggers",
+            {
+                "fields": ["subject"],
+                "description": "The user id that this operator's own triggers belong to.",
+            },
+        ),
+    ]
+
+    @admin.display(description="role")
+    def role_name(self, operator: Operator) -> str:
+        return operator.role.capitalize()
+
+    @admin.display(description="sign-in")
+    def signs_in(self, operator: Operator) -> SafeString:
+        if not operator.is_active:
+            return badge("off", "Inactive")
+        return badge("good", "Password" if operator.has_usable_password() else "Cognito")
+
+    @admin.display(description="last sign-in")
+    def last_seen(self, operator: Operator) -> str:
+        if operator.last_login is None:
+            return "Never"
+        return short_time_tag(operator.last_login, timezone.now())
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return not lookup.startswith("password") and super().lookup_allowed(lookup, value, request)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        # One by one, so that each deletion passes the check below.
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if not super().has_delete_permission(request, obj):
+            return False
+        return obj is None or (obj.pk != operator_of(request).pk and not is_last_admin(obj))
+
+    def save_model(self, request: HttpRequest, obj: Operator, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if obj.pk == operator_of(request).pk:
+            # A new password ends the operator's other sessions, not this one.
+            update_session_auth_hash(request, obj)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ModelAdmin):
+    list_display = ["time", "actor", "action", "what", "changed"]
+    list_display_links = None
+    list_filter = ["action"]
+    search_fields = ["actor", "object_name", "object_id__exact"]
+    sortable_by = ()
+
+    @admin.display(description="when")
+    def time(self, entry: AuditEntry) -> str:
+        return time_tag(entry.at, timezone.now())
+
+    @admin.display(description="what")
+    def what(self, entry: AuditEntry) -> str:
+        return f"{entry.object_type.rpartition('.')[2]} {entry.object_name}"
+
+    @admin.display(description="fields")
+    def changed(self, entry: AuditEntry) -> str:
+        return ", ".join(name.replace("_", " ") for name in entry.changes) or NOTHING
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

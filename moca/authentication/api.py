@@ -1,0 +1,83 @@
+"""Who calls the API: the user of a token, or an operator who is signed in to the pages."""
+
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from moca.api.errors import APIError
+from moca.authentication.keys import KeysUnavailableError
+from moca.authentication.models import Operator, Role
+from moca.authentication.tokens import MachineUserError, TokenError, user_of
+from moca.times import iso
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a request: a user, with everything of their own, and a role in it."""
+
+    user_id: str
+    role: Role = Role.EDITOR
+
+
+class JWTAuthentication(BaseAuthentication):
+    """`Authorization: Bearer` and a token."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
+        header = request.headers.get("Authorization")
+        if header is None:
+            return None
+        scheme, _, token = header.partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token or " " in token:
+            _refuse(401, "INVALID_AUTHORIZATION_FORMAT", "Send Authorization: Bearer <token>.")
+        try:
+            return Caller(user_of(token)), None
+        except TokenError as error:
+            _refuse(401, "INVALID_JWT", str(error))
+        except MachineUserError:
+            message = "This token is a program's and has no user: sign in as the user instead."
+            _refuse(400, "MACHINE_USER", message)
+        except KeysUnavailableError:
+            message = "Tokens cannot be checked now: try again in a moment."
+            _refuse(503, "KEYS_UNAVAILABLE", message)
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class OperatorSessionAuthentication(SessionAuthentication):
+    """The session of a signed-in operator, with a CSRF token for what changes something."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
+        found = super().authenticate(request)
+        operator: Any = found[0] if found else None
+        if not isinstance(operator, Operator):
+            return None
+        return Caller(operator.subject, Role(operator.role)), None
+
+
+class RolePermission(BasePermission):
+    """Sign-in for everything; viewers may look, and editors change."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        caller: Any = request.user
+        if caller is None:
+            _refuse(401, "MISSING_AUTHORIZATION", "Send Authorization: Bearer <token>.")
+        if request.method in SAFE_METHODS or caller.role.rank >= Role.EDITOR.rank:
+            return True
+        raise APIError(403, "Viewers may look but not change: ask an admin for the editor role.")
+
+
+def _refuse(status: int, code: str, message: str) -> NoReturn:
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}.get(status)
+    raise APIError(
+        status,
+        message,
+        error="Authentication Error",
+        headers=headers,
+        extra={"code": code, "timestamp": iso(timezone.now())},
+    )

@@ -1,0 +1,30 @@
+"""Sign-in of operators by name and password."""
+
+from typing import Any
+
+from django.contrib.auth.backends import BaseBackend
+from django.http import HttpRequest
+
+from moca.authentication.models import Operator
+
+
+class OperatorBackend(BaseBackend):
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **credentials: Any,
+    ) -> Operator | None:
+        """Return the active operator of this name and password, else None."""
+        if username is None or password is None:
+            return None
+        operator = Operator.objects.filter(username=username).first()
+        if operator is None:
+            # Hash all the same, so that the time taken does not tell which names exist.
+            Operator().set_password(password)
+            return None
+        return operator if operator.check_password(password) and operator.is_active else None
+
+    def get_user(self, user_id: str) -> Operator | None:
+        return Operator.objects.filter(pk=user_id, is_active=True).first()

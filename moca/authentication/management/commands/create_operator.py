@@ -1,0 +1,35 @@
+import argparse
+import secrets
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from moca import audit
+from moca.authentication.models import AuditEntry, Operator, Role
+
+
+class Command(BaseCommand):
+    help = "Create an operator who signs in by name and password."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--role", choices=Role.values, default=Role.ADMIN)
+        parser.add_argument("--email", default="")
+        parser.add_argument(
+            "--subject", help="The user id that the operator's own triggers belong to."
+        )
+        parser.add_argument(
+            "--password", help="Generated and printed once where it is left out.", default=""
+        )
+
+    def handle(self, *args: Any, username: str, password: str, **options: Any) -> None:
+        generated = password or secrets.token_urlsafe(12)
+        fields = {name: options[name] for name in ("role", "email", "subject") if options[name]}
+        try:
+            operator = Operator.objects.create_operator(username, password=generated, **fields)
+        except ValidationError as error:
+            raise CommandError("; ".join(error.messages)) from error
+        audit.note(AuditEntry.Action.CREATED, operator, by="create_operator")
+        shown = "the one given" if password else generated
+        self.stdout.write(f"Operator {username} ({operator.role}), password: {shown}")

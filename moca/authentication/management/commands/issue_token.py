@@ -1,0 +1,30 @@
+import argparse
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from moca.authentication.tokens import MAX_USER_ID, is_user_id, issue
+
+MAX_HOURS = 24 * 366
+
+
+class Command(BaseCommand):
+    help = "Print a token for the API of a one-machine installation."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("user_id", help="Whose triggers the token is for.")
+        parser.add_argument("--hours", type=float, default=12, help="How long it is good (12).")
+
+    def handle(self, *args: Any, user_id: str, hours: float, **options: Any) -> None:
+        if settings.COGNITO_USER_POOL_ID:
+            raise CommandError(
+                "Tokens come from Cognito here, since COGNITO_USER_POOL_ID is set: sign in there."
+            )
+        if not is_user_id(user_id):
+            raise CommandError(f"Give a user id of 1 to {MAX_USER_ID} printable characters.")
+        if not 0 < hours <= MAX_HOURS:
+            raise CommandError(f"Give --hours above 0 and up to {MAX_HOURS}.")
+        self.stdout.write(issue(user_id, lasting=timedelta(hours=hours), now=timezone.now()))

@@ -1,0 +1,117 @@
+"""Operators, who sign in, and the record of what they changed."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.utils import timezone
+
+from moca.ids import new_id
+from moca.versioning import VersionedModel
+
+
+class Role(models.TextChoices):
+    """What an operator may do; each role includes the ones before it."""
+
+    VIEWER = "viewer", "Viewer: sees everything"
+    EDITOR = "editor", "Editor: changes and runs triggers"
+    ADMIN = "admin", "Admin: manages operators too"
+
+    @property
+    def rank(self) -> int:
+        return list(Role).index(self)
+
+
+class OperatorManager(BaseUserManager["Operator"]):
+    def create_operator(
+        self, username: str, *, password: str | None = None, **fields: Any
+    ) -> "Operator":
+        """Create an operator who signs in with a password, or none where it is None.
+
+        Args:
+            username: the name to sign in with.
+            password: in clear; its hash is stored.
+            fields: role, email, subject.
+        """
+        operator = self.model(username=username, **fields)
+        operator.set_password(password)
+        operator.full_clean()
+        operator.save(force_insert=True)
+        return operator
+
+
+class Operator(VersionedModel, AbstractBaseUser):
+    """Somebody who signs in to the pages: a role, and no groups or permissions beside it.
+
+    `subject` is the user id that the operator's own triggers belong to; for one who signs in by
+    Cognito it is the token's `sub`.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
+    username = models.CharField(max_length=150, unique=True)
+    subject = models.CharField(max_length=128, unique=True, default=new_id)
+    email = models.EmailField(blank=True)
+    role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Clear this instead of deleting an operator."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[OperatorManager] = OperatorManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+
+    class Meta:
+        ordering = ["-id"]
+
+    # What Django's admin asks of a user.
+
+    @property
+    def is_staff(self) -> bool:
+        return self.is_active
+
+    def has_role(self, role: Role) -> bool:
+        """Whether the operator may do what `role` allows."""
+        return self.is_active and Role(self.role).rank >= role.rank
+
+    def has_perm(self, permission: str, obj: models.Model | None = None) -> bool:
+        """Answer Django's permission names (`triggers.change_trigger`) from the role."""
+        app, _, name = permission.partition(".")
+        if name.startswith("view_") and app != "authentication":
+            return self.has_role(Role.VIEWER)
+        return self.has_role(Role.ADMIN if app == "authentication" else Role.EDITOR)
+
+    def has_perms(self, permissions: list[str], obj: models.Model | None = None) -> bool:
+        return all(self.has_perm(permission, obj) for permission in permissions)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.has_role(Role.ADMIN if app_label == "authentication" else Role.VIEWER)
+
+
+class AuditEntry(models.Model):
+    """One change: who did what to which object, and the values before and after."""
+
+    class Action(models.TextChoices):
+        CREATED = "created"
+        UPDATED = "updated"
+        DELETED = "deleted"
+        RUN = "run"
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.CharField(max_length=150)
+    action = models.CharField(max_length=10, choices=Action)
+    object_type = models.CharField(max_length=50)
+    object_id = models.CharField(max_length=36)
+    object_name = models.CharField(max_length=200)
+    changes = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "audit entries"
+        indexes = [models.Index(fields=["object_id", "id"])]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.object_type} {self.object_name}"

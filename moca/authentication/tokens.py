@@ -1,0 +1,130 @@
+"""Tokens of the API: JWTs of a Cognito user pool, or of this installation where there is none."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from django.conf import settings
+from django.core.signals import setting_changed
+from jwt.types import Options
+
+from moca.authentication.keys import (
+    LOCAL_KEY_ID,
+    RemoteKeys,
+    local_key,
+    local_public_key,
+)
+
+LOCAL_ISSUER = LOCAL_CLIENT = "moca-triggers-local"
+LEEWAY = timedelta(seconds=30)
+# As long as a user id may be; Cognito's have 36.
+MAX_USER_ID = 128
+
+# The audience stands in another claim for access tokens, and is checked with the client.
+_CHECKS: Options = {"require": ["exp", "iss"], "verify_aud": False}
+
+
+class TokenError(Exception):
+    """The token is not good; the message says why, without any of its content."""
+
+
+class MachineUserError(Exception):
+    """The token is good, but stands for a program that has no user of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who may issue tokens, and the keys by their ids."""
+
+    name: str
+    key: Callable[[str], RSAPublicKey | None]
+
+
+def user_of(token: str) -> str:
+    """Check a token and return the id of its user.
+
+    Raises:
+        TokenError: it is malformed, expired, forged, or of another pool or client.
+        MachineUserError: it has no user.
+        KeysUnavailableError: it cannot be checked now.
+    """
+    claims = _verified(token, _issuer())
+    use = claims.get("token_use")
+    if use not in ("access", "id"):
+        raise TokenError("The token is neither an access nor an ID token.")
+    client = claims.get("client_id" if use == "access" else "aud")
+    if settings.COGNITO_APP_CLIENT_IDS and client not in settings.COGNITO_APP_CLIENT_IDS:
+        raise TokenError("The token is of an app client that is not accepted here.")
+    subject = claims.get("sub")
+    if use == "access" and "username" not in claims and subject in (None, client):
+        raise MachineUserError
+    if not isinstance(subject, str) or not is_user_id(subject):
+        raise TokenError("The token names no user.")
+    return subject
+
+
+def is_user_id(text: str) -> bool:
+    """Whether a text can be a user's id: printable, and not longer than the database takes."""
+    return 0 < len(text) <= MAX_USER_ID and text.isprintable()
+
+
+def issue(user_id: str, *, lasting: timedelta, now: datetime) -> str:
+    """A token of this installation, in the form of Cognito's access tokens."""
+    clients = settings.COGNITO_APP_CLIENT_IDS
+    claims = {
+        "sub": user_id,
+        "username": user_id,
+        "token_use": "access",
+        "client_id": clients[0] if clients else LOCAL_CLIENT,
+        "iss": LOCAL_ISSUER,
+        "iat": now,
+        "exp": now + lasting,
+    }
+    return jwt.encode(claims, local_key(), algorithm="RS256", headers={"kid": LOCAL_KEY_ID})
+
+
+def _verified(token: str, issuer: Issuer) -> dict[str, Any]:
+    try:
+        key = issuer.key(str(jwt.get_unverified_header(token).get("kid", "")))
+        if key is None:
+            raise TokenError("The token was signed with an unknown key.")
+        return jwt.decode(
+            token,
+            key,
+            algorithms=["RS256"],
+            issuer=issuer.name,
+            leeway=LEEWAY,
+            options=_CHECKS,
+        )
+    except jwt.ExpiredSignatureError as error:
+        raise TokenError("The token has expired: sign in again.") from error
+    except jwt.InvalidIssuerError as error:
+        raise TokenError("The token is of another issuer.") from error
+    except (jwt.PyJWTError, ValueError, RecursionError, OverflowError) as error:
+        raise TokenError("The token is malformed or forged.") from error
+
+
+@cache
+def _issuer() -> Issuer:
+    pool = settings.COGNITO_USER_POOL_ID
+    if not pool:
+        return Issuer(LOCAL_ISSUER, _local)
+    name = f"https://cognito-idp.{pool.partition('_')[0]}.amazonaws.com/{pool}"
+    url = settings.COGNITO_JWKS_URL or f"{name}/.well-known/jwks.json"
+    return Issuer(name, RemoteKeys(url).get)
+
+
+def _local(key_id: str) -> RSAPublicKey | None:
+    return local_public_key() if key_id == LOCAL_KEY_ID else None
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting in ("COGNITO_USER_POOL_ID", "COGNITO_JWKS_URL"):
+        _issuer.cache_clear()
+
+
+setting_changed.connect(_forget)

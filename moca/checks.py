@@ -1,0 +1,102 @@
+"""System checks: configuration that is missing or contradicts itself, and how to set it."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
+
+AGENT_AUTHS = ("cognito", "cognito-user", "static", "none")
+RATE_LIMIT = re.compile(r"[1-9][0-9]*/(s|sec|second|min|minute|h|hour|day)")
+POOL_ID = re.compile(r"[\w-]+_[0-9a-zA-Z]+")
+
+
+@register()
+def check_agent(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    url = urlsplit(settings.AGENT_API_URL)
+    if url.scheme not in ("http", "https") or not url.netloc:
+        found.append(
+            Error(
+                "AGENT_API_URL is not an http(s) URL.",
+                hint="Set it to the agent's address, such as https://agent.example.com.",
+                id="moca.E001",
+            )
+        )
+    if settings.AGENT_AUTH not in AGENT_AUTHS:
+        found.append(
+            Error(
+                f"AGENT_AUTH is {settings.AGENT_AUTH!r}.",
+                hint=f"Set it to one of {', '.join(AGENT_AUTHS)}.",
+                id="moca.E002",
+            )
+        )
+    missing = [name for name in _needed_for(settings.AGENT_AUTH) if not getattr(settings, name)]
+    if missing:
+        found.append(
+            Error(
+                f"AGENT_AUTH={settings.AGENT_AUTH} needs {', '.join(missing)}.",
+                hint="Set what is missing, or choose another AGENT_AUTH.",
+                id="moca.E003",
+            )
+        )
+    return found
+
+
+def _needed_for(way: str) -> list[str]:
+    return {
+        "cognito": ["COGNITO_DOMAIN", "COGNITO_CLIENT_ID", "COGNITO_CLIENT_SECRET"],
+        "cognito-user": [
+            "COGNITO_USER_POOL_ID",
+            "COGNITO_CLIENT_ID",
+            "COGNITO_USERNAME",
+            "COGNITO_PASSWORD",
+        ],
+        "static": ["AGENT_TOKEN"],
+    }.get(way, [])
+
+
+@register()
+def check_sign_in(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    pool = settings.COGNITO_USER_POOL_ID
+    if pool and not POOL_ID.fullmatch(pool):
+        return [
+            Error(
+                f"COGNITO_USER_POOL_ID is {pool!r}, which is no pool's id.",
+                hint="Copy the id from the Cognito console; it looks like eu-west-1_AbC123xyz.",
+                id="moca.E010",
+            )
+        ]
+    return []
+
+
+@register()
+def check_rate_limit(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    limit = settings.API_RATE_LIMIT
+    if limit and not RATE_LIMIT.fullmatch(limit):
+        return [
+            Error(
+                f"API_RATE_LIMIT is {limit!r}.",
+                hint="Write it as 600/min; the unit is s, min, hour or day. Unset: no limit.",
+                id="moca.E020",
+            )
+        ]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def check_deployment(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.USES_DEMO_AGENT:
+        found.append(
+            CheckWarning(
+                "Triggers call the demo agent of this machine.",
+                hint="Set AGENT_API_URL to the agent's address.",
+                id="moca.W001",
+            )
+        )
+    return found

@@ -1,0 +1,81 @@
+"""Times, states and long texts as the pages show them, escaped."""
+
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.timezone import localtime
+
+from moca.times import iso
+
+NOTHING = "\N{EN DASH}"
+
+
+def badge(kind: str, words: str) -> SafeString:
+    """A state in words, coloured by its kind: good, bad, warn, busy or off."""
+    return format_html('<span class="badge badge-{}">{}</span>', kind, words)
+
+
+def exact(moment: datetime, zone: tzinfo = UTC) -> str:
+    """The moment on a zone's clock with its offset: "Mon 2027-02-01 09:00 +09:00"."""
+    local = localtime(moment, zone)
+    seconds = ":%S" if local.second else ""
+    offset = "UTC" if str(zone) == "UTC" else local.isoformat(timespec="minutes")[16:]
+    return f"{local:%a %Y-%m-%d %H:%M{seconds}} {offset}"
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """How far away the moment is: "in 3 hours", "2 days ago", "now"."""
+    if abs(moment - now) < timedelta(seconds=1):
+        return "now"
+    if abs(moment - now) < timedelta(minutes=1):
+        words = f"{abs(moment - now).seconds}\xa0s"
+    else:
+        words = timesince(min(moment, now), max(moment, now), depth=1)
+    return f"in {words}" if moment > now else f"{words} ago"
+
+
+def time_tag(moment: datetime, now: datetime, zone: tzinfo = UTC) -> SafeString:
+    """The moment, how far away it is first and exactly below."""
+    return format_html(
+        '<time datetime="{}">{}<span class="fine">{}</span></time>',
+        iso(moment),
+        relative(moment, now),
+        exact(moment, zone),
+    )
+
+
+def short_time_tag(moment: datetime, now: datetime) -> SafeString:
+    """How far away the moment is; exactly, when one points at it."""
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        iso(moment),
+        exact(moment),
+        relative(moment, now),
+    )
+
+
+def duration(milliseconds: int) -> str:
+    """A length of time: "80 ms", "1.4 s", "3 min 20 s", "2 h 5 min"."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def shortened(text: str, length: int) -> SafeString:
+    """An id with its middle left out where it is long; whole, when one points at it."""
+    half = length // 2
+    shown = text if len(text) <= length else f"{text[:half]}…{text[-half:]}"
+    return format_html('<span title="{}">{}</span>', text, shown)
+
+
+def excerpt(text: str, length: int) -> str:
+    """The text's first line, cut where it is longer than `length`."""
+    first, _, rest = text.strip().partition("\n")
+    cut = first[:length].rstrip()
+    return cut + "…" if len(first) > length or rest.strip() else cut

@@ -1,0 +1,45 @@
+"""What the forms of versioned models share."""
+
+from copy import copy
+from typing import Any
+
+from django import forms
+
+
+class VersionedForm(forms.ModelForm):
+    """A form that refuses to undo what somebody else saved while it was open.
+
+    It carries the version it was filled from. Where that is no longer the stored one, nothing is
+    saved, the input stays in the form, and a second save is a decision to overwrite.
+    """
+
+    opened_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.initial["opened_version"] = self.instance.version
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if not self.instance._state.adding:
+            self._check_version(self.cleaned_data.get("opened_version"))
+        return cleaned
+
+    def _check_version(self, opened: int | None) -> None:
+        if opened == self.instance.version:
+            return
+        data: Any = copy(self.data)
+        data[self.add_prefix("opened_version")] = str(self.instance.version)
+        self.data = data
+        self.add_error(None, forms.ValidationError(self._stale_message(), code="stale"))
+
+    def _stale_message(self) -> str:
+        names = [name for name in self.changed_data if name != "opened_version"]
+        differing = ", ".join(str(self[name].label) for name in names) or "nothing"
+        return (
+            f"Somebody else changed this {self.instance._meta.verbose_name} after you opened it, "
+            "so nothing was saved; what you entered is still here. What you entered and what is "
+            f"stored differ in: {differing}. Save again to keep what you entered, or open the page "
+            "anew to start from what is stored."
+        )

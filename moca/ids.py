@@ -1,0 +1,40 @@
+"""Identifiers: UUID version 7 (RFC 9562, 5.7), which sort by the time they carry."""
+
+import hashlib
+import os
+import time
+import uuid
+from datetime import datetime
+
+
+def uuid7(milliseconds: int, entropy: bytes) -> str:
+    """Build a UUIDv7 in its lower-case text form.
+
+    Args:
+        milliseconds: Unix time in milliseconds, 48 bits.
+        entropy: ten bytes; the six bits that hold version and variant are overwritten.
+    """
+    value = int.from_bytes(milliseconds.to_bytes(6) + entropy)
+    value = value & ~(0xF000 << 64) | (0x7000 << 64)
+    value = value & ~(0xC000 << 48) | (0x8000 << 48)
+    return str(uuid.UUID(int=value))
+
+
+def new_id() -> str:
+    """A new random UUIDv7 of this moment."""
+    return uuid7(time.time_ns() // 1_000_000, os.urandom(10))
+
+
+def occurrence_id(trigger_id: str, at: datetime) -> str:
+    """The id of the run of a trigger at a time: the same for the same two, on every machine.
+
+    A second delivery of one occurrence meets the record of the first under this id, and ids of
+    one trigger sort by the time they were due.
+
+    Args:
+        trigger_id: the trigger's id.
+        at: when the run is due (aware).
+    """
+    milliseconds = round(at.timestamp() * 1000)
+    digest = hashlib.sha256(f"{trigger_id} {milliseconds}".encode()).digest()
+    return uuid7(milliseconds, digest[:10])

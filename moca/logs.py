@@ -1,0 +1,68 @@
+"""Log lines that carry the ids of the request or run they belong to.
+
+Bind ids with `bind(requestId=...)`; every line logged inside carries them. Extra fields of one
+line go in `extra={"triggerId": ...}`. Secrets, tokens, prompts and whole events are never logged.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from moca.times import iso
+
+FIELDS = ("requestId", "triggerId", "executionId", "userId")
+_context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
+
+
+@contextmanager
+def bind(**ids: str) -> Iterator[None]:
+    """Add ids to every line logged inside the block, in this thread or task."""
+    token = _context.set({**(_context.get() or {}), **ids})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+class ContextFilter(logging.Filter):
+    """Put the bound ids on each record that does not carry its own."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        for name, value in (_context.get() or {}).items():
+            if not hasattr(record, name):
+                setattr(record, name, value)
+        return True
+
+
+def _ids(record: logging.LogRecord) -> dict[str, str]:
+    return {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, the ids, and the traceback if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": iso(datetime.fromtimestamp(record.created, UTC)),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_ids(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """A plain line for a terminal: time, level, message, then the ids."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
+        ids = " ".join(f"{name}={value}" for name, value in _ids(record).items())
+        return f"{super().formatMessage(record)}  {ids}".rstrip()

@@ -1,0 +1,136 @@
+"""Everything on one machine: web, scheduler and demo agent, in one terminal."""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from moca.authentication.models import Operator
+
+MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+# What a part gets to end by itself: the runs' own grace, and some to write it down.
+LAST_SECONDS = 10
+
+
+class Command(BaseCommand):
+    help = "Run web, scheduler and demo agent together, until Ctrl-C."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+
+    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+        _require_free(host, port, "PORT=8001 make run")
+        if settings.USES_DEMO_AGENT:
+            _require_free("127.0.0.1", settings.DEMO_AGENT_PORT, "DEMO_AGENT_PORT=8082 make run")
+        call_command("migrate", verbosity=0)
+        self._first_start(host, port)
+        # Ended in this order.
+        parts = {"scheduler": [*MANAGE, "runscheduler"], "web": _web(host, port)}
+        if settings.USES_DEMO_AGENT:
+            parts["agent"] = [*MANAGE, "demo_agent", f"--port={settings.DEMO_AGENT_PORT}"]
+        failed = _supervise(parts, self.stdout)
+        if failed:
+            raise CommandError(f"{failed} ended by itself; its last lines above say why.")
+
+    def _first_start(self, host: str, port: int) -> None:
+        if not Operator.objects.exists():
+            password = os.environ.get("MOCA_OPERATOR_PASSWORD", "")
+            call_command("create_operator", "operator", password=password, stdout=self.stdout)
+            call_command("create_samples", "operator", stdout=self.stdout)
+        self.stdout.write(f"Open http://{host}:{port} and sign in as operator. Ctrl-C ends it all.")
+
+
+def _require_free(host: str, port: int, example: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(
+                f"Cannot listen on {host}:{port} ({error.strerror}). Stop what uses the port, or "
+                f"choose another: {example}"
+            ) from error
+
+
+def _web(host: str, port: int) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "moca.wsgi",
+        f"--bind={host}:{port}",
+        "--workers=1",
+        "--threads=8",
+        "--graceful-timeout=5",
+        "--log-level=warning",
+    ]
+
+
+def _supervise(commands: dict[str, list[str]], out: Any) -> str:
+    """Run the commands until a signal or until one ends; returns the name of one that failed."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    width = max(map(len, commands))
+    parts = {name: _spawn(command) for name, command in commands.items()}
+    readers = [
+        threading.Thread(target=_relay, args=(part.stdout, f"{name:{width}} | ", out), daemon=True)
+        for name, part in parts.items()
+    ]
+    for reader in readers:
+        reader.start()
+    failed = ""
+    while not stop.wait(0.2) and not failed:
+        failed = next((name for name, part in parts.items() if part.poll() is not None), "")
+    out.write("Ending; runs under way are finished first. Ctrl-C again to end at once.")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _kill(parts.values()))
+    _end(list(parts.values()))
+    for reader in readers:
+        reader.join(timeout=2)
+    return failed
+
+
+def _spawn(command: list[str]) -> subprocess.Popen[str]:
+    # A session of its own: Ctrl-C reaches us alone, and we end the parts in order.
+    return subprocess.Popen(  # noqa: S603  (our own commands)
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def _relay(lines: IO[str] | None, prefix: str, out: Any) -> None:
+    for line in lines or ():
+        out.write(prefix + line.rstrip("\n"))
+
+
+def _kill(parts: Iterable[subprocess.Popen[str]]) -> None:
+    for part in parts:
+        if part.poll() is None:
+            part.kill()
+
+
+def _end(parts: list[subprocess.Popen[str]]) -> None:
+    """End the parts one after the other: runs under way still need the agent."""
+    for part in parts:
+        part.terminate()
+        try:
+            part.wait(timeout=settings.SCHEDULER_GRACE_SECONDS + LAST_SECONDS)
+        except subprocess.TimeoutExpired:
+            part.kill()
+            part.wait()

@@ -1,0 +1,204 @@
+"""Settings, each read once from the environment; docs/settings.md lists them."""
+
+from pathlib import Path
+
+import environ
+
+from moca.local_keys import secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+# Where a one-machine installation keeps its database and keys.
+DATA_DIR = Path(env.str("MOCA_DATA_DIR", default=str(BASE_DIR / "var")))
+
+# Django
+
+SECRET_KEY = env.str("SECRET_KEY", default="") or secret_key(DATA_DIR)
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ROOT_URLCONF = "moca.urls"
+WSGI_APPLICATION = "moca.wsgi.application"
+APPEND_SLASH = False
+
+INSTALLED_APPS = [
+    "moca",
+    "moca.authentication",
+    "triggers",
+    "executions",
+    "moca.apps.AdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "moca.requests.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "moca.api.middleware.CorsMiddleware",
+    "moca.api.middleware.JSONErrorsMiddleware",
+    "moca.api.middleware.TrailingSlashMiddleware",
+    "moca.api.middleware.BodyLimitMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Files are served from where the apps keep them, so that nothing has to be collected to run.
+WHITENOISE_USE_FINDERS = True
+
+# Database: nothing here needs more than one table store. Sessions and messages travel in signed
+# cookies, and the tables of auth, contenttypes and admin are never made.
+
+DATABASES = {
+    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'moca.sqlite3'}")
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # One writer at a time, which waits for its turn instead of failing halfway.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    DATABASES["default"]["CONN_MAX_AGE"] = None
+    # A file, since threads and processes share it in tests too.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "tests.sqlite3")}
+DATABASE_ROUTERS = ["moca.routers.WithoutTables"]
+MIGRATION_MODULES = {"auth": None, "contenttypes": None, "admin": None}
+SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+
+# Who may do what
+
+AUTH_USER_MODEL = "authentication.Operator"
+AUTHENTICATION_BACKENDS = ["moca.authentication.backends.OperatorBackend"]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "home"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("COOKIES_SECURE", default=False)
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+COGNITO_USER_POOL_ID = env.str("COGNITO_USER_POOL_ID", default="")
+COGNITO_APP_CLIENT_IDS = env.list("COGNITO_APP_CLIENT_IDS", default=[])
+COGNITO_JWKS_URL = env.str("COGNITO_JWKS_URL", default="")
+AWS_REGION = env.str("AWS_REGION", default=COGNITO_USER_POOL_ID.partition("_")[0] or "us-east-1")
+
+# The API
+
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+# Requests a user may make, as "600/min"; empty for no limit.
+API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
+MAX_TRIGGERS_PER_USER = env.int("MAX_TRIGGERS_PER_USER", default=1000)
+MAX_BODY_BYTES = 256 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "moca.authentication.api.JWTAuthentication",
+        "moca.authentication.api.OperatorSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["moca.authentication.api.RolePermission"],
+    "DEFAULT_RENDERER_CLASSES": ["moca.api.renderers.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["moca.api.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["moca.api.throttling.UserThrottle"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "moca.api.renderers.AlwaysJSON",
+    "DEFAULT_VERSIONING_CLASS": None,
+    "EXCEPTION_HANDLER": "moca.api.exceptions.handle",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+# Triggers and their schedules
+
+SCHEDULER = "triggers.schedulers.local.LocalScheduler"
+SCHEDULER_CONCURRENCY = env.int("SCHEDULER_CONCURRENCY", default=64)
+SCHEDULER_CATCH_UP_SECONDS = env.int("SCHEDULER_CATCH_UP_SECONDS", default=600)
+SCHEDULER_GRACE_SECONDS = env.int("SCHEDULER_GRACE_SECONDS", default=30)
+
+# Executions and the agent they call. Without AGENT_API_URL it is the demo agent of this machine.
+
+EXECUTION_TTL_DAYS = env.int("EXECUTION_TTL_DAYS", default=30)
+DISPATCHER = "executions.dispatchers.local.LocalDispatcher"
+
+DEMO_AGENT_PORT = env.int("DEMO_AGENT_PORT", default=8081)
+AGENT_API_URL = env.str("AGENT_API_URL", default="")
+AGENT_AUTH = env.str("AGENT_AUTH", default="cognito")
+AGENT_TOKEN = env.str("AGENT_TOKEN", default="")
+COGNITO_CLIENT_ID = env.str("COGNITO_CLIENT_ID", default="")
+COGNITO_CLIENT_SECRET = env.str("COGNITO_CLIENT_SECRET", default="")
+COGNITO_DOMAIN = env.str("COGNITO_DOMAIN", default="")
+COGNITO_SCOPE = env.str("COGNITO_SCOPE", default="")
+COGNITO_USERNAME = env.str("COGNITO_USERNAME", default="")
+COGNITO_AUTH_FLOW = env.str("COGNITO_AUTH_FLOW", default="USER_PASSWORD_AUTH")
+COGNITO_PASSWORD = env.str("COGNITO_PASSWORD", default="")
+AGENT_PROMPT_TEMPLATE = env.str(
+    "AGENT_PROMPT_TEMPLATE", default=str(BASE_DIR / "executions" / "prompt_context.md")
+)
+USES_DEMO_AGENT = not AGENT_API_URL
+if USES_DEMO_AGENT:
+    AGENT_API_URL = COGNITO_DOMAIN = f"http://127.0.0.1:{DEMO_AGENT_PORT}"
+    AGENT_AUTH = "cognito"
+    COGNITO_CLIENT_ID = COGNITO_CLIENT_SECRET = "demo"  # noqa: S105  (no secret)
+
+# Logs: one JSON object a line, or plain lines for a terminal.
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"context": {"()": "moca.logs.ContextFilter"}},
+    "formatters": {
+        "json": {"()": "moca.logs.JsonFormatter"},
+        "text": {"()": "moca.logs.TextFormatter"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "filters": ["context"],
+            "formatter": env.str("LOG_FORMAT", default="text"),
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # They log each URL at INFO, query strings included.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+    },
+}

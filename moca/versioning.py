@@ -1,0 +1,112 @@
+"""Optimistic locking: a save is conditional on the version that was read."""
+
+import copy
+from collections.abc import Collection, Iterable
+from typing import Any, Self
+
+from django.db import models, transaction
+
+
+class StaleVersionError(Exception):
+    """Somebody else saved or deleted the row since it was read; nothing was written."""
+
+    def __init__(self, instance: models.Model) -> None:
+        super().__init__(
+            f"The {instance._meta.verbose_name} was changed by someone else in the meantime: load "
+            "it again and repeat your change."
+        )
+
+
+class VersionedModel(models.Model):
+    """A model whose saves write what changed, and fail where they would undo another's.
+
+    `version` counts the saves. `QuerySet.update()` leaves it as it is: what the runner notes on a
+    trigger must not make an operator's open form stale.
+    """
+
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    # Values as they were loaded or last saved, by attribute name.
+    _loaded: dict[str, Any] = {}
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+        instance = super().from_db(db, field_names, values)
+        instance._loaded = instance._snapshot()
+        return instance
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        super().refresh_from_db(*args, **kwargs)
+        self._loaded = self._snapshot()
+
+    def changed_fields(self) -> set[str]:
+        """Names of the fields whose value differs from what was loaded or last saved."""
+        loaded = self._loaded
+        return {
+            name
+            for name, value in self._values().items()
+            if name not in loaded or loaded[name] != value
+        }
+
+    def changes(self) -> dict[str, list[Any]]:
+        """The changed fields, each with its value before and after."""
+        return {
+            name: [self._loaded.get(name), getattr(self, name)]
+            for name in sorted(self.changed_fields())
+        }
+
+    def loaded_value(self, name: str) -> Any:
+        """The field's value when the row was loaded or last saved; None for a new row."""
+        return self._loaded.get(name)
+
+    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """Insert a new row, or write the changed fields where the version is still the one read.
+
+        Receivers of `post_save` run in the same transaction: what they raise undoes the write.
+
+        Args:
+            update_fields: write only these of the changed fields; None for all.
+
+        Raises:
+            StaleVersionError: the row has another version by now, or is gone.
+        """
+        adding, version = self._state.adding, self.version
+        if adding:
+            options["force_insert"] = True
+        else:
+            changed = self.changed_fields()
+            changed &= set(update_fields) if update_fields is not None else changed
+            if not changed:
+                return
+            options["update_fields"] = changed | {"version"} | self._automatic_fields()
+            self.version += 1
+        try:
+            with transaction.atomic():
+                super().save(**options)
+        except BaseException:
+            self._state.adding, self.version = adding, version
+            raise
+        self._loaded = self._snapshot()
+
+    def _do_update(self, base_qs: Any, *args: Any) -> bool:
+        updated: bool = super()._do_update(base_qs.filter(version=self.version - 1), *args)
+        if not updated:
+            raise StaleVersionError(self)
+        return updated
+
+    def _values(self) -> dict[str, Any]:
+        values = self.__dict__
+        names = (field.attname for field in self._meta.concrete_fields)
+        return {name: values[name] for name in names if name in values}
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {
+            name: copy.deepcopy(value) if isinstance(value, dict | list) else value
+            for name, value in self._values().items()
+        }
+
+    def _automatic_fields(self) -> set[str]:
+        return {f.attname for f in self._meta.concrete_fields if getattr(f, "auto_now", False)}

@@ -1,0 +1,137 @@
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from moca.authentication.models import AuditEntry, Operator, Role
+from tests.integration.admin.conftest import OPERATORS, errors_of
+
+AUDIT = "/admin/authentication/auditentry/"
+PASSWORD = "correct horse 9"
+
+
+def add(client: Client, **fields: Any) -> Any:
+    new = {"username": "ned", "role": "viewer", "is_active": "on", "subject": "ned-subject"}
+    return client.post(f"{OPERATORS}add/", {**new, **fields})
+
+
+def change(client: Client, operator: Operator, **fields: Any) -> Any:
+    shown = {
+        "opened_version": operator.version,
+        "username": operator.username,
+        "role": operator.role,
+        "is_active": "on",
+        "subject": operator.subject,
+    }
+    data = {name: value for name, value in {**shown, **fields}.items() if value is not None}
+    return client.post(f"{OPERATORS}{operator.pk}/change/", data)
+
+
+def me() -> Operator:
+    return Operator.objects.get(role=Role.ADMIN)
+
+
+@pytest.mark.parametrize("url", [OPERATORS, f"{OPERATORS}add/", AUDIT])
+def test_pages_are_for_admins_only(editor: Client, url: str) -> None:
+    assert editor.get(url).status_code == 403
+
+
+def test_operators_are_listed(administrator: Client) -> None:
+    assert "admin-operator" in administrator.get(OPERATORS).content.decode()
+
+
+class TestAdding:
+    def test_with_a_password_lets_them_sign_in(self, administrator: Client) -> None:
+        add(administrator, password1=PASSWORD, password2=PASSWORD)
+        assert Operator.objects.get(username="ned").check_password(PASSWORD)
+
+    def test_without_one_leaves_cognito(self, administrator: Client) -> None:
+        add(administrator)
+        assert not Operator.objects.get(username="ned").has_usable_password()
+
+    @pytest.mark.parametrize(
+        ("fields", "field"),
+        [
+            ({"password1": PASSWORD, "password2": "another"}, "password2"),
+            ({"password1": PASSWORD}, "password2"),
+            ({"password2": PASSWORD}, "password1"),
+            ({"password1": "short", "password2": "short"}, "password1"),
+            ({"username": "admin-operator"}, "username"),
+            ({"role": "king"}, "role"),
+        ],
+    )
+    def test_errors_stand_at_their_field(
+        self, administrator: Client, fields: Any, field: str
+    ) -> None:
+        assert field in errors_of(add(administrator, **fields))
+
+
+class TestChanging:
+    def test_keeps_the_password_where_none_is_given(self, administrator: Client) -> None:
+        ned = Operator.objects.create_operator("ned", password=PASSWORD)
+        change(administrator, ned, role="editor")
+        ned.refresh_from_db()
+        assert (ned.role, ned.check_password(PASSWORD)) == ("editor", True)
+
+    def test_sets_a_password_and_records_no_trace_of_it(self, administrator: Client) -> None:
+        ned = Operator.objects.create_operator("ned")
+        change(administrator, ned, password1=PASSWORD, password2=PASSWORD)
+        assert AuditEntry.objects.get().changes == {"password": ["(hidden)", "(hidden)"]}
+
+    def test_of_the_own_password_keeps_the_session(self, administrator: Client) -> None:
+        change(administrator, me(), password1=PASSWORD, password2=PASSWORD)
+        assert administrator.get(OPERATORS).status_code == 200
+
+    def test_never_shows_the_hash(self, administrator: Client) -> None:
+        ned = Operator.objects.create_operator("ned", password=PASSWORD)
+        page = administrator.get(f"{OPERATORS}{ned.pk}/change/").content.decode()
+        assert ("pbkdf2" in page, ned.password in page) == (False, False)
+
+    def test_by_two_at_once_refuses_the_second(self, administrator: Client) -> None:
+        ned = Operator.objects.create_operator("ned")
+        stale = Operator.objects.get(pk=ned.pk)
+        ned.email = "ned@example.com"
+        ned.save()
+        assert "Somebody else changed" in errors_of(change(administrator, stale))["__all__"][0]
+
+    @pytest.mark.parametrize("fields", [{"role": "editor"}, {"is_active": None}])
+    def test_leaves_one_admin(self, administrator: Client, fields: Any) -> None:
+        assert "last active admin" in errors_of(change(administrator, me(), **fields))["__all__"][0]
+
+    def test_lets_one_of_two_admins_step_back(self, administrator: Client) -> None:
+        second = Operator.objects.create_operator("second", role=Role.ADMIN)
+        change(administrator, second, role="viewer")
+        second.refresh_from_db()
+        assert second.role == "viewer"
+
+
+class TestDeletion:
+    def delete(self, client: Client, operator: Operator) -> int:
+        return client.post(f"{OPERATORS}{operator.pk}/delete/", {"post": "yes"}).status_code
+
+    def test_of_another_is_on_record(self, administrator: Client) -> None:
+        self.delete(administrator, Operator.objects.create_operator("ned"))
+        assert AuditEntry.objects.get().action == "deleted"
+
+    def test_of_oneself_is_refused(self, administrator: Client) -> None:
+        mine = me()
+        Operator.objects.create_operator("second", role=Role.ADMIN)
+        assert self.delete(administrator, mine) == 403
+
+    def test_in_bulk_is_not_offered(self, administrator: Client) -> None:
+        data = {"action": "delete_selected", "post": "yes", "_selected_action": me().pk}
+        administrator.post(OPERATORS, data)
+        assert Operator.objects.count() == 1
+
+
+class TestAuditEntries:
+    def test_are_listed_and_escaped(self, administrator: Client) -> None:
+        hostile = "<script>alert(1)</script>"
+        AuditEntry.objects.create(
+            actor=hostile, action="updated", object_type=hostile, object_id="1", object_name=hostile
+        )
+        page = administrator.get(AUDIT).content.decode()
+        assert ("&lt;script&gt;alert(1)" in page, hostile in page) == (True, False)
+
+    def test_cannot_be_added(self, administrator: Client) -> None:
+        assert administrator.get(f"{AUDIT}add/").status_code == 403

@@ -1,0 +1,179 @@
+from collections.abc import Callable
+
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from executions.models import TriggerExecution
+from moca import audit
+from moca.authentication.models import AuditEntry
+from tests.integration.admin.conftest import EXECUTIONS, TRIGGERS
+from triggers.models import LocalSchedule, Trigger
+
+Make = Callable[..., Trigger]
+MakeExecution = Callable[..., TriggerExecution]
+HOSTILE = "<script>alert(1)</script>"
+
+
+def page(client: Client, trigger: Trigger) -> str:
+    return client.get(f"{TRIGGERS}{trigger.pk}/change/").content.decode()
+
+
+def test_next_runs_stand_in_the_zone_and_in_utc(viewer: Client, make_trigger: Make) -> None:
+    trigger = make_trigger(
+        schedule_config={"expression": "cron(0 9 * * ? *)", "timezone": "Asia/Tokyo"}
+    )
+    shown = page(viewer, trigger)
+    assert (shown.count("09:00 +09:00"), shown.count("00:00 UTC")) == (5, 5)
+
+
+def test_no_next_runs_while_disabled(viewer: Client, make_trigger: Make) -> None:
+    assert "None while it is disabled." in page(viewer, make_trigger(enabled=False))
+
+
+def test_a_schedule_next_to_a_clock_change_is_warned_of(viewer: Client, make_trigger: Make) -> None:
+    config = {"expression": "cron(30 2 * * ? *)", "timezone": "Europe/Berlin"}
+    assert "it skips the run at 02:30" in page(viewer, make_trigger(schedule_config=config))
+
+
+def test_the_ten_latest_runs_are_linked(
+    viewer: Client, make_trigger: Make, make_execution: MakeExecution
+) -> None:
+    trigger = make_trigger()
+    runs = [make_execution(trigger) for _ in range(11)]
+    shown = page(viewer, trigger)
+    linked = [f'href="{EXECUTIONS}{run.pk}/change/"' in shown for run in runs]
+    assert linked == [False] + [True] * 10
+
+
+def test_skips_and_sync_errors_are_told(viewer: Client, make_trigger: Make) -> None:
+    trigger = make_trigger()
+    Trigger.objects.update(
+        skipped_runs=3,
+        last_skip_reason="The run before was still going.",
+        last_skipped_at=timezone.now(),
+        sync_state="failed",
+        sync_error="Quota exceeded.",
+    )
+    shown = page(viewer, trigger)
+    assert "The run before was still going." in shown
+    assert "Quota exceeded." in shown
+
+
+def test_a_viewer_sees_the_prompt_and_no_field(viewer: Client, make_trigger: Make) -> None:
+    shown = page(viewer, make_trigger(prompt="Count the stars."))
+    assert ("Count the stars." in shown, "<textarea" in shown) == (True, False)
+
+
+def test_everything_is_escaped(
+    editor: Client, make_trigger: Make, make_execution: MakeExecution
+) -> None:
+    trigger = make_trigger(
+        name=HOSTILE, description=HOSTILE, prompt=f"</textarea>{HOSTILE}", agent_id=HOSTILE
+    )
+    Trigger.objects.update(
+        sync_state="failed", sync_error=HOSTILE, skipped_runs=1, last_skip_reason=HOSTILE
+    )
+    make_execution(trigger, output=HOSTILE)
+    make_execution(trigger, status="failed", error=HOSTILE)
+    assert HOSTILE not in page(editor, trigger)
+
+
+def test_a_page_costs_as_many_queries_with_ten_runs_as_with_none(
+    viewer: Client, make_trigger: Make, make_execution: MakeExecution
+) -> None:
+    trigger = make_trigger()
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            page(viewer, trigger)
+        return len(captured)
+
+    before = queries()
+    for _ in range(10):
+        make_execution(trigger)
+    assert queries() == before
+
+
+class TestRunNow:
+    def test_leads_to_the_run(self, editor: Client, make_trigger: Make) -> None:
+        response = editor.post(f"{TRIGGERS}{make_trigger().pk}/run/")
+        run = TriggerExecution.objects.get()
+        assert response["Location"] == f"{EXECUTIONS}{run.pk}/change/"
+
+    def test_of_a_busy_trigger_says_so(self, editor: Client, make_trigger: Make) -> None:
+        trigger = make_trigger()
+        editor.post(f"{TRIGGERS}{trigger.pk}/run/")
+        response = editor.post(f"{TRIGGERS}{trigger.pk}/run/", follow=True)
+        assert "The trigger is running" in response.content.decode()
+
+    def test_is_refused_to_viewers(self, viewer: Client, make_trigger: Make) -> None:
+        assert viewer.post(f"{TRIGGERS}{make_trigger().pk}/run/").status_code == 403
+
+    def test_is_not_done_by_following_a_link(self, editor: Client, make_trigger: Make) -> None:
+        assert editor.get(f"{TRIGGERS}{make_trigger().pk}/run/").status_code == 405
+
+    def test_of_no_trigger_is_not_found(self, editor: Client) -> None:
+        assert editor.post(f"{TRIGGERS}nothing/run/").status_code == 404
+
+
+class TestDeletion:
+    def test_asks_first_and_names_the_consequences(
+        self, editor: Client, make_trigger: Make
+    ) -> None:
+        response = editor.get(f"{TRIGGERS}{make_trigger().pk}/delete/")
+        assert "The records of its runs stay" in response.content.decode()
+
+    def test_leaves_the_runs(
+        self, editor: Client, make_trigger: Make, make_execution: MakeExecution
+    ) -> None:
+        trigger = make_trigger()
+        make_execution(trigger)
+        editor.post(f"{TRIGGERS}{trigger.pk}/delete/", {"post": "yes"})
+        assert (Trigger.objects.count(), TriggerExecution.objects.count()) == (0, 1)
+
+    def test_removes_the_schedule(self, editor: Client, make_trigger: Make) -> None:
+        editor.post(f"{TRIGGERS}{make_trigger().pk}/delete/", {"post": "yes"})
+        assert not LocalSchedule.objects.exists()
+
+    def test_of_several_is_on_record_for_each(self, editor: Client, make_trigger: Make) -> None:
+        chosen = [make_trigger(name=name).pk for name in "ab"]
+        data = {"action": "delete_selected", "post": "yes", "_selected_action": chosen}
+        editor.post(TRIGGERS, data)
+        entries = AuditEntry.objects.filter(action="deleted")
+        assert sorted(entry.object_name for entry in entries) == ["a", "b"]
+
+    def test_of_several_asks_first(self, editor: Client, make_trigger: Make) -> None:
+        data = {"action": "delete_selected", "_selected_action": make_trigger().pk}
+        assert "Delete these trigger" in editor.post(TRIGGERS, data).content.decode()
+
+    def test_is_refused_to_viewers(self, viewer: Client, make_trigger: Make) -> None:
+        url = f"{TRIGGERS}{make_trigger().pk}/delete/"
+        assert viewer.post(url, {"post": "yes"}).status_code == 403
+
+
+class TestHistory:
+    def history(self, client: Client, trigger: Trigger) -> str:
+        return client.get(f"{TRIGGERS}{trigger.pk}/history/").content.decode()
+
+    def test_tells_who_changed_what_from_what_to_what(
+        self, viewer: Client, make_trigger: Make
+    ) -> None:
+        trigger = make_trigger(prompt="Count.")
+        trigger.prompt = "Sing."
+        audit.save(trigger, by="ed")
+        shown = self.history(viewer, trigger)
+        assert all(word in shown for word in ("ed", "Prompt", "Count.", "Sing."))
+
+    def test_is_escaped(self, viewer: Client, make_trigger: Make) -> None:
+        trigger = make_trigger(prompt="Count.")
+        trigger.prompt = trigger.name = HOSTILE
+        audit.save(trigger, by=HOSTILE)
+        assert HOSTILE not in self.history(viewer, trigger)
+
+    def test_without_changes_says_so(self, viewer: Client, make_trigger: Make) -> None:
+        assert "No change of this is on record." in self.history(viewer, make_trigger())
+
+    def test_of_nothing_is_not_found(self, viewer: Client) -> None:
+        assert viewer.get(f"{TRIGGERS}nothing/history/").status_code == 404

@@ -1,0 +1,132 @@
+"""POST /schedules/preview, GET /events and GET /health."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from tests.integration.api.conftest import API
+from triggers.models import Trigger
+from triggers.schedulers.base import ScheduleEntry
+from triggers.schedulers.local import LocalScheduler
+
+
+def preview(api: API, **body: Any) -> Any:
+    return api.post("/schedules/preview", body)
+
+
+class TestPreview:
+    def test_expression_is_written_out(self, alice: API) -> None:
+        assert preview(alice, expression="0 9 * * ?").json()["expression"] == "cron(0 9 * * ? *)"
+
+    def test_description(self, alice: API) -> None:
+        assert "09:00" in preview(alice, expression="cron(0 9 * * ? *)").json()["description"]
+
+    def test_runs_in_both_times(self, alice: API) -> None:
+        answer = preview(alice, expression="at(2099-01-01T09:00:00)", timezone="Asia/Tokyo").json()
+        assert answer["nextRuns"] == [
+            {"utc": "2099-01-01T00:00:00.000Z", "local": "2099-01-01T09:00:00+09:00"}
+        ]
+
+    def test_ten_runs_unless_told_otherwise(self, alice: API) -> None:
+        assert len(preview(alice, expression="rate(1 hour)").json()["nextRuns"]) == 10
+
+    def test_count(self, alice: API) -> None:
+        assert len(preview(alice, expression="rate(1 hour)", count=50).json()["nextRuns"]) == 50
+
+    def test_warnings(self, alice: API) -> None:
+        assert preview(alice, expression="cron(0 9 31 * ? *)").json()["warnings"] != []
+
+    def test_nulls_are_as_if_left_out(self, alice: API) -> None:
+        answer = preview(alice, expression="rate(1 hour)", timezone=None, count=None)
+        assert answer.status_code == 200
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({}, "expression"),
+            ({"expression": None}, "expression"),
+            ({"expression": ""}, "expression"),
+            ({"expression": 5}, "expression"),
+            ({"expression": "cron(60 * * * ? *)"}, "expression"),
+            ({"expression": "rate(1 hour)", "timezone": "Mars"}, "timezone"),
+            ({"expression": "rate(1 hour)", "timezone": ["UTC"]}, "timezone"),
+            ({"expression": "rate(1 hour)", "count": 0}, "count"),
+            ({"expression": "rate(1 hour)", "count": 51}, "count"),
+            ({"expression": "rate(1 hour)", "count": "5"}, "count"),
+            ({"expression": "rate(1 hour)", "count": True}, "count"),
+        ],
+    )
+    def test_wrong(self, alice: API, body: dict[str, Any], field: str) -> None:
+        response = preview(alice, **body)
+        assert (response.status_code, [one["field"] for one in response.json()["details"]]) == (
+            400,
+            [field],
+        )
+
+    def test_suggestion(self, alice: API) -> None:
+        response = preview(alice, expression="cron(0 9 * * *)")
+        assert "suggestion" in response.json()["details"][0]
+
+    def test_both_faults_at_once(self, alice: API) -> None:
+        response = preview(alice, expression="x", timezone="Mars")
+        assert len(response.json()["details"]) == 2
+
+    def test_needs_sign_in(self, nobody: API) -> None:
+        assert preview(nobody, expression="rate(1 hour)").status_code == 401
+
+    def test_reads_nothing(self, alice: API, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(0):
+            preview(alice, expression="rate(1 hour)")
+
+
+class TestEventSources:
+    def test_none_are_set_up(self, alice: API) -> None:
+        answer = alice.get("/events").json()
+        assert (answer["eventSources"], answer["metadata"]["count"]) == ([], 0)
+
+    def test_needs_sign_in(self, nobody: API) -> None:
+        assert nobody.get("/events").status_code == 401
+
+
+class AwayScheduler(LocalScheduler):
+    def get(self, trigger_id: str) -> ScheduleEntry | None:
+        raise ConnectionError("secret-host is away")
+
+
+class TestHealth:
+    @pytest.fixture
+    def away(self, settings: Any) -> Iterator[None]:
+        settings.SCHEDULER = f"{__name__}.AwayScheduler"
+        return
+
+    def test_is_open(self, nobody: API) -> None:
+        assert nobody.get("/health").json()["status"] == "ok"
+
+    def test_bad_token_does_not_matter(self, nobody: API) -> None:
+        assert nobody.get("/health", Authorization="Bearer x").status_code == 200
+
+    def test_reads_nothing(self, nobody: API, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(0):
+            nobody.get("/health")
+
+    def test_deep(self, nobody: API) -> None:
+        answer = nobody.get("/health?deep=1").json()
+        assert answer["checks"] == {"database": "ok", "scheduler": "ok"}
+
+    @pytest.mark.usefixtures("away")
+    def test_scheduler_away(self, nobody: API) -> None:
+        response = nobody.get("/health?deep=1")
+        assert (response.status_code, response.json()["checks"]["scheduler"]) == (503, "error")
+
+    @pytest.mark.usefixtures("away")
+    def test_reason_is_not_told(self, nobody: API) -> None:
+        assert b"secret-host" not in nobody.get("/health?deep=1").content
+
+    def test_database_away(self, nobody: API, monkeypatch: pytest.MonkeyPatch) -> None:
+        def away(*args: Any, **kwargs: Any) -> None:
+            raise OperationalError("unable to open database file")
+
+        monkeypatch.setattr(Trigger.objects, "filter", away)
+        assert nobody.get("/health?deep=1").json()["checks"]["database"] == "error"

@@ -1,0 +1,132 @@
+"""Everything at once, as a newcomer starts it: web, scheduler and demo agent."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.conf import settings
+
+from moca.authentication.models import Operator
+from tests.conftest import wait_for
+
+MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Installation:
+    """A data directory and ports of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port, agent_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "moca.settings",
+            "MOCA_DATA_DIR": str(directory),
+            "PORT": str(self.port),
+            "DEMO_AGENT_PORT": str(agent_port),
+            "MOCA_OPERATOR_PASSWORD": "correct horse battery",
+        }
+        self.process: subprocess.Popen[str] | None = None
+        self.output = ""
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [*MANAGE, "run"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self.environment,
+        )
+        wait_for(self.is_up, seconds=30)
+
+    def is_up(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health").is_success
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        self.output, _ = self.process.communicate(timeout=60)
+        return self.process.returncode
+
+    def manage(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [*MANAGE, *arguments], env=self.environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def api(self, path: str) -> dict[str, Any]:
+        code = f"print(Operator.objects.get(username={'operator'!r}).subject)"
+        subject = self.manage("shell", "--no-imports", "-c", f"{IMPORT}; {code}").splitlines()[-1]
+        token = self.manage("issue_token", subject)
+        answer = httpx.get(self.url + path, headers={"Authorization": f"Bearer {token}"})
+        return dict(answer.raise_for_status().json())
+
+
+IMPORT = f"from {Operator.__module__} import Operator"
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    made = Installation(tmp_path / "data")
+    yield made
+    if made.process and made.process.poll() is None:
+        made.process.kill()
+
+
+def test_sample_fires_by_itself(installation: Installation) -> None:
+    installation.start()
+    triggers = installation.api("/triggers")["triggers"]
+    sample = next(trigger for trigger in triggers if trigger["name"] == "Every minute")
+    path = f"/triggers/{sample['id']}/executions"
+    listed = wait_for(lambda: installation.api(f"{path}?status=completed")["executions"], 90)
+    execution = installation.api(f"{path}/{listed[0]['executionId']}")["execution"]
+    installation.stop()
+    assert "demo agent" in execution["output"]
+    assert execution["usage"]["outputTokens"] > 0
+
+
+def test_interrupt_ends_all_parts(installation: Installation) -> None:
+    installation.start()
+    code = installation.stop()
+    assert (code, installation.is_up()) == (0, False)
+
+
+def test_second_start_keeps_the_data(installation: Installation) -> None:
+    installation.start()
+    before = installation.api("/triggers")["triggers"]
+    installation.stop()
+    installation.start()
+    after = installation.api("/triggers")["triggers"]
+    installation.stop()
+    assert [t["id"] for t in after] == [t["id"] for t in before]
+
+
+def test_output_is_prefixed_by_its_part(installation: Installation) -> None:
+    installation.start()
+    installation.stop()
+    assert re.search(r"(?m)^scheduler \| Scheduler started$", installation.output)
+
+
+def test_port_in_use_is_a_clear_message(installation: Installation) -> None:
+    with socket.create_server(("127.0.0.1", installation.port)):
+        done = subprocess.run(
+            [*MANAGE, "run"], env=installation.environment, capture_output=True, text=True
+        )
+    assert f"Cannot listen on 127.0.0.1:{installation.port}" in done.stderr

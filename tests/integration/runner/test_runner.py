@@ -1,0 +1,318 @@
+"""One occurrence, from its start to the record of its end, against the demo agent."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from executions import runner
+from executions.agent import AgentClient, CachedTokens, ClientCredentials
+from executions.demo_agent import DemoAgent
+from executions.models import LOST, NOT_PICKED_UP, QueuedRun, Source, TriggerExecution
+from executions.requests import run_now
+from executions.runner import Occurrence
+from triggers.models import LocalSchedule, RunStatus, Trigger
+
+NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
+TEN = NINE + timedelta(hours=1)
+
+MakeTrigger = Callable[..., Trigger]
+Fire = Callable[..., TriggerExecution]
+
+
+@pytest.fixture
+def client(demo_agent: DemoAgent) -> Iterator[AgentClient]:
+    tokens = CachedTokens(
+        ClientCredentials(domain=demo_agent.url, client_id="demo", client_secret="demo")
+    )
+    with AgentClient(demo_agent.url, tokens) as client:
+        yield client
+
+
+@pytest.fixture
+def fire(client: AgentClient) -> Fire:
+    """Run a trigger's occurrence to its end and read the record back."""
+
+    def run(trigger: Trigger, due: datetime = NINE, **options: Any) -> TriggerExecution:
+        started = runner.start(Occurrence.scheduled(trigger.pk, due))
+        assert started is not None
+        runner.execute(started, client, **options)
+        return TriggerExecution.objects.get(pk=started.execution.pk)
+
+    return run
+
+
+class TestSuccess:
+    def test_answer_is_on_record(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        execution = fire(make_trigger(prompt="Count the sheep."))
+        assert "Count the sheep." in execution.said.text
+
+    def test_status_is_completed(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        assert fire(make_trigger()).status == RunStatus.COMPLETED
+
+    def test_usage_is_on_record(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        usage = fire(make_trigger()).usage or {}
+        assert usage["inputTokens"] > 0 < usage["outputTokens"]
+
+    def test_trigger_knows_its_last_run(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        trigger = make_trigger()
+        execution = fire(trigger)
+        trigger.refresh_from_db()
+        assert (trigger.last_executed_at, trigger.last_status) == (
+            execution.started_at,
+            RunStatus.COMPLETED,
+        )
+
+    def test_running_does_not_change_the_version(
+        self, make_trigger: MakeTrigger, fire: Fire
+    ) -> None:
+        trigger = make_trigger()
+        fire(trigger)
+        assert Trigger.objects.get(pk=trigger.pk).version == trigger.version
+
+    def test_record_goes_thirty_days_after_its_start(
+        self, make_trigger: MakeTrigger, fire: Fire
+    ) -> None:
+        execution = fire(make_trigger())
+        assert execution.ttl == int((execution.started_at + timedelta(days=30)).timestamp())
+
+    def test_agent_is_told_what_fired(
+        self, make_trigger: MakeTrigger, fire: Fire, demo_agent: DemoAgent
+    ) -> None:
+        fire(make_trigger(name="Sheep | count"))
+        assert "| Trigger | Sheep \\| count |" in demo_agent.requests[-1].body["prompt"]
+
+    def test_context_can_be_left_out(
+        self, make_trigger: MakeTrigger, fire: Fire, demo_agent: DemoAgent
+    ) -> None:
+        fire(make_trigger(prompt="Bare.", include_context=False))
+        assert demo_agent.requests[-1].body["prompt"] == "Bare."
+
+    def test_agent_works_for_the_owner(
+        self, make_trigger: MakeTrigger, fire: Fire, demo_agent: DemoAgent
+    ) -> None:
+        fire(make_trigger(user_id="bob"))
+        assert demo_agent.requests[-1].body["targetUserId"] == "bob"
+
+
+class TestFailure:
+    def test_agent_error_is_the_reason(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        assert "demo" in fire(make_trigger(prompt="x\ndemo: fail")).error
+
+    def test_what_was_said_before_is_kept(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        assert fire(make_trigger(prompt="Sheep\ndemo: fail")).output_bytes > 0
+
+    def test_failures_in_a_row_are_counted(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        trigger = make_trigger(prompt="x\ndemo: fail")
+        fire(trigger)
+        fire(trigger, TEN)
+        assert Trigger.objects.get(pk=trigger.pk).consecutive_failures == 2
+
+    def test_success_forgives_failures(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        trigger = make_trigger(prompt="x\ndemo: fail")
+        fire(trigger)
+        Trigger.objects.filter(pk=trigger.pk).update(prompt="x")
+        fire(trigger, TEN)
+        assert Trigger.objects.get(pk=trigger.pk).consecutive_failures == 0
+
+    def test_too_many_failures_pause_the_trigger(
+        self, make_trigger: MakeTrigger, fire: Fire
+    ) -> None:
+        trigger = make_trigger(prompt="x\ndemo: fail", pause_after_failures=2)
+        fire(trigger)
+        fire(trigger, TEN)
+        paused = Trigger.objects.get(pk=trigger.pk)
+        assert (paused.enabled, paused.paused_reason[:34]) == (
+            False,
+            "Paused after 2 runs in a row had f",
+        )
+
+    def test_pause_stops_the_schedule(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        trigger = make_trigger(prompt="x\ndemo: fail", pause_after_failures=1)
+        fire(trigger)
+        assert LocalSchedule.objects.get(pk=trigger.pk).next_run_at is None
+
+    def test_out_of_time(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        execution = fire(make_trigger(prompt="x\ndemo: stall"), time_limit=0.5)
+        assert "timed out" in execution.error
+
+    def test_internal_error_is_no_secret_and_no_crash(
+        self, make_trigger: MakeTrigger, fire: Fire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("executions.prompt.compose", lambda *_: 1 / 0)
+        assert fire(make_trigger()).error.startswith("An internal error")
+
+
+class TestOnce:
+    def test_second_delivery_does_nothing(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        trigger = make_trigger()
+        fire(trigger)
+        assert runner.start(Occurrence.scheduled(trigger.pk, NINE)) is None
+
+    def test_second_delivery_of_a_run_that_never_reached_the_agent_runs(
+        self, make_trigger: MakeTrigger, fire: Fire
+    ) -> None:
+        trigger = make_trigger(prompt="x\ndemo: status 403")
+        execution = fire(trigger)
+        Trigger.objects.filter(pk=trigger.pk).update(prompt="x")
+        assert (fire(trigger).attempt, execution.reached_agent) == (2, False)
+
+    def test_second_delivery_of_a_run_that_reached_the_agent_does_nothing(
+        self, make_trigger: MakeTrigger, fire: Fire
+    ) -> None:
+        trigger = make_trigger(prompt="x\ndemo: break")
+        fire(trigger)
+        assert runner.start(Occurrence.scheduled(trigger.pk, NINE)) is None
+
+    def test_ids_sort_by_time(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        trigger = make_trigger()
+        assert fire(trigger, NINE).pk < fire(trigger, TEN).pk
+
+
+class TestRefusal:
+    def test_overlap_is_skipped(self, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        runner.start(Occurrence.scheduled(trigger.pk, NINE))
+        runner.start(Occurrence.scheduled(trigger.pk, TEN))
+        skipped = Trigger.objects.get(pk=trigger.pk)
+        assert (skipped.skipped_runs, skipped.last_skip_reason) == (
+            1,
+            "The run before was still going.",
+        )
+
+    def test_overlap_may_be_allowed(self, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger(overlap_policy="allow")
+        runner.start(Occurrence.scheduled(trigger.pk, NINE))
+        assert runner.start(Occurrence.scheduled(trigger.pk, TEN)) is not None
+
+    def test_end_of_a_run_lets_the_next_in(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        trigger = make_trigger()
+        fire(trigger)
+        assert runner.start(Occurrence.scheduled(trigger.pk, TEN)) is not None
+
+    def test_disabled_trigger_does_not_run(self, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger(enabled=False)
+        assert runner.start(Occurrence.scheduled(trigger.pk, NINE)) is None
+
+    def test_trigger_past_its_end_does_not_run(self, make_trigger: MakeTrigger) -> None:
+        config = {"expression": "rate(1 hour)", "endDate": "2027-01-04T08:59:00Z"}
+        trigger = make_trigger(schedule_config=config)
+        assert runner.start(Occurrence.scheduled(trigger.pk, NINE)) is None
+
+    def test_deleted_trigger_does_not_run(self, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        pk = trigger.pk
+        trigger.delete()
+        assert runner.start(Occurrence.scheduled(pk, NINE)) is None
+
+    def test_run_ending_after_the_delete_revives_nothing(
+        self, make_trigger: MakeTrigger, client: AgentClient
+    ) -> None:
+        trigger = make_trigger()
+        run = runner.start(Occurrence.scheduled(trigger.pk, NINE))
+        Trigger.objects.get(pk=trigger.pk).delete()
+        assert run is not None
+        runner.execute(run, client)
+        assert not Trigger.objects.exists()
+
+
+class TestByHand:
+    def test_disabled_trigger_runs(self, make_trigger: MakeTrigger, client: AgentClient) -> None:
+        accepted = run_now(make_trigger(enabled=False), by="alice")
+        run = runner.resume(accepted.pk)
+        assert run is not None
+        assert runner.execute(run, client).status == RunStatus.COMPLETED
+
+    def test_run_is_queued(self, make_trigger: MakeTrigger) -> None:
+        execution = run_now(make_trigger(), by="alice")
+        assert QueuedRun.objects.get().pk == execution.pk
+
+    def test_accepted_run_begins_once(self, make_trigger: MakeTrigger) -> None:
+        execution = run_now(make_trigger(), by="alice")
+        runner.resume(execution.pk)
+        assert runner.resume(execution.pk) is None
+
+    def test_busy_trigger_refuses(self, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        run_now(trigger, by="alice")
+        with pytest.raises(runner.TriggerBusyError):
+            run_now(trigger, by="alice")
+
+    def test_refused_run_leaves_no_record(self, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        first = run_now(trigger, by="alice")
+        with pytest.raises(runner.TriggerBusyError):
+            run_now(trigger, by="alice")
+        assert [first.pk] == list(TriggerExecution.objects.values_list("pk", flat=True))
+
+    def test_replay_sends_the_event_again(
+        self, make_trigger: MakeTrigger, fire: Fire, client: AgentClient, demo_agent: DemoAgent
+    ) -> None:
+        trigger = make_trigger()
+        original = fire(trigger)
+        run = runner.resume(run_now(trigger, by="alice", replayed=original).pk)
+        assert run is not None
+        runner.execute(run, client)
+        assert f'"id": "{original.pk}"' in demo_agent.requests[-1].body["prompt"]
+
+    def test_replay_names_its_original(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        trigger = make_trigger()
+        original = fire(trigger)
+        replay = run_now(trigger, by="alice", replayed=original)
+        assert (replay.source, replay.replay_of) == (Source.REPLAY, original.pk)
+
+
+class TestLost:
+    def test_lost_run_is_closed_as_failed(self, make_trigger: MakeTrigger) -> None:
+        run = runner.start(Occurrence.scheduled(make_trigger().pk, NINE))
+        assert run is not None
+        runner.close_lost(timezone.now() + timedelta(minutes=2))
+        assert TriggerExecution.objects.get(pk=run.execution.pk).error == LOST
+
+    def test_lost_run_is_shown_as_failed_before_that(self, make_trigger: MakeTrigger) -> None:
+        run = runner.start(Occurrence.scheduled(make_trigger().pk, NINE))
+        assert run is not None
+        run.execution.close_if_lost(timezone.now() + timedelta(minutes=2))
+        assert run.execution.status == RunStatus.FAILED
+
+    def test_run_that_is_vouched_for_is_left_alone(self, make_trigger: MakeTrigger) -> None:
+        run = runner.start(Occurrence.scheduled(make_trigger().pk, NINE))
+        assert run is not None
+        runner.renew([run], lease=timedelta(minutes=3))
+        assert runner.close_lost(timezone.now() + timedelta(minutes=2)) == 0
+
+    def test_queued_run_that_nobody_takes_is_closed(self, make_trigger: MakeTrigger) -> None:
+        execution = run_now(make_trigger(), by="alice")
+        runner.close_lost(timezone.now() + timedelta(hours=2))
+        assert TriggerExecution.objects.get(pk=execution.pk).error == NOT_PICKED_UP
+
+    def test_process_whose_run_was_closed_changes_nothing(
+        self, make_trigger: MakeTrigger, client: AgentClient
+    ) -> None:
+        run = runner.start(Occurrence.scheduled(make_trigger().pk, NINE))
+        assert run is not None
+        runner.close_lost(timezone.now() + timedelta(minutes=2))
+        runner.execute(run, client)
+        assert TriggerExecution.objects.get(pk=run.execution.pk).error == LOST
+
+    def test_lost_run_lets_the_next_in(self, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        runner.start(Occurrence.scheduled(trigger.pk, NINE))
+        runner.close_lost(timezone.now() + timedelta(minutes=2))
+        assert runner.start(Occurrence.scheduled(trigger.pk, TEN)) is not None
+
+
+def test_long_output_keeps_head_and_tail(make_trigger: MakeTrigger, fire: Fire) -> None:
+    execution = fire(make_trigger(prompt="x\ndemo: bytes 1MB"))
+    kept = len(execution.output.encode()) + len(execution.output_tail.encode())
+    assert kept <= 128 * 1024 < execution.output_bytes
+
+
+def test_prompt_is_in_no_log_line(
+    make_trigger: MakeTrigger, fire: Fire, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG"):
+        fire(make_trigger(prompt="SECRET-PROMPT\ndemo: fail"))
+    assert "SECRET-PROMPT" not in caplog.text

@@ -1,0 +1,200 @@
+"""The scheduler process: what it fires, when, and what it leaves alone."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from executions.models import TriggerExecution
+from executions.requests import run_now
+from tests.conftest import wait_for
+from triggers.models import LocalSchedule, RunStatus, Trigger
+
+from .conftest import ended, executions, make_due
+
+MINUTE = timedelta(minutes=1)
+
+
+def test_due_trigger_fires(trigger: Callable[..., Trigger], scheduler: Callable) -> None:
+    made = trigger()
+    make_due(made)
+    with scheduler():
+        assert wait_for(ended)[0].status == RunStatus.COMPLETED
+
+
+def test_start_is_close_to_the_due_time(
+    trigger: Callable[..., Trigger], scheduler: Callable
+) -> None:
+    made = trigger()
+    make_due(made, -timedelta(seconds=1.2))
+    with scheduler():
+        execution = wait_for(ended)[0]
+    assert execution.started_at - execution.scheduled_at < timedelta(seconds=0.4)
+
+
+def test_schedule_moves_on(trigger: Callable[..., Trigger], scheduler: Callable) -> None:
+    made = trigger()
+    make_due(made)
+    with scheduler():
+        wait_for(ended)
+    assert LocalSchedule.objects.get(pk=made.pk).next_run_at == made.next_runs(timezone.now(), 1)[0]
+
+
+def test_new_trigger_is_noticed_within_a_second(
+    trigger: Callable[..., Trigger], scheduler: Callable
+) -> None:
+    with scheduler():
+        made = trigger()
+        make_due(made)
+        assert wait_for(ended, seconds=1.5)
+
+
+def test_run_by_hand_begins_within_a_second(
+    trigger: Callable[..., Trigger], scheduler: Callable
+) -> None:
+    with scheduler():
+        run_now(trigger(enabled=False), by="alice")
+        assert wait_for(ended, seconds=1.5)[0].status == RunStatus.COMPLETED
+
+
+def test_disabled_trigger_does_not_fire(
+    trigger: Callable[..., Trigger], scheduler: Callable
+) -> None:
+    make_due(trigger(enabled=False))
+    make_due(trigger())
+    with scheduler():
+        wait_for(ended)
+    assert TriggerExecution.objects.count() == 1
+
+
+def test_deleted_trigger_does_not_fire(
+    trigger: Callable[..., Trigger], scheduler: Callable
+) -> None:
+    made = trigger()
+    row = LocalSchedule.objects.get(pk=made.pk)
+    made.delete()
+    # A row that a crash left behind.
+    row.due_at = row.next_run_at = timezone.now()
+    row.save(force_insert=True)
+    make_due(trigger())
+    with scheduler():
+        wait_for(ended)
+    assert TriggerExecution.objects.count() == 1
+
+
+def test_enabling_does_not_fire_at_once(trigger: Callable[..., Trigger]) -> None:
+    made = trigger(enabled=False)
+    made.enable()
+    made.save()
+    assert LocalSchedule.objects.get(pk=made.pk).next_run_at > timezone.now()
+
+
+def test_change_of_the_prompt_leaves_the_schedule_alone(trigger: Callable[..., Trigger]) -> None:
+    made = trigger(expression="rate(7 minutes)")
+    make_due(made)
+    before = LocalSchedule.objects.get(pk=made.pk).next_run_at
+    made.prompt = "Other."
+    made.save()
+    assert LocalSchedule.objects.get(pk=made.pk).next_run_at == before
+
+
+def test_broken_trigger_stops_no_other(
+    trigger: Callable[..., Trigger], scheduler: Callable
+) -> None:
+    broken = trigger()
+    Trigger.objects.filter(pk=broken.pk).update(schedule_config={"expression": ["no", "cron"]})
+    make_due(broken, MINUTE)
+    make_due(trigger())
+    with scheduler():
+        assert wait_for(ended)[0].status == RunStatus.COMPLETED
+
+
+def test_due_runs_within_the_window_are_caught_up(
+    trigger: Callable[..., Trigger], scheduler: Callable
+) -> None:
+    made = trigger(expression="cron(* * * * ? *)")
+    first = timezone.now().replace(second=0, microsecond=0) - 3 * MINUTE
+    LocalSchedule.objects.filter(pk=made.pk).update(next_run_at=first, due_at=first)
+    with scheduler():
+        caught_up = wait_for(lambda: len(ended()) >= 4 and ended(), seconds=20)
+    assert {first + n * MINUTE for n in range(4)} <= {e.scheduled_at for e in caught_up}
+
+
+def test_runs_before_the_window_are_recorded_as_missed(
+    trigger: Callable[..., Trigger], scheduler: Callable, settings: Any
+) -> None:
+    settings.SCHEDULER_CATCH_UP_SECONDS = 0
+    made = trigger(expression="cron(* * * * ? *)")
+    first = timezone.now().replace(second=0, microsecond=0) - 30 * MINUTE
+    LocalSchedule.objects.filter(pk=made.pk).update(next_run_at=first, due_at=first)
+    with scheduler():
+        missed = wait_for(lambda: executions(error__startswith="Missed"))
+    assert "Missed: 31 runs due from" in missed[0].error or "Missed: 30 runs" in missed[0].error
+
+
+def test_missed_runs_do_not_count_as_failures(
+    trigger: Callable[..., Trigger], scheduler: Callable
+) -> None:
+    made = trigger()
+    make_due(made, timedelta(days=1))
+    with scheduler():
+        wait_for(lambda: executions(error__startswith="Missed"))
+    assert Trigger.objects.get(pk=made.pk).consecutive_failures == 0
+
+
+def test_overlapping_occurrence_is_skipped(
+    trigger: Callable[..., Trigger], scheduler: Callable
+) -> None:
+    made = trigger(prompt="x\ndemo: first-byte 2")
+    make_due(made)
+    with scheduler():
+        wait_for(lambda: executions(status=RunStatus.RUNNING))
+        make_due(made)
+        skipped = wait_for(lambda: Trigger.objects.filter(pk=made.pk, skipped_runs=1).first())
+    assert skipped.last_skip_reason == "The run before was still going."
+
+
+def test_concurrency_is_bounded(
+    trigger: Callable[..., Trigger], scheduler: Callable, settings: Any
+) -> None:
+    settings.SCHEDULER_CONCURRENCY = 2
+    for _ in range(5):
+        make_due(trigger(prompt="x\ndemo: first-byte 0.3"))
+    most = 0
+    with scheduler():
+        while len(ended()) < 5:
+            most = max(most, len(executions(status=RunStatus.RUNNING)))
+    assert most == 2
+
+
+def test_window_spreads_the_start(trigger: Callable[..., Trigger]) -> None:
+    made = trigger()
+    made.schedule_config = {**made.schedule_config, "flexibleTimeWindowMinutes": 30}
+    made.save()
+    row = LocalSchedule.objects.get(pk=made.pk)
+    assert timedelta(0) <= row.due_at - row.next_run_at < timedelta(minutes=30)
+
+
+def test_expired_records_are_removed(trigger: Callable[..., Trigger], scheduler: Callable) -> None:
+    made = trigger()
+    TriggerExecution.objects.create(
+        id="old", trigger_id=made.pk, user_id="alice", source="schedule", status="completed",
+        started_at=timezone.now(), ttl=1,
+    )  # fmt: skip
+    with scheduler():
+        wait_for(lambda: not TriggerExecution.objects.filter(pk="old").exists())
+    assert not TriggerExecution.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["event", "schedule"])
+def test_change_of_type_takes_the_schedule_along(
+    trigger: Callable[..., Trigger], kind: str
+) -> None:
+    made = trigger()
+    made.type, made.event_config = "event", {"eventSourceId": "s"}
+    made.save()
+    made.type = kind
+    made.save()
+    assert LocalSchedule.objects.filter(pk=made.pk).exists() is (kind == "schedule")

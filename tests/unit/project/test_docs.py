@@ -1,0 +1,29 @@
+"""The documentation keeps up with the code."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text()
+DOCUMENTED = set(re.findall(r"^\| `(\w+)`", SETTINGS_PAGE, re.MULTILINE))
+
+
+def test_every_setting_is_documented() -> None:
+    settings = (ROOT / "moca" / "settings.py").read_text()
+    assert set(re.findall(r'env\.\w+\(\s*"(\w+)"', settings)) - DOCUMENTED == set()
+
+
+def test_every_documented_setting_is_read() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "moca").rglob("*.py"))
+    assert {name for name in DOCUMENTED if f'"{name}"' not in sources} == set()
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    broken = {
+        f"{document.name}: {target}"
+        for document in documents
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())
+        if not (document.parent / target).exists()
+    }
+    assert broken == set()

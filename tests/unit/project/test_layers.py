@@ -1,0 +1,54 @@
+"""Who may import whom, read from the sources."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+FORBIDDEN = {
+    "moca": {"triggers", "executions"},
+    "triggers": {"executions"},
+    "triggers/schedules": {"django", "boto3", "botocore", "moca", "rest_framework"},
+    "executions/agent": {"boto3", "botocore", "rest_framework", "triggers"},
+    "executions/runner": {"rest_framework", "boto3", "botocore"},
+}
+# Wiring, which knows the whole application.
+EXEMPT = {"moca/urls.py", "moca/settings.py"}
+# The only places that speak HTTP to the outside.
+SPEAKS_HTTP = {"executions/agent", "moca/authentication"}
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def modules(folder: str) -> Iterator[tuple[str, Path]]:
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if name not in EXEMPT:
+            yield name, path
+
+
+@pytest.mark.parametrize("folder", FORBIDDEN)
+def test_layers_import_downwards_only(folder: str) -> None:
+    found = {name: imports(path) & FORBIDDEN[folder] for name, path in modules(folder)}
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def test_http_goes_out_in_one_place() -> None:
+    speakers = {
+        name
+        for folder in ("moca", "triggers", "executions")
+        for name, path in modules(folder)
+        if imports(path) & {"httpx", "httpcore", "requests"}
+    }
+    allowed = {name for name in speakers if any(name.startswith(place) for place in SPEAKS_HTTP)}
+    assert speakers - allowed == set()

@@ -1,0 +1,313 @@
+"""The pages of triggers, but for what concerns their runs: `executions.admin` adds that."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from moca import audit
+from moca.admin import ModelAdmin, actor, operator_of
+from moca.authentication.models import Role
+from moca.display import (
+    NOTHING,
+    badge,
+    exact,
+    excerpt,
+    relative,
+    short_time_tag,
+    shortened,
+    time_tag,
+)
+from moca.versioning import StaleVersionError
+from triggers.display import View
+from triggers.filters import AttentionFilter, LastResultFilter
+from triggers.forms import TriggerForm
+from triggers.models import RunStatus, Trigger
+from triggers.schedulers import SchedulerError
+
+# How many runs ahead the page of a trigger shows.
+RUNS_AHEAD = 5
+# A message travels in a cookie, so it names this many refusals at the most.
+NAMED_REFUSALS = 3
+
+RESULT_KINDS = {RunStatus.RUNNING: "busy", RunStatus.COMPLETED: "good", RunStatus.FAILED: "bad"}
+
+FIELDSETS_BEFORE = [
+    (
+        None,
+        {"fields": ["opened_version", "name", "description", "type", "enabled", "tags", "user_id"]},
+    ),
+    (
+        "Agent and prompt",
+        {
+            "fields": [
+                "agent_id",
+                "prompt",
+                "include_context",
+                "session_id",
+                "model_id",
+                "working_directory",
+                "enabled_tools",
+            ]
+        },
+    ),
+]
+FIELDSETS_BY_TYPE = [
+    (
+        "Schedule",
+        {
+            "classes": ["for-schedule"],
+            "fields": ["expression", "timezone", "start_date", "end_date", "window_minutes"],
+        },
+    ),
+    ("Event", {"classes": ["for-event"], "fields": ["event_source_id", "event_pattern"]}),
+]
+READ_ONLY_BY_TYPE = [("Schedule or event", {"fields": ["schedule_config", "event_config"]})]
+FIELDSETS_AFTER = [
+    (
+        "Limits",
+        {"fields": ["timeout_seconds", "overlap_policy", "max_retries", "pause_after_failures"]},
+    ),
+]
+
+
+class TriggerAdmin(ModelAdmin):
+    form = TriggerForm
+    list_display = ["title", "state", "when", "next_run", "last_result", "agent"]
+    list_filter = ["enabled", AttentionFilter, LastResultFilter, "type"]
+    search_fields = ["name", "description", "agent_id", "user_id", "id__exact"]
+    search_help_text = "Name, description, agent, user or whole id."
+    sortable_by = ()
+    actions: Sequence[Any] = ["enable", "disable"]
+    save_as = True
+    # What may keep an action from being done to a trigger, with a message for the operator.
+    refusals: tuple[type[Exception], ...] = (StaleVersionError, SchedulerError, ValidationError)
+
+    class Media:
+        js = ["moca/trigger_form.js"]
+
+    # The list
+
+    @admin.display(description="name")
+    def title(self, trigger: Trigger) -> SafeString:
+        about = excerpt(trigger.description, 80)
+        return format_html('{}<span class="fine">{}</span>', trigger.name, about)
+
+    @admin.display(description="state")
+    def state(self, trigger: Trigger) -> SafeString:
+        return format_html_join(
+            " ",
+            '{}<span class="fine" title="{}">{}</span>',
+            (
+                (badge(state.kind, state.word), state.reason, excerpt(state.reason, 60))
+                for state in View(trigger, timezone.now()).states()
+            ),
+        )
+
+    @admin.display(description="when")
+    def when(self, trigger: Trigger) -> SafeString:
+        view = View(trigger, timezone.now())
+        return format_html(
+            '{}<span class="fine">{}</span>',
+            view.schedule_words or view.event_words or NOTHING,
+            trigger.get_type_display(),
+        )
+
+    @admin.display(description="next run")
+    def next_run(self, trigger: Trigger) -> str:
+        view = View(trigger, timezone.now())
+        if view.fires_on_events:
+            return "On an event"
+        runs = view.next_runs(1)
+        return time_tag(runs[0], view.now, view.zone) if runs else NOTHING
+
+    @admin.display(description="last result")
+    def last_result(self, trigger: Trigger) -> SafeString:
+        now = timezone.now()
+        return format_html("{}{}", self._result(trigger, now), _skips(trigger))
+
+    def _result(self, trigger: Trigger, now: datetime) -> str:
+        if trigger.is_held(now):
+            return _linked(self.runs_url(trigger), badge("busy", "Running"))
+        if not trigger.last_status or trigger.last_executed_at is None:
+            return "Never run"
+        status = RunStatus(trigger.last_status)
+        failures = trigger.consecutive_failures
+        return format_html(
+            '{} {}{}<span class="fine" title="{}">{}</span>',
+            _linked(self.last_run_url(trigger), badge(RESULT_KINDS[status], str(status.label))),
+            short_time_tag(trigger.last_executed_at, now),
+            f", {failures} in a row" if failures > 1 else "",
+            trigger.last_error,
+            excerpt(trigger.last_error, 80),
+        )
+
+    @admin.display(description="agent, user")
+    def agent(self, trigger: Trigger) -> SafeString:
+        return format_html(
+            '{}<span class="fine">{}</span>',
+            shortened(trigger.agent_id, 20),
+            shortened(trigger.user_id, 12),
+        )
+
+    def runs_url(self, trigger: Trigger) -> str:
+        """The page that lists the trigger's runs; empty where there is none."""
+        return ""
+
+    def last_run_url(self, trigger: Trigger) -> str:
+        """The page of the trigger's last run; empty where there is none."""
+        return ""
+
+    # Actions
+
+    @admin.action(permissions=["change"], description="Enable")
+    def enable(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
+        def enable(trigger: Trigger) -> bool:
+            if trigger.enabled:
+                return False
+            trigger.enable()
+            trigger.clean()
+            audit.save(trigger, by=actor(request))
+            return True
+
+        self.act_on_each(request, queryset, enable, "enabled")
+
+    @admin.action(permissions=["change"], description="Disable")
+    def disable(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
+        def disable(trigger: Trigger) -> bool:
+            if not trigger.enabled:
+                return False
+            trigger.disable()
+            audit.save(trigger, by=actor(request))
+            return True
+
+        self.act_on_each(request, queryset, disable, "disabled")
+
+    def act_on_each(
+        self,
+        request: HttpRequest,
+        triggers: Iterable[Trigger],
+        act: Callable[[Trigger], bool],
+        done: str,
+    ) -> None:
+        """Do something to each trigger, one transaction each, and tell the operator the sum.
+
+        Args:
+            request: whose operator is told.
+            triggers: the triggers.
+            act: does it to one; False where there was nothing to do.
+            done: the word for what was done.
+        """
+        counts = {True: 0, False: 0}
+        refused = []
+        for trigger in triggers:
+            try:
+                counts[act(trigger)] += 1
+            except self.refusals as error:
+                reason = "; ".join(getattr(error, "messages", [str(error)]))
+                refused.append(f"{excerpt(trigger.name, 60)}: {excerpt(reason, 200)}")
+        parts = [f"{counts[True]} {done}"] if counts[True] or not counts[False] else []
+        parts += [f"{counts[False]} already {done}"] if counts[False] else []
+        level = messages.WARNING if refused else messages.SUCCESS
+        self.message_user(request, ", ".join([*parts, *_in_sum(refused)]) + ".", level)
+
+    # The page of one trigger
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        may_change = self.has_change_permission(request, obj)
+        by_type = FIELDSETS_BY_TYPE if may_change else READ_ONLY_BY_TYPE
+        return [*FIELDSETS_BEFORE, *by_type, *FIELDSETS_AFTER]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Whose trigger it is decides who sees it in the API.
+        return () if operator_of(request).has_role(Role.ADMIN) else ("user_id",)
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, *args, **kwargs)
+        form.owner = operator_of(request).subject
+        form.refusal = getattr(request, "refusal", "")
+        return form
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except SchedulerError as error:
+            # Rolled back by now; the form, shown again, says why.
+            request.refusal = str(error)  # type: ignore[attr-defined]
+            return super().changeform_view(request, *args, **kwargs)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        # With errors, the object holds what was entered, and the form is what counts.
+        if context["original"] is not None and not context["errors"]:
+            context |= self.overview(context["original"])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def overview(self, trigger: Trigger) -> dict[str, Any]:
+        """What stands above the form: the trigger's state, and what comes next."""
+        now = timezone.now()
+        view = View(trigger, now)
+        return {
+            "trigger": trigger,
+            "now": now,
+            "states": view.states(),
+            "words": view.schedule_words or view.event_words,
+            "zone": str(view.zone),
+            "warnings": view.warnings,
+            "next_runs": [
+                (exact(run, view.zone), exact(run), relative(run, now))
+                for run in view.next_runs(RUNS_AHEAD)
+            ],
+        }
+
+    # Deletion
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._unless_refused(request, super().delete_view, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return self._unless_refused(request, super().changelist_view, *args, **kwargs)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Iterable[Any]) -> None:
+        with transaction.atomic():
+            super().delete_queryset(request, queryset)
+
+    def _unless_refused(
+        self, request: HttpRequest, view: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        try:
+            return view(request, *args, **kwargs)
+        except SchedulerError as error:
+            self.message_user(request, f"Nothing was deleted: {error}", messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+
+def _linked(url: str, words: str) -> str:
+    return format_html('<a href="{}">{}</a>', url, words) if url else words
+
+
+def _skips(trigger: Trigger) -> str:
+    if not trigger.skipped_runs:
+        return ""
+    return format_html(
+        '<span class="fine" title="{}">{} skipped</span>',
+        trigger.last_skip_reason,
+        trigger.skipped_runs,
+    )
+
+
+def _in_sum(refused: list[str]) -> list[str]:
+    if not refused:
+        return []
+    named = "; ".join(refused[:NAMED_REFUSALS]).rstrip(".")
+    more = len(refused) - NAMED_REFUSALS
+    return [f"{len(refused)} could not be: {named}{f'; and {more} more' if more > 0 else ''}"]

@@ -1,0 +1,62 @@
+"""Whether this installation works, and the event sources it has."""
+
+import logging
+from collections.abc import Callable
+
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from moca.api.errors import APIError
+from moca.api.views import APIView
+from triggers.models import Trigger
+from triggers.schedulers import get_scheduler
+
+logger = logging.getLogger(__name__)
+
+# An id that no trigger has: its absence is found in one read.
+NOBODY = "health"
+
+
+class HealthView(APIView):
+    """Open to everybody, load balancers among them; tells nothing but ok or error."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    def get(self, request: Request) -> Response:
+        """Say that the service is up; with `deep=1`, whether what it needs is up too."""
+        if request.query_params.get("deep", "") not in ("1", "true"):
+            return Response({"status": "ok"})
+        checks = {
+            "database": _outcome("database", _reach_database),
+            "scheduler": _outcome("scheduler", _reach_scheduler),
+        }
+        if set(checks.values()) == {"ok"}:
+            return Response({"status": "ok", "checks": checks})
+        failed = " and ".join(name for name, outcome in checks.items() if outcome != "ok")
+        extra = {"status": "error", "checks": checks}
+        raise APIError(503, f"Out of reach: {failed}.", extra=extra)
+
+
+def _reach_database() -> None:
+    Trigger.objects.filter(user_id=NOBODY, pk=NOBODY).first()
+
+
+def _reach_scheduler() -> None:
+    get_scheduler().get(NOBODY)
+
+
+def _outcome(name: str, reach: Callable[[], None]) -> str:
+    try:
+        reach()
+    except Exception:
+        logger.exception("Health check: the %s is out of reach", name)
+        return "error"
+    return "ok"
+
+
+class EventSourcesView(APIView):
+    def get(self, request: Request) -> Response:
+        """List the sources that event triggers can listen to: none, until some are set up."""
+        return Response({"eventSources": [], "metadata": {"count": 0}})

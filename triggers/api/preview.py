@@ -1,0 +1,91 @@
+"""What a schedule will do, before it is saved."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from moca.api.errors import Detail, InvalidFieldsError, detail
+from moca.api.views import APIView
+from moca.times import iso
+from triggers.schedules import (
+    Expression,
+    ExpressionError,
+    describe,
+    parse,
+    parse_zone,
+    warnings,
+)
+
+DEFAULT_COUNT = 10
+MAX_COUNT = 50
+
+Read = TypeVar("Read")
+
+
+class PreviewView(APIView):
+    def post(self, request: Request) -> Response:
+        """Describe a schedule and tell its next runs."""
+        return Response(preview(self.body, timezone.now()))
+
+
+def preview(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The expression in words, its next runs and what may surprise about it.
+
+    Args:
+        body: `expression`, `timezone` and `count`.
+        now: the moment after which runs are told.
+
+    Raises:
+        InvalidFieldsError: one of them is wrong.
+    """
+    wrong: list[Detail] = []
+    expression = _read(body, "expression", parse, wrong)
+    zone = _read(body, "timezone", parse_zone, wrong) if body.get("timezone") else ZoneInfo("UTC")
+    count = _count(body.get("count"), wrong)
+    if expression is None or zone is None or wrong:
+        raise InvalidFieldsError(wrong)
+    return {
+        "expression": expression.canonical,
+        "description": describe(expression, zone),
+        "nextRuns": _runs(expression, zone, count, now),
+        "warnings": warnings(expression, zone, now),
+    }
+
+
+def _runs(
+    expression: Expression, zone: ZoneInfo, count: int, now: datetime
+) -> list[dict[str, str]]:
+    return [
+        {"utc": iso(run), "local": run.astimezone(zone).isoformat()}
+        for run in expression.next_runs(now, zone, count)
+    ]
+
+
+def _read(
+    body: Mapping[str, Any], name: str, read: Callable[[str], Read], wrong: list[Detail]
+) -> Read | None:
+    text = body.get(name)
+    if text is None:
+        wrong.append(detail(name, "This is needed.", "required"))
+    elif not isinstance(text, str):
+        wrong.append(detail(name, "Give a text."))
+    else:
+        try:
+            return read(text)
+        except ExpressionError as error:
+            wrong.append(detail(name, error.reason, error.field, error.suggestion))
+    return None
+
+
+def _count(value: Any, wrong: list[Detail]) -> int:
+    if value is None:
+        return DEFAULT_COUNT
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_COUNT:
+        wrong.append(detail("count", f"Give a whole number from 1 to {MAX_COUNT}."))
+        return DEFAULT_COUNT
+    return value

@@ -1,0 +1,108 @@
+"""The routes under /triggers that concern triggers alone."""
+
+from functools import partial
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from moca.api import parameters
+from moca.api.errors import InvalidFieldsError
+from moca.api.pagination import page
+from moca.api.views import APIView
+from triggers.api import writing
+from triggers.api.body import check, fill, switch
+from triggers.api.output import trigger_json
+from triggers.models import Trigger, TriggerType
+
+MAX_PAGE = 1000
+
+
+def answer(trigger: Trigger, status: int = 200) -> Response:
+    return Response({"trigger": trigger_json(trigger, timezone.now())}, status=status)
+
+
+class TriggersView(APIView):
+    def get(self, request: Request) -> Response:
+        """List the user's triggers, newest first."""
+        query = request.query_params
+        filters = {
+            "type": parameters.choice(query, "type", TriggerType.values),
+            "enabled": parameters.choice(query, "enabled", ["true", "false"]),
+            "search": parameters.search_text(query, "search"),
+        }
+        triggers, following = page(
+            _filtered(Trigger.objects.filter(user_id=self.user_id), filters),
+            limit=parameters.whole_number(query, "limit", default=MAX_PAGE, least=1, most=MAX_PAGE),
+            token=query.get("nextToken"),
+            bound_to=[self.user_id, "triggers", filters],
+        )
+        now = timezone.now()
+        return Response(
+            {
+                "triggers": [trigger_json(trigger, now) for trigger in triggers],
+                **following,
+                "metadata": {"count": len(triggers)},
+            }
+        )
+
+    def post(self, request: Request) -> Response:
+        """Create a trigger."""
+        key = request.headers.get("Idempotency-Key", "")
+        return answer(writing.create(self.user_id, self.body, key), status=201)
+
+
+def _filtered(rows: QuerySet[Trigger], filters: dict[str, str]) -> QuerySet[Trigger]:
+    if wanted := filters["type"]:
+        rows = rows.filter(type=wanted)
+    if enabled := filters["enabled"]:
+        rows = rows.filter(enabled=enabled == "true")
+    if text := filters["search"]:
+        rows = rows.filter(Q(name__icontains=text) | Q(description__icontains=text))
+    return rows
+
+
+class TriggerView(APIView):
+    def get(self, request: Request, trigger_id: str) -> Response:
+        """Show a trigger."""
+        return answer(writing.find(self.user_id, trigger_id))
+
+    def put(self, request: Request, trigger_id: str) -> Response:
+        """Change a trigger; what is left out stays as it is."""
+        apply = partial(fill, body=self.body)
+        if_match = request.headers.get("If-Match", "")
+        return answer(writing.change(self.user_id, trigger_id, apply, if_match=if_match))
+
+    patch = put
+
+    def delete(self, request: Request, trigger_id: str) -> Response:
+        """Delete a trigger and its schedule."""
+        writing.delete(self.user_id, trigger_id)
+        return Response(
+            {
+                "success": True,
+                "message": "The trigger was deleted.",
+                "metadata": {"triggerId": trigger_id},
+            }
+        )
+
+
+class EnableView(APIView):
+    def post(self, request: Request, trigger_id: str) -> Response:
+        """Let a trigger fire."""
+        return answer(writing.change(self.user_id, trigger_id, _enable))
+
+
+class DisableView(APIView):
+    def post(self, request: Request, trigger_id: str) -> Response:
+        """Keep a trigger from firing."""
+        return answer(writing.change(self.user_id, trigger_id, partial(switch, on=False)))
+
+
+def _enable(trigger: Trigger) -> None:
+    if trigger.enabled:
+        return
+    switch(trigger, on=True)
+    if found := list(check(trigger)):
+        raise InvalidFieldsError(found)

@@ -1,0 +1,289 @@
+"""The form of a trigger, which asks for the parts of its maps one by one."""
+
+import json
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from moca.forms import VersionedForm
+from moca.times import iso, parse_iso
+from triggers.models import Trigger
+from triggers.schedules import ExpressionError, parse_zone, zone_names
+from triggers.validation import MAX_WINDOW_MINUTES
+
+# The form's field for each part of a map.
+SCHEDULE_FIELDS = {
+    "expression": "expression",
+    "timezone": "timezone",
+    "startDate": "start_date",
+    "endDate": "end_date",
+    "flexibleTimeWindowMinutes": "window_minutes",
+}
+EVENT_FIELDS = {"eventSourceId": "event_source_id", "eventPattern": "event_pattern"}
+# The parts of each map, and the field for errors about any other.
+MAPS = {
+    "schedule_config": (SCHEDULE_FIELDS, "expression"),
+    "event_config": (EVENT_FIELDS, "event_source_id"),
+}
+DATES = ("startDate", "endDate")
+
+
+class ZoneInput(forms.TextInput):
+    """A text input that offers the names of all time zones."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        attrs = {**(attrs or {}), "list": f"{name}_names"}
+        options = format_html_join("", '<option value="{}">', ((z,) for z in sorted(zone_names())))
+        field = super().render(name, value, attrs, renderer)
+        return format_html('{}<datalist id="{}_names">{}</datalist>', field, name, options)
+
+
+class NamesField(forms.CharField):
+    """A list of names, entered one a line or with commas between them."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "cols": 40})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        names = (
+            value if isinstance(value, list) else str(value or "").replace(",", "\n").split("\n")
+        )
+        return [name.strip() for name in names if str(name).strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool((initial or []) != self.to_python(data))
+
+
+class WallTimeField(forms.Field):
+    """A date and time on the clock of a zone that is named elsewhere in the form."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M:%S")
+
+    def to_python(self, value: Any) -> datetime | None:
+        if value in self.empty_values:
+            return None
+        try:
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is not None:
+            raise ValidationError(
+                "Give a date and time without an offset, such as 2027-01-31T09:00.", code="invalid"
+            )
+        return moment
+
+
+class JSONTextField(forms.JSONField):
+    """JSON, laid out to be read."""
+
+    def prepare_value(self, value: Any) -> Any:
+        if value is None or isinstance(value, str):
+            return value
+        return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+class TriggerForm(VersionedForm):
+    """Make or change a trigger.
+
+    Parts of the maps that the form does not ask for survive, and so do those it does not change,
+    to the letter. What `Trigger.clean` finds wrong stands at the field it is about.
+    """
+
+    # Whose a new trigger is, where the form does not ask.
+    owner = ""
+    # Why the scheduler did not take what was entered, when the form is shown again for that.
+    refusal = ""
+
+    tags = NamesField(
+        required=False, help_text="One a line, or with commas between them. To find triggers by."
+    )
+    enabled_tools = NamesField(
+        required=False,
+        help_text="Names of the tools the agent may use, one a line. Empty: the agent's own.",
+    )
+    expression = forms.CharField(
+        label="Schedule",
+        required=False,
+        max_length=256,
+        help_text="cron(0 9 ? * MON-FRI *), rate(1 hour) or at(2027-01-31T09:00:00).",
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off"}),
+    )
+    timezone = forms.CharField(
+        label="Time zone",
+        required=False,
+        widget=ZoneInput(attrs={"placeholder": "UTC", "autocomplete": "off"}),
+        help_text="An IANA name such as Asia/Tokyo. Empty: UTC.",
+    )
+    start_date = WallTimeField(
+        required=False, help_text="No run before this, by the clock of the schedule's time zone."
+    )
+    end_date = WallTimeField(
+        required=False, help_text="No run after this, by the clock of the schedule's time zone."
+    )
+    window_minutes = forms.IntegerField(
+        label="Flexible window",
+        required=False,
+        min_value=0,
+        max_value=MAX_WINDOW_MINUTES,
+        help_text="Minutes within which a run may start after it is due. Empty: at once.",
+    )
+    event_source_id = forms.CharField(
+        label="Event source", required=False, max_length=256, help_text="The id of the source."
+    )
+    event_pattern = JSONTextField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6, "cols": 60, "spellcheck": "false"}),
+        help_text='An EventBridge pattern, such as {"source": ["my.app"]}.',
+    )
+
+    class Meta:
+        model = Trigger
+        fields = [
+            "name",
+            "description",
+            "type",
+            "user_id",
+            "enabled",
+            "tags",
+            "agent_id",
+            "prompt",
+            "include_context",
+            "session_id",
+            "model_id",
+            "working_directory",
+            "enabled_tools",
+            "timeout_seconds",
+            "overlap_policy",
+            "max_retries",
+            "pause_after_failures",
+        ]
+
+    def __init__(self, *args: Any, instance: Trigger | None = None, **kwargs: Any) -> None:
+        instance = instance or Trigger(user_id=self.owner)
+        maps = {**_shown(instance.schedule_config), **_shown(instance.event_config)}
+        fields = {**SCHEDULE_FIELDS, **EVENT_FIELDS}
+        initial = {fields[part]: value for part, value in maps.items() if part in fields}
+        initial |= kwargs.pop("initial", None) or {}
+        super().__init__(*args, instance=instance, initial=initial, **kwargs)
+
+    def clean_enabled_tools(self) -> list[str] | None:
+        """No names: the agent's own tools, unless "no tools" is what another program set."""
+        names: list[str] = self.cleaned_data["enabled_tools"]
+        return names or ([] if self.instance.enabled_tools == [] else None)
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if self.refusal:
+            self.add_error(None, self.refusal)
+        trigger = self.instance
+        trigger.schedule_config = _changed(trigger.schedule_config, self._schedule_parts())
+        trigger.event_config = _changed(trigger.event_config, self._entered(EVENT_FIELDS))
+        return cleaned
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Put an error about a part of a map at the field that asks for the part."""
+        if field is not None or not hasattr(error, "error_dict"):
+            super().add_error(field, error)
+            return
+        for name, errors in error.error_dict.items():
+            for each in errors:
+                if name in MAPS:
+                    super().add_error(_field_of(name, each), _with_suggestion(each))
+                else:
+                    super().add_error(None if name == NON_FIELD_ERRORS else name, each)
+
+    def save(self, commit: bool = True) -> Any:
+        if "enabled" in self.changed_data:
+            if self.instance.enabled:
+                self.instance.enable()
+            else:
+                self.instance.disable()
+        return super().save(commit)
+
+    def _entered(self, fields: dict[str, str]) -> dict[str, Any]:
+        cleaned = self.cleaned_data
+        return {part: cleaned[name] for part, name in fields.items() if name in cleaned}
+
+    def _schedule_parts(self) -> dict[str, Any]:
+        """The parts as they stand in the map: dates as moments, read in the zone entered."""
+        parts = self._entered(SCHEDULE_FIELDS)
+        zone = _zone(parts.get("timezone"))
+        for name in DATES:
+            if parts.get(name) is None:
+                continue
+            try:
+                parts[name] = iso(parts[name].replace(tzinfo=zone))
+            except OverflowError:
+                self.add_error(SCHEDULE_FIELDS[name], "This is beyond the calendar.")
+                del parts[name]
+        return parts
+
+
+def _field_of(name: str, error: ValidationError) -> str:
+    fields, default = MAPS[name]
+    return fields.get((error.params or {}).get("part", ""), default)
+
+
+def _with_suggestion(error: ValidationError) -> ValidationError:
+    message = error.messages[0]
+    suggestion = (error.params or {}).get("suggestion")
+    if suggestion and suggestion not in message:
+        message = f"{message} Try {suggestion}"
+    return ValidationError(message, code=error.code)
+
+
+def _shown(config: Any) -> dict[str, Any]:
+    """The map as the form shows it: dates on the clock of its zone."""
+    if not isinstance(config, dict):
+        return {}
+    zone = _zone(config.get("timezone"))
+    shown = {part: value for part, value in config.items() if part not in DATES}
+    for name in DATES:
+        moment = _moment(config.get(name))
+        if moment is not None:
+            shown[name] = moment.astimezone(zone).replace(tzinfo=None)
+    return shown
+
+
+def _changed(config: Any, entered: dict[str, Any]) -> dict[str, Any] | None:
+    """The map with what was entered; what means the same as before stays as it was written."""
+    changed = dict(config) if isinstance(config, dict) else {}
+    for part, value in entered.items():
+        stored = changed.get(part)
+        if _is_empty(value):
+            if not _is_empty(stored):
+                del changed[part]
+        elif value != (_canonical(stored) if part in DATES else stored):
+            changed[part] = value
+    return changed if changed or config == {} else None
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == ""
+
+
+def _canonical(date: Any) -> str | None:
+    moment = _moment(date)
+    return None if moment is None else iso(moment)
+
+
+def _moment(date: Any) -> datetime | None:
+    """A date of the map to the second, which is what the form can show; None if unreadable."""
+    try:
+        return parse_iso(date).replace(microsecond=0)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _zone(name: Any) -> ZoneInfo:
+    try:
+        return parse_zone(name or "UTC")
+    except (TypeError, ExpressionError):
+        return ZoneInfo("UTC")

@@ -1,0 +1,42 @@
+import argparse
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from moca import audit
+from moca.authentication.models import Operator
+from triggers.models import Trigger
+
+SAMPLES = [
+    {
+        "name": "Every minute",
+        "description": "A sample that shows a run each minute. Disable or delete it at will.",
+        "prompt": "Say what time it is, and name one thing worth doing at this time of day.",
+        "schedule_config": {"expression": "cron(* * * * ? *)", "timezone": "UTC"},
+        "tags": ["sample"],
+    },
+    {
+        "name": "Weekday morning report",
+        "description": "A sample with a time zone.",
+        "prompt": "Write a short report on what happened since yesterday.",
+        "schedule_config": {"expression": "cron(0 9 ? * MON-FRI *)", "timezone": "Asia/Tokyo"},
+        "tags": ["sample"],
+    },
+]
+
+
+class Command(BaseCommand):
+    help = "Create two sample triggers for an operator."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("username")
+
+    def handle(self, *args: Any, username: str, **options: Any) -> None:
+        operator = Operator.objects.filter(username=username).first()
+        if operator is None:
+            raise CommandError(f"There is no operator {username}: create one first.")
+        for sample in SAMPLES:
+            trigger = Trigger(user_id=operator.subject, agent_id="demo-agent", **sample)
+            trigger.full_clean(validate_unique=False)
+            audit.save(trigger, by="create_samples")
+            self.stdout.write(f"Trigger {trigger.name}: {trigger.schedule_description}")

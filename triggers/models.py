@@ -1,0 +1,309 @@
+"""Triggers: what to ask which agent, and when."""
+
+from datetime import datetime
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import (
+    MaxLengthValidator,
+    MaxValueValidator,
+    MinLengthValidator,
+    MinValueValidator,
+)
+from django.db import models
+from django.utils import timezone
+
+from moca.ids import new_id
+from moca.versioning import VersionedModel
+from triggers import validation
+from triggers.schedules import describe
+from triggers.validation import Schedule
+
+
+class TriggerType(models.TextChoices):
+    SCHEDULE = "schedule", "Schedule"
+    EVENT = "event", "Event"
+
+
+class OverlapPolicy(models.TextChoices):
+    SKIP = "skip", "Skip the run while the one before is still going"
+    ALLOW = "allow", "Let runs overlap"
+
+
+class SyncState(models.TextChoices):
+    SYNCED = "synced", "In step"
+    PENDING = "pending", "Not yet in step"
+    FAILED = "failed", "Out of step"
+
+
+class RunStatus(models.TextChoices):
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    FAILED = "failed", "Failed"
+
+
+class TriggerQuerySet(models.QuerySet["Trigger"]):
+    def of_user(self, user_id: str) -> Self:
+        """The triggers that belong to a user."""
+        return self.filter(user_id=user_id)
+
+    def schedules(self) -> Self:
+        """The triggers that fire by a schedule, enabled or not."""
+        return self.filter(type=TriggerType.SCHEDULE)
+
+    def search(self, text: str) -> Self:
+        """The triggers whose name or description holds the text, in any case."""
+        return self.filter(models.Q(name__icontains=text) | models.Q(description__icontains=text))
+
+
+class LocalScheduleQuerySet(models.QuerySet["LocalSchedule"]):
+    def upcoming(self) -> Self:
+        """The schedules that will fire, the longest waiting first."""
+        return self.filter(due_at__isnull=False).order_by("due_at")
+
+
+class Trigger(VersionedModel):
+    """A prompt for an agent, and the schedule or the events that send it.
+
+    `schedule_config` and `event_config` are the maps of the HTTP contract, keys and all:
+    `expression`, `timezone`, `startDate`, `endDate`, `flexibleTimeWindowMinutes`; and
+    `eventSourceId`, `eventBusName`, `eventPattern`. The expression is kept as it was written.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
+    user_id = models.CharField("user", max_length=128, db_index=True)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True, validators=[MaxLengthValidator(2000)])
+    type = models.CharField(max_length=10, choices=TriggerType, default=TriggerType.SCHEDULE)
+    enabled = models.BooleanField(default=True)
+
+    agent_id = models.CharField("agent", max_length=200)
+    prompt = models.TextField(validators=[MaxLengthValidator(50_000)])
+    include_context = models.BooleanField(
+        "add context to the prompt",
+        default=True,
+        help_text="Append a section that tells the agent which trigger fired, when and by what.",
+    )
+    session_id = models.CharField(
+        "session",
+        max_length=256,
+        blank=True,
+        validators=[MinLengthValidator(33)],
+        help_text="33 to 256 characters. Empty: each run is a session of its own.",
+    )
+    model_id = models.CharField("model", max_length=200, blank=True)
+    working_directory = models.CharField(max_length=1000, blank=True)
+    enabled_tools = models.JSONField(
+        null=True,
+        blank=True,
+        validators=[validation.validate_tools],
+        help_text="Names of the tools the agent may use. Unset: the agent's own.",
+    )
+
+    schedule_config = models.JSONField("schedule", null=True, blank=True)
+    event_config = models.JSONField("event", null=True, blank=True)
+
+    timeout_seconds = models.PositiveIntegerField(
+        default=600,
+        validators=[MinValueValidator(10), MaxValueValidator(86_400)],
+        help_text="Seconds after which a run is cancelled and counts as failed.",
+    )
+    overlap_policy = models.CharField(
+        max_length=5, choices=OverlapPolicy, default=OverlapPolicy.SKIP
+    )
+    max_retries = models.PositiveIntegerField(
+        default=3,
+        validators=[MaxValueValidator(185)],
+        help_text="How often a run is tried again while the agent has not begun on it.",
+    )
+    pause_after_failures = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text="Disable the trigger after this many failed runs in a row. Empty: never.",
+    )
+    tags = models.JSONField(default=list, blank=True, validators=[validation.validate_tags])
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    # What the runner notes; never part of an operator's save.
+    last_executed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_status = models.CharField(max_length=10, choices=RunStatus, blank=True, editable=False)
+    # Which run that was and how its error begins, so that a list shows them without reading runs.
+    last_execution_id = models.CharField(max_length=36, blank=True, editable=False)
+    last_error = models.CharField(max_length=500, blank=True, editable=False)
+    consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
+    paused_reason = models.TextField(blank=True, editable=False)
+    # The start of the run that holds the trigger against overlaps, and when that hold ends.
+    running_since = models.DateTimeField(null=True, blank=True, editable=False)
+    running_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # Runs that were due and not started.
+    skipped_runs = models.PositiveIntegerField(default=0, editable=False)
+    last_skipped_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_skip_reason = models.TextField(blank=True, editable=False)
+
+    # How the scheduler's copy compares with this row.
+    sync_state = models.CharField(
+        max_length=10, choices=SyncState, default=SyncState.SYNCED, editable=False
+    )
+    sync_error = models.TextField(blank=True, editable=False)
+
+    objects: ClassVar[models.Manager["Trigger"]] = TriggerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["user_id", "id"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+    # Validation
+
+    def clean(self) -> None:
+        """Check what concerns more than one field; see `triggers.validation`.
+
+        Raises:
+            ValidationError: by field, each error with a code, and for parts of a map with the
+                part's name in `params["part"]`.
+        """
+        errors: dict[str, list[ValidationError]] = {}
+        if self.type == TriggerType.SCHEDULE:
+            must_fire = bool(self.changed_fields() & {"type", "schedule_config"}) or (
+                self.enabled and not self.loaded_value("enabled")
+            )
+            found = validation.schedule_errors(
+                self.schedule_config, now=timezone.now() if must_fire else None
+            )
+            if found:
+                errors["schedule_config"] = found
+        elif self.type == TriggerType.EVENT:
+            found = validation.event_errors(self.event_config)
+            if found:
+                errors["event_config"] = found
+        if self._state.adding and not errors:
+            self._check_quota()
+        if errors:
+            raise ValidationError(errors)
+
+    def _check_quota(self) -> None:
+        limit = settings.MAX_TRIGGERS_PER_USER
+        if type(self)._default_manager.filter(user_id=self.user_id).count() >= limit:
+            raise ValidationError(
+                f"You have {limit} triggers, which is the most a user may have: delete one first.",
+                code="quota",
+            )
+
+    # Schedule
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """What the schedule's map says; None for an event trigger or an unreadable map."""
+        if self.type != TriggerType.SCHEDULE:
+            return None
+        return validation.read_schedule(self.schedule_config)[0]
+
+    @property
+    def schedule_description(self) -> str:
+        """The schedule in words; empty where there is none."""
+        schedule = self.schedule
+        return describe(schedule.expression, schedule.zone) if schedule else ""
+
+    def next_runs(self, after: datetime, count: int = 3) -> list[datetime]:
+        """When the schedule is next due, whether the trigger is enabled or not (UTC).
+
+        Args:
+            after: runs strictly after this moment (aware).
+            count: how many at the most.
+        """
+        schedule = self.schedule
+        if schedule is None:
+            return []
+        return schedule.next_runs(after, count, anchor=self._anchor)
+
+    def last_run(self, before: datetime) -> datetime | None:
+        """When the schedule was last due before a moment (UTC)."""
+        schedule = self.schedule
+        return schedule.last_run(before, anchor=self._anchor) if schedule else None
+
+    @property
+    def _anchor(self) -> datetime:
+        """Where a rate counts from, to the second as EventBridge Scheduler has it."""
+        return self.created_at.replace(microsecond=0)
+
+    # State
+
+    def enable(self) -> None:
+        """Let the trigger fire again; failures counted so far are forgiven."""
+        self.enabled = True
+        self.paused_reason = ""
+        self.consecutive_failures = 0
+
+    def disable(self, reason: str = "") -> None:
+        """Keep the trigger from firing.
+
+        Args:
+            reason: why, where it was not an operator's doing.
+        """
+        self.enabled = False
+        self.paused_reason = reason
+
+    def is_held(self, now: datetime) -> bool:
+        """Whether a run is going that a further one may not overlap."""
+        return (
+            self.overlap_policy == OverlapPolicy.SKIP
+            and self.running_until is not None
+            and self.running_until > now
+        )
+
+    def note_skip(self, reason: str, due: datetime, runs: int = 1) -> None:
+        """Record runs that were due and not started, where an operator sees it.
+
+        Args:
+            reason: a sentence for the operator.
+            due: when the last of them was due.
+            runs: how many they were.
+        """
+        type(self)._default_manager.filter(pk=self.pk).update(
+            skipped_runs=models.F("skipped_runs") + runs,
+            last_skipped_at=due,
+            last_skip_reason=reason,
+        )
+
+
+class LocalSchedule(models.Model):
+    """When the local scheduler is to fire a trigger: what EventBridge keeps, on one machine.
+
+    `next_run_at` is the occurrence that comes next, None where none does; `due_at` is when to
+    look at it, which is later where the schedule has a window or the run has to wait.
+    """
+
+    trigger_id = models.CharField(primary_key=True, max_length=36)
+    # The parts of the trigger from which the times follow; a change of others leaves them alone.
+    spec = models.JSONField(default=dict)
+    next_run_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[models.Manager["LocalSchedule"]] = LocalScheduleQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"])]
+
+    def __str__(self) -> str:
+        return self.trigger_id
+
+
+class IdempotencyKey(models.Model):
+    """The trigger that a create request with an `Idempotency-Key` made, kept for 24 hours."""
+
+    id = models.CharField(primary_key=True, max_length=64)
+    trigger_id = models.CharField(max_length=36)
+    request_hash = models.CharField(max_length=64)
+    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
+
+    class Meta:
+        indexes = [models.Index(fields=["ttl"])]
+
+    def __str__(self) -> str:
+        return self.trigger_id

@@ -1,0 +1,49 @@
+"""What a scheduler does: keep one schedule for each schedule trigger."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from triggers.models import Trigger
+
+
+class SchedulerError(Exception):
+    """The scheduler refused or could not be reached; the message says what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleEntry:
+    """A schedule as the scheduler has it."""
+
+    trigger_id: str
+    enabled: bool
+    next_run_at: datetime | None = None
+
+
+class Scheduler(ABC):
+    """A place that fires triggers. Its schedules are copies which can be made again any time."""
+
+    # The fields of a trigger whose change the schedule must follow.
+    projected_fields: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    def create(self, trigger: Trigger) -> None:
+        """Make the trigger's schedule; SchedulerError where that fails."""
+
+    @abstractmethod
+    def update(self, trigger: Trigger) -> None:
+        """Bring the trigger's schedule up to date, made anew where it is missing."""
+
+    @abstractmethod
+    def delete(self, trigger_id: str) -> None:
+        """Remove the schedule; nothing happens where there is none."""
+
+    @abstractmethod
+    def get(self, trigger_id: str) -> ScheduleEntry | None:
+        """The trigger's schedule, None where there is none."""
+
+    @abstractmethod
+    def list(self) -> Iterator[ScheduleEntry]:
+        """All schedules, orphans included."""

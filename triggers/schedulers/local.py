@@ -1,0 +1,71 @@
+"""Schedules of the local scheduler: rows in the same database, fired by `runscheduler`."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from triggers.models import LocalSchedule, Trigger
+from triggers.schedulers.base import ScheduleEntry, Scheduler
+
+
+class LocalScheduler(Scheduler):
+    projected_fields = frozenset({"type", "enabled", "schedule_config"})
+
+    def create(self, trigger: Trigger) -> None:
+        next_run_at = _next_run(trigger, timezone.now())
+        LocalSchedule.objects.create(
+            trigger_id=trigger.pk,
+            spec=_spec(trigger),
+            next_run_at=next_run_at,
+            due_at=due_at(trigger, next_run_at),
+        )
+
+    def update(self, trigger: Trigger) -> None:
+        row = LocalSchedule.objects.filter(pk=trigger.pk).first()
+        if row is None:
+            self.create(trigger)
+        elif row.spec != _spec(trigger):
+            next_run_at = _next_run(trigger, timezone.now())
+            LocalSchedule.objects.filter(pk=trigger.pk).update(
+                spec=_spec(trigger), next_run_at=next_run_at, due_at=due_at(trigger, next_run_at)
+            )
+
+    def delete(self, trigger_id: str) -> None:
+        LocalSchedule.objects.filter(pk=trigger_id).delete()
+
+    def get(self, trigger_id: str) -> ScheduleEntry | None:
+        row = LocalSchedule.objects.filter(pk=trigger_id).first()
+        return _entry(row) if row else None
+
+    def list(self) -> Iterator[ScheduleEntry]:
+        return map(_entry, LocalSchedule.objects.order_by("pk").iterator())
+
+
+def due_at(trigger: Trigger, run_at: datetime | None) -> datetime | None:
+    """When an occurrence is to start: within the flexible window, the same offset every time.
+
+    The offset spreads triggers that share a schedule, as EventBridge Scheduler does within
+    FlexibleTimeWindow.
+    """
+    schedule = trigger.schedule
+    if run_at is None or schedule is None or not schedule.window_minutes:
+        return run_at
+    digest = int.from_bytes(hashlib.sha256(trigger.pk.encode()).digest()[:4])
+    return run_at + timedelta(seconds=digest % (schedule.window_minutes * 60))
+
+
+def _next_run(trigger: Trigger, after: datetime) -> datetime | None:
+    return next(iter(trigger.next_runs(after, 1)), None) if trigger.enabled else None
+
+
+def _spec(trigger: Trigger) -> dict[str, Any]:
+    return {"enabled": trigger.enabled, **(trigger.schedule_config or {})}
+
+
+def _entry(row: LocalSchedule) -> ScheduleEntry:
+    return ScheduleEntry(
+        trigger_id=row.pk, enabled=bool(row.spec.get("enabled")), next_run_at=row.next_run_at
+    )

@@ -1,0 +1,29 @@
+"""Schedule expressions of Amazon EventBridge Scheduler: `cron(...)`, `rate(...)`, `at(...)`.
+
+`parse` reads one, its methods give the running times, and `describe` and `warnings` say in words
+what it does. Nothing here needs Django or AWS. The grammar is in docs/schedules.md.
+"""
+
+from triggers.schedules.at import At
+from triggers.schedules.caveats import warnings
+from triggers.schedules.cron import Cron
+from triggers.schedules.description import describe, zone_words
+from triggers.schedules.errors import ExpressionError
+from triggers.schedules.rate import Rate
+from triggers.schedules.reading import MAX_LENGTH, Expression, parse
+from triggers.schedules.zones import parse_zone, zone_names
+
+__all__ = [
+    "MAX_LENGTH",
+    "At",
+    "Cron",
+    "Expression",
+    "ExpressionError",
+    "Rate",
+    "describe",
+    "parse",
+    "parse_zone",
+    "warnings",
+    "zone_names",
+    "zone_words",
+]

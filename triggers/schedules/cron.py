@@ -1,0 +1,155 @@
+"""`cron(...)`: runs at the local times that six fields pick.
+
+A local time that the clocks skip is no run that day, and one they repeat is a run the first time
+only (EventBridge Scheduler User Guide, "Daylight savings time"). That guide is silent on schedules
+of several runs an hour; here the same rule holds for all.
+"""
+
+from bisect import bisect_left, bisect_right
+from calendar import monthrange
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from triggers.schedules.fields import DayRule
+from triggers.schedules.schedule import YEARS, Schedule
+from triggers.schedules.zones import MINUTE, first_pass, stretch_around
+
+Day = tuple[int, int, int]
+Time = tuple[int, int]
+_DAY = timedelta(days=1)
+
+
+@lru_cache(maxsize=12 * len(YEARS))
+def month_shape(year: int, month: int) -> int:
+    """The index of a month in `Cron.days`: by its length, then its first weekday."""
+    weekday, length = monthrange(year, month)
+    return (length - 28) * 7 + (weekday + 1) % 7
+
+
+@dataclass(frozen=True, slots=True)
+class Cron(Schedule):
+    """Six fields, as written and as the sorted values they pick.
+
+    `fields` are minutes, hours, day-of-month, month, day-of-week and year in upper case, without
+    leading zeros; two expressions are equal when these are. `days` are those of each kind of
+    month, by `month_shape`.
+    """
+
+    fields: tuple[str, ...]
+    minutes: tuple[int, ...] = field(compare=False, repr=False)
+    hours: tuple[int, ...] = field(compare=False, repr=False)
+    months: tuple[int, ...] = field(compare=False, repr=False)
+    years: tuple[int, ...] = field(compare=False, repr=False)
+    rule: DayRule = field(compare=False, repr=False)
+    days: tuple[tuple[int, ...], ...] = field(compare=False, repr=False)
+
+    @property
+    def canonical(self) -> str:
+        """Such as "cron(0 9 * * ? *)"."""
+        return f"cron({' '.join(self.fields)})"
+
+    def has_a_day(self) -> bool:
+        """Whether any date of its years matches."""
+        return any(self.days[month_shape(y, m)] for y in self.years for m in self.months)
+
+    def wall_from(self, wall: datetime) -> datetime | None:
+        """The first local time picked that is not earlier than `wall`, on any clock's face."""
+        wall = _whole_minute_from(wall)
+        day = self._day_from(wall.year, wall.month, wall.day)
+        if day is None:
+            return None
+        time: Time | None = self.hours[0], self.minutes[0]
+        if day == (wall.year, wall.month, wall.day):
+            time = self._time_from(wall.hour, wall.minute)
+        if time is None:
+            later = wall + _DAY
+            return self.wall_from(later.replace(hour=0, minute=0))
+        return datetime(*day, *time, tzinfo=wall.tzinfo)
+
+    def wall_before(self, wall: datetime) -> datetime | None:
+        """The last local time picked that is earlier than `wall`."""
+        wall = _whole_minute_from(wall) - MINUTE
+        day = self._day_to(wall.year, wall.month, wall.day)
+        if day is None:
+            return None
+        time: Time | None = self.hours[-1], self.minutes[-1]
+        if day == (wall.year, wall.month, wall.day):
+            time = self._time_to(wall.hour, wall.minute)
+        if time is None:
+            return self.wall_before(wall.replace(hour=0, minute=0))
+        return datetime(*day, *time, tzinfo=wall.tzinfo)
+
+    def _after(self, after: datetime, zone: ZoneInfo, _origin: datetime) -> datetime | None:
+        wall = after.astimezone(zone)
+        # In the second pass of a repeated hour the whole of that hour has had its runs.
+        start = _first_clear(wall) if wall.fold else wall.replace(second=0, microsecond=0) + MINUTE
+        found = self.wall_from(start)
+        while found is not None:
+            run = first_pass(found)
+            if run is not None:
+                return run
+            found = self.wall_from(stretch_around(found)[1])
+        return None
+
+    def _before(self, before: datetime, zone: ZoneInfo, _origin: datetime) -> datetime | None:
+        wall = before.astimezone(zone)
+        found = self.wall_before(_first_clear(wall) if wall.fold else wall)
+        while found is not None:
+            run = first_pass(found)
+            if run is not None:
+                return run
+            found = self.wall_before(min(found, stretch_around(found)[0]))
+        return None
+
+    def _day_from(self, year: int, month: int, day: int) -> Day | None:
+        for y in self.years[bisect_left(self.years, year) :]:
+            for m in self.months:
+                if y == year and m < month:
+                    continue
+                days = self.days[month_shape(y, m)]
+                at = bisect_left(days, day) if (y, m) == (year, month) else 0
+                if at < len(days):
+                    return y, m, days[at]
+        return None
+
+    def _day_to(self, year: int, month: int, day: int) -> Day | None:
+        for y in reversed(self.years[: bisect_right(self.years, year)]):
+            for m in reversed(self.months):
+                if y == year and m > month:
+                    continue
+                days = self.days[month_shape(y, m)]
+                end = bisect_right(days, day) if (y, m) == (year, month) else len(days)
+                if end:
+                    return y, m, days[end - 1]
+        return None
+
+    def _time_from(self, hour: int, minute: int) -> Time | None:
+        at = bisect_left(self.hours, hour)
+        if at < len(self.hours) and self.hours[at] == hour:
+            index = bisect_left(self.minutes, minute)
+            if index < len(self.minutes):
+                return hour, self.minutes[index]
+            at += 1
+        return (self.hours[at], self.minutes[0]) if at < len(self.hours) else None
+
+    def _time_to(self, hour: int, minute: int) -> Time | None:
+        end = bisect_right(self.hours, hour)
+        if end and self.hours[end - 1] == hour:
+            index = bisect_right(self.minutes, minute)
+            if index:
+                return hour, self.minutes[index - 1]
+            end -= 1
+        return (self.hours[end - 1], self.minutes[-1]) if end else None
+
+
+def _whole_minute_from(wall: datetime) -> datetime:
+    if not (wall.second or wall.microsecond or wall.fold):
+        return wall
+    floor = wall.replace(second=0, microsecond=0, fold=0)
+    return floor if floor == wall else floor + MINUTE
+
+
+def _first_clear(wall: datetime) -> datetime:
+    return stretch_around(_whole_minute_from(wall))[1]

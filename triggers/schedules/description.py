@@ -1,0 +1,248 @@
+"""A schedule in plain English, such as "At 09:00 on weekdays, Tokyo time"."""
+
+from collections.abc import Iterable
+from datetime import date
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from triggers.schedules.at import At
+from triggers.schedules.cron import Cron
+from triggers.schedules.fields import DAY_OF_WEEK, HOURS, MINUTES, MONTH, YEAR, DayRule, Field
+from triggers.schedules.rate import Rate
+
+MONTHS = tuple(date(2000, month, 1).strftime("%B") for month in range(1, 13))
+# From Sunday, 2 January 2000, as the numbers of day-of-week go.
+WEEKDAYS = tuple(date(2000, 1, day).strftime("%A") for day in range(2, 9))
+_ORDINALS = ("first", "second", "third", "fourth", "fifth")
+
+# A list of more times than this reads worse than a pattern or a list of minutes and hours.
+_LISTED_TIMES = 4
+
+
+def describe(expression: Cron | Rate | At, zone: ZoneInfo | None = None) -> str:
+    """Say in words when an expression runs, with the zone at the end if one is given.
+
+    A rate counts elapsed time, so no zone is named for it.
+    """
+    if isinstance(expression, Rate):
+        if expression.value == 1:
+            return f"Every {expression.unit}"
+        return f"Every {expression.value} {expression.unit}s"
+    words = _at_words(expression) if isinstance(expression, At) else _cron_words(expression)
+    return f"{words}, {zone_words(zone)}" if zone else words
+
+
+def zone_words(zone: ZoneInfo) -> str:
+    """The zone as people call it: "UTC", "Tokyo time"."""
+    area, _, city = zone.key.rpartition("/")
+    if city in ("UTC", "UCT", "Universal", "Zulu"):
+        return "UTC"
+    return f"{zone.key if area == 'Etc' else city.replace('_', ' ')} time"
+
+
+def date_words(day: date) -> str:
+    """A date such as "1 January 2027"."""
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def joined(words: Iterable[str]) -> str:
+    """Words as a list: "a", "a and b", "a, b and c"."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def ordinal(number: int) -> str:
+    """Such as "1st", "22nd", "13th"."""
+    suffix = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}th" if number in (11, 12, 13) else f"{number}{suffix}"
+
+
+def _at_words(at: At) -> str:
+    precision = "seconds" if at.time.second else "minutes"
+    return f"Once, on {date_words(at.day)} at {at.time.isoformat(precision)}"
+
+
+def _cron_words(cron: Cron) -> str:
+    days = _day_words(cron)
+    times = _listed_times(cron)
+    if times is None:
+        words = f"{_pattern_words(cron)} {days}"
+    elif days.startswith(("on ", "every ")):
+        words = f"At {times} {days}"
+    else:
+        words = f"At {times} every day {days}"
+    return words.strip() + _year_words(cron.years)
+
+
+def _listed_times(cron: Cron) -> str | None:
+    """The times of a day one by one, or None where a pattern reads better."""
+    many = len(cron.minutes) * len(cron.hours) > _LISTED_TIMES
+    if many and (len(cron.minutes) > 1 or _step(cron.hours)):
+        return None
+    return joined(_clock(hour, minute) for hour in cron.hours for minute in cron.minutes)
+
+
+def _pattern_words(cron: Cron) -> str:
+    first, last = cron.minutes[0], cron.minutes[-1]
+    if len(cron.minutes) == 1:
+        return _hourly_words(cron.hours, first)
+    step = _step(cron.minutes)
+    every = "Every minute" if step == 1 else f"Every {step} minutes"
+    if step and first < step and last + step > MINUTES.high and MINUTES.span % step == 0:
+        return f"{every} {_even_hours(cron)}".strip()
+    if step and len(cron.minutes) > 3:
+        words = f"{every} from {first} to {last} minutes past the hour"
+    else:
+        words = f"At {joined(str(minute) for minute in cron.minutes)} minutes past the hour"
+    if len(cron.hours) == HOURS.span:
+        return words
+    return f"{words} {_hour_list(cron.hours)}"
+
+
+def _hourly_words(hours: tuple[int, ...], minute: int) -> str:
+    if len(hours) == HOURS.span:
+        return "Every hour" if minute == 0 else f"Every hour at {minute} minutes past"
+    step = _step(hours) or 1
+    every = "Every hour" if step == 1 else f"Every {step} hours"
+    if minute == 0 and hours[0] == 0 and len(hours) * step == HOURS.span:
+        return every
+    return f"{every} from {_clock(hours[0], minute)} to {_clock(hours[-1], minute)}"
+
+
+def _even_hours(cron: Cron) -> str:
+    """The hours of a pattern that fills each of them, by the first and last time of a stretch."""
+    first, last = cron.minutes[0], cron.minutes[-1]
+    if len(cron.hours) == HOURS.span and first == 0:
+        return ""
+    stretches = _stretches(cron.hours)
+    wrapped = _run(cron.hours, HOURS)
+    if wrapped and wrapped[0] > wrapped[1] and _is_daily(cron.rule):
+        stretches = [wrapped]
+    if len(stretches) > 3:
+        return _hour_list(cron.hours)
+    return "from " + joined(f"{_clock(a, first)} to {_clock(b, last)}" for a, b in stretches)
+
+
+def _hour_list(hours: tuple[int, ...]) -> str:
+    step = _step(hours) or 1
+    if len(hours) > 3:
+        if step > 1:
+            return f"in every {ordinal(step)} hour from {hours[0]:02} to {hours[-1]:02}"
+        stretches = _stretches(hours)
+        words = [f"{a:02}" if a == b else f"{a:02} to {b:02}" for a, b in stretches]
+    else:
+        words = [f"{hour:02}" for hour in hours]
+    return f"in the hour{'s' if len(hours) > 1 else ''} {joined(words)}"
+
+
+def _day_words(cron: Cron) -> str:
+    months = cron.months
+    if _is_daily(cron.rule):
+        return _months_of_days(months)
+    monthly = _monthly_words(cron.rule)
+    weekly = _weekly_words(cron.rule.weekdays)
+    if not monthly:
+        return f"{_on(weekly)} {_months_of_days(months)}".strip()
+    phrases = [weekly, *monthly] if weekly else monthly
+    return f"{_on(joined(phrases))} {_months_of_dates(months)}"
+
+
+def _on(days: str) -> str:
+    return days if days.startswith("every ") else f"on {days}"
+
+
+def _is_daily(rule: DayRule) -> bool:
+    return len(rule.days) == 31 or len(rule.weekdays) == 7
+
+
+def _weekly_words(weekdays: tuple[int, ...]) -> str:
+    if weekdays == (2, 3, 4, 5, 6):
+        return "weekdays"
+    if weekdays == (1, 7):
+        return "weekends"
+    run = _run(weekdays, DAY_OF_WEEK)
+    if run:
+        return f"every day from {WEEKDAYS[run[0] - 1]} to {WEEKDAYS[run[1] - 1]}"
+    # A week is read from Monday, though its numbers start at Sunday.
+    days = sorted(weekdays, key=lambda day: (day - 2) % 7)
+    return joined(f"{WEEKDAYS[day - 1]}s" for day in days) if days else ""
+
+
+def _monthly_words(rule: DayRule) -> list[str]:
+    words = [_dates(rule.days)] if rule.days else []
+    words += [f"the weekday nearest the {ordinal(day)}" for day in rule.nearest]
+    words += [f"the {_ORDINALS[nth - 1]} {WEEKDAYS[day - 1]}" for day, nth in rule.nth]
+    words += [f"the last {WEEKDAYS[day - 1]}" for day in rule.last]
+    words += [_before_end(days) for days in sorted(rule.before_end, reverse=True)]
+    return [*words, "the last weekday"] if rule.last_weekday else words
+
+
+def _dates(days: tuple[int, ...]) -> str:
+    step = _step(days)
+    if step and len(days) > (2 if step == 1 else 3):
+        every = "every day" if step == 1 else f"every {ordinal(step)} day"
+        return f"{every} from the {ordinal(days[0])} to the {ordinal(days[-1])}"
+    return f"the {joined(ordinal(day) for day in days)}"
+
+
+def _before_end(days: int) -> str:
+    if days == 0:
+        return "the last day"
+    return f"the {f'{ordinal(days)} ' if days > 1 else ''}day before the last day"
+
+
+def _months_of_days(months: tuple[int, ...]) -> str:
+    run = _run(months, MONTH)
+    if len(months) == MONTH.span:
+        return ""
+    if run:
+        return f"from {MONTHS[run[0] - 1]} to {MONTHS[run[1] - 1]}"
+    return f"in {joined(MONTHS[month - 1] for month in months)}"
+
+
+def _months_of_dates(months: tuple[int, ...]) -> str:
+    run = _run(months, MONTH)
+    if len(months) == MONTH.span:
+        return "of the month"
+    if run:
+        return f"of each month from {MONTHS[run[0] - 1]} to {MONTHS[run[1] - 1]}"
+    return f"of {joined(MONTHS[month - 1] for month in months)}"
+
+
+def _year_words(years: tuple[int, ...]) -> str:
+    step = _step(years)
+    if len(years) == YEAR.span:
+        return ""
+    if step == 1 and len(years) > 2:
+        return f", from {years[0]} to {years[-1]}"
+    if step and len(years) > 3:
+        return f", every {step} years from {years[0]} to {years[-1]}"
+    return f", in {joined(str(year) for year in years)}"
+
+
+def _clock(hour: int, minute: int) -> str:
+    return f"{hour:02}:{minute:02}"
+
+
+def _step(values: tuple[int, ...]) -> int | None:
+    """The difference between each value and the next, if it is always the same."""
+    steps = {later - value for value, later in pairwise(values)}
+    return steps.pop() if len(steps) == 1 else None
+
+
+def _stretches(values: tuple[int, ...]) -> list[tuple[int, int]]:
+    """The first and last of each run of consecutive values."""
+    firsts = [value for value in values if value - 1 not in values]
+    lasts = [value for value in values if value + 1 not in values]
+    return list(zip(firsts, lasts, strict=True))
+
+
+def _run(values: tuple[int, ...], field: Field) -> tuple[int, int] | None:
+    """The ends of three or more values that are one run, past the top of the field if it wraps."""
+    stretches = _stretches(values)
+    if len(values) < 3 or len(stretches) > 2:
+        return None
+    if len(stretches) == 1:
+        return stretches[0]
+    (low, end), (start, high) = stretches
+    return (start, end) if (low, high) == (field.low, field.high) else None

@@ -1,0 +1,294 @@
+"""The six fields of a cron expression, read one by one.
+
+The grammar is that of Amazon EventBridge Scheduler (User Guide, "Schedule types", "Cron-based
+schedules"). Text is upper case here. An error's suggestion corrects the text of the one field.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from triggers.schedules.errors import ExpressionError
+from triggers.schedules.schedule import YEARS
+
+MONTH_NAMES = (
+    *("JAN", "FEB", "MAR", "APR", "MAY", "JUN"),
+    *("JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
+)
+WEEKDAY_NAMES = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+
+_ITEM = re.compile(r"(?:(\*)|([A-Z]+|[0-9]+)(?:-([A-Z]+|[0-9]+))?)(?:/([0-9]+))?")
+_BEFORE_END = re.compile(r"L(?:-([0-9]+))?")
+_NEAREST = re.compile(r"([0-9]+)W")
+_LAST = re.compile(r"([A-Z]{3}|[0-9]+)L")
+_NTH = re.compile(r"([A-Z]{3,}|[0-9]+)#([0-9]+)")
+_UNIX_WEEKDAY = re.compile(r"(?<![#/0-9])0*([0-7])(?![0-9])")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The name and bounds of a field; `names` are the words for its values, from `low` up."""
+
+    name: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+    wraps: bool = False
+
+    @property
+    def span(self) -> int:
+        """How many values the field has."""
+        return self.high - self.low + 1
+
+    def error(self, reason: str, suggestion: str | None = None) -> ExpressionError:
+        """An error in this field."""
+        return ExpressionError(self.name, reason, suggestion or None)
+
+
+MINUTES = Field("minutes", 0, 59)
+HOURS = Field("hours", 0, 23, wraps=True)
+DAY_OF_MONTH = Field("day-of-month", 1, 31)
+MONTH = Field("month", 1, 12, MONTH_NAMES, wraps=True)
+DAY_OF_WEEK = Field("day-of-week", 1, 7, WEEKDAY_NAMES, wraps=True)
+YEAR = Field("year", YEARS[0], YEARS[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class DayRule:
+    """The days of a month that one of the two day fields picks; a day is picked by any part.
+
+    Weekdays count from 1 = Sunday to 7 = Saturday, as EventBridge Scheduler's do.
+    """
+
+    days: tuple[int, ...] = ()
+    """Days by number, 1-31."""
+    before_end: tuple[int, ...] = ()
+    """Days before the last day: `L` is 0 and `L-3` is 3."""
+    nearest: tuple[int, ...] = ()
+    """`15W` is 15: the weekday (Monday to Friday) nearest the 15th."""
+    last_weekday: bool = False
+    """`LW`: the last Monday-to-Friday day of the month."""
+    weekdays: tuple[int, ...] = ()
+    """Days of every week."""
+    last: tuple[int, ...] = ()
+    """`6L` is 6: the last Friday."""
+    nth: tuple[tuple[int, int], ...] = ()
+    """`6#2` is (6, 2): the second Friday."""
+
+    def days_in(self, length: int, first: int) -> tuple[int, ...]:
+        """The days picked in a month of `length` days whose 1st is weekday `first` (1-7)."""
+        picked = {day for day in self.days if day <= length}
+        picked.update(length - back for back in self.before_end if back < length)
+        picked.update(_nearest_weekday(day, length, first) for day in self.nearest if day <= length)
+        if self.last_weekday:
+            picked.add(_nearest_weekday(length, length, first))
+        for weekday in self.weekdays:
+            picked.update(range(1 + (weekday - first) % 7, length + 1, 7))
+        for weekday in self.last:
+            picked.add(max(range(1 + (weekday - first) % 7, length + 1, 7)))
+        for weekday, nth in self.nth:
+            day = 1 + (weekday - first) % 7 + 7 * (nth - 1)
+            picked.update({day} if day <= length else ())
+        return tuple(sorted(picked))
+
+
+@lru_cache(maxsize=512)
+def days_by_month_shape(rule: DayRule) -> tuple[tuple[int, ...], ...]:
+    """The days picked in each of the 28 kinds of month, by `month_shape`."""
+    return tuple(rule.days_in(length, first) for length in range(28, 32) for first in range(1, 8))
+
+
+def _nearest_weekday(day: int, length: int, first: int) -> int:
+    weekday = (first + day - 2) % 7 + 1
+    if weekday == 7:
+        return day - 1 if day > 1 else day + 2
+    if weekday == 1:
+        return day + 1 if day < length else day - 2
+    return day
+
+
+def read_values(field: Field, text: str) -> tuple[int, ...]:
+    """The values of a minutes, hours, month or year field, sorted."""
+    values: set[int] = set()
+    for item in _items(field, text):
+        values.update(_plain(field, item, text))
+    return tuple(sorted(values))
+
+
+def read_day_of_month(text: str) -> DayRule:
+    """Read a day-of-month field other than `?`."""
+    days: set[int] = set()
+    before_end: set[int] = set()
+    nearest: set[int] = set()
+    last_weekday = False
+    for item in _items(DAY_OF_MONTH, text):
+        if item == "LW":
+            last_weekday = True
+        elif match := _BEFORE_END.fullmatch(item):
+            before_end.add(_days_before_end(match[1], item, text))
+        elif match := _NEAREST.fullmatch(item):
+            nearest.add(_number(DAY_OF_MONTH, match[1], item, text))
+        else:
+            days.update(_plain(DAY_OF_MONTH, item, text))
+    return DayRule(
+        days=tuple(sorted(days)),
+        before_end=tuple(sorted(before_end)),
+        nearest=tuple(sorted(nearest)),
+        last_weekday=last_weekday,
+    )
+
+
+def read_day_of_week(text: str) -> DayRule:
+    """Read a day-of-week field other than `?`."""
+    weekdays: set[int] = set()
+    last: set[int] = set()
+    nth: set[tuple[int, int]] = set()
+    _refuse_unix_sunday(text)
+    for item in _items(DAY_OF_WEEK, text):
+        if item == "L":
+            weekdays.add(DAY_OF_WEEK.high)
+        elif match := _LAST.fullmatch(item):
+            last.add(_number(DAY_OF_WEEK, match[1], item, text))
+        elif match := _NTH.fullmatch(item):
+            nth.add(_nth_weekday(match[1], match[2], item, text))
+            if text.count("#") > 1:
+                reason = "Only one # can stand in day-of-week; make a schedule for each of them."
+                raise DAY_OF_WEEK.error(reason, item)
+        else:
+            weekdays.update(_plain(DAY_OF_WEEK, item, text))
+    return DayRule(
+        weekdays=tuple(sorted(weekdays)), last=tuple(sorted(last)), nth=tuple(sorted(nth))
+    )
+
+
+def from_unix_weekdays(text: str) -> str:
+    """The day-of-week field of Unix cron (0 or 7 = Sunday) in names."""
+    return _UNIX_WEEKDAY.sub(lambda match: WEEKDAY_NAMES[int(match[1]) % 7], text)
+
+
+def _items(field: Field, text: str) -> Iterator[str]:
+    items = text.split(",")
+    if "" in items:
+        kept = ",".join(item for item in items if item)
+        raise field.error(f"A comma in {field.name} has no value on one side; remove it.", kept)
+    yield from items
+
+
+def _plain(field: Field, item: str, text: str) -> range | list[int]:
+    """The values of a number, a name, `*` or a range, with or without a step."""
+    match = _ITEM.fullmatch(item)
+    if match is None:
+        raise _unreadable(field, item, text)
+    star, first, last, step = match.groups()
+    if step is not None and int(step) == 0:
+        reason = f"A step of 0 in {field.name} never moves on; use a step of 1 or more."
+        raise field.error(reason, _replaced(text, item, item.split("/")[0]))
+    low = field.low if star else _number(field, first, item, text)
+    high = field.high if star or step else low
+    if last is not None:
+        high = _number(field, last, item, text)
+    return _stepped(field, low, high, int(step or 1), item, text)
+
+
+def _stepped(
+    field: Field, low: int, high: int, step: int, item: str, text: str
+) -> range | list[int]:
+    if low <= high:
+        return range(low, high + 1, step)
+    if field.wraps:
+        return [
+            field.low + (value - field.low) % field.span
+            for value in range(low, high + field.span + 1, step)
+        ]
+    ends, slash, tail = item.partition("/")
+    first, last = ends.split("-")
+    split = f"{first}-{field.high}{slash}{tail},{field.low}-{last}{slash}{tail}"
+    if field is YEAR:
+        split = f"{last}-{first}{slash}{tail}"
+    reason = f"The range {_quoted(item)} in {field.name} runs backwards; write {_quoted(split)}."
+    raise field.error(reason, _replaced(text, item, split))
+
+
+def _number(field: Field, word: str, item: str, text: str) -> int:
+    """The value of a number or name that is part of `item`, which is part of `text`."""
+    if not word.isdigit():
+        if word in field.names:
+            return field.low + field.names.index(word)
+        raise _unreadable(field, item, text)
+    if field.low <= int(word) <= field.high:
+        return int(word)
+    reason = f"{_quoted(word)} is out of range: the {field.name} field takes {_bounds(field)}."
+    fixed = re.sub(rf"(?<![0-9/#]){word}(?![0-9])", _in_bounds(field, word, item), item)
+    raise field.error(reason, _replaced(text, item, fixed))
+
+
+def _in_bounds(field: Field, word: str, item: str) -> str:
+    # The 24th hour and the 60th minute are the start of the next, unless they end a range.
+    if field in (MINUTES, HOURS) and "-" not in item:
+        return "0"
+    if field is YEAR and int(word) < 100:
+        return str(2000 + int(word))
+    return str(min(max(int(word), field.low), field.high))
+
+
+def _bounds(field: Field) -> str:
+    bounds = f"{field.low} to {field.high}"
+    return f"{bounds}, or {field.names[0]} to {field.names[-1]}" if field.names else bounds
+
+
+def _unreadable(field: Field, item: str, text: str) -> ExpressionError:
+    if "?" in item:
+        reason = f"The ? in {field.name} is not allowed: it stands alone, in a day field."
+        day_field = field in (DAY_OF_MONTH, DAY_OF_WEEK)
+        return field.error(reason, None if day_field else _replaced(text, item, "*"))
+    for word in re.findall("[A-Z]{4,}", item):
+        if word[:3] in field.names:
+            reason = f"Names in {field.name} have three letters: write {word[:3]}."
+            return field.error(reason, _replaced(text, item, item.replace(word, word[:3])))
+    special = _misplaced(field, item)
+    reason = f"{_quoted(item)} cannot be read: the {field.name} field takes {_bounds(field)}"
+    fixed = f"*{item}" if re.fullmatch("/[0-9]+", item) else item.strip("-/W#")
+    plausible = fixed != item and _ITEM.fullmatch(fixed)
+    return field.error(f"{reason}{special}.", _replaced(text, item, fixed) if plausible else None)
+
+
+def _misplaced(field: Field, item: str) -> str:
+    if "#" in item and field is not DAY_OF_WEEK:
+        return "; # belongs in day-of-week"
+    if "W" in item and field is not DAY_OF_MONTH and not field.names:
+        return "; W belongs in day-of-month"
+    extras = {"day-of-month": ", L, L-3, LW and 15W", "day-of-week": ", FRIL and FRI#2"}
+    return f", ranges, lists and steps{extras.get(field.name, '')}"
+
+
+def _refuse_unix_sunday(text: str) -> None:
+    if re.search(r"(?<![0-9#/])0+(?![0-9])", text):
+        reason = "Weekdays count from 1 = SUN to 7 = SAT, so 0 is no day; write their names."
+        raise DAY_OF_WEEK.error(reason, from_unix_weekdays(text))
+
+
+def _days_before_end(number: str | None, item: str, text: str) -> int:
+    if number is None:
+        return 0
+    if 1 <= int(number) <= 30:
+        return int(number)
+    reason = f"{_quoted(item)} is out of range: the day-of-month field takes L-1 to L-30, or L."
+    raise DAY_OF_MONTH.error(reason, _replaced(text, item, "L" if int(number) == 0 else "L-30"))
+
+
+def _nth_weekday(weekday: str, nth: str, item: str, text: str) -> tuple[int, int]:
+    number = _number(DAY_OF_WEEK, weekday, item, text)
+    if 1 <= int(nth) <= 5:
+        return number, int(nth)
+    reason = f"{_quoted(item)} is out of range: the number after # is 1 to 5; L means the last."
+    fixed = f"{weekday}#1" if int(nth) == 0 else f"{weekday}L"
+    raise DAY_OF_WEEK.error(reason, _replaced(text, item, fixed))
+
+
+def _replaced(text: str, item: str, fixed: str) -> str:
+    return ",".join(fixed if each == item else each for each in text.split(","))
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if len(text) <= 40 else f'"{text[:40]}..."'

@@ -1,0 +1,133 @@
+"""Time zones by IANA name, and the local times that a clock change drops or repeats.
+
+A wall time here is a datetime whose tzinfo is the zone and whose fold is 0. Python computes
+and compares such datetimes by the clock on the wall, which is what a cron expression means.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from triggers.schedules.errors import ExpressionError
+
+MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)
+
+# Files of the zone database that are not places, or that depend on the machine.
+_NOT_ZONES = {"Factory", "localtime", "posixrules"}
+_ABBREVIATIONS = {
+    "cdt": "America/Chicago",
+    "cest": "Europe/Berlin",
+    "edt": "America/New_York",
+    "jst": "Asia/Tokyo",
+    "kst": "Asia/Seoul",
+    "mdt": "America/Denver",
+    "pdt": "America/Los_Angeles",
+    "pst": "America/Los_Angeles",
+}
+
+
+@lru_cache(maxsize=1)
+def zone_names() -> frozenset[str]:
+    """Every IANA name that `parse_zone` accepts."""
+    return frozenset(available_timezones() - _NOT_ZONES)
+
+
+def parse_zone(name: str) -> ZoneInfo:
+    """Return the zone of an exact IANA name such as "Asia/Tokyo" or "UTC".
+
+    Raises ExpressionError (field "timezone"), with the closest name as its suggestion.
+    """
+    if name in zone_names():
+        return ZoneInfo(name)
+    suggestion = _closest_name(name)
+    if not name.strip():
+        reason = "Name a timezone, such as Asia/Tokyo or UTC."
+    elif suggestion is None:
+        reason = "This is not an IANA timezone name. Write one such as Asia/Tokyo or UTC."
+    else:
+        reason = f"This is not an IANA timezone name. Did you mean {suggestion}?"
+    raise ExpressionError("timezone", reason, suggestion)
+
+
+@lru_cache(maxsize=1)
+def _spellings() -> dict[str, str]:
+    """Lower-case full names and bare city names, with the IANA name of each."""
+    spellings = dict(_ABBREVIATIONS)
+    for name in sorted(zone_names()):
+        spellings.setdefault(name.rpartition("/")[2].lower(), name)
+    spellings.update({name.lower(): name for name in zone_names()})
+    return spellings
+
+
+def _closest_name(name: str) -> str | None:
+    wanted = "_".join(name[:64].split()).lower()
+    if not wanted:
+        return "UTC"
+    spellings = _spellings()
+    close = get_close_matches(wanted, spellings, n=1, cutoff=0.75)
+    return spellings.get(wanted) or (spellings[close[0]] if close else None)
+
+
+def first_pass(wall: datetime) -> datetime | None:
+    """The UTC instant at which a clock first shows this wall time, or None if it never does."""
+    run = wall.astimezone(UTC)
+    # A time in a gap is read with the offset before it (PEP 495) and comes back as a later one.
+    return run if run.astimezone(wall.tzinfo) == wall else None
+
+
+def is_repeated(wall: datetime) -> bool:
+    """Whether a clock shows this wall time twice."""
+    return wall.astimezone(UTC) < wall.replace(fold=1).astimezone(UTC)
+
+
+def stretch_around(wall: datetime) -> tuple[datetime, datetime]:
+    """The start and end of the gap or repeated stretch of wall times that holds `wall`.
+
+    `wall` is a whole minute, and so is the end. Outside of any stretch both are `wall` itself.
+    """
+    length = abs(wall.replace(fold=1).astimezone(UTC) - wall.astimezone(UTC))
+    offset = wall.utcoffset()
+
+    def outside(minutes: int) -> bool:
+        return (wall + minutes * MINUTE).utcoffset() != offset
+
+    end = wall + bisect_left(range(-(-length // MINUTE)), True, key=outside) * MINUTE
+    return end - length, end
+
+
+@dataclass(frozen=True, slots=True)
+class ClockChange:
+    """A change of offset: the clock that would show `was` (a wall time) is set to `becomes`."""
+
+    was: datetime
+    becomes: datetime
+
+
+def clock_changes(zone: ZoneInfo, after: datetime, days: int) -> Iterator[ClockChange]:
+    """The changes of a zone's offset in the `days` days that follow `after` (aware), in order."""
+    start = after.astimezone(UTC)
+    offset = start.astimezone(zone).utcoffset()
+    for number in range(days):
+        low = start + number * _DAY
+        later = (low + _DAY).astimezone(zone).utcoffset()
+        if later != offset:
+            yield _change_between(low, zone)
+            offset = later
+
+
+def _change_between(low: datetime, zone: ZoneInfo) -> ClockChange:
+    old = low.astimezone(zone).utcoffset()
+
+    def changed(seconds: int) -> bool:
+        return (low + timedelta(seconds=seconds)).astimezone(zone).utcoffset() != old
+
+    low = low.replace(microsecond=0)
+    moment = low + timedelta(seconds=bisect_left(range(86_401), True, key=changed))
+    becomes = moment.astimezone(zone).replace(fold=0)
+    was = (moment - timedelta(seconds=1)).astimezone(zone).replace(fold=0) + timedelta(seconds=1)
+    return ClockChange(was=was, becomes=becomes)

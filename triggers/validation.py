@@ -1,0 +1,204 @@
+"""The rules of a trigger's parts, shared by the API, forms, admin and commands.
+
+An error about a part of a map carries the part's name in `params["part"]`, and the corrected value
+in `params["suggestion"]` where there is one.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import ValidationError
+
+from moca.times import parse_iso
+from triggers.schedules import Expression, ExpressionError, parse, parse_zone
+
+MAX_TOOLS = 50
+MAX_TAGS = 20
+# EventBridge Scheduler, CreateSchedule, FlexibleTimeWindow.
+MAX_WINDOW_MINUTES = 1440
+_TAG = re.compile(r"[\w .:/@+-]{1,50}")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What a schedule's map says, read: when to fire, where, and between which dates."""
+
+    expression: Expression
+    zone: ZoneInfo
+    start: datetime | None
+    end: datetime | None
+    window_minutes: int
+
+    def next_runs(self, after: datetime, count: int, *, anchor: datetime | None) -> list[datetime]:
+        """The next runs strictly after `after`; `anchor` is where a rate counts from."""
+        return self.expression.next_runs(
+            after, self.zone, count, start=self.start, end=self.end, anchor=anchor
+        )
+
+    def last_run(self, before: datetime, *, anchor: datetime | None) -> datetime | None:
+        """The last run strictly before a moment."""
+        return self.expression.previous_run(
+            before, self.zone, start=self.start, end=self.end, anchor=anchor
+        )
+
+
+class _Reader:
+    """Reads the parts of a map and gathers what is wrong with each."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.errors: list[ValidationError] = []
+
+    def part(self, name: str, read: Callable[[Any], Any], default: Any = None) -> Any:
+        value = self.config.get(name)
+        if value is None or value == "":
+            return default
+        try:
+            return read(value)
+        except ExpressionError as error:
+            self.error(name, error.reason, error.field, error.suggestion)
+        except ValueError as error:
+            self.error(name, str(error))
+        return default
+
+    def error(
+        self, part: str, message: str, code: str = "invalid", suggestion: str | None = None
+    ) -> None:
+        params = {"part": part, "suggestion": suggestion}
+        # Interpolated by Django with %, which the text itself may hold.
+        self.errors.append(ValidationError(message.replace("%", "%%"), code=code, params=params))
+
+
+def read_schedule(config: Any) -> tuple[Schedule | None, list[ValidationError]]:
+    """Read a schedule's map.
+
+    Returns:
+        The schedule and no errors, or None and the errors.
+    """
+    if not isinstance(config, dict):
+        reader = _Reader({})
+    else:
+        reader = _Reader(config)
+    expression = reader.part("expression", lambda value: parse(_text(value)))
+    if expression is None and not reader.errors:
+        reader.error(
+            "expression", "Give a schedule such as cron(0 9 * * ? *) or rate(1 hour).", "required"
+        )
+    zone = reader.part("timezone", lambda value: parse_zone(_text(value)), ZoneInfo("UTC"))
+    start = reader.part("startDate", _moment)
+    end = reader.part("endDate", _moment)
+    window = reader.part("flexibleTimeWindowMinutes", _window, 0)
+    if start and end and end <= start:
+        reader.error("endDate", "The end date is not after the start date: choose a later one.")
+    if reader.errors:
+        return None, reader.errors
+    return Schedule(expression, zone, start, end, window), []
+
+
+def schedule_errors(config: Any, *, now: datetime | None) -> list[ValidationError]:
+    """What is wrong with a schedule's map.
+
+    Args:
+        config: the map.
+        now: the moment after which the schedule must fire at least once; None to accept one that
+            has ended.
+    """
+    schedule, errors = read_schedule(config)
+    if schedule is None or now is None:
+        return errors
+    if schedule.next_runs(now, 1, anchor=now):
+        return []
+    reader = _Reader(config)
+    reader.error(
+        "expression",
+        "This never fires again: choose a time that lies ahead, within the start and end dates.",
+        "never",
+    )
+    return reader.errors
+
+
+def event_errors(config: Any) -> list[ValidationError]:
+    """What is wrong with an event trigger's map."""
+    reader = _Reader(config if isinstance(config, dict) else {})
+    source = reader.part("eventSourceId", _short_text)
+    reader.part("eventBusName", _short_text)
+    pattern = reader.part("eventPattern", _pattern)
+    if not reader.errors and source is None and pattern is None:
+        reader.error(
+            "eventSourceId",
+            "Name the event source to listen to, or give an event pattern of your own.",
+            "required",
+        )
+    return reader.errors
+
+
+def validate_tools(value: Any) -> None:
+    """Accept a list of at most 50 tool names of at most 128 characters."""
+    if not _is_list_of_names(value, most=MAX_TOOLS, longest=128):
+        raise ValidationError(
+            f"Give a list of at most {MAX_TOOLS} tool names of 1 to 128 characters each.",
+            code="names",
+        )
+
+
+def validate_tags(value: Any) -> None:
+    """Accept a list of at most 20 different tags of letters, digits and `_ . : / @ + -`."""
+    if (
+        not _is_list_of_names(value, most=MAX_TAGS, longest=50)
+        or len(set(value)) != len(value)
+        or not all(_TAG.fullmatch(tag) for tag in value)
+    ):
+        raise ValidationError(
+            f"Give a list of at most {MAX_TAGS} different tags of 1 to 50 letters, digits, spaces "
+            "and . : / @ + - _ each.",
+            code="names",
+        )
+
+
+def _is_list_of_names(value: Any, *, most: int, longest: int) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= most
+        and all(isinstance(name, str) and 0 < len(name) <= longest for name in value)
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else _fail("Give a text.")
+
+
+def _short_text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 256:
+        _fail("Give a text of at most 256 characters.")
+    return str(value)
+
+
+def _moment(value: Any) -> datetime:
+    try:
+        return parse_iso(_text(value))
+    except (ValueError, OverflowError):
+        _fail("Give a date and time with its offset, such as 2027-01-31T09:00:00Z.")
+
+
+def _window(value: Any) -> int:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int)
+        or not 0 <= value <= MAX_WINDOW_MINUTES
+    ):
+        _fail(f"Give a whole number of minutes from 0 (exact) to {MAX_WINDOW_MINUTES}.")
+    return int(value)
+
+
+def _pattern(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        _fail('Give an EventBridge event pattern, such as {"source": ["my.app"]}.')
+    return dict(value)
+
+
+def _fail(message: str) -> NoReturn:
+    raise ValueError(message)
