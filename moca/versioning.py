@@ -1,6 +1,7 @@
 """Optimistic locking: a save is conditional on the version that was read."""
 
 import copy
+import json
 from collections.abc import Collection, Iterable
 from typing import Any, Self
 
@@ -48,7 +49,7 @@ class VersionedModel(models.Model):
         return {
             name
             for name, value in self._values().items()
-            if name not in loaded or loaded[name] != value
+            if name not in loaded or not _same(loaded[name], value)
         }
 
     def changes(self) -> dict[str, list[Any]]:
@@ -110,3 +111,10 @@ class VersionedModel(models.Model):
 
     def _automatic_fields(self) -> set[str]:
         return {f.attname for f in self._meta.concrete_fields if getattr(f, "auto_now", False)}
+
+
+def _same(before: Any, after: Any) -> bool:
+    # In JSON, 1 and true are two things; in Python they are equal.
+    return bool(before == after) and (
+        not isinstance(after, dict | list) or json.dumps(before) == json.dumps(after)
+    )

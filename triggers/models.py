@@ -168,24 +168,25 @@ class Trigger(VersionedModel):
             ValidationError: by field, each error with a code, and for parts of a map with the
                 part's name in `params["part"]`.
         """
-        errors: dict[str, list[ValidationError]] = {}
-        if self.type == TriggerType.SCHEDULE:
-            must_fire = bool(self.changed_fields() & {"type", "schedule_config"}) or (
-                self.enabled and not self.loaded_value("enabled")
-            )
-            found = validation.schedule_errors(
-                self.schedule_config, now=timezone.now() if must_fire else None
-            )
-            if found:
-                errors["schedule_config"] = found
-        elif self.type == TriggerType.EVENT:
-            found = validation.event_errors(self.event_config)
-            if found:
-                errors["event_config"] = found
-        if self._state.adding and not errors:
-            self._check_quota()
+        # What another program wrote stays editable in its other parts, even where it is wrong.
+        is_concerned = self.changed_fields() & {"type", "schedule_config", "event_config"}
+        is_enabling = self.enabled and not self.loaded_value("enabled")
+        errors = self._map_errors() if is_concerned or is_enabling else {}
         if errors:
             raise ValidationError(errors)
+        if self._state.adding:
+            self._check_quota()
+
+    def _map_errors(self) -> dict[str, list[ValidationError]]:
+        if self.type == TriggerType.SCHEDULE:
+            found = {
+                "schedule_config": validation.schedule_errors(self.schedule_config, timezone.now())
+            }
+        elif self.type == TriggerType.EVENT:
+            found = {"event_config": validation.event_errors(self.event_config)}
+        else:
+            found = {}
+        return {name: errors for name, errors in found.items() if errors}
 
     def _check_quota(self) -> None:
         limit = settings.MAX_TRIGGERS_PER_USER

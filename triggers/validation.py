@@ -99,16 +99,10 @@ def read_schedule(config: Any) -> tuple[Schedule | None, list[ValidationError]]:
     return Schedule(expression, zone, start, end, window), []
 
 
-def schedule_errors(config: Any, *, now: datetime | None) -> list[ValidationError]:
-    """What is wrong with a schedule's map.
-
-    Args:
-        config: the map.
-        now: the moment after which the schedule must fire at least once; None to accept one that
-            has ended.
-    """
+def schedule_errors(config: Any, now: datetime) -> list[ValidationError]:
+    """What is wrong with a schedule's map, or that it does not fire after `now` any more."""
     schedule, errors = read_schedule(config)
-    if schedule is None or now is None:
+    if schedule is None:
         return errors
     if schedule.next_runs(now, 1, anchor=now):
         return []

@@ -2,13 +2,12 @@
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, CharField, F, Value, When
+from django.db.models import F
 from django.utils import timezone
 
 from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
@@ -60,7 +59,8 @@ def write(executions: Sequence[TriggerExecution]) -> int:
     """
     with transaction.atomic():
         written = [execution for execution in executions if _write(execution)]
-        _note_results(written)
+        for execution in written:
+            _note_result(execution)
     for execution in written:
         log = logger.info if execution.status == RunStatus.COMPLETED else logger.warning
         message = f"Run {execution.status} in {execution.duration_ms} ms. {execution.error}"
@@ -81,34 +81,23 @@ def _write(execution: TriggerExecution) -> bool:
     return bool(record.update(**{name: getattr(execution, name) for name in _ENDING}))
 
 
-def _note_results(executions: Sequence[TriggerExecution]) -> None:
-    """Note the results on the triggers, and let their next runs in."""
-    alike: dict[tuple[str, datetime], list[TriggerExecution]] = defaultdict(list)
-    for execution in executions:
-        alike[execution.status, execution.started_at].append(execution)
-    for (status, started_at), group in alike.items():
-        failed = status == RunStatus.FAILED
-        result: dict[str, Any] = {
-            "last_executed_at": started_at,
-            "last_status": status,
-            "last_execution_id": _each(group, lambda execution: execution.pk),
-            "last_error": _each(group, lambda execution: execution.error[:500]),
-            "consecutive_failures": F("consecutive_failures") + 1 if failed else 0,
-        }
-        triggers = Trigger.objects.filter(pk__in=[execution.trigger_id for execution in group])
-        held = triggers.filter(running_since=started_at)
-        if held.update(**result, running_since=None, running_until=None) < len(group):
-            # The others allow overlaps, and hold nothing that is to be released.
-            triggers.exclude(last_executed_at=started_at).update(**result)
-    for execution in executions:
-        if execution.status == RunStatus.FAILED:
-            _pause_after_failures(execution)
-
-
-def _each(executions: Sequence[TriggerExecution], value: Callable[[TriggerExecution], str]) -> Case:
-    """For each trigger the value of its own run, in one update of them all."""
-    own = (When(pk=each.trigger_id, then=Value(value(each))) for each in executions)
-    return Case(*own, output_field=CharField())
+def _note_result(execution: TriggerExecution) -> None:
+    """Note the result on the trigger, and let its next run in."""
+    failed = execution.status == RunStatus.FAILED
+    result: dict[str, Any] = {
+        "last_executed_at": execution.started_at,
+        "last_execution_id": execution.pk,
+        "last_status": execution.status,
+        "last_error": execution.error[:500],
+        "consecutive_failures": F("consecutive_failures") + 1 if failed else 0,
+    }
+    trigger = Trigger.objects.filter(pk=execution.trigger_id)
+    held = trigger.filter(running_since=execution.started_at)
+    if not held.update(**result, running_since=None, running_until=None):
+        # It allows overlaps, and holds nothing that is to be released.
+        trigger.update(**result)
+    if failed:
+        _pause_after_failures(execution)
 
 
 def _pause_after_failures(execution: TriggerExecution) -> None:

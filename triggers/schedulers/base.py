@@ -44,6 +44,10 @@ class Scheduler(ABC):
     def get(self, trigger_id: str) -> ScheduleEntry | None:
         """The trigger's schedule, None where there is none."""
 
+    def check(self) -> None:
+        """Look whether schedules are fired; SchedulerError says what is wrong."""
+        self.get("none")
+
     @abstractmethod
     def list(self) -> Iterator[ScheduleEntry]:
         """All schedules, orphans included."""

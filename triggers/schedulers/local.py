@@ -8,7 +8,10 @@ from typing import Any
 from django.utils import timezone
 
 from triggers.models import LocalSchedule, Trigger
-from triggers.schedulers.base import ScheduleEntry, Scheduler
+from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
+
+# What has been due for so long was not seen by any process.
+LATE = timedelta(minutes=2)
 
 
 class LocalScheduler(Scheduler):
@@ -39,6 +42,13 @@ class LocalScheduler(Scheduler):
     def get(self, trigger_id: str) -> ScheduleEntry | None:
         row = LocalSchedule.objects.filter(pk=trigger_id).first()
         return _entry(row) if row else None
+
+    def check(self) -> None:
+        first = LocalSchedule.objects.upcoming().first()
+        if first and first.due_at and first.due_at < timezone.now() - LATE:
+            raise SchedulerError(
+                "What is due is not fired: check that a scheduler process is running."
+            )
 
     def list(self) -> Iterator[ScheduleEntry]:
         return map(_entry, LocalSchedule.objects.order_by("pk").iterator())

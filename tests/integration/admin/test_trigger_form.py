@@ -235,7 +235,7 @@ class TestConcurrency:
         trigger.refresh_from_db()
         assert trigger.prompt == "Mine."
 
-    def test_a_change_between_check_and_save_is_noticed(
+    def test_a_save_that_came_too_late_goes_through_the_check_again(
         self, editor: Client, make_trigger: Make, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         trigger = make_trigger()

@@ -1,6 +1,7 @@
 """What holds on every route: bodies, slashes, methods, errors, CORS, rate limit, request ids."""
 
 import threading
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -9,10 +10,11 @@ from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import RequestFactory
+from django.utils import timezone
 
 from moca.api.middleware import BodyLimitMiddleware
 from tests.integration.api.conftest import API, VALID
-from triggers.models import Trigger
+from triggers.models import LocalSchedule, Trigger
 
 ORIGIN = "https://app.example.com"
 
@@ -339,3 +341,12 @@ class TestAtOnce:
             ]
         )
         assert sorted(answer.status_code for answer in answers) == [200, 412]
+
+
+def test_deep_health_tells_that_nothing_fires(nobody: API, make_trigger: Any) -> None:
+    late = timezone.now() - timedelta(minutes=5)
+    LocalSchedule.objects.filter(pk=make_trigger().pk).update(next_run_at=late, due_at=late)
+    assert nobody.get("/health?deep=1").json()["checks"] == {
+        "database": "ok",
+        "scheduler": "error",
+    }

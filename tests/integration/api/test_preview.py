@@ -1,14 +1,12 @@
 """POST /schedules/preview, GET /events and GET /health."""
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.db import OperationalError
 
 from tests.integration.api.conftest import API
 from triggers.models import Trigger
-from triggers.schedulers.base import ScheduleEntry
 from triggers.schedulers.local import LocalScheduler
 
 
@@ -91,15 +89,14 @@ class TestEventSources:
 
 
 class AwayScheduler(LocalScheduler):
-    def get(self, trigger_id: str) -> ScheduleEntry | None:
+    def check(self) -> NoReturn:
         raise ConnectionError("secret-host is away")
 
 
 class TestHealth:
     @pytest.fixture
-    def away(self, settings: Any) -> Iterator[None]:
+    def away(self, settings: Any) -> None:
         settings.SCHEDULER = f"{__name__}.AwayScheduler"
-        return
 
     def test_is_open(self, nobody: API) -> None:
         assert nobody.get("/health").json()["status"] == "ok"

@@ -1,9 +1,11 @@
 from collections.abc import Callable
 
 import pytest
+from django.contrib.auth.models import update_last_login
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from moca.authentication.models import Operator
 from moca.versioning import StaleVersionError
 from triggers.models import Trigger
 
@@ -91,3 +93,18 @@ def test_failing_receiver_undoes_the_save(
     with pytest.raises(ZeroDivisionError):
         trigger.save()
     assert Trigger.objects.get(pk=trigger.pk).enabled
+
+
+def test_change_from_one_to_true_within_a_map_is_noticed(make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger(event_config={"eventPattern": {"detail": {"n": [1]}}})
+    trigger.event_config = {"eventPattern": {"detail": {"n": [True]}}}
+    assert trigger.changed_fields() == {"event_config"}
+
+
+@pytest.mark.django_db
+def test_two_sign_ins_of_one_operator_do_not_conflict() -> None:
+    first = Operator.objects.create_operator("olga", password="correct horse")
+    second = Operator.objects.get(pk=first.pk)
+    update_last_login(None, first)
+    update_last_login(None, second)
+    assert Operator.objects.get(pk=first.pk).last_login == second.last_login

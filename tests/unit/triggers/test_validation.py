@@ -243,3 +243,13 @@ def test_rate_counts_from_the_start_date() -> None:
     start = (timezone.now() + timedelta(days=1)).replace(microsecond=0)
     made = trigger(**schedule(startDate=iso(start)))
     assert made.next_runs(timezone.now(), 2) == [start, start + timedelta(hours=1)]
+
+
+def test_unreadable_row_may_be_edited_otherwise() -> None:
+    made = trigger()
+    made.save()
+    Trigger.objects.filter(pk=made.pk).update(schedule_config={"expression": "garbage"})
+    loaded = Trigger.objects.get(pk=made.pk)
+    loaded.name = "Renamed"
+    loaded.full_clean(validate_unique=False)
+    assert loaded.changed_fields() == {"name"}
