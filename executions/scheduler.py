@@ -28,7 +28,7 @@ from executions.models import QueuedRun
 from executions.runner import Occurrence, Run
 from executions.runner.start import Triggers
 from triggers.models import LocalSchedule, Trigger
-from triggers.schedulers.local import due_at
+from triggers.schedulers.local import due_at, start_offset
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,6 @@ BATCH = 100
 # When to look again at an occurrence that waits for the run before it, or whose row is broken.
 WAIT = timedelta(seconds=1)
 BROKEN = timedelta(minutes=1)
-HOUSEKEEPING_SECONDS = 15.0
 # Missed runs are counted up to here.
 MOST_COUNTED = 1000
 WRITE_ATTEMPTS = 5
@@ -68,7 +67,7 @@ class LocalSchedulerProcess:
         self._wake = threading.Event()
         # A plain flag: a signal's handler must not take the lock of an Event.
         self._stopping = False
-        self._heartbeat_at = self._housekeeping_at = 0.0
+        self._care_at = 0.0
 
     def stop(self) -> None:
         """Ask the process to end: nothing new begins, runs under way get some time."""
@@ -143,7 +142,8 @@ class LocalSchedulerProcess:
             run_at = row.next_run_at
             following = None
             if trigger is not None and trigger.enabled and trigger.schedule and run_at:
-                since = now - self.catch_up
+                # A flexible window starts a run later than it is due, which makes it no late one.
+                since = now - self.catch_up - start_offset(trigger)
                 if run_at < since:
                     _record_missed(trigger, run_at, since)
                     run_at = max(run_at, since - INSTANT)
@@ -215,13 +215,10 @@ class LocalSchedulerProcess:
                 time.sleep(random.uniform(0, 2**attempt))  # noqa: S311  (jitter)
 
     def _care(self) -> None:
-        """Vouch for our own runs, and close those of processes that died, every so often."""
-        now = time.monotonic()
-        if now >= self._heartbeat_at:
-            self._heartbeat_at = now + runner.HEARTBEAT.total_seconds()
+        """Vouch for our own runs, then close those of processes that died, every so often."""
+        if time.monotonic() >= self._care_at:
+            self._care_at = time.monotonic() + runner.HEARTBEAT.total_seconds()
             runner.renew(list(self._runs.values()))
-        if now >= self._housekeeping_at:
-            self._housekeeping_at = now + HOUSEKEEPING_SECONDS
             tidy(timezone.now())
 
     def _finish(self, pool: ThreadPoolExecutor, recorder: threading.Thread) -> None:
@@ -229,11 +226,20 @@ class LocalSchedulerProcess:
         logger.info("Stopping: %d runs under way", len(self._runs))
         end = time.monotonic() + self.grace
         while self._runs and time.monotonic() < end:
-            self._care()
             self._wake.clear()
+            try:
+                self._care()
+            except DatabaseError:
+                logger.exception("The database failed; trying again")
             self._wake.wait(min(POLL_SECONDS, max(0.0, end - time.monotonic())))
         for run in list(self._runs.values()):
-            runner.abandon(run, STOPPED)
+            try:
+                runner.abandon(run, STOPPED)
+            except DatabaseError:
+                # Its lease ends, and the next process closes it.
+                logger.exception(
+                    "A run could not be closed", extra={"executionId": run.execution.pk}
+                )
         pool.shutdown(wait=not self._runs, cancel_futures=True)
         self._ended.put(None)
         recorder.join(timeout=5)

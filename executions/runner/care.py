@@ -13,7 +13,7 @@ from triggers.models import RunStatus, Trigger
 logger = logging.getLogger(__name__)
 
 # How often a process gives a sign of life for its runs.
-HEARTBEAT = timedelta(seconds=20)
+HEARTBEAT = timedelta(seconds=15)
 
 
 def renew(runs: list[Run], *, lease: timedelta = LEASE) -> None:
@@ -30,14 +30,15 @@ def renew(runs: list[Run], *, lease: timedelta = LEASE) -> None:
 
 
 def abandon(run: Run, reason: str) -> None:
-    """Close a run that this process cannot finish, as failed."""
-    execution = TriggerExecution.objects.get(pk=run.execution.pk)
-    execution.reached_agent = True
-    close(execution, RunStatus.FAILED, error=reason)
+    """Close a run that this process cannot finish, as failed; what it said so far is kept."""
+    execution = TriggerExecution.objects.filter(pk=run.execution.pk).first()
+    if execution is not None:
+        execution.reached_agent = True
+        close(execution, RunStatus.FAILED, error=reason)
 
 
 def record_missed(trigger: Trigger, first: datetime, last: datetime, runs: str) -> None:
-    """Put runs that were due while no scheduler ran on record, as one failed execution.
+    """Put runs that were not started in time on record, as one failed execution.
 
     Args:
         trigger: whose runs they were.
@@ -53,8 +54,8 @@ def record_missed(trigger: Trigger, first: datetime, last: datetime, runs: str) 
     execution.completed_at = now
     execution.duration_ms = 0
     execution.error = (
-        f"Missed: {runs} due from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, while no "
-        "scheduler was running. Nothing was sent to the agent."
+        f"Missed: {runs} due from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, not started "
+        "in time: no scheduler was running, or it was busy. Nothing was sent to the agent."
     )
     TriggerExecution.objects.bulk_create([execution], ignore_conflicts=True)
     logger.warning(execution.error, extra=log_ids(execution))

@@ -155,11 +155,12 @@ def _refusal(trigger: Trigger | None, occurrence: Occurrence, now: datetime) -> 
 def _note_refusal(
     trigger: Trigger | None, occurrence: Occurrence, reason: str, now: datetime
 ) -> None:
-    logger.warning(
-        "Not run: %s",
-        reason,
-        extra={"triggerId": occurrence.trigger_id, "executionId": occurrence.id},
-    )
+    ids = {"triggerId": occurrence.trigger_id, "executionId": occurrence.id}
+    if reason == BUSY and TriggerExecution.objects.filter(pk=occurrence.id).exists():
+        # The run that is going is that of this very occurrence, or came after it.
+        logger.info("Not run again: the occurrence is on record", extra=ids)
+        return
+    logger.warning("Not run: %s", reason, extra=ids)
     if trigger is not None:
         trigger.note_skip(reason, occurrence.due or now)
 

@@ -30,7 +30,7 @@ class LocalScheduler(Scheduler):
         row = LocalSchedule.objects.filter(pk=trigger.pk).first()
         if row is None:
             self.create(trigger)
-        elif row.spec != _spec(trigger):
+        elif row.spec != _spec(trigger) or (trigger.enabled and row.next_run_at is None):
             next_run_at = _next_run(trigger, timezone.now())
             LocalSchedule.objects.filter(pk=trigger.pk).update(
                 spec=_spec(trigger), next_run_at=next_run_at, due_at=due_at(trigger, next_run_at)
@@ -55,16 +55,21 @@ class LocalScheduler(Scheduler):
 
 
 def due_at(trigger: Trigger, run_at: datetime | None) -> datetime | None:
-    """When an occurrence is to start: within the flexible window, the same offset every time.
+    """When the run of a moment is to start: then, or later within the flexible window."""
+    return run_at + start_offset(trigger) if run_at else None
 
-    The offset spreads triggers that share a schedule, as EventBridge Scheduler does within
-    FlexibleTimeWindow.
+
+def start_offset(trigger: Trigger) -> timedelta:
+    """How long after it is due a run starts: zero, or a place in the flexible window.
+
+    A trigger has the same place every time. It spreads triggers that share a schedule, as
+    EventBridge Scheduler's FlexibleTimeWindow does.
     """
     schedule = trigger.schedule
-    if run_at is None or schedule is None or not schedule.window_minutes:
-        return run_at
+    if schedule is None or not schedule.window_minutes:
+        return timedelta(0)
     digest = int.from_bytes(hashlib.sha256(trigger.pk.encode()).digest()[:4])
-    return run_at + timedelta(seconds=digest % (schedule.window_minutes * 60))
+    return timedelta(seconds=digest % (schedule.window_minutes * 60))
 
 
 def _next_run(trigger: Trigger, after: datetime) -> datetime | None:

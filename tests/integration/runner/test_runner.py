@@ -166,6 +166,12 @@ class TestOnce:
         fire(trigger)
         assert runner.start(Occurrence.scheduled(trigger.pk, NINE)) is None
 
+    def test_second_delivery_during_the_run_is_no_skip(self, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        runner.start(Occurrence.scheduled(trigger.pk, NINE))
+        runner.start(Occurrence.scheduled(trigger.pk, NINE))
+        assert Trigger.objects.get(pk=trigger.pk).skipped_runs == 0
+
     def test_ids_sort_by_time(self, make_trigger: MakeTrigger, fire: Fire) -> None:
         trigger = make_trigger()
         assert fire(trigger, NINE).pk < fire(trigger, TEN).pk

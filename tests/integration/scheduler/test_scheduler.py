@@ -11,6 +11,7 @@ from executions.models import TriggerExecution
 from executions.requests import run_now
 from tests.conftest import wait_for
 from triggers.models import LocalSchedule, RunStatus, Trigger
+from triggers.schedulers.local import start_offset
 
 from .conftest import ended, executions, make_due
 
@@ -175,6 +176,30 @@ def test_window_spreads_the_start(trigger: Callable[..., Trigger]) -> None:
     made.save()
     row = LocalSchedule.objects.get(pk=made.pk)
     assert timedelta(0) <= row.due_at - row.next_run_at < timedelta(minutes=30)
+
+
+def test_start_late_in_the_window_is_not_missed(
+    trigger: Callable[..., Trigger], scheduler: Callable, settings: Any
+) -> None:
+    settings.SCHEDULER_CATCH_UP_SECONDS = 5
+    made = trigger()
+    made.schedule_config = {**made.schedule_config, "flexibleTimeWindowMinutes": 1440}
+    made.save()
+    run_at = timezone.now() - start_offset(made)
+    LocalSchedule.objects.filter(pk=made.pk).update(next_run_at=run_at, due_at=timezone.now())
+    with scheduler():
+        assert wait_for(ended)[0].status == RunStatus.COMPLETED
+
+
+def test_enabling_revives_a_schedule_that_had_none(trigger: Callable[..., Trigger]) -> None:
+    made = trigger()
+    # As after a bulk update, which no signal sees, and a turn of the scheduler.
+    Trigger.objects.filter(pk=made.pk).update(enabled=False)
+    LocalSchedule.objects.filter(pk=made.pk).update(next_run_at=None, due_at=None)
+    made = Trigger.objects.get(pk=made.pk)
+    made.enable()
+    made.save()
+    assert LocalSchedule.objects.get(pk=made.pk).next_run_at is not None
 
 
 def test_expired_records_are_removed(trigger: Callable[..., Trigger], scheduler: Callable) -> None:
