@@ -1,5 +1,6 @@
 """System checks: configuration that is missing or contradicts itself, and how to set it."""
 
+import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -35,12 +36,28 @@ def check_agent(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
                 id="moca.E002",
             )
         )
+    if settings.USES_DEMO_AGENT and os.environ.get("AGENT_AUTH"):
+        found.append(
+            Error(
+                "AGENT_AUTH is set, but AGENT_API_URL is not: triggers would call the demo agent.",
+                hint="Set AGENT_API_URL to the agent's address, or unset AGENT_AUTH.",
+                id="moca.E004",
+            )
+        )
+    if not os.access(settings.AGENT_PROMPT_TEMPLATE, os.R_OK):
+        found.append(
+            Error(
+                f"AGENT_PROMPT_TEMPLATE, {settings.AGENT_PROMPT_TEMPLATE}, cannot be read.",
+                hint="Name a Markdown file, or unset it to use the one that is shipped.",
+                id="moca.E005",
+            )
+        )
     missing = [name for name in _needed_for(settings.AGENT_AUTH) if not getattr(settings, name)]
     if missing:
         found.append(
             Error(
                 f"AGENT_AUTH={settings.AGENT_AUTH} needs {', '.join(missing)}.",
-                hint="Set what is missing, or choose another AGENT_AUTH.",
+                hint="Set what is missing, or another AGENT_AUTH: " + ", ".join(AGENT_AUTHS) + ".",
                 id="moca.E003",
             )
         )

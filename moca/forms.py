@@ -20,6 +20,13 @@ class VersionedForm(forms.ModelForm):
         if not self.instance._state.adding:
             self.initial["opened_version"] = self.instance.version
 
+    def full_clean(self) -> None:
+        """Validate, and put the cursor where the first error is."""
+        super().full_clean()
+        wrong = [name for name in self.fields if name in self.errors]
+        if wrong:
+            self.fields[wrong[0]].widget.attrs["autofocus"] = True
+
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         if not self.instance._state.adding:

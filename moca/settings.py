@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 from moca.local_keys import secret_key
 
@@ -10,6 +11,25 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
+
+
+def whole_number(name: str, *, default: int, least: int, most: int) -> int:
+    """Read a whole number; ImproperlyConfigured names the variable where it is none or too far."""
+    text = env.str(name, default=str(default))
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise ImproperlyConfigured(
+            f"{name} is {text!r}: set it to a whole number from {least} to {most}."
+        )
+    return int(text)
+
+
+def choice(name: str, *, default: str, choices: list[str]) -> str:
+    """Read one of some words; ImproperlyConfigured names the variable where it is none of them."""
+    text = env.str(name, default=default)
+    if text not in choices:
+        raise ImproperlyConfigured(f"{name} is {text!r}: set it to one of {', '.join(choices)}.")
+    return text
+
 
 # Where a one-machine installation keeps its database and keys.
 DATA_DIR = Path(env.str("MOCA_DATA_DIR", default=str(BASE_DIR / "var")))
@@ -85,6 +105,8 @@ WHITENOISE_USE_FINDERS = True
 DATABASES = {
     "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'moca.sqlite3'}")
 }
+if "ENGINE" not in DATABASES["default"]:
+    raise ImproperlyConfigured("DATABASE_URL is no database's URL: give one such as sqlite:///x.db")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # One writer at a time, which waits for its turn instead of failing halfway.
@@ -124,7 +146,7 @@ AWS_REGION = env.str("AWS_REGION", default=COGNITO_USER_POOL_ID.partition("_")[0
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 # Requests a user may make, as "600/min"; empty for no limit.
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
-MAX_TRIGGERS_PER_USER = env.int("MAX_TRIGGERS_PER_USER", default=1000)
+MAX_TRIGGERS_PER_USER = whole_number("MAX_TRIGGERS_PER_USER", default=1000, least=1, most=100_000)
 MAX_BODY_BYTES = 256 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
@@ -147,16 +169,18 @@ REST_FRAMEWORK = {
 # Triggers and their schedules
 
 SCHEDULER = "triggers.schedulers.local.LocalScheduler"
-SCHEDULER_CONCURRENCY = env.int("SCHEDULER_CONCURRENCY", default=64)
-SCHEDULER_CATCH_UP_SECONDS = env.int("SCHEDULER_CATCH_UP_SECONDS", default=600)
-SCHEDULER_GRACE_SECONDS = env.int("SCHEDULER_GRACE_SECONDS", default=30)
+SCHEDULER_CONCURRENCY = whole_number("SCHEDULER_CONCURRENCY", default=64, least=1, most=1000)
+SCHEDULER_CATCH_UP_SECONDS = whole_number(
+    "SCHEDULER_CATCH_UP_SECONDS", default=600, least=0, most=604800
+)
+SCHEDULER_GRACE_SECONDS = whole_number("SCHEDULER_GRACE_SECONDS", default=30, least=0, most=3600)
 
 # Executions and the agent they call. Without AGENT_API_URL it is the demo agent of this machine.
 
-EXECUTION_TTL_DAYS = env.int("EXECUTION_TTL_DAYS", default=30)
+EXECUTION_TTL_DAYS = whole_number("EXECUTION_TTL_DAYS", default=30, least=1, most=3650)
 DISPATCHER = "executions.dispatchers.local.LocalDispatcher"
 
-DEMO_AGENT_PORT = env.int("DEMO_AGENT_PORT", default=8081)
+DEMO_AGENT_PORT = whole_number("DEMO_AGENT_PORT", default=8081, least=1, most=65535)
 AGENT_API_URL = env.str("AGENT_API_URL", default="")
 AGENT_AUTH = env.str("AGENT_AUTH", default="cognito")
 AGENT_TOKEN = env.str("AGENT_TOKEN", default="")
@@ -178,6 +202,7 @@ if USES_DEMO_AGENT:
 
 # Logs: one JSON object a line, or plain lines for a terminal.
 
+LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -190,14 +215,19 @@ LOGGING = {
         "stderr": {
             "class": "logging.StreamHandler",
             "filters": ["context"],
-            "formatter": env.str("LOG_FORMAT", default="text"),
+            "formatter": choice("LOG_FORMAT", default="text", choices=["text", "json"]),
         }
     },
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {
+        "handlers": ["stderr"],
+        "level": choice("LOG_LEVEL", default="INFO", choices=LOG_LEVELS),
+    },
     "loggers": {
         # They log each URL at INFO, query strings included.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        # A refusal is an answer, not an event; errors keep their tracebacks.
+        "django.request": {"level": "ERROR"},
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
     },

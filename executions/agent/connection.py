@@ -286,6 +286,8 @@ def with_retries(call: Callable[[], T], *, deadline: Deadline, max_retries: int)
             return call()
         except AgentError as error:
             if not error.transient or retries >= max_retries:
+                if retries:
+                    error.add(f"tried {retries + 1} times")
                 raise
             _pause(error, retries, deadline)
             retries += 1
@@ -296,8 +298,7 @@ def _pause(error: AgentError, retries: int, deadline: Deadline) -> None:
     delay = random.uniform(0, ceiling)  # noqa: S311  (spreads load, guards nothing)
     wait = error.retry_after
     if wait is not None and wait >= deadline.left:
-        error.message += f"; it asks to wait {wait:.0f} s, longer than the time limit leaves"
-        error.args = (error.message,)
+        error.add(f"it asks to wait {wait:.0f} s, longer than the time limit leaves")
         raise error
     delay = max(delay, wait or 0.0)
     if delay >= deadline.left:

@@ -43,3 +43,8 @@ class AgentError(Exception):
         self.status = status
         self.request_id = request_id
         self.reply = reply
+
+    def add(self, more: str) -> None:
+        """Say more in the message."""
+        self.message = f"{self.message}; {more}"
+        self.args = (self.message,)

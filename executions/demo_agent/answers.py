@@ -57,7 +57,7 @@ def answer_text(prompt: str) -> str:
     return (
         f"{greeting}You asked me: {first}\n\n"
         f"It is {now} UTC. I am the demo agent: I show what a run looks like, and leave the "
-        "thinking to the agent that you connect by AGENT_API_URL. \u2705"
+        "thinking to the agent that you connect by AGENT_API_URL \u2014 any that speaks as I do."
     )
 
 

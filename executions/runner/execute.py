@@ -123,7 +123,8 @@ def _keep(run: Run, reply: Reply | None) -> None:
         return
     execution = run.execution
     execution.set_output(reply.output)
-    execution.usage = usage_map(reply.input_tokens, reply.output_tokens)
+    if reply.input_tokens or reply.output_tokens:
+        execution.usage = usage_map(reply.input_tokens, reply.output_tokens)
     execution.request_id = (reply.request_id or "")[:200]
     execution.session_id = (reply.session_id or execution.session_id)[:256]
 

@@ -15,7 +15,7 @@ from moca.versioning import VersionedModel
 class Role(models.TextChoices):
     """What an operator may do; each role includes the ones before it."""
 
-    VIEWER = "viewer", "Viewer: sees everything"
+    VIEWER = "viewer", "Viewer: sees triggers and executions"
     EDITOR = "editor", "Editor: changes and runs triggers"
     ADMIN = "admin", "Admin: manages operators too"
 

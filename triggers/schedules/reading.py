@@ -127,8 +127,14 @@ def _refuse_other_dialects(text: str) -> None:
         raise ExpressionError("expression", reason, f"at({date})")
     if re.match(r"every\b|[0-9.]+\s*[a-z]{1,7}$", text, re.IGNORECASE):
         rate = correct_rate(text)
+        if not rate:
+            reason = (
+                "Write a time of day with cron, such as cron(0 9 * * ? *) for 09:00 every day, and "
+                "a pace as a rate, such as rate(5 minutes)."
+            )
+            raise ExpressionError("expression", reason)
         reason = "A repeated run is written as a rate, such as rate(5 minutes)."
-        raise ExpressionError("expression", reason, f"rate({rate})" if rate else None)
+        raise ExpressionError("expression", reason, f"rate({rate})")
 
 
 def _fitting(expression: Expression) -> Expression:

@@ -26,9 +26,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+        parser.add_argument("--port", default=os.environ.get("PORT", "8000"))
 
-    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+    def handle(self, *args: Any, host: str, port: str, **options: Any) -> None:
+        if not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise CommandError(f"PORT is {port!r}: set it to a number from 1 to 65535.")
+        self._serve(host, int(port))
+
+    def _serve(self, host: str, port: int) -> None:
         _require_free(host, port, "PORT=8001 make run")
         if settings.USES_DEMO_AGENT:
             _require_free("127.0.0.1", settings.DEMO_AGENT_PORT, "DEMO_AGENT_PORT=8082 make run")
@@ -48,6 +53,7 @@ class Command(BaseCommand):
             call_command("create_operator", "operator", password=password, stdout=self.stdout)
             call_command("create_samples", "operator", stdout=self.stdout)
         self.stdout.write(f"Open http://{host}:{port} and sign in as operator. Ctrl-C ends it all.")
+        self.stdout.write("Lost the password? .venv/bin/python manage.py changepassword operator")
 
 
 def _require_free(host: str, port: int, example: str) -> None:

@@ -171,12 +171,12 @@ class TestPage:
         run = make_execution(make_trigger(), status="running", lease_until=lost)
         assert "The process that ran this stopped" in page(viewer, run)
 
-    def test_of_a_run_under_way_hints_at_reloading(
+    def test_of_a_run_under_way_loads_itself_again(
         self, viewer: Client, make_trigger: Make, make_execution: MakeExecution
     ) -> None:
         lease = timezone.now() + timedelta(minutes=5)
         run = make_execution(make_trigger(), status="running", lease_until=lease)
-        assert "Load the page again" in page(viewer, run)
+        assert 'http-equiv="refresh"' in page(viewer, run)
 
     def test_of_a_deleted_trigger_opens(
         self, viewer: Client, make_trigger: Make, make_execution: MakeExecution

@@ -72,3 +72,7 @@ def test_sections_offered_follow_the_role(db: None, role: Role, client: Client) 
     assert (b'href="/admin/authentication/operator/"' in client.get("/admin/").content) == (
         role == Role.ADMIN
     )
+
+
+def test_page_that_does_not_exist_leads_back(viewer: Client) -> None:
+    assert "Back to the triggers" in viewer.get("/nowhere").content.decode()
