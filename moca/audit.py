@@ -5,11 +5,11 @@ from typing import Any
 from django.db import models, transaction
 
 from moca.authentication.models import AuditEntry
-from moca.versioning import VersionedModel
+from moca.versioning import StaleVersionError, VersionedModel
 
 # What an entry never shows, and what every save changes anyhow.
 SECRET = {"password"}
-SILENT = {"version", "updated_at", "last_login"}
+SILENT = {"version", "updated_at", "last_login", "session_key"}
 
 
 def save(instance: VersionedModel, *, by: str) -> None:
@@ -32,10 +32,15 @@ def save(instance: VersionedModel, *, by: str) -> None:
 
 
 def delete(instance: models.Model, *, by: str) -> None:
-    """Delete the instance and record who did so."""
+    """Delete the instance and record who did so.
+
+    Raises:
+        StaleVersionError: somebody else has deleted it.
+    """
     with transaction.atomic():
         note(AuditEntry.Action.DELETED, instance, by=by)
-        instance.delete()
+        if not instance.delete()[0]:
+            raise StaleVersionError(instance)
 
 
 def note(

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from moca.times import iso
 
 FIELDS = ("requestId", "triggerId", "executionId", "userId")
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 _context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
 
 
@@ -31,7 +32,10 @@ class ContextFilter(logging.Filter):
     """Put the bound ids on each record that does not carry its own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        for name, value in (_context.get() or {}).items():
+        # Django logs some answers when the middleware that bound the id has returned.
+        request_id = getattr(getattr(record, "request", None), "request_id", None)
+        ids = {**(_context.get() or {}), **({"requestId": request_id} if request_id else {})}
+        for name, value in ids.items():
             if not hasattr(record, name):
                 setattr(record, name, value)
         return True
@@ -64,5 +68,7 @@ class TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
+        # What others said stays on its line, and steers no terminal.
+        record.message = record.message.translate(_CONTROLS)
         ids = " ".join(f"{name}={value}" for name, value in _ids(record).items())
         return f"{super().formatMessage(record)}  {ids}".rstrip()

@@ -128,6 +128,7 @@ AUTH_USER_MODEL = "authentication.Operator"
 AUTHENTICATION_BACKENDS = ["moca.authentication.backends.OperatorBackend"]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "home"
+SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("COOKIES_SECURE", default=False)

@@ -10,6 +10,7 @@ from django.core.validators import (
     MaxValueValidator,
     MinLengthValidator,
     MinValueValidator,
+    RegexValidator,
 )
 from django.db import models
 from django.utils import timezone
@@ -89,7 +90,10 @@ class Trigger(VersionedModel):
         "session",
         max_length=256,
         blank=True,
-        validators=[MinLengthValidator(33)],
+        validators=[
+            MinLengthValidator(33),
+            RegexValidator(r"\A[!-~]*\Z", "Give printable ASCII characters without spaces."),
+        ],
         help_text="33 to 256 characters. Empty: each run is a session of its own.",
     )
     model_id = models.CharField("model", max_length=200, blank=True)
@@ -175,7 +179,7 @@ class Trigger(VersionedModel):
         if errors:
             raise ValidationError(errors)
         if self._state.adding:
-            self._check_quota()
+            self.check_quota()
 
     def _map_errors(self) -> dict[str, list[ValidationError]]:
         if self.type == TriggerType.SCHEDULE:
@@ -186,9 +190,28 @@ class Trigger(VersionedModel):
             found = {"event_config": validation.event_errors(self.event_config)}
         else:
             found = {}
+        found |= self._unused_map_errors()
         return {name: errors for name, errors in found.items() if errors}
 
-    def _check_quota(self) -> None:
+    def _unused_map_errors(self) -> dict[str, list[ValidationError]]:
+        """What is wrong with the map of the other type, which may be left empty but not odd."""
+        changed = self.changed_fields()
+        found = {}
+        if (
+            self.type != TriggerType.SCHEDULE
+            and self.schedule_config
+            and "schedule_config" in changed
+        ):
+            found["schedule_config"] = validation.read_schedule(self.schedule_config)[1]
+        if self.type != TriggerType.EVENT and self.event_config and "event_config" in changed:
+            found["event_config"] = validation.event_errors(self.event_config)
+        return {
+            name: [error for error in errors if error.code != "required"]
+            for name, errors in found.items()
+        }
+
+    def check_quota(self) -> None:
+        """Raise ValidationError where the user has as many triggers as a user may have."""
         limit = settings.MAX_TRIGGERS_PER_USER
         if type(self)._default_manager.filter(user_id=self.user_id).count() >= limit:
             raise ValidationError(

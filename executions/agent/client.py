@@ -22,6 +22,7 @@ from executions.agent.connection import (
     CONNECT_TIMEOUT,
     Deadline,
     new_http,
+    plain_bytes,
     post,
     quote,
     read_body,
@@ -162,25 +163,40 @@ class AgentClient:
         Raises AgentError, whose `reply` holds what a failed run had said.
         """
         content, headers = invocation.body(), _FIXED_HEADERS + invocation.headers()
-        with Deadline(time_limit) as deadline:
-            response = self._send(content, headers, deadline, max_retries)
-            try:
-                chunks = self._chunks(response, deadline)
-                reply = read_answer(chunks, response.headers.get("content-type", ""), on_output)
-                _drain(chunks, deadline)
-                return reply
-            finally:
-                response.close()
+        used: set[str] = set()
+        try:
+            with Deadline(time_limit) as deadline:
+                response = self._send(content, headers, deadline, max_retries, used)
+                try:
+                    chunks = self._chunks(response, deadline)
+                    reply = read_answer(chunks, response.headers.get("content-type", ""), on_output)
+                    _drain(chunks, deadline)
+                    return reply
+                finally:
+                    response.close()
+        except AgentError as error:
+            # An agent may quote the headers that it was sent.
+            error.hide(used)
+            raise
 
     def _send(
-        self, content: bytes, headers: list[tuple[bytes, bytes]], deadline: Deadline, retries: int
+        self,
+        content: bytes,
+        headers: list[tuple[bytes, bytes]],
+        deadline: Deadline,
+        retries: int,
+        used: set[str],
     ) -> httpx.Response:
-        """Send until there is a response of status 200, once more where a token is refused."""
+        """Send until there is a response of status 200, once more where a token is refused.
+
+        The tokens that were sent are added to `used`.
+        """
         renewed = False
 
         def once() -> httpx.Response:
             nonlocal renewed
             token = self._token(deadline)
+            used.update([token] if token else [])
             try:
                 return self._open(content, headers, token, deadline)
             except AgentError as error:
@@ -234,9 +250,8 @@ class AgentClient:
         raise refusal(response, "the agent", quote(body, token))
 
     def _chunks(self, response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
-        encoded = "content-encoding" in response.headers
         try:
-            for chunk in response.iter_bytes() if encoded else response.iter_raw():
+            for chunk in plain_bytes(response):
                 deadline.check(reached=True)
                 yield chunk
         except httpx.HTTPError as error:
@@ -249,9 +264,6 @@ class AgentClient:
         if isinstance(error, httpx.TimeoutException):
             message = f"the agent sent nothing for {self._idle_timeout:g} s"
             return AgentError(message, kind="timeout", reached=True)
-        if isinstance(error, httpx.DecodingError):
-            message = "the agent's answer cannot be decompressed"
-            return AgentError(message, kind="protocol", reached=True)
         message = "the agent's stream ended early: the connection broke"
         return AgentError(message, kind="connection", reached=True)
 

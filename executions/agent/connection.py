@@ -10,7 +10,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -25,6 +26,7 @@ CONNECT_TIMEOUT = 10.0
 BODY_BYTES = 2048
 
 # AWS Architecture Blog, "Exponential Backoff And Jitter": full jitter.
+_PIECE_BYTES = 64 * 1024
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 20.0
 
@@ -241,11 +243,34 @@ def refusal(response: httpx.Response, who: str, body: str) -> AgentError:
     )
 
 
+def plain_bytes(response: httpx.Response) -> Iterator[bytes]:
+    """The body in small pieces, a compressed one as it is read and never whole in memory.
+
+    Raises AgentError for an encoding other than gzip; none was asked for.
+    """
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in ("", "identity"):
+        yield from response.iter_raw()
+        return
+    if encoding != "gzip":
+        message = f"the answer is encoded as {encoding[:50]}, which was not asked for"
+        raise AgentError(message, kind="protocol", reached=True)
+    decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        for chunk in response.iter_raw():
+            while chunk:
+                yield decoder.decompress(chunk, _PIECE_BYTES)
+                chunk = decoder.unconsumed_tail
+    except zlib.error as error:
+        message = "the agent's answer cannot be decompressed"
+        raise AgentError(message, kind="protocol", reached=True) from error
+
+
 def read_body(response: httpx.Response, limit: int) -> bytes:
     """The first `limit` bytes of a body, or those that came before it broke off."""
     body = bytearray()
-    with suppress(httpx.HTTPError):
-        for chunk in response.iter_bytes():
+    with suppress(httpx.HTTPError, AgentError):
+        for chunk in plain_bytes(response):
             body += chunk
             if len(body) >= limit:
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -47,4 +48,10 @@ class AgentError(Exception):
     def add(self, more: str) -> None:
         """Say more in the message."""
         self.message = f"{self.message}; {more}"
+        self.args = (self.message,)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Take secrets that the other side has quoted out of the message."""
+        for secret in secrets:
+            self.message = self.message.replace(secret, "***")
         self.args = (self.message,)

@@ -32,6 +32,8 @@ class Output:
 
     def append(self, text: str) -> None:
         """Add the next piece. Surrogates are joined to characters, or replaced when alone."""
+        # Some databases refuse NUL, and nobody misses it.
+        text = text.replace("\0", "")
         if self._half:
             text, self._half = self._half + text, ""
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -330,7 +331,7 @@ def _error_text(error: Any) -> str:
     text = error if isinstance(error, str) else _mapping(error).get("message")
     if not isinstance(text, str) or not text.strip():
         return "the agent failed without saying why"
-    data = text.strip().encode("utf-8", "replace")
+    data = _printable(text.strip()).encode()
     return data[:2048].decode("utf-8", "ignore")
 
 
@@ -348,7 +349,13 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return _printable(value) or None if isinstance(value, str) else None
+
+
+def _printable(text: str) -> str:
+    """A text for records and logs: without control characters, and in whole characters."""
+    text = text.encode("utf-8", "replace").decode()
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
 
 
 def _count(value: Any) -> int:

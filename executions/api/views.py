@@ -39,9 +39,9 @@ class ExecutionsView(APIView):
         status = parameters.choice(query, "status", RunStatus.values)
         rows = TriggerExecution.objects.filter(trigger_id=trigger_id)
         is_there = _has_trigger(self.user_id, trigger_id)
-        if not is_there:
-            # A deleted trigger's executions stay, for their user.
-            rows = rows.filter(user_id=self.user_id)
+        # A deleted trigger's executions stay, for their user. Records of the TypeScript service
+        # name no user: they are their trigger's.
+        rows = rows.filter(user_id__in=[self.user_id, ""] if is_there else [self.user_id])
         executions, following = page(
             _of_status(rows, status, now).defer("output", "output_tail"),
             limit=parameters.whole_number(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from io import BytesIO
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_vary_headers
 
 from moca.api.errors import APIError
@@ -93,7 +93,9 @@ class BodyLimitMiddleware:
         limit = settings.MAX_BODY_BYTES
         try:
             body = _read(request, limit + 1)
-        except UnreadablePostError:
+        except OSError:
+            return error_response(request, APIError(400, "The body is malformed or ended early."))
+        if len(body) < min(int(request.META.get("CONTENT_LENGTH") or 0), limit):
             return error_response(request, APIError(400, "The body ended early."))
         if len(body) > limit:
             message = f"The body may have {limit // 1024} KB: send less."

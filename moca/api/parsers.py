@@ -35,8 +35,11 @@ class JSONParser(BaseParser):
             raise APIError(400, "The body is not UTF-8.") from error
         except RecursionError as error:
             raise APIError(400, f"The body is nested deeper than {MAX_DEPTH} levels.") from error
-        except ValueError as error:
+        except json.JSONDecodeError as error:
             raise APIError(400, f"The body is not valid JSON: {error}") from error
+        except ValueError as error:
+            message = "The body is not valid JSON: it holds NaN, Infinity or too long a number."
+            raise APIError(400, message) from error
         if not isinstance(data, dict):
             raise APIError(400, "The body must be a JSON object.")
         if faults := list(islice(_faults(data, "", MAX_DEPTH), MAX_FAULTS)):

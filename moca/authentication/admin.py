@@ -113,9 +113,6 @@ class OperatorAdmin(ModelAdmin):
             return "Never"
         return short_time_tag(operator.last_login, timezone.now())
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        return not lookup.startswith("password") and super().lookup_allowed(lookup, value, request)
-
     def get_actions(self, request: HttpRequest) -> Any:
         # One by one, so that each deletion passes the check below.
         actions = super().get_actions(request)

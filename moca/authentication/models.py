@@ -7,6 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from moca.ids import new_id
 from moca.versioning import VersionedModel
@@ -58,6 +59,8 @@ class Operator(VersionedModel, AbstractBaseUser):
         "active", default=True, help_text="Clear this instead of deleting an operator."
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Part of every session's check: another value ends all sessions of the operator.
+    session_key = models.CharField(max_length=36, default=new_id, editable=False)
 
     objects: ClassVar[OperatorManager] = OperatorManager()
 
@@ -73,6 +76,14 @@ class Operator(VersionedModel, AbstractBaseUser):
             type(self).objects.filter(pk=self.pk).update(last_login=self.last_login)
         else:
             super().save(update_fields=update_fields, **options)
+
+    def end_sessions(self) -> None:
+        """Sign the operator out everywhere; sessions live in cookies, which could be kept."""
+        type(self).objects.filter(pk=self.pk).update(session_key=new_id())
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        parts = f"{self.password} {self.session_key}"
+        return salted_hmac("moca.authentication.session", parts, secret=secret).hexdigest()
 
     # What Django's admin asks of a user.
 

@@ -60,7 +60,7 @@ def user_of(token: str) -> str:
     if settings.COGNITO_APP_CLIENT_IDS and client not in settings.COGNITO_APP_CLIENT_IDS:
         raise TokenError("The token is of an app client that is not accepted here.")
     subject = claims.get("sub")
-    if use == "access" and "username" not in claims and subject in (None, client):
+    if use == "access" and not claims.get("username") and subject in (None, client):
         raise MachineUserError
     if not isinstance(subject, str) or not is_user_id(subject):
         raise TokenError("The token names no user.")

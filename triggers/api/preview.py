@@ -62,7 +62,7 @@ def _runs(
 ) -> list[dict[str, str]]:
     return [
         {"utc": iso(run), "local": run.astimezone(zone).isoformat()}
-        for run in expression.next_runs(now, zone, count)
+        for run in expression.next_runs(now.replace(microsecond=0), zone, count)
     ]
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -19,7 +21,7 @@ from triggers.models import IdempotencyKey, Trigger
 from triggers.schedulers import SchedulerError
 
 # How often a write is tried that somebody else's comes before.
-TRIES = 3
+TRIES = 8
 KEY_LASTS = timedelta(hours=24)
 MAX_KEY = 255
 
@@ -91,6 +93,8 @@ def _create(
         if claim is not None:
             claim.trigger_id = trigger.pk
             _keep(claim, expired)
+        # Again, now that no other request can come in between.
+        trigger.check_quota()
         audit.save(trigger, by=user_id)
     return trigger
 
@@ -126,6 +130,7 @@ def change(
             with _scheduler_errors():
                 audit.save(trigger, by=user_id)
         except StaleVersionError:
+            time.sleep(random.uniform(0, 0.02))  # noqa: S311  (jitter)
             continue
         return trigger
     raise APIError(409, "Others keep changing this trigger: try again in a moment.")
@@ -134,8 +139,11 @@ def change(
 def delete(user_id: str, trigger_id: str) -> None:
     """Delete a trigger and its schedule; its executions stay."""
     trigger = find(user_id, trigger_id)
-    with _scheduler_errors():
-        audit.delete(trigger, by=user_id)
+    try:
+        with _scheduler_errors():
+            audit.delete(trigger, by=user_id)
+    except StaleVersionError as error:
+        raise NotFoundError("trigger") from error
 
 
 def _check_version(trigger: Trigger, if_match: str) -> None:

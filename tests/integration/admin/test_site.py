@@ -76,3 +76,15 @@ def test_sections_offered_follow_the_role(db: None, role: Role, client: Client) 
 
 def test_page_that_does_not_exist_leads_back(viewer: Client) -> None:
     assert "Back to the triggers" in viewer.get("/nowhere").content.decode()
+
+
+@pytest.mark.parametrize("lookup", ["name__regex=^(a%2B)%2B$", "prompt__contains=x", "id__lt=5"])
+def test_address_takes_only_what_the_filters_offer(viewer: Client, lookup: str) -> None:
+    assert viewer.get(f"/admin/triggers/trigger/?{lookup}").status_code == 400
+
+
+def test_signing_out_ends_the_session_wherever_it_was_kept(viewer: Client) -> None:
+    kept = viewer.cookies.output(header="", sep=";")
+    viewer.post("/admin/logout/")
+    stolen = Client(headers={"host": "localhost", "cookie": kept})
+    assert stolen.get("/admin/triggers/trigger/").status_code == 302

@@ -1,8 +1,10 @@
 """What a run comes to when the agent, or the way to it, is at fault."""
 
+import gzip
 import logging
 import socket
 import time
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -10,7 +12,13 @@ import pytest
 
 from executions.agent import AgentClient, AgentError, FixedToken
 from executions.demo_agent import DemoAgent
-from tests.integration.agent.conftest import answering, credentials, invocation, raw_client
+from tests.integration.agent.conftest import (
+    answering,
+    credentials,
+    invocation,
+    raw_client,
+    raw_server,
+)
 
 
 def failure(
@@ -247,3 +255,41 @@ def test_secrets_are_in_no_message_or_log(
     logged = caplog.text + "".join(record.getMessage() for record in own) + told
     for secret in ("s3cr3t-token", "wr0ng-secret", prompt):
         assert secret not in logged
+
+
+def test_gzip_bomb_takes_no_memory() -> None:
+    bomb = gzip.compress(b"\n" * 100_000_000)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"
+    tracemalloc.start()
+    with raw_client(lambda peer: peer.sendall(head + bomb)) as client:
+        failure(client)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
+
+
+def test_answer_packed_twice_is_refused() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\nConnection: close\r\n\r\n"
+    with raw_client(lambda peer: peer.sendall(head + b"x")) as client:
+        assert "encoded as gzip, gzip" in failure(client).message
+
+
+def test_token_that_the_agent_quotes_is_hidden() -> None:
+    def quoting(peer: socket.socket) -> None:
+        event = b'{"type":"serverErrorEvent","error":{"message":"sent Bearer SECRET-TOKEN"}}\n'
+        peer.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + event)
+
+    with raw_server(quoting) as url, AgentClient(url, FixedToken("SECRET-TOKEN")) as client:
+        assert failure(client).message == "sent Bearer ***"
+
+
+def test_half_a_character_in_the_request_id_is_replaced() -> None:
+    event = rb'{"type":"serverCompletionEvent","metadata":{"requestId":"a\ud800b"}}'
+    with raw_client(answering(event + b"\n")) as client:
+        assert client.invoke(invocation(), time_limit=5, max_retries=0).request_id == "a?b"
+
+
+def test_control_characters_in_an_error_are_dropped() -> None:
+    event = rb'{"type":"serverErrorEvent","error":{"message":"\u001b[2Joops\u0000"}}'
+    with raw_client(answering(event + b"\n")) as client:
+        assert failure(client).message == "[2Joops"

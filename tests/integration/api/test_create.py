@@ -280,3 +280,20 @@ class TestIdempotencyKey:
     def test_too_long(self, alice: API) -> None:
         response = alice.post("/triggers", VALID, Idempotency_Key="k" * 256)
         assert response.json()["error"] == "Invalid Parameter"
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        {"type": "event", "eventConfig": {"eventSourceId": "s"}, "scheduleConfig": {"timezone": 5}},
+        {
+            "type": "event",
+            "eventConfig": {"eventSourceId": "s"},
+            "scheduleConfig": {"expression": {}},
+        },
+        {"eventConfig": {"eventPattern": "x"}},
+        {"sessionId": "é" * 33},
+    ],
+)
+def test_junk_beside_what_counts_is_refused(alice: API, junk: dict[str, Any]) -> None:
+    assert alice.post("/triggers", {**VALID, **junk}).status_code == 400

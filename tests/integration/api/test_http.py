@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import RequestFactory
@@ -350,3 +351,15 @@ def test_deep_health_tells_that_nothing_fires(nobody: API, make_trigger: Any) ->
         "database": "ok",
         "scheduler": "error",
     }
+
+
+def test_body_that_ends_early_is_not_carried_out() -> None:
+    request = WSGIRequest(
+        {
+            "REQUEST_METHOD": "PATCH",
+            "PATH_INFO": "/triggers/x",
+            "CONTENT_LENGTH": "900",
+            "wsgi.input": BytesIO(b'{"name": "CUT"}'),
+        }
+    )
+    assert BodyLimitMiddleware(lambda _: HttpResponse())(request).status_code == 400
