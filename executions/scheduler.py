@@ -183,7 +183,8 @@ class LocalSchedulerProcess:
             while len(runs) < BATCH and not self._ended.empty():
                 runs.append(self._ended.get())
             last = None in runs
-            self._write([run for run in runs if run is not None])
+            if ended := [run for run in runs if run is not None]:
+                self._write(ended)
         connections.close_all()
 
     def _write(self, runs: list[Run]) -> None:
@@ -194,13 +195,21 @@ class LocalSchedulerProcess:
                 for run in runs:
                     self._write([run])
                 return
-            # The record stays as it is, and housekeeping closes it when its lease has ended.
             logger.exception("The end of a run could not be recorded")
+            self._give_up(runs[0])
         for run in runs:
             self._runs.pop(run.execution.pk, None)
         if self.concurrency - len(self._runs) >= self.concurrency // 2:
             # Starting many at once is cheaper than one at a time.
             self._wake.set()
+
+    def _give_up(self, run: Run, reason: str = runner.INTERNAL_ERROR) -> None:
+        """Close a run as failed that does not end by itself, or whose end cannot be written."""
+        try:
+            runner.abandon(run, reason)
+        except Exception:
+            # Its lease ends, and housekeeping closes it then.
+            logger.exception("A run could not be closed", extra={"executionId": run.execution.pk})
 
     def _write_patiently(self, runs: list[Run]) -> None:
         for attempt in range(WRITE_ATTEMPTS):
@@ -233,13 +242,7 @@ class LocalSchedulerProcess:
                 logger.exception("The database failed; trying again")
             self._wake.wait(min(POLL_SECONDS, max(0.0, end - time.monotonic())))
         for run in list(self._runs.values()):
-            try:
-                runner.abandon(run, STOPPED)
-            except DatabaseError:
-                # Its lease ends, and the next process closes it.
-                logger.exception(
-                    "A run could not be closed", extra={"executionId": run.execution.pk}
-                )
+            self._give_up(run, STOPPED)
         pool.shutdown(wait=not self._runs, cancel_futures=True)
         self._ended.put(None)
         recorder.join(timeout=5)

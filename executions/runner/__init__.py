@@ -3,7 +3,7 @@
 from executions.runner.by_hand import TriggerBusyError, accept, resume
 from executions.runner.care import HEARTBEAT, abandon, record_missed, renew
 from executions.runner.end import close_lost, write
-from executions.runner.execute import call, execute
+from executions.runner.execute import INTERNAL_ERROR, call, execute
 from executions.runner.start import (
     LEASE,
     Occurrence,
@@ -14,6 +14,7 @@ from executions.runner.start import (
 
 __all__ = [
     "HEARTBEAT",
+    "INTERNAL_ERROR",
     "LEASE",
     "Occurrence",
     "Run",

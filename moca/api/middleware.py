@@ -90,6 +90,11 @@ class BodyLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_api(request.path_info):
             return self.get_response(request)
+        if not _has_credentials(request):
+            # The answer will be 401 whatever the body says, so nobody waits for it.
+            request._body = b""
+            request._stream = BytesIO()
+            return self.get_response(request)
         limit = settings.MAX_BODY_BYTES
         try:
             body = _read(request, limit + 1)
@@ -104,6 +109,10 @@ class BodyLimitMiddleware:
         request._body = body
         request._stream = BytesIO(body)
         return self.get_response(request)
+
+
+def _has_credentials(request: HttpRequest) -> bool:
+    return "Authorization" in request.headers or settings.SESSION_COOKIE_NAME in request.COOKIES
 
 
 def _read(request: HttpRequest, most: int) -> bytes:

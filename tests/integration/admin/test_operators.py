@@ -1,6 +1,8 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth import authenticate
+from django.core.cache import cache
 from django.test import Client
 
 from moca.authentication.models import AuditEntry, Operator, Role
@@ -135,3 +137,14 @@ class TestAuditEntries:
 
     def test_cannot_be_added(self, administrator: Client) -> None:
         assert administrator.get(f"{AUDIT}add/").status_code == 403
+
+
+@pytest.mark.django_db
+def test_guessing_a_password_is_stopped(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    cache.clear()
+    Operator.objects.create_operator("olga", password="correct horse")
+    for _ in range(10):
+        authenticate(None, username="olga", password="wrong")
+    assert authenticate(None, username="olga", password="correct horse") is None
+    cache.clear()

@@ -160,6 +160,7 @@ class TestBody:
         request = RequestFactory().post("/triggers", b"", "application/json")
         request.META.update(
             {
+                "HTTP_AUTHORIZATION": "Bearer x",
                 "HTTP_TRANSFER_ENCODING": "chunked",
                 "wsgi.input_terminated": True,
                 "wsgi.input": BytesIO(b"x" * size),
@@ -358,6 +359,7 @@ def test_body_that_ends_early_is_not_carried_out() -> None:
         {
             "REQUEST_METHOD": "PATCH",
             "PATH_INFO": "/triggers/x",
+            "HTTP_AUTHORIZATION": "Bearer x",
             "CONTENT_LENGTH": "900",
             "wsgi.input": BytesIO(b'{"name": "CUT"}'),
         }

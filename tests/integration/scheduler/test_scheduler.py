@@ -223,3 +223,12 @@ def test_change_of_type_takes_the_schedule_along(
     made.type = kind
     made.save()
     assert LocalSchedule.objects.filter(pk=made.pk).exists() is (kind == "schedule")
+
+
+def test_end_that_cannot_be_written_is_a_failure_at_once(
+    trigger: Callable[..., Trigger], scheduler: Callable, monkeypatch: Any
+) -> None:
+    make_due(trigger())
+    monkeypatch.setattr("executions.runner.write", lambda _: 1 / 0)
+    with scheduler():
+        assert wait_for(ended)[0].error.startswith("An internal error")
