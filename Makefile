@@ -3,14 +3,30 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# sqlite, dynamodb (DynamoDB Local) or, for the fast tests alone, moto.
+DATABASES := $(or $(DATABASE),$(if $(CI),sqlite dynamodb moto,sqlite))
+# No database is behind these.
+TESTS_dynamodb := --ignore=tests/unit/schedules --ignore=tests/integration/agent
+# It isolates no transactions, and copies the whole table for each.
+TESTS_moto := tests/unit/moca tests/unit/triggers tests/integration/api \
+	-k 'not AtOnce and not fuzz and not thousand'
+
 .PHONY: run test check bench clean
 .DELETE_ON_ERROR:
 
-run: .venv/installed ## everything on http://127.0.0.1:8000 (PORT)
+ifneq ($(filter-out sqlite dynamodb moto,$(DATABASE)),)
+$(error DATABASE is $(DATABASE): set it to sqlite or dynamodb, or to moto for tests)
+endif
+ifeq ($(DATABASE),dynamodb)
+run: export DATABASE_URL = dynamodb-local://moca-triggers
+endif
+run: .venv/installed ## everything on http://127.0.0.1:8000 (PORT); DATABASE=dynamodb for DynamoDB Local
 	@exec $(BIN)/python manage.py run
 
-test: check ## checks, then all tests
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+test: $(DATABASES:%=test-%) ## checks, then all tests; DATABASE=dynamodb or moto for that alone
+
+test-%: check
+	$(BIN)/python -m pytest -n auto --database=$* $(TESTS_$*) $(PYTEST_ARGS)
 
 check: .venv/installed-dev ## format, lint, types, configuration
 	$(BIN)/ruff format --check

@@ -1,11 +1,12 @@
 """The pages of executions, and what the pages of triggers say about them."""
 
 import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -21,7 +22,9 @@ from executions.dispatchers import DispatchError
 from executions.models import TriggerExecution
 from executions.requests import run_now
 from executions.runner import TriggerBusyError
-from moca.admin import ModelAdmin, actor, link_to, list_of
+from moca.admin import ModelAdmin, actor, link_to, list_of, reason_of
+from moca.changelist import ChangeList
+from moca.conflicts import ConflictError
 from moca.display import (
     NOTHING,
     badge,
@@ -37,7 +40,9 @@ from triggers.admin import RESULT_KINDS
 from triggers.models import RunStatus, Trigger
 
 LATEST = 10
-NOT_RUN = (TriggerBusyError, DispatchError)
+# Rows that one read by key can ask for.
+KEYS_A_READ = 100
+NOT_RUN = (TriggerBusyError, DispatchError, ConflictError)
 post_only = method_decorator([require_POST, csrf_protect])
 
 
@@ -48,6 +53,11 @@ def status_badge(execution: TriggerExecution) -> SafeString:
     return badge(RESULT_KINDS[status], "Waiting" if waiting else str(status.label))
 
 
+def execution_link(trigger_id: str, key: str) -> str:
+    """The address of an execution's page, which names its trigger too: so it is found by key."""
+    return link_to(TriggerExecution, f"{trigger_id}:{key}")
+
+
 def took(execution: TriggerExecution) -> str:
     """How long the run took."""
     return NOTHING if execution.duration_ms is None else duration(execution.duration_ms)
@@ -55,7 +65,7 @@ def took(execution: TriggerExecution) -> str:
 
 @admin.register(Trigger)
 class TriggerAdmin(triggers_admin.TriggerAdmin):
-    actions = [*triggers_admin.TriggerAdmin.actions, "run_now"]
+    actions = ["enable", "disable", "run_now", "delete_selected"]
     refusals = (*triggers_admin.TriggerAdmin.refusals, *NOT_RUN)
 
     def runs_url(self, trigger: Trigger) -> str:
@@ -64,15 +74,15 @@ class TriggerAdmin(triggers_admin.TriggerAdmin):
     def last_run_url(self, trigger: Trigger) -> str:
         if not trigger.last_execution_id:
             return self.runs_url(trigger)
-        return link_to(TriggerExecution, trigger.last_execution_id)
+        return execution_link(trigger.pk, trigger.last_execution_id)
 
     @admin.action(permissions=["change"], description="Run now")
-    def run_now(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
+    def run_now(self, request: HttpRequest, triggers: Iterable[Trigger]) -> None:
         def run(trigger: Trigger) -> bool:
             run_now(trigger, by=actor(request))
             return True
 
-        self.act_on_each(request, queryset, run, "started")
+        self.act_on_each(request, triggers, run, "started")
 
     def get_urls(self) -> list[URLPattern]:
         run = self.admin_site.admin_view(self.run_view)
@@ -111,17 +121,18 @@ def _run_and_show(
     try:
         execution = run_now(trigger, by=actor(request), replayed=replayed)
     except NOT_RUN as error:
-        model_admin.message_user(request, str(error), messages.WARNING)
-        shown = replayed or trigger
-        return HttpResponseRedirect(link_to(type(shown), shown.pk))
-    return HttpResponseRedirect(link_to(TriggerExecution, execution.pk))
+        model_admin.message_user(request, f"Not started: {reason_of(error)}", messages.WARNING)
+        if replayed:
+            return HttpResponseRedirect(execution_link(replayed.trigger_id, replayed.pk))
+        return HttpResponseRedirect(link_to(Trigger, trigger.pk))
+    return HttpResponseRedirect(execution_link(execution.trigger_id, execution.pk))
 
 
 def _summary(execution: TriggerExecution) -> dict[str, Any]:
     now = timezone.now()
     execution.close_if_lost(now)
     return {
-        "url": link_to(TriggerExecution, execution.pk),
+        "url": execution_link(execution.trigger_id, execution.pk),
         "status": status_badge(execution),
         "started": exact(execution.started_at),
         "ago": relative(execution.started_at, now),
@@ -134,31 +145,72 @@ def _summary(execution: TriggerExecution) -> dict[str, Any]:
 class ExecutionList(ChangeList):
     """A page of executions, with the names of their triggers; lost runs show as failed."""
 
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        return super().get_queryset(request, *args, **kwargs).defer("output_tail", "event_payload")
+
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = list(self.result_list)
-        ids = {execution.trigger_id for execution in self.result_list}
-        names = {
-            trigger.pk: trigger.name for trigger in Trigger.objects.filter(pk__in=ids).only("name")
-        }
+        names = names_of_triggers(self.result_list)
         now = timezone.now()
         for execution in self.result_list:
             execution.close_if_lost(now)
             execution.trigger_name = names.get(execution.trigger_id)
+
+    def url_for_result(self, result: Any) -> str:
+        return execution_link(result.trigger_id, result.pk)
+
+
+def names_of_triggers(executions: Iterable[TriggerExecution]) -> dict[str, str]:
+    """The names of the executions' triggers by id, in as few reads as their keys allow."""
+    by_user: dict[str, set[str]] = defaultdict(set)
+    for execution in executions:
+        by_user[execution.user_id].add(execution.trigger_id)
+    names: dict[str, str] = {}
+    for users, ids in _batches(by_user):
+        found = Trigger.objects.filter(user_id__in=users, pk__in=ids)
+        names |= found.values_list("pk", "name")
+    # Of another user by now, or run by the other service, which does not note whose it was.
+    elsewhere = set().union(*by_user.values()) - names.keys()
+    if elsewhere:
+        names |= Trigger.objects.filter(pk__in=elsewhere).values_list("pk", "name")
+    return names
+
+
+def _batches(by_user: dict[str, set[str]]) -> Iterator[tuple[list[str], set[str]]]:
+    """Users and ids of triggers, in batches of which every pairing fits into one read."""
+    users: list[str] = []
+    ids: set[str] = set()
+    for user, own in sorted(by_user.items(), key=lambda item: len(item[1])):
+        if not user:
+            continue
+        if users and (len(users) + 1) * len(ids | own) > KEYS_A_READ:
+            yield users, ids
+            users, ids = [], set()
+        users, ids = [*users, user], ids | own
+    if users:
+        yield users, ids
 
 
 @admin.register(TriggerExecution)
 class ExecutionAdmin(ModelAdmin):
     list_display = ["state", "trigger", "source", "due", "started", "took", "said"]
     list_filter = ["status", "source"]
-    search_fields = ["trigger_id__exact", "id__exact"]
-    search_help_text = "The whole id of an execution or of a trigger."
+    search_fields = ["trigger_id"]
+    search_help_text = "The whole id of a trigger: its runs."
+    narrower = "Too many runs to look through: search for those of one trigger by its id."
     sortable_by = ()
 
     # The list
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ExecutionList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if search_term.strip():
+            queryset = queryset.filter(trigger_id=search_term.strip())
+        return queryset, False
 
     @admin.display(description="status")
     def state(self, execution: TriggerExecution) -> SafeString:
@@ -187,17 +239,27 @@ class ExecutionAdmin(ModelAdmin):
 
     # The page of one execution
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> TriggerExecution | None:
+        """The execution of a key as `execution_link` makes it."""
+        trigger_id, _, key = object_id.rpartition(":")
+        if not trigger_id:
+            return None
+        return self.get_queryset(request).filter(trigger_id=trigger_id, pk=key).first()
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         execution: TriggerExecution = context["original"]
         now = timezone.now()
         execution.close_if_lost(now)
-        trigger = Trigger.objects.filter(pk=execution.trigger_id).first()
+        trigger = _trigger_of(execution)
         context |= {
             "title": f"Run of {trigger.name}" if trigger else "Run of a deleted trigger",
             "subtitle": None,
             "execution": execution,
+            "key": f"{execution.trigger_id}:{execution.pk}",
             "status": status_badge(execution),
             "facts": _facts(execution, trigger, now),
             "output": execution.said.text,
@@ -219,10 +281,10 @@ class ExecutionAdmin(ModelAdmin):
         execution = self.get_object(request, unquote(object_id))
         if execution is None:
             raise Http404
-        trigger = Trigger.objects.filter(pk=execution.trigger_id).first()
+        trigger = _trigger_of(execution)
         if trigger is None:
             self.message_user(request, "The trigger of this run is deleted.", messages.WARNING)
-            return HttpResponseRedirect(link_to(TriggerExecution, execution.pk))
+            return HttpResponseRedirect(execution_link(execution.trigger_id, execution.pk))
         return _run_and_show(self, request, trigger, replayed=execution)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -233,6 +295,13 @@ class ExecutionAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def _trigger_of(execution: TriggerExecution) -> Trigger | None:
+    named = Trigger.objects.filter(pk=execution.trigger_id)
+    user = execution.user_id
+    # Whose it was: the trigger may be another's by now, and the other service does not note it.
+    return (named.filter(user_id=user).first() if user else None) or named.first()
 
 
 def _trigger_link(trigger_id: str, name: str | None) -> str:
@@ -248,7 +317,7 @@ def _facts(execution: TriggerExecution, trigger: Trigger | None, now: Any) -> li
     facts = [
         ("Trigger", _trigger_link(execution.trigger_id, trigger.name if trigger else None)),
         ("Source", execution.get_source_display()),
-        ("Replay of", replayed and _execution_link(replayed)),
+        ("Replay of", replayed and _replayed_link(execution)),
         ("Due", execution.scheduled_at and time_tag(execution.scheduled_at, now)),
         ("Started", time_tag(execution.started_at, now)),
         ("Ended", execution.completed_at and time_tag(execution.completed_at, now)),
@@ -264,8 +333,9 @@ def _facts(execution: TriggerExecution, trigger: Trigger | None, now: Any) -> li
     return [(name, str(value)) for name, value in facts if value]
 
 
-def _execution_link(key: str) -> str:
-    return format_html('<a href="{}">{}</a>', link_to(TriggerExecution, key), key)
+def _replayed_link(execution: TriggerExecution) -> str:
+    address = execution_link(execution.trigger_id, execution.replay_of)
+    return format_html('<a href="{}">{}</a>', address, execution.replay_of)
 
 
 def _tokens(usage: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.db import connection
+
 from executions.models import TriggerExecution
 from executions.runner import close_lost
 from triggers.models import IdempotencyKey
@@ -16,6 +18,8 @@ def tidy(now: datetime) -> None:
     DynamoDB removes expired items by itself (its TTL attribute); elsewhere this does.
     """
     close_lost(now)
+    if getattr(connection.features, "expires_rows", False):
+        return
     for model in (TriggerExecution, IdempotencyKey):
         expired = model.objects.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
         while ids := list(expired[:BATCH]):

@@ -5,8 +5,10 @@ from django.db import transaction
 from executions import runner
 from executions.dispatchers import get_dispatcher
 from executions.models import Source, TriggerExecution
+from executions.runner import TriggerBusyError
 from moca import audit
 from moca.authentication.models import AuditEntry
+from moca.conflicts import ConflictError
 from triggers.models import Trigger
 
 
@@ -25,8 +27,12 @@ def run_now(
         DispatchError: there is nobody to hand the run to; it is not on record.
     """
     source = Source.REPLAY if replayed else Source.MANUAL
-    with transaction.atomic():
-        execution = runner.accept(trigger, source, replayed=replayed)
-        get_dispatcher().dispatch(execution)
-        audit.note(AuditEntry.Action.RUN, trigger, by=by)
+    try:
+        with transaction.atomic():
+            execution = runner.accept(trigger, source, replayed=replayed)
+            get_dispatcher().dispatch(execution)
+            audit.note(AuditEntry.Action.RUN, trigger, by=by)
+    except ConflictError as error:
+        # Another run of the trigger has just begun.
+        raise TriggerBusyError from error
     return execution

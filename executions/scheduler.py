@@ -18,7 +18,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import OperationalError, close_old_connections, connections
+from django.db import OperationalError, close_old_connections, connection, connections
 from django.utils import timezone
 
 from executions import runner
@@ -27,6 +27,7 @@ from executions.housekeeping import tidy
 from executions.models import QueuedRun
 from executions.runner import Occurrence, Run
 from executions.runner.start import Triggers
+from moca.conflicts import ConflictError
 from triggers.models import LocalSchedule, Trigger
 from triggers.schedulers.local import due_at, start_offset
 
@@ -34,8 +35,9 @@ logger = logging.getLogger(__name__)
 
 # How long a new or changed trigger, or a run by hand, may go unnoticed.
 POLL_SECONDS = 0.5
-# Schedules looked at in one turn, at the most.
+# Schedules looked at in one turn, at the most, and what is written for each.
 BATCH = 100
+WRITES = 3
 # When to look again at an occurrence that waits for the run before it, or whose row is broken.
 WAIT = timedelta(seconds=1)
 BROKEN = timedelta(minutes=1)
@@ -46,10 +48,6 @@ WRITE_ATTEMPTS = 5
 GATHER_SECONDS = 0.05
 INSTANT = timedelta(microseconds=1)
 STOPPED = "The scheduler was shut down before the agent had answered."
-
-
-class ConflictError(Exception):
-    """Another process has moved a schedule on; nothing was written."""
 
 
 class LocalSchedulerProcess:
@@ -94,10 +92,11 @@ class LocalSchedulerProcess:
     def _turn(self, pool: ThreadPoolExecutor) -> float:
         """Do what there is to do; returns the seconds until there may be more."""
         self._care()
-        for queued in QueuedRun.objects.all()[: self._free()]:
-            self._begin(runner.resume(queued.pk, claim=partial(_claim_queued, queued)), pool)
+        for queued in list(QueuedRun.objects.all()[: self._free()]):
+            self._begin(_resumed(queued), pool)
         free = self._free()
-        upcoming = list(LocalSchedule.objects.upcoming()[:free])
+        soon = timezone.now() + timedelta(seconds=POLL_SECONDS)
+        upcoming = list(LocalSchedule.objects.upcoming(soon)[:free])
         now = timezone.now()
         due = [row for row in upcoming if row.due_at and row.due_at <= now]
         self._fire(due, pool)
@@ -108,29 +107,35 @@ class LocalSchedulerProcess:
         return 0.0 if due and len(due) == free else POLL_SECONDS
 
     def _free(self) -> int:
-        return min(self.concurrency - len(self._runs), BATCH)
+        return min(self.concurrency - len(self._runs), _batch())
 
     def _fire(self, due: list[LocalSchedule], pool: ThreadPoolExecutor) -> None:
         """Start what is due: all at once, or one by one where that does not work."""
         if not due:
             return
         try:
-            runs = runner.start_claimed([row.pk for row in due], partial(self._claim, due))
-        except OperationalError:
-            raise
-        except ConflictError:
-            # What is left of them is due again in the next turn.
-            return
-        except Exception:
-            if len(due) > 1:
-                for row in due:
-                    self._fire([row], pool)
-            else:
-                logger.exception("The schedule could not be fired", extra={"triggerId": due[0].pk})
-                _put_off(due, timezone.now() + BROKEN)
+            runs = runner.start_claimed(
+                [(row.user_id, row.pk) for row in due], partial(self._claim, due)
+            )
+        except Exception as error:  # noqa: BLE001  (one bad row must not stop the others)
+            self._fire_singly(due, error, pool)
             return
         for run in runs:
             self._begin(run, pool)
+
+    def _fire_singly(
+        self, due: list[LocalSchedule], error: Exception, pool: ThreadPoolExecutor
+    ) -> None:
+        """Start one by one what could not be started together, but for what another has taken."""
+        if isinstance(error, OperationalError) and not isinstance(error, ConflictError):
+            raise error
+        if len(due) > 1:
+            for row in due:
+                self._fire([row], pool)
+        elif not isinstance(error, ConflictError):
+            ids = {"triggerId": due[0].pk}
+            logger.error("The schedule could not be fired", exc_info=error, extra=ids)
+            _put_off(due, timezone.now() + BROKEN)
 
     def _claim(self, due: list[LocalSchedule], triggers: Triggers) -> list[Occurrence]:
         """Move the schedules on past what is due; the occurrences are then ours."""
@@ -151,14 +156,13 @@ class LocalSchedulerProcess:
                     waiting.append(row)
                     continue
                 else:
-                    claimed.append(Occurrence.scheduled(row.pk, run_at))
+                    claimed.append(Occurrence.scheduled(row.user_id, row.pk, run_at))
                 following = next(iter(trigger.next_runs(run_at, 1)), None)
             later = due_at(trigger, following) if trigger else None
             moves[row.next_run_at, following, later].append(row.pk)
         for (run_at, following, later), ids in moves.items():
             rows = LocalSchedule.objects.filter(pk__in=ids, next_run_at=run_at)
-            if rows.update(next_run_at=following, due_at=later) != len(ids):
-                raise ConflictError
+            rows.update_expected(next_run_at=following, due_at=later, rows=len(ids))
         _put_off(waiting, now + WAIT)
         return claimed
 
@@ -180,7 +184,7 @@ class LocalSchedulerProcess:
         while not last:
             runs = [self._ended.get()]
             time.sleep(GATHER_SECONDS)
-            while len(runs) < BATCH and not self._ended.empty():
+            while len(runs) < _batch() and not self._ended.empty():
                 runs.append(self._ended.get())
             last = None in runs
             if ended := [run for run in runs if run is not None]:
@@ -248,8 +252,22 @@ class LocalSchedulerProcess:
         recorder.join(timeout=5)
 
 
-def _claim_queued(queued: QueuedRun) -> bool:
-    return bool(QueuedRun.objects.filter(pk=queued.pk).delete()[0])
+def _batch() -> int:
+    """How many schedules are moved on, or runs ended, in one transaction."""
+    most: int | None = getattr(connection.features, "max_transaction_items", None)
+    return BATCH if most is None else most // WRITES
+
+
+def _resumed(queued: QueuedRun) -> Run | None:
+    """The queued run, begun; None where another process has it."""
+
+    def claim() -> bool:
+        return bool(QueuedRun.objects.filter(pk=queued.pk).delete()[0])
+
+    try:
+        return runner.resume(queued.trigger_id, queued.pk, claim=claim)
+    except ConflictError:
+        return None
 
 
 def _has_to_wait(trigger: Trigger, due: datetime, now: datetime) -> bool:

@@ -1,11 +1,12 @@
 """The admin site, and what our model pages share."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
 from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote as quote_pk
@@ -13,8 +14,8 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.views import PasswordChangeView
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
-from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db import IntegrityError, models
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.decorators import method_decorator
@@ -23,11 +24,17 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from moca import audit
 from moca.authentication.models import AuditEntry, Operator
-from moca.versioning import StaleVersionError
+from moca.changelist import ActionForm, ChangeList
+from moca.conflicts import ConflictError
 
 # What one look at a history or at the latest changes reads at the most.
 HISTORY = 100
 LATEST = 15
+
+# Somebody was faster between the check of a form and the write.
+OVERTAKEN = (ConflictError, IntegrityError)
+# So often a form is checked and written before its operator is asked to.
+ATTEMPTS = 3
 
 
 # Django's own log has no table here, so deleting an operator must not look for entries in it.
@@ -63,6 +70,11 @@ class AdminSite(admin.AdminSite):
     # Apps in the order of their use; those not named come last.
     app_order: ClassVar[Sequence[str]] = ("triggers", "executions", "authentication")
 
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        # It deletes all in one transaction, and looks for related rows.
+        self.disable_action("delete_selected")
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
         order = {label: place for place, label in enumerate(self.app_order)}
         apps = super().get_app_list(request, app_label)
@@ -87,7 +99,11 @@ class AdminSite(admin.AdminSite):
             template_name="registration/password_change_form.html",
             extra_context={**self.each_context(request), **(extra_context or {})},
         )
-        return view(request)
+        try:
+            return view(request)
+        except ConflictError as error:
+            messages.error(request, f"Nothing was saved: {reason_of(error)}")
+            return HttpResponseRedirect(request.get_full_path())
 
 
 def latest_changes(operator: Operator) -> list[dict[str, Any]]:
@@ -113,9 +129,14 @@ def _page_of(entry: AuditEntry) -> str:
 class ModelAdmin(admin.ModelAdmin):
     """Pages of a model that stands alone, whose changes go on record as audit entries.
 
-    Nothing here reads related objects, counts a whole table, or needs one of Django's own.
+    Nothing here reads related objects, counts or skips rows, or needs a table of Django's own.
     """
 
+    action_form = ActionForm
+    # What to do where a search would have to look through too much.
+    narrower = "Filter the list."
+    # What may keep a deletion or an action from being done, with a message for the operator.
+    refusals: tuple[type[Exception], ...] = (ConflictError,)
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
@@ -135,10 +156,6 @@ class ModelAdmin(admin.ModelAdmin):
     def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
         audit.delete(obj, by=actor(request))
 
-    def delete_queryset(self, request: HttpRequest, queryset: Iterable[models.Model]) -> None:
-        for obj in queryset:
-            self.delete_model(request, obj)
-
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         names = [str(obj) for obj in objs]
         return names, {str(self.opts.verbose_name_plural): len(names)}, set(), []
@@ -154,11 +171,42 @@ class ModelAdmin(admin.ModelAdmin):
 
     # Views
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ChangeList
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        request.page = changelist.result_list  # type: ignore[attr-defined]
+        return changelist
+
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         title = capfirst(str(self.opts.verbose_name_plural))
-        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+        context = {"title": title, "narrower": self.narrower}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def response_action(
+        self, request: HttpRequest, queryset: models.QuerySet[Any]
+    ) -> HttpResponse | None:
+        """Do the chosen action to the ticked rows."""
+        form: Any = self.action_form(request.POST)
+        form.fields["action"].choices = self.get_action_choices(request)
+        if not form.is_valid():
+            self.message_user(request, "No action selected.", messages.WARNING)
+            return None
+        actions: Any = self.get_actions(request)
+        act, _, _ = actions[form.cleaned_data["action"]]
+        response: HttpResponse | None = act(self, request, self._ticked(request))
+        return response or HttpResponseRedirect(request.get_full_path())
+
+    def _ticked(self, request: HttpRequest) -> list[Any]:
+        """The ticked rows; only those that have left the page since are read by themselves."""
+        page = {row.pk: row for row in request.page}  # type: ignore[attr-defined]
+        keys = dict.fromkeys(request.POST.getlist(helpers.ACTION_CHECKBOX_NAME))
+        gone = [key for key in keys if key not in page][: self.list_per_page]
+        others = self.get_queryset(request).filter(pk__in=gone) if gone else []
+        return [page[key] for key in keys if key in page] + list(others)
 
     @method_decorator(sensitive_post_parameters())
     def changeform_view(
@@ -168,11 +216,31 @@ class ModelAdmin(admin.ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
+        for _ in range(ATTEMPTS):
+            try:
+                return super().changeform_view(request, object_id, form_url, extra_context)
+            except OVERTAKEN:
+                # The form, checked again, sees what the other wrote.
+                self.take_back(request)
+        return self._refused(request, "saved", "others are changing this at the same moment.")
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except StaleVersionError:
-            # Somebody was faster between the form's check and the save: the check sees it now.
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return super().delete_view(request, object_id, extra_context)
+        except self.refusals as error:
+            self.take_back(request)
+            return self._refused(request, "deleted", reason_of(error))
+
+    def take_back(self, request: HttpRequest) -> None:
+        """Undo what a view did beside its transaction, which has come to nothing."""
+        queued: Any = messages.get_messages(request)
+        queued._queued_messages.clear()
+
+    def _refused(self, request: HttpRequest, done: str, reason: str) -> HttpResponse:
+        self.message_user(request, f"Nothing was {done}: {reason}", messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -195,6 +263,7 @@ class ModelAdmin(admin.ModelAdmin):
             **self.admin_site.each_context(request),
             "title": f"History of {obj}",
             "object": obj,
+            "object_id": key,
             "opts": self.opts,
             "entries": _readable(AuditEntry.objects.filter(object_id=key), self.model),
             "limit": HISTORY,
@@ -230,6 +299,13 @@ def _remember_content_type(model: type[models.Model]) -> None:
     ContentType.objects._add_to_cache(  # type: ignore[attr-defined]
         ContentType.objects.db, ContentType(**names)
     )
+
+
+def reason_of(error: Exception) -> str:
+    """Why something was refused, for an operator."""
+    if isinstance(error, ConflictError):
+        return "somebody else changed or deleted it at the same moment."
+    return "; ".join(getattr(error, "messages", [str(error)]))
 
 
 def link_to(model: type[models.Model], key: str) -> str:

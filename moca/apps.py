@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.contrib.admin import apps
+from django.core.checks import register
 
 
 class MocaConfig(AppConfig):
@@ -8,6 +9,9 @@ class MocaConfig(AppConfig):
 
     def ready(self) -> None:
         from moca import checks  # noqa: F401  (registers the system checks)
+        from moca.dynamodb.checks import check_layouts
+
+        register(check_layouts)
 
 
 class AdminConfig(apps.AdminConfig):

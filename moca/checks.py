@@ -116,4 +116,14 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[
                 id="moca.W001",
             )
         )
+    own = [name for name in ("SECRET_KEY", "COGNITO_USER_POOL_ID") if not os.environ.get(name)]
+    if own and settings.DATABASES["default"]["ENGINE"] == "moca.dynamodb":
+        found.append(
+            CheckWarning(
+                f"Without {' and '.join(own)}, sessions or tokens are signed by keys of this "
+                "machine, and no other machine that serves this table takes them.",
+                hint=f"Set {' and '.join(own)}.",
+                id="moca.W002",
+            )
+        )
     return found

@@ -1,6 +1,8 @@
 """Settings, each read once from the environment; docs/settings.md lists them."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -31,12 +33,47 @@ def choice(name: str, *, default: str, choices: list[str]) -> str:
     return text
 
 
+def dynamodb_table(url: str) -> str:
+    """Read the name of the DynamoDB table; empty where the database is another.
+
+    Args:
+        url: DATABASE_URL.
+    """
+    table = env.str("TRIGGERS_TABLE_NAME", default="")
+    scheme, _, name = url.partition("://")
+    is_dynamodb = scheme in ("dynamodb", "dynamodb-local")
+    if table and url and (not is_dynamodb or table != name):
+        raise ImproperlyConfigured(
+            f"TRIGGERS_TABLE_NAME is {table!r}, and DATABASE_URL names another database: unset "
+            "one of them."
+        )
+    if is_dynamodb:
+        table = name
+    if (table or is_dynamodb) and not re.fullmatch(r"[A-Za-z0-9_.-]{3,255}", table):
+        raise ImproperlyConfigured(
+            f"{table!r} is no DynamoDB table's name: set TRIGGERS_TABLE_NAME, or "
+            "DATABASE_URL=dynamodb://TABLE, to 3 to 255 letters, digits, _, - and dots."
+        )
+    return table
+
+
+def own_secret_key() -> str:
+    """Read this installation's key, or make it; ImproperlyConfigured where it cannot be kept."""
+    try:
+        return secret_key(DATA_DIR)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"SECRET_KEY is not set, and {DATA_DIR} cannot keep one ({error.strerror}): set it to "
+            "a long random text."
+        ) from error
+
+
 # Where a one-machine installation keeps its database and keys.
 DATA_DIR = Path(env.str("MOCA_DATA_DIR", default=str(BASE_DIR / "var")))
 
 # Django
 
-SECRET_KEY = env.str("SECRET_KEY", default="") or secret_key(DATA_DIR)
+SECRET_KEY = env.str("SECRET_KEY", default="") or own_secret_key()
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -99,12 +136,36 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Files are served from where the apps keep them, so that nothing has to be collected to run.
 WHITENOISE_USE_FINDERS = True
 
+# AWS: boto3 finds credentials and, for emulators, endpoints by its own variables.
+
+COGNITO_USER_POOL_ID = env.str("COGNITO_USER_POOL_ID", default="")
+AWS_REGION = env.str(
+    "AWS_REGION",
+    default=COGNITO_USER_POOL_ID.partition("_")[0]
+    or env.str("AWS_DEFAULT_REGION", default="us-east-1"),
+)
+
 # Database: nothing here needs more than one table store. Sessions and messages travel in signed
 # cookies, and the tables of auth, contenttypes and admin are never made.
 
-DATABASES = {
-    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'moca.sqlite3'}")
-}
+DATABASE_URL = env.str("DATABASE_URL", default="")
+TABLE = dynamodb_table(DATABASE_URL)
+# DynamoDB Local on this machine, which `make run` starts.
+USES_DYNAMODB_LOCAL = DATABASE_URL.startswith("dynamodb-local://")
+DYNAMODB_LOCAL_PORT = whole_number("DYNAMODB_LOCAL_PORT", default=8090, least=1, most=65535)
+if TABLE:
+    # OPTIONS are arguments of boto3's client, which finds what is not there by its own variables.
+    options = {"region_name": AWS_REGION}
+    if USES_DYNAMODB_LOCAL:
+        options["endpoint_url"] = f"http://127.0.0.1:{DYNAMODB_LOCAL_PORT}"
+        options |= dict.fromkeys(["aws_access_key_id", "aws_secret_access_key"], "local")
+    DATABASES: dict[str, dict[str, Any]] = {
+        "default": {"ENGINE": "moca.dynamodb", "NAME": TABLE, "OPTIONS": options}
+    }
+else:
+    DATABASES = {
+        "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'moca.sqlite3'}")
+    }
 if "ENGINE" not in DATABASES["default"]:
     raise ImproperlyConfigured("DATABASE_URL is no database's URL: give one such as sqlite:///x.db")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -137,10 +198,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-COGNITO_USER_POOL_ID = env.str("COGNITO_USER_POOL_ID", default="")
 COGNITO_APP_CLIENT_IDS = env.list("COGNITO_APP_CLIENT_IDS", default=[])
 COGNITO_JWKS_URL = env.str("COGNITO_JWKS_URL", default="")
-AWS_REGION = env.str("AWS_REGION", default=COGNITO_USER_POOL_ID.partition("_")[0] or "us-east-1")
 
 # The API
 
@@ -227,6 +286,8 @@ LOGGING = {
         # They log each URL at INFO, query strings included.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        "boto3": {"level": "WARNING"},
+        "botocore": {"level": "WARNING"},
         # A refusal is an answer, not an event; errors keep their tracebacks.
         "django.request": {"level": "ERROR"},
         "django": {"handlers": [], "level": "INFO", "propagate": True},

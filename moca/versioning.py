@@ -3,12 +3,14 @@
 import copy
 import json
 from collections.abc import Collection, Iterable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models, transaction
 
+from moca.conflicts import ConflictError
 
-class StaleVersionError(Exception):
+
+class StaleVersionError(ConflictError):
     """Somebody else saved or deleted the row since it was read; nothing was written."""
 
     def __init__(self, instance: models.Model) -> None:
@@ -26,6 +28,9 @@ class VersionedModel(models.Model):
     """
 
     version = models.PositiveIntegerField(default=1, editable=False)
+
+    # Fields that name a row together with its primary key.
+    key_fields: ClassVar[tuple[str, ...]] = ()
 
     # Values as they were loaded or last saved, by attribute name.
     _loaded: dict[str, Any] = {}
@@ -87,13 +92,19 @@ class VersionedModel(models.Model):
         try:
             with transaction.atomic():
                 super().save(**options)
-        except BaseException:
+        except BaseException as error:
             self._state.adding, self.version = adding, version
+            if isinstance(error, ConflictError) and not adding:
+                raise StaleVersionError(self) from error
             raise
         self._loaded = self._snapshot()
 
     def _do_update(self, base_qs: Any, *args: Any) -> bool:
-        updated: bool = super()._do_update(base_qs.filter(version=self.version - 1), *args)
+        key = {name: self.loaded_value(name) for name in self.key_fields}
+        expecting = base_qs.filter(version=self.version - 1, **key)
+        # See `ExpectingQuerySet`: what was loaded is taken for granted.
+        expecting.query.expects_row = True
+        updated: bool = super()._do_update(expecting, *args)
         if not updated:
             raise StaleVersionError(self)
         return updated

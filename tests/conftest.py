@@ -1,5 +1,6 @@
 """What all tests share. Nothing here or below leaves this machine."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -7,15 +8,62 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.conf import settings
+from django.db import connection, connections
 
 from executions.agent import AgentClient, FixedToken
 from executions.demo_agent import DemoAgent
 from executions.scheduler import LocalSchedulerProcess
+from moca.dynamodb.local import DynamoDBLocal, UnavailableError
 from triggers.models import Trigger
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 10) -> Any:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=["sqlite", "dynamodb", "moto"],
+        default="sqlite",
+        help="dynamodb: DynamoDB Local, as a process; moto: its imitation in this process",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if settings.TEST_DATABASE == "moto":
+        from moto import mock_aws
+
+        mocked = mock_aws()
+        mocked.start()
+        config.add_cleanup(mocked.stop)
+    if settings.TEST_DATABASE == "dynamodb" and not hasattr(config, "workerinput"):
+        local = DynamoDBLocal()
+        try:
+            local.__enter__()
+        except UnavailableError as error:
+            pytest.exit(f"Nothing was tested. {error}", returncode=1 if os.environ.get("CI") else 0)
+        config.add_cleanup(local.__exit__)
+        os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = local.endpoint
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("django_suite") and settings.TEST_DATABASE != "dynamodb":
+            item.add_marker(pytest.mark.skip(reason="needs --database=dynamodb"))
+        if settings.TEST_DATABASE == "sqlite":
+            continue
+        if item.get_closest_marker("sqlite"):
+            item.add_marker(pytest.mark.skip(reason="about SQLite itself"))
+        # Rolled back at their end, writes would never reach the table.
+        if "db" in getattr(item, "fixturenames", ()) or item.get_closest_marker("django_db"):
+            item.add_marker(pytest.mark.django_db(transaction=True), append=False)
+
+
+def database_url() -> str:
+    """The tests' database, for processes of their own."""
+    scheme = "sqlite:///" if connection.vendor == "sqlite" else "dynamodb://"
+    return f"{scheme}{connection.settings_dict['NAME']}"
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
     """Return what the condition gives as soon as that is true; fail after so many seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

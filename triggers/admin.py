@@ -1,21 +1,24 @@
 """The pages of triggers, but for what concerns their runs: `executions.admin` adds that."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from moca import audit
-from moca.admin import ModelAdmin, actor, operator_of
+from moca.admin import ModelAdmin, actor, list_of, operator_of, reason_of
 from moca.authentication.models import Role
+from moca.changelist import whole_id
 from moca.display import (
     NOTHING,
     badge,
@@ -26,7 +29,6 @@ from moca.display import (
     shortened,
     time_tag,
 )
-from moca.versioning import StaleVersionError
 from triggers.display import View
 from triggers.filters import AttentionFilter, LastResultFilter
 from triggers.forms import TriggerForm
@@ -37,6 +39,8 @@ from triggers.schedulers import SchedulerError
 RUNS_AHEAD = 5
 # A message travels in a cookie, so it names this many refusals at the most.
 NAMED_REFUSALS = 3
+# In the search box: the triggers of one user.
+OF_USER = re.compile(r'(?:^|\s)user:(?:"([^"]+)"|(\S+))')
 
 RESULT_KINDS = {RunStatus.RUNNING: "busy", RunStatus.COMPLETED: "good", RunStatus.FAILED: "bad"}
 
@@ -83,18 +87,42 @@ class TriggerAdmin(ModelAdmin):
     form = TriggerForm
     list_display = ["title", "state", "when", "next_run", "last_result", "agent"]
     list_filter = ["enabled", AttentionFilter, LastResultFilter, "type"]
-    search_fields = ["name", "description", "agent_id", "user_id", "id__exact"]
-    search_help_text = "Name, description, agent, user or whole id."
+    search_fields = ["name", "description", "agent_id", "user_id"]
+    search_help_text = (
+        "Name, description, agent or user; a whole id; user:ID for the triggers of one user, also "
+        "with other words."
+    )
+    narrower = (
+        "Too many triggers to look through: choose a type, or search for one user with user:ID."
+    )
     sortable_by = ()
-    actions: Sequence[Any] = ["enable", "disable"]
+    actions: Sequence[Any] = ["enable", "disable", "delete_selected"]
     save_as = True
-    # What may keep an action from being done to a trigger, with a message for the operator.
-    refusals: tuple[type[Exception], ...] = (StaleVersionError, SchedulerError, ValidationError)
+    refusals: tuple[type[Exception], ...] = (
+        *ModelAdmin.refusals,
+        SchedulerError,
+        ValidationError,
+    )
 
     class Media:
         js = ["moca/trigger_form.js"]
 
     # The list
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find a user's triggers and a whole id by key; look for other words in all rows."""
+        user = OF_USER.search(search_term)
+        if user:
+            queryset = queryset.filter(user_id=user[1] or user[2])
+            search_term = OF_USER.sub(" ", search_term, count=1)
+        key = whole_id(search_term)
+        if key and (user or Trigger.objects.filter(pk=key).exists()):
+            return queryset.filter(pk=key), False
+        if key and Trigger.objects.filter(user_id=key).exists():
+            return queryset.filter(user_id=key), False
+        return super().get_search_results(request, queryset, search_term)
 
     @admin.display(description="name")
     def title(self, trigger: Trigger) -> SafeString:
@@ -152,10 +180,13 @@ class TriggerAdmin(ModelAdmin):
 
     @admin.display(description="agent, user")
     def agent(self, trigger: Trigger) -> SafeString:
+        user = trigger.user_id
+        query = f'user:"{user}"' if " " in user else f"user:{user}"
         return format_html(
-            '{}<span class="fine">{}</span>',
+            '{}<a class="fine" href="{}">{}</a>',
             shortened(trigger.agent_id, 20),
-            shortened(trigger.user_id, 12),
+            list_of(Trigger, q=query),
+            shortened(user, 12),
         )
 
     def runs_url(self, trigger: Trigger) -> str:
@@ -169,7 +200,7 @@ class TriggerAdmin(ModelAdmin):
     # Actions
 
     @admin.action(permissions=["change"], description="Enable")
-    def enable(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
+    def enable(self, request: HttpRequest, triggers: Iterable[Trigger]) -> None:
         def enable(trigger: Trigger) -> bool:
             if trigger.enabled:
                 return False
@@ -178,10 +209,10 @@ class TriggerAdmin(ModelAdmin):
             audit.save(trigger, by=actor(request))
             return True
 
-        self.act_on_each(request, queryset, enable, "enabled")
+        self.act_on_each(request, triggers, enable, "enabled")
 
     @admin.action(permissions=["change"], description="Disable")
-    def disable(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
+    def disable(self, request: HttpRequest, triggers: Iterable[Trigger]) -> None:
         def disable(trigger: Trigger) -> bool:
             if not trigger.enabled:
                 return False
@@ -189,7 +220,30 @@ class TriggerAdmin(ModelAdmin):
             audit.save(trigger, by=actor(request))
             return True
 
-        self.act_on_each(request, queryset, disable, "disabled")
+        self.act_on_each(request, triggers, disable, "disabled")
+
+    @admin.action(permissions=["delete"], description="Delete")
+    def delete_selected(
+        self, request: HttpRequest, triggers: Sequence[Trigger]
+    ) -> HttpResponse | None:
+        def delete(trigger: Trigger) -> bool:
+            self.delete_model(request, trigger)
+            return True
+
+        if "post" in request.POST:
+            self.act_on_each(request, triggers, delete, "deleted")
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Delete triggers",
+            "triggers": triggers,
+            "opts": self.opts,
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            "media": self.media,
+        }
+        request.current_app = self.admin_site.name
+        template = "admin/triggers/trigger/delete_selected_confirmation.html"
+        return TemplateResponse(request, template, context)
 
     def act_on_each(
         self,
@@ -212,8 +266,7 @@ class TriggerAdmin(ModelAdmin):
             try:
                 counts[act(trigger)] += 1
             except self.refusals as error:
-                reason = "; ".join(getattr(error, "messages", [str(error)]))
-                refused.append(f"{excerpt(trigger.name, 60)}: {excerpt(reason, 200)}")
+                refused.append(f"{excerpt(trigger.name, 60)}: {excerpt(reason_of(error), 200)}")
         parts = [f"{counts[True]} {done}"] if counts[True] or not counts[False] else []
         parts += [f"{counts[False]} already {done}"] if counts[False] else []
         level = messages.WARNING if refused else messages.SUCCESS
@@ -268,27 +321,6 @@ class TriggerAdmin(ModelAdmin):
                 for run in view.next_runs(RUNS_AHEAD)
             ],
         }
-
-    # Deletion
-
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._unless_refused(request, super().delete_view, *args, **kwargs)
-
-    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._unless_refused(request, super().changelist_view, *args, **kwargs)
-
-    def delete_queryset(self, request: HttpRequest, queryset: Iterable[Any]) -> None:
-        with transaction.atomic():
-            super().delete_queryset(request, queryset)
-
-    def _unless_refused(
-        self, request: HttpRequest, view: Callable[..., Any], *args: Any, **kwargs: Any
-    ) -> Any:
-        try:
-            return view(request, *args, **kwargs)
-        except SchedulerError as error:
-            self.message_user(request, f"Nothing was deleted: {error}", messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
 
 
 def _linked(url: str, words: str) -> str:

@@ -182,6 +182,9 @@ class TriggerForm(VersionedForm):
         cleaned = super().clean()
         if self.refusal:
             self.add_error(None, self.refusal)
+        if self.instance._state.adding:
+            self.instance.user_id = self.cleaned_data.get("user_id") or self.owner
+            self.instance.check_quota()
         trigger = self.instance
         trigger.schedule_config = _changed(trigger.schedule_config, self._schedule_parts())
         trigger.event_config = _changed(trigger.event_config, self._entered(EVENT_FIELDS))

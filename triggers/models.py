@@ -1,7 +1,11 @@
 """Triggers: what to ask which agent, and when."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar, Self
+from functools import reduce
+from operator import or_
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -12,9 +16,11 @@ from django.core.validators import (
     MinValueValidator,
     RegexValidator,
 )
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
+from moca.conflicts import ExpectingQuerySet
+from moca.dynamodb.layout import Index, Layout
 from moca.ids import new_id
 from moca.versioning import VersionedModel
 from triggers import validation
@@ -44,7 +50,22 @@ class RunStatus(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
-class TriggerQuerySet(models.QuerySet["Trigger"]):
+def _note_malformed(row: dict[str, Any], names: list[str]) -> None:
+    """Have a row that another program wrote wrongly never fire, and say on it what is wrong."""
+    row["enabled"] = False
+    row["sync_state"] = SyncState.FAILED
+    row["sync_error"] = f"Another program wrote what cannot be read: {', '.join(names)}."
+
+
+class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
+    def named(self, keys: Iterable[tuple[str, str]]) -> Self:
+        """The triggers of these users and ids."""
+        ids = defaultdict(list)
+        for user_id, trigger_id in keys:
+            ids[user_id].append(trigger_id)
+        pairs = [models.Q(user_id=user_id, pk__in=own) for user_id, own in ids.items()]
+        return self.filter(reduce(or_, pairs)) if pairs else self.none()
+
     def of_user(self, user_id: str) -> Self:
         """The triggers that belong to a user."""
         return self.filter(user_id=user_id)
@@ -58,10 +79,40 @@ class TriggerQuerySet(models.QuerySet["Trigger"]):
         return self.filter(models.Q(name__icontains=text) | models.Q(description__icontains=text))
 
 
-class LocalScheduleQuerySet(models.QuerySet["LocalSchedule"]):
-    def upcoming(self) -> Self:
-        """The schedules that will fire, the longest waiting first."""
-        return self.filter(due_at__isnull=False).order_by("due_at")
+class LocalScheduleQuerySet(ExpectingQuerySet["LocalSchedule"]):
+    def upcoming(self, until: datetime) -> Self:
+        """The schedules that fire until a moment, the longest waiting first."""
+        return self.filter(due_at__lte=until).order_by("due_at")
+
+
+class TriggerCountQuerySet(ExpectingQuerySet["TriggerCount"]):
+    def take(self, user_id: str) -> None:
+        """Count a new trigger; ConflictError where the user may have no more of them.
+
+        Or where triggers went that were never counted, so that the count is below zero.
+        """
+        limit = settings.MAX_TRIGGERS_PER_USER
+        below = self.filter(pk=user_id, triggers__gte=0, triggers__lt=limit)
+        first = TriggerCount(user_id=user_id, triggers=1)
+        below.update_expected(
+            triggers=models.F("triggers") + 1, changes=models.F("changes") + 1, missing=first
+        )
+
+    def give_back(self, user_id: str) -> None:
+        """Count a trigger that goes."""
+        none = TriggerCount(user_id=user_id, triggers=-1)
+        row = self.filter(pk=user_id)
+        row.update_expected(
+            triggers=models.F("triggers") - 1, changes=models.F("changes") + 1, missing=none
+        )
+
+    def recount(self, noted: "TriggerCount") -> int:
+        """Count a user's triggers anew, since other programs make and delete some uncounted."""
+        triggers: int = Trigger.objects.filter(user_id=noted.user_id).count()
+        # Of those that come and go meanwhile none may be lost: whoever needs it counts again.
+        unchanged = self.filter(pk=noted.user_id, changes=noted.changes)
+        unchanged.update(triggers=triggers, changes=models.F("changes") + 1)
+        return triggers
 
 
 class Trigger(VersionedModel):
@@ -71,6 +122,8 @@ class Trigger(VersionedModel):
     `expression`, `timezone`, `startDate`, `endDate`, `flexibleTimeWindowMinutes`; and
     `eventSourceId`, `eventBusName`, `eventPattern`. The expression is kept as it was written.
     """
+
+    key_fields = ("user_id",)
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
     user_id = models.CharField("user", max_length=128, db_index=True)
@@ -154,7 +207,25 @@ class Trigger(VersionedModel):
     )
     sync_error = models.TextField(blank=True, editable=False)
 
-    objects: ClassVar[models.Manager["Trigger"]] = TriggerQuerySet.as_manager()
+    objects: ClassVar[Any] = TriggerQuerySet.as_manager()
+
+    dynamodb = Layout(
+        "TRIGGER#{user_id}",
+        "TRIGGER#{id}",
+        indexes=[
+            Index("GSI1", "TYPE#{type}", "USER#{user_id}#{id}", projects_all=True),
+            Index(
+                "GSI2",
+                "EVENTSOURCE#{event_config.eventSourceId}",
+                "USER#{user_id}#TRIGGER#{id}",
+                when={"type": TriggerType.EVENT},
+                projects_all=True,
+            ),
+            # On attributes that every trigger has, so that those of other programs are found too.
+            Index("TriggersByType", "{type}", "{id}", hash_key="type", range_key="id"),
+        ],
+        malformed=_note_malformed,
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -178,8 +249,6 @@ class Trigger(VersionedModel):
         errors = self._map_errors() if is_concerned or is_enabling else {}
         if errors:
             raise ValidationError(errors)
-        if self._state.adding:
-            self.check_quota()
 
     def _map_errors(self) -> dict[str, list[ValidationError]]:
         if self.type == TriggerType.SCHEDULE:
@@ -211,13 +280,35 @@ class Trigger(VersionedModel):
         }
 
     def check_quota(self) -> None:
-        """Raise ValidationError where the user has as many triggers as a user may have."""
+        """Raise ValidationError where the user has as many triggers as a user may have.
+
+        `save()` holds the quota by itself, with a ConflictError; this says why.
+        """
         limit = settings.MAX_TRIGGERS_PER_USER
-        if type(self)._default_manager.filter(user_id=self.user_id).count() >= limit:
+        count = TriggerCount.objects.filter(pk=self.user_id).first()
+        if count is None or 0 <= count.triggers < limit:
+            return
+        if TriggerCount.objects.recount(count) >= limit:
             raise ValidationError(
                 f"You have {limit} triggers, which is the most a user may have: delete one first.",
                 code="quota",
             )
+
+    def save(self, **options: Any) -> None:
+        """Save as `VersionedModel` does, and count the triggers of their users.
+
+        Raises:
+            ConflictError: the user may have no more triggers; `check_quota()` says so.
+        """
+        owner = None if self._state.adding else self.loaded_value("user_id")
+        if owner == self.user_id:
+            super().save(**options)
+            return
+        with transaction.atomic():
+            TriggerCount.objects.take(self.user_id)
+            if owner is not None:
+                TriggerCount.objects.give_back(owner)
+            super().save(**options)
 
     # Schedule
 
@@ -289,7 +380,7 @@ class Trigger(VersionedModel):
             due: when the last of them was due.
             runs: how many they were.
         """
-        type(self)._default_manager.filter(pk=self.pk).update(
+        type(self)._default_manager.filter(user_id=self.user_id, pk=self.pk).update(
             skipped_runs=models.F("skipped_runs") + runs,
             last_skipped_at=due,
             last_skip_reason=reason,
@@ -304,18 +395,44 @@ class LocalSchedule(models.Model):
     """
 
     trigger_id = models.CharField(primary_key=True, max_length=36)
+    user_id = models.CharField(max_length=128)
     # The parts of the trigger from which the times follow; a change of others leaves them alone.
     spec = models.JSONField(default=dict)
     next_run_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
 
-    objects: ClassVar[models.Manager["LocalSchedule"]] = LocalScheduleQuerySet.as_manager()
+    objects: ClassVar[Any] = LocalScheduleQuerySet.as_manager()
+
+    dynamodb = Layout(
+        "SCHEDULE#{trigger_id}",
+        "SCHEDULE",
+        indexes=[
+            Index("GSI3", "SCHEDULE", "{trigger_id}"),
+            Index("GSI4", "DUE", "{due_at}"),
+        ],
+    )
 
     class Meta:
         indexes = [models.Index(fields=["due_at"])]
 
     def __str__(self) -> str:
         return self.trigger_id
+
+
+class TriggerCount(models.Model):
+    """How many triggers a user has, so that a new one is not preceded by a count."""
+
+    user_id = models.CharField(primary_key=True, max_length=128)
+    triggers = models.IntegerField(default=0)
+    # Tells a count that has changed and changed back from one that has not.
+    changes = models.PositiveBigIntegerField(default=0)
+
+    objects: ClassVar[Any] = TriggerCountQuerySet.as_manager()
+
+    dynamodb = Layout("USER#{user_id}", "TRIGGERS")
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.triggers}"
 
 
 class IdempotencyKey(models.Model):
@@ -325,6 +442,10 @@ class IdempotencyKey(models.Model):
     trigger_id = models.CharField(max_length=36)
     request_hash = models.CharField(max_length=64)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
+
+    objects: ClassVar[Any] = ExpectingQuerySet.as_manager()
+
+    dynamodb = Layout("IDEMPOTENCY#{id}", "IDEMPOTENCY")
 
     class Meta:
         indexes = [models.Index(fields=["ttl"])]

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
-from triggers.models import Trigger, TriggerType
+from triggers.models import Trigger, TriggerCount, TriggerType
 from triggers.schedulers import get_scheduler
 
 
@@ -27,5 +27,6 @@ def follow_save(
 
 @receiver(post_delete, sender=Trigger)
 def follow_delete(instance: Trigger, **_: Any) -> None:
+    TriggerCount.objects.give_back(instance.user_id)
     if instance.type == TriggerType.SCHEDULE:
         get_scheduler().delete(instance.pk)

@@ -49,6 +49,7 @@ class ExecutionsView(APIView):
             ),
             token=query.get("nextToken"),
             bound_to=[self.user_id, "executions", trigger_id, status],
+            searched_by="status" if status else "",
         )
         if not executions and not is_there:
             raise NotFoundError("trigger")

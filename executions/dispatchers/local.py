@@ -6,4 +6,4 @@ from executions.models import QueuedRun, TriggerExecution
 
 class LocalDispatcher(Dispatcher):
     def dispatch(self, execution: TriggerExecution) -> None:
-        QueuedRun.objects.create(pk=execution.pk)
+        QueuedRun.objects.create(pk=execution.pk, trigger_id=execution.trigger_id)

@@ -44,6 +44,7 @@ def accept(
     until = now + QUEUE_LEASE
     occurrence = Occurrence(
         id=new_id(),
+        user_id=trigger.user_id,
         trigger_id=trigger.pk,
         source=source,
         event=events.restored(replayed.event_payload) if replayed else None,
@@ -52,21 +53,24 @@ def accept(
     execution = new_record(trigger, occurrence, occurrence.event_of(trigger, now), now, until)
     execution.attempt = 0
     with transaction.atomic():
-        if trigger.overlap_policy == OverlapPolicy.SKIP and not hold(
-            [trigger.pk], now, until=until
-        ):
+        if trigger.overlap_policy == OverlapPolicy.SKIP and not hold([trigger], now, until=until):
             raise TriggerBusyError
         execution.save(force_insert=True)
     return execution
 
 
 def resume(
-    execution_id: str, *, lease: timedelta = LEASE, claim: Callable[[], bool] | None = None
+    trigger_id: str,
+    execution_id: str,
+    *,
+    lease: timedelta = LEASE,
+    claim: Callable[[], bool] | None = None,
 ) -> Run | None:
     """Begin an accepted run; None where it has begun already or its trigger is gone.
 
     Args:
-        execution_id: the id that `accept()` gave.
+        trigger_id: the trigger that runs.
+        execution_id: the id of the record that `accept()` made.
         lease: how long the record vouches for the run from now on.
         claim: called first, in the same transaction; False means that another process has it.
     """
@@ -74,25 +78,24 @@ def resume(
     with transaction.atomic():
         if claim is not None and not claim():
             return None
-        execution = TriggerExecution.objects.filter(pk=execution_id).first()
+        record = TriggerExecution.objects.filter(trigger_id=trigger_id, pk=execution_id)
+        execution = record.first()
         if execution is None:
             return None
-        accepted = TriggerExecution.objects.filter(
-            pk=execution_id, status=RunStatus.RUNNING, attempt=0
-        )
+        accepted = record.filter(status=RunStatus.RUNNING, attempt=0)
         if not accepted.update(attempt=1, started_at=now, lease_until=now + lease):
             return None
         holder = execution.started_at
         execution.attempt, execution.started_at = 1, now
-        trigger = Trigger.objects.filter(pk=execution.trigger_id).first()
+        trigger = Trigger.objects.filter(user_id=execution.user_id, pk=trigger_id).first()
         if trigger is None:
             close(execution, RunStatus.FAILED, error="The trigger was deleted before the run.")
             return None
         if trigger.overlap_policy == OverlapPolicy.SKIP and not hold(
-            [trigger.pk], now, until=now + lease, holder=holder
+            [trigger], now, until=now + lease, holder=holder
         ):
             close(execution, RunStatus.FAILED, error="Another run of the trigger had begun.")
             return None
-    occurrence = Occurrence(execution.pk, trigger.pk, Source(execution.source))
+    occurrence = Occurrence(execution.pk, trigger.user_id, trigger.pk, Source(execution.source))
     event = events.restored(execution.event_payload) or occurrence.event_of(trigger, now)
     return Run(trigger, execution, event)

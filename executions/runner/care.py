@@ -19,19 +19,16 @@ HEARTBEAT = timedelta(seconds=15)
 def renew(runs: list[Run], *, lease: timedelta = LEASE) -> None:
     """Vouch for runs that are under way in this process for another while."""
     until = timezone.now() + lease
-    if not runs:
-        return
-    ids = [run.execution.pk for run in runs]
-    TriggerExecution.objects.filter(pk__in=ids).running().update(lease_until=until)
-    Trigger.objects.filter(
-        pk__in=[run.trigger.pk for run in runs],
-        running_since__in=[run.execution.started_at for run in runs],
-    ).update(running_until=until)
+    for run in runs:
+        run.record().update(lease_until=until)
+        held = Trigger.objects.filter(user_id=run.trigger.user_id, pk=run.trigger.pk)
+        held.filter(running_since=run.execution.started_at).update(running_until=until)
 
 
 def abandon(run: Run, reason: str) -> None:
     """Close a run that this process cannot finish, as failed; what it said so far is kept."""
-    execution = TriggerExecution.objects.filter(pk=run.execution.pk).first()
+    record = TriggerExecution.objects.filter(trigger_id=run.trigger.pk, pk=run.execution.pk)
+    execution = record.first()
     if execution is not None:
         execution.reached_agent = True
         close(execution, RunStatus.FAILED, error=reason)
@@ -47,7 +44,10 @@ def record_missed(trigger: Trigger, first: datetime, last: datetime, runs: str) 
         runs: how many they were, in words ("1 run", "more than 1,000 runs").
     """
     now = timezone.now()
-    occurrence = Occurrence.scheduled(trigger.pk, last)
+    occurrence = Occurrence.scheduled(trigger.user_id, trigger.pk, last)
+    record = TriggerExecution.objects.filter(trigger_id=trigger.pk, pk=occurrence.id)
+    if record.exists():
+        return
     execution = new_record(trigger, occurrence, occurrence.event_of(trigger, now), now, None)
     execution.status = RunStatus.FAILED
     execution.attempt = 0
@@ -57,5 +57,5 @@ def record_missed(trigger: Trigger, first: datetime, last: datetime, runs: str) 
         f"Missed: {runs} due from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, not started "
         "in time: no scheduler was running, or it was busy. Nothing was sent to the agent."
     )
-    TriggerExecution.objects.bulk_create([execution], ignore_conflicts=True)
+    execution.save(force_insert=True)
     logger.warning(execution.error, extra=log_ids(execution))

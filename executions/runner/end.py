@@ -1,19 +1,23 @@
 """The end of a run, and what follows from it for the trigger."""
 
 import logging
+import random
 import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
+from moca.conflicts import ConflictError
 from triggers.models import RunStatus, Trigger
 
 logger = logging.getLogger(__name__)
+
+# How often an end is written anew that others come before.
+TRIES = 8
 
 _ENDING = (
     "status",
@@ -57,10 +61,12 @@ def write(executions: Sequence[TriggerExecution]) -> int:
     Returns:
         How many were written. Records that were closed or taken over meanwhile stay as they are.
     """
-    with transaction.atomic():
-        written = [execution for execution in executions if _write(execution)]
-        for execution in written:
-            _note_result(execution)
+    try:
+        written = _write(executions, expected=True)
+    except ConflictError:
+        if len(executions) > 1:
+            return sum(write([execution]) for execution in executions)
+        written = _write_in_spite(executions)
     for execution in written:
         log = logger.info if execution.status == RunStatus.COMPLETED else logger.warning
         message = f"Run {execution.status} in {execution.duration_ms} ms. {execution.error}"
@@ -74,41 +80,86 @@ def close(execution: TriggerExecution, status: RunStatus, *, error: str = "") ->
     return write([execution])
 
 
-def _write(execution: TriggerExecution) -> bool:
-    record = TriggerExecution.objects.filter(
-        pk=execution.pk, status=RunStatus.RUNNING, attempt=execution.attempt
-    )
-    return bool(record.update(**{name: getattr(execution, name) for name in _ENDING}))
+def _write_in_spite(executions: Sequence[TriggerExecution]) -> list[TriggerExecution]:
+    """Write ends while others write the same rows, looking each time at what stands there."""
+    for _ in range(TRIES):
+        try:
+            return _write(executions, expected=False)
+        except ConflictError:
+            time.sleep(random.uniform(0, 0.05))  # noqa: S311  (jitter)
+    return _write(executions, expected=False)
 
 
-def _note_result(execution: TriggerExecution) -> None:
-    """Note the result on the trigger, and let its next run in."""
+def _write(executions: Sequence[TriggerExecution], *, expected: bool) -> list[TriggerExecution]:
+    """Write ends in one transaction; returns those that were still to be written.
+
+    Args:
+        executions: the records.
+        expected: that none was closed or taken over is taken for granted: ConflictError else.
+    """
+    with transaction.atomic():
+        keys = {(execution.user_id, execution.trigger_id) for execution in executions}
+        triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(keys)}
+        for _, trigger_id in keys:
+            # Deleted since, or given to another user, which is rare and costs more to find out.
+            if trigger_id not in triggers and (moved := _by_id(trigger_id)):
+                triggers[trigger_id] = moved
+        written = []
+        for execution in executions:
+            record = TriggerExecution.objects.filter(
+                trigger_id=execution.trigger_id,
+                pk=execution.pk,
+                status=RunStatus.RUNNING,
+                attempt=execution.attempt,
+            )
+            ending = {name: getattr(execution, name) for name in _ENDING}
+            if expected:
+                record.update_expected(**ending)
+            elif not record.update(**ending):
+                continue
+            written.append(execution)
+            if trigger := triggers.get(execution.trigger_id):
+                _note_result(trigger, execution)
+    return written
+
+
+def _by_id(trigger_id: str) -> Trigger | None:
+    found: Trigger | None = Trigger.objects.filter(pk=trigger_id).first()
+    return found
+
+
+def _note_result(trigger: Trigger, execution: TriggerExecution) -> None:
+    """Note the result on the trigger as it was just read, and let its next run in."""
     failed = execution.status == RunStatus.FAILED
     result: dict[str, Any] = {
         "last_executed_at": execution.started_at,
         "last_execution_id": execution.pk,
         "last_status": execution.status,
         "last_error": execution.error[:500],
-        "consecutive_failures": F("consecutive_failures") + 1 if failed else 0,
+        "consecutive_failures": trigger.consecutive_failures + 1 if failed else 0,
     }
-    trigger = Trigger.objects.filter(pk=execution.trigger_id)
-    held = trigger.filter(running_since=execution.started_at)
-    if not held.update(**result, running_since=None, running_until=None):
-        # It allows overlaps, and holds nothing that is to be released.
-        trigger.update(**result)
+    if trigger.running_since == execution.started_at:
+        result |= {"running_since": None, "running_until": None}
+    row = Trigger.objects.filter(
+        user_id=trigger.user_id,
+        pk=trigger.pk,
+        running_since=trigger.running_since,
+        consecutive_failures=trigger.consecutive_failures,
+    )
+    if not row.update(**result):
+        raise ConflictError("the trigger has changed meanwhile")
+    for name, value in result.items():
+        setattr(trigger, name, value)
     if failed:
-        _pause_after_failures(execution)
+        _pause_after_failures(trigger, execution)
 
 
-def _pause_after_failures(execution: TriggerExecution) -> None:
-    trigger = Trigger.objects.filter(pk=execution.trigger_id).first()
-    if trigger is None or not trigger.enabled or not trigger.pause_after_failures:
-        return
-    failures = trigger.consecutive_failures
-    if failures >= trigger.pause_after_failures:
+def _pause_after_failures(trigger: Trigger, execution: TriggerExecution) -> None:
+    failures, most = trigger.consecutive_failures, trigger.pause_after_failures
+    if trigger.enabled and most and failures >= most:
         times = "a run" if failures == 1 else f"{failures} runs in a row"
         trigger.disable(f"Paused after {times} had failed. The last one: {execution.error}")
-        trigger.save()
+        trigger.save(update_fields=["enabled", "paused_reason"])
         logger.warning("Trigger paused", extra=log_ids(execution))
 
 

@@ -19,6 +19,7 @@ from executions import events
 from executions.agent import new_session_id
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
 from executions.runner.end import log_ids
+from moca.conflicts import ConflictError
 from moca.ids import occurrence_id
 from triggers.models import OverlapPolicy, RunStatus, Trigger
 
@@ -38,11 +39,13 @@ class Occurrence:
 
     Attributes:
         id: the execution's id; the same for each delivery of the same occurrence.
+        user_id: whose trigger it is.
         due: when it was to happen; None for a run by hand.
         event: the EventBridge envelope that started it; None to make one.
     """
 
     id: str
+    user_id: str
     trigger_id: str
     source: Source
     due: datetime | None = None
@@ -50,9 +53,15 @@ class Occurrence:
     replay_of: str = ""
 
     @classmethod
-    def scheduled(cls, trigger_id: str, due: datetime) -> "Occurrence":
+    def scheduled(cls, user_id: str, trigger_id: str, due: datetime) -> "Occurrence":
         """The occurrence of a schedule at a time."""
-        return cls(occurrence_id(trigger_id, due), trigger_id, Source.SCHEDULE, due)
+        key = occurrence_id(trigger_id, due)
+        return cls(key, user_id, trigger_id, Source.SCHEDULE, due)
+
+    @property
+    def trigger_key(self) -> tuple[str, str]:
+        """The user and the id of its trigger."""
+        return self.user_id, self.trigger_id
 
     def event_of(self, trigger: Trigger, now: datetime) -> dict[str, Any]:
         """The event that is sent along, made where none came in."""
@@ -70,9 +79,13 @@ class Run:
 
     def record(self) -> TriggerExecutionQuerySet:
         """The run's record, as long as nobody else has closed or taken it."""
-        return TriggerExecution.objects.filter(
-            pk=self.execution.pk, status=RunStatus.RUNNING, attempt=self.execution.attempt
+        rows: TriggerExecutionQuerySet = TriggerExecution.objects.filter(
+            trigger_id=self.execution.trigger_id,
+            pk=self.execution.pk,
+            status=RunStatus.RUNNING,
+            attempt=self.execution.attempt,
         )
+        return rows
 
 
 Triggers = Mapping[str, Trigger]
@@ -92,36 +105,39 @@ def start(occurrence: Occurrence, *, lease: timedelta = LEASE) -> Run | None:
         end or busy, or the occurrence has been run before. A run that failed before it reached
         the agent is begun again.
     """
-    found = start_claimed([occurrence.trigger_id], lambda _: [occurrence], lease=lease)
+    found = start_claimed([occurrence.trigger_key], lambda _: [occurrence], lease=lease)
     return found[0] if found else None
 
 
 def start_claimed(
-    trigger_ids: Sequence[str], claim: Claim, *, lease: timedelta = LEASE
+    trigger_keys: Sequence[tuple[str, str]], claim: Claim, *, lease: timedelta = LEASE
 ) -> list[Run]:
     """Claim occurrences and put them on record as running, in one transaction.
 
     Args:
-        trigger_ids: the triggers that the occurrences belong to.
+        trigger_keys: users and ids of the triggers that the occurrences belong to.
         claim: picks the occurrences, and may write in the same transaction.
         lease: as for `start()`.
 
     Raises:
-        IntegrityError: one of several was run before; try them one by one.
+        IntegrityError, ConflictError: one of several was run before, or another process has
+            changed something; try them one by one.
     """
     try:
         with transaction.atomic():
-            return _start(trigger_ids, claim, lease, again=False)
-    except IntegrityError:
-        if len(trigger_ids) > 1:
+            return _start(trigger_keys, claim, lease, again=False)
+    except (IntegrityError, ConflictError):
+        if len(trigger_keys) > 1:
             raise
     with transaction.atomic():
-        return _start(trigger_ids, claim, lease, again=True)
+        return _start(trigger_keys, claim, lease, again=True)
 
 
-def _start(trigger_ids: Sequence[str], claim: Claim, lease: timedelta, *, again: bool) -> list[Run]:
+def _start(
+    trigger_keys: Sequence[tuple[str, str]], claim: Claim, lease: timedelta, *, again: bool
+) -> list[Run]:
     now = timezone.now()
-    triggers = Trigger.objects.in_bulk(list(trigger_ids))
+    triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(trigger_keys)}
     runs = []
     for occurrence in claim(triggers):
         trigger = triggers.get(occurrence.trigger_id)
@@ -156,7 +172,8 @@ def _note_refusal(
     trigger: Trigger | None, occurrence: Occurrence, reason: str, now: datetime
 ) -> None:
     ids = {"triggerId": occurrence.trigger_id, "executionId": occurrence.id}
-    if reason == BUSY and TriggerExecution.objects.filter(pk=occurrence.id).exists():
+    record = TriggerExecution.objects.filter(trigger_id=occurrence.trigger_id, pk=occurrence.id)
+    if reason == BUSY and record.exists():
         # The run that is going is that of this very occurrence, or came after it.
         logger.info("Not run again: the occurrence is on record", extra=ids)
         return
@@ -195,17 +212,20 @@ def new_record(
 
 
 def _take_over(execution: TriggerExecution) -> bool:
-    """Make the record of an attempt that never reached the agent that of the next one."""
-    earlier = TriggerExecution.objects.filter(
-        pk=execution.pk, status=RunStatus.FAILED, reached_agent=False
-    ).first()
+    """Make the record of an attempt that never reached the agent that of the next one.
+
+    Where there is none, it was something else that came in between: the first attempt begins.
+    """
+    record = TriggerExecution.objects.filter(trigger_id=execution.trigger_id, pk=execution.pk)
+    earlier = record.first()
     if earlier is None:
+        execution.save(force_insert=True)
+        return True
+    if earlier.status != RunStatus.FAILED or earlier.reached_agent:
         logger.info("Not run again: the occurrence is on record", extra=log_ids(execution))
         return False
     execution.attempt = earlier.attempt + 1
-    taken = TriggerExecution.objects.filter(
-        pk=earlier.pk, status=RunStatus.FAILED, attempt=earlier.attempt
-    ).update(
+    taken = record.filter(status=RunStatus.FAILED, attempt=earlier.attempt).update(
         status=RunStatus.RUNNING,
         attempt=execution.attempt,
         started_at=execution.started_at,
@@ -220,13 +240,13 @@ def _take_over(execution: TriggerExecution) -> bool:
 
 def _hold(runs: Sequence[Run], now: datetime) -> None:
     """Keep other runs out of triggers whose policy says so; `running_since` names the holder."""
-    ids = [run.trigger.pk for run in runs if run.trigger.overlap_policy == OverlapPolicy.SKIP]
-    if ids and not hold(ids, now, until=runs[0].execution.lease_until):
+    held = [run.trigger for run in runs if run.trigger.overlap_policy == OverlapPolicy.SKIP]
+    if held and not hold(held, now, until=runs[0].execution.lease_until):
         raise IntegrityError("another process has just begun a run of the trigger")
 
 
 def hold(
-    trigger_ids: Sequence[str],
+    triggers: Sequence[Trigger],
     since: datetime,
     *,
     until: datetime | None,
@@ -235,11 +255,12 @@ def hold(
     """Mark triggers as running, if no run is going in any of them.
 
     Args:
-        trigger_ids: the triggers.
+        triggers: the triggers.
         since: the start of the run, by which it is known as the holder.
         until: when the hold ends by itself.
         holder: the holder that gives way, where the run is known by an earlier start.
     """
     free = Q(running_until__isnull=True) | Q(running_until__lt=since) | Q(running_since=holder)
-    held = Trigger.objects.filter(free, pk__in=trigger_ids)
-    return held.update(running_since=since, running_until=until) == len(trigger_ids)
+    held = Trigger.objects.named((trigger.user_id, trigger.pk) for trigger in triggers)
+    marked = held.filter(free).update(running_since=since, running_until=until)
+    return bool(marked == len(triggers))

@@ -5,13 +5,13 @@ import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions as rest
 from rest_framework.response import Response
 
 from moca.api.errors import APIError, InvalidFieldsError, NotFoundError, details_of
-from moca.versioning import StaleVersionError
+from moca.conflicts import ConflictError
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def as_told(exception: Exception) -> APIError | None:
             return exception
         case ValidationError():
             return InvalidFieldsError(details_of(exception))
-        case StaleVersionError():
+        case ConflictError():
             return APIError(409, str(exception))
         case Http404():
             return NotFoundError("address")
@@ -44,6 +44,8 @@ def as_told(exception: Exception) -> APIError | None:
             logger.error("The database failed", exc_info=exception)
             message = "The database is busy or away: try again in a moment."
             return APIError(503, message, headers={"Retry-After": "1"})
+        case DataError():
+            return APIError(400, f"This cannot be stored: {exception}")
         case PermissionDenied() | rest.APIException():
             return _of_framework(exception)
     return None

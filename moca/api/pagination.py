@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from django.core import signing
+from django.db import NotSupportedError
 from django.db.models import Model, QuerySet
 
 from moca.api.errors import InvalidParameterError
@@ -13,7 +14,12 @@ Row = TypeVar("Row", bound=Model)
 
 
 def page(
-    rows: QuerySet[Row], *, limit: int, token: str | None, bound_to: Sequence[Any]
+    rows: QuerySet[Row],
+    *,
+    limit: int,
+    token: str | None,
+    bound_to: Sequence[Any],
+    searched_by: str = "",
 ) -> tuple[list[Row], dict[str, str]]:
     """One page, in one query.
 
@@ -22,17 +28,25 @@ def page(
         limit: how many a page has at the most.
         token: the nextToken of the page before; None or empty for the first page.
         bound_to: what a token is good for: the user, the route and the filters.
+        searched_by: the parameter for which rows are looked through that no index tells apart.
 
     Returns:
         The rows, and `{"nextToken": ...}` where more follow.
 
     Raises:
-        InvalidParameterError: the token was made for something else, or by somebody else.
+        InvalidParameterError: the token was made for something else, or by somebody else; or a
+            search has to look through more rows than the database lets it.
     """
     salt = f"moca.api.pagination {json.dumps(bound_to)}"
     if token:
         rows = rows.filter(pk__lt=_read(token, salt))
-    found = list(rows.order_by("-pk")[: limit + 1])
+    try:
+        found = list(rows.order_by("-pk")[: limit + 1])
+    except NotSupportedError as error:
+        if not searched_by:
+            raise
+        message = "There are too many rows to look through for this: ask without it."
+        raise InvalidParameterError(searched_by, message) from error
     if len(found) <= limit:
         return found, {}
     del found[limit:]

@@ -9,12 +9,14 @@ from django.contrib.auth.forms import SetPasswordMixin, UsernameField
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import password_validators_help_texts
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from moca.admin import ModelAdmin, operator_of
 from moca.authentication.models import AuditEntry, Operator, Role
+from moca.changelist import whole_id
 from moca.display import NOTHING, badge, short_time_tag, time_tag
 from moca.forms import VersionedForm
 
@@ -113,12 +115,6 @@ class OperatorAdmin(ModelAdmin):
             return "Never"
         return short_time_tag(operator.last_login, timezone.now())
 
-    def get_actions(self, request: HttpRequest) -> Any:
-        # One by one, so that each deletion passes the check below.
-        actions = super().get_actions(request)
-        actions.pop("delete_selected", None)
-        return actions
-
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if not super().has_delete_permission(request, obj):
             return False
@@ -130,14 +126,28 @@ class OperatorAdmin(ModelAdmin):
             # A new password ends the operator's other sessions, not this one.
             update_session_auth_hash(request, obj)
 
+    def take_back(self, request: HttpRequest) -> None:
+        super().take_back(request)
+        update_session_auth_hash(request, operator_of(request))
+
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ModelAdmin):
     list_display = ["time", "actor", "action", "what", "changed"]
     list_display_links = None
     list_filter = ["action"]
-    search_fields = ["actor", "object_name", "object_id__exact"]
+    search_fields = ["actor", "object_name"]
+    search_help_text = "Who did it, or the name or the whole id of what was changed."
+    narrower = "Too many changes to look through: search for those of one object by its id."
     sortable_by = ()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        key = whole_id(search_term)
+        if key:
+            return queryset.filter(object_id=key), False
+        return super().get_search_results(request, queryset, search_term)
 
     @admin.display(description="when")
     def time(self, entry: AuditEntry) -> str:

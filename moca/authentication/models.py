@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from moca.dynamodb.layout import Index, Layout
 from moca.ids import new_id
 from moca.versioning import VersionedModel
 
@@ -63,6 +64,8 @@ class Operator(VersionedModel, AbstractBaseUser):
     session_key = models.CharField(max_length=36, default=new_id, editable=False)
 
     objects: ClassVar[OperatorManager] = OperatorManager()
+
+    dynamodb = Layout("OPERATOR", "{id}")
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
@@ -126,6 +129,8 @@ class AuditEntry(models.Model):
     object_id = models.CharField(max_length=36)
     object_name = models.CharField(max_length=200)
     changes = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
+
+    dynamodb = Layout("AUDIT#{object_id}", "{id}", indexes=[Index("GSI3", "AUDIT", "{id}")])
 
     class Meta:
         ordering = ["-id"]

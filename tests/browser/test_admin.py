@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from moca.authentication.models import Role
 from tests.conftest import wait_for
+from triggers.models import Trigger
 
 pytestmark = pytest.mark.browser
 
@@ -35,6 +36,23 @@ def test_trigger_is_created_and_run(sign_in: SignIn, scheduler: Callable) -> Non
     page.goto("/admin/executions/triggerexecution/")
     page.locator("#result_list tbody th a").click()
     expect(page.get_by_text("You asked me: Count the sheep.")).to_be_visible()
+
+
+def test_actions_are_within_reach_on_a_telephone(sign_in: SignIn) -> None:
+    page = sign_in(Role.EDITOR)
+    fill_in(page, "rate(1 hour)")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("input.action-select").check()
+    page.get_by_label("Action:").select_option("disable")
+    page.get_by_role("button", name="Go").click()
+    expect(page.get_by_text("1 disabled.")).to_be_visible()
+
+
+def test_pages_lead_on(sign_in: SignIn) -> None:
+    Trigger.objects.bulk_create(Trigger(name=f"T{number}", user_id="ann") for number in range(51))
+    page = sign_in(Role.VIEWER)
+    page.get_by_role("link", name="Older").click()
+    expect(page.get_by_text("1 trigger on this page")).to_be_visible()
 
 
 def test_wrong_expression_is_corrected(sign_in: SignIn) -> None:

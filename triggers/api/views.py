@@ -37,6 +37,7 @@ class TriggersView(APIView):
             limit=parameters.whole_number(query, "limit", default=MAX_PAGE, least=1, most=MAX_PAGE),
             token=query.get("nextToken"),
             bound_to=[self.user_id, "triggers", filters],
+            searched_by="search" if filters["search"] else "",
         )
         now = timezone.now()
         return Response(

@@ -15,6 +15,7 @@ from django.utils.http import parse_etags
 
 from moca import audit
 from moca.api.errors import APIError, InvalidParameterError, NotFoundError
+from moca.conflicts import ConflictError
 from moca.versioning import StaleVersionError
 from triggers.api.body import fill
 from triggers.models import IdempotencyKey, Trigger
@@ -42,22 +43,29 @@ def create(user_id: str, body: dict[str, Any], key: str = "") -> Trigger:
         body: the JSON object of the request.
         key: the request's Idempotency-Key; empty for none.
     """
-    if not key:
-        return _create(user_id, body)
     if len(key) > MAX_KEY:
         raise InvalidParameterError("Idempotency-Key", f"Give at most {MAX_KEY} characters.")
     for _ in range(TRIES):
-        now = timezone.now()
-        claim = _claim(user_id, body, key, now)
-        earlier = IdempotencyKey.objects.filter(pk=claim.pk).first()
-        if earlier is not None and earlier.ttl > now.timestamp():
-            return _made_before(user_id, earlier, claim.request_hash)
         try:
-            return _create(user_id, body, claim, expired=earlier)
+            return _create_once(user_id, body, key)
         except IntegrityError:
             # Another request with the same key was faster: look at what it made.
             continue
-    raise APIError(409, "Requests with this Idempotency-Key are under way: try again.")
+        except ConflictError:
+            Trigger(user_id=user_id).check_quota()
+            _pause()
+    raise APIError(409, "Requests like this are under way: try again in a moment.")
+
+
+def _create_once(user_id: str, body: dict[str, Any], key: str) -> Trigger:
+    if not key:
+        return _create(user_id, body)
+    now = timezone.now()
+    claim = _claim(user_id, body, key, now)
+    earlier = IdempotencyKey.objects.filter(pk=claim.pk).first()
+    if earlier is not None and earlier.ttl > now.timestamp():
+        return _made_before(user_id, earlier, claim.request_hash)
+    return _create(user_id, body, claim, expired=earlier)
 
 
 def _claim(user_id: str, body: dict[str, Any], key: str, now: datetime) -> IdempotencyKey:
@@ -93,22 +101,22 @@ def _create(
         if claim is not None:
             claim.trigger_id = trigger.pk
             _keep(claim, expired)
-        # Again, now that no other request can come in between.
-        trigger.check_quota()
         audit.save(trigger, by=user_id)
     return trigger
 
 
 def _keep(claim: IdempotencyKey, expired: IdempotencyKey | None) -> None:
-    """Write the claim, in the place of an expired one; IntegrityError where another was faster."""
+    """Write the claim, in the place of an expired one.
+
+    Raises:
+        IntegrityError, ConflictError: another request with the key was faster.
+    """
     if expired is None:
         claim.save(force_insert=True)
         return
-    replaced = IdempotencyKey.objects.filter(pk=expired.pk, ttl=expired.ttl).update(
+    IdempotencyKey.objects.filter(pk=expired.pk, ttl=expired.ttl).update_expected(
         trigger_id=claim.trigger_id, request_hash=claim.request_hash, ttl=claim.ttl
     )
-    if not replaced:
-        raise IntegrityError("the key was taken again")
 
 
 def change(
@@ -123,27 +131,34 @@ def change(
         if_match: the If-Match header; where it is given, another's write is an error.
     """
     for _ in range(TRIES):
-        trigger = find(user_id, trigger_id)
-        _check_version(trigger, if_match)
-        apply(trigger)
         try:
-            with _scheduler_errors():
+            with _scheduler_errors(), transaction.atomic():
+                trigger = find(user_id, trigger_id)
+                _check_version(trigger, if_match)
+                apply(trigger)
                 audit.save(trigger, by=user_id)
-        except StaleVersionError:
-            time.sleep(random.uniform(0, 0.02))  # noqa: S311  (jitter)
-            continue
-        return trigger
+        except ConflictError:
+            _pause()
+        else:
+            return trigger
     raise APIError(409, "Others keep changing this trigger: try again in a moment.")
 
 
 def delete(user_id: str, trigger_id: str) -> None:
     """Delete a trigger and its schedule; its executions stay."""
-    trigger = find(user_id, trigger_id)
-    try:
-        with _scheduler_errors():
-            audit.delete(trigger, by=user_id)
-    except StaleVersionError as error:
-        raise NotFoundError("trigger") from error
+    for _ in range(TRIES):
+        try:
+            with _scheduler_errors(), transaction.atomic():
+                audit.delete(find(user_id, trigger_id), by=user_id)
+        except ConflictError:
+            _pause()
+        else:
+            return
+    raise APIError(409, "Others keep changing this trigger: try again in a moment.")
+
+
+def _pause() -> None:
+    time.sleep(random.uniform(0, 0.02))  # noqa: S311  (jitter)
 
 
 def _check_version(trigger: Trigger, if_match: str) -> None:

@@ -15,37 +15,32 @@ LATE = timedelta(minutes=2)
 
 
 class LocalScheduler(Scheduler):
-    projected_fields = frozenset({"type", "enabled", "schedule_config"})
+    projected_fields = frozenset({"type", "enabled", "schedule_config", "user_id"})
 
     def create(self, trigger: Trigger) -> None:
         next_run_at = _next_run(trigger, timezone.now())
-        LocalSchedule.objects.create(
-            trigger_id=trigger.pk,
-            spec=_spec(trigger),
-            next_run_at=next_run_at,
-            due_at=due_at(trigger, next_run_at),
+        times: dict[str, Any] = {
+            "user_id": trigger.user_id,
+            "spec": _spec(trigger),
+            "next_run_at": next_run_at,
+            "due_at": due_at(trigger, next_run_at),
+        }
+        # Whatever is there is replaced: the schedule follows from the trigger alone.
+        LocalSchedule.objects.filter(pk=trigger.pk).update_expected(
+            missing=LocalSchedule(trigger_id=trigger.pk, **times), **times
         )
 
-    def update(self, trigger: Trigger) -> None:
-        row = LocalSchedule.objects.filter(pk=trigger.pk).first()
-        if row is None:
-            self.create(trigger)
-        elif row.spec != _spec(trigger) or (trigger.enabled and row.next_run_at is None):
-            next_run_at = _next_run(trigger, timezone.now())
-            LocalSchedule.objects.filter(pk=trigger.pk).update(
-                spec=_spec(trigger), next_run_at=next_run_at, due_at=due_at(trigger, next_run_at)
-            )
+    update = create
 
     def delete(self, trigger_id: str) -> None:
-        LocalSchedule.objects.filter(pk=trigger_id).delete()
+        LocalSchedule.objects.filter(pk=trigger_id).discard()
 
     def get(self, trigger_id: str) -> ScheduleEntry | None:
         row = LocalSchedule.objects.filter(pk=trigger_id).first()
         return _entry(row) if row else None
 
     def check(self) -> None:
-        first = LocalSchedule.objects.upcoming().first()
-        if first and first.due_at and first.due_at < timezone.now() - LATE:
+        if LocalSchedule.objects.upcoming(timezone.now() - LATE).exists():
             raise SchedulerError(
                 "What is due is not fired: check that a scheduler process is running."
             )

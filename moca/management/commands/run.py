@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 from django.conf import settings
@@ -15,8 +16,10 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from moca.authentication.models import Operator
+from moca.dynamodb.local import DynamoDBLocal, UnavailableError
 
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+Part = subprocess.Popen[Any]
 # What a part gets to end by itself: the runs' own grace, and some to write it down.
 LAST_SECONDS = 10
 
@@ -37,13 +40,17 @@ class Command(BaseCommand):
         _require_free(host, port, "PORT=8001 make run")
         if settings.USES_DEMO_AGENT:
             _require_free("127.0.0.1", settings.DEMO_AGENT_PORT, "DEMO_AGENT_PORT=8082 make run")
+        with _database() as database:
+            self._run(host, port, database)
+
+    def _run(self, host: str, port: int, database: dict[str, Part]) -> None:
         call_command("migrate", verbosity=0)
         self._first_start(host, port)
         # Ended in this order.
         parts = {"scheduler": [*MANAGE, "runscheduler"], "web": _web(host, port)}
         if settings.USES_DEMO_AGENT:
             parts["agent"] = [*MANAGE, "demo_agent", f"--port={settings.DEMO_AGENT_PORT}"]
-        failed = _supervise(parts, self.stdout)
+        failed = _supervise(parts, database, self.stdout)
         if failed:
             raise CommandError(f"{failed} ended by itself; its last lines above say why.")
 
@@ -53,7 +60,29 @@ class Command(BaseCommand):
             call_command("create_operator", "operator", password=password, stdout=self.stdout)
             call_command("create_samples", "operator", stdout=self.stdout)
         self.stdout.write(f"Open http://{host}:{port} and sign in as operator. Ctrl-C ends it all.")
-        self.stdout.write("Lost the password? .venv/bin/python manage.py changepassword operator")
+        database = f"DATABASE_URL={settings.DATABASE_URL} " if settings.USES_DYNAMODB_LOCAL else ""
+        self.stdout.write(
+            f"Lost the password? {database}.venv/bin/python manage.py changepassword operator"
+        )
+
+
+@contextmanager
+def _database() -> Iterator[dict[str, Part]]:
+    """The database as a part, where it is one: it begins before the others and ends after them."""
+    if not settings.USES_DYNAMODB_LOCAL:
+        yield {}
+        return
+    port = settings.DYNAMODB_LOCAL_PORT
+    _require_free("127.0.0.1", port, "DYNAMODB_LOCAL_PORT=8091 make run DATABASE=dynamodb")
+    try:
+        with DynamoDBLocal(port, settings.DATA_DIR / "dynamodb") as local:
+            try:
+                yield {"dynamodb": local.process}
+            finally:
+                if local.process.poll() is not None:
+                    sys.stderr.write(local.output())
+    except UnavailableError as error:
+        raise CommandError(str(error)) from error
 
 
 def _require_free(host: str, port: int, example: str) -> None:
@@ -82,13 +111,20 @@ def _web(host: str, port: int) -> list[str]:
     ]
 
 
-def _supervise(commands: dict[str, list[str]], out: Any) -> str:
-    """Run the commands until a signal or until one ends; returns the name of one that failed."""
+def _supervise(commands: dict[str, list[str]], running: dict[str, Part], out: Any) -> str:
+    """Run the commands until a signal or until a part ends; returns the name of one that failed.
+
+    Args:
+        commands: by the names of their parts, to be ended in this order.
+        running: parts that somebody else has begun and will end.
+        out: where the commands' output goes.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     width = max(map(len, commands))
     parts = {name: _spawn(command) for name, command in commands.items()}
+    watched = {**parts, **running}
     readers = [
         threading.Thread(target=_relay, args=(part.stdout, f"{name:{width}} | ", out), daemon=True)
         for name, part in parts.items()
@@ -97,7 +133,7 @@ def _supervise(commands: dict[str, list[str]], out: Any) -> str:
         reader.start()
     failed = ""
     while not stop.wait(0.2) and not failed:
-        failed = next((name for name, part in parts.items() if part.poll() is not None), "")
+        failed = next((name for name, part in watched.items() if part.poll() is not None), "")
     out.write("Ending; runs under way are finished first. Ctrl-C again to end at once.")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _kill(parts.values()))

@@ -1,13 +1,17 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
+from django.db import connection
 from django.test import Client
 
 from executions.models import TriggerExecution
 from moca.authentication.models import Operator, Role
+from moca.conflicts import ConflictError
 from moca.ids import uuid7
 from triggers.forms import TriggerForm
 from triggers.models import RunStatus, Trigger
@@ -61,6 +65,31 @@ def make_execution(db: None) -> Callable[..., TriggerExecution]:
         return TriggerExecution.objects.create(**{**values, **fields})
 
     return make
+
+
+def address(execution: TriggerExecution) -> str:
+    """Where the pages of an execution are, without what follows."""
+    return f"{EXECUTIONS}{quote(f'{execution.trigger_id}:{execution.pk}')}"
+
+
+@contextmanager
+def overtaken(statement: str, key: str, times: int = 1000) -> Iterator[None]:
+    """Have SQLite refuse a write, as where somebody else changed the row meanwhile.
+
+    Args:
+        statement: how the write begins.
+        key: a value in it.
+        times: how often the write is refused; after that, it is done.
+    """
+    left = count(times, -1)
+
+    def refuse(execute: Any, sql: str, params: Any, *args: Any) -> Any:
+        if sql.startswith(statement) and key in (params or ()) and next(left) > 0:
+            raise ConflictError("TransactionCanceledException")
+        return execute(sql, params, *args)
+
+    with connection.execute_wrapper(refuse):
+        yield
 
 
 def form_data(trigger: Trigger | None = None, **changes: Any) -> dict[str, Any]:

@@ -3,13 +3,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from executions.models import TriggerExecution
-from tests.integration.admin.conftest import EXECUTIONS
+from tests.integration.admin.conftest import EXECUTIONS, address
 from triggers.models import Trigger
 
 Make = Callable[..., Trigger]
@@ -23,7 +24,7 @@ def listed(client: Client, query: str = "") -> list[str]:
 
 
 def page(client: Client, execution: TriggerExecution) -> str:
-    return client.get(f"{EXECUTIONS}{execution.pk}/change/").content.decode()
+    return client.get(f"{address(execution)}/change/").content.decode()
 
 
 class TestList:
@@ -89,12 +90,26 @@ class TestList:
         wanted = make_execution(trigger)
         assert listed(viewer, f"?q={trigger.pk}") == [wanted.pk]
 
-    def test_finds_by_its_own_id(
+    def test_leads_to_the_page_of_a_run(
         self, viewer: Client, make_trigger: Make, make_execution: MakeExecution
     ) -> None:
-        trigger = make_trigger()
-        wanted, _ = make_execution(trigger), make_execution(trigger)
-        assert listed(viewer, f"?q={wanted.pk}") == [wanted.pk]
+        run = make_execution(make_trigger())
+        assert f'href="{address(run)}/change/' in viewer.get(EXECUTIONS).content.decode()
+
+    def test_names_the_triggers_of_many_users(
+        self, viewer: Client, make_trigger: Make, make_execution: MakeExecution
+    ) -> None:
+        for number in range(40):
+            make_execution(make_trigger(name=f"Of {number}", user_id=f"user-{number}"))
+        shown = viewer.get(EXECUTIONS).content.decode()
+        assert [n for n in range(40) if f">Of {n}</a>" not in shown] == []
+
+    @pytest.mark.parametrize("user", ["", "one-who-gave-it-away"])
+    def test_names_the_trigger_of_a_run_on_which_its_user_is_not_noted(
+        self, viewer: Client, make_trigger: Make, make_execution: MakeExecution, user: str
+    ) -> None:
+        make_execution(make_trigger(name="Morning"), user_id=user)
+        assert ">Morning</a>" in viewer.get(EXECUTIONS).content.decode()
 
     def test_costs_as_many_queries_with_many_runs_as_with_one(
         self, viewer: Client, make_trigger: Make, make_execution: MakeExecution
@@ -185,19 +200,33 @@ class TestPage:
         Trigger.objects.all().delete()
         assert "Run of a deleted trigger" in page(viewer, run)
 
+    @pytest.mark.parametrize("user", ["", "one-who-gave-it-away"])
+    def test_of_a_run_on_which_its_user_is_not_noted_names_the_trigger(
+        self, viewer: Client, make_trigger: Make, make_execution: MakeExecution, user: str
+    ) -> None:
+        run = make_execution(make_trigger(name="Morning"), user_id=user)
+        assert "Run of Morning" in page(viewer, run)
+
+    @pytest.mark.parametrize("key", ["{run}", "{trigger}:", ":{run}", "{trigger}:{trigger}", "x:y"])
+    def test_of_an_incomplete_key_is_not_found(
+        self, viewer: Client, make_trigger: Make, make_execution: MakeExecution, key: str
+    ) -> None:
+        run = make_execution(make_trigger())
+        key = key.format(run=run.pk, trigger=run.trigger_id)
+        shown = viewer.get(f"{EXECUTIONS}{quote(key)}/change/", follow=True)
+        assert "Perhaps it was deleted?" in shown.content.decode()
+
     @pytest.mark.parametrize("view", ["change", "delete"])
     def test_changes_nothing(
         self, administrator: Client, make_trigger: Make, make_execution: MakeExecution, view: str
     ) -> None:
         run = make_execution(make_trigger())
-        assert (
-            administrator.post(f"{EXECUTIONS}{run.pk}/{view}/", {"post": "yes"}).status_code == 403
-        )
+        assert administrator.post(f"{address(run)}/{view}/", {"post": "yes"}).status_code == 403
 
 
 class TestReplay:
     def replay(self, client: Client, run: TriggerExecution, **options: Any) -> Any:
-        return client.post(f"{EXECUTIONS}{run.pk}/replay/", **options)
+        return client.post(f"{address(run)}/replay/", **options)
 
     def test_sends_the_event_again(
         self, editor: Client, make_trigger: Make, make_execution: MakeExecution
@@ -213,7 +242,7 @@ class TestReplay:
         run = make_execution(make_trigger())
         response = self.replay(editor, run)
         again = TriggerExecution.objects.get(replay_of=run.pk)
-        assert response["Location"] == f"{EXECUTIONS}{again.pk}/change/"
+        assert response["Location"] == f"{address(again)}/change/"
 
     def test_of_a_busy_trigger_says_so(
         self, editor: Client, make_trigger: Make, make_execution: MakeExecution

@@ -3,9 +3,11 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 from django.core.cache import cache
+from django.db import IntegrityError, connection
 from django.test import Client
 
 from moca.authentication.models import AuditEntry, Operator, Role
+from moca.conflicts import ConflictError
 from tests.integration.admin.conftest import OPERATORS, errors_of
 
 AUDIT = "/admin/authentication/auditentry/"
@@ -46,6 +48,20 @@ class TestAdding:
     def test_with_a_password_lets_them_sign_in(self, administrator: Client) -> None:
         add(administrator, password1=PASSWORD, password2=PASSWORD)
         assert Operator.objects.get(username="ned").check_password(PASSWORD)
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.sqlite
+    def test_under_a_name_taken_at_the_same_moment_says_so(
+        self, administrator: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def taken() -> None:
+            monkeypatch.undo()
+            connection.rollback()
+            Operator.objects.bulk_create([Operator(username="ned")])
+            raise IntegrityError("TransactionCanceledException")
+
+        monkeypatch.setattr(connection, "commit", taken)
+        assert "username" in errors_of(add(administrator))
 
     def test_without_one_leaves_cognito(self, administrator: Client) -> None:
         add(administrator)
@@ -96,6 +112,18 @@ class TestChanging:
         ned.save()
         assert "Somebody else changed" in errors_of(change(administrator, stale))["__all__"][0]
 
+    @pytest.mark.django_db(transaction=True)
+    def test_of_the_own_password_that_fails_at_its_end_keeps_the_session(
+        self, administrator: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse() -> None:
+            raise ConflictError("TransactionCanceledException")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(connection, "commit", refuse)
+            change(administrator, me(), password1=PASSWORD, password2=PASSWORD)
+        assert administrator.get(OPERATORS).status_code == 200
+
     @pytest.mark.parametrize("fields", [{"role": "editor"}, {"is_active": None}])
     def test_leaves_one_admin(self, administrator: Client, fields: Any) -> None:
         assert "last active admin" in errors_of(change(administrator, me(), **fields))["__all__"][0]
@@ -134,6 +162,24 @@ class TestAuditEntries:
         )
         page = administrator.get(AUDIT).content.decode()
         assert ("&lt;script&gt;alert(1)" in page, hostile in page) == (True, False)
+
+    @pytest.mark.parametrize(
+        ("search", "names"),
+        [("ann", ["a"]), ("0198c0de-0000-7000-8000-000000000002", ["b"]), ("zzz", [])],
+    )
+    def test_are_found_by_who_and_by_whole_id(
+        self, administrator: Client, search: str, names: list[str]
+    ) -> None:
+        for number, (actor, name) in enumerate([("ann", "a"), ("bob", "b")], 1):
+            AuditEntry.objects.create(
+                actor=actor,
+                action="updated",
+                object_type="triggers.trigger",
+                object_id=f"0198c0de-0000-7000-8000-{number:012}",
+                object_name=name,
+            )
+        found = administrator.get(AUDIT, {"q": search}).context["cl"].result_list
+        assert [entry.object_name for entry in found] == names
 
     def test_cannot_be_added(self, administrator: Client) -> None:
         assert administrator.get(f"{AUDIT}add/").status_code == 403

@@ -4,6 +4,7 @@ from django.db import connection
 from django.test import Client
 
 from moca.authentication.models import AuditEntry, Operator, Role
+from tests.integration.admin.conftest import overtaken
 
 PASSWORD = "correct horse battery"
 
@@ -64,6 +65,18 @@ def test_a_change_of_the_own_password_is_on_record_without_it(client: Client) ->
     new = {"new_password1": "another horse 9", "new_password2": "another horse 9"}
     client.post("/admin/password_change/", {"old_password": PASSWORD, **new})
     assert AuditEntry.objects.get().changes == {"password": ["(hidden)", "(hidden)"]}
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+def test_a_change_of_the_own_password_that_another_overtook_says_so(client: Client) -> None:
+    ann = Operator.objects.create_operator("ann", password=PASSWORD)
+    client.force_login(ann)
+    new = {"new_password1": "another horse 9", "new_password2": "another horse 9"}
+    data = {"old_password": PASSWORD, **new}
+    with overtaken("UPDATE", ann.pk):
+        shown = client.post("/admin/password_change/", data, follow=True)
+    assert "Nothing was saved: somebody else" in shown.content.decode()
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -2,10 +2,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from moca.authentication.models import AuditEntry, Operator
-from tests.integration.admin.conftest import TRIGGERS, errors_of, form_data
+from moca.conflicts import ConflictError
+from tests.integration.admin.conftest import TRIGGERS, errors_of, form_data, overtaken
 from triggers.models import LocalSchedule, Trigger
 from triggers.schedulers import SchedulerError
 from triggers.schedulers.local import LocalScheduler
@@ -25,7 +27,8 @@ def change(client: Client, trigger: Trigger, **fields: Any) -> Any:
 class TestAdding:
     def test_makes_a_trigger_and_its_schedule(self, editor: Client) -> None:
         add(editor, name="Hourly")
-        assert LocalSchedule.objects.get().pk == Trigger.objects.get(name="Hourly").pk
+        made = Trigger.objects.get(name="Hourly")
+        assert LocalSchedule.objects.filter(pk=made.pk).exists()
 
     def test_is_on_record(self, editor: Client) -> None:
         add(editor)
@@ -253,6 +256,40 @@ class TestConcurrency:
         editor.post(f"{TRIGGERS}{trigger.pk}/change/", data)
         trigger.refresh_from_db()
         assert trigger.prompt == "Mine."
+
+    @pytest.mark.sqlite
+    def test_a_save_that_another_overtook_is_done_again(
+        self, editor: Client, make_trigger: Make
+    ) -> None:
+        trigger = make_trigger()
+        with overtaken("UPDATE", trigger.pk, times=1):
+            editor.post(f"{TRIGGERS}{trigger.pk}/change/", form_data(trigger, prompt="Mine."))
+        trigger.refresh_from_db()
+        assert trigger.prompt == "Mine."
+
+    @pytest.mark.sqlite
+    def test_a_save_that_others_keep_overtaking_says_so(
+        self, editor: Client, make_trigger: Make
+    ) -> None:
+        trigger = make_trigger()
+        data = form_data(trigger, prompt="Mine.")
+        with overtaken("UPDATE", trigger.pk):
+            shown = editor.post(f"{TRIGGERS}{trigger.pk}/change/", data, follow=True)
+        assert "Nothing was saved: others are changing" in shown.content.decode()
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_save_that_fails_at_its_end_claims_no_success(
+        self, editor: Client, make_trigger: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse() -> None:
+            raise ConflictError("TransactionCanceledException")
+
+        trigger = make_trigger()
+        data = form_data(trigger, prompt="Mine.")
+        monkeypatch.setattr(connection, "commit", refuse)
+        shown = editor.post(f"{TRIGGERS}{trigger.pk}/change/", data, follow=True)
+        told = [message.level_tag for message in shown.context["messages"]]
+        assert told == ["error"]
 
     def test_what_the_runner_notes_makes_no_form_stale(
         self, editor: Client, make_trigger: Make

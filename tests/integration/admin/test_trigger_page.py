@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -8,7 +9,7 @@ from django.utils import timezone
 from executions.models import TriggerExecution
 from moca import audit
 from moca.authentication.models import AuditEntry
-from tests.integration.admin.conftest import EXECUTIONS, TRIGGERS
+from tests.integration.admin.conftest import TRIGGERS, address, overtaken
 from triggers.models import LocalSchedule, Trigger
 
 Make = Callable[..., Trigger]
@@ -43,7 +44,7 @@ def test_the_ten_latest_runs_are_linked(
     trigger = make_trigger()
     runs = [make_execution(trigger) for _ in range(11)]
     shown = page(viewer, trigger)
-    linked = [f'href="{EXECUTIONS}{run.pk}/change/"' in shown for run in runs]
+    linked = [f'href="{address(run)}/change/"' in shown for run in runs]
     assert linked == [False] + [True] * 10
 
 
@@ -100,7 +101,7 @@ class TestRunNow:
     def test_leads_to_the_run(self, editor: Client, make_trigger: Make) -> None:
         response = editor.post(f"{TRIGGERS}{make_trigger().pk}/run/")
         run = TriggerExecution.objects.get()
-        assert response["Location"] == f"{EXECUTIONS}{run.pk}/change/"
+        assert response["Location"] == f"{address(run)}/change/"
 
     def test_of_a_busy_trigger_says_so(self, editor: Client, make_trigger: Make) -> None:
         trigger = make_trigger()
@@ -134,8 +135,29 @@ class TestDeletion:
         assert (Trigger.objects.count(), TriggerExecution.objects.count()) == (0, 1)
 
     def test_removes_the_schedule(self, editor: Client, make_trigger: Make) -> None:
-        editor.post(f"{TRIGGERS}{make_trigger().pk}/delete/", {"post": "yes"})
-        assert not LocalSchedule.objects.exists()
+        trigger = make_trigger()
+        editor.post(f"{TRIGGERS}{trigger.pk}/delete/", {"post": "yes"})
+        assert not LocalSchedule.objects.filter(pk=trigger.pk).exists()
+
+    @pytest.mark.sqlite
+    def test_that_somebody_else_came_before_says_so(
+        self, editor: Client, make_trigger: Make
+    ) -> None:
+        trigger = make_trigger()
+        with overtaken("DELETE", trigger.pk):
+            shown = editor.post(
+                f"{TRIGGERS}{trigger.pk}/delete/", {"post": "yes"}, follow=True
+            ).content.decode()
+        assert "Nothing was deleted: somebody else changed" in shown
+
+    @pytest.mark.sqlite
+    def test_that_somebody_else_came_before_leaves_no_trace(
+        self, editor: Client, make_trigger: Make
+    ) -> None:
+        trigger = make_trigger()
+        with overtaken("DELETE", trigger.pk):
+            editor.post(f"{TRIGGERS}{trigger.pk}/delete/", {"post": "yes"})
+        assert (Trigger.objects.count(), AuditEntry.objects.count()) == (1, 0)
 
     def test_of_several_is_on_record_for_each(self, editor: Client, make_trigger: Make) -> None:
         chosen = [make_trigger(name=name).pk for name in "ab"]
@@ -146,7 +168,7 @@ class TestDeletion:
 
     def test_of_several_asks_first(self, editor: Client, make_trigger: Make) -> None:
         data = {"action": "delete_selected", "_selected_action": make_trigger().pk}
-        assert "Delete these trigger" in editor.post(TRIGGERS, data).content.decode()
+        assert "Delete this trigger?" in editor.post(TRIGGERS, data).content.decode()
 
     def test_is_refused_to_viewers(self, viewer: Client, make_trigger: Make) -> None:
         url = f"{TRIGGERS}{make_trigger().pk}/delete/"

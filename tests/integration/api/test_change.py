@@ -1,9 +1,12 @@
 """PUT, PATCH and DELETE /triggers/{id}, enable and disable."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from executions.models import TriggerExecution
 from moca.authentication.models import AuditEntry
@@ -155,7 +158,7 @@ class TestUpdate:
         self, alice: API, path: str, method: str, django_assert_max_num_queries: Any
     ) -> None:
         # The read, the write and its audit entry, and the savepoints of a test around them.
-        with django_assert_max_num_queries(7):
+        with django_assert_max_num_queries(11):
             alice(method, path, {"name": "Other"})
 
     def test_enabling_by_update_forgives_failures(self, alice: API, path: str, method: str) -> None:
@@ -203,31 +206,42 @@ class TestIfMatch:
         response = alice.patch(path, {"name": "Other"}, If_Match="1")
         assert (response.status_code, response.json()["error"]) == (400, "Invalid Parameter")
 
-    @pytest.mark.parametrize(("headers", "status"), [({}, 200), ({"If_Match": '"1"'}, 412)])
-    def test_write_in_between(
-        self,
-        alice: API,
-        path: str,
-        monkeypatch: pytest.MonkeyPatch,
-        headers: dict[str, str],
-        status: int,
-    ) -> None:
-        clean = Trigger.clean
 
-        def clean_slowly(trigger: Trigger) -> None:
-            monkeypatch.setattr(Trigger, "clean", clean)
-            alice.patch(path, {"description": "Other"})
-            clean(trigger)
+def at_once(make_requests: list[Callable[[], Any]]) -> list[int]:
+    """Make requests from threads of their own; returns their sorted status codes."""
 
-        monkeypatch.setattr(Trigger, "clean", clean_slowly)
-        assert alice.patch(path, {"name": "Other"}, **headers).status_code == status
+    def make(request: Callable[[], Any]) -> int:
+        try:
+            return int(request().status_code)
+        finally:
+            connections.close_all()
 
-    def test_both_writes_in_between_count(
-        self, alice: API, path: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        self.test_write_in_between(alice, path, monkeypatch, {}, 200)
-        trigger = Trigger.objects.get()
-        assert (trigger.name, trigger.description) == ("Other", "Other")
+    with ThreadPoolExecutor(len(make_requests)) as pool:
+        return sorted(pool.map(make, make_requests))
+
+
+class TestAtOnce:
+    """Writers of one trigger, in threads and connections of their own."""
+
+    @pytest.fixture
+    def path(self, transactional_db: None, alice: API) -> str:
+        return f"/triggers/{alice.create()['id']}"
+
+    def test_each_change_without_a_version_counts(self, alice: API, path: str) -> None:
+        tags = [f"t{n}" for n in range(4)]
+        fields: list[dict[str, Any]] = [{"name": "Other"}, {"description": "Other"}, {"tags": tags}]
+        at_once([partial(alice.patch, path, body) for body in fields])
+        made = alice.get(path).json()["trigger"]
+        assert (made["name"], made["description"], made["tags"]) == ("Other", "Other", tags)
+
+    def test_of_those_with_a_version_one_wins(self, alice: API, path: str) -> None:
+        requests = [
+            partial(alice.patch, path, {"name": f"Name {n}"}, If_Match='"1"') for n in range(4)
+        ]
+        assert at_once(requests) == [200, 412, 412, 412]
+
+    def test_one_of_several_deletions_wins(self, alice: API, path: str) -> None:
+        assert at_once([partial(alice, "DELETE", path) for _ in range(3)]) == [200, 404, 404]
 
 
 class TestDelete:

@@ -1,9 +1,10 @@
 """GET /triggers and GET /triggers/{id}."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from django.db import NotSupportedError
 from django.test.utils import CaptureQueriesContext
 
 from tests.integration.api.conftest import API, DAILY
@@ -86,7 +87,8 @@ def test_without_limit_up_to_a_thousand(
         Trigger(user_id="alice", name="n", agent_id="a", prompt="p", schedule_config=DAILY)
         for _ in range(1001)
     ]
-    Trigger.objects.bulk_create(rows)
+    for first in range(0, len(rows), 90):
+        Trigger.objects.bulk_create(rows[first : first + 90])
     answer = alice.get("/triggers").json()
     assert (answer["metadata"]["count"], "nextToken" in answer) == (1000, True)
 
@@ -204,3 +206,21 @@ class TestFilters:
         token = alice.get("/triggers?limit=1&type=schedule").json()["nextToken"]
         page = alice.get(f"/triggers?limit=1&type=schedule&nextToken={token}")
         assert names(page) == ["Schedule"]
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter"),
+    [("/triggers?search=x", "search"), ("/triggers/{id}/executions?status=failed", "status")],
+)
+def test_too_much_to_look_through_is_told_at_the_parameter(
+    alice: API, monkeypatch: pytest.MonkeyPatch, path: str, parameter: str
+) -> None:
+    path = path.format(id=alice.create()["id"])
+
+    def refuse(_: object) -> NoReturn:
+        raise NotSupportedError("too many rows")
+
+    monkeypatch.setattr("moca.api.pagination.list", refuse, raising=False)
+    response = alice.get(path)
+    details = response.json()["details"]
+    assert (response.status_code, details[0]["field"]) == (400, parameter)

@@ -40,6 +40,9 @@ class Installation:
             "DEMO_AGENT_PORT": str(agent_port),
             "MOCA_OPERATOR_PASSWORD": "correct horse battery",
         }
+        if settings.TEST_DATABASE != "sqlite":
+            self.environment["DATABASE_URL"] = "dynamodb-local://moca-triggers"
+            self.environment["DYNAMODB_LOCAL_PORT"] = str(free_port())
         self.process: subprocess.Popen[str] | None = None
         self.output = ""
 
@@ -51,7 +54,7 @@ class Installation:
             text=True,
             env=self.environment,
         )
-        wait_for(self.is_up, seconds=30)
+        wait_for(self.is_up, seconds=60)
 
     def is_up(self) -> bool:
         try:

@@ -36,7 +36,7 @@ def fire(client: AgentClient) -> Fire:
     """Run a trigger's occurrence to its end and read the record back."""
 
     def run(trigger: Trigger, due: datetime = NINE, **options: Any) -> TriggerExecution:
-        started = runner.start(Occurrence.scheduled(trigger.pk, due))
+        started = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, due))
         assert started is not None
         runner.execute(started, client, **options)
         return TriggerExecution.objects.get(pk=started.execution.pk)
@@ -149,7 +149,7 @@ class TestOnce:
     def test_second_delivery_does_nothing(self, make_trigger: MakeTrigger, fire: Fire) -> None:
         trigger = make_trigger()
         fire(trigger)
-        assert runner.start(Occurrence.scheduled(trigger.pk, NINE)) is None
+        assert runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE)) is None
 
     def test_second_delivery_of_a_run_that_never_reached_the_agent_runs(
         self, make_trigger: MakeTrigger, fire: Fire
@@ -164,12 +164,12 @@ class TestOnce:
     ) -> None:
         trigger = make_trigger(prompt="x\ndemo: break")
         fire(trigger)
-        assert runner.start(Occurrence.scheduled(trigger.pk, NINE)) is None
+        assert runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE)) is None
 
     def test_second_delivery_during_the_run_is_no_skip(self, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger()
-        runner.start(Occurrence.scheduled(trigger.pk, NINE))
-        runner.start(Occurrence.scheduled(trigger.pk, NINE))
+        runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
+        runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
         assert Trigger.objects.get(pk=trigger.pk).skipped_runs == 0
 
     def test_ids_sort_by_time(self, make_trigger: MakeTrigger, fire: Fire) -> None:
@@ -180,8 +180,8 @@ class TestOnce:
 class TestRefusal:
     def test_overlap_is_skipped(self, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger()
-        runner.start(Occurrence.scheduled(trigger.pk, NINE))
-        runner.start(Occurrence.scheduled(trigger.pk, TEN))
+        runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
+        runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, TEN))
         skipped = Trigger.objects.get(pk=trigger.pk)
         assert (skipped.skipped_runs, skipped.last_skip_reason) == (
             1,
@@ -190,34 +190,34 @@ class TestRefusal:
 
     def test_overlap_may_be_allowed(self, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger(overlap_policy="allow")
-        runner.start(Occurrence.scheduled(trigger.pk, NINE))
-        assert runner.start(Occurrence.scheduled(trigger.pk, TEN)) is not None
+        runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
+        assert runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, TEN)) is not None
 
     def test_end_of_a_run_lets_the_next_in(self, make_trigger: MakeTrigger, fire: Fire) -> None:
         trigger = make_trigger()
         fire(trigger)
-        assert runner.start(Occurrence.scheduled(trigger.pk, TEN)) is not None
+        assert runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, TEN)) is not None
 
     def test_disabled_trigger_does_not_run(self, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger(enabled=False)
-        assert runner.start(Occurrence.scheduled(trigger.pk, NINE)) is None
+        assert runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE)) is None
 
     def test_trigger_past_its_end_does_not_run(self, make_trigger: MakeTrigger) -> None:
         config = {"expression": "rate(1 hour)", "endDate": "2027-01-04T08:59:00Z"}
         trigger = make_trigger(schedule_config=config)
-        assert runner.start(Occurrence.scheduled(trigger.pk, NINE)) is None
+        assert runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE)) is None
 
     def test_deleted_trigger_does_not_run(self, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger()
         pk = trigger.pk
         trigger.delete()
-        assert runner.start(Occurrence.scheduled(pk, NINE)) is None
+        assert runner.start(Occurrence.scheduled("alice", pk, NINE)) is None
 
     def test_run_ending_after_the_delete_revives_nothing(
         self, make_trigger: MakeTrigger, client: AgentClient
     ) -> None:
         trigger = make_trigger()
-        run = runner.start(Occurrence.scheduled(trigger.pk, NINE))
+        run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
         Trigger.objects.get(pk=trigger.pk).delete()
         assert run is not None
         runner.execute(run, client)
@@ -227,7 +227,7 @@ class TestRefusal:
 class TestByHand:
     def test_disabled_trigger_runs(self, make_trigger: MakeTrigger, client: AgentClient) -> None:
         accepted = run_now(make_trigger(enabled=False), by="alice")
-        run = runner.resume(accepted.pk)
+        run = runner.resume(accepted.trigger_id, accepted.pk)
         assert run is not None
         assert runner.execute(run, client).status == RunStatus.COMPLETED
 
@@ -237,8 +237,8 @@ class TestByHand:
 
     def test_accepted_run_begins_once(self, make_trigger: MakeTrigger) -> None:
         execution = run_now(make_trigger(), by="alice")
-        runner.resume(execution.pk)
-        assert runner.resume(execution.pk) is None
+        runner.resume(execution.trigger_id, execution.pk)
+        assert runner.resume(execution.trigger_id, execution.pk) is None
 
     def test_busy_trigger_refuses(self, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger()
@@ -258,7 +258,8 @@ class TestByHand:
     ) -> None:
         trigger = make_trigger()
         original = fire(trigger)
-        run = runner.resume(run_now(trigger, by="alice", replayed=original).pk)
+        replay = run_now(trigger, by="alice", replayed=original)
+        run = runner.resume(trigger.pk, replay.pk)
         assert run is not None
         runner.execute(run, client)
         assert f'"id": "{original.pk}"' in demo_agent.requests[-1].body["prompt"]
@@ -272,19 +273,19 @@ class TestByHand:
 
 class TestLost:
     def test_lost_run_is_closed_as_failed(self, make_trigger: MakeTrigger) -> None:
-        run = runner.start(Occurrence.scheduled(make_trigger().pk, NINE))
+        run = runner.start(Occurrence.scheduled("alice", make_trigger().pk, NINE))
         assert run is not None
         runner.close_lost(timezone.now() + timedelta(minutes=2))
         assert TriggerExecution.objects.get(pk=run.execution.pk).error == LOST
 
     def test_lost_run_is_shown_as_failed_before_that(self, make_trigger: MakeTrigger) -> None:
-        run = runner.start(Occurrence.scheduled(make_trigger().pk, NINE))
+        run = runner.start(Occurrence.scheduled("alice", make_trigger().pk, NINE))
         assert run is not None
         run.execution.close_if_lost(timezone.now() + timedelta(minutes=2))
         assert run.execution.status == RunStatus.FAILED
 
     def test_run_that_is_vouched_for_is_left_alone(self, make_trigger: MakeTrigger) -> None:
-        run = runner.start(Occurrence.scheduled(make_trigger().pk, NINE))
+        run = runner.start(Occurrence.scheduled("alice", make_trigger().pk, NINE))
         assert run is not None
         runner.renew([run], lease=timedelta(minutes=3))
         assert runner.close_lost(timezone.now() + timedelta(minutes=2)) == 0
@@ -297,7 +298,7 @@ class TestLost:
     def test_process_whose_run_was_closed_changes_nothing(
         self, make_trigger: MakeTrigger, client: AgentClient
     ) -> None:
-        run = runner.start(Occurrence.scheduled(make_trigger().pk, NINE))
+        run = runner.start(Occurrence.scheduled("alice", make_trigger().pk, NINE))
         assert run is not None
         runner.close_lost(timezone.now() + timedelta(minutes=2))
         runner.execute(run, client)
@@ -305,9 +306,9 @@ class TestLost:
 
     def test_lost_run_lets_the_next_in(self, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger()
-        runner.start(Occurrence.scheduled(trigger.pk, NINE))
+        runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
         runner.close_lost(timezone.now() + timedelta(minutes=2))
-        assert runner.start(Occurrence.scheduled(trigger.pk, TEN)) is not None
+        assert runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, TEN)) is not None
 
 
 def test_long_output_keeps_head_and_tail(make_trigger: MakeTrigger, fire: Fire) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from executions.demo_agent import DemoAgent
 from executions.models import TriggerExecution
+from tests.conftest import database_url
 from triggers.models import LocalSchedule, RunStatus, Trigger
 
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
@@ -58,7 +58,7 @@ class SchedulerCommand:
             env={
                 **os.environ,
                 "DJANGO_SETTINGS_MODULE": "moca.settings",
-                "DATABASE_URL": f"sqlite:///{connection.settings_dict['NAME']}",
+                "DATABASE_URL": database_url(),
                 "DEMO_AGENT_PORT": agent.url.rpartition(":")[2],
                 **environment,
             },

@@ -86,7 +86,7 @@ def test_same_occurrence_in_many_threads_at_once_starts_once(trigger: MakeTrigge
     from django.db import connections
 
     made = trigger(overlap_policy="allow")
-    occurrence = Occurrence.scheduled(made.pk, timezone.now())
+    occurrence = Occurrence.scheduled(made.user_id, made.pk, timezone.now())
 
     def start(_: int) -> bool:
         try:

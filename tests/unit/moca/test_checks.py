@@ -35,4 +35,12 @@ def test_pool_id(settings: Any) -> None:
 
 
 def test_demo_agent_is_not_for_deployment() -> None:
-    assert ids(check_deployment(None)) == ["moca.W001"]
+    assert "moca.W001" in ids(check_deployment(None))
+
+
+def test_keys_of_one_machine_are_not_for_a_table_of_several(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", "eu-west-1_AbC123xyz")
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "moca.dynamodb")
+    assert check_deployment(None)[-1].hint == "Set SECRET_KEY."

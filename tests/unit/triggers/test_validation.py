@@ -7,8 +7,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from moca.conflicts import ConflictError
 from moca.times import iso
-from triggers.models import Trigger
+from triggers.models import Trigger, TriggerCount
 
 pytestmark = pytest.mark.django_db
 
@@ -200,7 +201,41 @@ def test_once_in_the_future_is_fine() -> None:
 def test_quota(settings: Any) -> None:
     settings.MAX_TRIGGERS_PER_USER = 1
     trigger().save()
-    assert errors() == {"__all__": [("", "quota")]}
+    with pytest.raises(ValidationError, match="the most a user may have"):
+        trigger().check_quota()
+
+
+def test_quota_is_held_by_save(settings: Any) -> None:
+    settings.MAX_TRIGGERS_PER_USER = 1
+    trigger().save()
+    with pytest.raises(ConflictError):
+        trigger().save()
+
+
+def test_quota_counts_what_other_programs_deleted(settings: Any) -> None:
+    settings.MAX_TRIGGERS_PER_USER = 1
+    TriggerCount.objects.create(user_id="alice", triggers=1)
+    trigger().check_quota()
+    trigger().save()
+    assert TriggerCount.objects.get(user_id="alice").triggers == 1
+
+
+def test_deleted_trigger_makes_room(settings: Any) -> None:
+    settings.MAX_TRIGGERS_PER_USER = 1
+    first = trigger()
+    first.save()
+    first.delete()
+    trigger().save()
+    assert Trigger.objects.filter(user_id="alice").count() == 1
+
+
+def test_trigger_that_changes_hands_counts_with_its_new_user(settings: Any) -> None:
+    made = trigger()
+    made.save()
+    made.user_id = "bob"
+    made.save()
+    counts = [TriggerCount.objects.get(user_id=name).triggers for name in ("alice", "bob")]
+    assert counts == [0, 1]
 
 
 def test_quota_is_each_users_own(settings: Any) -> None:

@@ -1,6 +1,7 @@
 import argparse
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from moca import audit
@@ -37,6 +38,10 @@ class Command(BaseCommand):
             raise CommandError(f"There is no operator {username}: create one first.")
         for sample in SAMPLES:
             trigger = Trigger(user_id=operator.subject, agent_id="demo-agent", **sample)
-            trigger.full_clean(validate_unique=False)
+            try:
+                trigger.full_clean(validate_unique=False)
+                trigger.check_quota()
+            except ValidationError as error:
+                raise CommandError("; ".join(error.messages)) from error
             audit.save(trigger, by="create_samples")
             self.stdout.write(f"Trigger {trigger.name}: {trigger.schedule_description}")

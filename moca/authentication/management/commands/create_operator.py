@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import IntegrityError, transaction
 
 from moca import audit
 from moca.authentication.models import AuditEntry, Operator, Role
@@ -27,9 +28,15 @@ class Command(BaseCommand):
         generated = password or secrets.token_urlsafe(12)
         fields = {name: options[name] for name in ("role", "email", "subject") if options[name]}
         try:
-            operator = Operator.objects.create_operator(username, password=generated, **fields)
+            with transaction.atomic():
+                operator = Operator.objects.create_operator(username, password=generated, **fields)
+                audit.note(AuditEntry.Action.CREATED, operator, by="create_operator")
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from error
-        audit.note(AuditEntry.Action.CREATED, operator, by="create_operator")
+        except IntegrityError as error:
+            raise CommandError(
+                f"Another operator named {username}, or with that --subject, was created at the "
+                "same moment: choose another name or subject."
+            ) from error
         shown = "the one given" if password else generated
         self.stdout.write(f"Operator {username} ({operator.role}), password: {shown}")

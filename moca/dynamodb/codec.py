@@ -1,0 +1,318 @@
+"""Values of fields to DynamoDB's attribute values and back, exactly.
+
+Empty optional values are not stored. Times are ISO 8601 text in UTC with microseconds, which sorts.
+JSON is stored as maps and lists where those give back the same JSON, else as its text: DynamoDB's
+numbers have 38 digits and know no 1.0.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cache
+from ipaddress import ip_address
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DataError
+
+# {"S": text}, {"N": digits}, {"BOOL": bool}, ...: an attribute's value as the service has it.
+Attribute = dict[str, Any]
+Item = dict[str, Attribute]
+
+# What DynamoDB's numbers hold: 38 significant digits, magnitudes from 1e-130 to 9.99e125.
+MAX_DIGITS = 38
+MAX_EXPONENT = 125
+# How deep lists and maps may stand within each other.
+MAX_DEPTH = 31
+
+
+class MalformedError(ValueError):
+    """An attribute holds what no program of ours would have written there."""
+
+
+def encode(field: Any, value: Any) -> Attribute | None:
+    """The attribute value of a field's value; None where nothing is to be stored.
+
+    Args:
+        field: the field, whose type decides.
+        value: what `get_db_prep_save` gave: a Python value.
+
+    Raises:
+        DataError: DynamoDB cannot hold the value.
+    """
+    if value is None:
+        return None
+    kind = storage_type(field)
+    # Text that is empty is not stored where nothing else would be read there.
+    if value == "" and kind != "JSONField" and empty(field) == "":
+        return None
+    return _codec(kind)[0](value)
+
+
+def decode(field: Any, attribute: Attribute) -> Any:
+    """The field's value of an attribute.
+
+    Raises:
+        MalformedError: the attribute holds nothing of the kind.
+    """
+    return read(decoder(field), attribute)
+
+
+def decoder(field: Any) -> Callable[[Attribute], Any]:
+    """What makes a field's values of attributes, for `read()`."""
+    return _codec(storage_type(field))[1]
+
+
+def read(decode_: Callable[[Attribute], Any], attribute: Attribute) -> Any:
+    """A value of an attribute, by its field's decoder; MalformedError where it is none."""
+    try:
+        return decode_(attribute)
+    except MalformedError:
+        raise
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+        raise MalformedError(str(error)) from error
+
+
+def storage_type(field: Any) -> str:
+    """The name of the type as which a field is stored: a foreign key as what it refers to."""
+    while field.remote_field and getattr(field, "target_field", None) is not None:
+        field = field.target_field
+    return str(field.get_internal_type())
+
+
+def empty(field: Any) -> Any:
+    """What a field is where its attribute is absent: None if it may be, else its default.
+
+    Only a constant default, or an empty list or map, counts; one that is made anew each time, such
+    as the present moment, would tell another story on every read.
+    """
+    if field.null:
+        return None
+    default = field.default if field.has_default() else None
+    if default in (list, dict):
+        return default()
+    if default is not None and not callable(default):
+        return default
+    return _EMPTY.get(storage_type(field), "")
+
+
+_EMPTY: dict[str, Any] = {
+    **dict.fromkeys(
+        [
+            "AutoField",
+            "BigAutoField",
+            "SmallAutoField",
+            "IntegerField",
+            "BigIntegerField",
+            "SmallIntegerField",
+            "PositiveIntegerField",
+            "PositiveBigIntegerField",
+            "PositiveSmallIntegerField",
+        ],
+        0,
+    ),
+    "BooleanField": False,
+    "FloatField": 0.0,
+    "DecimalField": Decimal(0),
+    "DurationField": timedelta(0),
+    "DateTimeField": datetime.fromtimestamp(0, UTC),
+    "DateField": date(1970, 1, 1),
+    "TimeField": time(0),
+    "BinaryField": b"",
+    "JSONField": None,
+    "UUIDField": None,
+}
+
+
+def is_text(field: Any) -> bool:
+    """Whether a field's values are texts, stored as they are."""
+    return storage_type(field) in ("CharField", "TextField", "SlugField", "EmailField", "URLField")
+
+
+def text_of_time(moment: datetime) -> str:
+    """The moment in UTC with microseconds and `Z`; a naive one is left in its own time."""
+    if moment.tzinfo is None:
+        return moment.isoformat(timespec="microseconds")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def key_text(field: Any, value: Any) -> str:
+    """A value as part of a key: text that sorts as the values do."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, int):
+        # Negative numbers first, in their own order: 0 and the distance from the least number.
+        return f"1{value:020d}" if value >= 0 else f"0{10**20 + value:020d}"
+    if isinstance(value, datetime):
+        return text_of_time(value)
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return str(value)
+
+
+def _number(value: Any) -> Attribute:
+    number = Decimal(str(value))
+    if not number.is_finite():
+        raise DataError(f"{value} is no number that DynamoDB can hold.")
+    # Not by normalize(), which rounds.
+    digits = "".join(map(str, number.as_tuple().digits)).strip("0")
+    if len(digits) > MAX_DIGITS or (number and abs(number.adjusted()) > MAX_EXPONENT):
+        raise DataError(f"{value} has more than the {MAX_DIGITS} digits that DynamoDB can hold.")
+    return {"N": str(value)}
+
+
+def _digits(attribute: Attribute) -> str:
+    kind, value = _only(attribute)
+    if kind not in ("N", "S"):
+        raise MalformedError(f"{kind} where a number was expected")
+    return str(value)
+
+
+def _text(attribute: Attribute) -> str:
+    kind, value = _only(attribute)
+    if kind not in ("S", "N"):
+        raise MalformedError(f"{kind} where a text was expected")
+    return str(value)
+
+
+def _only(attribute: Attribute) -> tuple[str, Any]:
+    ((kind, value),) = attribute.items()
+    return kind, value
+
+
+def _bool(attribute: Attribute) -> bool:
+    kind, value = _only(attribute)
+    if kind != "BOOL":
+        raise MalformedError(f"{kind} where a boolean was expected")
+    return bool(value)
+
+
+def _integer(attribute: Attribute) -> int:
+    digits = _digits(attribute)
+    if digits.lstrip("-").isdecimal():
+        return int(digits)
+    number = Decimal(digits)
+    if number.adjusted() > MAX_EXPONENT:
+        raise MalformedError(f"{digits} where a number was expected")
+    return int(number)
+
+
+def _datetime(attribute: Attribute) -> datetime:
+    moment = datetime.fromisoformat(_text(attribute))
+    if not settings.USE_TZ:
+        return moment.replace(tzinfo=None)
+    # Other programs may leave out the zone.
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _microseconds(value: timedelta) -> Attribute:
+    return {"N": str(value // timedelta(microseconds=1))}
+
+
+def to_json(value: Any) -> Attribute:
+    """JSON as maps and lists, or as text where those would not give the same back."""
+    try:
+        if not isinstance(value, str):
+            return _native(value)
+    except _InexactError:
+        pass
+    return {"S": json.dumps(value, ensure_ascii=False)}
+
+
+class _InexactError(Exception):
+    """DynamoDB's types would change this piece of JSON."""
+
+
+def _native(value: Any, depth: int = 0) -> Attribute:
+    if depth >= MAX_DEPTH and isinstance(value, list | tuple | dict):
+        raise _InexactError
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, int):
+        if abs(value) >= 10**MAX_DIGITS:
+            raise _InexactError
+        return {"N": str(value)}
+    if isinstance(value, float):
+        return _native_float(value)
+    return _native_collection(value, depth + 1)
+
+
+def _native_collection(value: Any, depth: int) -> Attribute:
+    if isinstance(value, list | tuple):
+        return {"L": [_native(each, depth) for each in value]}
+    if isinstance(value, dict):
+        # An attribute must have a name.
+        if "" in value:
+            raise _InexactError
+        return {"M": {str(key): _native(each, depth) for key, each in value.items()}}
+    raise DataError(f"{type(value).__name__} is no JSON.")
+
+
+def _native_float(value: float) -> Attribute:
+    # A whole float comes back as an integer, and so does what looks like one in digits.
+    if value != value or value.is_integer() or not 1e-120 < abs(value) < 1e120:
+        raise _InexactError
+    return {"N": repr(value)}
+
+
+def from_json(attribute: Attribute) -> Any:
+    """The JSON of an attribute at the top of a field: text there is JSON text."""
+    kind, value = _only(attribute)
+    return json.loads(value) if kind == "S" else _plain(kind, value)
+
+
+def _plain(kind: str, value: Any) -> Any:
+    if kind == "M":
+        return {key: _plain(*_only(each)) for key, each in value.items()}
+    if kind == "L":
+        return [_plain(*_only(each)) for each in value]
+    if kind == "N":
+        return int(value) if value.lstrip("-").isdecimal() else float(value)
+    if kind == "NULL":
+        return None
+    if kind in ("SS", "NS"):
+        return [_plain(kind[0], each) for each in sorted(value)]
+    if kind in ("S", "BOOL"):
+        return value
+    raise MalformedError(f"{kind} is no JSON")
+
+
+Codec = tuple[Callable[[Any], Attribute], Callable[[Attribute], Any]]
+
+
+def _as_text(read: Callable[[str], Any]) -> Codec:
+    return lambda value: {"S": str(value)}, lambda attribute: read(_text(attribute))
+
+
+_INTEGER: Codec = (_number, _integer)
+_CODECS: dict[str, Codec] = {
+    "JSONField": (to_json, from_json),
+    "BooleanField": (lambda value: {"BOOL": bool(value)}, _bool),
+    "FloatField": (lambda value: _number(float(value)), lambda a: float(_digits(a))),
+    "DecimalField": (_number, lambda a: Decimal(_digits(a))),
+    "DurationField": (_microseconds, lambda a: timedelta(microseconds=_integer(a))),
+    "DateTimeField": (lambda value: {"S": text_of_time(value)}, _datetime),
+    "DateField": _as_text(date.fromisoformat),
+    "TimeField": (
+        lambda value: {"S": value.isoformat(timespec="microseconds")},
+        lambda attribute: time.fromisoformat(_text(attribute)),
+    ),
+    "UUIDField": _as_text(UUID),
+    "GenericIPAddressField": _as_text(lambda text: str(ip_address(text))),
+    "BinaryField": (lambda value: {"B": bytes(value)}, lambda a: bytes(a["B"])),
+}
+
+
+@cache
+def _codec(kind: str) -> Codec:
+    if kind in _CODECS:
+        return _CODECS[kind]
+    if "Integer" in kind or "Auto" in kind:
+        return _INTEGER
+    return lambda value: {"S": str(value)}, _text

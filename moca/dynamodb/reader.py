@@ -1,0 +1,295 @@
+"""Rows of a plan: read page by page, with the transaction's own writes among them."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain, islice
+from typing import Any
+
+from django.db import NotSupportedError
+
+from moca.dynamodb.client import Client
+from moca.dynamodb.codec import Item
+from moca.dynamodb.evaluate import Conditions
+from moca.dynamodb.layout import PK, SK, UNIQUE, Key, Row, Table
+from moca.dynamodb.planner import Get, GetUnique, Nothing, Order, Plan, Query
+from moca.dynamodb.transaction import Transaction
+
+# Rows that one query may look at and leave out.
+MAX_LEFT_OUT = 10_000
+# Keys that one BatchGetItem takes.
+BATCH = 100
+
+Found = tuple[Key, Item]
+# With the sort key by which a query found it.
+Sorted = tuple[str, Key, Item]
+
+
+class Reader:
+    """Reads rows of one model.
+
+    Args:
+        client: makes the calls.
+        table: the model's table.
+        transaction: the open transaction, whose writes are seen; None outside of one.
+    """
+
+    def __init__(self, client: Client, table: Table, transaction: Transaction | None) -> None:
+        self.client, self.table, self.transaction = client, table, transaction
+
+    def found(self, plan: Plan, conditions: Conditions, names: Sequence[str]) -> Iterator[Any]:
+        """The items that a plan gives, each as its key, the item and the row.
+
+        Args:
+            plan: the plan.
+            conditions: what a row must meet.
+            names: the fields that are wanted, besides those that the plan needs.
+
+        Raises:
+            NotSupportedError: too many rows had to be looked at and left out.
+        """
+        needed = {*names, *conditions.fields, *(name for name, _ in plan.sort)}
+        wanted = [name for name in self.table.fields if name in needed]
+        rows = self._matching(plan, conditions, wanted)
+        if plan.sort:
+            rows = iter(sorted_rows(list(rows), plan.sort))
+        end = None if plan.limit is None else plan.offset + plan.limit
+        return islice(rows, plan.offset, end)
+
+    def _matching(
+        self, plan: Plan, conditions: Conditions, names: Sequence[str]
+    ) -> Iterator[tuple[Key, Item, Row]]:
+        left_out = 0
+        wanted = None if plan.sort or plan.limit is None else plan.offset + plan.limit
+        for key, item in self._items(plan, wanted):
+            row = self.table.row(item, names)
+            if conditions.hold(row):
+                yield key, item, row
+            else:
+                left_out += 1
+                if left_out > MAX_LEFT_OUT:
+                    raise NotSupportedError(
+                        f"More than {MAX_LEFT_OUT:,} rows of {self.table.name} were looked at and "
+                        f"left out ({conditions}): filter by something that an index has."
+                    )
+
+    def _items(self, plan: Plan, wanted: int | None) -> Iterator[Found]:
+        source = plan.source
+        if isinstance(source, Nothing):
+            return iter(())
+        if isinstance(source, Get):
+            return self.by_keys(source.keys)
+        if isinstance(source, GetUnique):
+            return self._by_markers(source)
+        page = None if wanted is None else wanted + source.edges
+        return self._by_query(source, page)
+
+    # By keys
+
+    def by_keys(self, keys: Sequence[Key]) -> Iterator[Found]:
+        """The rows of keys that there are, in the keys' order."""
+        for first in range(0, len(keys), BATCH):
+            some = keys[first : first + BATCH]
+            items = self._stored(some)
+            for key in some:
+                item = items.get(key)
+                if self.transaction is not None:
+                    item = self.transaction.seen(key, item)
+                if item is not None:
+                    yield key, item
+
+    def _stored(self, keys: Sequence[Key]) -> dict[Key, Item]:
+        """Items as the table has them, from this transaction's memory where it has read them."""
+        known: dict[Key, Item] = {}
+        unknown = list(keys)
+        if self.transaction is not None:
+            known = {
+                key: self.transaction.read[key] for key in keys if key in self.transaction.read
+            }
+            unknown = [key for key in keys if key not in known and not self._is_own(key)]
+        if len(unknown) == 1:
+            item = self.client.get(unknown[0])
+            found = [] if item is None else [item]
+        else:
+            found = self.client.get_many(unknown) if unknown else []
+        for item in found:
+            known[key_in(item)] = item
+            self.remember(item)
+        return known
+
+    def _is_own(self, key: Key) -> bool:
+        """Whether the transaction's writes alone say what the item is."""
+        entry = self.transaction.pending.get(key) if self.transaction else None
+        return entry is not None and entry.change is None
+
+    def remember(self, item: Item) -> None:
+        """Keep an item as read in this transaction."""
+        if self.transaction is not None:
+            key = key_in(item)
+            if not self._is_own(key):
+                self.transaction.read.setdefault(key, item)
+            pk = self.table.row(item, [self.table.pk])[self.table.pk]
+            self.transaction.keys[self.table.name, pk] = key
+
+    def _by_markers(self, source: GetUnique) -> Iterator[Found]:
+        for marker in source.markers:
+            own = self._is_own(marker)
+            item = None if own else self.client.get(marker)
+            if self.transaction is not None:
+                item = self.transaction.seen(marker, item)
+            if item is not None:
+                yield from self.by_keys([(item["rowPK"]["S"], item["rowSK"]["S"])])
+
+    # By queries
+
+    def _by_query(self, source: Query, page: int | None) -> Iterator[Found]:
+        streams: list[Iterable[Sorted]] = [
+            self._partition(source, partition, page) for partition in source.partitions
+        ]
+        if self.transaction is not None and self.transaction.pending:
+            streams.append(self._own(source))
+        merged: Iterator[Sorted]
+        if len(streams) == 1 or not source.order:
+            merged = chain.from_iterable(streams)
+        else:
+            merged = heapq.merge(*streams, key=lambda found: found[0], reverse=source.descending)
+        if source.index is None:
+            for _, key, item in merged:
+                yield key, item
+            return
+        # An index lags behind and holds keys only: the table knows. A row that moves within the
+        # index may stand in it twice for a moment.
+        met: set[Key] = set()
+        merged = (each for each in merged if each[1] not in met and not met.add(each[1]))  # type: ignore[func-returns-value]
+        size = min(page or BATCH, BATCH)
+        while some := list(islice(merged, size)):
+            stored = self._stored([key for _, key, _ in some if not self._wrote(key)])
+            for _, key, item in some:
+                if self._wrote(key):
+                    yield key, item
+                elif key in stored:
+                    yield key, stored[key]
+
+    def _partition(self, source: Query, partition: str, page: int | None) -> Iterator[Sorted]:
+        """A partition's rows as the table has them, but for those that the transaction wrote."""
+        range_key = source.index.keys[1] if source.index else SK
+        for items in self.client.pages("query", **_arguments(source, partition, page)):
+            for item in items:
+                key = key_in(item)
+                # An index on attributes that many items have may hold other models' rows.
+                is_ours = source.index is None or self.table.owns(key)
+                if is_ours and not self._wrote(key):
+                    if source.index is None:
+                        self.remember(item)
+                    yield item[range_key]["S"], key, item
+
+    def _wrote(self, key: Key) -> bool:
+        return self.transaction is not None and key in self.transaction.pending
+
+    def _own(self, source: Query) -> list[Sorted]:
+        """Rows that the transaction wrote and that stand in the query's range, in its order."""
+        if self.transaction is None:
+            return []
+        unread = [k for k, entry in self.transaction.pending.items() if entry.change is not None]
+        changed = list(self.by_keys([key for key in unread if self.table.owns(key)]))
+        own = [
+            (sort, key, item)
+            for key, item in [*self.transaction.written(), *changed]
+            if key[1] != UNIQUE and self.table.owns(key)
+            if (sort := self._place(source, key, item)) is not None
+        ]
+        return sorted(own, key=lambda found: found[0], reverse=source.descending)
+
+    def _place(self, source: Query, key: Key, item: Item) -> str | None:
+        """The sort key under which the query finds an item; None where it does not."""
+        partition, sort = key
+        if source.index is not None:
+            # The item may lack index attributes that another program did not write.
+            hash_key, range_key = source.index.keys
+            if hash_key not in item or range_key not in item:
+                return None
+            partition, sort = item[hash_key]["S"], item[range_key]["S"]
+        if partition not in source.partitions or not sort.startswith(source.prefix):
+            return None
+        if (source.low and sort < source.low) or (source.high and sort > source.high):
+            return None
+        return sort
+
+    def count(self, source: Query) -> int:
+        """How many rows a query has, by the service's own count of them."""
+        total = 0
+        for partition in source.partitions:
+            arguments = {**_arguments(source, partition, None), "Select": "COUNT"}
+            start: dict[str, Any] = {}
+            while True:
+                answer = self.client.call(
+                    "query", TableName=self.client.table, **arguments, **start
+                )
+                total += answer["Count"]
+                if not answer.get("LastEvaluatedKey"):
+                    break
+                start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        return total
+
+
+def key_in(item: Item) -> Key:
+    """The key of an item."""
+    return item[PK]["S"], item[SK]["S"]
+
+
+def _arguments(source: Query, partition: str, page: int | None) -> dict[str, Any]:
+    hash_key, range_key = source.index.keys if source.index else (PK, SK)
+    condition = "#p = :p"
+    names = {"#p": hash_key}
+    values = {":p": {"S": partition}}
+    if source.high and not source.low:
+        condition += " AND #s <= :high"
+        names["#s"] = range_key
+        values[":high"] = {"S": source.high}
+    elif source.high:
+        condition += " AND #s BETWEEN :low AND :high"
+        names["#s"] = range_key
+        values |= {":low": {"S": source.low}, ":high": {"S": source.high}}
+    elif source.prefix:
+        condition += " AND begins_with(#s, :s)"
+        names["#s"] = range_key
+        values[":s"] = {"S": source.prefix}
+    arguments: dict[str, Any] = {
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+        "ScanIndexForward": not source.descending,
+    }
+    if source.index is not None:
+        # Keys are all that is wanted of it, whatever it projects.
+        arguments["IndexName"] = source.index.name
+        arguments["ProjectionExpression"] = ", ".join(
+            _placeholders(names, dict.fromkeys((PK, SK, hash_key, range_key)))
+        )
+    else:
+        arguments["ConsistentRead"] = True
+    if page is not None:
+        arguments["Limit"] = page
+    return arguments
+
+
+def _placeholders(names: dict[str, str], attributes: Iterable[str]) -> Iterator[str]:
+    taken = {attribute: placeholder for placeholder, attribute in names.items()}
+    for number, attribute in enumerate(attributes):
+        if attribute not in taken:
+            names[f"#a{number}"] = attribute
+        yield taken.get(attribute, f"#a{number}")
+
+
+def sorted_rows(
+    rows: list[tuple[Key, Item, Row]], order: Sequence[Order]
+) -> list[tuple[Key, Item, Row]]:
+    """Rows in an order, nulls first when ascending, as SQLite has it."""
+    for name, descending in reversed(order):
+        rows.sort(key=partial(_rank, name), reverse=descending)
+    return rows
+
+
+def _rank(name: str, found: tuple[Key, Item, Row]) -> tuple[bool, Any]:
+    value = found[2][name]
+    return (value is not None, "" if value is None else value)

@@ -1,0 +1,149 @@
+"""How many requests each operation makes: what a deployment pays for and waits for."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from executions import runner
+from executions.agent import AgentClient, FixedToken
+from executions.demo_agent import DemoAgent
+from executions.models import TriggerExecution
+from executions.runner import Occurrence
+from moca.authentication.models import Operator, Role
+from tests.integration.api.conftest import API, VALID
+from tests.integration.dynamodb.conftest import Counting
+from triggers.models import LocalSchedule, Trigger
+
+NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
+
+MakeTrigger = Callable[..., Trigger]
+Page = tuple[str, str, Any, list[str]]
+
+# One request each, and what it may be.
+READ, WRITE = "GetItem", "TransactWriteItems"
+
+
+@pytest.fixture
+def trigger(alice: API) -> dict[str, Any]:
+    return alice.create()
+
+
+API_CALLS: dict[str, tuple[str, str, Any, list[str]]] = {
+    "get": ("GET", "/triggers/{id}", None, [READ]),
+    "list": ("GET", "/triggers", None, ["Query"]),
+    "list of a type": ("GET", "/triggers?type=schedule&limit=5", None, ["Query"]),
+    "rename": ("PATCH", "/triggers/{id}", {"name": "Other"}, [READ, WRITE]),
+    "reschedule": (
+        "PATCH",
+        "/triggers/{id}",
+        {"scheduleConfig": {"expression": "rate(1 hour)"}},
+        [READ, WRITE],
+    ),
+    "change nothing": ("PATCH", "/triggers/{id}", {"name": VALID["name"]}, [READ]),
+    "disable": ("POST", "/triggers/{id}/disable", None, [READ, WRITE]),
+    "enable what is enabled": ("POST", "/triggers/{id}/enable", None, [READ]),
+    "delete": ("DELETE", "/triggers/{id}", None, [READ, WRITE]),
+    "list executions": ("GET", "/triggers/{id}/executions", None, [READ, "Query"]),
+    "run now": ("POST", "/triggers/{id}/run", None, [READ, READ, WRITE]),
+}
+
+
+@pytest.mark.parametrize("name", API_CALLS)
+def test_requests_of_the_api(
+    alice: API, trigger: dict[str, Any], requests_made: Counting, name: str
+) -> None:
+    method, path, body, expected = API_CALLS[name]
+    with requests_made() as made:
+        response = alice(method, path.format(id=trigger["id"]), body)
+    assert (response.status_code < 300, made) == (True, expected)
+
+
+def test_create_is_one_write(alice: API, requests_made: Counting) -> None:
+    with requests_made() as made:
+        alice.create()
+    assert made == [WRITE]
+
+
+def test_enable_is_one_read_and_one_write(
+    alice: API, trigger: dict[str, Any], requests_made: Counting
+) -> None:
+    alice.post(f"/triggers/{trigger['id']}/disable")
+    with requests_made() as made:
+        alice.post(f"/triggers/{trigger['id']}/enable")
+    assert made == [READ, WRITE]
+
+
+def test_create_with_an_idempotency_key_reads_the_key_first(
+    alice: API, requests_made: Counting
+) -> None:
+    with requests_made() as made:
+        alice.post("/triggers", VALID, Idempotency_Key="k")
+    assert made == [READ, WRITE]
+
+
+def test_execution_is_one_read(
+    alice: API,
+    trigger: dict[str, Any],
+    make_execution: Callable[..., TriggerExecution],
+    requests_made: Counting,
+) -> None:
+    row = Trigger.objects.get(user_id="alice", pk=trigger["id"])
+    execution = make_execution(row)
+    with requests_made() as made:
+        alice.get(f"/triggers/{row.pk}/executions/{execution.pk}")
+    assert made == [READ]
+
+
+@pytest.fixture
+def client(demo_agent: DemoAgent) -> Iterator[AgentClient]:
+    with AgentClient(demo_agent.url, FixedToken(demo_agent.issue_token())) as agent:
+        yield agent
+
+
+def test_one_firing_is_two_reads_and_two_transactions(
+    make_trigger: MakeTrigger, client: AgentClient, requests_made: Counting
+) -> None:
+    trigger = make_trigger()
+    with requests_made() as made:
+        run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
+        assert run is not None
+        runner.execute(run, client)
+    assert made == [READ, WRITE, READ, WRITE]
+
+
+def test_idle_poll_of_the_scheduler_is_one_query(
+    make_trigger: MakeTrigger, requests_made: Counting
+) -> None:
+    make_trigger()
+    now = timezone.now()
+    with requests_made() as made:
+        list(LocalSchedule.objects.upcoming(now + timedelta(seconds=1))[:50])
+    assert made == ["Query"]
+
+
+PAGES = {
+    "triggers": "/admin/triggers/trigger/",
+    "triggers of a type": "/admin/triggers/trigger/?type__exact=schedule",
+    "executions": "/admin/executions/triggerexecution/",
+    "audit": "/admin/authentication/auditentry/",
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_admin_lists_cost_the_same_whatever_they_hold(
+    alice: API, requests_made: Counting, name: str
+) -> None:
+    client = Client()
+    client.force_login(Operator.objects.create_operator("root", password=None, role=Role.ADMIN))
+    counts = []
+    for _ in range(2):
+        for _ in range(30):
+            alice.create()
+        with requests_made() as made:
+            assert client.get(PAGES[name]).status_code == 200
+        counts.append(made)
+    assert counts[0] == counts[1]
