@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ["expressions", "stream", "api", "scheduler"]
+NAMES = ["expressions", "stream", "api", "scheduler", "dynamodb"]
 
 
 def main() -> int:

@@ -72,7 +72,7 @@ def make_triggers(count: int) -> None:
         for number in range(count)
     ]
     Trigger.objects.bulk_create(made, batch_size=500)
-    rows = [LocalSchedule(trigger_id=trigger.pk, spec={}) for trigger in made]
+    rows = [LocalSchedule(trigger_id=t.pk, user_id=t.user_id, spec={}) for t in made]
     LocalSchedule.objects.bulk_create(rows, batch_size=500)
 
 

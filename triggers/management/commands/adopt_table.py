@@ -1,0 +1,168 @@
+import argparse
+from collections import Counter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
+
+from moca.dynamodb.adoption import Examined, Walk
+from moca.dynamodb.layout import table_of
+from moca.progress import Progress
+from triggers.models import Trigger, TriggerCount, TriggerType
+from triggers.schedulers import SchedulerError, get_scheduler
+from triggers.validation import read_schedule
+
+# How often a count is made anew where triggers come and go meanwhile.
+TRIES = 8
+INTERRUPTED = 130
+
+
+class Command(BaseCommand):
+    help = (
+        "Bring what another program wrote into the DynamoDB table up to what is needed here: "
+        "attributes of indexes, counts of triggers, schedules. May be broken off and run again."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Change nothing.")
+        parser.add_argument("--database", default=DEFAULT_DB_ALIAS, choices=list(connections))
+
+    def handle(self, *args: Any, dry_run: bool, database: str, **options: Any) -> None:
+        connection: Any = connections[database]
+        if connection.vendor != "dynamodb":
+            raise CommandError(
+                f"The database {database} is {connection.display_name}: only a DynamoDB table has "
+                "what another program wrote. Set TRIGGERS_TABLE_NAME."
+            )
+        connection.ensure_connection()
+        walk = Walk(connection.service, dry_run=dry_run)
+        if walk.resumes:
+            self.stdout.write("Going on where the last run was broken off.")
+        with Progress(self.stdout, connection.creation.item_count(), "items") as progress:
+            adoption = _Adoption(database, progress, dry_run=dry_run)
+            try:
+                for page in walk.pages():
+                    adoption.take(page)
+            except KeyboardInterrupt:
+                raise CommandError(
+                    "Broken off. Run the command again to go on from here.",
+                    returncode=INTERRUPTED,
+                ) from None
+        self._report(adoption)
+        if walk.resumes:
+            self.stdout.write("What was written since the first run began is met by another run.")
+
+    def _report(self, adoption: "_Adoption") -> None:
+        verb = "to be " if adoption.dry_run else ""
+        rows = [
+            ("items", adoption.progress.done),
+            *((f"  {name}", count) for name, count in sorted(adoption.seen.items())),
+            *((f"{what} {verb}{done}", adoption.done[what]) for what, done in DONE.items()),
+            ("faulty, left alone", adoption.faults),
+        ]
+        for name, count in rows:
+            self.stdout.write(f"{name:40}{count:>12,}")
+        if adoption.dry_run:
+            self.stdout.write("Nothing was changed.")
+
+
+INDEXED, UNIQUE, COUNTED, SCHEDULED = "rows in indexes", "unique values", "counts", "schedules"
+DONE = {INDEXED: "entered", UNIQUE: "entered", COUNTED: "corrected", SCHEDULED: "made"}
+
+
+class _Adoption:
+    """What is done for the items that a walk finds, and how much of it."""
+
+    def __init__(self, database: str, progress: Progress, *, dry_run: bool) -> None:
+        self.database, self.progress, self.dry_run = database, progress, dry_run
+        self.seen: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
+        self.faults = 0
+        self._counted: set[str] = set()
+
+    def take(self, page: list[Examined]) -> None:
+        """Do for a page's triggers what concerns other items than their own."""
+        triggers, counts = table_of(Trigger), table_of(TriggerCount)
+        for found in page:
+            self.progress.advance(1)
+            self.seen[_whose(found)] += 1
+            if found.fault:
+                self._fault(found, found.fault)
+                continue
+            self.done[INDEXED] += bool(found.changes)
+            self.done[UNIQUE] += len(found.markers)
+            if found.table in (triggers, counts):
+                self._recount(found.row["user_id"])
+            if found.table is triggers and found.row["type"] == TriggerType.SCHEDULE:
+                self._schedule(found)
+
+    def _fault(self, found: Examined, why: str) -> None:
+        self.faults += 1
+        self.progress.say(f"{' / '.join(found.key)}: {why}")
+
+    def _recount(self, user_id: str) -> None:
+        if user_id in self._counted:
+            return
+        self._counted.add(user_id)
+        self.done[COUNTED] += recount(user_id, self.database, dry_run=self.dry_run)
+
+    def _schedule(self, found: Examined) -> None:
+        schedule, errors = read_schedule(found.row["schedule_config"])
+        if schedule is None:
+            reason = "; ".join(message for error in errors for message in error.messages)
+            self._fault(found, f"it cannot fire: {reason}")
+            return
+        # The scheduler works on the default database.
+        if self.database != DEFAULT_DB_ALIAS:
+            return
+        try:
+            self.done[SCHEDULED] += make_schedule(found.row, dry_run=self.dry_run)
+        except SchedulerError as error:
+            self._fault(found, f"it has no schedule: {error}")
+
+
+def _whose(found: Examined) -> str:
+    if found.table is not None:
+        return found.table.name
+    return "of other programs, left alone" if found.is_foreign else "of the database itself"
+
+
+def recount(user_id: str, database: str, *, dry_run: bool) -> bool:
+    """Correct how many triggers a user is said to have; whether that was wrong."""
+    counts = TriggerCount.objects.using(database)
+    for _ in range(TRIES):
+        # The note first: a trigger that comes after it changes it, and the write below fails.
+        noted = counts.filter(user_id=user_id).first()
+        count = Trigger.objects.using(database).filter(user_id=user_id).count()
+        if count == (noted.triggers if noted else 0):
+            return False
+        if dry_run:
+            return True
+        if noted is None:
+            try:
+                counts.create(user_id=user_id, triggers=count)
+            except IntegrityError:
+                continue
+            return True
+        if counts.filter(user_id=user_id, triggers=noted.triggers).update(triggers=count):
+            return True
+    raise CommandError(f"The triggers of {user_id} keep changing: run this again.")
+
+
+def make_schedule(row: dict[str, Any], *, dry_run: bool) -> bool:
+    """Make a trigger's schedule where it has none; whether that was so."""
+    scheduler = get_scheduler()
+    if scheduler.get(row["id"]) is not None:
+        return False
+    if dry_run:
+        return True
+    trigger = Trigger.objects.filter(user_id=row["user_id"], pk=row["id"]).first()
+    if trigger is None or trigger.type != TriggerType.SCHEDULE:
+        return False
+    try:
+        with transaction.atomic():
+            scheduler.create(trigger)
+    except IntegrityError:
+        # Somebody else was faster.
+        return False
+    return True
