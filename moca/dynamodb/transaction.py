@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from django.db import DataError, IntegrityError
 
@@ -259,7 +260,12 @@ class Transaction:
             if len(writes) == 1:
                 _single(client, writes[0][1])
             else:
-                client.call("transact_write_items", TransactItems=[each for _, each in writes])
+                # One token for all tries, so that one whose answer was lost is not made again.
+                client.call(
+                    "transact_write_items",
+                    TransactItems=[each for _, each in writes],
+                    ClientRequestToken=str(uuid4()),
+                )
         except ConditionFailedError as error:
             self._explain(error, [key for key, _ in writes])
 
