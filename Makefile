@@ -26,7 +26,7 @@ run: .venv/installed ## everything on http://127.0.0.1:8000 (PORT); DATABASE=dyn
 test: $(DATABASES:%=test-%) ## checks, then all tests; DATABASE=dynamodb or moto for that alone
 
 test-%: check
-	$(BIN)/python -m pytest -n auto --database=$* $(TESTS_$*) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal --database=$* $(TESTS_$*) $(PYTEST_ARGS)
 
 check: .venv/installed-dev ## format, lint, types, configuration
 	$(BIN)/ruff format --check

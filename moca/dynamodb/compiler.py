@@ -358,7 +358,9 @@ class SQLInsertCompiler(WritingMixin, compiler.SQLInsertCompiler):
         self.run(insert, counts=False)
         if not returning_fields:
             return []
-        return [tuple(row[field.attname] for field in returning_fields) for row in rows]
+        columns = [field.get_col(self.table.name) for field in returning_fields]
+        values = ([row[field.attname] for field in returning_fields] for row in rows)
+        return [*map(tuple, self.apply_converters(values, self.get_converters(columns)))]
 
     def _row(self, obj: Any) -> Row:
         row: Row = {}

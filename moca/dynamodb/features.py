@@ -32,7 +32,8 @@ class DatabaseFeatures(BaseDatabaseFeatures):
     supports_json_field_contains = False
     json_key_contains_list_matching_requires_list = False
     interprets_empty_strings_as_nulls = False
-    supports_timezones = True
+    # As on SQLite: aware times where USE_TZ is True, naive ones where it is not.
+    supports_timezones = False
     supports_microsecond_precision = True
     supports_subqueries_in_group_by = False
     # There are no references between items, so none can be checked.

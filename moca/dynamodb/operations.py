@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.management.color import Style
 from django.db.backends.base.operations import BaseDatabaseOperations
 
@@ -26,6 +28,10 @@ class DatabaseOperations(BaseDatabaseOperations):
         return value
 
     def adapt_datetimefield_value(self, value: Any) -> Any:
+        if isinstance(value, datetime) and value.tzinfo is not None and not settings.USE_TZ:
+            raise ValueError(
+                "The DynamoDB backend does not support timezone-aware datetimes when USE_TZ is False."
+            )
         return value
 
     def adapt_timefield_value(self, value: Any) -> Any:

@@ -36,7 +36,11 @@ class Terms:
 
     def narrow(self, name: str, values: Sequence[Any]) -> None:
         """Let a field have these values only, of those it may have so far."""
-        found = list(dict.fromkeys(value for value in values if value is not None))
+        found: list[Any] = []
+        for value in values:
+            # Some values of fields cannot be hashed.
+            if value is not None and value not in found:
+                found.append(value)
         if name in self.values:
             found = [value for value in self.values[name] if value in found]
         self.values[name] = found

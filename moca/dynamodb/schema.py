@@ -44,7 +44,7 @@ class DatabaseSchemaEditor(BaseDatabaseSchemaEditor):
         if old_field.column != new_field.column:
             self._refuse("A field's attribute keeps its name")
         if new_field.unique and not old_field.unique:
-            self._refuse("What is there is not known to be unique")
+            self._refuse_unless_empty(model)
 
     def alter_db_table(self, model: Any, old_db_table: str, new_db_table: str) -> None:
         if old_db_table != new_db_table:
@@ -54,14 +54,14 @@ class DatabaseSchemaEditor(BaseDatabaseSchemaEditor):
         if field.many_to_many and field.remote_field.through._meta.auto_created:
             self.create_model(field.remote_field.through)
         elif field.unique:
-            self._refuse("What is there is not known to be unique")
+            self._refuse_unless_empty(model)
 
     def add_constraint(self, model: Any, constraint: Any) -> None:
-        self._refuse("What is there is not known to meet a constraint")
+        self._refuse_unless_empty(model)
 
     def alter_unique_together(self, model: Any, old: Any, new: Any) -> None:
         if {frozenset(names) for names in new} - {frozenset(names) for names in old}:
-            self._refuse("What is there is not known to be unique")
+            self._refuse_unless_empty(model)
 
     def _nothing(self, *args: Any, **kwargs: Any) -> None:
         """Indexes belong to layouts, and `migrate` makes those of the layouts there are."""
@@ -71,6 +71,13 @@ class DatabaseSchemaEditor(BaseDatabaseSchemaEditor):
 
     def execute(self, sql: Any, params: Any = ()) -> NoReturn:
         raise NotSupportedError("DynamoDB does not understand SQL: write a data migration.")
+
+    def _refuse_unless_empty(self, model: Any) -> None:
+        """Refuse a rule that the rows there are were not written under."""
+        table = table_of(model)
+        if not table.is_strict and not model._base_manager.using(self.connection.alias).exists():
+            return
+        self._refuse(f"What is in {table.name} is not known to keep to the new rule")
 
     def _refuse(self, why: str) -> NoReturn:
         raise NotSupportedError(

@@ -6,9 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -54,7 +55,15 @@ class Installation:
             text=True,
             env=self.environment,
         )
+        self.reader = threading.Thread(target=self._read, args=(self.process.stdout,))
+        self.reader.start()
         wait_for(self.is_up, seconds=60)
+
+    def _read(self, lines: IO[str]) -> None:
+        self.output = ""
+        with lines:
+            for line in lines:
+                self.output += line
 
     def is_up(self) -> bool:
         try:
@@ -65,8 +74,9 @@ class Installation:
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        self.output, _ = self.process.communicate(timeout=60)
-        return self.process.returncode
+        code = self.process.wait(timeout=60)
+        self.reader.join(timeout=10)
+        return code
 
     def manage(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -123,8 +133,8 @@ def test_second_start_keeps_the_data(installation: Installation) -> None:
 
 def test_output_is_prefixed_by_its_part(installation: Installation) -> None:
     installation.start()
+    wait_for(lambda: re.search(r"(?m)^scheduler \| Scheduler started$", installation.output))
     installation.stop()
-    assert re.search(r"(?m)^scheduler \| Scheduler started$", installation.output)
 
 
 def test_port_in_use_is_a_clear_message(installation: Installation) -> None:
