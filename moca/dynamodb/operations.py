@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from django.conf import settings
@@ -30,11 +30,13 @@ class DatabaseOperations(BaseDatabaseOperations):
     def adapt_datetimefield_value(self, value: Any) -> Any:
         if isinstance(value, datetime) and value.tzinfo is not None and not settings.USE_TZ:
             raise ValueError(
-                "The DynamoDB backend does not support timezone-aware datetimes when USE_TZ is False."
+                "The backend does not support timezone-aware datetimes when USE_TZ is False."
             )
         return value
 
     def adapt_timefield_value(self, value: Any) -> Any:
+        if isinstance(value, time) and value.tzinfo is not None:
+            raise ValueError("The backend does not support timezone-aware times.")
         return value
 
     def adapt_decimalfield_value(
