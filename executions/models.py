@@ -106,6 +106,10 @@ class TriggerExecution(models.Model):
     def __str__(self) -> str:
         return self.id
 
+    def _do_update(self, base_qs: Any, *args: Any) -> bool:
+        # A record is found by its trigger and its id; see `dynamodb` above.
+        return bool(super()._do_update(base_qs.filter(trigger_id=self.trigger_id), *args))
+
     @property
     def said(self) -> Output:
         """What the agent said so far."""

@@ -1,6 +1,7 @@
 """The admin site, and what our model pages share."""
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -14,7 +15,7 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.views import PasswordChangeView
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, models
+from django.db import IntegrityError, connection, models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
@@ -29,6 +30,8 @@ from moca.conflicts import ConflictError
 
 # What one look at a history or at the latest changes reads at the most.
 HISTORY = 100
+# How long an index may take to know a row that was just added.
+LAG_SECONDS = 0.3
 LATEST = 15
 
 # Somebody was faster between the check of a form and the write.
@@ -141,6 +144,16 @@ class ModelAdmin(admin.ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
     list_max_show_all = 0
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        if found is None and getattr(connection.features, "indexes_lag", False):
+            # It may be so new that the index by which it is found does not know it yet.
+            time.sleep(LAG_SECONDS)
+            found = super().get_object(request, object_id, from_field)
+        return found
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Take from the address only what the filters offer: others could be made to cost much."""

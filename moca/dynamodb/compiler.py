@@ -95,7 +95,11 @@ class SQLCompiler(PlanningMixin, compiler.SQLCompiler):
         """The plan of the query, a line a step."""
         self.setup_query()
         try:
-            yield from self.plan(self.conditions()).lines()
+            chosen = self.plan(self.conditions())
+            for expression, *_ in () if self._counts else self.select:
+                # What is refused when the query is run is refused here.
+                self._getter(expression)
+            yield from chosen.lines()
         except EmptyResultSet:
             yield "Nothing: no row can meet the conditions"
 

@@ -12,6 +12,8 @@ class DatabaseFeatures(BaseDatabaseFeatures):
     max_transaction_items = MAX_ITEMS
     # Rows with a `ttl` field go by themselves after that time.
     expires_rows = True
+    # Rows that were just added may not be found by what only an index has.
+    indexes_lag = True
 
     # A transaction is one TransactWriteItems; savepoints are states of what it is to write.
     supports_transactions = True
