@@ -65,7 +65,7 @@ def took(execution: TriggerExecution) -> str:
 
 @admin.register(Trigger)
 class TriggerAdmin(triggers_admin.TriggerAdmin):
-    actions = ["enable", "disable", "run_now", "delete_selected"]
+    actions = ["enable", "disable", "run_now", "synchronize", "delete_selected"]
     refusals = (*triggers_admin.TriggerAdmin.refusals, *NOT_RUN)
 
     def runs_url(self, trigger: Trigger) -> str:

@@ -127,3 +127,25 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[
             )
         )
     return found
+
+
+ARN = re.compile(r"arn:aws[\w-]*:{service}:[\w-]*:\d{{12}}:.+")
+
+
+@register()
+def check_scheduler(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Check that what EventBridge Scheduler needs is set, and is of the right kind."""
+    if not settings.TRIGGER_LAMBDA_ARN:
+        return []
+    kinds = {"TRIGGER_LAMBDA_ARN": "lambda", "SCHEDULER_ROLE_ARN": "iam"}
+    if settings.SCHEDULE_DLQ_ARN:
+        kinds["SCHEDULE_DLQ_ARN"] = "sqs"
+    return [
+        Error(
+            f"{name} is {getattr(settings, name)!r}, which is no ARN of {service}.",
+            hint=f"Set {name}, or unset TRIGGER_LAMBDA_ARN to use the local scheduler.",
+            id="moca.E008",
+        )
+        for name, service in kinds.items()
+        if not re.fullmatch(ARN.pattern.format(service=service), getattr(settings, name))
+    ]

@@ -228,7 +228,16 @@ REST_FRAMEWORK = {
 
 # Triggers and their schedules
 
-SCHEDULER = "triggers.schedulers.local.LocalScheduler"
+# The Lambda function that EventBridge Scheduler invokes. Without it, schedules are rows that the
+# local scheduler process fires.
+TRIGGER_LAMBDA_ARN = env.str("TRIGGER_LAMBDA_ARN", default="")
+SCHEDULER_ROLE_ARN = env.str("SCHEDULER_ROLE_ARN", default="")
+SCHEDULE_GROUP_NAME = env.str("SCHEDULE_GROUP_NAME", default="default")
+SCHEDULE_DLQ_ARN = env.str("SCHEDULE_DLQ_ARN", default="")
+if TRIGGER_LAMBDA_ARN:
+    SCHEDULER = "triggers.schedulers.eventbridge.EventBridgeScheduler"
+else:
+    SCHEDULER = "triggers.schedulers.local.LocalScheduler"
 SCHEDULER_CONCURRENCY = whole_number("SCHEDULER_CONCURRENCY", default=64, least=1, most=1000)
 SCHEDULER_CATCH_UP_SECONDS = whole_number(
     "SCHEDULER_CATCH_UP_SECONDS", default=600, least=0, most=604800

@@ -34,6 +34,7 @@ from triggers.filters import AttentionFilter, LastResultFilter
 from triggers.forms import TriggerForm
 from triggers.models import RunStatus, Trigger
 from triggers.schedulers import SchedulerError
+from triggers.synchronization import bring_in_step, in_step
 
 # How many runs ahead the page of a trigger shows.
 RUNS_AHEAD = 5
@@ -96,7 +97,7 @@ class TriggerAdmin(ModelAdmin):
         "Too many triggers to look through: choose a type, or search for one user with user:ID."
     )
     sortable_by = ()
-    actions: Sequence[Any] = ["enable", "disable", "delete_selected"]
+    actions: Sequence[Any] = ["enable", "disable", "synchronize", "delete_selected"]
     save_as = True
     refusals: tuple[type[Exception], ...] = (
         *ModelAdmin.refusals,
@@ -245,6 +246,10 @@ class TriggerAdmin(ModelAdmin):
         template = "admin/triggers/trigger/delete_selected_confirmation.html"
         return TemplateResponse(request, template, context)
 
+    @admin.action(permissions=["change"], description="Bring schedule in step")
+    def synchronize(self, request: HttpRequest, triggers: Iterable[Trigger]) -> None:
+        self.act_on_each(request, triggers, bring_in_step, "brought in step")
+
     def act_on_each(
         self,
         request: HttpRequest,
@@ -291,11 +296,20 @@ class TriggerAdmin(ModelAdmin):
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super().changeform_view(request, *args, **kwargs)
+            with in_step():
+                return super().changeform_view(request, *args, **kwargs)
         except SchedulerError as error:
             # Rolled back by now; the form, shown again, says why.
             request.refusal = str(error)  # type: ignore[attr-defined]
             return super().changeform_view(request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with in_step():
+            return super().delete_view(request, *args, **kwargs)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        with in_step():
+            super().delete_model(request, obj)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -301,10 +301,14 @@ class Trigger(VersionedModel):
             ConflictError: the user may have no more triggers; `check_quota()` says so.
         """
         owner = None if self._state.adding else self.loaded_value("user_id")
+        # Imported here, since it needs this module.
+        from triggers.synchronization import in_step
+
         if owner == self.user_id:
-            super().save(**options)
+            with in_step():
+                super().save(**options)
             return
-        with transaction.atomic():
+        with in_step(), transaction.atomic():
             TriggerCount.objects.take(self.user_id)
             if owner is not None:
                 TriggerCount.objects.give_back(owner)

@@ -8,6 +8,7 @@ from django.dispatch import receiver
 
 from triggers.models import Trigger, TriggerCount, TriggerType
 from triggers.schedulers import get_scheduler
+from triggers.synchronization import note_told
 
 
 @receiver(post_save, sender=Trigger)
@@ -17,11 +18,14 @@ def follow_save(
     scheduler = get_scheduler()
     if created:
         if instance.type == TriggerType.SCHEDULE:
+            note_told(instance)
             scheduler.create(instance)
     elif update_fields is None or scheduler.projected_fields & set(update_fields):
         if instance.type == TriggerType.SCHEDULE:
+            note_told(instance)
             scheduler.update(instance)
         elif instance.loaded_value("type") == TriggerType.SCHEDULE:
+            note_told(instance)
             scheduler.delete(instance.pk)
 
 
@@ -29,4 +33,5 @@ def follow_save(
 def follow_delete(instance: Trigger, **_: Any) -> None:
     TriggerCount.objects.give_back(instance.user_id)
     if instance.type == TriggerType.SCHEDULE:
+        note_told(instance)
         get_scheduler().delete(instance.pk)

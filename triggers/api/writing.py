@@ -20,6 +20,7 @@ from moca.versioning import StaleVersionError
 from triggers.api.body import fill
 from triggers.models import IdempotencyKey, Trigger
 from triggers.schedulers import SchedulerError
+from triggers.synchronization import in_step
 
 # How often a write is tried that somebody else's comes before.
 TRIES = 8
@@ -97,7 +98,7 @@ def _create(
 ) -> Trigger:
     trigger = Trigger(user_id=user_id)
     fill(trigger, body)
-    with _scheduler_errors(), transaction.atomic():
+    with _scheduler_errors(), in_step(), transaction.atomic():
         if claim is not None:
             claim.trigger_id = trigger.pk
             _keep(claim, expired)
@@ -132,7 +133,7 @@ def change(
     """
     for _ in range(TRIES):
         try:
-            with _scheduler_errors(), transaction.atomic():
+            with _scheduler_errors(), in_step(), transaction.atomic():
                 trigger = find(user_id, trigger_id)
                 _check_version(trigger, if_match)
                 apply(trigger)
@@ -148,7 +149,7 @@ def delete(user_id: str, trigger_id: str) -> None:
     """Delete a trigger and its schedule; its executions stay."""
     for _ in range(TRIES):
         try:
-            with _scheduler_errors(), transaction.atomic():
+            with _scheduler_errors(), in_step(), transaction.atomic():
                 audit.delete(find(user_id, trigger_id), by=user_id)
         except ConflictError:
             _pause()

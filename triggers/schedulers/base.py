@@ -1,7 +1,7 @@
 """What a scheduler does: keep one schedule for each schedule trigger."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -20,6 +20,7 @@ class ScheduleEntry:
     trigger_id: str
     enabled: bool
     next_run_at: datetime | None = None
+    made_at: datetime | None = None
 
 
 class Scheduler(ABC):
@@ -27,6 +28,8 @@ class Scheduler(ABC):
 
     # The fields of a trigger whose change the schedule must follow.
     projected_fields: ClassVar[frozenset[str]]
+    # Whether what it is told is undone with the transaction in which it was told.
+    is_transactional: ClassVar[bool] = True
 
     @abstractmethod
     def create(self, trigger: Trigger) -> None:
@@ -43,6 +46,21 @@ class Scheduler(ABC):
     @abstractmethod
     def get(self, trigger_id: str) -> ScheduleEntry | None:
         """The trigger's schedule, None where there is none."""
+
+    def restore(self, trigger: Trigger) -> None:
+        """Bring the schedule to what the trigger says, whatever it was told before."""
+        self.update(trigger)
+
+    def wants(self, trigger: Trigger) -> bool:
+        """Whether there is to be a schedule for the trigger."""
+        return trigger.schedule is not None
+
+    @abstractmethod
+    def differences(self, trigger: Trigger) -> Sequence[str] | None:
+        """The parts in which the schedule is not as the trigger says.
+
+        None where it is missing, or there though there should be none.
+        """
 
     def check(self) -> None:
         """Look whether schedules are fired; SchedulerError says what is wrong."""

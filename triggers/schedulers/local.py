@@ -1,7 +1,7 @@
 """Schedules of the local scheduler: rows in the same database, fired by `runscheduler`."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,6 +38,12 @@ class LocalScheduler(Scheduler):
     def get(self, trigger_id: str) -> ScheduleEntry | None:
         row = LocalSchedule.objects.filter(pk=trigger_id).first()
         return _entry(row) if row else None
+
+    def differences(self, trigger: Trigger) -> Sequence[str] | None:
+        row = LocalSchedule.objects.filter(pk=trigger.pk).first()
+        if row is None:
+            return None if self.wants(trigger) else []
+        return [] if row.spec == _spec(trigger) and row.user_id == trigger.user_id else ["spec"]
 
     def check(self) -> None:
         if LocalSchedule.objects.upcoming(timezone.now() - LATE).exists():

@@ -18,6 +18,8 @@ FORBIDDEN = {
 EXEMPT = {"moca/urls.py", "moca/settings.py"}
 # The only places that speak HTTP to the outside.
 SPEAKS_HTTP = {"executions/agent", "moca/authentication"}
+# The only places that call AWS.
+CALLS_AWS = {"moca/aws", "moca/dynamodb", "triggers/schedulers/eventbridge.py"}
 
 
 def imports(path: Path) -> set[str]:
@@ -43,12 +45,15 @@ def test_layers_import_downwards_only(folder: str) -> None:
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
-def test_http_goes_out_in_one_place() -> None:
-    speakers = {
+@pytest.mark.parametrize(
+    ("packages", "places"),
+    [({"httpx", "httpcore", "requests"}, SPEAKS_HTTP), ({"boto3", "botocore"}, CALLS_AWS)],
+)
+def test_calls_leave_from_few_places(packages: set[str], places: set[str]) -> None:
+    callers = {
         name
         for folder in ("moca", "triggers", "executions")
         for name, path in modules(folder)
-        if imports(path) & {"httpx", "httpcore", "requests"}
+        if imports(path) & packages
     }
-    allowed = {name for name in speakers if any(name.startswith(place) for place in SPEAKS_HTTP)}
-    assert speakers - allowed == set()
+    assert {name for name in callers if not name.startswith(tuple(places))} == set()

@@ -1,0 +1,30 @@
+"""Clients of AWS services: one a process, with time-outs and bounded retries."""
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+
+CONNECT_SECONDS = 2
+READ_SECONDS = 10
+# Calls in all, with pauses between them that grow and have jitter.
+ATTEMPTS = 5
+
+
+@cache
+def client(service: str) -> Any:
+    """The client of a service such as `scheduler`, which all threads share."""
+    import boto3
+    from botocore.config import Config
+
+    session: Any = boto3.session.Session()
+    return session.client(
+        service,
+        region_name=settings.AWS_REGION,
+        config=Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            max_pool_connections=64,
+        ),
+    )

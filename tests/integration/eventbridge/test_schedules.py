@@ -1,0 +1,224 @@
+"""Triggers whose schedules EventBridge Scheduler keeps: what it is told, and when it refuses."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+from django.db import transaction
+from django.utils import timezone
+
+from moca.conflicts import ConflictError
+from moca.times import iso
+from tests.integration.api.conftest import API
+from tests.integration.eventbridge.conftest import GROUP, LAMBDA, QUEUE, ROLE, Failing
+from triggers.models import Trigger
+from triggers.synchronization import in_step
+
+MakeTrigger = Callable[..., Trigger]
+
+
+@pytest.fixture
+def alice(eventbridge: Any) -> API:
+    return API("alice")
+
+
+def schedule(service: Any, trigger_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = service.get_schedule(Name=f"trigger-{trigger_id}", GroupName=GROUP)
+    return found
+
+
+def names(service: Any) -> list[str]:
+    return [each["Name"] for each in service.list_schedules(GroupName=GROUP)["Schedules"]]
+
+
+class TestWhatIsSent:
+    def test_expression_and_zone(self, eventbridge: Any, make_trigger: MakeTrigger) -> None:
+        config = {"expression": "cron(0 9 * * ? *)", "timezone": "Asia/Tokyo"}
+        made = schedule(eventbridge, make_trigger(schedule_config=config).pk)
+        sent = made["ScheduleExpression"], made["ScheduleExpressionTimezone"]
+        assert sent == ("cron(0 9 * * ? *)", "Asia/Tokyo")
+
+    def test_target_is_whole(self, eventbridge: Any, make_trigger: MakeTrigger) -> None:
+        target = schedule(eventbridge, make_trigger().pk)["Target"]
+        del target["Input"]
+        assert target == {
+            "Arn": LAMBDA,
+            "RoleArn": ROLE,
+            "RetryPolicy": {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": 600},
+            "DeadLetterConfig": {"Arn": QUEUE},
+        }
+
+    def test_event_names_the_trigger_and_the_time_of_delivery(
+        self, eventbridge: Any, make_trigger: MakeTrigger
+    ) -> None:
+        trigger = make_trigger()
+        event = json.loads(schedule(eventbridge, trigger.pk)["Target"]["Input"])
+        sent = event["time"], event["detail"]["triggerId"], event["detail"]["userId"]
+        assert sent == ("<aws.scheduler.scheduled-time>", trigger.pk, "alice")
+
+    def test_window(self, eventbridge: Any, make_trigger: MakeTrigger) -> None:
+        config = {"expression": "rate(1 hour)", "flexibleTimeWindowMinutes": 15}
+        made = schedule(eventbridge, make_trigger(schedule_config=config).pk)
+        assert made["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}
+
+    def test_dates(self, eventbridge: Any, make_trigger: MakeTrigger) -> None:
+        now = timezone.now().replace(microsecond=0)
+        start, end = now + timedelta(days=1), now + timedelta(days=9)
+        config = {"expression": "rate(1 hour)", "startDate": iso(start), "endDate": iso(end)}
+        made = schedule(eventbridge, make_trigger(schedule_config=config).pk)
+        assert (made["StartDate"], made["EndDate"]) == (start, end)
+
+    def test_one_that_fires_once_goes_by_itself(
+        self, eventbridge: Any, make_trigger: MakeTrigger
+    ) -> None:
+        made = make_trigger(schedule_config={"expression": "at(2099-01-31T09:00:00)"})
+        assert schedule(eventbridge, made.pk)["ActionAfterCompletion"] == "DELETE"
+
+    def test_event_trigger_has_none(self, eventbridge: Any, make_trigger: MakeTrigger) -> None:
+        config = {"eventSourceId": "orders"}
+        make_trigger(type="event", schedule_config=None, event_config=config)
+        assert names(eventbridge) == []
+
+
+class TestChanges:
+    def test_disabled_trigger_is_a_disabled_schedule(self, alice: API, eventbridge: Any) -> None:
+        made = alice.create()
+        alice.post(f"/triggers/{made['id']}/disable")
+        assert schedule(eventbridge, made["id"])["State"] == "DISABLED"
+
+    def test_new_prompt_reaches_the_schedule(self, alice: API, eventbridge: Any) -> None:
+        made = alice.create()
+        alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
+        event = json.loads(schedule(eventbridge, made["id"])["Target"]["Input"])
+        assert event["detail"]["prompt"] == "Other."
+
+    def test_what_is_not_in_the_schedule_is_no_call(self, alice: API, failing: Failing) -> None:
+        made = alice.create()
+        with failing("UpdateSchedule", "InternalServerException", 500) as calls:
+            alice.patch(f"/triggers/{made['id']}", {"description": "Other"})
+        assert calls == []
+
+    def test_deleted_trigger_takes_it_along(self, alice: API, eventbridge: Any) -> None:
+        alice("DELETE", f"/triggers/{alice.create()['id']}")
+        assert names(eventbridge) == []
+
+    def test_type_event_removes_it(self, alice: API, eventbridge: Any) -> None:
+        made = alice.create()
+        body = {"type": "event", "eventConfig": {"eventSourceId": "orders"}}
+        alice.patch(f"/triggers/{made['id']}", body)
+        assert names(eventbridge) == []
+
+    def test_missing_schedule_is_made_by_an_update(self, alice: API, eventbridge: Any) -> None:
+        made = alice.create()
+        eventbridge.delete_schedule(Name=f"trigger-{made['id']}", GroupName=GROUP)
+        alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
+        assert names(eventbridge) == [f"trigger-{made['id']}"]
+
+    def test_missing_schedule_does_not_stop_a_deletion(self, alice: API, eventbridge: Any) -> None:
+        made = alice.create()
+        eventbridge.delete_schedule(Name=f"trigger-{made['id']}", GroupName=GROUP)
+        assert alice("DELETE", f"/triggers/{made['id']}").status_code == 200
+
+
+REFUSALS = [
+    ("ValidationException", 400, "as told"),
+    ("ServiceQuotaExceededException", 402, "quota"),
+    ("AccessDeniedException", 403, "SCHEDULER_ROLE_ARN"),
+]
+
+
+class TestRefusal:
+    """A caller sees one outcome: the trigger is as it was, and the reason is told."""
+
+    @pytest.mark.parametrize(("code", "status", "words"), REFUSALS)
+    def test_caller_is_told(
+        self, alice: API, failing: Failing, code: str, status: int, words: str
+    ) -> None:
+        made = alice.create()
+        with failing("UpdateSchedule", code, status):
+            response = alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
+        assert (response.status_code, words in response.json()["message"]) == (502, True)
+
+    def test_changed_trigger_is_as_before(self, alice: API, failing: Failing) -> None:
+        made = alice.create()
+        with failing("UpdateSchedule", "ValidationException"):
+            alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
+        assert alice.get(f"/triggers/{made['id']}").json()["trigger"]["prompt"] == "Report."
+
+    def test_new_trigger_is_not_there(self, alice: API, failing: Failing) -> None:
+        with failing("CreateSchedule", "ValidationException"):
+            alice.post("/triggers", {"name": "x"})
+            alice.post("/triggers", _body())
+        assert alice.get("/triggers").json()["triggers"] == []
+
+    def test_trigger_to_be_deleted_is_still_there(self, alice: API, failing: Failing) -> None:
+        made = alice.create()
+        with failing("DeleteSchedule", "ValidationException"):
+            alice("DELETE", f"/triggers/{made['id']}")
+        assert alice.get(f"/triggers/{made['id']}").status_code == 200
+
+
+def _body() -> dict[str, Any]:
+    return {
+        "name": "Report",
+        "type": "schedule",
+        "agentId": "reporter",
+        "prompt": "Report.",
+        "scheduleConfig": {"expression": "rate(1 hour)"},
+    }
+
+
+def roll_back_after(change: Callable[[], Any]) -> None:
+    """Make a change in a transaction whose commit fails."""
+
+    def make_and_fail() -> None:
+        with in_step(), transaction.atomic():
+            change()
+            raise ConflictError
+
+    with pytest.raises(ConflictError):
+        make_and_fail()
+
+
+class TestFailedCommit:
+    """The database refuses after the scheduler was told: the schedule is what is stored."""
+
+    def test_changed_schedule_is_restored(
+        self, eventbridge: Any, make_trigger: MakeTrigger
+    ) -> None:
+        trigger = make_trigger()
+        trigger.prompt = "Other."
+        roll_back_after(trigger.save)
+        event = json.loads(schedule(eventbridge, trigger.pk)["Target"]["Input"])
+        assert event["detail"]["prompt"] == "Report."
+
+    def test_new_schedule_is_removed(self, eventbridge: Any, make_trigger: MakeTrigger) -> None:
+        roll_back_after(make_trigger)
+        assert names(eventbridge) == []
+
+    def test_deleted_schedule_is_made_again(
+        self, eventbridge: Any, make_trigger: MakeTrigger
+    ) -> None:
+        trigger = make_trigger()
+        name = f"trigger-{trigger.pk}"
+        roll_back_after(trigger.delete)
+        assert names(eventbridge) == [name]
+
+    def test_call_whose_answer_was_lost_is_undone(
+        self, alice: API, eventbridge: Any, failing: Failing
+    ) -> None:
+        made = alice.create()
+        after: list[Any] = []
+
+        def lose(**_: Any) -> None:
+            if not after:
+                after.append(True)
+                raise ReadTimeoutError(endpoint_url="https://scheduler")
+
+        eventbridge.meta.events.register("after-call.scheduler.UpdateSchedule", lose)
+        response = alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
+        event = json.loads(schedule(eventbridge, made["id"])["Target"]["Input"])
+        assert (response.status_code, event["detail"]["prompt"]) == (502, "Report.")

@@ -1,0 +1,46 @@
+"""Make the scheduler's schedules equal to the triggers."""
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from triggers.schedulers import SchedulerError
+from triggers.synchronization import CONCURRENCY, Action, synchronize
+
+
+class Command(BaseCommand):
+    help = "Make missing schedules, delete those of no trigger, bring the others up to date."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="change nothing")
+        parser.add_argument("--format", choices=["table", "json"], default="table")
+        parser.add_argument("--concurrency", type=int, default=CONCURRENCY, metavar="CALLS")
+
+    def handle(self, *args: Any, dry_run: bool, concurrency: int, **options: Any) -> None:
+        if not 1 <= concurrency <= 64:
+            raise CommandError("--concurrency is out of range: give 1 to 64.")
+        try:
+            actions = synchronize(dry_run=dry_run, concurrency=concurrency)
+        except SchedulerError as error:
+            raise CommandError(str(error)) from error
+        if options["format"] == "json":
+            self.stdout.write(json.dumps([asdict(action) for action in actions], indent=2))
+        else:
+            self._table(actions, dry_run=dry_run)
+        if any(action.kind == "fail" for action in actions):
+            raise CommandError("Some schedules could not be brought in step; see above.")
+
+    def _table(self, actions: list[Action], *, dry_run: bool) -> None:
+        for action in actions:
+            self.stdout.write(f"{action.kind:8}{action.trigger_id:38}{action.reason}")
+        counts = Counter(action.kind for action in actions)
+        parts = [f"{counts[kind]} to {kind}" for kind in counts] if dry_run else []
+        parts = parts or [f"{counts[kind]} {DONE[kind]}" for kind in counts]
+        self.stdout.write(", ".join(parts) or "All schedules are in step.")
+
+
+DONE = {"create": "created", "update": "updated", "delete": "deleted", "fail": "failed"}

@@ -1,0 +1,271 @@
+"""Schedules of Amazon EventBridge Scheduler, which invoke the handler's Lambda function.
+
+A schedule is sent whole each time, since UpdateSchedule replaces all of it
+(https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html). One that fires
+once goes by itself when it has fired.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+from uuid import uuid4
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+from django.utils import timezone
+
+from moca.aws import client
+from triggers.models import Trigger
+from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
+from triggers.schedules import At
+
+PREFIX = "trigger-"
+# CreateSchedule, Target.Input.
+MAX_INPUT_BYTES = 256 * 1024
+RETRIES = 3
+LEAST_EVENT_AGE, GREATEST_EVENT_AGE = 60, 86_400
+# What a schedule is compared by.
+COMPARED = (
+    "ScheduleExpression",
+    "ScheduleExpressionTimezone",
+    "State",
+    "FlexibleTimeWindow",
+    "StartDate",
+    "EndDate",
+    "ActionAfterCompletion",
+    "Target",
+)
+# Parts of the target that another program's handler reads from the event; ours loads the trigger.
+DETAILS = {
+    "triggerId": "id",
+    "userId": "user_id",
+    "agentId": "agent_id",
+    "prompt": "prompt",
+    "sessionId": "session_id",
+    "modelId": "model_id",
+    "workingDirectory": "working_directory",
+    "enabledTools": "enabled_tools",
+}
+
+REMEDIES = {
+    "ServiceQuotaExceededException": "EventBridge Scheduler has no room for more schedules: delete "
+    "some, or have the quota of the account raised.",
+    "ThrottlingException": "EventBridge Scheduler is throttling: try again in a moment.",
+    "AccessDeniedException": "EventBridge Scheduler refuses our role: check that it may use the "
+    "schedules of the group, and pass SCHEDULER_ROLE_ARN.",
+    "ResourceNotFoundException": "The schedule group is missing: check SCHEDULE_GROUP_NAME.",
+}
+
+
+class EventBridgeScheduler(Scheduler):
+    is_transactional = False
+    projected_fields = frozenset({"type", "enabled", "schedule_config", *DETAILS.values()} - {"id"})
+
+    def create(self, trigger: Trigger) -> None:
+        """Make the trigger's schedule; one that is there already is brought up to date."""
+        self._put("create_schedule", trigger, f"{trigger.pk}-{trigger.version}")
+
+    def update(self, trigger: Trigger) -> None:
+        self._put("update_schedule", trigger, f"{trigger.pk}-{trigger.version}")
+
+    def restore(self, trigger: Trigger) -> None:
+        """Bring the schedule to what the trigger says, whatever it was told before."""
+        # A token of its own: that of the trigger's version may stand for what is to be undone.
+        self._put("update_schedule", trigger, str(uuid4()))
+
+    def delete(self, trigger_id: str) -> None:
+        try:
+            client("scheduler").delete_schedule(
+                Name=_name(trigger_id), GroupName=settings.SCHEDULE_GROUP_NAME
+            )
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) != "ResourceNotFoundException":
+                _refuse(error)
+
+    def get(self, trigger_id: str) -> ScheduleEntry | None:
+        found = self._found(trigger_id)
+        if found is None:
+            return None
+        return ScheduleEntry(trigger_id, found["State"] == "ENABLED", made_at=found["CreationDate"])
+
+    def list(self) -> Iterator[ScheduleEntry]:
+        """The schedules of the group that are triggers'; others in it are left alone."""
+        try:
+            pages = client("scheduler").get_paginator("list_schedules")
+            for page in pages.paginate(GroupName=settings.SCHEDULE_GROUP_NAME, NamePrefix=PREFIX):
+                for found in page["Schedules"]:
+                    yield ScheduleEntry(
+                        found["Name"].removeprefix(PREFIX),
+                        found["State"] == "ENABLED",
+                        made_at=found["CreationDate"],
+                    )
+        except (ClientError, BotoCoreError) as error:
+            _refuse(error)
+
+    def differences(self, trigger: Trigger) -> Sequence[str] | None:
+        found = self._found(trigger.pk)
+        wanted = schedule_of(trigger) if _will_fire(trigger) else None
+        if found is None or wanted is None:
+            return [] if found is None and wanted is None else None
+        return [part for part in COMPARED if _plain(found.get(part)) != _plain(wanted.get(part))]
+
+    def wants(self, trigger: Trigger) -> bool:
+        return _will_fire(trigger)
+
+    def check(self) -> None:
+        try:
+            client("scheduler").get_schedule_group(Name=settings.SCHEDULE_GROUP_NAME)
+        except (ClientError, BotoCoreError) as error:
+            _refuse(error)
+
+    def _found(self, trigger_id: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = client("scheduler").get_schedule(
+                Name=_name(trigger_id), GroupName=settings.SCHEDULE_GROUP_NAME
+            )
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) == "ResourceNotFoundException":
+                return None
+            _refuse(error)
+        return found
+
+    def _put(self, operation: str, trigger: Trigger, token: str) -> None:
+        if not _will_fire(trigger):
+            # It has fired, or cannot any more: the service has removed it, or refuses it.
+            self.delete(trigger.pk)
+            return
+        schedule = {
+            **schedule_of(trigger),
+            "Name": _name(trigger.pk),
+            "GroupName": settings.SCHEDULE_GROUP_NAME,
+            "ClientToken": token,
+        }
+        others = {
+            "create_schedule": ("ConflictException", "update_schedule"),
+            "update_schedule": ("ResourceNotFoundException", "create_schedule"),
+        }
+        try:
+            _call(operation, schedule)
+        except (ClientError, BotoCoreError) as error:
+            expected, other = others[operation]
+            if _code(error) != expected:
+                _refuse(error)
+            try:
+                _call(other, {**schedule, "ClientToken": str(uuid4())})
+            except (ClientError, BotoCoreError) as second:
+                _refuse(second)
+
+
+def schedule_of(trigger: Trigger) -> dict[str, Any]:
+    """The schedule that a trigger is to have, but for its name, group and token.
+
+    Raises:
+        SchedulerError: the trigger's schedule cannot be read.
+    """
+    schedule = trigger.schedule
+    if schedule is None:
+        raise SchedulerError("The schedule cannot be read: correct it first.")
+    window = schedule.window_minutes
+    return {
+        "ScheduleExpression": schedule.expression.canonical,
+        "ScheduleExpressionTimezone": str(schedule.zone),
+        "State": "ENABLED" if trigger.enabled else "DISABLED",
+        "FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": window}
+        if window
+        else {"Mode": "OFF"},
+        "ActionAfterCompletion": "DELETE",
+        **_dates(trigger),
+        "Target": {
+            "Arn": settings.TRIGGER_LAMBDA_ARN,
+            "RoleArn": settings.SCHEDULER_ROLE_ARN,
+            "Input": _input(trigger),
+            "RetryPolicy": {
+                "MaximumRetryAttempts": RETRIES,
+                "MaximumEventAgeInSeconds": min(
+                    max(settings.SCHEDULER_CATCH_UP_SECONDS, LEAST_EVENT_AGE), GREATEST_EVENT_AGE
+                ),
+            },
+            **(
+                {"DeadLetterConfig": {"Arn": settings.SCHEDULE_DLQ_ARN}}
+                if settings.SCHEDULE_DLQ_ARN
+                else {}
+            ),
+        },
+    }
+
+
+def _dates(trigger: Trigger) -> dict[str, datetime]:
+    """The dates between which it fires; of a start that is past, the service takes no note."""
+    schedule, now = trigger.schedule, timezone.now()
+    if schedule is None or isinstance(schedule.expression, At):
+        return {}
+    dates = {}
+    if schedule.start and schedule.start > now:
+        dates["StartDate"] = schedule.start
+    if schedule.end:
+        dates["EndDate"] = schedule.end
+    return dates
+
+
+def _input(trigger: Trigger) -> str:
+    """The event that the handler gets, with what the service fills in at delivery."""
+    detail = {
+        name: value
+        for name, field in DETAILS.items()
+        if (value := getattr(trigger, field)) not in (None, "")
+    }
+    event = {
+        "version": "0",
+        "id": "<aws.scheduler.execution-id>",
+        "detail-type": "Scheduled Event",
+        "source": "moca.triggers",
+        "account": settings.TRIGGER_LAMBDA_ARN.split(":")[4],
+        "time": "<aws.scheduler.scheduled-time>",
+        "region": settings.AWS_REGION,
+        "resources": ["<aws.scheduler.schedule-arn>"],
+        "detail": {**detail, "attempt": "<aws.scheduler.attempt-number>"},
+    }
+    text = json.dumps(event, ensure_ascii=False)
+    if len(text.encode()) > MAX_INPUT_BYTES:
+        del event["detail"]["prompt"]
+        text = json.dumps(event, ensure_ascii=False)
+    return text
+
+
+def _will_fire(trigger: Trigger) -> bool:
+    """Whether the service is to have a schedule: not where none would ever fire again."""
+    return trigger.schedule is not None and bool(
+        trigger.next_runs(timezone.now() - timedelta(minutes=1), 1)
+    )
+
+
+def _name(trigger_id: str) -> str:
+    return f"{PREFIX}{trigger_id}"
+
+
+def _call(operation: str, schedule: dict[str, Any]) -> None:
+    method: Callable[..., Any] = getattr(client("scheduler"), operation)
+    method(**schedule)
+
+
+def _plain(part: Any) -> Any:
+    """A part of a schedule in a form that compares: times to the second, no null parts."""
+    if isinstance(part, datetime):
+        return part.astimezone(UTC).replace(microsecond=0)
+    if isinstance(part, dict):
+        return {name: _plain(value) for name, value in part.items() if value is not None}
+    return part
+
+
+def _code(error: Exception) -> str:
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
+
+
+def _refuse(error: Exception) -> NoReturn:
+    if not isinstance(error, ClientError):
+        raise SchedulerError(f"EventBridge Scheduler cannot be reached: {error}") from error
+    details = error.response["Error"]
+    message = details.get("Message", "")
+    remedy = REMEDIES.get(_code(error), f"EventBridge Scheduler refuses it: {message}")
+    raise SchedulerError(remedy) from error

@@ -1,0 +1,190 @@
+"""Triggers and the scheduler's copies of them, kept and made equal.
+
+A scheduler outside of the database is told within the transaction that changes the trigger, before
+its commit: what it refuses is not written. Where the commit fails after all, `in_step()` tells it
+what stands in the database. `synchronize()` finds what a process that dies in between leaves.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from django.db import connections
+from django.utils import timezone
+
+from triggers.models import SyncState, Trigger
+from triggers.schedulers import Scheduler, SchedulerError, get_scheduler
+
+logger = logging.getLogger(__name__)
+
+CONCURRENCY = 16
+# Younger schedules without a trigger may be those of a transaction under way.
+ORPHAN_AGE = timedelta(minutes=5)
+
+
+class _State(threading.local):
+    told: list[tuple[str, str]] | None = None
+
+
+_state = _State()
+
+
+def note_told(trigger: Trigger) -> None:
+    """Remember that the scheduler is told of a change of a trigger that is not committed yet."""
+    if _state.told is not None and not get_scheduler().is_transactional:
+        owners = {trigger.user_id, trigger.loaded_value("user_id") or trigger.user_id}
+        _state.told += [(owner, trigger.pk) for owner in sorted(owners)]
+
+
+@contextmanager
+def in_step() -> Iterator[None]:
+    """Wrap a transaction: where it fails, the scheduler is told again what is stored."""
+    if _state.told is not None:
+        yield
+        return
+    _state.told = []
+    try:
+        yield
+    except BaseException:
+        told, _state.told = _state.told, None
+        for user_id, trigger_id in dict.fromkeys(told):
+            _restore(user_id, trigger_id)
+        raise
+    finally:
+        _state.told = None
+
+
+def _restore(user_id: str, trigger_id: str) -> None:
+    scheduler = get_scheduler()
+    try:
+        trigger = Trigger.objects.filter(user_id=user_id, pk=trigger_id).first()
+        if trigger is not None and scheduler.wants(trigger):
+            scheduler.restore(trigger)
+        else:
+            scheduler.delete(trigger_id)
+    except Exception:
+        ids = {"triggerId": trigger_id}
+        logger.exception("The schedule could not be restored; sync_schedules will", extra=ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What was done, or is to be done, about one schedule.
+
+    Attributes:
+        kind: `create`, `update`, `delete` or `fail`.
+        trigger_id: the trigger's id.
+        reason: why, in a few words.
+    """
+
+    kind: str
+    trigger_id: str
+    reason: str
+
+
+def synchronize(*, dry_run: bool = False, concurrency: int = CONCURRENCY) -> list[Action]:
+    """Make the scheduler's copies equal to the triggers, in one pass over both.
+
+    Args:
+        dry_run: change nothing, and tell what would be done.
+        concurrency: calls to the scheduler at once.
+
+    Returns:
+        What was done. What failed is noted on its trigger, and tried again by the next pass.
+
+    Raises:
+        SchedulerError: the schedules cannot be listed; nothing was done.
+    """
+    scheduler = get_scheduler()
+    entries = {entry.trigger_id: entry for entry in scheduler.list()}
+    triggers = list(Trigger.objects.schedules().order_by("-pk").iterator())
+    before = timezone.now() - ORPHAN_AGE
+    known = {trigger.pk for trigger in triggers}
+    orphans = [
+        entry.trigger_id
+        for entry in entries.values()
+        if entry.trigger_id not in known and (entry.made_at is None or entry.made_at < before)
+    ]
+    tasks: list[Callable[[], Action | None]] = [
+        partial(_mend, scheduler, trigger, dry_run=dry_run) for trigger in triggers
+    ]
+    tasks += [partial(_remove, scheduler, orphan, dry_run=dry_run) for orphan in orphans]
+    with ThreadPoolExecutor(concurrency, thread_name_prefix="sync") as pool:
+        found = pool.map(_in_own_connection, tasks)
+        return [action for action in found if action is not None]
+
+
+def bring_in_step(trigger: Trigger) -> bool:
+    """Make one trigger's schedule what it is to be; False where it was so already.
+
+    Raises:
+        SchedulerError: the scheduler refuses; that is noted on the trigger.
+    """
+    action = _mend(get_scheduler(), trigger, dry_run=False)
+    if action is not None and action.kind == "fail":
+        raise SchedulerError(action.reason)
+    return action is not None
+
+
+def _in_own_connection(task: Callable[[], Action | None]) -> Action | None:
+    try:
+        return task()
+    finally:
+        connections.close_all()
+
+
+def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool) -> Action | None:
+    action: Action | None = None
+    error = ""
+    try:
+        differences = scheduler.differences(trigger)
+        if differences is None or differences:
+            action = _planned(scheduler, trigger, differences)
+            if not dry_run:
+                _tell_what_is_stored(scheduler, trigger)
+    except SchedulerError as refusal:
+        error = str(refusal)
+        action = Action("fail", trigger.pk, error)
+    state = SyncState.FAILED if error else SyncState.SYNCED
+    if not dry_run and (trigger.sync_state, trigger.sync_error) != (state, error):
+        row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
+        row.update(sync_state=state, sync_error=error)
+    return action
+
+
+def _planned(scheduler: Scheduler, trigger: Trigger, differences: Sequence[str] | None) -> Action:
+    if differences:
+        return Action("update", trigger.pk, f"differs in {', '.join(differences)}")
+    if scheduler.wants(trigger):
+        return Action("create", trigger.pk, "was missing")
+    return Action("delete", trigger.pk, "will not fire again")
+
+
+def _tell_what_is_stored(scheduler: Scheduler, trigger: Trigger) -> None:
+    """Tell the scheduler what stands in the database, again where that changes meanwhile."""
+    row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
+    told: Trigger | None = None
+    while (current := row.first()) is not None:
+        if told is not None and told.version == current.version:
+            return
+        scheduler.restore(current)
+        told = current
+    scheduler.delete(trigger.pk)
+
+
+def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool) -> Action | None:
+    trigger = Trigger.objects.filter(pk=trigger_id).first()
+    if trigger is not None and scheduler.wants(trigger):
+        return None
+    reason = "its trigger is gone" if trigger is None else "its trigger has no schedule"
+    try:
+        if not dry_run:
+            scheduler.delete(trigger_id)
+    except SchedulerError as error:
+        return Action("fail", trigger_id, str(error))
+    return Action("delete", trigger_id, reason)
