@@ -1,0 +1,134 @@
+"""Random changes while the scheduler fails, loses answers, and processes die."""
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ReadTimeoutError
+
+from tests.integration.api.conftest import API, VALID
+from triggers import synchronization
+from triggers.models import Trigger
+from triggers.schedulers import get_scheduler
+from triggers.synchronization import synchronize
+
+OPERATIONS = 500
+CALLS = ("CreateSchedule", "UpdateSchedule", "DeleteSchedule")
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it runs any more."""
+
+
+class Weather:
+    """Decides what becomes of each call to the scheduler."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.dead = False
+        self.clear = False
+
+    def before(self, **_: Any) -> AWSResponse | None:
+        if self.dead:
+            raise Killed
+        fate = 1.0 if self.clear else self.random.random()
+        if fate < 0.05:
+            self.die()
+        if fate < 0.15:
+            return self.refusal("ValidationException", 400)
+        if fate < 0.2:
+            return self.refusal("ServiceQuotaExceededException", 402)
+        return None
+
+    def after(self, **_: Any) -> None:
+        fate = 1.0 if self.clear else self.random.random()
+        if fate < 0.05:
+            self.die()
+        if fate < 0.15:
+            raise ReadTimeoutError(endpoint_url="https://scheduler")
+
+    def die(self) -> None:
+        self.dead = True
+        raise Killed
+
+    def refusal(self, code: str, status: int) -> AWSResponse:
+        raw = type("Raw", (), {"stream": lambda self, **_: iter([b'{"Message": "no"}'])})()
+        return AWSResponse("", status, {"x-amzn-ErrorType": code}, raw)
+
+
+@pytest.fixture(params=range(2))
+def weather(request: pytest.FixtureRequest, eventbridge: Any) -> Iterator[Weather]:
+    weather = Weather(request.param)
+    events = eventbridge.meta.events
+    for name in CALLS:
+        events.register_first(f"before-send.scheduler.{name}", weather.before)
+        events.register(f"after-call.scheduler.{name}", weather.after)
+    yield weather
+    for name in CALLS:
+        events.unregister(f"before-send.scheduler.{name}", weather.before)
+        events.unregister(f"after-call.scheduler.{name}", weather.after)
+
+
+def stored() -> dict[str, tuple[Any, ...]]:
+    rows = Trigger.objects.filter(user_id="alice")
+    return {row.pk: (row.version, row.prompt, row.enabled, row.type) for row in rows}
+
+
+class Caller:
+    """Makes random requests, and looks whether what it was told is true."""
+
+    def __init__(self, weather: Weather) -> None:
+        self.weather, self.random = weather, weather.random
+        self.api = API("alice")
+        self.lies: list[str] = []
+
+    def request(self) -> None:
+        before = stored()
+        method, path, body = self.random.choice(list(self.choices(sorted(before))))
+        try:
+            status = self.api(method, path, body).status_code
+        except Killed:
+            # Nobody was told anything.
+            self.weather.dead = False
+            return
+        changed = stored() != before
+        if status >= 400 and changed:
+            self.lies.append(f"{method} {path}: {status}, and it was done")
+        if status < 300 and not changed:
+            self.lies.append(f"{method} {path}: {status}, and nothing was done")
+
+    def choices(self, ids: list[str]) -> Iterator[tuple[str, str, Any]]:
+        number = self.random.randrange(10**9)
+        yield "POST", "/triggers", {**VALID, "prompt": f"Prompt {number}."}
+        if ids:
+            path = f"/triggers/{self.random.choice(ids)}"
+            yield "PATCH", path, {"prompt": f"Prompt {number}."}
+            hours = number % 99 + 2
+            config = {"expression": f"rate({hours} hours)", "timezone": "Asia/Tokyo"}
+            yield "PATCH", path, {"scheduleConfig": config, "prompt": f"Prompt {number}."}
+            enabled = Trigger.objects.get(user_id="alice", pk=path.rpartition("/")[2]).enabled
+            yield "POST", f"{path}/{'disable' if enabled else 'enable'}", None
+            yield "DELETE", path, None
+
+
+def test_one_pass_makes_all_equal_and_nobody_was_lied_to(
+    weather: Weather,
+    transactional_db: None,
+    eventbridge: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(seconds=-1))
+    caller = Caller(weather)
+    for _ in range(OPERATIONS):
+        caller.request()
+    weather.clear = True
+    mended = synchronize()
+    scheduler = get_scheduler()
+    triggers = Trigger.objects.filter(user_id="alice")
+    differing = [trigger.pk for trigger in triggers if scheduler.differences(trigger) != []]
+    kept = {entry.trigger_id for entry in scheduler.list()}
+    assert mended
+    assert (caller.lies, differing, kept) == ([], [], {trigger.pk for trigger in triggers})
