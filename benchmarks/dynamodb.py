@@ -272,7 +272,9 @@ def renamed(calls: list[Call], known: str, spare: str) -> list[Call]:
 
 def replay(client: Any, calls: list[Call]) -> None:
     for operation, arguments in calls:
-        getattr(client, operation)(**arguments)
+        # A token stands for one request, which this is not.
+        own = {name: value for name, value in arguments.items() if name != "ClientRequestToken"}
+        getattr(client, operation)(**own)
 
 
 # The figures

@@ -1,5 +1,4 @@
 from django.apps import AppConfig
-from django.contrib.admin import apps
 from django.core.checks import register
 
 
@@ -12,8 +11,3 @@ class MocaConfig(AppConfig):
         from moca.dynamodb.checks import check_layouts
 
         register(check_layouts)
-
-
-class AdminConfig(apps.AdminConfig):
-    default = False
-    default_site = "moca.admin.AdminSite"

@@ -86,7 +86,7 @@ INSTALLED_APPS = [
     "moca.authentication",
     "triggers",
     "executions",
-    "moca.apps.AdminConfig",
+    "moca.admin_config.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -247,7 +247,10 @@ SCHEDULER_GRACE_SECONDS = whole_number("SCHEDULER_GRACE_SECONDS", default=30, le
 # Executions and the agent they call. Without AGENT_API_URL it is the demo agent of this machine.
 
 EXECUTION_TTL_DAYS = whole_number("EXECUTION_TTL_DAYS", default=30, least=1, most=3650)
-DISPATCHER = "executions.dispatchers.local.LocalDispatcher"
+if TRIGGER_LAMBDA_ARN:
+    DISPATCHER = "executions.dispatchers.aws_lambda.LambdaDispatcher"
+else:
+    DISPATCHER = "executions.dispatchers.local.LocalDispatcher"
 
 DEMO_AGENT_PORT = whole_number("DEMO_AGENT_PORT", default=8081, least=1, most=65535)
 AGENT_API_URL = env.str("AGENT_API_URL", default="")

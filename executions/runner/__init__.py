@@ -2,7 +2,7 @@
 
 from executions.runner.by_hand import TriggerBusyError, accept, resume
 from executions.runner.care import HEARTBEAT, abandon, record_missed, renew
-from executions.runner.end import close_lost, write
+from executions.runner.end import close, close_lost, write
 from executions.runner.execute import INTERNAL_ERROR, call, execute
 from executions.runner.start import (
     LEASE,
@@ -22,6 +22,7 @@ __all__ = [
     "abandon",
     "accept",
     "call",
+    "close",
     "close_lost",
     "execute",
     "record_missed",

@@ -19,7 +19,12 @@ EXEMPT = {"moca/urls.py", "moca/settings.py"}
 # The only places that speak HTTP to the outside.
 SPEAKS_HTTP = {"executions/agent", "moca/authentication"}
 # The only places that call AWS.
-CALLS_AWS = {"moca/aws", "moca/dynamodb", "triggers/schedulers/eventbridge.py"}
+CALLS_AWS = {
+    "moca/aws",
+    "moca/dynamodb",
+    "triggers/schedulers/eventbridge.py",
+    "executions/dispatchers/aws_lambda.py",
+}
 
 
 def imports(path: Path) -> set[str]:

@@ -1,0 +1,47 @@
+"""Hand runs to the handler's Lambda function, which is invoked when they are on record."""
+
+import json
+from functools import partial
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+from django.db import transaction
+
+from executions.dispatchers.base import Dispatcher, DispatchError
+from executions.models import TriggerExecution
+from executions.runner import close
+from moca.aws import client
+from triggers.models import RunStatus
+
+
+class LambdaDispatcher(Dispatcher):
+    def dispatch(self, execution: TriggerExecution) -> None:
+        """Invoke the function after the commit; where that fails, the run is closed as failed.
+
+        Raises:
+            DispatchError: from the end of the transaction: the function could not be invoked.
+        """
+        transaction.on_commit(partial(_invoke, execution))
+
+
+def _invoke(execution: TriggerExecution) -> None:
+    event = {
+        "version": "0",
+        "source": "moca.triggers",
+        "detail-type": "Run Requested",
+        "detail": {
+            "triggerId": execution.trigger_id,
+            "userId": execution.user_id,
+            "executionId": execution.pk,
+        },
+    }
+    try:
+        client("lambda").invoke(
+            FunctionName=settings.TRIGGER_LAMBDA_ARN,
+            InvocationType="Event",
+            Payload=json.dumps(event).encode(),
+        )
+    except (ClientError, BotoCoreError) as error:
+        reason = f"The function that runs triggers could not be invoked: {error}"
+        close(execution, RunStatus.FAILED, error=reason)
+        raise DispatchError(reason) from error

@@ -1,0 +1,188 @@
+"""The Lambda function that runs triggers: what EventBridge Scheduler and run-now invoke.
+
+An event says which trigger is meant, and nothing else in it is believed: the trigger is loaded, and
+what that says now is done. Lambda invokes again (twice, after pauses) what raises, so an invocation
+raises only where the agent has not begun; a run that the agent may have begun is never sent twice,
+and its failure is on record instead.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import django
+from django.apps import apps
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moca.handler_settings")
+if not apps.ready:
+    django.setup()
+
+from django.utils import timezone
+
+from executions import runner
+from executions.agent import AgentClient, client_from_settings
+from executions.housekeeping import tidy
+from executions.models import Source, TriggerExecution
+from executions.runner import Occurrence, Run
+from moca.ids import uuid7
+from moca.logs import bind
+from moca.metrics import emit
+from moca.times import parse_iso
+from triggers.models import RunStatus
+from triggers.synchronization import synchronize
+
+logger = logging.getLogger(__name__)
+
+# What is kept back of the time that Lambda gives, to write down how the run ended.
+RESERVE_SECONDS = 10.0
+# How long after that its record is taken for one that nobody will end.
+LEASE_SECONDS = 30.0
+MAX_ID = 128
+
+
+class EventError(ValueError):
+    """The event is none that this function knows; nothing was run."""
+
+
+class NotStartedError(Exception):
+    """The run failed before the agent had begun; it can be tried again."""
+
+
+def handler(event: Any, context: Any) -> dict[str, Any]:
+    """Do what an event asks for.
+
+    Args:
+        event: a schedule's event, a run that was asked for, or the call to reconcile schedules.
+        context: Lambda's context object.
+
+    Returns:
+        What was done, in a few words.
+
+    Raises:
+        EventError: the event is of no known shape.
+        NotStartedError: the agent has not begun on the run; Lambda is to invoke again.
+    """
+    with bind(requestId=str(context.aws_request_id)):
+        return _act_of(event)(event, context)
+
+
+def _act_of(event: Any) -> "Act":
+    """What to do about an event, by its exact shape."""
+    kind = event.get("detail-type") if isinstance(event, Mapping) else None
+    act = ACTS.get(kind) if isinstance(kind, str) else None
+    if act is None:
+        # What is in it is not told: it may be anybody's.
+        logger.error("An event of an unknown shape was refused")
+        raise EventError("The event is none of a schedule, of a run, or of the reconciler.")
+    return act
+
+
+def _fire(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Run the occurrence of a schedule."""
+    detail = _detail(event, "userId", "triggerId")
+    occurrence = _occurrence(event, detail, str(context.aws_request_id))
+    seconds, lease = _time_of(context)
+    run = runner.start(occurrence, lease=lease)
+    if run is None:
+        return {"status": "skipped", "executionId": occurrence.id}
+    if occurrence.due:
+        lag = (run.execution.started_at - occurrence.due).total_seconds() * 1000
+        emit(ScheduleLag=(lag, "Milliseconds"))
+    return _execute(run, seconds)
+
+
+def _run(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Run what an operator or the API asked for, and has on record."""
+    detail = _detail(event, "triggerId", "executionId")
+    seconds, lease = _time_of(context)
+    run = runner.resume(detail["triggerId"], detail["executionId"], lease=lease)
+    if run is None:
+        return {"status": "skipped", "executionId": detail["executionId"]}
+    return _execute(run, seconds)
+
+
+def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Bring schedules in step, and close runs whose process has died."""
+    tidy(timezone.now())
+    actions = synchronize()
+    failures = sum(action.kind == "fail" for action in actions)
+    emit(SyncFailures=(failures, "Count"))
+    return {"status": "reconciled", "actions": len(actions), "failures": failures}
+
+
+Act = Callable[[Mapping[str, Any], Any], dict[str, Any]]
+ACTS: dict[str, Act] = {
+    "Scheduled Event": _fire,
+    "Run Requested": _run,
+    "Reconcile Schedules": _reconcile,
+}
+
+
+def _detail(event: Mapping[str, Any], *names: str) -> dict[str, str]:
+    """The ids in an event."""
+    detail = event.get("detail")
+    found = {name: detail.get(name) for name in names} if isinstance(detail, Mapping) else {}
+    if not found or not all(isinstance(v, str) and 0 < len(v) <= MAX_ID for v in found.values()):
+        logger.error("An event without the ids that it needs was refused")
+        raise EventError(f"The event's detail needs {' and '.join(names)}.")
+    return {name: str(value) for name, value in found.items()}
+
+
+def _occurrence(event: Mapping[str, Any], detail: dict[str, str], request_id: str) -> Occurrence:
+    """The occurrence, the same for each delivery of an event."""
+    user_id, trigger_id = detail["userId"], detail["triggerId"]
+    due = _moment(event.get("time"))
+    if due is not None:
+        return Occurrence.scheduled(user_id, trigger_id, due)
+    # Schedules of the TypeScript service do not say when they were due. Lambda repeats an
+    # invocation with its request's id, within the hour.
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    digest = hashlib.sha256(f"{trigger_id} {request_id}".encode()).digest()
+    key = uuid7(int(hour.timestamp()) * 1000, digest[:10])
+    return Occurrence(key, user_id, trigger_id, Source.SCHEDULE)
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        return parse_iso(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def _time_of(context: Any) -> tuple[float, timedelta]:
+    """Seconds for the run, and how long its record vouches for it."""
+    seconds = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    if seconds <= 0:
+        raise NotStartedError("There is no time left to run anything: raise the time-out.")
+    return seconds, timedelta(seconds=seconds + RESERVE_SECONDS + LEASE_SECONDS)
+
+
+_client: AgentClient | None = None
+
+
+def _agent() -> AgentClient:
+    """The agent's client, kept with its token from one invocation to the next."""
+    global _client
+    if _client is None:
+        _client = client_from_settings()
+    return _client
+
+
+def _execute(run: Run, seconds: float) -> dict[str, Any]:
+    execution = runner.execute(run, _agent(), time_limit=seconds)
+    _measure(execution)
+    if execution.status == RunStatus.FAILED and not execution.reached_agent:
+        raise NotStartedError(execution.error)
+    return {"status": str(execution.status), "executionId": execution.pk}
+
+
+def _measure(execution: TriggerExecution) -> None:
+    is_good = execution.status == RunStatus.COMPLETED
+    emit(
+        ExecutionsCompleted=(int(is_good), "Count"),
+        ExecutionsFailed=(int(not is_good), "Count"),
+        ExecutionDuration=(execution.duration_ms or 0, "Milliseconds"),
+    )
