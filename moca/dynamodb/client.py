@@ -95,12 +95,6 @@ def client_for(options: Mapping[str, Any]) -> Any:
         return _clients[key]
 
 
-def forget_clients() -> None:
-    """Drop the clients, whose endpoint or credentials have changed."""
-    with _lock:
-        _clients.clear()
-
-
 class Client:
     """Makes a connection's calls on one table.
 
@@ -171,11 +165,16 @@ class Client:
         raise OperationalError("DynamoDB is throttling reads: try again in a moment.")
 
     def pages(self, operation: str, **arguments: Any) -> Iterator[list[dict[str, Any]]]:
-        """The pages of a query or scan; one may be empty though others follow."""
+        """The items of a query's or scan's pages; one may be empty though others follow."""
+        for answer in self.answers(operation, **arguments):
+            yield answer.get("Items", [])
+
+    def answers(self, operation: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+        """The answers of a query or scan, each of which has a page."""
         start: dict[str, Any] = {}
         while True:
             answer = self.call(operation, TableName=self.table, **arguments, **start)
-            yield answer.get("Items", [])
+            yield answer
             if not answer.get("LastEvaluatedKey"):
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}

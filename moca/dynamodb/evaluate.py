@@ -358,20 +358,19 @@ def _is_plain_iterable(value: Any) -> bool:
 
 
 def _all(truths: Iterator[Truth]) -> Truth:
-    result: Truth = True
-    for truth in truths:
-        if truth is False:
-            return False
-        if truth is None:
-            result = None
-    return result
+    return _decided_by(False, truths)
 
 
 def _any(truths: Iterator[Truth]) -> Truth:
-    result: Truth = False
+    return _decided_by(True, truths)
+
+
+def _decided_by(decisive: bool, truths: Iterator[Truth]) -> Truth:
+    """The truth that decides where one has it; else the other, unknown where one is unknown."""
+    result: Truth = not decisive
     for truth in truths:
-        if truth is True:
-            return True
+        if truth is decisive:
+            return decisive
         if truth is None:
             result = None
     return result

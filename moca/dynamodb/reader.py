@@ -220,15 +220,7 @@ class Reader:
         total = 0
         for partition in source.partitions:
             arguments = {**_arguments(source, partition, None), "Select": "COUNT"}
-            start: dict[str, Any] = {}
-            while True:
-                answer = self.client.call(
-                    "query", TableName=self.client.table, **arguments, **start
-                )
-                total += answer["Count"]
-                if not answer.get("LastEvaluatedKey"):
-                    break
-                start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+            total += sum(answer["Count"] for answer in self.client.answers("query", **arguments))
         return total
 
 

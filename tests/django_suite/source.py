@@ -2,13 +2,12 @@
 
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 
 import django
 
-from moca.dynamodb.local import cache
+from moca.dynamodb.local import cache, unpack
 
 
 def django_tests() -> Path:
@@ -27,11 +26,4 @@ def _fetch(place: Path) -> None:
             [*pip, "--no-binary", "django", f"--dest={directory}", f"django=={django.__version__}"],
             check=True,
         )
-        with tarfile.open(next(Path(directory).glob("*.tar.gz"))) as archive:
-            archive.extractall(Path(directory, "unpacked"), filter="data")
-        try:
-            Path(directory, "unpacked").rename(place)
-        except OSError:
-            # Another worker was faster.
-            if not place.exists():
-                raise
+        unpack(next(Path(directory).glob("*.tar.gz")), place)
