@@ -11,7 +11,11 @@ TESTS_dynamodb := --ignore=tests/unit/schedules --ignore=tests/integration/agent
 TESTS_moto := tests/unit/moca tests/unit/triggers tests/integration/api \
 	-k 'not AtOnce and not fuzz and not thousand'
 
-.PHONY: run test check bench clean
+# Where Zappa packs from: what the functions need at run time, and Zappa itself.
+LAMBDA := build/lambda
+ARCHITECTURE := $(subst arm64,aarch64,$(shell uname -m))
+
+.PHONY: run test test-deployment check bench package clean
 .DELETE_ON_ERROR:
 
 ifneq ($(filter-out sqlite dynamodb moto,$(DATABASE)),)
@@ -23,15 +27,19 @@ endif
 run: .venv/installed ## everything on http://127.0.0.1:8000 (PORT); DATABASE=dynamodb for DynamoDB Local
 	@exec $(BIN)/python manage.py run
 
-test: $(DATABASES:%=test-%) ## checks, then all tests; DATABASE=dynamodb or moto for that alone
+test: $(DATABASES:%=test-%) $(if $(CI),test-deployment) ## checks, then all tests; DATABASE=dynamodb or moto for that alone
 
 test-%: check
-	$(BIN)/python -m pytest -n auto --dist worksteal --database=$* $(TESTS_$*) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal --database=$* \
+		--ignore=tests/deployment $(TESTS_$*) $(PYTEST_ARGS)
+
+test-deployment: check package ## what runs on AWS, against emulators
+	$(BIN)/python -m pytest -p no:xdist tests/deployment $(PYTEST_ARGS)
 
 check: .venv/installed-dev ## format, lint, types, configuration
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy moca triggers executions
+	$(BIN)/mypy moca triggers executions infra
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
@@ -48,6 +56,24 @@ bench: .venv/installed-dev ## figures: speed, memory, calls
 .venv/installed-dev: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+package: build/web.zip build/handler.zip ## what `zappa deploy` uploads
+
+build/%.zip: $(LAMBDA)/installed FORCE
+	VIRTUAL_ENV=$(CURDIR)/$(LAMBDA) $(LAMBDA)/bin/zappa package $* --output $(CURDIR)/$@
+
+# Modules in C come as wheels that run on each of Lambda's systems, whichever this machine's is.
+$(LAMBDA)/installed: pyproject.toml
+	rm -rf $(LAMBDA)
+	$(PYTHON) -m venv $(LAMBDA)
+	$(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check '.[deploy]'
+	$(LAMBDA)/bin/python -m pip freeze | grep -iE '^(cffi|cryptography|pyyaml)==' >$(LAMBDA)/compiled.txt
+	$(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+		--platform manylinux2014_$(ARCHITECTURE) --only-binary :all: \
+		--target $$(echo $(LAMBDA)/lib/python*/site-packages) --requirement $(LAMBDA)/compiled.txt
+	@touch $@
+
+FORCE:
 
 clean: ## remove the virtual environment and caches, not the data in var/
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The Lambda function that runs triggers: what EventBridge Scheduler and run-now invoke.
+"""What Lambda calls: for schedules and run-now in one function, for HTTP in another.
 
 An event says which trigger is meant, and nothing else in it is believed: the trigger is loaded, and
 what that says now is done. Lambda invokes again (twice, after pauses) what raises, so an invocation
@@ -22,7 +22,7 @@ if not apps.ready:
 
 from django.utils import timezone
 
-from executions import runner
+from executions import lambda_http, runner
 from executions.agent import AgentClient, client_from_settings
 from executions.housekeeping import tidy
 from executions.models import Source, TriggerExecution
@@ -35,6 +35,9 @@ from triggers.models import RunStatus
 from triggers.synchronization import synchronize
 
 logger = logging.getLogger(__name__)
+
+if lambda_http.serves_pages() and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    lambda_http.load()
 
 # What is kept back of the time that Lambda gives, to write down how the run ended.
 RESERVE_SECONDS = 10.0
@@ -55,16 +58,20 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     """Do what an event asks for.
 
     Args:
-        event: a schedule's event, a run that was asked for, or the call to reconcile schedules.
+        event: a schedule's event, a run that was asked for, the call to reconcile schedules or,
+            where the function serves the pages and the API, a request of API Gateway.
         context: Lambda's context object.
 
     Returns:
-        What was done, in a few words.
+        What was done, in a few words; or the answer to the request.
 
     Raises:
         EventError: the event is of no known shape.
         NotStartedError: the agent has not begun on the run; Lambda is to invoke again.
     """
+    request = lambda_http.request_of(event)
+    if request:
+        return lambda_http.answer(request, context)
     with bind(requestId=str(context.aws_request_id)):
         return _act_of(event)(event, context)
 
@@ -76,7 +83,9 @@ def _act_of(event: Any) -> "Act":
     if act is None:
         # What is in it is not told: it may be anybody's.
         logger.error("An event of an unknown shape was refused")
-        raise EventError("The event is none of a schedule, of a run, or of the reconciler.")
+        raise EventError(
+            "The event is no schedule's, no run's, not the reconciler's and no page's."
+        )
     return act
 
 

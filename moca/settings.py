@@ -80,6 +80,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ROOT_URLCONF = "moca.urls"
 WSGI_APPLICATION = "moca.wsgi.application"
 APPEND_SLASH = False
+# The path below which a stage of API Gateway serves the application, such as /web.
+FORCE_SCRIPT_NAME = env.str("FORCE_SCRIPT_NAME", default="") or None
 
 INSTALLED_APPS = [
     "moca",
@@ -131,7 +133,6 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Files are served from where the apps keep them, so that nothing has to be collected to run.
 WHITENOISE_USE_FINDERS = True
@@ -295,9 +296,10 @@ LOGGING = {
         "level": choice("LOG_LEVEL", default="INFO", choices=LOG_LEVELS),
     },
     "loggers": {
-        # They log each URL at INFO, query strings included.
+        # They log each URL at INFO, query strings included; a sign-in's code is in one.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        "zappa": {"level": "WARNING"},
         "boto3": {"level": "WARNING"},
         "botocore": {"level": "WARNING"},
         # A refusal is an answer, not an event; errors keep their tracebacks.

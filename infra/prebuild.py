@@ -1,0 +1,23 @@
+"""What Zappa does before it makes a zip (`prebuild_script` in zappa_settings.json)."""
+
+import compileall
+import sysconfig
+from py_compile import PycInvalidationMode
+
+OWN = ("executions", "moca", "triggers")
+
+
+def compile_modules() -> None:
+    """Compile all modules, since Lambda's file system keeps nothing compiled between cold starts.
+
+    Python takes compiled modules for stale whose time differs from that of the source, and zips do
+    not keep times. Compiled modules with a hash of the source are right in a zip and in a checkout.
+    """
+    for folder in (*OWN, sysconfig.get_path("purelib")):
+        compileall.compile_dir(
+            folder,
+            quiet=2,
+            force=folder in OWN,
+            workers=0,
+            invalidation_mode=PycInvalidationMode.CHECKED_HASH,
+        )

@@ -1,0 +1,257 @@
+"""What Zappa uploads, unpacked and called as Lambda calls it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from executions.demo_agent import DemoAgent
+
+BUILD = settings.BASE_DIR / "build"
+# What Lambda's Python runtime brings.
+RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six.py")
+# Called with the folders to import from; nothing else is on the path.
+DRIVER = """
+import json, sys
+sys.path[:0] = sys.argv[1:]
+from executions.lambda_handler import handler
+
+class Context:
+    aws_request_id = "11111111-2222-3333-4444-555555555555"
+    get_remaining_time_in_millis = staticmethod(lambda: 60_000)
+
+for line in sys.stdin:
+    try:
+        outcome = {"result": handler(json.loads(line), Context())}
+    except Exception as error:
+        outcome = {"error": type(error).__name__}
+    print("outcome:" + json.dumps(outcome))
+"""
+COMMANDS = [
+    {"raw_command": "open('{file}', 'w')"},
+    {"command": "zappa.cli.shamelessly_promote"},
+    {"manage": "create_operator mallory --password=longenough"},
+    {"Records": [{"s3": {"configurationId": "a:zappa.cli.handle"}}]},
+    {"requestContext": {"eventType": "CONNECT", "domainName": "x"}},
+    {"httpMethod": "GET", "raw_command": "open('{file}', 'w')"},
+    {"version": "2.0", "manage": "check"},
+]
+
+
+class Function:
+    """A stage's zip, unpacked: an interpreter of its own answers events."""
+
+    def __init__(self, stage: str, folder: Path) -> None:
+        self.stage = stage
+        self.zip = BUILD / f"{stage}.zip"
+        self.folder = folder / "task"
+        with zipfile.ZipFile(self.zip) as archive:
+            archive.extractall(self.folder)
+        self.runtime = folder / "runtime"
+        self.runtime.mkdir()
+        (installed,) = (BUILD / "lambda" / "lib").glob("python*/site-packages")
+        for name in RUNTIME:
+            source = installed / name
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, self.runtime / name)
+        (folder / "data").mkdir()
+        module = "handler_settings" if stage == "handler" else "settings"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "AWS_LAMBDA_FUNCTION_NAME": f"moca-triggers-{stage}",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "DJANGO_SETTINGS_MODULE": f"moca.{module}",
+            "MOCA_DATA_DIR": str(folder / "data"),
+            "SECRET_KEY": "for these tests alone " * 3,
+            "ALLOWED_HOSTS": ".execute-api.eu-central-1.amazonaws.com",
+            "FORCE_SCRIPT_NAME": f"/{stage}",
+        }
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command of the checkout on this function's database."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            env={**self.environment, "DJANGO_SETTINGS_MODULE": "moca.settings"},
+            cwd=settings.BASE_DIR,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    def call(self, *events: Any) -> list[dict[str, Any]]:
+        """The outcome of each event: a `result`, or the name of an `error`."""
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", DRIVER, str(self.folder), str(self.runtime)],
+            input="".join(json.dumps(event) + "\n" for event in events),
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        self.log = done.stderr
+        lines = done.stdout.splitlines()
+        return [json.loads(line[8:]) for line in lines if line.startswith("outcome:")]
+
+
+def request(path: str, **parts: Any) -> dict[str, Any]:
+    """A request as a REST API hands it on."""
+    headers = {"Host": "abc123.execute-api.eu-central-1.amazonaws.com"}
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": "GET",
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "stageVariables": None,
+        "requestContext": {"stage": "web", "identity": {"sourceIp": "203.0.113.7"}},
+        "body": None,
+        "isBase64Encoded": False,
+        **parts,
+    }
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Function:
+    function = Function("web", tmp_path_factory.mktemp("web"))
+    function.manage("migrate")
+    return function
+
+
+@pytest.fixture(scope="module")
+def handler(tmp_path_factory: pytest.TempPathFactory) -> Function:
+    function = Function("handler", tmp_path_factory.mktemp("handler"))
+    function.manage("migrate")
+    return function
+
+
+@pytest.mark.parametrize("stage", ["web", "handler"])
+def test_zip_is_small(stage: str) -> None:
+    assert (BUILD / f"{stage}.zip").stat().st_size < 30 * 1024 * 1024
+
+
+@pytest.mark.parametrize("name", [".env", "var", "tests", "zappa_settings.json", "boto3"])
+def test_zip_has_nothing_that_is_kept_out(web: Function, name: str) -> None:
+    assert not (web.folder / name).exists()
+
+
+def test_modules_are_compiled_for_the_time_of_the_zip(web: Function) -> None:
+    # Bit 0: checked by the source's hash, not by its time (PEP 552).
+    (compiled,) = (web.folder / "moca" / "__pycache__").glob("ids.*.pyc")
+    assert compiled.read_bytes()[4] & 1
+
+
+def test_rest_request_is_answered(web: Function) -> None:
+    (outcome,) = web.call(request("/health"))
+    assert json.loads(outcome["result"]["body"])["status"] == "ok"
+
+
+def test_http_request_is_answered(web: Function) -> None:
+    event = {
+        "version": "2.0",
+        "rawPath": "/health",
+        "rawQueryString": "",
+        "headers": {"host": "abc123.execute-api.eu-central-1.amazonaws.com"},
+        "requestContext": {"http": {"method": "GET", "sourceIp": "203.0.113.7"}, "stage": "web"},
+    }
+    (outcome,) = web.call(event)
+    assert json.loads(outcome["result"]["body"])["status"] == "ok"
+
+
+def test_links_lead_to_the_stage(web: Function) -> None:
+    (outcome,) = web.call(request("/admin/login/"))
+    assert 'href="/web/static/moca/admin.css"' in outcome["result"]["body"]
+
+
+def test_static_files_are_served(web: Function) -> None:
+    (outcome,) = web.call(request("/static/moca/admin.css"))
+    assert outcome["result"]["statusCode"] == 200
+
+
+def test_cookie_is_set_once(web: Function) -> None:
+    (outcome,) = web.call(request("/admin/login/"))
+    answer = outcome["result"]
+    cookies = [
+        value
+        for name, values in answer["multiValueHeaders"].items()
+        if name.lower() == "set-cookie"
+        for value in values
+    ]
+    assert len(cookies) == 1
+
+
+def test_client_cannot_choose_its_address(web: Function) -> None:
+    """Wrong passwords are counted for an address, which must be the one that API Gateway saw."""
+    form = "username=nobody&password=wrong"
+    attempts = [request("/admin/login/", httpMethod="POST", body=form) for _ in range(11)]
+    for number, attempt in enumerate(attempts):
+        attempt["multiValueHeaders"] = {}
+        attempt["headers"] |= {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Cookie": "csrftoken=" + "a" * 32,
+            "X-CSRFToken": "a" * 32,
+            "Referer": f"https://{attempt['headers']['Host']}/",
+            "x-forwarded-for": f"198.51.100.{number}, 203.0.113.9",
+        }
+    web.call(*attempts)
+    assert "too many wrong passwords" in web.log
+
+
+def test_query_strings_are_not_logged(web: Function) -> None:
+    web.call(request("/health", multiValueQueryStringParameters={"code": ["secret-code"]}))
+    assert "secret-code" not in web.log
+
+
+@pytest.mark.parametrize("event", COMMANDS, ids=lambda event: list(event)[-1])
+def test_commands_never_reach_zappa(web: Function, event: dict[str, Any], tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    (outcome,) = web.call(json.loads(json.dumps(event).replace("{file}", str(made))))
+    assert (outcome, made.exists()) == ({"error": "EventError"}, False)
+
+
+def test_command_within_a_request_is_not_run(web: Function, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    web.call(request("/health", raw_command=f"open({str(made)!r}, 'w')"))
+    assert not made.exists()
+
+
+def test_handler_serves_no_pages(handler: Function) -> None:
+    assert handler.call(request("/health")) == [{"error": "EventError"}]
+
+
+def test_schedule_runs_its_trigger(handler: Function) -> None:
+    handler.manage("create_operator", "alice")
+    handler.manage("create_samples", "alice")
+    trigger = json.loads(
+        handler.manage(
+            "shell",
+            "-v0",
+            "-c",
+            "import json; from triggers.models import Trigger; t = Trigger.objects.filter("
+            "enabled=True, type='schedule')[0];"
+            "print(json.dumps({'triggerId': t.pk, 'userId': t.user_id}))",
+        )
+    )
+    with DemoAgent(pause=0) as agent:
+        handler.environment |= {
+            "AGENT_API_URL": agent.url,
+            "AGENT_AUTH": "static",
+            "AGENT_TOKEN": agent.issue_token(),
+        }
+        (outcome,) = handler.call(
+            {
+                "detail-type": "Scheduled Event",
+                "source": "moca.triggers",
+                "time": "2027-01-04T09:00:00Z",
+                "detail": trigger,
+            }
+        )
+    assert outcome["result"]["status"] == "completed"
