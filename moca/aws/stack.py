@@ -1,0 +1,49 @@
+"""What a CloudFormation stack was given and has made."""
+
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from moca.aws import client
+
+
+class StackError(Exception):
+    """The stack cannot be read or is not ready; the message says what to do about it."""
+
+
+def values_of(name: str) -> dict[str, str]:
+    """Parameters and outputs of a stack, by their names; one that is empty is an empty text.
+
+    Raises:
+        StackError: there is no such stack, it is not complete, or it may not be read.
+    """
+    try:
+        (stack,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        raise StackError(_reason(name, error)) from error
+    except BotoCoreError as error:
+        raise StackError(f"CloudFormation could not be asked: {error}.") from error
+    status = stack["StackStatus"]
+    # UPDATE_ROLLBACK_COMPLETE is as before the update; ROLLBACK_COMPLETE has nothing at all.
+    if not status.endswith("_COMPLETE") or status in ("ROLLBACK_COMPLETE", "DELETE_COMPLETE"):
+        raise StackError(
+            f"The stack {name} is in the state {status}: wait until it is complete, or see its "
+            "events for what failed."
+        )
+    return _pairs(stack, "Parameter") | _pairs(stack, "Output")
+
+
+def _pairs(stack: dict[str, Any], kind: str) -> dict[str, str]:
+    return {pair[f"{kind}Key"]: pair.get(f"{kind}Value", "") for pair in stack.get(f"{kind}s", [])}
+
+
+def _reason(name: str, error: ClientError) -> str:
+    told = error.response["Error"]
+    if told["Code"] == "ValidationError":
+        return (
+            f"There is no stack {name} in this account and region: create it from "
+            "infra/template.yaml, or give its name by --stack-name and its region by AWS_REGION."
+        )
+    if told["Code"] in ("AccessDenied", "AccessDeniedException"):
+        return f"These credentials lack cloudformation:DescribeStacks on the stack {name}."
+    return f"The stack {name} could not be read: {told.get('Message') or told['Code']}"

@@ -1,0 +1,137 @@
+import argparse
+import json
+import platform
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from moca.aws.stack import StackError, values_of
+
+STACK_NAME = "moca-triggers"
+# What of the stack is no setting of the application.
+OF_ZAPPA = {"WebRoleArn", "HandlerRoleArn", "DeploymentBucketName"}
+OF_THE_STACK_ALONE = {
+    "AlarmEmail",
+    "AlarmTopicArn",
+    "ExistingTableName",
+    "FailedExecutions",
+    "LogRetentionDays",
+    "McpSecretsPath",
+    "ProjectName",
+    "SlowExecutionSeconds",
+}
+
+
+class Command(BaseCommand):
+    help = "Write what the CloudFormation stack made into a stage of zappa_settings.json."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("stage", choices=["web", "handler"])
+        parser.add_argument("--stack-name", default=STACK_NAME)
+        parser.add_argument("--settings-file", type=Path, default=Path("zappa_settings.json"))
+        parser.add_argument(
+            "--shell",
+            action="store_true",
+            help="Write nothing, but print the environment for a shell, by which management "
+            'commands work on the stack: eval "$(manage.py deploy_env web --shell)"',
+        )
+
+    def handle(
+        self,
+        *args: Any,
+        stage: str,
+        stack_name: str,
+        settings_file: Path,
+        shell: bool,
+        **options: Any,
+    ) -> None:
+        try:
+            stack = values_of(stack_name)
+        except StackError as error:
+            raise CommandError(str(error)) from error
+        environment = environment_of(stack)
+        if shell:
+            for name, value in {**environment, "AWS_REGION": settings.AWS_REGION}.items():
+                self.stdout.write(
+                    f"export {name}={shlex.quote(value)}" if value else f"unset {name}"
+                )
+            return
+        whole = _read(settings_file)
+        own = whole.setdefault(stage, {})
+        own.update(_zappa_settings(stage, stack))
+        own["aws_environment_variables"] = _merged(
+            own.get("aws_environment_variables", {}), environment, _defaults(stage)
+        )
+        settings_file.write_text(json.dumps(whole, indent=4) + "\n")
+        self.stdout.write(
+            f"{settings_file}: the stage {stage} is that of the stack {stack_name}. "
+            f"`zappa deploy {stage}`, or `zappa update {stage}`, takes it to Lambda."
+        )
+
+
+def environment_of(stack: dict[str, str]) -> dict[str, str]:
+    """Settings of the application by their environment variables; empty where they are not set.
+
+    Args:
+        stack: parameters and outputs; AgentApiUrl is AGENT_API_URL.
+    """
+    return {
+        re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper(): value
+        for name, value in stack.items()
+        if name not in OF_ZAPPA | OF_THE_STACK_ALONE
+    }
+
+
+def _zappa_settings(stage: str, stack: dict[str, str]) -> dict[str, Any]:
+    machine = platform.machine()
+    found: dict[str, Any] = {
+        "aws_region": settings.AWS_REGION,
+        "s3_bucket": stack["DeploymentBucketName"],
+        "role_arn": stack[f"{stage.title()}RoleArn"],
+        # The modules in C that are packed are this machine's.
+        "architecture": "arm64" if machine in ("arm64", "aarch64") else "x86_64",
+    }
+    if stage == "handler":
+        found["dead_letter_arn"] = stack["ScheduleDlqArn"]
+    return found
+
+
+def _defaults(stage: str) -> dict[str, str]:
+    """What a stage has where nobody chose otherwise."""
+    if stage == "handler":
+        return {"DJANGO_SETTINGS_MODULE": "moca.handler_settings", "LOG_FORMAT": "json"}
+    return {
+        "DJANGO_SETTINGS_MODULE": "moca.settings",
+        "LOG_FORMAT": "json",
+        # API Gateway hands on only requests whose host is its own.
+        "ALLOWED_HOSTS": f".execute-api.{settings.AWS_REGION}.amazonaws.com",
+        "FORCE_SCRIPT_NAME": f"/{stage}",
+        "COOKIES_SECURE": "true",
+    }
+
+
+def _merged(
+    present: dict[str, str], stack: dict[str, str], defaults: dict[str, str]
+) -> dict[str, str]:
+    """The stack's values, without its empty ones, over those set by hand, over the defaults."""
+    merged = {**defaults, **present, **stack}
+    return {name: merged[name] for name in sorted(merged) if merged[name] or name not in stack}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except OSError as error:
+        raise CommandError(
+            f"{path} cannot be read ({error.strerror}): run this in the checkout, or give its "
+            "place by --settings-file."
+        ) from error
+    except ValueError as error:
+        raise CommandError(f"{path} is no JSON: {error}.") from error
+    if not isinstance(content, dict) or not isinstance(content.get("base", {}), dict):
+        raise CommandError(f"{path} has no stages: take the one of the checkout.")
+    return content
