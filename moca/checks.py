@@ -52,7 +52,7 @@ def check_agent(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
                 id="moca.E005",
             )
         )
-    missing = [name for name in _needed_for(settings.AGENT_AUTH) if not getattr(settings, name)]
+    missing = [name for name in _needed_for(settings.AGENT_AUTH) if not _is_set(name)]
     if missing:
         found.append(
             Error(
@@ -62,6 +62,13 @@ def check_agent(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
             )
         )
     return found
+
+
+def _is_set(name: str) -> bool:
+    """Whether a setting is given, itself or by what it is read from at run time."""
+    if name == "COGNITO_DOMAIN" and settings.COGNITO_USER_POOL_ID:
+        return True
+    return bool(getattr(settings, name) or getattr(settings, f"{name}_ARN", ""))
 
 
 def _needed_for(way: str) -> list[str]:
@@ -116,7 +123,11 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[
                 id="moca.W001",
             )
         )
-    own = [name for name in ("SECRET_KEY", "COGNITO_USER_POOL_ID") if not os.environ.get(name)]
+    own = [
+        name
+        for name in ("SECRET_KEY", "COGNITO_USER_POOL_ID")
+        if not os.environ.get(name) and not os.environ.get(f"{name}_ARN")
+    ]
     if own and settings.DATABASES["default"]["ENGINE"] == "moca.dynamodb":
         found.append(
             CheckWarning(
@@ -130,6 +141,34 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[
 
 
 ARN = re.compile(r"arn:aws[\w-]*:{service}:[\w-]*:\d{{12}}:.+")
+
+
+SECRETS = ("SECRET_KEY", "COGNITO_CLIENT_SECRET", "COGNITO_PASSWORD", "AGENT_TOKEN")
+
+
+@register()
+def check_secrets(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Check that each secret is given in one way, and that ARNs are those of secrets."""
+    found: list[CheckMessage] = []
+    for name in SECRETS:
+        arn = os.environ.get(f"{name}_ARN", "")
+        if arn and not re.fullmatch(ARN.pattern.format(service="secretsmanager"), arn):
+            found.append(
+                Error(
+                    f"{name}_ARN is {arn!r}, which is no ARN of a secret.",
+                    hint="Set it to arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME.",
+                    id="moca.E021",
+                )
+            )
+        if arn and os.environ.get(name):
+            found.append(
+                Error(
+                    f"{name} and {name}_ARN are both set.",
+                    hint=f"Unset {name} to read the secret from Secrets Manager.",
+                    id="moca.E022",
+                )
+            )
+    return found
 
 
 @register()

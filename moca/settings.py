@@ -58,7 +58,14 @@ def dynamodb_table(url: str) -> str:
 
 
 def own_secret_key() -> str:
-    """Read this installation's key, or make it; ImproperlyConfigured where it cannot be kept."""
+    """Read this installation's key, or make it; ImproperlyConfigured where neither can be done."""
+    if arn := env.str("SECRET_KEY_ARN", default=""):
+        from moca.aws.secrets import SecretError, secret
+
+        try:
+            return secret(arn, "SECRET_KEY_ARN")
+        except SecretError as error:
+            raise ImproperlyConfigured(str(error)) from error
     try:
         return secret_key(DATA_DIR)
     except OSError as error:
@@ -257,13 +264,16 @@ DEMO_AGENT_PORT = whole_number("DEMO_AGENT_PORT", default=8081, least=1, most=65
 AGENT_API_URL = env.str("AGENT_API_URL", default="")
 AGENT_AUTH = env.str("AGENT_AUTH", default="cognito")
 AGENT_TOKEN = env.str("AGENT_TOKEN", default="")
+AGENT_TOKEN_ARN = env.str("AGENT_TOKEN_ARN", default="")
 COGNITO_CLIENT_ID = env.str("COGNITO_CLIENT_ID", default="")
 COGNITO_CLIENT_SECRET = env.str("COGNITO_CLIENT_SECRET", default="")
+COGNITO_CLIENT_SECRET_ARN = env.str("COGNITO_CLIENT_SECRET_ARN", default="")
 COGNITO_DOMAIN = env.str("COGNITO_DOMAIN", default="")
 COGNITO_SCOPE = env.str("COGNITO_SCOPE", default="")
 COGNITO_USERNAME = env.str("COGNITO_USERNAME", default="")
 COGNITO_AUTH_FLOW = env.str("COGNITO_AUTH_FLOW", default="USER_PASSWORD_AUTH")
 COGNITO_PASSWORD = env.str("COGNITO_PASSWORD", default="")
+COGNITO_PASSWORD_ARN = env.str("COGNITO_PASSWORD_ARN", default="")
 AGENT_PROMPT_TEMPLATE = env.str(
     "AGENT_PROMPT_TEMPLATE", default=str(BASE_DIR / "executions" / "prompt_context.md")
 )
@@ -272,6 +282,7 @@ if USES_DEMO_AGENT:
     AGENT_API_URL = COGNITO_DOMAIN = f"http://127.0.0.1:{DEMO_AGENT_PORT}"
     AGENT_AUTH = "cognito"
     COGNITO_CLIENT_ID = COGNITO_CLIENT_SECRET = "demo"  # noqa: S105  (no secret)
+    COGNITO_CLIENT_SECRET_ARN = ""
 
 # Logs: one JSON object a line, or plain lines for a terminal.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from executions.agent.client import AgentClient
@@ -12,39 +13,36 @@ from executions.agent.tokens import (
     CachedTokens,
     ClientCredentials,
     FixedToken,
+    Grant,
     Tokens,
     UserLogin,
 )
 
+# How long a token from Secrets Manager is used before it is read again, for its rotation's sake.
+# CachedTokens gives each up a minute early.
+STORED_TOKEN_SECONDS = 360
 _WAYS = ("cognito", "cognito-user", "static", "none")
 
 
-def client_from_settings(
-    *,
-    domain: Callable[[], str] | None = None,
-    client_secret: Callable[[], str] | None = None,
-) -> AgentClient:
+def client_from_settings() -> AgentClient:
     """Make the client for AGENT_API_URL, with a token as AGENT_AUTH says.
 
-    `domain` and `client_secret` are asked at each fetch of a token, where COGNITO_DOMAIN and
-    COGNITO_CLIENT_SECRET are not set. Raises AgentError where a setting is missing or wrong.
+    Secrets that are in Secrets Manager are read at each fetch of a token, so that they may be
+    rotated. Raises AgentError where a setting is missing or wrong.
     """
     from django.conf import settings
 
-    return AgentClient(settings.AGENT_API_URL, _tokens(settings, domain, client_secret))
+    return AgentClient(settings.AGENT_API_URL, _tokens(settings))
 
 
-def _tokens(
-    settings: Any, domain: Callable[[], str] | None, client_secret: Callable[[], str] | None
-) -> Tokens:
-    secret = settings.COGNITO_CLIENT_SECRET or client_secret or ""
+def _tokens(settings: Any) -> Tokens:
     match settings.AGENT_AUTH:
         case "cognito":
             return CachedTokens(
                 ClientCredentials(
-                    domain=settings.COGNITO_DOMAIN or domain or "",
+                    domain=settings.COGNITO_DOMAIN or partial(_domain, settings),
                     client_id=_required(settings, "COGNITO_CLIENT_ID"),
-                    client_secret=secret,
+                    client_secret=_secret(settings, "COGNITO_CLIENT_SECRET") or "",
                     scope=settings.COGNITO_SCOPE,
                 )
             )
@@ -54,17 +52,50 @@ def _tokens(
                     endpoint=_cognito_endpoint(settings.AWS_REGION),
                     client_id=_required(settings, "COGNITO_CLIENT_ID"),
                     username=_required(settings, "COGNITO_USERNAME"),
-                    password=_required(settings, "COGNITO_PASSWORD"),
-                    client_secret=secret,
+                    password=_secret(settings, "COGNITO_PASSWORD")
+                    or _required(settings, "COGNITO_PASSWORD"),
+                    client_secret=_secret(settings, "COGNITO_CLIENT_SECRET") or "",
                     flow=settings.COGNITO_AUTH_FLOW,
                 )
             )
         case "static":
-            return FixedToken(_required(settings, "AGENT_TOKEN"))
+            token = _secret(settings, "AGENT_TOKEN") or _required(settings, "AGENT_TOKEN")
+            if callable(token):
+                return CachedTokens(lambda _: Grant(token(), STORED_TOKEN_SECONDS))
+            return FixedToken(token)
         case "none":
             return FixedToken(None)
     ways = ", ".join(_WAYS)
     raise AgentError(f"AGENT_AUTH is not one of {ways}: correct it", kind="configuration")
+
+
+def _domain(settings: Any) -> str:
+    """The domain of the user pool, which is asked for it; "" where there is no pool."""
+    from moca.aws.cognito import PoolError, domain_of
+
+    if not settings.COGNITO_USER_POOL_ID:
+        return ""
+    try:
+        return domain_of(settings.COGNITO_USER_POOL_ID)
+    except PoolError as error:
+        raise AgentError(str(error).rstrip("."), kind="configuration") from error
+
+
+def _secret(settings: Any, name: str) -> str | Callable[[], str] | None:
+    """A secret setting; a function where it is in Secrets Manager, None where it is not set."""
+    arn = getattr(settings, f"{name}_ARN")
+    if not arn:
+        return getattr(settings, name) or None
+
+    def read() -> str:
+        from moca.aws.secrets import SecretError, secret
+
+        try:
+            return secret(arn, f"{name}_ARN")
+        except SecretError as error:
+            raise AgentError(str(error).rstrip("."), kind="configuration") from error
+
+    return read
 
 
 def _required(settings: Any, name: str) -> str:

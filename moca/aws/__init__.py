@@ -12,15 +12,20 @@ ATTEMPTS = 5
 
 
 @cache
-def client(service: str) -> Any:
-    """The client of a service such as `scheduler`, which all threads share."""
+def client(service: str, region: str | None = None) -> Any:
+    """The client of a service such as `scheduler`, which all threads share.
+
+    Args:
+        service: the service as boto3 names it.
+        region: where it is; None for AWS_REGION.
+    """
     import boto3
     from botocore.config import Config
 
     session: Any = boto3.session.Session()
     return session.client(
         service,
-        region_name=settings.AWS_REGION,
+        region_name=region or settings.AWS_REGION,
         config=Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,

@@ -22,7 +22,7 @@ OF_THE_STACK_ALONE = {
     "LogRetentionDays",
     "McpSecretsPath",
     "ProjectName",
-    "SlowExecutionSeconds",
+    "SlowExecutionMilliseconds",
 }
 
 
@@ -54,6 +54,9 @@ class Command(BaseCommand):
         except StackError as error:
             raise CommandError(str(error)) from error
         environment = environment_of(stack)
+        if stage == "handler":
+            # Its role may not read it.
+            del environment["SECRET_KEY_ARN"]
         if shell:
             for name, value in {**environment, "AWS_REGION": settings.AWS_REGION}.items():
                 self.stdout.write(
