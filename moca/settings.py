@@ -274,6 +274,9 @@ COGNITO_USERNAME = env.str("COGNITO_USERNAME", default="")
 COGNITO_AUTH_FLOW = env.str("COGNITO_AUTH_FLOW", default="USER_PASSWORD_AUTH")
 COGNITO_PASSWORD = env.str("COGNITO_PASSWORD", default="")
 COGNITO_PASSWORD_ARN = env.str("COGNITO_PASSWORD_ARN", default="")
+# A table of agents, and where their MCP servers' secrets are, below a folder for each user.
+AGENTS_TABLE_NAME = env.str("AGENTS_TABLE_NAME", default="")
+MCP_SECRETS_PATH = env.str("MCP_SECRETS_PATH", default="").rstrip("/")
 AGENT_PROMPT_TEMPLATE = env.str(
     "AGENT_PROMPT_TEMPLATE", default=str(BASE_DIR / "executions" / "prompt_context.md")
 )

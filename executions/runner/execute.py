@@ -6,6 +6,7 @@ A process whose run was closed by another meanwhile changes nothing.
 import logging
 import time
 
+from django.conf import settings
 from django.db import OperationalError
 
 from executions import prompt
@@ -78,6 +79,13 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
 
 def _invocation(run: Run) -> Invocation:
     trigger, execution = run.trigger, run.execution
+    profile = None
+    if settings.AGENTS_TABLE_NAME and trigger.agent_id:
+        # boto3 is dear to load, and most installations have no such table.
+        from executions.agents_table import profile_of
+
+        profile = profile_of(trigger.user_id, trigger.agent_id)
+    tools = trigger.enabled_tools
     return Invocation(
         prompt=prompt.compose(trigger, run.event, execution.started_at),
         target_user_id=trigger.user_id,
@@ -86,7 +94,9 @@ def _invocation(run: Run) -> Invocation:
         agent_id=trigger.agent_id or None,
         model_id=trigger.model_id or None,
         storage_path=trigger.working_directory or None,
-        enabled_tools=trigger.enabled_tools,
+        enabled_tools=profile.enabled_tools if profile and tools is None else tools,
+        system_prompt=profile.system_prompt if profile else None,
+        mcp_config=profile.mcp_config if profile else None,
     )
 
 

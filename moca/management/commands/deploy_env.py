@@ -20,7 +20,6 @@ OF_THE_STACK_ALONE = {
     "ExistingTableName",
     "FailedExecutions",
     "LogRetentionDays",
-    "McpSecretsPath",
     "ProjectName",
     "SlowExecutionMilliseconds",
 }

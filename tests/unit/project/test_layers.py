@@ -23,6 +23,7 @@ CALLS_AWS = {
     "moca/aws",
     "moca/dynamodb",
     "triggers/schedulers/eventbridge.py",
+    "executions/agents_table.py",
     "executions/dispatchers/aws_lambda.py",
 }
 

@@ -1,0 +1,152 @@
+"""The table of agents, where one is configured: what a user's agent is told and may use.
+
+A row's key is `userId` and `agentId`; `systemPrompt`, `enabledTools` and `mcpConfig` go into the
+request. Wherever `mcpConfig` has `{"ssm": NAME}`, the secret parameter NAME of Systems Manager is
+put in its place, which must stand below MCP_SECRETS_PATH/USER: a row is its user's own, and is not
+to fetch the secrets of others.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+
+from executions.agent import AgentError
+from moca.aws import client
+
+KEPT_SECONDS = 60.0
+MOST_KEPT = 1000
+# What one call of GetParameters takes.
+MOST_PARAMETERS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the table says of an agent; None where it says nothing."""
+
+    system_prompt: str | None = field(default=None, repr=False)
+    enabled_tools: list[str] | None = None
+    mcp_config: dict[str, Any] | None = field(default=None, repr=False)
+
+
+_kept: dict[tuple[str, str, str], tuple[float, Profile]] = {}
+
+
+def profile_of(user_id: str, agent_id: str) -> Profile:
+    """The agent's profile, at most a minute old; an empty one where the table has no such agent.
+
+    Raises:
+        AgentError: of kind "configuration", before the agent is reached: the table or a parameter
+            cannot be read, or the row is malformed.
+    """
+    key = (settings.AGENTS_TABLE_NAME, user_id, agent_id)
+    until, profile = _kept.get(key, (0.0, Profile()))
+    if time.monotonic() < until:
+        return profile
+    profile = _read(user_id, agent_id)
+    if len(_kept) >= MOST_KEPT:
+        _kept.clear()
+    _kept[key] = time.monotonic() + KEPT_SECONDS, profile
+    return profile
+
+
+def forget() -> None:
+    """Read each agent anew."""
+    _kept.clear()
+
+
+def _read(user_id: str, agent_id: str) -> Profile:
+    table = settings.AGENTS_TABLE_NAME
+    try:
+        answer = client("dynamodb").get_item(
+            TableName=table,
+            Key={"userId": {"S": user_id}, "agentId": {"S": agent_id}},
+            ProjectionExpression="systemPrompt, enabledTools, mcpConfig",
+        )
+    except (ClientError, BotoCoreError) as error:
+        raise _wrong(
+            f"the agents' table {table} cannot be read ({error}): check AGENTS_TABLE_NAME, and "
+            "that the role has dynamodb:GetItem on it"
+        ) from error
+    row = _plain({k: TypeDeserializer().deserialize(v) for k, v in answer.get("Item", {}).items()})
+    where = f"the agent {agent_id} in the table {table}"
+    tools = _typed(row.get("enabledTools"), list, f"enabledTools of {where} is no list of names")
+    if tools and not all(isinstance(tool, str) for tool in tools):
+        raise _wrong(f"enabledTools of {where} is no list of names")
+    config = _typed(row.get("mcpConfig"), dict, f"mcpConfig of {where} is no map")
+    return Profile(
+        _typed(row.get("systemPrompt"), str, f"systemPrompt of {where} is no text") or None,
+        tools,
+        _with_secrets(config, user_id) if config else None,
+    )
+
+
+def _with_secrets(config: dict[str, Any], user_id: str) -> dict[str, Any]:
+    """The config with the values of the parameters that it names."""
+    names = sorted(set(_named(config)))
+    own = f"{settings.MCP_SECRETS_PATH}/{user_id}/"
+    for name in names:
+        if not settings.MCP_SECRETS_PATH or not name.startswith(own) or ".." in name:
+            raise _wrong(f"mcpConfig names the parameter {name}, which is not below {own}")
+    values: dict[str, str] = {}
+    for first in range(0, len(names), MOST_PARAMETERS):
+        try:
+            answer = client("ssm").get_parameters(
+                Names=names[first : first + MOST_PARAMETERS], WithDecryption=True
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise _wrong(
+                f"parameters below {own} cannot be read ({error}): check MCP_SECRETS_PATH, and "
+                "that the role has ssm:GetParameters on it"
+            ) from error
+        if missing := answer["InvalidParameters"]:
+            raise _wrong(f"mcpConfig names {', '.join(missing)}, and there is no such parameter")
+        values |= {found["Name"]: found["Value"] for found in answer["Parameters"]}
+    filled: dict[str, Any] = _filled(config, values)
+    return filled
+
+
+def _named(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(name := part.get("ssm"), str) and len(part) == 1:
+            yield name
+        else:
+            for each in part.values():
+                yield from _named(each)
+    elif isinstance(part, list):
+        for each in part:
+            yield from _named(each)
+
+
+def _filled(part: Any, values: dict[str, str]) -> Any:
+    if isinstance(part, dict):
+        if isinstance(name := part.get("ssm"), str) and len(part) == 1:
+            return values[name]
+        return {key: _filled(each, values) for key, each in part.items()}
+    return [_filled(each, values) for each in part] if isinstance(part, list) else part
+
+
+def _plain(part: Any) -> Any:
+    """The row's part in JSON's own types."""
+    if isinstance(part, Decimal):
+        return int(part) if part == part.to_integral_value() else float(part)
+    if isinstance(part, dict):
+        return {key: _plain(value) for key, value in part.items()}
+    if isinstance(part, list | set | frozenset):
+        return [_plain(value) for value in (part if isinstance(part, list) else sorted(part))]
+    return part
+
+
+def _typed(value: Any, kind: type, message: str) -> Any:
+    if value is not None and not isinstance(value, kind):
+        raise _wrong(message)
+    return value
+
+
+def _wrong(message: str) -> AgentError:
+    return AgentError(message, kind="configuration")

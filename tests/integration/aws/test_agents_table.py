@@ -1,0 +1,192 @@
+"""Runs of agents that a table knows more of."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from executions import agents_table, runner
+from executions.agent import AgentClient, FixedToken
+from executions.demo_agent import DemoAgent
+from executions.models import TriggerExecution
+from executions.runner import Occurrence
+from moca import aws
+from triggers.models import Trigger
+
+# Workers may share a server.
+TABLE = f"agents-of-tests-{os.getpid()}"
+NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
+ROW = {
+    "systemPrompt": {"S": "You are brief."},
+    "enabledTools": {"L": [{"S": "search"}, {"S": "mail"}]},
+    "mcpConfig": {
+        "M": {
+            "mcpServers": {
+                "M": {
+                    "github": {
+                        "M": {
+                            "command": {"S": "mcp-github"},
+                            "timeout": {"N": "30"},
+                            "env": {
+                                "M": {
+                                    "TOKEN": {"M": {"ssm": {"S": "/moca/mcp/alice/github"}}},
+                                    "HOST": {"S": "github.com"},
+                                }
+                            },
+                        }
+                    }
+                }
+            }
+        }
+    },
+}
+
+MakeTrigger = Callable[..., Trigger]
+Put = Callable[..., None]
+Fire = Callable[[Trigger], TriggerExecution]
+
+
+@pytest.fixture
+def put(moto: None, settings: Any) -> Iterator[Put]:
+    """Put an agent into the table, which is empty before."""
+    settings.AGENTS_TABLE_NAME, settings.MCP_SECRETS_PATH = TABLE, "/moca/mcp"
+    dynamodb = aws.client("dynamodb")
+    names = ("userId", "agentId")
+    dynamodb.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+        KeySchema=[
+            {"AttributeName": "userId", "KeyType": "HASH"},
+            {"AttributeName": "agentId", "KeyType": "RANGE"},
+        ],
+    )
+    aws.client("ssm").put_parameter(
+        Name="/moca/mcp/alice/github", Value="ghp-secret", Type="SecureString"
+    )
+    agents_table.forget()
+
+    def put(user_id: str = "alice", **attributes: Any) -> None:
+        key = {"userId": {"S": user_id}, "agentId": {"S": "reporter"}}
+        dynamodb.put_item(TableName=TABLE, Item={**key, **ROW, **attributes})
+
+    yield put
+    dynamodb.delete_table(TableName=TABLE)
+    agents_table.forget()
+
+
+@pytest.fixture
+def fire(demo_agent: DemoAgent) -> Iterator[Fire]:
+    with AgentClient(demo_agent.url, FixedToken(demo_agent.issue_token())) as client:
+
+        def fire(trigger: Trigger) -> TriggerExecution:
+            started = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
+            assert started is not None
+            return runner.execute(started, client)
+
+        yield fire
+
+
+def test_system_prompt_goes_to_the_agent(
+    put: Put, fire: Fire, make_trigger: MakeTrigger, demo_agent: DemoAgent
+) -> None:
+    put()
+    fire(make_trigger())
+    assert demo_agent.requests[0].body["systemPrompt"] == "You are brief."
+
+
+def test_tools_are_those_of_the_agent(
+    put: Put, fire: Fire, make_trigger: MakeTrigger, demo_agent: DemoAgent
+) -> None:
+    put()
+    fire(make_trigger())
+    assert demo_agent.requests[0].body["enabledTools"] == ["search", "mail"]
+
+
+def test_tools_of_the_trigger_win(
+    put: Put, fire: Fire, make_trigger: MakeTrigger, demo_agent: DemoAgent
+) -> None:
+    put()
+    fire(make_trigger(enabled_tools=["calendar"]))
+    assert demo_agent.requests[0].body["enabledTools"] == ["calendar"]
+
+
+def test_secrets_are_put_in_their_place(
+    put: Put, fire: Fire, make_trigger: MakeTrigger, demo_agent: DemoAgent
+) -> None:
+    put()
+    fire(make_trigger())
+    server = demo_agent.requests[0].body["mcpConfig"]["mcpServers"]["github"]
+    assert server["env"] == {"TOKEN": "ghp-secret", "HOST": "github.com"}
+
+
+def test_numbers_are_numbers(
+    put: Put, fire: Fire, make_trigger: MakeTrigger, demo_agent: DemoAgent
+) -> None:
+    put()
+    fire(make_trigger())
+    assert demo_agent.requests[0].body["mcpConfig"]["mcpServers"]["github"]["timeout"] == 30
+
+
+def test_agent_of_another_user_is_not_used(
+    put: Put, fire: Fire, make_trigger: MakeTrigger, demo_agent: DemoAgent
+) -> None:
+    put("mallory")
+    fire(make_trigger())
+    assert "systemPrompt" not in demo_agent.requests[0].body
+
+
+def test_secret_of_another_user_is_not_fetched(
+    put: Put, fire: Fire, make_trigger: MakeTrigger
+) -> None:
+    put("bob")
+    assert "not below /moca/mcp/bob/" in fire(make_trigger(user_id="bob")).error
+
+
+def test_missing_parameter_is_named(put: Put, fire: Fire, make_trigger: MakeTrigger) -> None:
+    put(mcpConfig={"M": {"key": {"M": {"ssm": {"S": "/moca/mcp/alice/none"}}}}})
+    assert "/moca/mcp/alice/none" in fire(make_trigger()).error
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("systemPrompt", {"N": "1"}),
+        ("enabledTools", {"S": "search"}),
+        ("enabledTools", {"L": [{"N": "1"}]}),
+        ("mcpConfig", {"S": "{}"}),
+    ],
+)
+def test_malformed_row_is_told(
+    put: Put, fire: Fire, make_trigger: MakeTrigger, name: str, value: dict[str, Any]
+) -> None:
+    put(**{name: value})
+    assert f"{name} of the agent reporter" in fire(make_trigger()).error
+
+
+def test_table_that_cannot_be_read_fails_before_the_agent(
+    put: Put, fire: Fire, make_trigger: MakeTrigger, settings: Any
+) -> None:
+    settings.AGENTS_TABLE_NAME = "no-such-table"
+    execution = fire(make_trigger())
+    assert ("AGENTS_TABLE_NAME" in execution.error, execution.reached_agent) == (True, False)
+
+
+def test_table_is_read_once_a_minute(put: Put, fire: Fire, make_trigger: MakeTrigger) -> None:
+    put()
+    calls: list[str] = []
+    aws.client("dynamodb").meta.events.register(
+        "before-call.dynamodb.GetItem", lambda **_: calls.append("GetItem")
+    )
+    for _ in range(3):
+        fire(make_trigger())
+    assert len(calls) == 1
+
+
+def test_failure_is_not_kept(put: Put, fire: Fire, make_trigger: MakeTrigger) -> None:
+    put(systemPrompt={"N": "1"})
+    fire(make_trigger())
+    put()
+    assert fire(make_trigger()).error == ""
