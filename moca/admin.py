@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -12,6 +13,7 @@ from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote as quote_pk
 from django.contrib.admin.utils import unquote
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import PasswordChangeView
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
@@ -24,6 +26,8 @@ from django.utils.text import capfirst
 from django.views.decorators.debug import sensitive_post_parameters
 
 from moca import audit
+from moca.authentication import cognito
+from moca.authentication.cognito import BY_COGNITO, SignInError
 from moca.authentication.models import AuditEntry, Operator
 from moca.changelist import ActionForm, ChangeList
 from moca.conflicts import ConflictError
@@ -88,6 +92,22 @@ class AdminSite(admin.AdminSite):
     ) -> TemplateResponse:
         changes = latest_changes(operator_of(request))
         return super().index(request, {"latest_changes": changes, **(extra_context or {})})
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        by_cognito = {
+            "signs_in_by_cognito": cognito.is_configured(),
+            "next_page": request.GET.get(REDIRECT_FIELD_NAME, ""),
+        }
+        return super().login(request, {**by_cognito, **(extra_context or {})})
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        came_by_cognito = request.session.get(BY_COGNITO)
+        answer = super().logout(request, extra_context)
+        if came_by_cognito and request.method == "POST":
+            page = request.build_absolute_uri(reverse("admin:login"))
+            with suppress(SignInError):
+                return HttpResponseRedirect(cognito.sign_out_url(page))
+        return answer
 
     def get_log_entries(self, request: HttpRequest) -> Any:
         return []

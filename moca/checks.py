@@ -95,6 +95,23 @@ def check_sign_in(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
                 id="moca.E010",
             )
         ]
+    if settings.COGNITO_SIGN_IN_CLIENT_ID and not pool:
+        return [
+            Error(
+                "COGNITO_SIGN_IN_CLIENT_ID is set, and COGNITO_USER_POOL_ID is not.",
+                hint="Set the pool whose app client it is.",
+                id="moca.E023",
+            )
+        ]
+    wrong = sorted(set(settings.COGNITO_ROLES.values()) - {"admin", "editor", "viewer"})
+    if wrong:
+        return [
+            Error(
+                f"COGNITO_ROLES names {', '.join(wrong)}, which is no role.",
+                hint="Set it to pairs such as operators=editor,managers=admin.",
+                id="moca.E024",
+            )
+        ]
     return []
 
 
@@ -143,7 +160,13 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[
 ARN = re.compile(r"arn:aws[\w-]*:{service}:[\w-]*:\d{{12}}:.+")
 
 
-SECRETS = ("SECRET_KEY", "COGNITO_CLIENT_SECRET", "COGNITO_PASSWORD", "AGENT_TOKEN")
+SECRETS = (
+    "SECRET_KEY",
+    "COGNITO_CLIENT_SECRET",
+    "COGNITO_SIGN_IN_CLIENT_SECRET",
+    "COGNITO_PASSWORD",
+    "AGENT_TOKEN",
+)
 
 
 @register()

@@ -84,6 +84,8 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or own_secret_key()
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+if env.bool("TRUST_PROXY_HEADERS", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 ROOT_URLCONF = "moca.urls"
 WSGI_APPLICATION = "moca.wsgi.application"
 APPEND_SLASH = False
@@ -208,6 +210,13 @@ AUTH_PASSWORD_VALIDATORS = [
 
 COGNITO_APP_CLIENT_IDS = env.list("COGNITO_APP_CLIENT_IDS", default=[])
 COGNITO_JWKS_URL = env.str("COGNITO_JWKS_URL", default="")
+# Operators' sign-in by Cognito's own pages, with an app client of its own.
+COGNITO_SIGN_IN_CLIENT_ID = env.str("COGNITO_SIGN_IN_CLIENT_ID", default="")
+COGNITO_SIGN_IN_CLIENT_SECRET = env.str("COGNITO_SIGN_IN_CLIENT_SECRET", default="")
+COGNITO_SIGN_IN_CLIENT_SECRET_ARN = env.str("COGNITO_SIGN_IN_CLIENT_SECRET_ARN", default="")
+COGNITO_ROLES = env.dict(
+    "COGNITO_ROLES", default={"admin": "admin", "editor": "editor", "viewer": "viewer"}
+)
 
 # The API
 

@@ -4,8 +4,12 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from moca.authentication import views
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:triggers_trigger_changelist"), name="home"),
+    path("sign-in/cognito", views.sign_in, name="cognito-sign-in"),
+    path("sign-in/cognito/callback", views.callback, name="cognito-callback"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("", include("triggers.api.urls")),

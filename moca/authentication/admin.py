@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from moca.admin import ModelAdmin, operator_of
+from moca.authentication import cognito
 from moca.authentication.models import AuditEntry, Operator, Role
 from moca.changelist import whole_id
 from moca.display import NOTHING, badge, short_time_tag, time_tag
@@ -43,6 +44,10 @@ class OperatorForm(SetPasswordMixin, VersionedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if cognito.is_configured() and "role" in self.fields:
+            self.fields[
+                "role"
+            ].help_text = "At each sign-in by Cognito the groups of the user pool decide it anew."
         for name in ("password1", "password2"):
             if name in self.fields:
                 self.fields[name].required = False

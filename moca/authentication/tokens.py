@@ -1,5 +1,6 @@
 """Tokens of the API: JWTs of a Cognito user pool, or of this installation where there is none."""
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -65,6 +66,28 @@ def user_of(token: str) -> str:
     if not isinstance(subject, str) or not is_user_id(subject):
         raise TokenError("The token names no user.")
     return subject
+
+
+def claims_of_id_token(token: str, *, client_id: str, nonce: str) -> dict[str, Any]:
+    """Check the ID token of a sign-in and return its claims (OpenID Connect Core 1.0, 3.1.3.7).
+
+    Args:
+        token: as the token endpoint gave it.
+        client_id: the app client that it must be for.
+        nonce: that of the sign-in.
+
+    Raises:
+        TokenError: it is malformed, expired, forged, or of another pool, client or sign-in.
+        KeysUnavailableError: it cannot be checked now.
+    """
+    claims = _verified(token, _issuer())
+    if claims.get("token_use") != "id" or claims.get("aud") != client_id:
+        raise TokenError("The token is no ID token of the app client.")
+    if not secrets.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
+        raise TokenError("The token is of another sign-in.")
+    if not isinstance(claims.get("sub"), str) or not is_user_id(claims["sub"]):
+        raise TokenError("The token names no user.")
+    return claims
 
 
 def is_user_id(text: str) -> bool:

@@ -1,0 +1,217 @@
+"""Sign-in of operators by the hosted pages of a Cognito user pool.
+
+OAuth 2.0's authorization code (RFC 6749, 4.1) with PKCE (RFC 7636), and the `nonce` of OpenID
+Connect Core 1.0, 3.1.2.1. Groups of the pool are roles here.
+"""
+
+import logging
+import secrets
+import time
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.http import HttpRequest
+from oauthlib.oauth2 import OAuth2Error, WebApplicationClient
+from oauthlib.oauth2.rfc6749.errors import AccessDeniedError
+
+from moca.authentication.keys import KeysUnavailableError
+from moca.authentication.models import Role
+from moca.authentication.tokens import TokenError, claims_of_id_token
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT = httpx.Timeout(10.0, connect=3.0)
+SCOPE = "openid email profile"
+# What a sign-in has to remember until the browser comes back, and for how long.
+IN_SESSION = "cognito_sign_in"
+PATIENCE_SECONDS = 600
+# In the sessions of those who came by Cognito, who are to be signed out there too.
+BY_COGNITO = "by_cognito"
+VERIFIER_LENGTH = 64
+
+
+class SignInError(Exception):
+    """The sign-in came to nothing; the message tells the operator why, and what to do.
+
+    Attributes:
+        status: the HTTP status of the page that says so.
+    """
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def is_configured() -> bool:
+    """Whether operators may sign in by Cognito."""
+    return bool(settings.COGNITO_USER_POOL_ID and settings.COGNITO_SIGN_IN_CLIENT_ID)
+
+
+def begin(request: HttpRequest, redirect_uri: str, next_page: str) -> str:
+    """Start a sign-in, and return the address of Cognito's page for it.
+
+    Args:
+        request: its session remembers what the answer is checked with.
+        redirect_uri: absolute address of the view that calls `finish`, known to the app client.
+        next_page: where the operator is to go afterwards.
+
+    Raises:
+        SignInError: the pool's domain is not known.
+    """
+    client = WebApplicationClient(settings.COGNITO_SIGN_IN_CLIENT_ID)
+    verifier = client.create_code_verifier(VERIFIER_LENGTH)
+    state, nonce = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+    request.session[IN_SESSION] = {
+        "state": state,
+        "nonce": nonce,
+        "verifier": verifier,
+        "next": next_page,
+        "until": time.time() + PATIENCE_SECONDS,
+    }
+    return str(
+        client.prepare_request_uri(
+            f"{_base()}/oauth2/authorize",
+            redirect_uri=redirect_uri,
+            scope=SCOPE,
+            state=state,
+            nonce=nonce,
+            code_challenge=client.create_code_challenge(verifier, "S256"),
+            code_challenge_method="S256",
+        )
+    )
+
+
+def finish(request: HttpRequest, redirect_uri: str) -> tuple[dict[str, Any], str]:
+    """Check Cognito's answer, once, and return the ID token's claims and where to go.
+
+    Args:
+        request: what the browser came back with.
+        redirect_uri: as given to `begin`.
+
+    Raises:
+        SignInError: it is none of an answer to this browser's sign-in, or Cognito refused it.
+    """
+    begun = request.session.pop(IN_SESSION, None)
+    if not begun or begun["until"] < time.time():
+        raise SignInError("This sign-in has expired, or is that of another browser.")
+    client = WebApplicationClient(settings.COGNITO_SIGN_IN_CLIENT_ID)
+    try:
+        # Of the address only the query is looked at; oauthlib wants it to be of HTTPS.
+        answer = f"https://answer/?{request.META.get('QUERY_STRING', '')}"
+        code = client.parse_request_uri_response(answer, state=begun["state"])["code"]
+        body = client.prepare_request_body(
+            code=code, redirect_uri=redirect_uri, code_verifier=begun["verifier"]
+        )
+        tokens = client.parse_request_body_response(_exchange(body), scope=SCOPE)
+        claims = claims_of_id_token(
+            str(tokens.get("id_token", "")),
+            client_id=settings.COGNITO_SIGN_IN_CLIENT_ID,
+            nonce=begun["nonce"],
+        )
+    except AccessDeniedError as error:
+        raise SignInError("Cognito says that the sign-in was given up or refused.") from error
+    except OAuth2Error as error:
+        logger.warning("A sign-in by Cognito failed: %s", error.error)
+        reason = "Cognito's answer does not belong to this sign-in, or came late."
+        raise SignInError(reason) from error
+    except TokenError as error:
+        logger.warning("A sign-in by Cognito failed: %s", error)
+        raise SignInError("Cognito's answer could not be believed.") from error
+    except KeysUnavailableError as error:
+        raise _away() from error
+    return claims, begun["next"]
+
+
+def role_of(claims: dict[str, Any]) -> Role | None:
+    """The highest role of the groups that the claims name; None where none is a role."""
+    groups = claims.get("cognito:groups")
+    roles = [
+        Role(settings.COGNITO_ROLES[group])
+        for group in (groups if isinstance(groups, list) else [])
+        if settings.COGNITO_ROLES.get(group) in Role
+    ]
+    return max(roles, key=lambda role: role.rank, default=None)
+
+
+def sign_out_url(return_to: str) -> str:
+    """The address that ends Cognito's own session.
+
+    Args:
+        return_to: absolute address to come back to, known to the app client as a sign-out URL.
+
+    Raises:
+        SignInError: the pool's domain is not known.
+    """
+    query = urlencode({"client_id": settings.COGNITO_SIGN_IN_CLIENT_ID, "logout_uri": return_to})
+    return f"{_base()}/logout?{query}"
+
+
+def _exchange(body: str) -> str:
+    """Ask for the tokens of a code, which is good for one answer and so is sent once."""
+    try:
+        answer = httpx.post(
+            f"{_base()}/oauth2/token",
+            content=body,
+            headers={
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Accept": "application/json",
+            },
+            auth=_credentials(),
+            timeout=TIMEOUT,
+        )
+    except httpx.HTTPError as error:
+        logger.warning("Cognito's token endpoint did not answer: %s", type(error).__name__)
+        raise _away() from error
+    if answer.status_code >= 500:
+        logger.warning("Cognito's token endpoint answered %s", answer.status_code)
+        raise _away()
+    return answer.text
+
+
+def _credentials() -> tuple[str, str] | None:
+    """The app client's name and secret; None for a client without one."""
+    given = settings.COGNITO_SIGN_IN_CLIENT_SECRET
+    if arn := settings.COGNITO_SIGN_IN_CLIENT_SECRET_ARN:
+        # boto3 is loaded by those who need it alone.
+        from moca.aws.secrets import SecretError, secret
+
+        try:
+            given = secret(arn, "COGNITO_SIGN_IN_CLIENT_SECRET_ARN")
+        except SecretError as error:
+            logger.error("Nobody can sign in by Cognito: %s", error)
+            raise _away() from error
+    return (settings.COGNITO_SIGN_IN_CLIENT_ID, given) if given else None
+
+
+def _away() -> SignInError:
+    return SignInError("Cognito cannot be reached now. Try again in a moment.", status=503)
+
+
+@cache
+def _domain(pool_id: str) -> str:
+    from moca.aws.cognito import PoolError, domain_of
+
+    try:
+        return domain_of(pool_id)
+    except PoolError as error:
+        logger.error("Nobody can sign in by Cognito: %s", error)
+        raise _away() from error
+
+
+def _base() -> str:
+    """The URL of the pool's domain."""
+    given = settings.COGNITO_DOMAIN.strip().rstrip("/")
+    domain = given or _domain(settings.COGNITO_USER_POOL_ID)
+    return domain if "://" in domain else f"https://{domain}"
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting == "COGNITO_USER_POOL_ID":
+        _domain.cache_clear()
+
+
+setting_changed.connect(_forget)
