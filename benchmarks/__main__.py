@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ["expressions", "stream", "api", "scheduler", "dynamodb", "handler"]
+NAMES = ["expressions", "stream", "api", "scheduler", "synchronization", "dynamodb", "handler"]
 
 
 def main() -> int:

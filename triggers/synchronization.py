@@ -87,10 +87,16 @@ class Action:
     reason: str
 
 
-def synchronize(*, dry_run: bool = False, concurrency: int = CONCURRENCY) -> list[Action]:
+def synchronize(
+    scheduler: Scheduler | None = None,
+    *,
+    dry_run: bool = False,
+    concurrency: int = CONCURRENCY,
+) -> list[Action]:
     """Make the scheduler's copies equal to the triggers, in one pass over both.
 
     Args:
+        scheduler: where it is not the configured one.
         dry_run: change nothing, and tell what would be done.
         concurrency: calls to the scheduler at once.
 
@@ -100,7 +106,7 @@ def synchronize(*, dry_run: bool = False, concurrency: int = CONCURRENCY) -> lis
     Raises:
         SchedulerError: the schedules cannot be listed; nothing was done.
     """
-    scheduler = get_scheduler()
+    scheduler = scheduler or get_scheduler()
     entries = {entry.trigger_id: entry for entry in scheduler.list()}
     triggers = list(Trigger.objects.schedules().order_by("-pk").iterator())
     before = timezone.now() - ORPHAN_AGE

@@ -59,8 +59,21 @@ REMEDIES = {
 
 
 class EventBridgeScheduler(Scheduler):
+    """Schedules of one group.
+
+    Args:
+        group: the group's name, where it is not SCHEDULE_GROUP_NAME.
+    """
+
     is_transactional = False
     projected_fields = frozenset({"type", "enabled", "schedule_config", *DETAILS.values()} - {"id"})
+
+    def __init__(self, group: str = "") -> None:
+        self._group = group
+
+    @property
+    def group(self) -> str:
+        return self._group or str(settings.SCHEDULE_GROUP_NAME)
 
     def create(self, trigger: Trigger) -> None:
         """Make the trigger's schedule; one that is there already is brought up to date."""
@@ -76,9 +89,7 @@ class EventBridgeScheduler(Scheduler):
 
     def delete(self, trigger_id: str) -> None:
         try:
-            client("scheduler").delete_schedule(
-                Name=_name(trigger_id), GroupName=settings.SCHEDULE_GROUP_NAME
-            )
+            client("scheduler").delete_schedule(Name=_name(trigger_id), GroupName=self.group)
         except (ClientError, BotoCoreError) as error:
             if _code(error) != "ResourceNotFoundException":
                 _refuse(error)
@@ -93,7 +104,7 @@ class EventBridgeScheduler(Scheduler):
         """The schedules of the group that are triggers'; others in it are left alone."""
         try:
             pages = client("scheduler").get_paginator("list_schedules")
-            for page in pages.paginate(GroupName=settings.SCHEDULE_GROUP_NAME, NamePrefix=PREFIX):
+            for page in pages.paginate(GroupName=self.group, NamePrefix=PREFIX):
                 for found in page["Schedules"]:
                     yield ScheduleEntry(
                         found["Name"].removeprefix(PREFIX),
@@ -115,14 +126,14 @@ class EventBridgeScheduler(Scheduler):
 
     def check(self) -> None:
         try:
-            client("scheduler").get_schedule_group(Name=settings.SCHEDULE_GROUP_NAME)
+            client("scheduler").get_schedule_group(Name=self.group)
         except (ClientError, BotoCoreError) as error:
             _refuse(error)
 
     def _found(self, trigger_id: str) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = client("scheduler").get_schedule(
-                Name=_name(trigger_id), GroupName=settings.SCHEDULE_GROUP_NAME
+                Name=_name(trigger_id), GroupName=self.group
             )
         except (ClientError, BotoCoreError) as error:
             if _code(error) == "ResourceNotFoundException":
@@ -138,7 +149,7 @@ class EventBridgeScheduler(Scheduler):
         schedule = {
             **schedule_of(trigger),
             "Name": _name(trigger.pk),
-            "GroupName": settings.SCHEDULE_GROUP_NAME,
+            "GroupName": self.group,
             "ClientToken": token,
         }
         others = {

@@ -17,10 +17,12 @@ OF_ZAPPA = {"WebRoleArn", "HandlerRoleArn", "DeploymentBucketName"}
 OF_THE_STACK_ALONE = {
     "AlarmEmail",
     "AlarmTopicArn",
+    "ExistingScheduleGroupName",
     "ExistingTableName",
     "FailedExecutions",
     "LogRetentionDays",
     "ProjectName",
+    "ReconcilerState",
     "SlowExecutionMilliseconds",
 }
 

@@ -158,6 +158,19 @@ def test_command_fails_where_schedules_cannot_be_listed(service: Any, failing: F
         call_command("sync_schedules")
 
 
+def test_another_group_is_brought_in_step(service: Any, make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger()
+    service.create_schedule_group(Name="another")
+    call_command("sync_schedules", "--group=another", stdout=StringIO())
+    schedule = service.get_schedule(Name=f"trigger-{trigger.pk}", GroupName="another")
+    assert schedule["State"] == "ENABLED"
+
+
+def test_group_needs_the_service(db: None) -> None:
+    with pytest.raises(CommandError, match="TRIGGER_LAMBDA_ARN"):
+        call_command("sync_schedules", "--group=another")
+
+
 def test_local_schedules_are_kept_in_step_too(
     transactional_db: None, make_trigger: MakeTrigger
 ) -> None:

@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from triggers.schedulers import SchedulerError
+from triggers.schedulers import Scheduler, SchedulerError, get_scheduler
 from triggers.synchronization import CONCURRENCY, Action, synchronize
 
 
@@ -17,14 +18,22 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="change nothing")
+        parser.add_argument(
+            "--group",
+            default="",
+            metavar="NAME",
+            help="a schedule group of EventBridge Scheduler in place of SCHEDULE_GROUP_NAME",
+        )
         parser.add_argument("--format", choices=["table", "json"], default="table")
         parser.add_argument("--concurrency", type=int, default=CONCURRENCY, metavar="CALLS")
 
-    def handle(self, *args: Any, dry_run: bool, concurrency: int, **options: Any) -> None:
+    def handle(
+        self, *args: Any, dry_run: bool, concurrency: int, group: str, **options: Any
+    ) -> None:
         if not 1 <= concurrency <= 64:
             raise CommandError("--concurrency is out of range: give 1 to 64.")
         try:
-            actions = synchronize(dry_run=dry_run, concurrency=concurrency)
+            actions = synchronize(_of_group(group), dry_run=dry_run, concurrency=concurrency)
         except SchedulerError as error:
             raise CommandError(str(error)) from error
         if options["format"] == "json":
@@ -41,6 +50,21 @@ class Command(BaseCommand):
         parts = [f"{counts[kind]} to {kind}" for kind in counts] if dry_run else []
         parts = parts or [f"{counts[kind]} {DONE[kind]}" for kind in counts]
         self.stdout.write(", ".join(parts) or "All schedules are in step.")
+
+
+def _of_group(group: str) -> Scheduler:
+    """The configured scheduler, with the schedules of another group where one is named."""
+    scheduler = get_scheduler()
+    if not group:
+        return scheduler
+    if not settings.TRIGGER_LAMBDA_ARN:
+        raise CommandError(
+            "--group is about EventBridge Scheduler, and schedules are the local scheduler's here: "
+            "set TRIGGER_LAMBDA_ARN, or leave it out."
+        )
+    from triggers.schedulers.eventbridge import EventBridgeScheduler
+
+    return EventBridgeScheduler(group)
 
 
 DONE = {"create": "created", "update": "updated", "delete": "deleted", "fail": "failed"}
