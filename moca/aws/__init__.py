@@ -19,11 +19,11 @@ def client(service: str, region: str | None = None) -> Any:
         service: the service as boto3 names it.
         region: where it is; None for AWS_REGION.
     """
-    import boto3
+    # Not boto3, whose loading a cold function would wait for.
+    import botocore.session
     from botocore.config import Config
 
-    session: Any = boto3.session.Session()
-    return session.client(
+    return botocore.session.get_session().create_client(
         service,
         region_name=region or settings.AWS_REGION,
         config=Config(

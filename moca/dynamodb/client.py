@@ -73,14 +73,14 @@ def client_for(options: Mapping[str, Any]) -> Any:
     key = tuple(sorted(options.items()))
     with _lock:
         if key not in _clients:
-            import boto3
+            # Not boto3, whose loading a cold function would wait for.
             import botocore.session
 
             from moca.dynamodb.parser import ItemParserFactory
 
             session = botocore.session.get_session()
             session.register_component("response_parser_factory", ItemParserFactory())
-            _clients[key] = boto3.session.Session(botocore_session=session).client(
+            _clients[key] = session.create_client(
                 "dynamodb",
                 config=Config(
                     connect_timeout=CONNECT_SECONDS,

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 
 from executions.demo_agent import DemoAgent
 
-BUILD = settings.BASE_DIR / "build"
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
 # What Lambda's Python runtime brings.
 RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six.py")
 # Called with the folders to import from; nothing else is on the path.
@@ -79,7 +79,7 @@ class Function:
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
             env={**self.environment, "DJANGO_SETTINGS_MODULE": "moca.settings"},
-            cwd=settings.BASE_DIR,
+            cwd=ROOT,
             check=True,
             capture_output=True,
             text=True,
