@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from django.core.checks import Warning as CheckWarning
 
 AGENT_AUTHS = ("cognito", "cognito-user", "static", "none")
 RATE_LIMIT = re.compile(r"[1-9][0-9]*/(s|sec|second|min|minute|h|hour|day)")
+GROUP_NAME = re.compile(r"[0-9a-zA-Z_.-]{1,64}")
 POOL_ID = re.compile(r"[\w-]+_[0-9a-zA-Z]+")
 
 
@@ -154,7 +155,30 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[
                 id="moca.W002",
             )
         )
+    if settings.TRIGGER_LAMBDA_ARN:
+        found += _on_lambda()
     return found
+
+
+def _on_lambda() -> Iterator[CheckMessage]:
+    if settings.DATABASES["default"]["ENGINE"] != "moca.dynamodb":
+        yield CheckWarning(
+            "TRIGGER_LAMBDA_ARN is set, and that function does not see the database here.",
+            hint="Set TRIGGERS_TABLE_NAME, or unset TRIGGER_LAMBDA_ARN.",
+            id="moca.W003",
+        )
+    if not settings.SCHEDULE_DLQ_ARN:
+        yield CheckWarning(
+            "What EventBridge Scheduler cannot deliver is lost without a trace.",
+            hint="Set SCHEDULE_DLQ_ARN to the ARN of a standard SQS queue.",
+            id="moca.W004",
+        )
+    if settings.LOGGING["handlers"]["stderr"]["formatter"] != "json":  # type: ignore[index]
+        yield CheckWarning(
+            "Logs are lines of text, in which CloudWatch cannot search by field.",
+            hint="Set LOG_FORMAT=json.",
+            id="moca.W005",
+        )
 
 
 ARN = re.compile(r"arn:aws[\w-]*:{service}:[\w-]*:\d{{12}}:.+")
@@ -202,7 +226,7 @@ def check_scheduler(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[C
     kinds = {"TRIGGER_LAMBDA_ARN": "lambda", "SCHEDULER_ROLE_ARN": "iam"}
     if settings.SCHEDULE_DLQ_ARN:
         kinds["SCHEDULE_DLQ_ARN"] = "sqs"
-    return [
+    found: list[CheckMessage] = [
         Error(
             f"{name} is {getattr(settings, name)!r}, which is no ARN of {service}.",
             hint=f"Set {name}, or unset TRIGGER_LAMBDA_ARN to use the local scheduler.",
@@ -211,3 +235,13 @@ def check_scheduler(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[C
         for name, service in kinds.items()
         if not re.fullmatch(ARN.pattern.format(service=service), getattr(settings, name))
     ]
+    group = settings.SCHEDULE_GROUP_NAME
+    if not GROUP_NAME.fullmatch(group):
+        found.append(
+            Error(
+                f"SCHEDULE_GROUP_NAME is {group!r}, which is no group's name.",
+                hint="Set it to 1 to 64 letters, digits, dashes, dots and underscores.",
+                id="moca.E025",
+            )
+        )
+    return found

@@ -208,6 +208,11 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+SECURE_HSTS_SECONDS = whole_number("SECURE_HSTS_SECONDS", default=0, least=0, most=63_072_000)
+# The domain above may be others', as that of API Gateway is.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
 COGNITO_APP_CLIENT_IDS = env.list("COGNITO_APP_CLIENT_IDS", default=[])
 COGNITO_JWKS_URL = env.str("COGNITO_JWKS_URL", default="")
 # Operators' sign-in by Cognito's own pages, with an app client of its own.

@@ -145,6 +145,23 @@ class AgentClient:
         if self._owns_http:
             self._http.close()
 
+    def obtain_token(self, time_limit: float) -> None:
+        """Have a token in hand within `time_limit` seconds; raises AgentError."""
+        with Deadline(time_limit) as deadline:
+            self._token(deadline)
+
+    def reach(self, time_limit: float) -> None:
+        """See that somebody answers at the agent's address, without asking for anything.
+
+        Any answer will do. Raises AgentError where none comes within `time_limit` seconds.
+        """
+        try:
+            self._http.get(self._url.copy_with(path="/ping", query=None), timeout=time_limit)
+        except httpx.HTTPError as error:
+            host = self._url.netloc.decode()
+            message = f"nobody answers at {host} ({type(error).__name__}): check AGENT_API_URL"
+            raise AgentError(message, kind="connection") from error
+
     def invoke(
         self,
         invocation: Invocation,

@@ -141,6 +141,15 @@ def _issuer() -> Issuer:
     return Issuer(name, RemoteKeys(url).get)
 
 
+def pool_key(key_id: str) -> RSAPublicKey | None:
+    """The public key of this id, by which tokens are checked; None where there is none.
+
+    Raises:
+        KeysUnavailableError: the keys cannot be fetched.
+    """
+    return _issuer().key(key_id)
+
+
 def _local(key_id: str) -> RSAPublicKey | None:
     return local_public_key() if key_id == LOCAL_KEY_ID else None
 

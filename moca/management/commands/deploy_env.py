@@ -54,27 +54,30 @@ class Command(BaseCommand):
             stack = values_of(stack_name)
         except StackError as error:
             raise CommandError(str(error)) from error
-        environment = environment_of(stack)
+        given = environment_of(stack)
         if stage == "handler":
             # Its role may not read it.
-            del environment["SECRET_KEY_ARN"]
-        if shell:
-            for name, value in {**environment, "AWS_REGION": settings.AWS_REGION}.items():
-                self.stdout.write(
-                    f"export {name}={shlex.quote(value)}" if value else f"unset {name}"
-                )
-            return
+            del given["SECRET_KEY_ARN"]
         whole = _read(settings_file)
         own = whole.setdefault(stage, {})
         own.update(_zappa_settings(stage, stack))
-        own["aws_environment_variables"] = _merged(
-            own.get("aws_environment_variables", {}), environment, _defaults(stage)
-        )
+        environment = _merged(own.get("aws_environment_variables", {}), given, _defaults(stage))
+        own["aws_environment_variables"] = environment
+        if shell:
+            self._print(environment, given)
+            return
         settings_file.write_text(json.dumps(whole, indent=4) + "\n")
         self.stdout.write(
             f"{settings_file}: the stage {stage} is that of the stack {stack_name}. "
             f"`zappa deploy {stage}`, or `zappa update {stage}`, takes it to Lambda."
         )
+
+    def _print(self, environment: dict[str, str], given: dict[str, str]) -> None:
+        """Print the environment for a shell, which is to have none of another stack."""
+        for name in sorted(given.keys() - environment):
+            self.stdout.write(f"unset {name}")
+        for name, value in {**environment, "AWS_REGION": settings.AWS_REGION}.items():
+            self.stdout.write(f"export {name}={shlex.quote(value)}")
 
 
 def environment_of(stack: dict[str, str]) -> dict[str, str]:
@@ -115,6 +118,8 @@ def _defaults(stage: str) -> dict[str, str]:
         "ALLOWED_HOSTS": f".execute-api.{settings.AWS_REGION}.amazonaws.com",
         "FORCE_SCRIPT_NAME": f"/{stage}",
         "COOKIES_SECURE": "true",
+        "SECURE_SSL_REDIRECT": "true",
+        "SECURE_HSTS_SECONDS": "31536000",
     }
 
 

@@ -24,6 +24,7 @@ CALLS_AWS = {
     "moca/dynamodb",
     "triggers/schedulers/eventbridge.py",
     "executions/agents_table.py",
+    "executions/diagnosis.py",
     "executions/dispatchers/aws_lambda.py",
 }
 

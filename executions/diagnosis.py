@@ -1,0 +1,259 @@
+"""What `manage.py doctor` looks at: each thing that runs need, reached by itself.
+
+A probe yields findings. What it raises is a finding too, so that no probe stops the others.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+from django.core import checks
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from executions.agent import AgentError, Invocation, client_from_settings, new_session_id
+from moca.authentication.keys import KeysUnavailableError
+from moca.authentication.tokens import pool_key
+from moca.aws import client
+from moca.dynamodb.layout import indexes
+from triggers.models import LocalSchedule
+from triggers.schedulers import SchedulerError, get_scheduler
+
+# Lambda's longest.
+HANDLER_SECONDS = 900
+SECONDS = 10.0
+# So late, a due schedule has waited longer than any scheduler process leaves it.
+OVERDUE = timedelta(minutes=2)
+
+Verdict = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found about one thing.
+
+    Attributes:
+        verdict: `ok`, `warn` for what works now and may not later, `fail`.
+        subject: the thing.
+        text: what it is like, or what is wrong with it.
+        fix: what to do about it.
+    """
+
+    verdict: Verdict
+    subject: str
+    text: str
+    fix: str = ""
+
+
+Probe = Callable[[], Iterator[Finding]]
+
+
+def diagnose(*, invoke: bool = False) -> Iterator[Finding]:
+    """Try each thing, one after the other.
+
+    Args:
+        invoke: have the agent answer a prompt, too, which costs what a run costs.
+    """
+    for subject, probe in PROBES.items():
+        yield from _tried(subject, probe)
+    if invoke:
+        yield from _tried("invocation", _invocation)
+
+
+def _tried(subject: str, probe: Probe) -> Iterator[Finding]:
+    try:
+        yield from probe()
+    except ClientError as error:
+        yield Finding("fail", subject, *_aws_trouble(error))
+    except (AgentError, SchedulerError, BotoCoreError) as error:
+        yield Finding("fail", subject, str(error))
+    except Exception as error:  # noqa: BLE001  (whatever it is, the operator is to see it)
+        yield Finding("fail", subject, f"{type(error).__name__}: {error}")
+
+
+def _aws_trouble(error: ClientError) -> tuple[str, str]:
+    code, operation = error.response["Error"]["Code"], error.operation_name
+    if code.startswith(("AccessDenied", "UnauthorizedOperation")):
+        return (
+            f"These credentials may not {operation}.",
+            f"Allow {operation} ({error.response['Error'].get('Message', '')}).",
+        )
+    return f"{operation}: {error.response['Error'].get('Message') or code}", ""
+
+
+def _settings() -> Iterator[Finding]:
+    found = checks.run_checks(include_deployment_checks=bool(settings.TRIGGER_LAMBDA_ARN))
+    for message in found:
+        verdict: Verdict = "fail" if message.level >= checks.ERROR else "warn"
+        yield Finding(verdict, "settings", f"({message.id}) {message.msg}", message.hint or "")
+    if not found:
+        yield Finding("ok", "settings", "Nothing is missing or contradictory.")
+
+
+def _database() -> Iterator[Finding]:
+    if connection.vendor == "dynamodb":
+        yield from _table()
+        if not connection.creation.table_exists():  # type: ignore[attr-defined]
+            return
+    executor = MigrationExecutor(connection)
+    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    name = connection.settings_dict["NAME"]
+    if waiting:
+        names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in waiting)
+        yield Finding("fail", "database", f"Not applied: {names}.", "Run manage.py migrate.")
+    else:
+        yield Finding("ok", "database", f"{connection.display_name}, {name}: up to date.")
+
+
+def _table() -> Iterator[Finding]:
+    raw, name = connection.service.raw, connection.service.table  # type: ignore[attr-defined]
+    try:
+        table = raw.describe_table(TableName=name)["Table"]
+    except raw.exceptions.ResourceNotFoundException:
+        fix = "Correct TRIGGERS_TABLE_NAME or AWS_REGION, or run manage.py migrate to make it."
+        yield Finding("fail", "table", f"There is no table {name} in {settings.AWS_REGION}.", fix)
+        return
+    present = {each["IndexName"]: each for each in table.get("GlobalSecondaryIndexes", [])}
+    missing = sorted(set(indexes()) - set(present))
+    if missing:
+        text = f"It lacks the indexes {', '.join(missing)}."
+        yield Finding("fail", "table", text, "Run manage.py migrate.")
+    busy = [n for n, each in present.items() if each.get("IndexStatus", "ACTIVE") != "ACTIVE"]
+    if table["TableStatus"] != "ACTIVE" or busy:
+        text = f"{name} is {table['TableStatus']}, and not ready: {', '.join(busy) or 'itself'}."
+        yield Finding("warn", "table", text, "Wait until it is.")
+    ttl = raw.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    if ttl["TimeToLiveStatus"] not in ("ENABLED", "ENABLING"):
+        text = "Time to live is off, so executions are kept forever."
+        yield Finding("warn", "table", text, "Run manage.py migrate.")
+    if not settings.USES_DYNAMODB_LOCAL and not _has_recovery(raw, name):
+        text = "Point-in-time recovery is off, so what is lost stays lost."
+        yield Finding("warn", "table", text, "Run manage.py migrate.")
+
+
+def _has_recovery(raw: Any, name: str) -> bool:
+    try:
+        backups = raw.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "UnknownOperationException":
+            return True
+        raise
+    recovery = backups.get("PointInTimeRecoveryDescription", {})
+    return bool(recovery.get("PointInTimeRecoveryStatus") == "ENABLED")
+
+
+def _scheduler() -> Iterator[Finding]:
+    scheduler = get_scheduler()
+    if settings.TRIGGER_LAMBDA_ARN:
+        scheduler.check()
+        next(iter(scheduler.list()), None)
+        text = f"EventBridge Scheduler, group {settings.SCHEDULE_GROUP_NAME}: schedules are listed."
+        yield Finding("ok", "scheduler", text)
+        return
+    overdue = LocalSchedule.objects.upcoming(timezone.now() - OVERDUE)[:1]
+    if overdue:
+        text = f"A schedule has been due since {overdue[0].due_at:%Y-%m-%d %H:%M:%S} UTC."
+        fix = "Start the scheduler process: manage.py run, or manage.py runscheduler."
+        yield Finding("fail", "scheduler", text, fix)
+    else:
+        yield Finding("ok", "scheduler", "The local scheduler: nothing is overdue.")
+
+
+def _handler() -> Iterator[Finding]:
+    arn = settings.TRIGGER_LAMBDA_ARN
+    if not arn:
+        return
+    try:
+        function = client("lambda").get_function_configuration(FunctionName=arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        fix = "Run zappa deploy handler, or correct TRIGGER_LAMBDA_ARN."
+        yield Finding("fail", "handler", f"There is no function {arn}.", fix)
+        return
+    if function.get("State", "Active") not in ("Active", "Inactive"):
+        text = f"It is {function['State']}: {function.get('StateReason', '')}"
+        yield Finding("fail", "handler", text, "Run zappa update handler.")
+    elif function["Timeout"] < HANDLER_SECONDS:
+        text = f"It is cut off after {function['Timeout']} seconds, and longer runs with it."
+        fix = f"Set timeout_seconds to {HANDLER_SECONDS} in zappa_settings.json."
+        yield Finding("warn", "handler", text, fix)
+    else:
+        yield Finding("ok", "handler", f"{arn} is ready.")
+
+
+def _dead_letters() -> Iterator[Finding]:
+    arn = settings.SCHEDULE_DLQ_ARN
+    if not arn:
+        return
+    account, name = arn.split(":")[-2:]
+    try:
+        queue = client("sqs").get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+    except ClientError as error:
+        if "NonExistentQueue" not in error.response["Error"]["Code"]:
+            raise
+        yield Finding(
+            "fail", "dead letters", f"There is no queue {arn}.", "Correct SCHEDULE_DLQ_ARN."
+        )
+        return
+    count = "ApproximateNumberOfMessages"
+    found = client("sqs").get_queue_attributes(QueueUrl=queue["QueueUrl"], AttributeNames=[count])
+    messages = int(found["Attributes"][count])
+    if messages:
+        text = f"{messages} events could not be delivered."
+        yield Finding("warn", "dead letters", text, "See docs/deploy.md#dead-letters.")
+    else:
+        yield Finding("ok", "dead letters", "The queue is empty.")
+
+
+def _user_pool() -> Iterator[Finding]:
+    if not settings.COGNITO_USER_POOL_ID:
+        return
+    try:
+        pool_key("doctor")
+    except KeysUnavailableError:
+        text = f"The keys of {settings.COGNITO_USER_POOL_ID} cannot be fetched."
+        fix = "Correct COGNITO_USER_POOL_ID, and see that the network lets the address through."
+        yield Finding("fail", "user pool", text, fix)
+    else:
+        yield Finding("ok", "user pool", "Its keys are known.")
+
+
+def _token() -> Iterator[Finding]:
+    with client_from_settings() as agent:
+        agent.obtain_token(SECONDS)
+    yield Finding("ok", "token", f"Obtained (AGENT_AUTH={settings.AGENT_AUTH}).")
+
+
+def _agent() -> Iterator[Finding]:
+    with client_from_settings() as agent:
+        agent.reach(SECONDS)
+        yield Finding("ok", "agent", f"{agent.url} answers.")
+
+
+def _invocation() -> Iterator[Finding]:
+    invocation = Invocation(
+        prompt="This is a test of the connection. Answer with one word.",
+        target_user_id="doctor",
+        session_id=new_session_id(),
+        execution_id="doctor",
+    )
+    with client_from_settings() as agent:
+        reply = agent.invoke(invocation, time_limit=60, max_retries=0)
+    yield Finding("ok", "invocation", f"The agent said: {reply.output.text[:200]}")
+
+
+PROBES: dict[str, Probe] = {
+    "settings": _settings,
+    "database": _database,
+    "scheduler": _scheduler,
+    "handler": _handler,
+    "dead letters": _dead_letters,
+    "user pool": _user_pool,
+    "token": _token,
+    "agent": _agent,
+}
