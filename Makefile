@@ -34,7 +34,7 @@ test-%: check
 		--ignore=tests/deployment $(TESTS_$*) $(PYTEST_ARGS)
 
 test-deployment: check package ## what runs on AWS, against emulators
-	$(BIN)/python -m pytest -p no:xdist tests/deployment $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/deployment $(PYTEST_ARGS)
 
 check: .venv/installed-dev ## format, lint, types, configuration
 	$(BIN)/ruff format --check

@@ -1,6 +1,7 @@
 """Emulators of AWS from PyPI, each in a virtual environment of its own: they pin what we do not."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -8,7 +9,9 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+import boto3
 
 from moca.dynamodb.local import cache
 
@@ -35,11 +38,10 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-class Ministack:
-    """ministack as a process: real Lambda functions without Docker, and IAM as AWS evaluates it."""
+class Server:
+    """An emulator as a process, with what its clients need in their environment."""
 
-    # Its Lambda functions find boto3 where it has it itself; requests are verified by cryptography.
-    REQUIREMENTS = ("ministack==1.5.33", "boto3==1.43.106", "cryptography>=45")
+    REQUIREMENTS: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -56,43 +58,84 @@ class Ministack:
             "AWS_REGION": REGION,
         }
 
+    def command(self, python: Path) -> list[str]:
+        raise NotImplementedError
+
+    def variables(self) -> dict[str, str]:
+        """What the server's own environment has besides."""
+        return {}
+
     def __enter__(self) -> Self:
-        python = python_with("ministack", *self.REQUIREMENTS)
-        self._log = (self.folder / "ministack.log").open("w+")
-        self._process = subprocess.Popen(
-            [str(python), "-m", "ministack"],
-            env={
-                **self.environment,
-                "GATEWAY_PORT": str(self.port),
-                "MINISTACK_REGION": REGION,
-                "BIND_HOST": "127.0.0.1",
-                "AUTH": "true",
-            },
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        python = python_with(type(self).__name__.lower(), *self.REQUIREMENTS)
+        self._path = self.folder / "emulator.log"
+        with self._path.open("w") as log:
+            self._process = subprocess.Popen(
+                self.command(python),
+                cwd=self.folder,
+                env={**self.environment, **self.variables()},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         end = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > end:
-                raise AssertionError(f"ministack did not start:\n{self.log()}")
+                raise AssertionError(f"it did not start:\n{self.log()}")
             time.sleep(0.2)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
+        # Its Lambda functions are processes of its group.
+        os.killpg(self._process.pid, signal.SIGTERM)
         self._process.wait(30)
-        self._log.close()
 
     def log(self) -> str:
-        self._log.flush()
-        return (self.folder / "ministack.log").read_text()
+        return self._path.read_text()
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
 
     def _answers(self) -> bool:
         try:
-            urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=1).close()
+            urllib.request.urlopen(self.endpoint, timeout=1).close()
         except urllib.error.HTTPError:
             return True
         except OSError:
             return False
         return True
+
+
+class Ministack(Server):
+    """Real Lambda functions without Docker, and IAM as AWS evaluates it.
+
+    Its functions find boto3 where it has it itself; signatures need cryptography.
+    """
+
+    REQUIREMENTS = ("ministack==1.5.33", "boto3==1.43.106", "cryptography>=45")
+
+    def command(self, python: Path) -> list[str]:
+        return [str(python), "-m", "ministack"]
+
+    def variables(self) -> dict[str, str]:
+        return {
+            "GATEWAY_PORT": str(self.port),
+            "MINISTACK_REGION": REGION,
+            "BIND_HOST": "127.0.0.1",
+            "AUTH": "true",
+        }
+
+
+class Roto(Server):
+    """EventBridge Scheduler that fires to the second, in time zones, into SQS."""
+
+    REQUIREMENTS = ("roto-aws==0.10.1",)
+
+    def command(self, python: Path) -> list[str]:
+        server = python.with_name("roto-server")
+        return [str(server), "--ephemeral", "--port", str(self.port)]

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import jwt
 import pytest
@@ -33,17 +32,8 @@ class Account:
         self.environment = dict(aws.environment)
         self._make_pool()
 
-    def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.aws.endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-
     def _make_pool(self) -> None:
-        cognito = self.client("cognito-idp")
+        cognito = self.aws.client("cognito-idp")
         self.pool = cognito.create_user_pool(PoolName="agents")["UserPool"]["Id"]
         cognito.create_user_pool_domain(UserPoolId=self.pool, Domain="agents")
         cognito.create_resource_server(
@@ -61,7 +51,7 @@ class Account:
             AllowedOAuthFlowsUserPoolClient=True,
         )["UserPoolClient"]
         self.machine_client = machine["ClientId"]
-        self.machine_secret = self.client("secretsmanager").create_secret(
+        self.machine_secret = self.aws.client("secretsmanager").create_secret(
             Name="machine", SecretString=machine["ClientSecret"]
         )["ARN"]
         self.app_client = cognito.create_user_pool_client(
@@ -75,7 +65,7 @@ class Account:
         )
 
     def user_token(self) -> str:
-        signed_in = self.client("cognito-idp").initiate_auth(
+        signed_in = self.aws.client("cognito-idp").initiate_auth(
             ClientId=self.app_client,
             AuthFlow="USER_PASSWORD_AUTH",
             AuthParameters={"USERNAME": "alice", "PASSWORD": PASSWORD},
@@ -155,7 +145,7 @@ def create_stack(account: Account, agent_url: str) -> None:
         "CognitoScope": SCOPE,
         "CognitoAppClientIds": account.app_client,
     }
-    cloudformation = account.client("cloudformation")
+    cloudformation = account.aws.client("cloudformation")
     cloudformation.create_stack(
         StackName="moca-triggers",
         TemplateBody=(account.checkout / "infra" / "template.yaml").read_text(),
@@ -181,7 +171,7 @@ def allow_schedules_as_the_emulator_names_them(account: Account, role: str) -> N
         "Action": [f"scheduler:{action}" for action in actions],
         "Resource": f"arn:aws:scheduler:{REGION}:*:schedule/default/trigger-*",
     }
-    account.client("iam").put_role_policy(
+    account.aws.client("iam").put_role_policy(
         RoleName=role,
         PolicyName="emulator",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
@@ -203,7 +193,7 @@ def test_trigger_fires_on_aws(account: Account) -> None:
         account.run("zappa deploy handler")
         account.run("zappa deploy web")
 
-        (api,) = account.client("apigateway").get_rest_apis()["items"]
+        (api,) = account.aws.client("apigateway").get_rest_apis()["items"]
         base = f"{account.aws.endpoint}/restapis/{api['id']}/web/_user_request_/"
         headers = {"Authorization": f"Bearer {account.user_token()}"}
         with httpx.Client(base_url=base, headers=headers, timeout=60) as client:
@@ -234,7 +224,7 @@ def follow_a_trigger(account: Account, agent: DemoAgent, client: httpx.Client) -
     assert "Count the sheep." in agent.requests[0].body["prompt"]
 
     def schedule() -> dict[str, Any]:
-        found: dict[str, Any] = account.client("scheduler").get_schedule(
+        found: dict[str, Any] = account.aws.client("scheduler").get_schedule(
             Name=f"trigger-{trigger}", GroupName="moca-triggers"
         )
         return found
@@ -248,5 +238,5 @@ def follow_a_trigger(account: Account, agent: DemoAgent, client: httpx.Client) -
 
     client.delete(f"triggers/{trigger}").raise_for_status()
     assert client.get(f"triggers/{trigger}").status_code == 404
-    with pytest.raises(account.client("scheduler").exceptions.ResourceNotFoundException):
+    with pytest.raises(account.aws.client("scheduler").exceptions.ResourceNotFoundException):
         schedule()
