@@ -31,6 +31,7 @@ def test_trigger_is_created_and_run(sign_in: SignIn, scheduler: Callable) -> Non
     page.get_by_label("Action:").select_option("run_now")
     with scheduler():
         page.get_by_role("button", name="Go").click()
+        expect(page.locator(".messagelist")).to_be_visible()
         result = page.locator("#result_list").get_by_text("Completed")
         wait_for(lambda: page.reload() and result.count())
     page.goto("/admin/executions/triggerexecution/")
