@@ -15,6 +15,14 @@ AGENT_AUTHS = ("cognito", "cognito-user", "static", "none")
 RATE_LIMIT = re.compile(r"[1-9][0-9]*/(s|sec|second|min|minute|h|hour|day)")
 GROUP_NAME = re.compile(r"[0-9a-zA-Z_.-]{1,64}")
 POOL_ID = re.compile(r"[\w-]+_[0-9a-zA-Z]+")
+ARN = r"arn:aws[\w-]*:SERVICE:[\w-]*:\d{12}:.+"
+SECRETS = (
+    "SECRET_KEY",
+    "COGNITO_CLIENT_SECRET",
+    "COGNITO_SIGN_IN_CLIENT_SECRET",
+    "COGNITO_PASSWORD",
+    "AGENT_TOKEN",
+)
 
 
 @register()
@@ -181,25 +189,13 @@ def _on_lambda() -> Iterator[CheckMessage]:
         )
 
 
-ARN = re.compile(r"arn:aws[\w-]*:{service}:[\w-]*:\d{{12}}:.+")
-
-
-SECRETS = (
-    "SECRET_KEY",
-    "COGNITO_CLIENT_SECRET",
-    "COGNITO_SIGN_IN_CLIENT_SECRET",
-    "COGNITO_PASSWORD",
-    "AGENT_TOKEN",
-)
-
-
 @register()
 def check_secrets(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Check that each secret is given in one way, and that ARNs are those of secrets."""
     found: list[CheckMessage] = []
     for name in SECRETS:
         arn = os.environ.get(f"{name}_ARN", "")
-        if arn and not re.fullmatch(ARN.pattern.format(service="secretsmanager"), arn):
+        if arn and not re.fullmatch(ARN.replace("SERVICE", "secretsmanager"), arn):
             found.append(
                 Error(
                     f"{name}_ARN is {arn!r}, which is no ARN of a secret.",
@@ -233,7 +229,7 @@ def check_scheduler(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[C
             id="moca.E008",
         )
         for name, service in kinds.items()
-        if not re.fullmatch(ARN.pattern.format(service=service), getattr(settings, name))
+        if not re.fullmatch(ARN.replace("SERVICE", service), getattr(settings, name))
     ]
     group = settings.SCHEDULE_GROUP_NAME
     if not GROUP_NAME.fullmatch(group):

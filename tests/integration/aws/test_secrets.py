@@ -122,7 +122,12 @@ class TestChecks:
         return subprocess.run(
             [sys.executable, "manage.py", "check"],
             cwd=django_settings.BASE_DIR,
-            env={**os.environ, "AGENT_API_URL": "https://agent.example.com", **environment},
+            env={
+                **os.environ,
+                "DJANGO_SETTINGS_MODULE": "moca.settings",
+                "AGENT_API_URL": "https://agent.example.com",
+                **environment,
+            },
             capture_output=True,
             text=True,
         ).stderr

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from moca.checks import check_agent, check_deployment, check_sign_in
+from moca.checks import check_agent, check_deployment, check_scheduler, check_sign_in
 
 
 def ids(found: list[Any]) -> list[str]:
@@ -44,3 +44,58 @@ def test_keys_of_one_machine_are_not_for_a_table_of_several(
     monkeypatch.setenv("COGNITO_USER_POOL_ID", "eu-west-1_AbC123xyz")
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "moca.dynamodb")
     assert check_deployment(None)[-1].hint == "Set SECRET_KEY."
+
+
+@pytest.fixture
+def on_aws(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Settings that a deployment has, of which nothing is to be found fault with."""
+    monkeypatch.setenv("SECRET_KEY", "secret")
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", "eu-west-1_AbC123xyz")
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "moca.dynamodb")
+    monkeypatch.setitem(settings.LOGGING["handlers"]["stderr"], "formatter", "json")
+    settings.USES_DEMO_AGENT = False
+    settings.TRIGGER_LAMBDA_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:handler"
+    settings.SCHEDULER_ROLE_ARN = "arn:aws:iam::123456789012:role/scheduler"
+    settings.SCHEDULE_DLQ_ARN = "arn:aws:sqs:eu-west-1:123456789012:queue"
+    return settings
+
+
+def test_a_whole_deployment_is_fine(on_aws: Any) -> None:
+    assert [*check_deployment(None), *check_scheduler(None)] == []
+
+
+def test_function_needs_the_table(on_aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(on_aws.DATABASES["default"], "ENGINE", "moca.sqlite")
+    assert ids(check_deployment(None)) == ["moca.W003"]
+
+
+def test_deployment_without_a_dead_letter_queue(on_aws: Any) -> None:
+    on_aws.SCHEDULE_DLQ_ARN = ""
+    assert ids(check_deployment(None)) == ["moca.W004"]
+
+
+def test_deployment_with_logs_of_text(on_aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(on_aws.LOGGING["handlers"]["stderr"], "formatter", "text")
+    assert ids(check_deployment(None)) == ["moca.W005"]
+
+
+@pytest.mark.parametrize("name", ["TRIGGER_LAMBDA_ARN", "SCHEDULER_ROLE_ARN", "SCHEDULE_DLQ_ARN"])
+def test_arn_of_another_service(on_aws: Any, name: str) -> None:
+    setattr(on_aws, name, "arn:aws:s3:eu-west-1:123456789012:bucket")
+    assert ids(check_scheduler(None)) == ["moca.E008"]
+
+
+def test_name_of_no_schedule_group(on_aws: Any) -> None:
+    on_aws.SCHEDULE_GROUP_NAME = "my triggers"
+    assert ids(check_scheduler(None)) == ["moca.E025"]
+
+
+def test_sign_in_needs_its_pool(settings: Any) -> None:
+    settings.COGNITO_USER_POOL_ID = ""
+    settings.COGNITO_SIGN_IN_CLIENT_ID = "client"
+    assert ids(check_sign_in(None)) == ["moca.E023"]
+
+
+def test_group_with_an_unknown_role(settings: Any) -> None:
+    settings.COGNITO_ROLES = {"operators": "king"}
+    assert ids(check_sign_in(None)) == ["moca.E024"]
