@@ -191,6 +191,8 @@ class Trigger(VersionedModel):
     # Which run that was and how its error begins, so that a list shows them without reading runs.
     last_execution_id = models.CharField(max_length=36, blank=True, editable=False)
     last_error = models.CharField(max_length=500, blank=True, editable=False)
+    # How its runs have fared, for lists; see `triggers.statistics`.
+    statistics = models.TextField(blank=True, editable=False)
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
     paused_reason = models.TextField(blank=True, editable=False)
     # The start of the run that holds the trigger against overlaps, and when that hold ends.

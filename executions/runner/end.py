@@ -13,6 +13,7 @@ from django.utils import timezone
 from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
 from moca.conflicts import ConflictError
 from triggers.models import RunStatus, Trigger
+from triggers.statistics import PastRun, Statistics
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +132,13 @@ def _by_id(trigger_id: str) -> Trigger | None:
 def _note_result(trigger: Trigger, execution: TriggerExecution) -> None:
     """Note the result on the trigger as it was just read, and let its next run in."""
     failed = execution.status == RunStatus.FAILED
+    statistics = Statistics.read(trigger.statistics)
+    statistics.add(
+        PastRun(execution.pk, execution.started_at, execution.duration_ms or 0, failed),
+        tokens=_tokens(execution),
+    )
     result: dict[str, Any] = {
+        "statistics": statistics.text(),
         "last_executed_at": execution.started_at,
         "last_execution_id": execution.pk,
         "last_status": execution.status,
@@ -145,6 +152,8 @@ def _note_result(trigger: Trigger, execution: TriggerExecution) -> None:
         pk=trigger.pk,
         running_since=trigger.running_since,
         consecutive_failures=trigger.consecutive_failures,
+        # Runs that may overlap must not lose each other in the statistics.
+        last_execution_id=trigger.last_execution_id,
     )
     if not row.update(**result):
         raise ConflictError("the trigger has changed meanwhile")
@@ -152,6 +161,12 @@ def _note_result(trigger: Trigger, execution: TriggerExecution) -> None:
         setattr(trigger, name, value)
     if failed:
         _pause_after_failures(trigger, execution)
+
+
+def _tokens(execution: TriggerExecution) -> int:
+    usage = execution.usage if isinstance(execution.usage, dict) else {}
+    counts = [usage.get("inputTokens"), usage.get("outputTokens")]
+    return sum(count for count in counts if isinstance(count, int))
 
 
 def _pause_after_failures(trigger: Trigger, execution: TriggerExecution) -> None:

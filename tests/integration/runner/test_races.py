@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from executions.models import TriggerExecution
 from executions.runner import Occurrence, Run, end
 from tests.conftest import wait_for
 from triggers.models import LocalSchedule, RunStatus, Trigger
+from triggers.statistics import Statistics
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -157,6 +159,19 @@ class TestEnd:
         paused = stored(trigger)
         assert paused is not None
         assert (paused.enabled, paused.consecutive_failures) == (False, 2)
+
+    @pytest.mark.skipif(settings.TEST_DATABASE == "sqlite", reason="SQLite writes one by one")
+    def test_two_ends_at_once_both_stand_in_the_statistics(
+        self, make_trigger: MakeTrigger, interrupt: Interrupt
+    ) -> None:
+        trigger = make_trigger(overlap_policy="allow")
+        mine, theirs = begin(trigger, NINE), begin(trigger, TEN)
+        interrupt(end, "_note_result", lambda: write([theirs]))
+        write([mine])
+        noted = stored(trigger)
+        assert noted is not None
+        names = {run.execution_id for run in Statistics.read(noted.statistics).runs}
+        assert names == {mine.execution.pk, theirs.execution.pk}
 
     def test_trigger_that_changed_hands_knows_the_result(self, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger()

@@ -14,6 +14,7 @@ from executions.models import LOST, NOT_PICKED_UP, QueuedRun, Source, TriggerExe
 from executions.requests import run_now
 from executions.runner import Occurrence
 from triggers.models import LocalSchedule, RunStatus, Trigger
+from triggers.statistics import Statistics, Tally
 
 NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
 TEN = NINE + timedelta(hours=1)
@@ -64,6 +65,19 @@ class TestSuccess:
             execution.started_at,
             RunStatus.COMPLETED,
         )
+
+    def test_trigger_keeps_how_the_run_fared(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        execution = fire(make_trigger())
+        noted = Statistics.read(Trigger.objects.get(pk=execution.trigger_id).statistics).runs
+        assert [(run.execution_id, run.duration_ms, run.failed) for run in noted] == [
+            (execution.pk, execution.duration_ms, False)
+        ]
+
+    def test_tokens_of_runs_are_added_up(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        execution = fire(make_trigger())
+        noted = Statistics.read(Trigger.objects.get(pk=execution.trigger_id).statistics)
+        day = Tally.total(noted.days(execution.started_at))
+        assert day.tokens == sum(execution.usage.values()) > 0
 
     def test_running_does_not_change_the_version(
         self, make_trigger: MakeTrigger, fire: Fire

@@ -1,0 +1,95 @@
+"""What a trigger's row tells of its runs."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moca.ids import new_id
+from triggers.statistics import DAYS, HOURS, RUNS, PastRun, Statistics, Tally
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def run(at: datetime = NOON, milliseconds: int = 1000, *, failed: bool = False) -> PastRun:
+    return PastRun(new_id(), at, milliseconds, failed)
+
+
+def after(*runs: PastRun) -> Statistics:
+    """The statistics after these runs, each of 10 tokens, written down and read again each time."""
+    text = ""
+    for each in runs:
+        statistics = Statistics.read(text)
+        statistics.add(each, tokens=10)
+        text = statistics.text()
+    return Statistics.read(text)
+
+
+def test_runs_survive_as_they_were() -> None:
+    runs = [run(), run(NOON + timedelta(hours=1), 2500, failed=True)]
+    assert after(*runs).runs == runs
+
+
+def test_an_id_of_another_program_survives() -> None:
+    assert after(PastRun("job 7", NOON, 1, failed=False)).runs[0].execution_id == "job 7"
+
+
+def test_the_oldest_run_makes_room() -> None:
+    runs = [run(NOON + timedelta(minutes=number)) for number in range(RUNS + 1)]
+    assert after(*runs).runs == runs[1:]
+
+
+def test_hours_are_counted_apart() -> None:
+    statistics = after(run(NOON - timedelta(hours=2)), run(failed=True), run())
+    counts = [(tally.runs, tally.failed) for tally in statistics.hours(NOON)]
+    assert counts[-3:] == [(1, 0), (0, 0), (2, 1)]
+
+
+def test_a_day_has_its_hours() -> None:
+    assert len(after().hours(NOON)) == HOURS
+
+
+def test_an_old_day_is_forgotten() -> None:
+    old = run(NOON - timedelta(days=DAYS))
+    assert Tally.total(after(old, run()).days(NOON)).runs == 1
+
+
+def test_a_day_that_has_passed_since_the_last_run_does_not_count() -> None:
+    later = NOON + timedelta(days=DAYS)
+    assert Tally.total(after(run()).days(later)).runs == 0
+
+
+def test_tokens_are_added_up() -> None:
+    assert Tally.total(after(run(), run()).days(NOON)).tokens == 20
+
+
+def test_success_rate() -> None:
+    statistics = after(run(), run(), run(), run(failed=True))
+    assert Tally.total(statistics.days(NOON)).success_rate == 0.75
+
+
+def test_no_runs_have_no_success_rate() -> None:
+    assert Tally(0).success_rate is None
+
+
+@given(st.lists(st.integers(1, 10_000_000), min_size=1, max_size=50), st.sampled_from([0.5, 0.95]))
+def test_percentile_is_right_to_a_tenth(lengths: list[int], share: float) -> None:
+    day = Tally(0)
+    for length in lengths:
+        day.add(run(milliseconds=length), tokens=0)
+    rank = next(n for n in range(1, len(lengths) + 1) if n >= share * len(lengths))
+    exact = sorted(lengths)[rank - 1]
+    found = day.percentile(share)
+    assert found == pytest.approx(exact, rel=0.1, abs=1)
+
+
+@pytest.mark.parametrize("text", ["[", "[]", "7", '{"runs": [1]}', '{"days": [[1, "x"]]}'])
+def test_what_another_program_spoiled_counts_as_nothing(text: str) -> None:
+    assert Statistics.read(text) == Statistics()
+
+
+def test_a_busy_trigger_stays_small() -> None:
+    hours = range(24 * (DAYS + 5))
+    runs = [run(NOON + timedelta(hours=hour), 1000 * 2 ** (hour % 4)) for hour in hours]
+    assert len(after(*runs).text()) < 4000
