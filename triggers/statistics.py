@@ -52,7 +52,7 @@ class Tally:
     milliseconds: int = 0
     longest: int = 0
     tokens: int = 0
-    classes: dict[int, int] = field(default_factory=dict)
+    classes: dict[int, int] = field(default_factory=dict, kw_only=True)
 
     def add(self, run: PastRun, tokens: int) -> None:
         self.runs += 1
@@ -205,7 +205,8 @@ def _stored_tally(tally: Tally) -> list[Any]:
 
 
 def _read_tally(stored: list[Any]) -> Tally:
-    numbers = [int(each) for each in stored[:6]]
+    numbers = (int(each) for each in stored[:6])
     flat = stored[6] if len(stored) > 6 else []
-    classes = dict(zip(flat[::2], flat[1::2], strict=True))
-    return Tally(*numbers, classes=classes)
+    tally = Tally(*numbers)
+    tally.classes = dict(zip(flat[::2], flat[1::2], strict=True))
+    return tally
