@@ -22,9 +22,9 @@ from executions.dispatchers import DispatchError
 from executions.models import TriggerExecution
 from executions.requests import run_now
 from executions.runner import TriggerBusyError
-from moca.admin import ModelAdmin, actor, link_to, list_of, reason_of
+from moca.admin import ModelAdmin, actor, link_to, list_of
 from moca.changelist import ChangeList
-from moca.conflicts import ConflictError
+from moca.conflicts import ConflictError, reason_of
 from moca.display import (
     NOTHING,
     badge,

@@ -30,7 +30,7 @@ from moca.authentication import cognito
 from moca.authentication.cognito import BY_COGNITO, SignInError
 from moca.authentication.models import AuditEntry, Operator
 from moca.changelist import ActionForm, ChangeList
-from moca.conflicts import ConflictError
+from moca.conflicts import ConflictError, reason_of
 
 # What one look at a history or at the latest changes reads at the most.
 HISTORY = 100
@@ -332,13 +332,6 @@ def _remember_content_type(model: type[models.Model]) -> None:
     ContentType.objects._add_to_cache(  # type: ignore[attr-defined]
         ContentType.objects.db, ContentType(**names)
     )
-
-
-def reason_of(error: Exception) -> str:
-    """Why something was refused, for an operator."""
-    if isinstance(error, ConflictError):
-        return "somebody else changed or deleted it at the same moment."
-    return "; ".join(getattr(error, "messages", [str(error)]))
 
 
 def link_to(model: type[models.Model], key: str) -> str:

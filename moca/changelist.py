@@ -1,18 +1,14 @@
-"""Lists that page by key: a page is one bounded read, however long the list and wherever in it."""
+"""The admin's lists, which page by key."""
 
-import logging
 import uuid
-from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.contrib.admin.views import main
-from django.db import NotSupportedError, models
+from django.db import models
 from django.http import HttpRequest
 
-logger = logging.getLogger(__name__)
-
-OLDER, NEWER = "older", "newer"
+from moca.paging import Page, read_page
 
 
 class ActionForm(forms.Form):
@@ -22,19 +18,9 @@ class ActionForm(forms.Form):
 
 
 class ChangeList(main.ChangeList):
-    """A page of a list, newest first, that counts nothing and passes over nothing.
+    """A page of a list, newest first, that counts nothing and passes over nothing."""
 
-    The address names the row that the page lies beside: `p=older.ID` or `p=newer.ID`. An address
-    that names none, or makes no sense, is that of the first page.
-
-    Attributes:
-        beside: the direction and the key from the address; empty for the first page.
-        has_older: whether older rows follow the page.
-        has_newer: whether newer rows may come before it.
-        too_many: whether more rows would have to be looked through than the database allows.
-    """
-
-    has_older = has_newer = too_many = False
+    page: Page
 
     def get_ordering(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> Any:
         return ["-pk"]
@@ -43,33 +29,13 @@ class ChangeList(main.ChangeList):
         return {}
 
     def get_results(self, request: HttpRequest) -> None:
-        self.beside = self._beside(request.GET.get(main.PAGE_VAR, ""))
-        direction, key = self.beside
-        rows = self.queryset
-        if direction == OLDER:
-            rows = rows.filter(pk__lt=key)
-        elif direction == NEWER:
-            rows = rows.filter(pk__gt=key).order_by("pk")
-        found = self._read(rows)
-        page, more = found[: self.list_per_page], len(found) > self.list_per_page
-        self.has_older = more or direction == NEWER
-        self.has_newer = more if direction == NEWER else direction == OLDER
-        self._show(page[::-1] if direction == NEWER else page)
-
-    def _beside(self, address: str) -> tuple[str, str]:
-        direction, _, key = address.partition(".")
-        is_key = key.isprintable() and 0 < len(key) <= (self.opts.pk.max_length or 0)
-        return (direction, key) if is_key and direction in (OLDER, NEWER) else ("", "")
-
-    def _read(self, rows: models.QuerySet[Any]) -> list[Any]:
-        try:
-            return list(rows[: self.list_per_page + 1])
-        except NotSupportedError as error:
-            if not self.is_narrowed:
-                raise
-            logger.warning("A list was not narrowed enough: %s", error)
-            self.too_many = True
-            return []
+        self.page = read_page(
+            self.queryset,
+            request.GET.get(main.PAGE_VAR, ""),
+            self.list_per_page,
+            is_narrowed=self.is_narrowed,
+        )
+        self._show(self.page.rows)
 
     def _show(self, page: list[Any]) -> None:
         self.result_list: Any = page
@@ -91,16 +57,15 @@ class ChangeList(main.ChangeList):
     @property
     def newer_link(self) -> str:
         """The address of the page before; empty where there is none."""
-        return self._link(NEWER, self.result_list[:1]) if self.has_newer else ""
+        return self._link(self.page.newer)
 
     @property
     def older_link(self) -> str:
         """The address of the page after; empty where there is none."""
-        return self._link(OLDER, self.result_list[-1:]) if self.has_older else ""
+        return self._link(self.page.older)
 
-    def _link(self, direction: str, rows: Iterable[models.Model]) -> str:
-        links = [self.get_query_string({main.PAGE_VAR: f"{direction}.{row.pk}"}) for row in rows]
-        return "".join(links)
+    def _link(self, address: str) -> str:
+        return self.get_query_string({main.PAGE_VAR: address}) if address else ""
 
 
 def whole_id(text: str) -> str:

@@ -53,3 +53,10 @@ class ExpectingQuerySet(models.QuerySet[Row]):
         expecting = self._chain()  # type: ignore[attr-defined]
         expecting.query.expects_row = "any"
         expecting._raw_delete(self.db)
+
+
+def reason_of(error: Exception) -> str:
+    """Why something was refused, for an operator."""
+    if isinstance(error, ConflictError):
+        return "somebody else changed or deleted it at the same moment."
+    return "; ".join(getattr(error, "messages", [str(error)]))

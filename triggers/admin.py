@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -15,8 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from moca import audit
-from moca.admin import ModelAdmin, actor, list_of, operator_of, reason_of
+from moca.admin import ModelAdmin, actor, list_of, operator_of
 from moca.authentication.models import Role
 from moca.changelist import whole_id
 from moca.display import (
@@ -29,6 +28,7 @@ from moca.display import (
     shortened,
     time_tag,
 )
+from triggers.actions import REFUSALS, act_on_each, delete, disable, enable
 from triggers.display import View
 from triggers.filters import AttentionFilter, LastResultFilter
 from triggers.forms import TriggerForm
@@ -38,8 +38,6 @@ from triggers.synchronization import bring_in_step, in_step
 
 # How many runs ahead the page of a trigger shows.
 RUNS_AHEAD = 5
-# A message travels in a cookie, so it names this many refusals at the most.
-NAMED_REFUSALS = 3
 # In the search box: the triggers of one user.
 OF_USER = re.compile(r'(?:^|\s)user:(?:"([^"]+)"|(\S+))')
 
@@ -99,11 +97,7 @@ class TriggerAdmin(ModelAdmin):
     sortable_by = ()
     actions: Sequence[Any] = ["enable", "disable", "synchronize", "delete_selected"]
     save_as = True
-    refusals: tuple[type[Exception], ...] = (
-        *ModelAdmin.refusals,
-        SchedulerError,
-        ValidationError,
-    )
+    refusals = REFUSALS
 
     class Media:
         js = ["moca/trigger_form.js"]
@@ -202,37 +196,19 @@ class TriggerAdmin(ModelAdmin):
 
     @admin.action(permissions=["change"], description="Enable")
     def enable(self, request: HttpRequest, triggers: Iterable[Trigger]) -> None:
-        def enable(trigger: Trigger) -> bool:
-            if trigger.enabled:
-                return False
-            trigger.enable()
-            trigger.clean()
-            audit.save(trigger, by=actor(request))
-            return True
-
-        self.act_on_each(request, triggers, enable, "enabled")
+        self.act_on_each(request, triggers, partial(enable, by=actor(request)), "enabled")
 
     @admin.action(permissions=["change"], description="Disable")
     def disable(self, request: HttpRequest, triggers: Iterable[Trigger]) -> None:
-        def disable(trigger: Trigger) -> bool:
-            if not trigger.enabled:
-                return False
-            trigger.disable()
-            audit.save(trigger, by=actor(request))
-            return True
-
-        self.act_on_each(request, triggers, disable, "disabled")
+        self.act_on_each(request, triggers, partial(disable, by=actor(request)), "disabled")
 
     @admin.action(permissions=["delete"], description="Delete")
     def delete_selected(
         self, request: HttpRequest, triggers: Sequence[Trigger]
     ) -> HttpResponse | None:
-        def delete(trigger: Trigger) -> bool:
-            self.delete_model(request, trigger)
-            return True
-
         if "post" in request.POST:
-            self.act_on_each(request, triggers, delete, "deleted")
+            act = partial(delete, by=actor(request))
+            self.act_on_each(request, triggers, act, "deleted")
             return None
         context = {
             **self.admin_site.each_context(request),
@@ -257,25 +233,10 @@ class TriggerAdmin(ModelAdmin):
         act: Callable[[Trigger], bool],
         done: str,
     ) -> None:
-        """Do something to each trigger, one transaction each, and tell the operator the sum.
-
-        Args:
-            request: whose operator is told.
-            triggers: the triggers.
-            act: does it to one; False where there was nothing to do.
-            done: the word for what was done.
-        """
-        counts = {True: 0, False: 0}
-        refused = []
-        for trigger in triggers:
-            try:
-                counts[act(trigger)] += 1
-            except self.refusals as error:
-                refused.append(f"{excerpt(trigger.name, 60)}: {excerpt(reason_of(error), 200)}")
-        parts = [f"{counts[True]} {done}"] if counts[True] or not counts[False] else []
-        parts += [f"{counts[False]} already {done}"] if counts[False] else []
-        level = messages.WARNING if refused else messages.SUCCESS
-        self.message_user(request, ", ".join([*parts, *_in_sum(refused)]) + ".", level)
+        """Do something to each trigger, and tell the operator the sum; see `triggers.actions`."""
+        outcome = act_on_each(triggers, act, self.refusals)
+        level = messages.WARNING if outcome.refused else messages.SUCCESS
+        self.message_user(request, outcome.sentence(done), level)
 
     # The page of one trigger
 
@@ -349,11 +310,3 @@ def _skips(trigger: Trigger) -> str:
         trigger.last_skip_reason,
         trigger.skipped_runs,
     )
-
-
-def _in_sum(refused: list[str]) -> list[str]:
-    if not refused:
-        return []
-    named = "; ".join(refused[:NAMED_REFUSALS]).rstrip(".")
-    more = len(refused) - NAMED_REFUSALS
-    return [f"{len(refused)} could not be: {named}{f'; and {more} more' if more > 0 else ''}"]
