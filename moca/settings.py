@@ -97,17 +97,20 @@ INSTALLED_APPS = [
     "moca.authentication",
     "triggers",
     "executions",
+    "console",
     "moca.admin_config.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.forms",
     "rest_framework",
 ]
 
 MIDDLEWARE = [
     "moca.requests.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "moca.api.middleware.CorsMiddleware",
     "moca.api.middleware.JSONErrorsMiddleware",
@@ -135,6 +138,9 @@ TEMPLATES = [
         },
     }
 ]
+
+# Widgets of our own stand among the project's templates.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 LANGUAGE_CODE = "en"
 USE_I18N = True
@@ -208,6 +214,20 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
+# Pages load nothing from elsewhere, and no script or style that stands in them.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "connect-src": ["'self'"],
+        "font-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "img-src": ["'self'", "data:"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+    }
+}
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
 SECURE_HSTS_SECONDS = whole_number("SECURE_HSTS_SECONDS", default=0, least=0, most=63_072_000)
 # The domain above may be others', as that of API Gateway is.
@@ -283,6 +303,12 @@ COGNITO_CLIENT_ID = env.str("COGNITO_CLIENT_ID", default="")
 COGNITO_CLIENT_SECRET = env.str("COGNITO_CLIENT_SECRET", default="")
 COGNITO_CLIENT_SECRET_ARN = env.str("COGNITO_CLIENT_SECRET_ARN", default="")
 COGNITO_DOMAIN = env.str("COGNITO_DOMAIN", default="")
+if COGNITO_SIGN_IN_CLIENT_ID:
+    # Signing out leads there from a form.
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] += [
+        "https://*.amazoncognito.com",
+        *filter(None, [COGNITO_DOMAIN]),
+    ]
 COGNITO_SCOPE = env.str("COGNITO_SCOPE", default="")
 COGNITO_USERNAME = env.str("COGNITO_USERNAME", default="")
 COGNITO_AUTH_FLOW = env.str("COGNITO_AUTH_FLOW", default="USER_PASSWORD_AUTH")
@@ -294,6 +320,8 @@ MCP_SECRETS_PATH = env.str("MCP_SECRETS_PATH", default="").rstrip("/")
 AGENT_PROMPT_TEMPLATE = env.str(
     "AGENT_PROMPT_TEMPLATE", default=str(BASE_DIR / "executions" / "prompt_context.md")
 )
+# Where people read an agent's sessions: an address in which {sessionId} stands for the id.
+SESSION_URL = env.str("SESSION_URL", default="")
 USES_DEMO_AGENT = not AGENT_API_URL
 if USES_DEMO_AGENT:
     AGENT_API_URL = COGNITO_DOMAIN = f"http://127.0.0.1:{DEMO_AGENT_PORT}"

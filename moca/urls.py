@@ -7,7 +7,8 @@ from django.views.generic import RedirectView
 from moca.authentication import views
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:triggers_trigger_changelist"), name="home"),
+    path("", RedirectView.as_view(pattern_name="console:dashboard"), name="home"),
+    path("console/", include("console.urls")),
     path("sign-in/cognito", views.sign_in, name="cognito-sign-in"),
     path("sign-in/cognito/callback", views.callback, name="cognito-callback"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),

@@ -99,9 +99,6 @@ class TriggerAdmin(ModelAdmin):
     save_as = True
     refusals = REFUSALS
 
-    class Media:
-        js = ["moca/trigger_form.js"]
-
     # The list
 
     def get_search_results(

@@ -1,5 +1,6 @@
 """A trigger's state as the pages say it."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -46,6 +47,11 @@ class View:
             return ""
         source = trigger.event_config.get("eventSourceId")
         return f"Events of {source}" if source else "Events that match a pattern"
+
+    @property
+    def event_json(self) -> str:
+        """The map of the event, laid out to be read."""
+        return json.dumps(self.trigger.event_config, ensure_ascii=False, indent=2)
 
     @property
     def fires_on_events(self) -> bool:

@@ -2,11 +2,13 @@
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.forms import Script
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -33,14 +35,32 @@ MAPS = {
 DATES = ("startDate", "endDate")
 
 
+class ScheduleInput(forms.TextInput):
+    """A text input for an expression, and the builder that writes it; they follow each other."""
+
+    template_name = "triggers/schedule_input.html"
+
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["triggers/schedule-input.css"]}
+        js: ClassVar[list[Any]] = [
+            Script("triggers/schedule-input.js", type="module"),
+        ]
+
+
 class ZoneInput(forms.TextInput):
-    """A text input that offers the names of all time zones."""
+    """A text input that offers the names of all time zones, each with its offset now."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         attrs = {**(attrs or {}), "list": f"{name}_names"}
-        options = format_html_join("", '<option value="{}">', ((z,) for z in sorted(zone_names())))
+        now = timezone.now()
+        zones = ((zone, _offset(now, zone)) for zone in sorted(zone_names()))
+        options = format_html_join("", '<option value="{}">{}</option>', zones)
         field = super().render(name, value, attrs, renderer)
         return format_html('{}<datalist id="{}_names">{}</datalist>', field, name, options)
+
+
+def _offset(now: datetime, zone: str) -> str:
+    return now.astimezone(ZoneInfo(zone)).isoformat(timespec="minutes")[-6:]
 
 
 class NamesField(forms.CharField):
@@ -113,7 +133,7 @@ class TriggerForm(VersionedForm):
         required=False,
         max_length=256,
         help_text="cron(0 9 ? * MON-FRI *), rate(1 hour) or at(2027-01-31T09:00:00).",
-        widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off"}),
+        widget=ScheduleInput(attrs={"spellcheck": "false", "autocomplete": "off"}),
     )
     timezone = forms.CharField(
         label="Time zone",
@@ -143,6 +163,9 @@ class TriggerForm(VersionedForm):
         help_text='An EventBridge pattern, such as {"source": ["my.app"]}.',
     )
 
+    class Media:
+        js = ("moca/trigger_form.js",)
+
     class Meta:
         model = Trigger
         fields = [
@@ -164,6 +187,11 @@ class TriggerForm(VersionedForm):
             "max_retries",
             "pause_after_failures",
         ]
+        labels: ClassVar[dict[str, str]] = {
+            "timeout_seconds": "Time-out (seconds)",
+            "overlap_policy": "While a run is going",
+            "max_retries": "Retries",
+        }
 
     def __init__(self, *args: Any, instance: Trigger | None = None, **kwargs: Any) -> None:
         instance = instance or Trigger(user_id=self.owner)

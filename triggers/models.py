@@ -1,5 +1,6 @@
 """Triggers: what to ask which agent, and when."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
@@ -77,6 +78,11 @@ class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
     def search(self, text: str) -> Self:
         """The triggers whose name or description holds the text, in any case."""
         return self.filter(models.Q(name__icontains=text) | models.Q(description__icontains=text))
+
+    def tagged(self, tag: str) -> Self:
+        """The triggers that have a tag, in any case."""
+        # As it stands in JSON, with its quotation marks: a whole one and not a part.
+        return self.filter(tags__icontains=json.dumps(tag))
 
 
 class LocalScheduleQuerySet(ExpectingQuerySet["LocalSchedule"]):

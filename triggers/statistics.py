@@ -20,8 +20,8 @@ DAYS = 30
 # Durations are counted in classes, each a quarter of an octave wide: 19 % from one to the next.
 CLASSES_AN_OCTAVE = 4
 
-_HOUR = timedelta(hours=1)
-_DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,8 @@ class Statistics:
     def add(self, run: PastRun, *, tokens: int = 0) -> None:
         """Count a run that has just ended, and forget what has become too old."""
         self.runs = [*self.runs, run][-RUNS:]
-        self._hours = _counted(self._hours, run, tokens, _HOUR, HOURS)
-        self._days = _counted(self._days, run, tokens, _DAY, DAYS)
+        self._hours = _counted(self._hours, run, tokens, HOUR, HOURS)
+        self._days = _counted(self._days, run, tokens, DAY, DAYS)
 
     def text(self) -> str:
         """All of it as a short text."""
@@ -136,11 +136,11 @@ class Statistics:
 
     def hours(self, now: datetime) -> list[Tally]:
         """The last 24 hours, the present one last; empty ones among them."""
-        return list(_filled(self._hours, now, _HOUR, HOURS))
+        return list(_filled(self._hours, now, HOUR, HOURS))
 
     def days(self, now: datetime) -> list[Tally]:
         """The last 30 days (UTC), today last; empty ones among them."""
-        return list(_filled(self._days, now, _DAY, DAYS))
+        return list(_filled(self._days, now, DAY, DAYS))
 
 
 def start_of(tally: Tally, length: timedelta) -> datetime:
@@ -148,7 +148,7 @@ def start_of(tally: Tally, length: timedelta) -> datetime:
 
     Args:
         tally: the count.
-        length: an hour or a day.
+        length: `HOUR` or `DAY`.
     """
     return datetime.fromtimestamp(tally.number * length.total_seconds(), UTC)
 

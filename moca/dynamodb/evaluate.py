@@ -4,6 +4,7 @@ DynamoDB cannot compute, so what key conditions leave over is looked at here. On
 is understood, by its exact type: a subclass may mean something else.
 """
 
+import json
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +22,12 @@ from django.db.models.expressions import (
     Value,
 )
 from django.db.models.fields import related_lookups as related
-from django.db.models.fields.json import JSONExact, KeyTransform, KeyTransformExact
+from django.db.models.fields.json import (
+    JSONExact,
+    JSONIContains,
+    KeyTransform,
+    KeyTransformExact,
+)
 from django.db.models.sql.where import AND, OR, XOR, NothingNode, WhereNode
 
 from moca.dynamodb.layout import Row
@@ -179,11 +185,9 @@ class Conditions:
             low, high = self._operands(node, row)
             return _all(iter([_compare(operator.ge, left, low), _compare(operator.le, left, high)]))
         right = self._operand(node.rhs, row)
-        if kind is KeyTransformExact:
+        if kind in _JSON:
             found = self._within(node.lhs, row)
-            return _json_equal(found[0], right) if found else None
-        if kind is JSONExact:
-            return None if left is None else _json_equal(left, right)
+            return _JSON[kind](found[0], right) if found else None
         if kind in _EXACT:
             return _compare(operator.eq, left, right)
         if kind in _COMPARISONS:
@@ -214,7 +218,7 @@ class Conditions:
         if kind is NothingNode:
             return "nothing"
         known = (*_EXACT, *_IN, *_IS_NULL, *_COMPARISONS, *_TEXTS, lookups.Range)
-        if kind not in known and kind not in (KeyTransformExact, JSONExact):
+        if kind not in known and kind not in _JSON:
             raise refuse(node, "conditions on single fields are")
         if kind in _IN and not isinstance(node.rhs, list | tuple | set | frozenset):
             if not _is_plain_iterable(node.rhs):
@@ -400,6 +404,18 @@ def _is_in(left: Any, values: list[Any]) -> Truth:
 
 def _json_equal(left: Any, right: Any) -> bool:
     return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
+
+
+def _in_json(left: Any, right: Any) -> bool:
+    return bool(str(right).casefold() in json.dumps(left).casefold())
+
+
+# On what stands at a path within JSON, or on all of it.
+_JSON: dict[type, Callable[[Any, Any], bool]] = {
+    KeyTransformExact: _json_equal,
+    JSONExact: _json_equal,
+    JSONIContains: _in_json,
+}
 
 
 def _as_text(value: Any) -> str:

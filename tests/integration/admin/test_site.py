@@ -10,8 +10,8 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.mark.django_db
-def test_home_leads_to_the_triggers(client: Client) -> None:
-    assert client.get("/")["Location"] == "/admin/triggers/trigger/"
+def test_home_leads_to_the_dashboard(client: Client) -> None:
+    assert client.get("/")["Location"] == "/console/"
 
 
 def test_the_address_of_the_admin_needs_no_slash(client: Client) -> None:

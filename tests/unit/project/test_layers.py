@@ -8,10 +8,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 FORBIDDEN = {
-    "moca": {"triggers", "executions"},
-    "triggers": {"executions"},
+    "moca": {"triggers", "executions", "console"},
+    "triggers": {"executions", "console"},
     "triggers/schedules": {"django", "boto3", "botocore", "moca", "rest_framework"},
     "executions/agent": {"boto3", "botocore", "rest_framework", "triggers"},
+    "executions": {"console"},
     "executions/runner": {"rest_framework", "boto3", "botocore"},
 }
 # Wiring, which knows the whole application.
@@ -59,7 +60,7 @@ def test_layers_import_downwards_only(folder: str) -> None:
 def test_calls_leave_from_few_places(packages: set[str], places: set[str]) -> None:
     callers = {
         name
-        for folder in ("moca", "triggers", "executions")
+        for folder in ("moca", "triggers", "executions", "console")
         for name, path in modules(folder)
         if imports(path) & packages
     }

@@ -1,0 +1,144 @@
+"""Small pictures as SVG shapes: numbers in, coordinates out; colours are the style sheet's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from math import log1p
+
+from moca.display import duration, exact
+from triggers.statistics import RUNS, PastRun, Tally
+
+BAR, GAP, HALF = 5, 2, 14
+LEAST = 3
+CELL = 11
+DAY_MINUTES = 24 * 60
+# More runs than this a day stand so close that they are drawn as one band.
+SINGLE_TICKS = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """An upright bar: its place and size, what it stands for and how it is told."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    kind: str
+    title: str
+    key: str = ""
+
+
+def strip(runs: Sequence[PastRun]) -> "Strip":
+    """The last runs: upwards those that completed, downwards those that failed.
+
+    The height is the duration, compared with the longest, on a scale that keeps short ones apart.
+    """
+    longest = max((log1p(run.duration_ms) for run in runs), default=1) or 1
+    first = RUNS - len(runs)
+    bars = []
+    for place, run in enumerate(runs, start=first):
+        height = max(LEAST, round(HALF * log1p(run.duration_ms) / longest))
+        words = "Failed" if run.failed else "Completed"
+        bars.append(
+            Bar(
+                x=place * (BAR + GAP),
+                y=HALF if run.failed else HALF - height,
+                width=BAR,
+                height=height,
+                kind="bad" if run.failed else "good",
+                title=f"{words}, {exact(run.started_at)}, {duration(run.duration_ms)}",
+                key=run.execution_id,
+            )
+        )
+    return Strip(bars)
+
+
+def columns(tallies: Sequence[Tally], labels: Sequence[str], height: int = 60) -> list[Bar]:
+    """Runs an hour or a day: the failed part of each column stands on the completed one."""
+    most = max((tally.runs for tally in tallies), default=0) or 1
+    width = 100 / max(1, len(tallies))
+    bars = []
+    for place, (tally, label) in enumerate(zip(tallies, labels, strict=True)):
+        if not tally.runs:
+            continue
+        title = f"{label}: {tally.runs} runs, {tally.failed} failed"
+        completed = height * (tally.runs - tally.failed) / most
+        failed = height * tally.failed / most
+        x, inner = place * width + width * 0.1, width * 0.8
+        if completed:
+            bars.append(Bar(x, height - completed, inner, completed, "good", title))
+        if failed:
+            bars.append(Bar(x, height - completed - failed, inner, failed, "bad", title))
+    return bars
+
+
+def day_line(runs: Sequence[datetime], start: datetime) -> list[tuple[float, float]]:
+    """Runs of the 24 hours after `start` as stretches of a line: the first minute, the length.
+
+    More than `SINGLE_TICKS` runs are one stretch to the end.
+    """
+    minutes = [round((run - start).total_seconds() / 60, 1) for run in runs]
+    if len(minutes) > SINGLE_TICKS:
+        return [(minutes[0], DAY_MINUTES - minutes[0])]
+    return [(minute, 4) for minute in minutes]
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The bars of the last runs as two paths, which weigh a tenth of single shapes in a list."""
+
+    bars: list[Bar]
+
+    @property
+    def good(self) -> str:
+        return self._path("good")
+
+    @property
+    def bad(self) -> str:
+        return self._path("bad")
+
+    @property
+    def failed(self) -> int:
+        return sum(bar.kind == "bad" for bar in self.bars)
+
+    def _path(self, kind: str) -> str:
+        return "".join(
+            f"M{bar.x} {bar.y}h{bar.width}v{bar.height}h-{bar.width}z"
+            for bar in self.bars
+            if bar.kind == kind
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """The days of a year on which a schedule fires: paths of squares, a column a week.
+
+    Attributes:
+        fires: the path of the days on which it does.
+        rests: the path of the others.
+        months: where each month begins, and its number.
+        days: on how many days it fires.
+    """
+
+    fires: str
+    rests: str
+    months: list[tuple[int, date]]
+    days: int
+    width: int = 53 * CELL + CELL
+    height: int = 7 * CELL
+
+
+def year(days: set[date], first: date) -> Year:
+    """The year that begins with `first`, given the days on which something fires."""
+    paths: dict[bool, list[str]] = {True: [], False: []}
+    months = []
+    monday = first - timedelta(days=first.weekday())
+    for number in range(365):
+        day = first + timedelta(days=number)
+        x, y = (day - monday).days // 7 * CELL, day.weekday() * CELL
+        if day.day == 1:
+            months.append((x, day))
+        side = CELL - 2
+        paths[day in days].append(f"M{x} {y}h{side}v{side}h-{side}z")
+    return Year("".join(paths[True]), "".join(paths[False]), months, len(paths[True]))

@@ -1,0 +1,140 @@
+"""The start page: what fires next, what fails, and how the last day went."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from console import charts
+from console.access import for_operators
+from moca.display import duration
+from triggers.display import View
+from triggers.models import SyncState, Trigger
+from triggers.statistics import HOUR, Statistics, Tally, start_of
+
+# So many triggers are looked at; the page says where there are more.
+MOST = 1000
+LINES = 15
+FAILING = 10
+DAY = timedelta(hours=24)
+DENSE = DAY / charts.SINGLE_TICKS
+
+
+@dataclass(slots=True)
+class Line:
+    """A trigger on the time line of the next 24 hours, and its next run."""
+
+    view: View
+    first: datetime
+    # Whether its runs stand so close that they say little about the day.
+    is_dense: bool
+
+    @property
+    def stretches(self) -> list[tuple[float, float]]:
+        """Its runs; where they stand close, they are one stretch."""
+        now = self.view.now
+        runs = [run for run in self.view.next_runs(charts.SINGLE_TICKS + 1) if run < now + DAY]
+        return charts.day_line(runs, now)
+
+
+@dataclass(slots=True)
+class Agent:
+    """How the triggers of one agent fared in the last 24 hours."""
+
+    name: str
+    day: Tally
+    triggers: int
+
+    @property
+    def average(self) -> str:
+        return duration(round(self.day.milliseconds / self.day.runs)) if self.day.runs else ""
+
+    @property
+    def longest(self) -> str:
+        return duration(self.day.longest) if self.day.runs else ""
+
+    @property
+    def share_failed(self) -> int:
+        return round(100 * self.day.failed / self.day.runs) if self.day.runs else 0
+
+
+@dataclass(slots=True)
+class Overview:
+    """Sums over triggers.
+
+    Attributes:
+        hours: the runs of the last 24 hours, by the hour.
+        lines: the triggers that fire within 24 hours, the next one first, those that fire all the
+            time last.
+    """
+
+    total: int = 0
+    enabled: int = 0
+    failing: list[Trigger] = field(default_factory=list)
+    out_of_step: list[Trigger] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    hours: list[Tally] = field(default_factory=list)
+    agents: list[Agent] = field(default_factory=list)
+
+
+@require_GET
+@for_operators()
+def dashboard(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    triggers = list(Trigger.objects.order_by("-pk").defer("prompt", "description")[: MOST + 1])
+    overview = overview_of(triggers[:MOST], now)
+    day = Tally.total(overview.hours)
+    context = {
+        "now": now,
+        "until": now + DAY,
+        "has_more": len(triggers) > MOST,
+        "most": MOST,
+        "overview": overview,
+        "lines": overview.lines[:LINES],
+        "other_lines": len(overview.lines) - LINES,
+        "failing": overview.failing[:FAILING],
+        "other_failing": len(overview.failing) - FAILING,
+        "ticks": [(hour * 60, now + timedelta(hours=hour)) for hour in range(0, 24, 3)],
+        "bars": charts.columns(
+            overview.hours,
+            [f"{start_of(tally, HOUR):%a %H:%M} UTC" for tally in overview.hours],
+        ),
+        "day": day,
+        "average": duration(round(day.milliseconds / day.runs)) if day.runs else "",
+        "here": request.get_full_path(),
+    }
+    return render(request, "console/dashboard.html", context)
+
+
+def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
+    """What stands on the start page about these triggers."""
+    found = Overview()
+    by_agent: dict[str, list[Tally]] = {}
+    by_hour: list[list[Tally]] = [[] for _ in Statistics().hours(now)]
+    for trigger in triggers:
+        found.total += 1
+        found.enabled += trigger.enabled
+        if trigger.consecutive_failures:
+            found.failing.append(trigger)
+        if trigger.sync_state != SyncState.SYNCED:
+            found.out_of_step.append(trigger)
+        view = View(trigger, now)
+        runs = [run for run in view.next_runs(2) if run < now + DAY]
+        if runs:
+            found.lines.append(Line(view, runs[0], runs[-1] - runs[0] < DENSE and len(runs) > 1))
+        hours = Statistics.read(trigger.statistics).hours(now)
+        by_agent.setdefault(trigger.agent_id, []).append(Tally.total(hours))
+        for place, tally in enumerate(hours):
+            by_hour[place].append(tally)
+    found.failing.sort(key=lambda trigger: -trigger.consecutive_failures)
+    found.lines.sort(key=lambda line: (line.is_dense, line.first))
+    found.hours = [Tally.total(tallies, tallies[0].number) for tallies in by_hour if tallies]
+    found.agents = sorted(
+        (Agent(name, Tally.total(days), len(days)) for name, days in by_agent.items()),
+        key=lambda agent: (-agent.day.failed, -agent.day.runs, agent.name),
+    )[:LINES]
+    return found

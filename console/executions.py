@@ -1,0 +1,229 @@
+"""The pages of runs: all of them, and one with what the agent says while it says it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET, require_POST
+
+from console.access import for_operators
+from console.advice import advice
+from console.finding import find_execution, trigger_of
+from console.markdown import render as render_markdown
+from executions.admin import names_of_triggers
+from executions.dispatchers import DispatchError
+from executions.models import Source, TriggerExecution
+from executions.requests import run_now
+from executions.runner import TriggerBusyError
+from moca.admin import actor
+from moca.authentication.models import Role
+from moca.conflicts import ConflictError, reason_of
+from moca.display import duration, excerpt
+from moca.paging import read_page
+from triggers.models import RunStatus
+
+PAGE = 30
+NOT_RUN = (TriggerBusyError, DispatchError, ConflictError)
+KINDS = {RunStatus.RUNNING: "busy", RunStatus.COMPLETED: "good", RunStatus.FAILED: "bad"}
+
+
+@dataclass(slots=True)
+class RunRow:
+    """A run as a list shows it."""
+
+    execution: TriggerExecution
+    kind: str
+    status: str
+    took: str
+    said: str
+    lag: str
+    trigger_name: str | None = None
+
+
+def run_rows(executions: Iterable[TriggerExecution], now: datetime) -> list[RunRow]:
+    """Runs with all that a list shows of them; lost ones show as failed."""
+    return [_row(execution, now) for execution in executions]
+
+
+def _row(execution: TriggerExecution, now: datetime) -> RunRow:
+    execution.close_if_lost(now)
+    status = RunStatus(execution.status)
+    waiting = status == RunStatus.RUNNING and not execution.attempt
+    milliseconds = execution.duration_ms
+    if milliseconds is None and status == RunStatus.RUNNING:
+        milliseconds = max(0, round((now - execution.started_at).total_seconds() * 1000))
+    return RunRow(
+        execution,
+        KINDS[status],
+        str(_("Waiting") if waiting else status.label),
+        "" if milliseconds is None else duration(milliseconds),
+        excerpt(execution.error or execution.output, 160),
+        _lag(execution),
+    )
+
+
+def _lag(execution: TriggerExecution) -> str:
+    """How late the run began, where that is a second or more."""
+    if execution.scheduled_at is None:
+        return ""
+    late = (execution.started_at - execution.scheduled_at).total_seconds()
+    return duration(round(late * 1000)) if late >= 1 else ""
+
+
+class RunFilters(forms.Form):
+    """What a list of runs can be narrowed to."""
+
+    status = forms.ChoiceField(
+        label=_("Status"), required=False, choices=[("", _("Any status")), *RunStatus.choices]
+    )
+    source = forms.ChoiceField(
+        label=_("Source"), required=False, choices=[("", _("Any source")), *Source.choices]
+    )
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What was chosen; what makes no sense counts as nothing."""
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+
+def page_of_runs(request: HttpRequest, rows: Any, now: datetime) -> dict[str, Any]:
+    """A page of runs, and what its template needs."""
+    filters = RunFilters(request.GET)
+    page = read_page(
+        rows.filter(**filters.chosen).defer("output_tail", "event_payload"),
+        request.GET.get("p", ""),
+        PAGE,
+        is_narrowed=bool(filters.chosen),
+    )
+    return {
+        "filters": filters,
+        "page": page,
+        "rows": run_rows(page.rows, now),
+        "query": urlencode(filters.chosen),
+    }
+
+
+@require_GET
+@for_operators()
+def runs(request: HttpRequest) -> HttpResponse:
+    """All runs, the newest first."""
+    now = timezone.now()
+    context = page_of_runs(request, TriggerExecution.objects.all(), now)
+    names = names_of_triggers(row.execution for row in context["rows"])
+    for row in context["rows"]:
+        row.trigger_name = names.get(row.execution.trigger_id, "")
+    return render(request, "console/runs.html", {**context, "now": now})
+
+
+@require_GET
+@for_operators()
+def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
+    """One run: what became of it, and what the agent said."""
+    found = find_execution(trigger_id, execution_id)
+    now = timezone.now()
+    row = _row(found, now)
+    said = found.said
+    text, following = said.after(0)
+    trigger = trigger_of(found)
+    context = {
+        "execution": found,
+        "row": row,
+        "now": now,
+        "trigger": trigger,
+        "is_running": found.status == RunStatus.RUNNING,
+        "is_waiting": found.status == RunStatus.RUNNING and not found.attempt,
+        "text": text,
+        "following": following,
+        "markdown": render_markdown(text) if found.status != RunStatus.RUNNING else "",
+        "advice": advice(found, trigger),
+        "steps": _steps(found),
+        "payload": _pretty(found.event_payload),
+        "tokens": _tokens(found.usage),
+        "session_url": _session_url(found.session_id),
+    }
+    return render(request, "console/run.html", context)
+
+
+@require_GET
+@for_operators()
+def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
+    """What the agent said after a byte, so far; 400 where `after` is no number of bytes."""
+    after = request.GET.get("after", "0")
+    if not after.isdecimal() or len(after) > 18:
+        return JsonResponse({"error": "after: give a number of bytes."}, status=400)
+    found = find_execution(trigger_id, execution_id)
+    found.close_if_lost(timezone.now())
+    text, following = found.said.after(int(after))
+    done = found.status != RunStatus.RUNNING
+    return JsonResponse({"text": text, "next": following, "done": done})
+
+
+@require_POST
+@for_operators(Role.EDITOR)
+def replay(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
+    """Send the event of a run again, and go to the new one."""
+    found = find_execution(trigger_id, execution_id)
+    trigger = trigger_of(found)
+    here = reverse("console:run", args=[trigger_id, execution_id])
+    if trigger is None:
+        messages.warning(request, "The trigger of this run is deleted.")
+        return HttpResponseRedirect(here)
+    try:
+        made = run_now(trigger, by=actor(request), replayed=found)
+    except NOT_RUN as error:
+        messages.warning(request, f"Not started: {reason_of(error)}")
+        return HttpResponseRedirect(here)
+    return HttpResponseRedirect(reverse("console:run", args=[made.trigger_id, made.pk]))
+
+
+def _steps(found: TriggerExecution) -> list[tuple[str, datetime, str]]:
+    """What happened when: the step, the moment, and how long after the one before."""
+    moments = [
+        (_("Due"), found.scheduled_at),
+        (_("Started"), found.started_at),
+        (_("Ended"), found.completed_at),
+    ]
+    steps: list[tuple[str, datetime, str]] = []
+    for name, moment in moments:
+        if moment is None:
+            continue
+        since = ""
+        if steps:
+            gap = (moment - steps[-1][1]).total_seconds()
+            since = duration(max(0, round(gap * 1000)))
+        steps.append((str(name), moment, since))
+    return steps
+
+
+def _pretty(payload: str) -> str:
+    try:
+        return json.dumps(json.loads(payload), ensure_ascii=False, indent=2)
+    except ValueError:
+        return payload
+
+
+def _tokens(usage: Any) -> str:
+    if not isinstance(usage, dict):
+        return ""
+    read, written = usage.get("inputTokens"), usage.get("outputTokens")
+    if not isinstance(read, int) or not isinstance(written, int):
+        return ""
+    return f"{read:,} read, {written:,} written"
+
+
+def _session_url(session_id: str) -> str:
+    """The session's page in the frontend; empty where its address is not set."""
+    template: str = settings.SESSION_URL
+    return template.replace("{sessionId}", quote(session_id, safe="")) if session_id else ""

@@ -1,0 +1,44 @@
+"""Triggers and executions by their ids, whosever they are, and the names of their users."""
+
+from collections.abc import Iterable
+
+from django.http import Http404
+
+from executions.models import TriggerExecution
+from moca import lagging
+from moca.authentication.models import Operator
+from triggers.models import Trigger
+
+
+def find_trigger(trigger_id: str) -> Trigger:
+    """The trigger of an id; Http404 where there is none."""
+    trigger: Trigger | None = lagging.first(Trigger.objects.filter(pk=trigger_id))
+    if trigger is None:
+        raise Http404
+    return trigger
+
+
+def find_execution(trigger_id: str, execution_id: str) -> TriggerExecution:
+    """The execution of a trigger's and its own id; Http404 where there is none."""
+    found: TriggerExecution | None = TriggerExecution.objects.filter(
+        trigger_id=trigger_id, pk=execution_id
+    ).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def trigger_of(execution: TriggerExecution) -> Trigger | None:
+    """The trigger of a run; None where it was deleted."""
+    named = Trigger.objects.filter(pk=execution.trigger_id)
+    user = execution.user_id
+    # Whose it was: the trigger may be another's by now, and the other service does not note it.
+    found: Trigger | None = (named.filter(user_id=user).first() if user else None) or named.first()
+    return found
+
+
+def names_of(user_ids: Iterable[str]) -> dict[str, str]:
+    """The operators' names by the user ids that their triggers belong to, in one read."""
+    wanted = set(user_ids)
+    found = Operator.objects.filter(subject__in=wanted) if wanted else Operator.objects.none()
+    return dict(found.values_list("subject", "username"))

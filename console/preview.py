@@ -1,0 +1,128 @@
+"""What a schedule will do, shown beside the form while it is written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from console import charts
+from moca.display import duration, exact, relative
+from moca.times import iso
+from triggers.schedules import Expression, ExpressionError, describe, parse, parse_zone, warnings
+
+RUNS_AHEAD = 10
+# So many runs of a year are looked at day by day; a schedule with more is drawn by its days.
+DAYS = 365
+
+
+@dataclass(slots=True)
+class Preview:
+    """A schedule before it is saved.
+
+    Attributes:
+        words: what it says.
+        runs: its next runs: the moment, on the schedule's clock, how far away.
+        warnings: what may surprise about it.
+        errors: what is wrong: the form's field, the reason, and what may be meant.
+        year: the days on which it fires.
+    """
+
+    expression: str = ""
+    zone: str = "UTC"
+    words: str = ""
+    runs: list[tuple[str, str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    errors: list[tuple[str, str, str]] = field(default_factory=list)
+    year: charts.Year | None = None
+
+
+def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
+    """Read a schedule and tell what it will do.
+
+    Args:
+        entered: `expression`, `timezone`, `start_date`, `end_date` and `timeout_seconds`, as they
+            stand in the form.
+        now: the moment after which runs are told.
+    """
+    shown = Preview(expression=str(entered.get("expression") or "").strip())
+    zone = _zone(str(entered.get("timezone") or "UTC").strip(), shown)
+    if not shown.expression:
+        return shown
+    try:
+        expression = parse(shown.expression)
+    except ExpressionError as error:
+        shown.errors.append(("expression", error.reason, error.suggestion or ""))
+        return shown
+    if zone is None:
+        return shown
+    first, last = _bound(entered, "start_date", zone), _bound(entered, "end_date", zone)
+    after = max(now, first - timedelta(seconds=1)) if first else now
+    runs = [
+        run
+        for run in expression.next_runs(after.replace(microsecond=0), zone, RUNS_AHEAD)
+        if last is None or run <= last
+    ]
+    shown.words = describe(expression, zone)
+    shown.zone = str(zone)
+    shown.runs = [(iso(run), exact(run, zone), relative(run, now)) for run in runs]
+    shown.warnings = [*warnings(expression, zone, now), *_too_often(runs, entered)]
+    if not runs and not shown.warnings:
+        shown.warnings.append("It never runs between its start and its end date.")
+    shown.year = _year(expression, zone, after, last)
+    return shown
+
+
+def _zone(name: str, shown: Preview) -> ZoneInfo | None:
+    try:
+        return parse_zone(name or "UTC")
+    except ExpressionError as error:
+        shown.errors.append(("timezone", error.reason, error.suggestion or ""))
+        return None
+
+
+def _bound(entered: Mapping[str, Any], name: str, zone: ZoneInfo) -> datetime | None:
+    """A date of the form on the schedule's clock; None where there is none that can be read."""
+    value = entered.get(name)
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        return moment.replace(tzinfo=zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _too_often(runs: list[datetime], entered: Mapping[str, Any]) -> list[str]:
+    try:
+        limit = timedelta(seconds=int(entered.get("timeout_seconds") or 0))
+    except (ValueError, OverflowError, TypeError):
+        return []
+    gaps = [later - earlier for earlier, later in pairwise(runs)]
+    if not gaps or not limit or min(gaps) >= limit:
+        return []
+    between = duration(round(min(gaps).total_seconds() * 1000))
+    most = duration(round(limit.total_seconds() * 1000))
+    return [
+        f"It fires every {between} at times, and a run may take {most}: runs may overlap, or be "
+        "skipped."
+    ]
+
+
+def _year(
+    expression: Expression, zone: ZoneInfo, after: datetime, last: datetime | None
+) -> charts.Year:
+    """The days of the year to come on which it fires: one look at each day that may have a run."""
+    first = after.astimezone(zone).date()
+    end = after + timedelta(days=DAYS)
+    days = set()
+    moment = after.replace(microsecond=0)
+    while moment < end:
+        run = next(iter(expression.next_runs(moment, zone, 1)), None)
+        if run is None or (last and run > last):
+            break
+        local = run.astimezone(zone)
+        days.add(local.date())
+        # The last moment of that day, after which the next one's first run comes.
+        midnight = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), zone)
+        moment = max(run, midnight - timedelta(seconds=1))
+    return charts.year(days, first)

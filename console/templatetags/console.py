@@ -1,0 +1,51 @@
+"""Times as the pages show them, and addresses of the same list with something changed."""
+
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+from urllib.parse import urlencode
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from moca.display import duration as duration_words
+from moca.display import exact as exact_words
+from moca.display import relative
+from moca.times import iso
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def ago(context: Any, moment: datetime | None, zone: tzinfo = UTC) -> SafeString | str:
+    """How far away a moment is; exactly when pointed at. Needs `now` in the context."""
+    if moment is None:
+        return ""
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        iso(moment),
+        exact_words(moment, zone),
+        relative(moment, context["now"]),
+    )
+
+
+@register.simple_tag
+def exact(moment: datetime | None, zone: tzinfo = UTC) -> SafeString | str:
+    """A moment on a zone's clock."""
+    if moment is None:
+        return ""
+    return format_html('<time datetime="{}">{}</time>', iso(moment), exact_words(moment, zone))
+
+
+@register.filter
+def duration(milliseconds: int | None) -> str:
+    """A length of time in words."""
+    return "" if milliseconds is None else duration_words(milliseconds)
+
+
+@register.simple_tag(takes_context=True)
+def with_query(context: Any, **changed: str) -> str:
+    """The page's own query with something else in it; empty values are left out."""
+    query = context["request"].GET.dict() | changed
+    query = {name: value for name, value in query.items() if value}
+    return "?" + urlencode(query)

@@ -1,0 +1,176 @@
+"""The form of a trigger, and what it shows of the schedule while it is written."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import IntegrityError
+from django.forms.boundfield import BoundField
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from console.access import for_operators
+from console.finding import find_trigger
+from console.preview import preview as preview_of
+from moca import audit
+from moca.admin import actor, operator_of
+from moca.authentication.models import Operator, Role
+from moca.conflicts import ConflictError, reason_of
+from triggers.forms import TriggerForm
+from triggers.models import Trigger
+from triggers.schedulers import SchedulerError
+from triggers.synchronization import in_step
+
+SECTIONS = [
+    ("basic", _("Basic"), ["name", "description", "tags", "user_id", "enabled"]),
+    (
+        "agent",
+        _("Agent and prompt"),
+        [
+            "agent_id",
+            "prompt",
+            "include_context",
+            "session_id",
+            "model_id",
+            "working_directory",
+            "enabled_tools",
+        ],
+    ),
+    ("when", _("When it fires"), ["type"]),
+    ("schedule", _("Schedule"), ["expression", "timezone"]),
+    ("event", _("Event"), ["event_source_id", "event_pattern"]),
+    (
+        "limits",
+        _("Limits"),
+        [
+            "timeout_seconds",
+            "overlap_policy",
+            "max_retries",
+            "pause_after_failures",
+            "window_minutes",
+            "start_date",
+            "end_date",
+        ],
+    ),
+]
+# Filled in rarely, so they stand folded away as long as they hold nothing.
+RARE = {"session_id", "model_id", "working_directory", "enabled_tools"}
+
+
+class Section:
+    """A part of the form: its fields, and those of them that are rarely needed apart."""
+
+    def __init__(self, form: TriggerForm, key: str, title: Any, names: list[str]) -> None:
+        fields: list[BoundField] = [form[name] for name in names if name in form.fields]
+        self.key, self.title = key, title
+        self.fields = [field for field in fields if field.name not in RARE]
+        self.rare = [field for field in fields if field.name in RARE]
+        self.shows_rare = any(field.errors or field.value() for field in self.rare)
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+@for_operators(Role.EDITOR)
+def new(request: HttpRequest) -> HttpResponse:
+    """Make a trigger; `copy` in the query names one to start from."""
+    initial: dict[str, Any] = {}
+    source = None
+    if key := request.GET.get("copy"):
+        source = find_trigger(key)
+        initial = _copied(source)
+    return _form(request, None, initial, source)
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+@for_operators(Role.EDITOR)
+def edit(request: HttpRequest, trigger_id: str) -> HttpResponse:
+    return _form(request, find_trigger(trigger_id), {}, None)
+
+
+def _copied(source: Trigger) -> dict[str, Any]:
+    """What the form of a copy starts with. It is disabled, so that nothing runs twice unasked."""
+    form = TriggerForm(instance=source)
+    names = [name for name in form.fields if name != "opened_version"]
+    values = {name: form.get_initial_for_field(form.fields[name], name) for name in names}
+    return {**values, "name": f"Copy of {source.name}"[:200], "enabled": False}
+
+
+def _form(
+    request: HttpRequest, trigger: Trigger | None, initial: dict[str, Any], source: Trigger | None
+) -> HttpResponse:
+    operator = operator_of(request)
+    refusal = ""
+    if request.method == "POST" and "check" not in request.POST:
+        form = _bound(request, trigger, operator)
+        try:
+            if form.is_valid():
+                saved = _save(form, by=actor(request))
+                messages.success(request, f"{saved.name}: saved.")
+                return HttpResponseRedirect(reverse("console:trigger", args=[saved.pk]))
+        except SchedulerError as error:
+            refusal = str(error)
+        except (ConflictError, IntegrityError) as error:
+            refusal = f"Nothing was saved: {reason_of(error)}"
+        if refusal:
+            # What was entered is in the form still, and the row is as it was.
+            again = find_trigger(trigger.pk) if trigger else None
+            form = _bound(request, again, operator, refusal)
+            form.is_valid()
+    elif request.method == "POST":
+        form = _bound(request, trigger, operator)
+    else:
+        form = _made(operator, instance=trigger, initial=initial)
+    return _shown(request, form, trigger, source)
+
+
+def _made(operator: Operator, *args: Any, refusal: str = "", **kwargs: Any) -> TriggerForm:
+    kind = type("OwnedTriggerForm", (TriggerForm,), {"owner": operator.subject, "refusal": refusal})
+    form: TriggerForm = kind(*args, **kwargs)
+    if not operator.has_role(Role.ADMIN):
+        # Whose trigger it is decides who sees it in the API.
+        del form.fields["user_id"]
+    return form
+
+
+def _bound(
+    request: HttpRequest, trigger: Trigger | None, operator: Operator, refusal: str = ""
+) -> TriggerForm:
+    data = request.POST.copy()
+    if trigger is None and not data.get("user_id"):
+        data["user_id"] = operator.subject
+    return _made(operator, data, instance=trigger, refusal=refusal)
+
+
+def _save(form: TriggerForm, *, by: str) -> Trigger:
+    trigger: Trigger = form.save(commit=False)
+    with in_step():
+        audit.save(trigger, by=by)
+    return trigger
+
+
+def _shown(
+    request: HttpRequest, form: TriggerForm, trigger: Trigger | None, source: Trigger | None
+) -> HttpResponse:
+    values = {name: form[name].value() for name in form.fields}
+    context = {
+        "form": form,
+        "trigger": trigger,
+        "source": source,
+        "sections": [Section(form, *section) for section in SECTIONS],
+        "preview": preview_of(values, timezone.now()),
+    }
+    has_errors = form.is_bound and bool(form.errors) and "check" not in request.POST
+    return render(request, "console/form.html", context, status=422 if has_errors else 200)
+
+
+@require_POST
+@for_operators()
+def preview(request: HttpRequest) -> HttpResponse:
+    """What the schedule in the form will do, as a part of a page."""
+    shown = preview_of(request.POST.dict(), timezone.now())
+    return render(request, "console/preview.html", {"preview": shown})

@@ -1,0 +1,306 @@
+"""The list of triggers: search, filters, order, pages, and actions on many."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import messages
+from django.db import NotSupportedError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET, require_POST
+
+from console import charts
+from console.access import for_operators
+from console.finding import names_of
+from executions.dispatchers import DispatchError
+from executions.requests import run_now
+from executions.runner import TriggerBusyError
+from moca.admin import actor
+from moca.authentication.models import Role
+from moca.changelist import whole_id
+from moca.conflicts import ConflictError
+from moca.paging import Page, read_page
+from triggers.actions import REFUSALS, act_on_each, delete, disable, enable
+from triggers.display import View
+from triggers.models import RunStatus, SyncState, Trigger, TriggerType
+from triggers.statistics import Statistics
+from triggers.synchronization import bring_in_step
+
+PAGE = 50
+# So many rows are put in an order that no index has; more have to be narrowed first.
+SORTABLE = 1000
+NOT_RUN = (TriggerBusyError, DispatchError, ConflictError)
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class Filters(forms.Form):
+    """What the list can be narrowed to, and its order."""
+
+    q = forms.CharField(label=_("Search"), required=False, max_length=200)
+    state = forms.ChoiceField(
+        label=_("State"),
+        required=False,
+        choices=[
+            ("", _("Any state")),
+            ("enabled", _("Enabled")),
+            ("disabled", _("Disabled")),
+            ("failing", _("Failing")),
+            ("paused", _("Paused after failures")),
+            ("out-of-step", _("Out of step")),
+            ("skipped", _("Skipped runs")),
+            ("never", _("Never run")),
+        ],
+    )
+    type = forms.ChoiceField(
+        label=_("Type"),
+        required=False,
+        choices=[
+            ("", _("Any type")),
+            (TriggerType.SCHEDULE, _("Schedule")),
+            (TriggerType.EVENT, _("Event")),
+        ],
+    )
+    agent = forms.CharField(label=_("Agent"), required=False, max_length=200)
+    tag = forms.CharField(label=_("Tag"), required=False, max_length=100)
+    user = forms.CharField(label=_("User"), required=False, max_length=128)
+    sort = forms.ChoiceField(
+        label=_("Order"),
+        required=False,
+        choices=[
+            ("", _("Newest first")),
+            ("name", _("Name")),
+            ("next", _("Next run")),
+            ("last", _("Last run")),
+            ("failures", _("Failures")),
+        ],
+    )
+
+    @cached_property
+    def chosen(self) -> dict[str, str]:
+        """What was chosen; what makes no sense counts as nothing."""
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+    @property
+    def narrowing(self) -> dict[str, str]:
+        """What was chosen, but for the order."""
+        return {name: value for name, value in self.chosen.items() if name != "sort"}
+
+    def chips(self) -> list[tuple[str, str, str]]:
+        """Each filter by its label and value, with the address of the list without it."""
+        return [
+            (
+                str(self.fields[name].label),
+                self._words(name, value),
+                "?" + urlencode({key: each for key, each in self.chosen.items() if key != name}),
+            )
+            for name, value in self.narrowing.items()
+        ]
+
+    def _words(self, name: str, value: str) -> str:
+        choices: Any = getattr(self.fields[name], "choices", [])
+        return str(dict(choices).get(value, value))
+
+    def rows(self) -> QuerySet[Trigger]:
+        """The triggers that pass."""
+        rows: Any = Trigger.objects.all()
+        for name, value in self.narrowing.items():
+            rows = _narrowed(rows, name, value)
+        return cast("QuerySet[Trigger]", rows)
+
+
+def _narrowed(rows: Any, name: str, value: str) -> Any:
+    if name == "q":
+        key = whole_id(value)
+        return rows.filter(pk=key) if key else rows.search(value)
+    if name == "state":
+        return _in_state(rows, value)
+    field = {"type": "type", "agent": "agent_id", "user": "user_id"}.get(name)
+    return rows.filter(**{field: value}) if field else rows.tagged(value)
+
+
+def _in_state(rows: Any, state: str) -> Any:
+    states: dict[str, Callable[[], Any]] = {
+        "enabled": lambda: rows.filter(enabled=True),
+        "disabled": lambda: rows.filter(enabled=False),
+        "failing": lambda: rows.filter(consecutive_failures__gt=0),
+        "paused": lambda: rows.filter(enabled=False).exclude(paused_reason=""),
+        "out-of-step": lambda: rows.exclude(sync_state=SyncState.SYNCED),
+        "skipped": lambda: rows.filter(skipped_runs__gt=0),
+        "never": lambda: rows.filter(last_status=""),
+    }
+    return states[state]()
+
+
+@dataclass(slots=True)
+class Row:
+    """A trigger as the list shows it."""
+
+    trigger: Trigger
+    view: View
+    owner: str
+    strip: charts.Strip
+    is_running: bool
+
+    @property
+    def next_run(self) -> datetime | None:
+        return next(iter(self.view.next_runs(1)), None)
+
+
+def rows_of(triggers: Iterable[Trigger], now: datetime) -> list[Row]:
+    """The triggers with all that a list shows of them, in one read of the operators' names."""
+    found = list(triggers)
+    names = names_of(trigger.user_id for trigger in found)
+    return [
+        Row(
+            trigger,
+            View(trigger, now),
+            names.get(trigger.user_id, trigger.user_id),
+            charts.strip(Statistics.read(trigger.statistics).runs),
+            trigger.is_held(now),
+        )
+        for trigger in found
+    ]
+
+
+@require_GET
+@for_operators()
+def trigger_list(request: HttpRequest) -> HttpResponse:
+    filters = Filters(request.GET)
+    now = timezone.now()
+    page, unsorted = _page(filters, request.GET.get("p", ""), now)
+    context = {
+        "filters": filters,
+        "page": page,
+        "unsorted": unsorted,
+        "rows": rows_of(page.rows, now),
+        "now": now,
+        "query": urlencode(filters.chosen),
+        "here": request.get_full_path(),
+        "failed": RunStatus.FAILED,
+        "sortable": SORTABLE,
+    }
+    return render(request, "console/triggers.html", context)
+
+
+def _page(filters: Filters, address: str, now: datetime) -> tuple[Page, bool]:
+    """The page, and whether there were too many rows for the order asked for."""
+    rows, order = filters.rows(), filters.chosen.get("sort", "")
+    if order:
+        try:
+            found = list(rows.order_by("-pk")[: SORTABLE + 1])
+        except NotSupportedError:
+            return Page([], too_many=True), False
+        if len(found) <= SORTABLE:
+            return _slice(sorted(found, key=_order(order, now)), address), False
+    return read_page(rows, address, PAGE, is_narrowed=bool(filters.narrowing)), bool(order)
+
+
+def _order(order: str, now: datetime) -> Callable[[Trigger], Any]:
+    def next_run(trigger: Trigger) -> datetime:
+        return next(iter(View(trigger, now).next_runs(1)), NEVER)
+
+    def last_run(trigger: Trigger) -> float:
+        last = trigger.last_executed_at
+        return -last.timestamp() if last else 0
+
+    orders: dict[str, Callable[[Trigger], Any]] = {
+        "name": lambda trigger: trigger.name.casefold(),
+        "next": next_run,
+        "last": last_run,
+        "failures": lambda trigger: -trigger.consecutive_failures,
+    }
+    return orders[order]
+
+
+class Slice(Page):
+    """A page of rows that were put in order, known by the number of its first."""
+
+    start = 0
+
+    @property
+    def older(self) -> str:
+        return str(self.start + PAGE) if self.has_older else ""
+
+    @property
+    def newer(self) -> str:
+        return str(max(0, self.start - PAGE)) if self.has_newer else ""
+
+
+def _slice(rows: list[Trigger], address: str) -> Page:
+    start = int(address) if address.isdecimal() and int(address) < len(rows) else 0
+    page = Slice(
+        rows[start : start + PAGE],
+        is_first=start == 0,
+        has_older=start + PAGE < len(rows),
+        has_newer=start > 0,
+    )
+    object.__setattr__(page, "start", start)
+    return page
+
+
+# Actions
+
+Act = Callable[[Trigger], bool]
+
+
+def _run(trigger: Trigger, *, by: str) -> bool:
+    run_now(trigger, by=by)
+    return True
+
+
+def _synchronize(trigger: Trigger, *, by: str) -> bool:
+    return bring_in_step(trigger)
+
+
+ACTIONS: dict[str, tuple[Callable[..., bool], str]] = {
+    "enable": (enable, "enabled"),
+    "disable": (disable, "disabled"),
+    "run": (_run, "started"),
+    "delete": (delete, "deleted"),
+    "synchronize": (_synchronize, "brought in step"),
+}
+
+
+@require_POST
+@for_operators(Role.EDITOR)
+def act(request: HttpRequest) -> HttpResponse:
+    """Do something to the ticked triggers, or to the one whose button was pressed."""
+    action, _, key = request.POST.get("action", "").partition(":")
+    back = next_page(request)
+    if action not in ACTIONS:
+        messages.warning(request, "Choose what to do.")
+        return HttpResponseRedirect(back)
+    keys = [key] if key else list(dict.fromkeys(request.POST.getlist("id")))[: 2 * PAGE]
+    triggers = list(Trigger.objects.filter(pk__in=keys)) if keys else []
+    if not triggers:
+        gone = "Somebody has deleted it." if keys else "Tick the triggers that you mean first."
+        messages.warning(request, gone)
+        return HttpResponseRedirect(back)
+    if action == "delete" and "sure" not in request.POST:
+        return render(request, "console/delete.html", {"triggers": triggers, "back": back})
+    do, done = ACTIONS[action]
+    outcome = act_on_each(triggers, partial(do, by=actor(request)), (*REFUSALS, *NOT_RUN))
+    words = outcome.sentence(done)
+    if len(triggers) == 1 and not outcome.refused:
+        words = f"{triggers[0].name}: {done}."
+    (messages.warning if outcome.refused else messages.success)(request, words)
+    return HttpResponseRedirect(back)
+
+
+def next_page(request: HttpRequest) -> str:
+    """Where to go after an action: to the page it was asked from."""
+    page = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(page, allowed_hosts=None):
+        return page
+    return reverse("console:triggers")

@@ -1,0 +1,118 @@
+// What makes the pages quicker to use. Each works without it.
+
+const REFRESH = 10; // Seconds between two looks at a list, where it names no other number.
+
+// Light and dark
+
+const themeSwitch = document.querySelector("[data-theme-switch]");
+themeSwitch.hidden = false;
+themeSwitch.addEventListener("click", () => {
+  const root = document.documentElement;
+  const prefersDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const isDark = (root.dataset.theme ?? (prefersDark ? "dark" : "light")) === "dark";
+  root.dataset.theme = isDark ? "light" : "dark";
+  localStorage.setItem("theme", root.dataset.theme);
+});
+
+// Times on the person's own clock
+
+const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const ownClock = new Intl.DateTimeFormat(undefined, {
+  weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit",
+});
+const ownHour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
+function showTimes(root) {
+  for (const head of root.querySelectorAll("[data-viewer-head]")) {
+    const isSame = head.dataset.viewerHead === ownZone;
+    head.hidden = isSame;
+    for (const time of head.closest("table").querySelectorAll("time[data-viewer]")) {
+      time.textContent = ownClock.format(new Date(time.dateTime));
+      time.parentElement.hidden = isSame;
+    }
+  }
+  for (const time of root.querySelectorAll("time[data-hour]")) {
+    time.textContent = ownHour.format(new Date(time.dateTime));
+  }
+}
+
+// Ticked rows
+
+function countTicked() {
+  for (const bulk of document.querySelectorAll("[data-bulk]")) {
+    const boxes = [...bulk.closest("form").querySelectorAll("tbody input[type=checkbox]")];
+    const ticked = boxes.filter((box) => box.checked).length;
+    bulk.hidden = ticked === 0;
+    bulk.querySelector("[data-ticked]").textContent = `${ticked} / ${boxes.length}`;
+    const all = bulk.closest("form").querySelector("[data-tick-all]");
+    all.hidden = false;
+    all.checked = ticked === boxes.length;
+    all.indeterminate = ticked > 0 && ticked < boxes.length;
+  }
+}
+
+document.addEventListener("change", (event) => {
+  const all = event.target.closest("[data-tick-all]");
+  if (all) {
+    for (const box of all.closest("form").querySelectorAll("tbody input[type=checkbox]")) {
+      box.checked = all.checked;
+    }
+  }
+  if (event.target.matches("input[type=checkbox]")) countTicked();
+  if (event.target.matches("[data-filters] select")) event.target.form.requestSubmit();
+});
+
+// Lists that look again by themselves, unless somebody is at work in them
+
+function refresh() {
+  if (document.visibilityState !== "visible") return;
+  for (const list of document.querySelectorAll("[data-refresh]")) {
+    const seconds = Number(list.dataset.refresh) || REFRESH;
+    const age = (Date.now() - Number(list.dataset.shown)) / 1000;
+    const isInUse = list.querySelector("tbody input:checked, select:focus, details[open]");
+    if (age >= seconds && !isInUse) htmx.trigger(list, "refresh");
+  }
+}
+
+function show(root) {
+  showTimes(root);
+  countTicked();
+  for (const list of document.querySelectorAll("[data-refresh]")) {
+    list.dataset.shown ??= Date.now();
+  }
+}
+
+show(document);
+setInterval(refresh, 1000);
+document.addEventListener("moca:shown", (event) => showTimes(event.detail));
+document.addEventListener("htmx:afterSettle", () => show(document));
+// An answer that came to nothing must not be asked for again each second.
+for (const name of ["htmx:sendError", "htmx:responseError"]) {
+  document.addEventListener(name, (event) => {
+    const list = event.target.closest?.("[data-refresh]");
+    if (list) list.dataset.shown = Date.now();
+  });
+}
+
+// Copying, and the two ways to read what an agent said
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) break;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.classList.add("done");
+  });
+}
+
+for (const tabs of document.querySelectorAll("[data-tabs]")) {
+  tabs.hidden = false;
+  tabs.addEventListener("click", (event) => {
+    const chosen = event.target.closest("[data-shows]");
+    if (!chosen) return;
+    for (const button of tabs.children) button.setAttribute("aria-pressed", button === chosen);
+    for (const tab of document.querySelectorAll("[data-tab]")) {
+      tab.hidden = tab.dataset.tab !== chosen.dataset.shows;
+    }
+  });
+}

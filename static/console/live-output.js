@@ -1,0 +1,52 @@
+// What the agent says, while it says it. It follows the end until somebody scrolls up.
+
+const PAUSE = 1000; // Milliseconds between two questions.
+const LONGEST_PAUSE = 15000;
+const NEAR = 24; // Pixels from the end that still count as the end.
+
+const output = document.getElementById("output");
+const button = document.querySelector("[data-follow]");
+let next = output.dataset.next;
+let pause = PAUSE;
+let follows = true;
+
+function follow(wanted) {
+  follows = wanted;
+  button.setAttribute("aria-pressed", wanted);
+  if (wanted) output.scrollTop = output.scrollHeight;
+}
+
+async function ask() {
+  try {
+    const answer = await fetch(`${output.dataset.live}?after=${next}`);
+    if (!answer.ok) throw new TypeError(`The server answered ${answer.status}.`);
+    const said = await answer.json();
+    pause = PAUSE;
+    next = said.next;
+    if (said.text) {
+      output.append(said.text);
+      if (follows) output.scrollTop = output.scrollHeight;
+    }
+    if (said.done) {
+      location.reload();
+      return;
+    }
+  } catch (error) {
+    // The server is away for a moment: ask less often, and go on from where it was.
+    if (!(error instanceof TypeError)) throw error;
+    pause = Math.min(LONGEST_PAUSE, pause * 2);
+  }
+  setTimeout(ask, pause);
+}
+
+button.hidden = false;
+button.addEventListener("click", () => follow(!follows));
+output.addEventListener("scroll", () => {
+  const atEnd = output.scrollHeight - output.scrollTop - output.clientHeight < NEAR;
+  if (atEnd !== follows) {
+    follows = atEnd;
+    button.setAttribute("aria-pressed", atEnd);
+  }
+});
+follow(true);
+setTimeout(ask, PAUSE);
