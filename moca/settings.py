@@ -263,9 +263,20 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["moca.api.throttling.UserThrottle"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "moca.api.renderers.AlwaysJSON",
     "DEFAULT_VERSIONING_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "moca.api.exceptions.handle",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Moca Triggers",
+    "VERSION": "0.1.0",
+    # Path parameters as all other names: triggerId.
+    "CAMELIZE_NAMES": True,
+    # Routes and parameters stay in the order in which they are written down.
+    "SORT_OPERATIONS": False,
+    "SORT_OPERATION_PARAMETERS": False,
 }
 
 # Triggers and their schedules

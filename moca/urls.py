@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from moca.api import reference
 from moca.authentication import views
 
 urlpatterns = [
@@ -13,6 +14,9 @@ urlpatterns = [
     path("sign-in/cognito/callback", views.callback, name="cognito-callback"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("openapi.json", reference.openapi, name="openapi"),
+    path("docs", reference.docs, name="docs"),
+    path("docs/", RedirectView.as_view(pattern_name="docs")),
     path("", include("triggers.api.urls")),
     path("", include("executions.api.urls")),
 ]

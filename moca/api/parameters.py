@@ -6,7 +6,7 @@ from django.http import QueryDict
 
 from moca.api.errors import InvalidParameterError
 
-_MAX_TEXT = 200
+MAX_TEXT = 200
 
 
 def whole_number(query: QueryDict, name: str, *, default: int, least: int, most: int) -> int:
@@ -30,6 +30,6 @@ def choice(query: QueryDict, name: str, choices: Collection[str]) -> str:
 def search_text(query: QueryDict, name: str) -> str:
     """A text to search for; empty where it is left out."""
     text = query.get(name, "").strip()
-    if len(text) > _MAX_TEXT or "\0" in text:
-        raise InvalidParameterError(name, f"Give a text of at most {_MAX_TEXT} characters.")
+    if len(text) > MAX_TEXT or "\0" in text:
+        raise InvalidParameterError(name, f"Give a text of at most {MAX_TEXT} characters.")
     return text

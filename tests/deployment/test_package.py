@@ -176,6 +176,11 @@ def test_static_files_are_served(web: Function) -> None:
     assert outcome["result"]["statusCode"] == 200
 
 
+def test_api_is_described(web: Function) -> None:
+    (outcome,) = web.call(request("/openapi.json"))
+    assert json.loads(outcome["result"]["body"])["servers"] == [{"url": "/web"}]
+
+
 def test_cookie_is_set_once(web: Function) -> None:
     (outcome,) = web.call(request("/admin/login/"))
     answer = outcome["result"]

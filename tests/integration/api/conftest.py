@@ -1,4 +1,7 @@
-"""The API as alice, bob and charlie call it, with real tokens of the local issuer."""
+"""The API as alice, bob and charlie call it, with real tokens of the local issuer.
+
+Each answer is held against the API's description.
+"""
 
 import json
 from collections.abc import Callable
@@ -10,6 +13,7 @@ from django.test import Client
 
 from executions.models import Source, TriggerExecution, expiry
 from moca.authentication.tokens import issue
+from tests.integration.api import description
 from triggers.models import RunStatus, Trigger
 
 DAILY = {"expression": "cron(0 9 * * ? *)"}
@@ -45,7 +49,9 @@ class API:
     ) -> Any:
         """Send a request with this very body."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.client.generic(method, path, data, kind if data else "", headers=named)
+        response = self.client.generic(method, path, data, kind if data else "", headers=named)
+        description.check(method, path, response)
+        return response
 
     def get(self, path: str, **headers: str) -> Any:
         return self("GET", path, **headers)

@@ -1,0 +1,224 @@
+"""The routes that run triggers and show their executions in the API's description."""
+
+from typing import Any
+
+from executions.api.views import (
+    DEFAULT_PAGE,
+    MAX_PAGE,
+    ExecutionsView,
+    ExecutionView,
+    OutputView,
+    ReplayView,
+    RunView,
+)
+from executions.models import Source
+from moca.api.errors import APIError
+from moca.api.schema import (
+    FOLLOWING,
+    NEXT_TOKEN,
+    Body,
+    Fault,
+    describe,
+    in_path,
+    in_query,
+    invalid_parameter,
+    metadata,
+)
+from moca.api.shapes import (
+    answer,
+    component,
+    each,
+    enum,
+    flag,
+    moment,
+    number,
+    record,
+    text,
+    uuid,
+)
+from triggers.api.schema import ID, NO_TRIGGER, RUNS, TRIGGER_ID
+from triggers.api.shapes import STATUS
+
+USAGE = component(
+    "TokenUsage",
+    record("Tokens that the run took.", {"inputTokens": number(), "outputTokens": number()}),
+)
+EXECUTION = component(
+    "TriggerExecution",
+    record(
+        "One run of a trigger.",
+        {
+            "executionId": uuid(),
+            "triggerId": uuid(),
+            "status": STATUS,
+            "startedAt": moment(),
+            "executedAt": moment("The same as `startedAt`."),
+            "attempt": number("Which try it is; 0 while it waits for a process to run it."),
+        },
+        {
+            "userId": text("Whose it is; older records leave it out."),
+            "source": enum(
+                "ExecutionSource", Source.values, "What ran it; older records leave it out."
+            ),
+            "completedAt": moment("When it ended."),
+            "durationMs": number("Milliseconds from its start to its end."),
+            "scheduledAt": moment("When it was due."),
+            "requestId": text("The agent's id of the request."),
+            "sessionId": text("The session in which the agent was asked."),
+            "output": text("What the agent said; not in lists. Very long texts lack their middle."),
+            "usage": USAGE,
+            "error": text("Why it failed."),
+            "errorMessage": text("The same as `error`."),
+            "eventPayload": text("The event that was sent along, as JSON; its first 10 KB."),
+            "replayOf": uuid("The execution whose input this one has."),
+        },
+    ),
+)
+ONE = answer("ExecutionAnswer", "An execution.", {"execution": EXECUTION})
+PAGE = answer(
+    "ExecutionList",
+    "A page of executions, newest first.",
+    {"executions": each(EXECUTION)},
+    {"nextToken": FOLLOWING},
+    metadata={"triggerId": uuid(), "count": number("How many this page has.")},
+)
+OUTPUT = answer(
+    "ExecutionOutput",
+    "What the agent said after a byte.",
+    {
+        "text": text("May be empty while the agent thinks."),
+        "next": number("What to send as `after` to go on."),
+        "done": flag("Whether no more will come."),
+        "status": STATUS,
+    },
+)
+
+EXECUTION_ID = in_path("execution_id", "The execution's `executionId`.")
+NO_EXECUTION = Fault(
+    "There is no such execution, or it is another user's.",
+    APIError(404, "There is no such execution."),
+)
+BUSY = Fault(
+    "A run is going that may not be overlapped.",
+    APIError(
+        409,
+        "The trigger is running, and its overlap policy is to skip: wait for the run to end, or "
+        "allow overlaps.",
+    ),
+)
+NOBODY = Fault("Nobody takes runs.", APIError(503, "Nobody takes runs: start the scheduler."))
+
+_EXECUTION_ID = "0194b0a9-51d0-7c11-8a6e-90f3b7d2c415"
+_ACCEPTED = {
+    "executionId": _EXECUTION_ID,
+    "triggerId": ID,
+    "userId": "alice",
+    "status": "running",
+    "startedAt": "2027-02-01T00:00:00.412Z",
+    "executedAt": "2027-02-01T00:00:00.412Z",
+    "source": "manual",
+    "attempt": 0,
+}
+_ENDED = {
+    **_ACCEPTED,
+    "status": "completed",
+    "source": "schedule",
+    "attempt": 1,
+    "completedAt": "2027-02-01T00:00:09.730Z",
+    "durationMs": 9318,
+    "scheduledAt": "2027-02-01T00:00:00.000Z",
+    "usage": {"inputTokens": 812, "outputTokens": 64},
+}
+_SAID = "Yesterday 12 orders came in, all shipped."
+
+
+def _one(execution: dict[str, Any], status: int = 200) -> Body:
+    return Body(ONE, {"execution": execution, "metadata": metadata()}, status)
+
+
+describe(
+    RunView,
+    "POST",
+    "runTrigger",
+    "Enabled or not. The answer does not wait for the run: follow it by its output.",
+    tag=RUNS,
+    parameters=[TRIGGER_ID],
+    answers=_one(_ACCEPTED, 202),
+    faults=[NO_TRIGGER, BUSY, NOBODY],
+)
+describe(
+    ExecutionsView,
+    "GET",
+    "listExecutions",
+    "Without what the agent said. Those of a deleted trigger stay until their time is up.",
+    tag=RUNS,
+    parameters=[
+        TRIGGER_ID,
+        in_query(
+            "limit",
+            number(minimum=1, maximum=MAX_PAGE, default=DEFAULT_PAGE),
+            "How many a page has at the most.",
+        ),
+        NEXT_TOKEN,
+        in_query("status", STATUS, "Only those that are so."),
+    ],
+    answers=Body(PAGE, {"executions": [_ENDED], "metadata": metadata(triggerId=ID, count=1)}),
+    faults=[
+        invalid_parameter("limit", f"Give a whole number from 1 to {MAX_PAGE}."),
+        NO_TRIGGER,
+    ],
+)
+describe(
+    ExecutionView,
+    "GET",
+    "getExecution",
+    "Its output is what the agent has said so far.",
+    tag=RUNS,
+    parameters=[TRIGGER_ID, EXECUTION_ID],
+    answers=_one({**_ENDED, "output": _SAID}),
+    faults=[NO_EXECUTION],
+)
+describe(
+    OutputView,
+    "GET",
+    "getExecutionOutput",
+    "Ask again with `next` as `after` until `done` is true.",
+    tag=RUNS,
+    parameters=[
+        TRIGGER_ID,
+        EXECUTION_ID,
+        in_query("after", number(minimum=0, default=0), "The byte after which to go on."),
+    ],
+    answers=Body(
+        OUTPUT,
+        {
+            "text": _SAID,
+            "next": len(_SAID.encode()),
+            "done": True,
+            "status": "completed",
+            "metadata": metadata(),
+        },
+    ),
+    faults=[
+        invalid_parameter("after", "Give a whole number from 0 to 1000000000000000000."),
+        NO_EXECUTION,
+    ],
+)
+describe(
+    ReplayView,
+    "POST",
+    "replayExecution",
+    "It sends the same event, with the trigger's prompt as it is now.",
+    tag=RUNS,
+    parameters=[TRIGGER_ID, EXECUTION_ID],
+    answers=_one(
+        {
+            **_ACCEPTED,
+            "executionId": "0194b0b2-0c8a-7f3d-b2c4-5d1e6f708192",
+            "source": "replay",
+            "replayOf": _EXECUTION_ID,
+        },
+        202,
+    ),
+    faults=[NO_EXECUTION, BUSY, NOBODY],
+)

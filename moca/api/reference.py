@@ -1,0 +1,233 @@
+"""The API's description as it is read: `/openapi.json` by programs, `/docs` by people."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import get_script_prefix
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import require_safe
+
+from moca.api.errors import TITLES
+from moca.api.shapes import Schema
+
+JSON = "application/json"
+STATUSES = {title.replace(" ", ""): str(status) for status, title in TITLES.items()}
+
+
+@require_safe
+def openapi(request: HttpRequest) -> JsonResponse:
+    """The description in OpenAPI 3.1; open to everybody, as it holds nothing of anybody."""
+    return JsonResponse({**_document(), "servers": [{"url": _root() or "/"}]})
+
+
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    """The description as a page, with forms that send requests where JavaScript is on."""
+    described = _document()
+    parts = described["components"]
+    context = {
+        "info": described["info"],
+        "about": [prose(paragraph) for paragraph in described["info"]["description"].split("\n\n")],
+        "sign_in": prose(parts["securitySchemes"]["bearerAuth"]["description"]),
+        "root": _root(),
+        "groups": list(_groups(described)),
+        "failures": [
+            _failure(status, parts["responses"][name], name=name)
+            for name, status in STATUSES.items()
+            if name in parts["responses"]
+        ],
+        "types": [_type(name, schema) for name, schema in parts["schemas"].items()],
+    }
+    return render(request, "api_reference.html", context)
+
+
+def prose(text: str) -> SafeString:
+    """A text whose `quoted` parts are code."""
+    parts = enumerate(text.split("`"))
+    return format_html_join(
+        "",
+        "{}",
+        ((format_html("<code>{}</code>", part) if at % 2 else part,) for at, part in parts),
+    )
+
+
+def type_of(schema: Schema) -> SafeString:
+    """What kind of value it is, leading to its type where that has a name."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return format_html('<a href="#{0}">{0}</a>', name)
+    if "anyOf" in schema:
+        return format_html_join(" or ", "{}", ((type_of(one),) for one in schema["anyOf"]))
+    if "const" in schema:
+        return format_html("<code>{}</code>", json.dumps(schema["const"]))
+    kinds = schema["type"]
+    if isinstance(kinds, list):
+        named = [type_of({**schema, "type": kind}) for kind in kinds]
+        return format_html_join(" or ", "{}", ((one,) for one in named))
+    if kinds == "array":
+        return format_html("list of {}", type_of(schema["items"]))
+    return mark_safe(schema.get("format", kinds) if kinds == "string" else kinds)  # noqa: S308  (words of JSON Schema)
+
+
+def rules_of(schema: Schema) -> str:
+    """What JSON Schema says of it besides, in words."""
+    found = [
+        _span(schema.get("minimum"), schema.get("maximum"), ""),
+        _span(schema.get("minLength"), schema.get("maxLength"), " characters"),
+        _span(schema.get("minItems"), schema.get("maxItems"), " items"),
+    ]
+    if "items" in schema and (rules := rules_of(schema["items"])):
+        found.append(f"each {rules}")
+    if "default" in schema:
+        found.append(f"default {json.dumps(schema['default'])}")
+    return ", ".join(filter(None, found))
+
+
+def _span(least: int | None, most: int | None, unit: str) -> str:
+    match least, most:
+        case None, None:
+            return ""
+        case None, _:
+            return f"at most {most:,}{unit}"
+        case _, None:
+            return f"at least {least:,}{unit}"
+    return f"{least:,} to {most:,}{unit}"
+
+
+def _document() -> Schema:
+    # Imported here, so that the API starts without drf-spectacular.
+    from moca.api.schema import document
+
+    return document()
+
+
+def _root() -> str:
+    """The path below which the application is served, without a slash at its end."""
+    return get_script_prefix().rstrip("/")
+
+
+def _groups(described: Schema) -> Iterator[dict[str, Any]]:
+    operations = [
+        (path, method, operation)
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    ]
+    for tag in described["tags"]:
+        own = [
+            _operation(*one, responses=described["components"]["responses"])
+            for one in operations
+            if tag["name"] in one[2]["tags"]
+        ]
+        yield {**tag, "id": tag["name"].lower().replace(" ", "-"), "operations": own}
+
+
+def _operation(
+    path: str, method: str, operation: Schema, responses: dict[str, Schema]
+) -> dict[str, Any]:
+    body = operation.get("requestBody", {}).get("content", {}).get(JSON)
+    found = operation["responses"]
+    success = next(status for status in found if status < "400")
+    sent = _example(body) if body else None
+    return {
+        "id": operation["operationId"],
+        "method": method.upper(),
+        "path": path,
+        "summary": operation["summary"],
+        "description": prose(operation["description"]),
+        "is_open": not operation.get("security"),
+        "parameters": [_parameter(one) for one in operation.get("parameters", [])],
+        "takes": type_of(body["schema"]) if body else "",
+        "sent": _pretty(sent) if body else "",
+        "curl": _curl(path, method.upper(), operation, sent),
+        "status": success,
+        "answers": type_of(found[success]["content"][JSON]["schema"]),
+        "answer": _pretty(_example(found[success]["content"][JSON])),
+        "failures": [
+            _failure(status, response)
+            if "$ref" not in response
+            else _shared(status, response["$ref"].rpartition("/")[2], responses)
+            for status, response in found.items()
+            if status >= "400"
+        ],
+    }
+
+
+def _parameter(parameter: Schema) -> dict[str, Any]:
+    schema = parameter["schema"]
+    return {
+        "name": parameter["name"],
+        "place": parameter["in"],
+        "needed": parameter.get("required", False),
+        "type": type_of(schema),
+        "rules": rules_of(schema),
+        "description": prose(parameter.get("description", "")),
+    }
+
+
+def _failure(status: str, response: Schema, name: str = "") -> dict[str, Any]:
+    content = response["content"][JSON]
+    return {
+        **_head(status, response),
+        "name": name,
+        "type": type_of(content["schema"]),
+        "headers": [header for header in response["headers"] if header != "X-Request-Id"],
+        "examples": [
+            {"when": prose(one["summary"]), "text": _pretty(one["value"])}
+            for one in content["examples"].values()
+        ],
+    }
+
+
+def _shared(status: str, name: str, responses: dict[str, Schema]) -> dict[str, Any]:
+    """A failure that is shown in another place, once for all that may end in it."""
+    return {**_head(status, responses[name]), "link": name}
+
+
+def _head(status: str, response: Schema) -> dict[str, Any]:
+    title = "Bad Request" if status == "400" else TITLES[int(status)]
+    return {"status": status, "title": title, "description": prose(response["description"])}
+
+
+def _type(name: str, schema: Schema) -> dict[str, Any]:
+    needed = schema.get("required", [])
+    return {
+        "name": name,
+        "description": prose(schema["description"]),
+        "words": schema.get("enum", []),
+        "fields": [
+            {
+                "name": field,
+                "type": type_of(one),
+                "rules": rules_of(one),
+                "needed": field in needed,
+                "description": prose(one.get("description", "")),
+            }
+            for field, one in schema.get("properties", {}).items()
+        ],
+    }
+
+
+def _example(content: Schema) -> Any:
+    return next(iter(content["examples"].values()))["value"]
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _curl(path: str, method: str, operation: Schema, sent: Any) -> str:
+    """The request as a command for a shell, ids in its variables."""
+    filled = re.sub(r"\{(\w+)Id\}", lambda found: f"${found[1].upper()}", path)
+    lines = [f'curl {"" if method == "GET" else f"-X {method} "}"$API{filled}"']
+    if operation.get("security"):
+        lines.append('-H "Authorization: Bearer $TOKEN"')
+    if sent is not None:
+        lines.append(f"-H 'Content-Type: {JSON}'")
+        lines.append(f"-d {shlex.quote(_pretty(sent))}")
+    return " \\\n  ".join(lines)

@@ -1,0 +1,301 @@
+"""The API's description (OpenAPI 3.1): what all routes share, and how the apps describe theirs.
+
+An app has a module `api.schema` that says of each of its views what goes in and out, with
+`describe()`. These modules and drf-spectacular are loaded with the first request for the
+description, so that the API starts without them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from django.utils.module_loading import autodiscover_modules
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiRequest,
+    OpenApiResponse,
+    extend_schema,
+)
+from rest_framework.views import APIView
+
+from moca.api.errors import TITLES, APIError, InvalidFieldsError, InvalidParameterError, detail
+from moca.api.shapes import COMPONENTS, ERROR, NOT_SIGNED_IN, Schema, number, text, uuid
+
+# The headings, in their order.
+TAGS: list[Schema] = []
+BEARER = "bearerAuth"
+SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "An access or ID token of the installation's Cognito user pool, or one that the "
+    "installation issued.",
+}
+# Failures that are the same for most operations.
+SHARED = {
+    str(status): TITLES[status].replace(" ", "")
+    for status in (401, 403, 404, 413, 415, 429, 500, 502, 503)
+}
+
+REQUEST_ID = "3f0f5f5e-8f3d-4a0e-9a43-6a1b1f6f1d55"
+TIMESTAMP = "2027-01-29T12:00:00.000Z"
+ABOUT = """\
+Keys are camelCase, times ISO 8601 in UTC with milliseconds, ids lower-case UUIDs. What is not set \
+is left out of an answer, never null. Keys that a body should not have are passed over, so that \
+what was answered may be sent back.
+
+Sign in with `Authorization: Bearer` and a token; operators who are signed in to the pages may use \
+their session cookie instead, with the CSRF token in `X-CSRFToken` for everything but GET.
+
+Each answer, errors too, has its request's id in the header `X-Request-Id`, and each error has one \
+shape. A path takes a trailing slash as well; another method than those below is a 405."""
+
+
+# How a request may fail
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """When a request fails, the error that is told then, and its shape."""
+
+    when: str
+    error: APIError
+    schema: Schema = field(default_factory=lambda: ERROR)
+
+
+def _sign_in(status: int, code: str, message: str) -> APIError:
+    return APIError(
+        status,
+        message,
+        error="Authentication Error",
+        extra={"code": code, "timestamp": TIMESTAMP},
+    )
+
+
+_AUTHORIZATION = "Send Authorization: Bearer <token>."
+MISSING = _sign_in(401, "MISSING_AUTHORIZATION", _AUTHORIZATION)
+MALFORMED = _sign_in(401, "INVALID_AUTHORIZATION_FORMAT", _AUTHORIZATION)
+INVALID = _sign_in(401, "INVALID_JWT", "The token has expired.")
+MACHINE = _sign_in(
+    400,
+    "MACHINE_USER",
+    "This token is a program's and has no user: sign in as the user instead.",
+)
+KEYS = _sign_in(503, "KEYS_UNAVAILABLE", "Tokens cannot be checked now: try again in a moment.")
+
+INTERNAL = Fault(
+    "Our fault; the log has the details under the `requestId`.",
+    APIError(500, "Something went wrong on our side. Give the requestId when you report it."),
+)
+FOR_EVERYBODY = [
+    Fault("The token is a program's.", MACHINE),
+    Fault("There is no token.", MISSING, NOT_SIGNED_IN),
+    Fault("It is not sent as `Bearer`.", MALFORMED, NOT_SIGNED_IN),
+    Fault("It is expired, or not of this installation.", INVALID, NOT_SIGNED_IN),
+    Fault(
+        "More requests than a user may make; `Retry-After` says when to go on.",
+        APIError(429, "Too many requests: try again in 12 s."),
+    ),
+    INTERNAL,
+    Fault(
+        "The database is busy; `Retry-After` says when to try again.",
+        APIError(503, "The database is busy or away: try again in a moment."),
+    ),
+    Fault("The keys that check tokens are out of reach.", KEYS),
+]
+FOR_CHANGES = [
+    Fault(
+        "A viewer's session, or one without its CSRF token.",
+        APIError(403, "Viewers may look but not change: ask an admin for the editor role."),
+    )
+]
+FOR_BODIES = [
+    Fault("The body is over 256 KB.", APIError(413, "The body may have 256 KB: send less.")),
+    Fault(
+        "The body is not JSON by its `Content-Type`.",
+        APIError(415, "Send the body as Content-Type: application/json."),
+    ),
+]
+
+
+def invalid(name: str, message: str, code: str = "invalid", suggestion: str = "") -> Fault:
+    """A body that is wrong, with one field as the example."""
+    wrong = [detail(name, message, code, suggestion)]
+    return Fault("The body is wrong; `details` names each field.", InvalidFieldsError(wrong))
+
+
+def invalid_parameter(name: str, message: str) -> Fault:
+    """A part of the query or a header that is wrong."""
+    return Fault("A parameter is wrong.", InvalidParameterError(name, message))
+
+
+# Parameters and headers
+
+
+def in_path(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, uuid(), OpenApiParameter.PATH, description=description)
+
+
+def in_query(name: str, schema: Schema, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, schema, description=description)
+
+
+def in_header(name: str, schema: Schema, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, schema, OpenApiParameter.HEADER, description=description)
+
+
+NEXT_TOKEN = in_query("nextToken", text(), "The `nextToken` of the page before.")
+FOLLOWING = text("Where more follow: what to send as `nextToken`, with the same filters.")
+
+
+def _of_answers(
+    name: str, schema: Schema, description: str, statuses: list[int]
+) -> OpenApiParameter:
+    return OpenApiParameter(
+        name,
+        schema,
+        OpenApiParameter.HEADER,
+        required=True,
+        description=description,
+        response=[str(status) for status in statuses],
+    )
+
+
+def _headers(statuses: Iterable[int], *, is_open: bool) -> list[OpenApiParameter]:
+    headers = [_of_answers("X-Request-Id", uuid(), "The request's id.", list(statuses))]
+    if is_open:
+        return headers
+    again = "Seconds after which to try again."
+    return [
+        *headers,
+        _of_answers("Retry-After", number(minimum=1), again, [429, 503]),
+        _of_answers("WWW-Authenticate", text(), "How to sign in: `Bearer`.", [401]),
+    ]
+
+
+# Operations
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a request sends, or what a success answers."""
+
+    schema: Schema
+    example: Any
+    status: int = 200
+
+
+def describe(
+    view: type[APIView],
+    method: str,
+    operation_id: str,
+    description: str,
+    *,
+    tag: str,
+    answers: Body,
+    takes: Body | None = None,
+    parameters: Sequence[OpenApiParameter] = (),
+    faults: Iterable[Fault] = (),
+    is_open: bool = False,
+) -> None:
+    """Describe a method of a view; its docstring is the summary.
+
+    Args:
+        view: the view.
+        method: the HTTP method.
+        operation_id: what generated clients call it.
+        description: what the summary does not say.
+        tag: the heading under which it stands.
+        answers: what a success answers.
+        takes: the body that is sent.
+        parameters: of the path, the query and the headers.
+        faults: how it may fail, besides the ways in which all that is signed in to may.
+        is_open: whether it takes no sign-in.
+    """
+    function = getattr(view, method.lower())
+    found = [*faults]
+    if takes:
+        found += FOR_BODIES
+    if not is_open:
+        found += [*FOR_EVERYBODY, *(FOR_CHANGES if method != "GET" else [])]
+    responses = {answers.status: _success(answers), **_failures(found)}
+    decorate = extend_schema(
+        operation_id=operation_id,
+        summary=(function.__doc__ or "").strip().rstrip("."),
+        description=description,
+        tags=[tag],
+        auth=[] if is_open else [{BEARER: []}],  # type: ignore[list-item]
+        parameters=[*parameters, *_headers(responses, is_open=is_open)],
+        request={"application/json": _request(takes)} if takes else None,
+        responses=responses,
+        methods=[method],
+    )
+    decorate(function)
+
+
+def _request(body: Body) -> OpenApiRequest:
+    return OpenApiRequest(body.schema, examples=[OpenApiExample("Example", body.example)])
+
+
+def _success(body: Body) -> OpenApiResponse:
+    meaning = {200: "Done.", 201: "Created.", 202: "Accepted: it runs soon."}[body.status]
+    return OpenApiResponse(body.schema, meaning, [OpenApiExample("Example", body.example)])
+
+
+def _failures(faults: Iterable[Fault]) -> dict[int, OpenApiResponse]:
+    by_status: dict[int, list[Fault]] = {}
+    for fault in faults:
+        by_status.setdefault(fault.error.status, []).append(fault)
+    return {
+        status: OpenApiResponse(
+            same[0].schema,
+            " ".join(fault.when for fault in same),
+            [_example(fault) for fault in same],
+        )
+        for status, same in sorted(by_status.items())
+    }
+
+
+def _example(fault: Fault) -> OpenApiExample:
+    error = fault.error
+    name = error.extra.get("code", error.error).replace("_", " ").title()
+    return OpenApiExample(name, error.body(REQUEST_ID), summary=fault.when)
+
+
+def metadata(**more: Any) -> dict[str, Any]:
+    """The metadata of an example."""
+    return {"requestId": REQUEST_ID, "timestamp": TIMESTAMP, "userId": "alice", **more}
+
+
+@cache
+def document() -> Schema:
+    """The description of the whole API, from its routes and what the apps say of theirs."""
+    autodiscover_modules("api.schema")
+    made: Schema = SchemaGenerator().get_schema(public=True)
+    found = [operation for path in made["paths"].values() for operation in path.values()]
+    for operation in found:
+        if "requestBody" in operation:
+            operation["requestBody"]["required"] = True
+    made["info"]["description"] = ABOUT
+    made["tags"] = TAGS
+    made["components"] = {
+        "schemas": dict(sorted(COMPONENTS.items())),
+        "responses": _shared_failures(found),
+        "securitySchemes": {BEARER: SCHEME},
+    }
+    return made
+
+
+def _shared_failures(operations: Iterable[Schema]) -> dict[str, Schema]:
+    """Give failures that operations have in common one place, which they refer to."""
+    shared: dict[str, Schema] = {}
+    for operation in operations:
+        responses = operation["responses"]
+        for status in responses.keys() & SHARED.keys():
+            name = SHARED[status]
+            if shared.setdefault(name, responses[status]) == responses[status]:
+                responses[status] = {"$ref": f"#/components/responses/{name}"}
+    return dict(sorted(shared.items()))

@@ -1,0 +1,138 @@
+"""The shapes of what goes in and out, in JSON Schema as OpenAPI 3.1 has it.
+
+Written down rather than derived from serializers, since the API has none: its contract's maps are
+read and written key by key.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Schema = dict[str, Any]
+
+# The shapes that have a name, by it.
+COMPONENTS: dict[str, Schema] = {}
+
+
+def component(name: str, schema: Schema) -> Schema:
+    """Give a shape a name, and return the reference to it."""
+    COMPONENTS[name] = schema
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def record(
+    description: str, needed: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None
+) -> Schema:
+    """An object, with the keys that it always has and those that may be left out."""
+    schema = {
+        "type": "object",
+        "description": description,
+        "properties": {**needed, **(optional or {})},
+    }
+    return {**schema, "required": list(needed)} if needed else schema
+
+
+def text(description: str = "", **rules: Any) -> Schema:
+    """A text; `rules` are more of JSON Schema, such as maxLength."""
+    return _described({"type": "string", **rules}, description)
+
+
+def number(description: str = "", **rules: Any) -> Schema:
+    """A whole number."""
+    return _described({"type": "integer", **rules}, description)
+
+
+def flag(description: str = "", **rules: Any) -> Schema:
+    """True or false."""
+    return _described({"type": "boolean", **rules}, description)
+
+
+def moment(description: str = "") -> Schema:
+    """A time, in UTC with milliseconds where it is in an answer."""
+    return text(description, format="date-time")
+
+
+def uuid(description: str = "") -> Schema:
+    """An id."""
+    return text(description, format="uuid")
+
+
+def each(items: Schema, description: str = "", **rules: Any) -> Schema:
+    """A list."""
+    return _described({"type": "array", "items": items, **rules}, description)
+
+
+def enum(name: str, choices: Iterable[str], description: str) -> Schema:
+    """A component of its own for one of some words."""
+    return component(name, text(description, enum=list(choices)))
+
+
+def or_null(schema: Schema) -> Schema:
+    """The same, or null."""
+    if "$ref" in schema:
+        return {"anyOf": [schema, {"type": "null"}]}
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def answer(
+    name: str,
+    description: str,
+    needed: Mapping[str, Schema],
+    optional: Mapping[str, Schema] | None = None,
+    *,
+    metadata: Mapping[str, Schema] | None = None,
+) -> Schema:
+    """A component for a success, which has the metadata of its request and perhaps more of it."""
+    shared = METADATA
+    if metadata is not None:
+        about = f"About the request, and the answer: {', '.join(metadata)}."
+        shared = component(f"{name}Metadata", record(about, {**_METADATA, **metadata}))
+    return component(name, record(description, {**needed, "metadata": shared}, optional))
+
+
+def _described(schema: Schema, description: str) -> Schema:
+    return {**schema, "description": description} if description else schema
+
+
+_METADATA = {
+    "requestId": uuid("The request's id, which stands in each log line of it."),
+    "timestamp": moment("When it was answered."),
+    "userId": text("Whose data it is about."),
+}
+METADATA = component("Metadata", record("About the request.", _METADATA))
+DETAIL = component(
+    "ErrorDetail",
+    record(
+        "What is wrong with one field.",
+        {
+            "field": text("The field, such as `scheduleConfig.timezone`; empty for the whole."),
+            "message": text("What is wrong, and what to give instead."),
+            "code": text("The kind of fault."),
+        },
+        {"suggestion": text("What was probably meant.")},
+    ),
+)
+_ERROR = {
+    "error": text("The kind of error."),
+    "message": text("What went wrong, and what to do about it."),
+    "requestId": uuid("The request's id: give it when you report the error."),
+}
+_CODE = {"code": text("Which error it is, where it is about the sign-in."), "timestamp": moment()}
+ERROR = component(
+    "Error",
+    record("Any error.", _ERROR, {"details": each(DETAIL, "All faults, by field."), **_CODE}),
+)
+NOT_SIGNED_IN = component(
+    "AuthenticationError",
+    record(
+        "There is no good token.",
+        {
+            **_ERROR,
+            "code": enum(
+                "AuthenticationErrorCode",
+                ["MISSING_AUTHORIZATION", "INVALID_AUTHORIZATION_FORMAT", "INVALID_JWT"],
+                "What is wrong with the header.",
+            ),
+            "timestamp": moment(),
+        },
+    ),
+)

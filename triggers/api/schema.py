@@ -1,0 +1,306 @@
+"""The routes of triggers, schedules, event sources and health in the API's description."""
+
+from typing import Any
+
+from moca.api.errors import APIError
+from moca.api.parameters import MAX_TEXT
+from moca.api.schema import (
+    INTERNAL,
+    NEXT_TOKEN,
+    REQUEST_ID,
+    TAGS,
+    TIMESTAMP,
+    Body,
+    Fault,
+    describe,
+    in_header,
+    in_path,
+    in_query,
+    invalid,
+    invalid_parameter,
+    metadata,
+)
+from moca.api.shapes import Schema, flag, number, text
+from triggers.api import shapes
+from triggers.api.health import EventSourcesView, HealthView
+from triggers.api.preview import PreviewView
+from triggers.api.views import MAX_PAGE, DisableView, EnableView, TriggersView, TriggerView
+from triggers.api.writing import MAX_KEY
+
+TRIGGERS, RUNS, SCHEDULES, SERVICE = "Triggers", "Runs", "Schedules and events", "Service"
+TAGS += [
+    {"name": TRIGGERS, "description": "What to ask which agent, and when."},
+    {"name": RUNS, "description": "Running a trigger, and what came of it."},
+    {"name": SCHEDULES, "description": "What a trigger may fire on."},
+    {"name": SERVICE, "description": "How the installation is."},
+]
+
+# Examples
+
+ID = "0194b0a1-7c3e-7d52-9b1f-3f6a0c2e8d41"
+_SENT: dict[str, Any] = {
+    "name": "Report",
+    "type": "schedule",
+    "agentId": "reporter",
+    "prompt": "Report on yesterday.",
+    "scheduleConfig": {"expression": "cron(0 9 ? * MON-FRI *)", "timezone": "Asia/Tokyo"},
+    "tags": ["daily"],
+}
+_MADE = {
+    "id": ID,
+    "userId": "alice",
+    **_SENT,
+    "enabled": True,
+    "createdAt": TIMESTAMP,
+    "updatedAt": TIMESTAMP,
+    "timeoutSeconds": 600,
+    "overlapPolicy": "skip",
+    "maxRetries": 3,
+    "nextRuns": [
+        "2027-02-01T00:00:00.000Z",
+        "2027-02-02T00:00:00.000Z",
+        "2027-02-03T00:00:00.000Z",
+    ],
+    "scheduleDescription": "At 09:00 on weekdays, Tokyo time",
+    "syncState": "synced",
+    "consecutiveFailures": 0,
+    "version": 1,
+}
+
+
+def one(status: int = 200, **changes: Any) -> Body:
+    """The answer of the example's trigger, with other values or, where they are None, without."""
+    shown = {name: value for name, value in (_MADE | changes).items() if value is not None}
+    return Body(shapes.TRIGGER_ANSWER, {"trigger": shown, "metadata": metadata()}, status)
+
+
+# Operations
+
+TRIGGER_ID = in_path("trigger_id", "The trigger's `id`.")
+IF_MATCH = in_header(
+    "If-Match",
+    text(examples=['"1"']),
+    "The `version` that you have seen, in quotes: if somebody has changed the trigger since, "
+    "nothing is written.",
+)
+NO_TRIGGER = Fault(
+    "There is no such trigger, or it is another user's.",
+    APIError(404, "There is no such trigger."),
+)
+OTHERS = Fault(
+    "Others keep changing it.",
+    APIError(409, "Others keep changing this trigger: try again in a moment."),
+)
+REFUSED = Fault(
+    "The scheduler refused or is away; the trigger is as it was.",
+    APIError(502, "EventBridge Scheduler is out of reach: try again in a moment."),
+)
+WRONG = invalid(
+    "scheduleConfig.timezone", "This is not an IANA timezone name.", "timezone", "Asia/Tokyo"
+)
+
+
+def _describe_change(method: str, operation_id: str, sent: Schema) -> None:
+    describe(
+        TriggerView,
+        method,
+        operation_id,
+        "PUT and PATCH are the same, and a whole trigger may be sent back, changed in places. In "
+        "`scheduleConfig` and `eventConfig`, too, what is left out stays. The type may change.",
+        tag=TRIGGERS,
+        parameters=[TRIGGER_ID, IF_MATCH],
+        takes=Body(shapes.UPDATE, sent),
+        answers=one(prompt="Report on last week.", version=2),
+        faults=[
+            WRONG,
+            invalid_parameter("If-Match", 'Give the version in quotes, such as "3".'),
+            NO_TRIGGER,
+            OTHERS,
+            Fault(
+                "Somebody changed the trigger since the version in `If-Match`.",
+                APIError(
+                    412,
+                    "The trigger was changed by someone else in the meantime: load it again and "
+                    "repeat your change.",
+                ),
+            ),
+            REFUSED,
+        ],
+    )
+
+
+describe(
+    TriggersView,
+    "GET",
+    "listTriggers",
+    f"All of them, up to {MAX_PAGE:,}, where no `limit` is given.",
+    tag=TRIGGERS,
+    parameters=[
+        in_query(
+            "limit",
+            number(minimum=1, maximum=MAX_PAGE, default=MAX_PAGE),
+            "How many a page has at the most.",
+        ),
+        NEXT_TOKEN,
+        in_query("type", shapes.TYPE, "Only those of this type."),
+        in_query("enabled", flag(), "Only those that fire, or only those that do not."),
+        in_query(
+            "search",
+            text(maxLength=MAX_TEXT),
+            "Only those with this text in the name or the description, in any case.",
+        ),
+    ],
+    answers=Body(shapes.TRIGGER_LIST, {"triggers": [_MADE], "metadata": metadata(count=1)}),
+    faults=[invalid_parameter("limit", f"Give a whole number from 1 to {MAX_PAGE}.")],
+)
+describe(
+    TriggersView,
+    "POST",
+    "createTrigger",
+    "With an `Idempotency-Key`, the same request may be sent again for 24 hours and makes one "
+    "trigger; it is answered with that trigger as it is now.",
+    tag=TRIGGERS,
+    parameters=[
+        in_header(
+            "Idempotency-Key", text(maxLength=MAX_KEY), "A text of your own for this request."
+        )
+    ],
+    takes=Body(shapes.CREATE, _SENT),
+    answers=one(201),
+    faults=[
+        WRONG,
+        Fault(
+            "The `Idempotency-Key` was used for another request, its trigger was deleted, or such "
+            "requests are under way.",
+            APIError(409, "This Idempotency-Key was used for another request: use a new one."),
+        ),
+        REFUSED,
+    ],
+)
+describe(
+    TriggerView,
+    "GET",
+    "getTrigger",
+    "With its next runs, while it is enabled.",
+    tag=TRIGGERS,
+    parameters=[TRIGGER_ID],
+    answers=one(),
+    faults=[NO_TRIGGER],
+)
+_describe_change("PUT", "replaceTrigger", {**_SENT, "prompt": "Report on last week."})
+_describe_change("PATCH", "updateTrigger", {"prompt": "Report on last week."})
+describe(
+    TriggerView,
+    "DELETE",
+    "deleteTrigger",
+    "Its executions stay until their time is up.",
+    tag=TRIGGERS,
+    parameters=[TRIGGER_ID],
+    answers=Body(
+        shapes.DELETED,
+        {
+            "success": True,
+            "message": "The trigger was deleted.",
+            "metadata": metadata(triggerId=ID),
+        },
+    ),
+    faults=[NO_TRIGGER, OTHERS, REFUSED],
+)
+describe(
+    EnableView,
+    "POST",
+    "enableTrigger",
+    "One that is enabled stays as it is. Failures counted so far are forgiven.",
+    tag=TRIGGERS,
+    parameters=[TRIGGER_ID],
+    answers=one(version=2),
+    faults=[
+        invalid(
+            "scheduleConfig.expression",
+            "This never fires again: choose a time that lies ahead, within the start and end "
+            "dates.",
+            "never",
+        ),
+        NO_TRIGGER,
+        OTHERS,
+        REFUSED,
+    ],
+)
+describe(
+    DisableView,
+    "POST",
+    "disableTrigger",
+    "One that is disabled stays as it is. It may still be run by hand.",
+    tag=TRIGGERS,
+    parameters=[TRIGGER_ID],
+    answers=one(enabled=False, nextRuns=None, version=2),
+    faults=[NO_TRIGGER, OTHERS, REFUSED],
+)
+describe(
+    PreviewView,
+    "POST",
+    "previewSchedule",
+    "Before it is saved: in words, its next runs, and what may surprise about it.",
+    tag=SCHEDULES,
+    takes=Body(
+        shapes.PREVIEW_REQUEST,
+        {"expression": "30 2 * * ?", "timezone": "Europe/Berlin", "count": 2},
+    ),
+    answers=Body(
+        shapes.PREVIEW_RESULT,
+        {
+            "expression": "cron(30 2 * * ? *)",
+            "description": "At 02:30 every day, Berlin time",
+            "nextRuns": [
+                {"utc": "2027-03-27T01:30:00.000Z", "local": "2027-03-27T02:30:00+01:00"},
+                {"utc": "2027-03-29T00:30:00.000Z", "local": "2027-03-29T02:30:00+02:00"},
+            ],
+            "warnings": [
+                "On 28 March 2027 the clocks go from 02:00 to 03:00: it skips the run at 02:30.",
+                "On 31 October 2027 the clocks go from 03:00 to 02:00: the run at 02:30 happens "
+                "once.",
+            ],
+            "metadata": metadata(),
+        },
+    ),
+    faults=[invalid("timezone", "This is not an IANA timezone name.", "timezone", "Europe/Berlin")],
+)
+describe(
+    EventSourcesView,
+    "GET",
+    "listEventSources",
+    "An empty list until event sources are configured.",
+    tag=SCHEDULES,
+    answers=Body(shapes.SOURCES, {"eventSources": [], "metadata": metadata(count=0)}),
+)
+describe(
+    HealthView,
+    "GET",
+    "getHealth",
+    "Open to everybody.",
+    tag=SERVICE,
+    parameters=[
+        in_query("deep", flag(default=False), "Whether to reach the database and the scheduler."),
+    ],
+    answers=Body(
+        shapes.HEALTH,
+        {
+            "status": "ok",
+            "checks": {"database": "ok", "scheduler": "ok"},
+            "metadata": {"requestId": REQUEST_ID, "timestamp": TIMESTAMP},
+        },
+    ),
+    faults=[
+        INTERNAL,
+        Fault(
+            "Something is out of reach; told where `deep` is given.",
+            APIError(
+                503,
+                "Out of reach: scheduler.",
+                extra={"status": "error", "checks": {"database": "ok", "scheduler": "error"}},
+            ),
+            shapes.UNHEALTHY,
+        ),
+    ],
+    is_open=True,
+)
