@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,8 @@ from triggers.schedules import Expression, ExpressionError, describe, parse, par
 RUNS_AHEAD = 10
 # So many runs of a year are looked at day by day; a schedule with more is drawn by its days.
 DAYS = 365
+# Beyond this nothing fires, and there is not a year left to draw.
+LATEST = datetime(9998, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
         return shown
     first, last = _bound(entered, "start_date", zone), _bound(entered, "end_date", zone)
     after = max(now, first - timedelta(seconds=1)) if first else now
+    after = min(after, LATEST)
     runs = [
         run
         for run in expression.next_runs(after.replace(microsecond=0), zone, RUNS_AHEAD)

@@ -1,0 +1,65 @@
+"""Who gets to see the operators' pages, and what browsers are told about them."""
+
+import pytest
+from django.test import Client
+
+from moca.authentication.models import Operator
+from tests.integration.console.conftest import ACT, TRIGGERS, MakeTrigger
+from triggers.models import Trigger
+
+PAGES = ["/console/", TRIGGERS, f"{TRIGGERS}/new", "/console/runs"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_strangers_are_asked_to_sign_in(client: Client, page: str) -> None:
+    assert client.get(page)["Location"] == f"/admin/login/?next={page}"
+
+
+@pytest.mark.parametrize("page", ["/console/", TRIGGERS, "/console/runs"])
+def test_viewers_see(viewer: Client, page: str) -> None:
+    assert viewer.get(page).status_code == 200
+
+
+def test_viewers_are_offered_no_change(viewer: Client, make_trigger: MakeTrigger) -> None:
+    make_trigger()
+    assert "<button name=" not in viewer.get(TRIGGERS).content.decode()
+
+
+@pytest.mark.parametrize("action", ["enable", "disable", "run", "delete", "synchronize"])
+def test_viewers_cannot_act(viewer: Client, make_trigger: MakeTrigger, action: str) -> None:
+    data = {"action": action, "id": [make_trigger().pk], "sure": "yes"}
+    assert viewer.post(ACT, data).status_code == 403
+
+
+def test_viewers_cannot_make_triggers(viewer: Client) -> None:
+    assert viewer.get(f"{TRIGGERS}/new").status_code == 403
+
+
+@pytest.mark.parametrize("page", [ACT, f"{TRIGGERS}/new", "/console/schedule-preview"])
+def test_forms_of_other_sites_do_nothing(editor: Client, page: str) -> None:
+    editor.handler.enforce_csrf_checks = True
+    assert editor.post(page, {"action": "delete"}).status_code == 403
+
+
+def test_inactive_operators_are_out(viewer: Client) -> None:
+    Operator.objects.update(is_active=False)
+    assert viewer.get(TRIGGERS).status_code == 302
+
+
+@pytest.mark.parametrize("page", [*PAGES, "/admin/", "/health", "/nowhere"])
+def test_scripts_and_styles_come_from_here_alone(editor: Client, page: str) -> None:
+    policy = editor.get(page)["Content-Security-Policy"]
+    wanted = {"default-src 'none'", "script-src 'self'", "style-src 'self'"}
+    assert wanted <= {part.strip() for part in policy.split(";")}
+
+
+@pytest.mark.parametrize("page", [*PAGES, "/admin/triggers/trigger/"])
+def test_pages_hold_no_script_or_style(editor: Client, page: str) -> None:
+    html = editor.get(page).content.decode()
+    assert not any(text in html for text in ("<script>", "<style", " style=", " onclick="))
+
+
+def test_a_trigger_that_is_gone(editor: Client, make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger()
+    Trigger.objects.filter(pk=trigger.pk).delete()
+    assert editor.get(f"{TRIGGERS}/{trigger.pk}").status_code == 404

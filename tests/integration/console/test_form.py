@@ -1,0 +1,178 @@
+"""The form of a trigger, and what it tells of a schedule before that is saved."""
+
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.test import Client
+
+from moca.authentication.models import AuditEntry, Operator
+from tests.integration.console.conftest import TRIGGERS, MakeTrigger
+from triggers.models import Trigger
+from triggers.schedulers import SchedulerError
+
+NEW = f"{TRIGGERS}/new"
+PREVIEW = "/console/schedule-preview"
+ENTERED = {
+    "name": "Sheep",
+    "type": "schedule",
+    "enabled": "on",
+    "agent_id": "shepherd",
+    "prompt": "Count them.",
+    "expression": "cron(0 9 ? * MON-FRI *)",
+    "timezone": "Asia/Tokyo",
+    "timeout_seconds": "600",
+    "overlap_policy": "skip",
+    "max_retries": "3",
+}
+
+
+def previewed(client: Client, **entered: Any) -> str:
+    return client.post(PREVIEW, entered).content.decode()
+
+
+class TestSave:
+    def test_new_trigger(self, editor: Client) -> None:
+        editor.post(NEW, ENTERED)
+        made = Trigger.objects.get()
+        assert made.schedule_description == "At 09:00 on weekdays, Tokyo time"
+
+    def test_new_trigger_is_the_operators_own(self, editor: Client) -> None:
+        editor.post(NEW, {**ENTERED, "user_id": "somebody-else"})
+        assert Trigger.objects.get().user_id == Operator.objects.get().subject
+
+    def test_admins_may_make_it_for_others(self, administrator: Client) -> None:
+        administrator.post(NEW, {**ENTERED, "user_id": "bob"})
+        assert Trigger.objects.get().user_id == "bob"
+
+    def test_goes_to_the_trigger(self, editor: Client) -> None:
+        answer = editor.post(NEW, ENTERED)
+        assert answer["Location"] == f"{TRIGGERS}/{Trigger.objects.get().pk}"
+
+    def test_change(self, editor: Client, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        entered = {**ENTERED, "opened_version": trigger.version}
+        editor.post(f"{TRIGGERS}/{trigger.pk}/edit", entered)
+        changed = Trigger.objects.get()
+        assert (changed.name, changed.user_id) == ("Sheep", "alice")
+
+    def test_change_is_on_record(self, editor: Client, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        entered = {**ENTERED, "opened_version": trigger.version}
+        editor.post(f"{TRIGGERS}/{trigger.pk}/edit", entered)
+        entry = AuditEntry.objects.get()
+        assert (entry.actor, entry.changes["name"]) == ("editor-operator", ["Report", "Sheep"])
+
+    def test_form_of_a_copy_is_filled_and_disabled(
+        self, editor: Client, make_trigger: MakeTrigger
+    ) -> None:
+        source = make_trigger(name="Wool", prompt="Shear.")
+        form = editor.get(f"{NEW}?copy={source.pk}").context["form"]
+        values = [form[name].value() for name in ("name", "prompt", "expression", "enabled")]
+        assert values == ["Copy of Wool", "Shear.", "cron(0 9 * * ? *)", False]
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("wrong", "field", "message"),
+        [
+            ({"name": ""}, "name", "required"),
+            ({"expression": "cron(0 9 * * MON *)"}, "expression", "cron(0 9 ? * MON *)"),
+            ({"timezone": "Tokio"}, "timezone", "Asia/Tokyo"),
+            ({"start_date": "tomorrow"}, "start_date", "without an offset"),
+            ({"timeout_seconds": "1"}, "timeout_seconds", "greater than or equal to 10"),
+        ],
+    )
+    def test_error_stands_at_its_field(
+        self, editor: Client, wrong: dict[str, str], field: str, message: str
+    ) -> None:
+        form = editor.post(NEW, {**ENTERED, **wrong}).context["form"]
+        assert message in str(form.errors[field])
+
+    def test_nothing_is_saved(self, editor: Client) -> None:
+        editor.post(NEW, {**ENTERED, "expression": "cron(x)"})
+        assert not Trigger.objects.exists()
+
+    def test_what_was_entered_stays(self, editor: Client) -> None:
+        page = editor.post(NEW, {**ENTERED, "expression": "cron(x)"}).content.decode()
+        assert "Count them." in page
+
+    def test_refusal_of_the_scheduler_is_said(
+        self, editor: Client, make_trigger: MakeTrigger
+    ) -> None:
+        trigger = make_trigger()
+        entered = {**ENTERED, "opened_version": trigger.version}
+        refusal = SchedulerError("The role may not be passed.")
+        with patch("triggers.schedulers.local.LocalScheduler.update", side_effect=refusal):
+            page = editor.post(f"{TRIGGERS}/{trigger.pk}/edit", entered)
+        assert (
+            "The role may not be passed." in page.content.decode(),
+            Trigger.objects.get().name,
+        ) == (True, "Report")
+
+    def test_change_of_another_meanwhile(self, editor: Client, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        stale = {**ENTERED, "opened_version": trigger.version}
+        trigger.name = "Theirs"
+        trigger.save()
+        page = editor.post(f"{TRIGGERS}/{trigger.pk}/edit", stale).content.decode()
+        assert "Somebody else changed this trigger" in page
+
+
+class TestWithoutJavaScript:
+    def test_next_runs_are_shown_and_nothing_saved(self, editor: Client) -> None:
+        page = editor.post(NEW, {**ENTERED, "check": "yes"}).content.decode()
+        assert ("At 09:00 on weekdays" in page, Trigger.objects.exists()) == (True, False)
+
+
+class TestPreview:
+    def test_words(self, viewer: Client) -> None:
+        assert "Every 5 minutes" in previewed(viewer, expression="rate(5 minutes)")
+
+    def test_ten_runs_on_the_zones_clock(self, viewer: Client) -> None:
+        shown = previewed(viewer, expression="cron(0 9 * * ? *)", timezone="Asia/Tokyo")
+        assert shown.count("09:00 +09:00") == 10
+
+    def test_correction_is_offered(self, viewer: Client) -> None:
+        shown = previewed(viewer, expression="cron(0 9 * * MON *)")
+        assert 'data-use="cron(0 9 ? * MON *)" data-for="expression"' in shown
+
+    def test_zone_is_corrected(self, viewer: Client) -> None:
+        shown = previewed(viewer, expression="rate(1 hour)", timezone="Tokyo")
+        assert 'data-use="Asia/Tokyo" data-for="timezone"' in shown
+
+    def test_short_months(self, viewer: Client) -> None:
+        shown = previewed(viewer, expression="cron(0 9 31 * ? *)")
+        assert "It skips months without a 31st" in shown
+
+    def test_more_often_than_the_timeout(self, viewer: Client) -> None:
+        shown = previewed(viewer, expression="rate(5 minutes)", timeout_seconds="600")
+        assert "It fires every 5 min 0 s at times, and a run may take 10 min 0 s" in shown
+
+    def test_rarer_than_the_timeout(self, viewer: Client) -> None:
+        shown = previewed(viewer, expression="rate(10 minutes)", timeout_seconds="600")
+        assert "at times" not in shown
+
+    def test_end_date(self, viewer: Client) -> None:
+        shown = previewed(viewer, expression="rate(1 day)", end_date="2020-01-01T00:00")
+        assert "It never runs between its start and its end date." in shown
+
+    @pytest.mark.parametrize(
+        ("expression", "days"),
+        [("rate(1 minute)", 365), ("cron(0 9 25 12 ? *)", 1), ("cron(0 9 ? * MON *)", 52)],
+    )
+    def test_days_of_the_year(self, viewer: Client, expression: str, days: int) -> None:
+        assert f"It fires on {days} day" in previewed(viewer, expression=expression)
+
+    @pytest.mark.parametrize(
+        "entered",
+        [
+            {},
+            {"expression": "x" * 5000},
+            {"expression": "rate(1 hour)", "start_date": "9999-12-31T23:59"},
+            {"expression": "rate(1 hour)", "timeout_seconds": "9" * 400},
+            {"expression": "at(9999-12-31T23:59:59)", "timezone": "Pacific/Kiritimati"},
+        ],
+    )
+    def test_odd_input_is_answered(self, viewer: Client, entered: dict[str, str]) -> None:
+        assert viewer.post(PREVIEW, entered).status_code == 200

@@ -1,0 +1,272 @@
+"""The pages of a trigger, of runs, and the dashboard."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import yaml
+from django.test import Client
+from django.utils import timezone
+
+from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
+from moca.authentication.models import AuditEntry
+from tests.integration.console.conftest import TRIGGERS, MakeTrigger
+from triggers.models import RunStatus, Trigger
+from triggers.statistics import PastRun, Statistics
+
+MakeExecution = Callable[..., TriggerExecution]
+NINE = datetime(2026, 7, 1, 9, tzinfo=UTC)
+
+
+def page_of(client: Client, shown: Trigger | TriggerExecution, **query: str) -> str:
+    address = f"{TRIGGERS}/{shown.pk}"
+    if isinstance(shown, TriggerExecution):
+        address = f"{TRIGGERS}/{shown.trigger_id}/runs/{shown.pk}"
+    return client.get(address, query).content.decode()
+
+
+def noted(trigger: Trigger, *runs: PastRun, **fields: Any) -> Trigger:
+    """Note runs on a trigger as the runner does, each of 100 tokens."""
+    statistics = Statistics()
+    for run in runs:
+        statistics.add(run, tokens=100)
+    fields["statistics"] = statistics.text()
+    Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk).update(**fields)
+    return trigger
+
+
+class TestTrigger:
+    def test_next_runs(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger(schedule_config={"expression": "at(2090-05-06T07:08:09)"})
+        assert "Sat 2090-05-06 07:08:09 UTC" in page_of(viewer, trigger)
+
+    def test_health_of_thirty_days(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        now = timezone.now()
+        runs = [PastRun("r", now, 1000, failed=number == 0) for number in range(4)]
+        shown = page_of(viewer, noted(make_trigger(), *runs))
+        assert "4 runs in 30 days, 1 failed" in shown
+
+    def test_each_of_the_last_runs_is_a_link(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        trigger = noted(make_trigger(), PastRun("r1", timezone.now(), 1, failed=True))
+        assert f'href="{TRIGGERS}/{trigger.pk}/runs/r1"' in page_of(viewer, trigger)
+
+    def test_history(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        trigger = make_trigger()
+        make_execution(trigger, output="Ninety-nine.")
+        assert "Ninety-nine." in page_of(viewer, trigger)
+
+    def test_history_is_narrowed(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        trigger = make_trigger()
+        make_execution(trigger, output="Ninety-nine.")
+        assert "No run matches." in page_of(viewer, trigger, status="failed")
+
+    def test_history_has_pages(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        trigger = make_trigger()
+        runs = [make_execution(trigger) for _ in range(31)]
+        address = f"{TRIGGERS}/{trigger.pk}"
+        older = viewer.get(address).context["page"].older
+        rows = viewer.get(address, {"p": older}).context["rows"]
+        assert [row.execution.pk for row in rows] == [runs[0].pk]
+
+    def test_changes_with_values(self, editor: Client, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        AuditEntry.objects.create(
+            actor="olga",
+            action="updated",
+            object_type="triggers.trigger",
+            object_id=trigger.pk,
+            object_name="x",
+            changes={"agent_id": ["shepherd", "goatherd"]},
+        )
+        shown = page_of(editor, trigger)
+        assert "<del>shepherd</del><ins>goatherd</ins>" in shown
+
+    def test_yaml_says_what_the_api_takes(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger(prompt="One: two\n  three #4\n", tags=["no"])
+        shown = viewer.get(f"{TRIGGERS}/{trigger.pk}").context["yaml"]
+        read = yaml.safe_load(shown)
+        assert (read["prompt"], read["tags"], read["agentId"]) == (
+            "One: two\n  three #4\n",
+            ["no"],
+            "reporter",
+        )
+
+    def test_curl_survives_quotation_marks(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger(prompt='It\'s `x` "y" $z')
+        shown: str = viewer.get(f"{TRIGGERS}/{trigger.pk}").context["curl"]
+        body = shown.partition(" -d '")[2].removesuffix("'").replace("'\\''", "'")
+        assert json.loads(body)["prompt"] == 'It\'s `x` "y" $z'
+
+    def test_trigger_that_another_program_spoiled(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        trigger = noted(make_trigger(), schedule_config={"expression": "cron(x)"})
+        assert "Cannot fire" in page_of(viewer, trigger)
+
+
+class TestRun:
+    def test_what_the_agent_said_is_formatted(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        run = make_execution(make_trigger(), output="**Ninety**", output_bytes=10)
+        assert "<strong>Ninety</strong>" in page_of(viewer, run)
+
+    @pytest.mark.parametrize(
+        ("fields", "advice"),
+        [
+            ({"error": "timed out after 600 s", "reached_agent": True}, "may take 600 seconds"),
+            ({"error": "x", "reached_agent": True}, "part of its work may be done"),
+            ({"error": "x", "reached_agent": False}, "a replay doubles nothing"),
+            ({"error": NOT_PICKED_UP}, "Nothing was sent to the agent"),
+        ],
+    )
+    def test_advice(
+        self,
+        viewer: Client,
+        make_trigger: MakeTrigger,
+        make_execution: MakeExecution,
+        fields: dict[str, Any],
+        advice: str,
+    ) -> None:
+        run = make_execution(make_trigger(), status=RunStatus.FAILED, **fields)
+        assert advice in page_of(viewer, run)
+
+    def test_lost_run_shows_as_failed(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        run = make_execution(make_trigger(), status=RunStatus.RUNNING, lease_until=NINE)
+        assert LOST in page_of(viewer, run)
+
+    def test_lateness(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        run = make_execution(make_trigger(), scheduled_at=NINE - timedelta(seconds=90))
+        assert "+ 1 min 30 s" in page_of(viewer, run)
+
+    def test_session_of_the_frontend(
+        self,
+        viewer: Client,
+        make_trigger: MakeTrigger,
+        make_execution: MakeExecution,
+        settings: Any,
+    ) -> None:
+        settings.SESSION_URL = "https://chat.example/s/{sessionId}"
+        run = make_execution(make_trigger(), session_id="a/b?c")
+        assert 'href="https://chat.example/s/a%2Fb%3Fc"' in page_of(viewer, run)
+
+    def test_deleted_trigger(
+        self, editor: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        trigger = make_trigger()
+        run = make_execution(trigger)
+        Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk).delete()
+        assert "Run of a deleted trigger" in page_of(editor, run)
+
+    def test_output_goes_on_where_it_was(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        run = make_execution(make_trigger(), output="Ninety-nine.", output_bytes=12)
+        address = f"{TRIGGERS}/{run.trigger_id}/runs/{run.pk}/output"
+        assert viewer.get(address, {"after": "7"}).json() == {
+            "text": "nine.",
+            "next": 12,
+            "done": True,
+        }
+
+    @pytest.mark.parametrize("after", ["x", "-1", "9" * 30])
+    def test_no_number_of_bytes(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution, after: str
+    ) -> None:
+        run = make_execution(make_trigger())
+        address = f"{TRIGGERS}/{run.trigger_id}/runs/{run.pk}/output"
+        assert viewer.get(address, {"after": after}).status_code == 400
+
+    def test_replay(
+        self, editor: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        run = make_execution(make_trigger())
+        answer = editor.post(f"{TRIGGERS}/{run.trigger_id}/runs/{run.pk}/replay")
+        made = TriggerExecution.objects.get(replay_of=run.pk)
+        assert answer["Location"].endswith(f"/runs/{made.pk}")
+
+    def test_viewers_cannot_replay(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        run = make_execution(make_trigger())
+        answer = viewer.post(f"{TRIGGERS}/{run.trigger_id}/runs/{run.pk}/replay")
+        assert answer.status_code == 403
+
+    def test_run_of_another_trigger(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        run = make_execution(make_trigger())
+        assert viewer.get(f"{TRIGGERS}/{make_trigger().pk}/runs/{run.pk}").status_code == 404
+
+    def test_all_runs_name_their_triggers(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        make_execution(make_trigger(name="Count sheep"))
+        assert "Count sheep" in viewer.get("/console/runs").content.decode()
+
+
+class TestDashboard:
+    def test_failing_first(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        noted(make_trigger(name="Once"), consecutive_failures=1)
+        noted(make_trigger(name="Often"), consecutive_failures=5)
+        failing = viewer.get("/console/").context["failing"]
+        assert [trigger.name for trigger in failing] == ["Often", "Once"]
+
+    def test_out_of_step(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        noted(make_trigger(), sync_state="failed", sync_error="Throttled.")
+        assert "Throttled." in viewer.get("/console/").content.decode()
+
+    def test_what_fires_within_a_day(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        make_trigger(name="Soon", schedule_config={"expression": "rate(1 hour)"})
+        make_trigger(name="Later", schedule_config={"expression": "at(2090-01-01T00:00:00)"})
+        make_trigger(name="Off", schedule_config={"expression": "rate(1 hour)"}, enabled=False)
+        lines = viewer.get("/console/").context["lines"]
+        assert [line.view.trigger.name for line in lines] == ["Soon"]
+
+    def test_rare_ones_stand_before_those_of_each_minute(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        make_trigger(name="Minute", schedule_config={"expression": "rate(1 minute)"})
+        make_trigger(name="Hour", schedule_config={"expression": "rate(1 hour)"})
+        lines = viewer.get("/console/").context["lines"]
+        assert [line.view.trigger.name for line in lines] == ["Hour", "Minute"]
+
+    def test_runs_of_the_last_day(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        now = timezone.now()
+        for agent in ("shepherd", "goatherd"):
+            runs = [PastRun("r", now - timedelta(days=2), 1, False), PastRun("s", now, 3000, True)]
+            noted(make_trigger(agent_id=agent), *runs)
+        context = viewer.get("/console/").context
+        assert (context["day"].runs, context["day"].failed, context["average"]) == (2, 2, "3.0 s")
+
+    def test_agents(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        now = timezone.now()
+        noted(make_trigger(agent_id="goatherd"), PastRun("r", now, 1000, failed=False))
+        noted(make_trigger(agent_id="shepherd"), PastRun("r", now, 1000, failed=True))
+        agents = viewer.get("/console/").context["overview"].agents
+        assert [(agent.name, agent.share_failed) for agent in agents] == [
+            ("shepherd", 100),
+            ("goatherd", 0),
+        ]
+
+    def test_more_than_it_looks_at(
+        self, viewer: Client, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("console.dashboard.MOST", 1)
+        make_trigger()
+        make_trigger()
+        assert "Only the 1 newest triggers" in viewer.get("/console/").content.decode()

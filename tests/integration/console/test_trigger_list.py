@@ -1,0 +1,224 @@
+"""The list of triggers: what it shows, how it is narrowed, and what can be done to many."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from executions.models import TriggerExecution
+from moca.authentication.models import AuditEntry, Operator
+from tests.integration.console.conftest import TRIGGERS, Act, MakeTrigger
+from triggers.models import Trigger
+from triggers.statistics import PastRun, Statistics
+
+
+def names(client: Client, **query: str) -> list[str]:
+    """The names of the triggers on the page, from the top."""
+    return [row.trigger.name for row in client.get(TRIGGERS, query).context["rows"]]
+
+
+def note(trigger: Trigger, **fields: Any) -> None:
+    Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk).update(**fields)
+
+
+class TestShown:
+    def test_schedule_in_words(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        make_trigger()
+        assert "At 09:00" in viewer.get(TRIGGERS).content.decode()
+
+    def test_owner_by_name(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        make_trigger(user_id=Operator.objects.get().subject)
+        assert ">viewer-operator</a>" in viewer.get(TRIGGERS).content.decode()
+
+    def test_last_runs(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        statistics = Statistics()
+        for failed in (False, True):
+            statistics.add(PastRun("r", datetime(2026, 7, 1, tzinfo=UTC), 1000, failed))
+        note(make_trigger(), statistics=statistics.text())
+        assert "The last 2 runs: 1 failed" in viewer.get(TRIGGERS).content.decode()
+
+    def test_reason_of_the_last_failure(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        note(make_trigger(), last_status="failed", last_error="The agent was away.")
+        assert "The agent was away." in viewer.get(TRIGGERS).content.decode()
+
+    def test_a_run_that_is_going(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        now = timezone.now()
+        note(make_trigger(), running_since=now, running_until=now + timedelta(minutes=1))
+        assert "Running" in viewer.get(TRIGGERS).content.decode()
+
+    def test_empty_list_leads_to_the_form(self, editor: Client) -> None:
+        assert "Make the first one" in editor.get(TRIGGERS).content.decode()
+
+
+class TestNarrowed:
+    @pytest.mark.parametrize(
+        ("query", "fields"),
+        [
+            ({"q": "SHEEP"}, {"name": "Count sheep"}),
+            ({"q": "wool"}, {"description": "for the wool"}),
+            ({"state": "disabled"}, {"enabled": False}),
+            ({"state": "failing"}, {"consecutive_failures": 2}),
+            ({"state": "paused"}, {"enabled": False, "paused_reason": "x"}),
+            ({"state": "out-of-step"}, {"sync_state": "failed"}),
+            ({"state": "skipped"}, {"skipped_runs": 1}),
+            ({"agent": "shepherd"}, {"agent_id": "shepherd"}),
+            ({"user": "bob"}, {"user_id": "bob"}),
+            ({"tag": "farm"}, {"tags": ["wool", "farm"]}),
+            ({"tag": "FARM"}, {"tags": ["farm"]}),
+            ({"tag": "羊"}, {"tags": ["羊"]}),
+        ],
+    )
+    def test_only_what_matches(
+        self,
+        viewer: Client,
+        make_trigger: MakeTrigger,
+        query: dict[str, str],
+        fields: dict[str, Any],
+    ) -> None:
+        make_trigger(name="Other", tags=["farmer"], last_status="completed")
+        made = make_trigger(**{"name": "Wanted", "last_status": "completed", **fields})
+        assert names(viewer, **query) == [made.name]
+
+    def test_whole_id(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        make_trigger(name="Other")
+        assert names(viewer, q=make_trigger(name="Wanted").pk) == ["Wanted"]
+
+    def test_never_run(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        make_trigger(name="Old", last_status="failed")
+        make_trigger(name="New")
+        assert names(viewer, state="never") == ["New"]
+
+    def test_nonsense_narrows_nothing(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        make_trigger(name="A")
+        assert names(viewer, state="x", type="y", sort="z", p="older.") == ["A"]
+
+    def test_a_filter_can_be_taken_away(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        page = viewer.get(TRIGGERS, {"agent": "a", "state": "failing"}).content.decode()
+        assert 'href="?state=failing"' in page
+
+
+class TestOrder:
+    @pytest.fixture
+    def three(self, make_trigger: MakeTrigger) -> None:
+        for name, hour, failures in (("b", 3, 0), ("C", 1, 5), ("a", 2, 1)):
+            make_trigger(
+                name=name,
+                schedule_config={"expression": f"at(2090-01-01T{hour:02}:00:00)"},
+                last_status="failed",
+                last_executed_at=datetime(2026, 7, 1, hour, tzinfo=UTC),
+                consecutive_failures=failures,
+            )
+
+    @pytest.mark.parametrize(
+        ("order", "expected"),
+        [("", "aCb"), ("name", "abC"), ("next", "Cab"), ("last", "baC"), ("failures", "Cab")],
+    )
+    def test_order(self, viewer: Client, three: None, order: str, expected: str) -> None:
+        assert "".join(names(viewer, sort=order)) == expected
+
+    @pytest.mark.parametrize("order", ["", "name"])
+    def test_pages_hold_each_once(
+        self, viewer: Client, make_trigger: MakeTrigger, order: str
+    ) -> None:
+        Trigger.objects.bulk_create(
+            Trigger(name=f"T{number:03}", user_id="ann") for number in range(120)
+        )
+        seen: list[str] = []
+        address = ""
+        for _ in range(3):
+            page = viewer.get(TRIGGERS, {"sort": order, "p": address}).context
+            seen += [row.trigger.name for row in page["rows"]]
+            address = page["page"].older
+        assert (sorted(seen), address) == ([f"T{number:03}" for number in range(120)], "")
+
+    def test_the_page_before(self, viewer: Client) -> None:
+        Trigger.objects.bulk_create(Trigger(name=f"T{n}", user_id="ann") for n in range(60))
+        first = viewer.get(TRIGGERS).context
+        second = viewer.get(TRIGGERS, {"p": first["page"].older}).context
+        again = viewer.get(TRIGGERS, {"p": second["page"].newer}).context
+        assert [row.trigger.pk for row in again["rows"]] == [
+            row.trigger.pk for row in first["rows"]
+        ]
+
+    def test_too_many_to_order(
+        self, viewer: Client, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("console.trigger_list.SORTABLE", 1)
+        make_trigger(name="a")
+        make_trigger(name="b")
+        page = viewer.get(TRIGGERS, {"sort": "name"})
+        assert "More than 1 triggers match" in page.content.decode()
+
+
+class TestActions:
+    def test_disable(self, act: Act, make_trigger: MakeTrigger) -> None:
+        made = [make_trigger(name=f"T{n}") for n in range(2)]
+        assert "2 disabled." in act("disable", *made)
+
+    def test_enable(self, act: Act, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger(enabled=False)
+        act("enable", trigger)
+        assert Trigger.objects.get(pk=trigger.pk).enabled
+
+    def test_button_of_one_row(self, act: Act, make_trigger: MakeTrigger) -> None:
+        trigger, other = make_trigger(), make_trigger()
+        act(f"disable:{trigger.pk}", other)
+        enabled = {each.pk: each.enabled for each in Trigger.objects.all()}
+        assert enabled == {trigger.pk: False, other.pk: True}
+
+    def test_run(self, act: Act, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        act("run", trigger)
+        assert TriggerExecution.objects.get().trigger_id == trigger.pk
+
+    def test_delete_asks_first(self, act: Act, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger(name="Dear to me")
+        shown = act("delete", trigger)
+        assert "Delete this trigger?" in shown
+        assert Trigger.objects.filter(pk=trigger.pk).exists()
+
+    def test_delete(self, act: Act, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        act("delete", trigger, sure="yes")
+        assert not Trigger.objects.filter(pk=trigger.pk).exists()
+
+    def test_what_cannot_be_enabled_is_named(self, act: Act, make_trigger: MakeTrigger) -> None:
+        broken = make_trigger(name="Broken", enabled=False)
+        note(broken, schedule_config={"expression": "cron(x)"})
+        assert "1 could not be: Broken" in act("enable", broken)
+
+    def test_change_is_on_record(self, act: Act, make_trigger: MakeTrigger) -> None:
+        act("disable", make_trigger())
+        assert AuditEntry.objects.get().actor == "editor-operator"
+
+    @pytest.mark.parametrize(
+        ("action", "expected"),
+        [("", "Choose what to do."), ("disable", "Tick the triggers that you mean first.")],
+    )
+    def test_nothing_chosen(self, act: Act, action: str, expected: str) -> None:
+        assert expected in act(action)
+
+    def test_somebody_was_faster(self, act: Act, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk).delete()
+        assert "Somebody has deleted it." in act("disable", trigger)
+
+    @pytest.mark.parametrize("page", ["https://evil.example", "//evil.example", "javascript:x"])
+    def test_goes_back_to_no_other_site(
+        self, editor: Client, make_trigger: MakeTrigger, page: str
+    ) -> None:
+        data = {"action": "disable", "id": [make_trigger().pk], "next": page}
+        assert editor.post(f"{TRIGGERS}/act", data)["Location"] == TRIGGERS
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("number", [1, 60])
+def test_reads_do_not_grow_with_the_list(
+    viewer: Client, number: int, django_assert_num_queries: Any
+) -> None:
+    Trigger.objects.bulk_create(Trigger(name=f"T{n}", user_id="ann") for n in range(number))
+    # The operator, the triggers, and the names of their users.
+    with django_assert_num_queries(3):
+        viewer.get(TRIGGERS)
