@@ -164,8 +164,7 @@ def _shown(
         "sections": [Section(form, *section) for section in SECTIONS],
         "preview": preview_of(values, timezone.now()),
     }
-    has_errors = form.is_bound and bool(form.errors) and "check" not in request.POST
-    return render(request, "console/form.html", context, status=422 if has_errors else 200)
+    return render(request, "console/form.html", context)
 
 
 @require_POST

@@ -1,0 +1,345 @@
+"""The operators' pages in a real browser: the schedule builder, live output, lists, a telephone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from executions.models import TriggerExecution
+from moca.authentication.models import Operator, Role
+from tests.conftest import wait_for
+from triggers.models import Trigger
+
+pytestmark = pytest.mark.browser
+
+SignIn = Callable[[Role], Page]
+NEW = "/console/triggers/new"
+WIDTHS = [390, 1280]
+
+
+def fill_in(page: Page) -> None:
+    page.goto(NEW)
+    page.get_by_label("Name", exact=False).first.fill("Sheep")
+    page.get_by_label("Agent *").fill("shepherd")
+    page.get_by_label("Prompt *").fill("Count the sheep.")
+
+
+def save(page: Page) -> Trigger:
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("saved.")).to_be_visible()
+    return Trigger.objects.get()
+
+
+def expression(page: Page) -> str:
+    return page.locator("[name=expression]").input_value()
+
+
+@pytest.fixture
+def editor(sign_in: SignIn) -> Page:
+    return sign_in(Role.EDITOR)
+
+
+@pytest.fixture
+def some(transactional_db: None) -> list[Trigger]:
+    """Three triggers."""
+    made = [
+        Trigger(
+            name=f"Trigger {number}",
+            user_id="ann",
+            agent_id="shepherd",
+            prompt="Count the sheep.",
+            schedule_config={"expression": "cron(0 9 * * ? *)"},
+        )
+        for number in range(3)
+    ]
+    for trigger in made:
+        trigger.save()
+    return made
+
+
+class TestBuilder:
+    @pytest.mark.parametrize(
+        ("mode", "parts", "expected"),
+        [
+            ("minutes", {"minutes": "20"}, "rate(20 minutes)"),
+            ("hours", {"hours": "1"}, "rate(1 hour)"),
+            ("daily", {"time": "07:30"}, "cron(30 7 * * ? *)"),
+            ("weekly", {"time": "18:00"}, "cron(0 18 ? * MON *)"),
+            ("monthly", {"date": "15"}, "cron(0 9 15 * ? *)"),
+            ("monthly", {"month": "last"}, "cron(0 9 L * ? *)"),
+            ("monthly", {"month": "nearest", "date": "15"}, "cron(0 9 15W * ? *)"),
+            ("monthly", {"month": "nth", "nth": "#2", "weekday": "TUE"}, "cron(0 9 ? * TUE#2 *)"),
+            ("monthly", {"month": "nth", "nth": "L", "weekday": "FRI"}, "cron(0 9 ? * FRIL *)"),
+            ("once", {"once": "2090-01-31T09:00"}, "at(2090-01-31T09:00:00)"),
+        ],
+    )
+    def test_writes_what_is_saved(
+        self, editor: Page, mode: str, parts: dict[str, str], expected: str
+    ) -> None:
+        fill_in(editor)
+        editor.locator("[data-mode]").select_option(mode)
+        for name, value in parts.items():
+            part = editor.locator(f"[data-part={name}]")
+            if name in ("month", "nth", "weekday"):
+                part.select_option(value)
+            else:
+                part.fill(value)
+        assert save(editor).schedule_config["expression"] == expected
+
+    def test_weekdays(self, editor: Page) -> None:
+        fill_in(editor)
+        editor.locator("[data-mode]").select_option("weekly")
+        for day in ("Tue", "Wed", "Thu", "Fri"):
+            editor.get_by_label(day, exact=True).check()
+        assert expression(editor) == "cron(0 9 ? * MON-FRI *)"
+
+    @pytest.mark.parametrize(
+        ("written", "mode", "part", "value"),
+        [
+            ("rate(45 minutes)", "minutes", "minutes", "45"),
+            ("cron(5 6 * * ? *)", "daily", "time", "06:05"),
+            ("cron(5 6 ? * 2-6 *)", "weekly", "time", "06:05"),
+            ("cron(0 9 31 * ? *)", "monthly", "date", "31"),
+            ("cron(0 9 ? * 6L *)", "monthly", "weekday", "FRI"),
+            ("at(2090-01-31T09:00:00)", "once", "once", "2090-01-31T09:00"),
+            ("cron(0/5 9 * * ? *)", "custom", "time", "09:00"),
+        ],
+    )
+    def test_reads_what_is_written(
+        self, editor: Page, written: str, mode: str, part: str, value: str
+    ) -> None:
+        editor.goto(NEW)
+        editor.locator("[name=expression]").fill(written)
+        shown = (
+            editor.locator("[data-mode]").input_value(),
+            editor.locator(f"[data-part={part}]").input_value(),
+        )
+        assert shown == (mode, value)
+
+    def test_shows_what_the_schedule_will_do(self, editor: Page) -> None:
+        editor.goto(NEW)
+        editor.locator("[name=expression]").fill("cron(0 9 ? * MON-FRI *)")
+        editor.get_by_label("Time zone").fill("Asia/Tokyo")
+        expect(editor.get_by_text("At 09:00 on weekdays, Tokyo time")).to_be_visible()
+
+    def test_runs_on_the_persons_own_clock(self, editor: Page) -> None:
+        editor.goto(NEW)
+        editor.get_by_label("Time zone").fill("Asia/Tokyo")
+        editor.locator("[name=expression]").fill("cron(0 9 * * ? *)")
+        # The browser's clock is UTC.
+        expect(editor.locator("time[data-viewer]").first).to_contain_text("12:00")
+
+    def test_correction_is_taken_by_a_click(self, editor: Page) -> None:
+        editor.goto(NEW)
+        editor.locator("[name=expression]").fill("cron(0 9 * * MON *)")
+        editor.get_by_role("button", name="Use cron(0 9 ? * MON *)").click()
+        expect(editor.get_by_text("At 09:00 on Mondays")).to_be_visible()
+
+    def test_is_in_the_admin_too(self, editor: Page) -> None:
+        editor.goto("/admin/triggers/trigger/add/")
+        editor.locator("[data-mode]").select_option("hours")
+        expect(editor.get_by_text("Every hour").first).to_be_visible()
+
+
+class TestTrigger:
+    def test_wrong_expression_is_not_saved(self, editor: Page) -> None:
+        fill_in(editor)
+        editor.locator("[name=expression]").fill("cron(0 9 * * MON *)")
+        editor.get_by_role("button", name="Save").click()
+        expect(editor.get_by_text("Nothing was saved yet.")).to_be_visible()
+
+    def test_edit(self, editor: Page, some: list[Trigger]) -> None:
+        editor.goto(f"/console/triggers/{some[0].pk}")
+        editor.get_by_role("link", name="Edit").click()
+        editor.get_by_label("Name *").fill("Renamed")
+        editor.get_by_role("button", name="Save").click()
+        expect(editor.get_by_role("heading", name="Renamed")).to_be_visible()
+
+    def test_duplicate(self, editor: Page, some: list[Trigger]) -> None:
+        editor.goto(f"/console/triggers/{some[0].pk}")
+        editor.get_by_role("link", name="Duplicate").click()
+        editor.get_by_role("button", name="Save").click()
+        expect(editor.get_by_role("heading", name="Copy of Trigger 0")).to_be_visible()
+
+
+class TestList:
+    def test_switch(self, editor: Page, some: list[Trigger]) -> None:
+        editor.goto("/console/triggers")
+        editor.get_by_role("switch", name="Trigger 1 is enabled").click()
+        expect(editor.get_by_text("Trigger 1: disabled.")).to_be_visible()
+        switch = editor.get_by_role("switch", name="Trigger 1 is enabled")
+        expect(switch).to_have_attribute("aria-checked", "false")
+
+    def test_many_at_once(self, editor: Page, some: list[Trigger]) -> None:
+        editor.goto("/console/triggers")
+        editor.get_by_label("Tick all on this page").check()
+        editor.locator(".bulk").get_by_role("button", name="Disable").click()
+        expect(editor.get_by_text("3 disabled.")).to_be_visible()
+
+    def test_delete(self, editor: Page, some: list[Trigger]) -> None:
+        editor.goto("/console/triggers")
+        editor.get_by_label("Tick Trigger 1").check()
+        editor.locator(".bulk").get_by_role("button", name="Delete").click()
+        editor.get_by_role("button", name="Delete").click()
+        expect(editor.get_by_text("Trigger 1: deleted.")).to_be_visible()
+
+    def test_filter_by_choosing(self, editor: Page, some: list[Trigger]) -> None:
+        editor.goto("/console/triggers")
+        editor.get_by_label("State").select_option("disabled")
+        expect(editor.get_by_text("No trigger matches.")).to_be_visible()
+
+    def test_a_thousand_are_paged(self, editor: Page) -> None:
+        Trigger.objects.bulk_create(
+            Trigger(name=f"T{number:04}", user_id="ann") for number in range(1000)
+        )
+        editor.goto("/console/triggers?sort=name")
+        for _ in range(19):
+            editor.get_by_role("link", name="Next", exact=True).click()
+        expect(editor.get_by_role("link", name="T0999")).to_be_visible()
+
+    def test_looks_again_by_itself(self, editor: Page, some: list[Trigger]) -> None:
+        editor.goto("/console/triggers")
+        editor.evaluate("document.getElementById('list').dataset.refresh = 1")
+        Trigger.objects.filter(user_id="ann", pk=some[0].pk).update(name="Renamed meanwhile")
+        expect(editor.get_by_role("link", name="Renamed meanwhile")).to_be_visible()
+
+    def test_ticked_rows_are_left_alone(self, editor: Page, some: list[Trigger]) -> None:
+        editor.goto("/console/triggers")
+        editor.get_by_label("Tick Trigger 1").check()
+        editor.evaluate("document.getElementById('list').dataset.refresh = 1")
+        editor.wait_for_timeout(2500)
+        expect(editor.get_by_label("Tick Trigger 1")).to_be_checked()
+
+
+class TestRun:
+    def test_output_arrives_live(
+        self, editor: Page, some: list[Trigger], scheduler: Callable[..., Any]
+    ) -> None:
+        editor.goto(f"/console/triggers/{some[0].pk}")
+        editor.get_by_role("button", name="Run now").click()
+        execution = TriggerExecution.objects.get()
+        editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+        expect(editor.get_by_text("Waiting")).to_be_visible()
+        with scheduler():
+            expect(editor.get_by_text("You asked me: Count the sheep.").first).to_be_visible()
+            wait_for(lambda: TriggerExecution.objects.get().status == "completed")
+
+    def test_following_stops_where_one_scrolls(self, editor: Page, some: list[Trigger]) -> None:
+        execution = _running(some[0], "line\n" * 500)
+        editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+        editor.evaluate("document.getElementById('output').scrollTop = 0")
+        expect(editor.get_by_role("button", name="Follow")).to_have_attribute(
+            "aria-pressed", "false"
+        )
+
+    def test_more_is_added_at_the_end(self, editor: Page, some: list[Trigger]) -> None:
+        execution = _running(some[0], "one\n")
+        editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+        TriggerExecution.objects.filter(trigger_id=some[0].pk, pk=execution.pk).update(
+            output="one\ntwo\n", output_bytes=8
+        )
+        expect(editor.locator("#output")).to_have_text("one\ntwo\n")
+
+    def test_replay_of_a_failure(self, editor: Page, some: list[Trigger]) -> None:
+        execution = _running(some[0], "", status="failed", error="The agent was away.")
+        editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+        editor.get_by_role("button", name="Replay").click()
+        expect(editor.get_by_text("It waits for a process to pick it up.")).to_be_visible()
+
+
+def _running(trigger: Trigger, said: str, **fields: Any) -> TriggerExecution:
+    values: dict[str, Any] = {
+        "trigger_id": trigger.pk,
+        "id": "01990000-0000-7000-8000-000000000001",
+        "user_id": trigger.user_id,
+        "status": "running",
+        "source": "manual",
+        "attempt": 1,
+        "started_at": timezone.now(),
+        "output": said,
+        "output_bytes": len(said),
+        "ttl": 4_000_000_000,
+    }
+    return TriggerExecution.objects.create(**{**values, **fields})
+
+
+class TestReach:
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("width", WIDTHS)
+    def test_axe_finds_nothing(
+        self, sign_in: SignIn, some: list[Trigger], scheme: Any, width: int
+    ) -> None:
+        page = sign_in(Role.ADMIN)
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        execution = _running(some[0], "said", status="failed", error="x")
+        found = {}
+        for address in (
+            "/console/",
+            "/console/triggers",
+            "/console/triggers?q=nothing",
+            NEW,
+            f"/console/triggers/{some[0].pk}",
+            f"/console/triggers/{some[0].pk}/edit",
+            f"/console/triggers/{some[0].pk}/runs/{execution.pk}",
+            "/console/runs",
+        ):
+            page.goto(address)
+            violations = Axe().run(page).response["violations"]
+            found[address] = [
+                (each["id"], each["nodes"][0]["target"], each["nodes"][0]["failureSummary"])
+                for each in violations
+            ]
+        assert {address: wrong for address, wrong in found.items() if wrong} == {}
+
+    @pytest.mark.parametrize(
+        "address", ["/console/", "/console/triggers", NEW, "/console/runs", "trigger", "run"]
+    )
+    def test_nothing_sticks_out_on_a_telephone(
+        self, editor: Page, some: list[Trigger], address: str
+    ) -> None:
+        editor.set_viewport_size({"width": 390, "height": 844})
+        pages = {
+            "trigger": f"/console/triggers/{some[0].pk}",
+            "run": f"/console/triggers/{some[0].pk}/runs/{_running(some[0], 'x').pk}",
+        }
+        editor.goto(pages.get(address, address))
+        assert editor.evaluate("document.documentElement.scrollWidth") <= 390
+
+    def test_keyboard_alone(self, editor: Page, some: list[Trigger]) -> None:
+        editor.goto("/console/triggers")
+        editor.get_by_role("switch", name="Trigger 2 is enabled").focus()
+        editor.keyboard.press("Space")
+        expect(editor.get_by_text("Trigger 2: disabled.")).to_be_visible()
+        focused = "document.activeElement.getAttribute('aria-label')"
+        assert editor.evaluate(focused) == "Trigger 2 is enabled"
+
+    def test_skip_link(self, editor: Page) -> None:
+        editor.goto("/console/")
+        editor.keyboard.press("Tab")
+        expect(editor.get_by_role("link", name="Skip to the content")).to_be_focused()
+
+    def test_theme_is_kept(self, editor: Page) -> None:
+        editor.goto("/console/")
+        editor.get_by_role("button", name="Light or dark").click()
+        editor.reload()
+        assert editor.evaluate("document.documentElement.dataset.theme") == "dark"
+
+    def test_viewer_sees_no_buttons(self, sign_in: SignIn, some: list[Trigger]) -> None:
+        page = sign_in(Role.VIEWER)
+        page.goto("/console/triggers")
+        expect(page.get_by_role("switch")).to_have_count(0)
+
+    def test_sign_out(self, editor: Page) -> None:
+        editor.goto("/console/")
+        editor.get_by_role("button", name="Sign out").click()
+        editor.goto("/console/")
+        expect(editor.get_by_label("Username")).to_be_visible()
+
+    def test_own_triggers_name_their_operator(self, editor: Page) -> None:
+        Trigger(name="Own", user_id=Operator.objects.get().subject).save()
+        editor.goto("/console/triggers")
+        expect(editor.get_by_role("link", name="olga")).to_be_visible()
