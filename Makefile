@@ -12,7 +12,8 @@ TESTS_moto := tests/unit/moca tests/unit/triggers tests/integration/api \
 	-k 'not AtOnce and not fuzz and not thousand'
 
 # Where Zappa packs from: what the functions need at run time, and Zappa itself.
-LAMBDA := build/lambda
+# Named so that Zappa, which looks through the folder for what uses WebSockets, passes over it.
+LAMBDA := build/venv
 ARCHITECTURE := $(subst arm64,aarch64,$(shell uname -m))
 
 .PHONY: run test test-deployment check bench package clean
@@ -46,9 +47,11 @@ check: .venv/installed-dev ## format, lint, types, configuration
 bench: .venv/installed-dev ## figures: speed, memory, calls
 	$(BIN)/python -m benchmarks
 
+PYTHON_FITS = $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 $@"; exit 1; }
+
 .venv/installed: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
-		|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 run"; exit 1; }
+	@$(PYTHON_FITS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
@@ -64,7 +67,8 @@ build/%.zip: $(LAMBDA)/installed FORCE
 
 # Modules in C come as wheels that run on each of Lambda's systems, whichever this machine's is.
 $(LAMBDA)/installed: pyproject.toml
-	rm -rf $(LAMBDA)
+	@$(PYTHON_FITS)
+	rm -rf build
 	$(PYTHON) -m venv $(LAMBDA)
 	$(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check '.[deploy]'
 	$(LAMBDA)/bin/python -m pip freeze | grep -iE '^(cffi|cryptography|pyyaml)==' >$(LAMBDA)/compiled.txt

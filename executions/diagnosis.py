@@ -11,7 +11,7 @@ from typing import Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core import checks
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
@@ -26,6 +26,7 @@ from triggers.schedulers import SchedulerError, get_scheduler
 # Lambda's longest.
 HANDLER_SECONDS = 900
 SECONDS = 10.0
+ARN_COLONS = 5
 # So late, a due schedule has waited longer than any scheduler process leaves it.
 OVERDUE = timedelta(minutes=2)
 
@@ -71,6 +72,8 @@ def _tried(subject: str, probe: Probe) -> Iterator[Finding]:
         yield Finding("fail", subject, *_aws_trouble(error))
     except (AgentError, SchedulerError, BotoCoreError) as error:
         yield Finding("fail", subject, str(error))
+    except DatabaseError as error:
+        yield Finding("fail", subject, f"The database refuses: {error}", "Run manage.py migrate.")
     except Exception as error:  # noqa: BLE001  (whatever it is, the operator is to see it)
         yield Finding("fail", subject, f"{type(error).__name__}: {error}")
 
@@ -86,7 +89,8 @@ def _aws_trouble(error: ClientError) -> tuple[str, str]:
 
 
 def _settings() -> Iterator[Finding]:
-    found = checks.run_checks(include_deployment_checks=bool(settings.TRIGGER_LAMBDA_ARN))
+    run = checks.run_checks(include_deployment_checks=bool(settings.TRIGGER_LAMBDA_ARN))
+    found = [message for message in run if not message.is_silenced()]
     for message in found:
         verdict: Verdict = "fail" if message.level >= checks.ERROR else "warn"
         yield Finding(verdict, "settings", f"({message.id}) {message.msg}", message.hint or "")
@@ -188,7 +192,8 @@ def _handler() -> Iterator[Finding]:
 
 def _dead_letters() -> Iterator[Finding]:
     arn = settings.SCHEDULE_DLQ_ARN
-    if not arn:
+    if arn.count(":") != ARN_COLONS:
+        # None is set, or the settings' finding says what is wrong with it.
         return
     account, name = arn.split(":")[-2:]
     try:
@@ -208,6 +213,28 @@ def _dead_letters() -> Iterator[Finding]:
         yield Finding("warn", "dead letters", text, "See docs/deploy.md#dead-letters.")
     else:
         yield Finding("ok", "dead letters", "The queue is empty.")
+
+
+def _agents_table() -> Iterator[Finding]:
+    name = settings.AGENTS_TABLE_NAME
+    if not name:
+        return
+    try:
+        client("dynamodb").get_item(
+            TableName=name, Key={"userId": {"S": "doctor"}, "agentId": {"S": "doctor"}}
+        )
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        fix = "Correct AGENTS_TABLE_NAME or AWS_REGION, or make the table: docs/agents.md."
+        if code == "ResourceNotFoundException":
+            text = f"There is no table {name} in {settings.AWS_REGION}."
+        elif code == "ValidationException":
+            text = f"The key of {name} is not userId and agentId, both texts."
+        else:
+            raise
+        yield Finding("fail", "agents table", text, fix)
+    else:
+        yield Finding("ok", "agents table", f"{name} can be read.")
 
 
 def _user_pool() -> Iterator[Finding]:
@@ -231,8 +258,15 @@ def _token() -> Iterator[Finding]:
 
 def _agent() -> Iterator[Finding]:
     with client_from_settings() as agent:
-        agent.reach(SECONDS)
-        yield Finding("ok", "agent", f"{agent.url} answers.")
+        try:
+            agent.reach(SECONDS)
+        except AgentError as error:
+            if not settings.USES_DEMO_AGENT:
+                raise
+            fix = "Start it: manage.py run, or manage.py demo_agent."
+            yield Finding("fail", "agent", f"The demo agent is away: {error}", fix)
+        else:
+            yield Finding("ok", "agent", f"{agent.url} answers.")
 
 
 def _invocation() -> Iterator[Finding]:
@@ -253,6 +287,7 @@ PROBES: dict[str, Probe] = {
     "scheduler": _scheduler,
     "handler": _handler,
     "dead letters": _dead_letters,
+    "agents table": _agents_table,
     "user pool": _user_pool,
     "token": _token,
     "agent": _agent,

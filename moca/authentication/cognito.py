@@ -117,6 +117,11 @@ def finish(request: HttpRequest, redirect_uri: str) -> tuple[dict[str, Any], str
     except OAuth2Error as error:
         logger.warning("A sign-in by Cognito failed: %s", error.error)
         reason = "Cognito's answer does not belong to this sign-in, or came late."
+        if error.error in ("invalid_client", "unauthorized_client"):
+            reason = (
+                "Cognito refuses this installation's app client. Whoever runs it should check "
+                "COGNITO_SIGN_IN_CLIENT_ID and its secret."
+            )
         raise SignInError(reason) from error
     except TokenError as error:
         logger.warning("A sign-in by Cognito failed: %s", error)

@@ -109,8 +109,20 @@ def _read(document: dict[str, list[dict[str, str]]]) -> dict[str, RSAPublicKey]:
 
 @cache
 def local_key() -> RSAPrivateKey:
-    """The key that signs this installation's tokens, made on first use."""
-    pem = kept(settings.DATA_DIR / "token-key.pem", _make_key)
+    """The key that signs this installation's tokens, made on first use.
+
+    Raises:
+        KeysUnavailableError: it cannot be kept, so the tokens have to be those of a user pool.
+    """
+    try:
+        pem = kept(settings.DATA_DIR / "token-key.pem", _make_key)
+    except OSError as error:
+        logger.error(
+            "No token can be checked: %s cannot keep a key (%s). Set COGNITO_USER_POOL_ID.",
+            settings.DATA_DIR,
+            error.strerror,
+        )
+        raise KeysUnavailableError from error
     key = load_pem_private_key(pem, password=None)
     if not isinstance(key, RSAPrivateKey):
         raise TypeError(f"{settings.DATA_DIR / 'token-key.pem'} holds no RSA key")

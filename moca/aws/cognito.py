@@ -22,6 +22,10 @@ def domain_of(pool_id: str) -> str:
     try:
         pool = client("cognito-idp", region).describe_user_pool(UserPoolId=pool_id)["UserPool"]
     except (ClientError, BotoCoreError) as error:
+        if isinstance(error, ClientError) and "NotFound" in error.response["Error"]["Code"]:
+            raise PoolError(
+                f"There is no user pool {pool_id} in {region}: correct COGNITO_USER_POOL_ID."
+            ) from error
         raise PoolError(
             f"COGNITO_DOMAIN is not set, and the user pool {pool_id} cannot be asked for it "
             f"({error}): set it, or allow cognito-idp:DescribeUserPool."

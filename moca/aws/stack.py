@@ -3,6 +3,7 @@
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
 
 from moca.aws import client
 
@@ -41,7 +42,7 @@ def _reason(name: str, error: ClientError) -> str:
     told = error.response["Error"]
     if told["Code"] == "ValidationError":
         return (
-            f"There is no stack {name} in this account and region: create it from "
+            f"There is no stack {name} in {settings.AWS_REGION}, in this account: create it from "
             "infra/template.yaml, or give its name by --stack-name and its region by AWS_REGION."
         )
     if told["Code"] in ("AccessDenied", "AccessDeniedException"):

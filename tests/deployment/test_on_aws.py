@@ -78,7 +78,7 @@ class Account:
 
     def run(self, command: str) -> str:
         """Run a command of docs/deploy.md in the checkout."""
-        bin_folders = [settings.BASE_DIR / "build" / "lambda" / "bin", Path(sys.executable).parent]
+        bin_folders = [settings.BASE_DIR / "build" / "venv" / "bin", Path(sys.executable).parent]
         done = subprocess.run(
             shlex.split(command),
             cwd=self.checkout,

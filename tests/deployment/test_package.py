@@ -56,7 +56,7 @@ class Function:
             archive.extractall(self.folder)
         self.runtime = folder / "runtime"
         self.runtime.mkdir()
-        (installed,) = (BUILD / "lambda" / "lib").glob("python*/site-packages")
+        (installed,) = (BUILD / "venv" / "lib").glob("python*/site-packages")
         for name in RUNTIME:
             source = installed / name
             copy = shutil.copytree if source.is_dir() else shutil.copy
@@ -141,6 +141,13 @@ def test_zip_is_small(stage: str) -> None:
 @pytest.mark.parametrize("name", [".env", "var", "tests", "zappa_settings.json", "boto3"])
 def test_zip_has_nothing_that_is_kept_out(web: Function, name: str) -> None:
     assert not (web.folder / name).exists()
+
+
+@pytest.mark.parametrize("stage", ["web", "handler"])
+def test_no_websockets_are_offered(stage: str) -> None:
+    # Zappa makes a public API for them where it finds a module that mentions them.
+    with zipfile.ZipFile(BUILD / f"{stage}.zip") as archive:
+        assert "WEBSOCKET" not in archive.read("zappa_settings.py").decode()
 
 
 def test_modules_are_compiled_for_the_time_of_the_zip(web: Function) -> None:

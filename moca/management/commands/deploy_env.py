@@ -14,6 +14,7 @@ from moca.aws.stack import StackError, values_of
 STACK_NAME = "moca-triggers"
 # What of the stack is no setting of the application.
 OF_ZAPPA = {"WebRoleArn", "HandlerRoleArn", "DeploymentBucketName"}
+NEEDED = OF_ZAPPA | {"ProjectName", "ScheduleDlqArn", "SecretKeyArn"}
 OF_THE_STACK_ALONE = {
     "AlarmEmail",
     "AlarmTopicArn",
@@ -32,8 +33,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("stage", choices=["web", "handler"])
-        parser.add_argument("--stack-name", default=STACK_NAME)
-        parser.add_argument("--settings-file", type=Path, default=Path("zappa_settings.json"))
+        parser.add_argument(
+            "--stack-name", default=STACK_NAME, help=f"the stack's name; {STACK_NAME} by default"
+        )
+        parser.add_argument(
+            "--settings-file",
+            type=Path,
+            default=Path("zappa_settings.json"),
+            help="Zappa's settings; zappa_settings.json in this folder by default",
+        )
         parser.add_argument(
             "--shell",
             action="store_true",
@@ -51,22 +59,39 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         try:
+            self._hand_over(stage, stack_name, settings_file, shell=shell)
+        except CommandError:
+            if shell:
+                # So that the shell's eval fails too, and nothing runs on another database.
+                self.stdout.write("false")
+            raise
+
+    def _hand_over(self, stage: str, stack_name: str, settings_file: Path, *, shell: bool) -> None:
+        try:
             stack = values_of(stack_name)
         except StackError as error:
             raise CommandError(str(error)) from error
+        whole = _read(settings_file)
+        _check(stack, stack_name, whole, settings_file)
         given = environment_of(stack)
         if stage == "handler":
             # Its role may not read it.
             del given["SECRET_KEY_ARN"]
-        whole = _read(settings_file)
         own = whole.setdefault(stage, {})
         own.update(_zappa_settings(stage, stack))
-        environment = _merged(own.get("aws_environment_variables", {}), given, _defaults(stage))
+        present = own.get("aws_environment_variables", {})
+        environment = _merged(present, given, _defaults(stage))
         own["aws_environment_variables"] = environment
         if shell:
             self._print(environment, given)
             return
         settings_file.write_text(json.dumps(whole, indent=4) + "\n")
+        for name in sorted(name for name in given if present.get(name, given[name]) != given[name]):
+            parameter = name.title().replace("_", "")
+            self.stdout.write(
+                f"{name} is {given[name]!r} now, as the stack has it: set the stack's "
+                f"parameter {parameter} to what is to stay."
+            )
         self.stdout.write(
             f"{settings_file}: the stage {stage} is that of the stack {stack_name}. "
             f"`zappa deploy {stage}`, or `zappa update {stage}`, takes it to Lambda."
@@ -91,6 +116,21 @@ def environment_of(stack: dict[str, str]) -> dict[str, str]:
         for name, value in stack.items()
         if name not in OF_ZAPPA | OF_THE_STACK_ALONE
     }
+
+
+def _check(stack: dict[str, str], name: str, whole: dict[str, Any], path: Path) -> None:
+    """Raise CommandError where the stack is none of ours, or that of another installation."""
+    missing = sorted(NEEDED - stack.keys())
+    if missing:
+        raise CommandError(
+            f"The stack {name} was not made from infra/template.yaml: it lacks {missing[0]}."
+        )
+    ours = whole.get("base", {}).get("project_name", stack["ProjectName"])
+    if stack["ProjectName"] != ours:
+        raise CommandError(
+            f"The ProjectName of the stack {name} is {stack['ProjectName']}, and project_name in "
+            f"{path} is {ours}: make them equal, or name the stack of this project by --stack-name."
+        )
 
 
 def _zappa_settings(stage: str, stack: dict[str, str]) -> dict[str, Any]:
@@ -141,6 +181,8 @@ def _read(path: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise CommandError(f"{path} is no JSON: {error}.") from error
-    if not isinstance(content, dict) or not isinstance(content.get("base", {}), dict):
+    if not isinstance(content, dict) or not all(
+        isinstance(each, dict) for each in content.values()
+    ):
         raise CommandError(f"{path} has no stages: take the one of the checkout.")
     return content

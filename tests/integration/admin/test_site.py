@@ -88,7 +88,7 @@ def test_sections_offered_follow_the_role(db: None, role: Role, client: Client) 
 
 
 def test_page_that_does_not_exist_leads_back(viewer: Client) -> None:
-    assert "Back to the triggers" in viewer.get("/nowhere").content.decode()
+    assert "Back to the start" in viewer.get("/nowhere").content.decode()
 
 
 @pytest.mark.parametrize("lookup", ["name__regex=^(a%2B)%2B$", "prompt__contains=x", "id__lt=5"])

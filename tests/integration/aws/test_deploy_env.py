@@ -87,6 +87,37 @@ def test_what_the_stack_no_longer_has_goes(stack: None, zappa_settings: Path) ->
     assert "AGENTS_TABLE_NAME" not in stage_of(zappa_settings, "web")["aws_environment_variables"]
 
 
+def test_what_the_stack_sets_otherwise_is_told(
+    stack: None, zappa_settings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(zappa_settings, "web", AGENTS_TABLE_NAME="by-hand")
+    stage_of(zappa_settings, "web")
+    assert "set the stack's parameter AgentsTableName" in capsys.readouterr().out
+
+
+def test_stack_of_another_project_is_refused(stack: None, zappa_settings: Path) -> None:
+    stages = json.loads(zappa_settings.read_text())
+    stages["base"]["project_name"] = "another"
+    zappa_settings.write_text(json.dumps(stages))
+    with pytest.raises(CommandError, match=r"is moca-triggers, and project_name in .* is another"):
+        stage_of(zappa_settings, "web")
+
+
+def test_stack_of_another_template_is_refused(moto: None, zappa_settings: Path) -> None:
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    aws.client("cloudformation").create_stack(StackName="other", TemplateBody=json.dumps(template))
+    with pytest.raises(CommandError, match=r"other was not made from infra/template\.yaml"):
+        call_command("deploy_env", "web", stack_name="other", settings_file=zappa_settings)
+
+
+def test_shell_stops_where_there_is_no_environment(
+    moto: None, zappa_settings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CommandError):
+        call_command("deploy_env", "web", "--shell", settings_file=zappa_settings)
+    assert capsys.readouterr().out == "false\n"
+
+
 def test_second_time_changes_nothing(stack: None, zappa_settings: Path) -> None:
     first = stage_of(zappa_settings, "web")
     assert stage_of(zappa_settings, "web") == first
@@ -102,6 +133,14 @@ def test_shell_is_given_the_environment(
 def test_missing_stack_is_told(moto: None, zappa_settings: Path) -> None:
     with pytest.raises(CommandError, match=r"no stack moca-triggers .* infra/template\.yaml"):
         call_command("deploy_env", "web", settings_file=zappa_settings)
+
+
+@pytest.mark.parametrize("content", ["[]", '{"base": {}, "web": []}', "7"])
+def test_file_without_stages_is_told(stack: None, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "zappa_settings.json"
+    path.write_text(content)
+    with pytest.raises(CommandError, match="has no stages"):
+        call_command("deploy_env", "web", settings_file=path)
 
 
 def test_missing_file_is_told(stack: None, tmp_path: Path) -> None:

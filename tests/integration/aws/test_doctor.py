@@ -156,6 +156,14 @@ class TestOnAWS:
         settings.SCHEDULE_DLQ_ARN = f"{QUEUE}-none"
         assert findings()["dead letters"][0] == "fail"
 
+    def test_malformed_queue_is_told_once(self, on_aws: None, settings: Any) -> None:
+        settings.SCHEDULE_DLQ_ARN = "queue"
+        assert "dead letters" not in findings()
+
+    def test_missing_agents_table_is_told(self, on_aws: None, settings: Any) -> None:
+        settings.AGENTS_TABLE_NAME = "nobodys"
+        assert findings()["agents table"][0] == "fail"
+
     def test_missing_permission_is_named(self, on_aws: None) -> None:
         aws.client("lambda").meta.events.register_first(
             "before-send.lambda.GetFunctionConfiguration", refusal

@@ -114,7 +114,7 @@ class TestDomain:
         settings.COGNITO_USER_POOL_ID = "eu-central-1_Nowhere00"
         with pytest.raises(AgentError) as caught:
             invoke()
-        assert "eu-central-1_Nowhere00 cannot be asked for it" in caught.value.message
+        assert "There is no user pool eu-central-1_Nowhere00" in caught.value.message
 
 
 class TestChecks:

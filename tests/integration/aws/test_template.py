@@ -214,3 +214,9 @@ def _comparable(table: dict[str, Any], ttl: dict[str, Any]) -> dict[str, Any]:
         ),
         "ttl": ttl["AttributeName"],
     }
+
+
+def test_each_parameter_is_held_by_a_resource() -> None:
+    # A change of parameters that change no resource is refused as no change.
+    used = set(re.findall(r"[A-Z]\w+", json.dumps(RESOURCES, default=str)))
+    assert set(TEMPLATE["Parameters"]) - used == set()

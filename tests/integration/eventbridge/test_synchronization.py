@@ -166,6 +166,15 @@ def test_another_group_is_brought_in_step(service: Any, make_trigger: MakeTrigge
     assert schedule["State"] == "ENABLED"
 
 
+def test_group_that_is_not_there_is_noted_on_no_trigger(
+    service: Any, make_trigger: MakeTrigger
+) -> None:
+    made = make_trigger()
+    with pytest.raises(CommandError, match="--group nope"):
+        call_command("sync_schedules", "--group=nope")
+    assert Trigger.objects.get(pk=made.pk).sync_state == SyncState.SYNCED
+
+
 def test_group_needs_the_service(db: None) -> None:
     with pytest.raises(CommandError, match="TRIGGER_LAMBDA_ARN"):
         call_command("sync_schedules", "--group=another")

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from triggers.schedulers import Scheduler, SchedulerError, get_scheduler
 from triggers.synchronization import CONCURRENCY, Action, synchronize
@@ -22,10 +23,20 @@ class Command(BaseCommand):
             "--group",
             default="",
             metavar="NAME",
-            help="a schedule group of EventBridge Scheduler in place of SCHEDULE_GROUP_NAME",
+            help="keep the schedules in this group of EventBridge Scheduler in place of "
+            "SCHEDULE_GROUP_NAME; those in it whose names begin with trigger-, and that are of no "
+            "trigger here, are deleted",
         )
-        parser.add_argument("--format", choices=["table", "json"], default="table")
-        parser.add_argument("--concurrency", type=int, default=CONCURRENCY, metavar="CALLS")
+        parser.add_argument(
+            "--format", choices=["table", "json"], default="table", help="table by default"
+        )
+        parser.add_argument(
+            "--concurrency",
+            type=int,
+            default=CONCURRENCY,
+            metavar="CALLS",
+            help=f"calls at once, 1 to 64; {CONCURRENCY} by default",
+        )
 
     def handle(
         self, *args: Any, dry_run: bool, concurrency: int, group: str, **options: Any
@@ -36,6 +47,11 @@ class Command(BaseCommand):
             actions = synchronize(_of_group(group), dry_run=dry_run, concurrency=concurrency)
         except SchedulerError as error:
             raise CommandError(str(error)) from error
+        except DatabaseError as error:
+            raise CommandError(
+                f"The database refuses: {error}. Run manage.py migrate if you have not, or "
+                "manage.py doctor."
+            ) from error
         if options["format"] == "json":
             self.stdout.write(json.dumps([asdict(action) for action in actions], indent=2))
         else:
@@ -64,7 +80,13 @@ def _of_group(group: str) -> Scheduler:
         )
     from triggers.schedulers.eventbridge import EventBridgeScheduler
 
-    return EventBridgeScheduler(group)
+    other = EventBridgeScheduler(group)
+    try:
+        # A group that is not there must not be noted on each trigger as a failure.
+        other.check()
+    except SchedulerError as error:
+        raise CommandError(f"--group {group}: {error}") from error
+    return other
 
 
 DONE = {"create": "created", "update": "updated", "delete": "deleted", "fail": "failed"}

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from moca import audit
 from moca.authentication.models import AuditEntry, Operator, Role
@@ -39,4 +39,6 @@ class Command(BaseCommand):
                 "same moment: choose another name or subject."
             ) from error
         shown = "the one given" if password else generated
+        database = f"{connection.display_name}, {connection.settings_dict['NAME']}"
         self.stdout.write(f"Operator {username} ({operator.role}), password: {shown}")
+        self.stdout.write(f"It is in {database}.")

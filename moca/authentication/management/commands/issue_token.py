@@ -23,6 +23,11 @@ class Command(BaseCommand):
             raise CommandError(
                 "Tokens come from Cognito here, since COGNITO_USER_POOL_ID is set: sign in there."
             )
+        if settings.TRIGGER_LAMBDA_ARN:
+            raise CommandError(
+                "The deployed API takes the tokens of a user pool, and none of this machine: set "
+                "the stack's CognitoUserPoolId."
+            )
         if not is_user_id(user_id):
             raise CommandError(f"Give a user id of 1 to {MAX_USER_ID} printable characters.")
         if not 0 < hours <= MAX_HOURS:
