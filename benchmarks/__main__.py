@@ -3,7 +3,16 @@
 import subprocess
 import sys
 
-NAMES = ["expressions", "stream", "api", "scheduler", "synchronization", "dynamodb", "handler"]
+NAMES = [
+    "expressions",
+    "stream",
+    "api",
+    "pages",
+    "scheduler",
+    "synchronization",
+    "dynamodb",
+    "handler",
+]
 
 
 def main() -> int:

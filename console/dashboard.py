@@ -123,9 +123,10 @@ def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
         if trigger.sync_state != SyncState.SYNCED:
             found.out_of_step.append(trigger)
         view = View(trigger, now)
-        runs = [run for run in view.next_runs(2) if run < now + DAY]
-        if runs:
-            found.lines.append(Line(view, runs[0], runs[-1] - runs[0] < DENSE and len(runs) > 1))
+        if view.next_run and view.next_run < now + DAY:
+            following = trigger.next_runs(view.next_run, 1)
+            is_dense = bool(following) and following[0] - view.next_run < DENSE
+            found.lines.append(Line(view, view.next_run, is_dense))
         hours = Statistics.read(trigger.statistics).hours(now)
         by_agent.setdefault(trigger.agent_id, []).append(Tally.total(hours))
         for place, tally in enumerate(hours):

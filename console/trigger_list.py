@@ -36,7 +36,7 @@ from triggers.models import RunStatus, SyncState, Trigger, TriggerType
 from triggers.statistics import Statistics
 from triggers.synchronization import bring_in_step
 
-PAGE = 50
+PAGE = 40
 # So many rows are put in an order that no index has; more have to be narrowed first.
 SORTABLE = 1000
 NOT_RUN = (TriggerBusyError, DispatchError, ConflictError)
@@ -152,10 +152,6 @@ class Row:
     strip: charts.Strip
     is_running: bool
 
-    @property
-    def next_run(self) -> datetime | None:
-        return next(iter(self.view.next_runs(1)), None)
-
 
 def rows_of(triggers: Iterable[Trigger], now: datetime) -> list[Row]:
     """The triggers with all that a list shows of them, in one read of the operators' names."""
@@ -208,7 +204,7 @@ def _page(filters: Filters, address: str, now: datetime) -> tuple[Page, bool]:
 
 def _order(order: str, now: datetime) -> Callable[[Trigger], Any]:
     def next_run(trigger: Trigger) -> datetime:
-        return next(iter(View(trigger, now).next_runs(1)), NEVER)
+        return View(trigger, now).next_run or NEVER
 
     def last_run(trigger: Trigger) -> float:
         last = trigger.last_executed_at

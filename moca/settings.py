@@ -1,5 +1,6 @@
 """Settings, each read once from the environment; docs/settings.md lists them."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,13 @@ INSTALLED_APPS = [
     "rest_framework",
 ]
 
+# API Gateway compresses what a Lambda function answers.
+COMPRESSION = (
+    [] if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else ["django.middleware.gzip.GZipMiddleware"]
+)
 MIDDLEWARE = [
     "moca.requests.RequestIdMiddleware",
+    *COMPRESSION,
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import cached_property
 
 from triggers.models import SyncState, Trigger, TriggerType
 from triggers.schedules import describe, warnings
@@ -33,7 +34,7 @@ class View:
             errors = event_errors(trigger.event_config)
         self.problems = [message for error in errors for message in error.messages]
 
-    @property
+    @cached_property
     def schedule_words(self) -> str:
         """The schedule in words; empty for events and where it cannot be read."""
         schedule = self.schedule
@@ -69,6 +70,11 @@ class View:
         """The zone of the schedule's clock."""
         return self.schedule.zone if self.schedule else UTC
 
+    @cached_property
+    def next_run(self) -> datetime | None:
+        """When the trigger is next due; None while it is disabled, or where nothing follows."""
+        return next(iter(self.next_runs(1)), None)
+
     def next_runs(self, count: int) -> list[datetime]:
         """When the trigger is next due; never while it is disabled."""
         return self.trigger.next_runs(self.now, count) if self.trigger.enabled else []
@@ -89,7 +95,7 @@ class View:
         trigger = self.trigger
         if self.problems:
             yield State("bad", "Cannot fire", " ".join(self.problems))
-        elif trigger.type == TriggerType.SCHEDULE and trigger.enabled and not self.next_runs(1):
+        elif trigger.type == TriggerType.SCHEDULE and trigger.enabled and not self.next_run:
             yield State("warn", "Never fires again", "Its last time is past.")
         if trigger.sync_state != SyncState.SYNCED:
             yield State("bad", trigger.get_sync_state_display(), trigger.sync_error)

@@ -7,11 +7,11 @@ it here in the same write.
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import log2
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 RUNS = 20
@@ -19,6 +19,8 @@ HOURS = 24
 DAYS = 30
 # Durations are counted in classes, each a quarter of an octave wide: 19 % from one to the next.
 CLASSES_AN_OCTAVE = 4
+
+Read = TypeVar("Read")
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -95,52 +97,60 @@ class Tally:
         return None
 
 
-@dataclass(slots=True)
 class Statistics:
-    """The runs of one trigger, the newest last."""
+    """The runs of one trigger.
 
-    runs: list[PastRun] = field(default_factory=list)
-    _hours: list[Tally] = field(default_factory=list)
-    _days: list[Tally] = field(default_factory=list)
+    Args:
+        stored: what `text()` wrote, read from JSON. Only what is asked for is made of it, since a
+            page may look at the hours of a thousand triggers and at nothing else.
+    """
+
+    def __init__(self, stored: dict[str, list[list[Any]]] | None = None) -> None:
+        self._stored = stored or {}
 
     @classmethod
     def read(cls, text: str) -> Self:
         """Read what `text()` wrote; what another program spoiled counts as nothing."""
         try:
             stored = json.loads(text or "{}")
-            return cls(
-                [_read_run(each) for each in stored.get("runs", [])],
-                [_read_tally(each) for each in stored.get("hours", [])],
-                [_read_tally(each) for each in stored.get("days", [])],
-            )
-        except (AttributeError, LookupError, OverflowError, TypeError, ValueError):
+        except ValueError:
             return cls()
+        return cls(stored if isinstance(stored, dict) else None)
+
+    @property
+    def runs(self) -> list[PastRun]:
+        """The last runs, the newest last."""
+        return self._read("runs", _read_run)
 
     def add(self, run: PastRun, *, tokens: int = 0) -> None:
         """Count a run that has just ended, and forget what has become too old."""
-        self.runs = [*self.runs, run][-RUNS:]
-        self._hours = _counted(self._hours, run, tokens, HOUR, HOURS)
-        self._days = _counted(self._days, run, tokens, DAY, DAYS)
+        runs = [*self.runs, run][-RUNS:]
+        hours = _counted(self._read("hours", _read_tally), run, tokens, HOUR, HOURS)
+        days = _counted(self._read("days", _read_tally), run, tokens, DAY, DAYS)
+        self._stored = {
+            "runs": [_stored_run(run) for run in runs],
+            # Of an hour nobody asks more than how many there were, and how long.
+            "hours": [_stored_tally(tally)[:5] for tally in hours],
+            "days": [_stored_tally(tally) for tally in days],
+        }
 
     def text(self) -> str:
         """All of it as a short text."""
-        return json.dumps(
-            {
-                "runs": [_stored_run(run) for run in self.runs],
-                # Of an hour nobody asks more than how many there were, and how long.
-                "hours": [_stored_tally(tally)[:5] for tally in self._hours],
-                "days": [_stored_tally(tally) for tally in self._days],
-            },
-            separators=(",", ":"),
-        )
+        return json.dumps(self._stored, separators=(",", ":"))
 
     def hours(self, now: datetime) -> list[Tally]:
         """The last 24 hours, the present one last; empty ones among them."""
-        return list(_filled(self._hours, now, HOUR, HOURS))
+        return list(_filled(self._read("hours", _read_tally), now, HOUR, HOURS))
 
     def days(self, now: datetime) -> list[Tally]:
         """The last 30 days (UTC), today last; empty ones among them."""
-        return list(_filled(self._days, now, DAY, DAYS))
+        return list(_filled(self._read("days", _read_tally), now, DAY, DAYS))
+
+    def _read(self, name: str, read: Callable[[list[Any]], Read]) -> list[Read]:
+        try:
+            return [read(each) for each in self._stored.get(name, [])]
+        except (AttributeError, LookupError, OverflowError, TypeError, ValueError):
+            return []
 
 
 def start_of(tally: Tally, length: timedelta) -> datetime:

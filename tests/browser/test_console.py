@@ -1,6 +1,7 @@
 """The operators' pages in a real browser: the schedule builder, live output, lists, a telephone."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from executions.models import TriggerExecution
 from moca.authentication.models import Operator, Role
 from tests.conftest import wait_for
 from triggers.models import Trigger
+from triggers.statistics import PastRun, Statistics
 
 pytestmark = pytest.mark.browser
 
@@ -196,7 +198,7 @@ class TestList:
             Trigger(name=f"T{number:04}", user_id="ann") for number in range(1000)
         )
         editor.goto("/console/triggers?sort=name")
-        for _ in range(19):
+        for _ in range(24):
             editor.get_by_role("link", name="Next", exact=True).click()
         expect(editor.get_by_role("link", name="T0999")).to_be_visible()
 
@@ -343,3 +345,52 @@ class TestReach:
         Trigger(name="Own", user_id=Operator.objects.get().subject).save()
         editor.goto("/console/triggers")
         expect(editor.get_by_role("link", name="olga")).to_be_visible()
+
+
+class TestWeight:
+    """What a browser loads and how it draws, in figures that `pytest -s` shows."""
+
+    @pytest.fixture
+    def fifty(self, transactional_db: None) -> None:
+        statistics = Statistics()
+        for number in range(20):
+            at = timezone.now() - timedelta(hours=number)
+            statistics.add(PastRun(f"run {number}", at, 1000 * number, number % 5 == 0))
+        Trigger.objects.bulk_create(
+            Trigger(
+                name=f"T{number}",
+                user_id="ann",
+                schedule_config={"expression": "rate(1 hour)"},
+                statistics=statistics.text(),
+            )
+            for number in range(50)
+        )
+
+    @pytest.mark.parametrize("address", ["/console/", "/console/triggers", NEW])
+    def test_page_is_light_and_lies_still(self, editor: Page, fifty: None, address: str) -> None:
+        received: list[int] = []
+        session = editor.context.new_cdp_session(editor)
+        session.send("Network.enable")
+        session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        session.on(
+            "Network.loadingFinished", lambda event: received.append(event["encodedDataLength"])
+        )
+        editor.goto(address)
+        editor.wait_for_timeout(500)
+        paint, shift = editor.evaluate(PAINT)
+        kilobytes = sum(received) / 1024
+        print(f"{address}: {kilobytes:.0f} KB, largest paint {paint:.0f} ms, shift {shift:.3f}")
+        assert kilobytes < 150
+        assert shift < 0.1
+
+
+PAINT = """() => new Promise((resolve) => {
+  let paint = 0, shift = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) paint = entry.startTime;
+  }).observe({ type: "largest-contentful-paint", buffered: true });
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) shift += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve([paint, shift]), 200);
+})"""
