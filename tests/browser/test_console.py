@@ -347,8 +347,8 @@ class TestReach:
         expect(editor.get_by_role("link", name="olga")).to_be_visible()
 
 
-class TestWeight:
-    """What a browser loads and how it draws, in figures that `pytest -s` shows."""
+class TestDrawing:
+    """How a browser draws, in figures that `pytest -s` shows."""
 
     @pytest.fixture
     def fifty(self, transactional_db: None) -> None:
@@ -367,20 +367,10 @@ class TestWeight:
         )
 
     @pytest.mark.parametrize("address", ["/console/", "/console/triggers", NEW])
-    def test_page_is_light_and_lies_still(self, editor: Page, fifty: None, address: str) -> None:
-        received: list[int] = []
-        session = editor.context.new_cdp_session(editor)
-        session.send("Network.enable")
-        session.send("Network.setCacheDisabled", {"cacheDisabled": True})
-        session.on(
-            "Network.loadingFinished", lambda event: received.append(event["encodedDataLength"])
-        )
+    def test_page_lies_still(self, editor: Page, fifty: None, address: str) -> None:
         editor.goto(address)
-        editor.wait_for_timeout(500)
         paint, shift = editor.evaluate(PAINT)
-        kilobytes = sum(received) / 1024
-        print(f"{address}: {kilobytes:.0f} KB, largest paint {paint:.0f} ms, shift {shift:.3f}")
-        assert kilobytes < 150
+        print(f"{address}: largest paint after {paint:.0f} ms, shift {shift:.3f}")  # noqa: T201
         assert shift < 0.1
 
 

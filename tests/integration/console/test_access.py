@@ -1,5 +1,7 @@
 """Who gets to see the operators' pages, and what browsers are told about them."""
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -63,3 +65,16 @@ def test_a_trigger_that_is_gone(editor: Client, make_trigger: MakeTrigger) -> No
     trigger = make_trigger()
     Trigger.objects.filter(pk=trigger.pk).delete()
     assert editor.get(f"{TRIGGERS}/{trigger.pk}").status_code == 404
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_and_all_it_loads_are_light(editor: Client, page: str) -> None:
+    Trigger.objects.bulk_create(
+        Trigger(name=f"T{n}", user_id="ann", schedule_config={"expression": "rate(1 hour)"})
+        for n in range(50)
+    )
+    packed = {"accept-encoding": "gzip"}
+    html = editor.get(page).content.decode()
+    loaded = {page, *re.findall(r'(?:href|src)="(/static/[^"]+)"', html)}
+    answers = [editor.get(address, headers=packed) for address in sorted(loaded)]
+    assert sum(len(b"".join(answer)) for answer in answers) < 150 * 1024
