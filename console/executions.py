@@ -178,12 +178,12 @@ def replay(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
     trigger = trigger_of(found)
     here = reverse("console:run", args=[trigger_id, execution_id])
     if trigger is None:
-        messages.warning(request, "The trigger of this run is deleted.")
+        messages.warning(request, _("The trigger of this run is deleted."))
         return HttpResponseRedirect(here)
     try:
         made = run_now(trigger, by=actor(request), replayed=found)
     except NOT_RUN as error:
-        messages.warning(request, f"Not started: {reason_of(error)}")
+        messages.warning(request, _("Not started: %(reason)s") % {"reason": reason_of(error)})
         return HttpResponseRedirect(here)
     return HttpResponseRedirect(reverse("console:run", args=[made.trigger_id, made.pk]))
 
@@ -220,7 +220,10 @@ def _tokens(usage: Any) -> str:
     read, written = usage.get("inputTokens"), usage.get("outputTokens")
     if not isinstance(read, int) or not isinstance(written, int):
         return ""
-    return f"{read:,} read, {written:,} written"
+    return _("%(read)s read, %(written)s written") % {
+        "read": f"{read:,}",
+        "written": f"{written:,}",
+    }
 
 
 def _session_url(session_id: str) -> str:

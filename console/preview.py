@@ -7,10 +7,13 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext as _
+
 from console import charts
 from moca.display import duration, exact, relative
 from moca.times import iso
-from triggers.schedules import Expression, ExpressionError, describe, parse, parse_zone, warnings
+from triggers.display import words_of
+from triggers.schedules import Expression, ExpressionError, parse, parse_zone, warnings
 
 RUNS_AHEAD = 10
 # So many runs of a year are looked at day by day; a schedule with more is drawn by its days.
@@ -67,12 +70,12 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
         for run in expression.next_runs(after.replace(microsecond=0), zone, RUNS_AHEAD)
         if last is None or run <= last
     ]
-    shown.words = describe(expression, zone)
+    shown.words = words_of(expression, zone)
     shown.zone = str(zone)
     shown.runs = [(iso(run), exact(run, zone), relative(run, now)) for run in runs]
     shown.warnings = [*warnings(expression, zone, now), *_too_often(runs, entered)]
     if not runs and not shown.warnings:
-        shown.warnings.append("It never runs between its start and its end date.")
+        shown.warnings.append(_("It never runs between its start and its end date."))
     shown.year = _year(expression, zone, after, last)
     return shown
 
@@ -106,8 +109,11 @@ def _too_often(runs: list[datetime], entered: Mapping[str, Any]) -> list[str]:
     between = duration(round(min(gaps).total_seconds() * 1000))
     most = duration(round(limit.total_seconds() * 1000))
     return [
-        f"It fires every {between} at times, and a run may take {most}: runs may overlap, or be "
-        "skipped."
+        _(
+            "It fires every %(between)s at times, and a run may take %(most)s: runs may overlap, "
+            "or be skipped."
+        )
+        % {"between": between, "most": most}
     ]
 
 

@@ -97,7 +97,11 @@ def _copied(source: Trigger) -> dict[str, Any]:
     form = TriggerForm(instance=source)
     names = [name for name in form.fields if name != "opened_version"]
     values = {name: form.get_initial_for_field(form.fields[name], name) for name in names}
-    return {**values, "name": f"Copy of {source.name}"[:200], "enabled": False}
+    return {
+        **values,
+        "name": (_("Copy of %(name)s") % {"name": source.name})[:200],
+        "enabled": False,
+    }
 
 
 def _form(
@@ -110,12 +114,12 @@ def _form(
         try:
             if form.is_valid():
                 saved = _save(form, by=actor(request))
-                messages.success(request, f"{saved.name}: saved.")
+                messages.success(request, _("%(name)s: saved.") % {"name": saved.name})
                 return HttpResponseRedirect(reverse("console:trigger", args=[saved.pk]))
         except SchedulerError as error:
             refusal = str(error)
         except (ConflictError, IntegrityError) as error:
-            refusal = f"Nothing was saved: {reason_of(error)}"
+            refusal = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
         if refusal:
             # What was entered is in the form still, and the row is as it was.
             again = find_trigger(trigger.pk) if trigger else None

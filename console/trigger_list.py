@@ -259,12 +259,12 @@ def _synchronize(trigger: Trigger, *, by: str) -> bool:
     return bring_in_step(trigger)
 
 
-ACTIONS: dict[str, tuple[Callable[..., bool], str]] = {
-    "enable": (enable, "enabled"),
-    "disable": (disable, "disabled"),
-    "run": (_run, "started"),
-    "delete": (delete, "deleted"),
-    "synchronize": (_synchronize, "brought in step"),
+ACTIONS: dict[str, tuple[Callable[..., bool], Any]] = {
+    "enable": (enable, _("enabled")),
+    "disable": (disable, _("disabled")),
+    "run": (_run, _("started")),
+    "delete": (delete, _("deleted")),
+    "synchronize": (_synchronize, _("brought in step")),
 }
 
 
@@ -272,24 +272,26 @@ ACTIONS: dict[str, tuple[Callable[..., bool], str]] = {
 @for_operators(Role.EDITOR)
 def act(request: HttpRequest) -> HttpResponse:
     """Do something to the ticked triggers, or to the one whose button was pressed."""
-    action, _, key = request.POST.get("action", "").partition(":")
+    action, _colon, key = request.POST.get("action", "").partition(":")
     back = next_page(request)
     if action not in ACTIONS:
-        messages.warning(request, "Choose what to do.")
+        messages.warning(request, _("Choose what to do."))
         return HttpResponseRedirect(back)
     keys = [key] if key else list(dict.fromkeys(request.POST.getlist("id")))[: 2 * PAGE]
     triggers = list(Trigger.objects.filter(pk__in=keys)) if keys else []
     if not triggers:
-        gone = "Somebody has deleted it." if keys else "Tick the triggers that you mean first."
+        gone = (
+            _("Somebody has deleted it.") if keys else _("Tick the triggers that you mean first.")
+        )
         messages.warning(request, gone)
         return HttpResponseRedirect(back)
     if action == "delete" and "sure" not in request.POST:
         return render(request, "console/delete.html", {"triggers": triggers, "back": back})
     do, done = ACTIONS[action]
     outcome = act_on_each(triggers, partial(do, by=actor(request)), (*REFUSALS, *NOT_RUN))
-    words = outcome.sentence(done)
+    words = outcome.sentence(str(done))
     if len(triggers) == 1 and not outcome.refused:
-        words = f"{triggers[0].name}: {done}."
+        words = _("%(name)s: %(done)s.") % {"name": triggers[0].name, "done": done}
     (messages.warning if outcome.refused else messages.success)(request, words)
     return HttpResponseRedirect(back)
 

@@ -1,4 +1,5 @@
 from django.urls import path
+from django.views.i18n import set_language
 
 from console import dashboard, executions, trigger_form, trigger_list, trigger_page
 
@@ -22,5 +23,6 @@ urlpatterns = [
         name="replay",
     ),
     path("runs", executions.runs, name="runs"),
+    path("language", set_language, name="language"),
     path("schedule-preview", trigger_form.preview, name="schedule-preview"),
 ]

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from executions.agent.output import Output
 from moca.conflicts import ExpectingQuerySet
@@ -13,10 +14,10 @@ from triggers.models import RunStatus, Trigger
 
 
 class Source(models.TextChoices):
-    SCHEDULE = "schedule", "Schedule"
-    EVENT = "event", "Event"
-    MANUAL = "manual", "Run now"
-    REPLAY = "replay", "Replay"
+    SCHEDULE = "schedule", _("Schedule")
+    EVENT = "event", _("Event")
+    MANUAL = "manual", _("Run now")
+    REPLAY = "replay", _("Replay")
 
 
 LOST = (

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
 
 from moca.times import iso
 
@@ -20,20 +22,29 @@ def badge(kind: str, words: str) -> SafeString:
 def exact(moment: datetime, zone: tzinfo = UTC) -> str:
     """The moment on a zone's clock with its offset: "Mon 2027-02-01 09:00 +09:00"."""
     local = localtime(moment, zone)
-    seconds = ":%S" if local.second else ""
+    seconds = f"{local::%S}" if local.second else ""
     offset = "UTC" if str(zone) == "UTC" else local.isoformat(timespec="minutes")[16:]
-    return f"{local:%a %Y-%m-%d %H:%M{seconds}} {offset}"
+    parts = {
+        "day": date_format(local, "D"),
+        "date": f"{local:%Y-%m-%d}",
+        "time": f"{local:%H:%M}{seconds}",
+        "offset": offset,
+    }
+    # Translators: a moment, such as Mon 2027-02-01 09:00 +09:00
+    return _("%(day)s %(date)s %(time)s %(offset)s") % parts
 
 
 def relative(moment: datetime, now: datetime) -> str:
     """How far away the moment is: "in 3 hours", "2 days ago", "now"."""
     if abs(moment - now) < timedelta(seconds=1):
-        return "now"
+        return _("now")
     if abs(moment - now) < timedelta(minutes=1):
-        words = f"{abs(moment - now).seconds}\xa0s"
+        words = (_("%(number)s s") % {"number": abs(moment - now).seconds}).replace(" ", "\xa0")
     else:
         words = timesince(min(moment, now), max(moment, now), depth=1)
-    return f"in {words}" if moment > now else f"{words} ago"
+    if moment > now:
+        return _("in %(words)s") % {"words": words}
+    return _("%(words)s ago") % {"words": words}
 
 
 def time_tag(moment: datetime, now: datetime, zone: tzinfo = UTC) -> SafeString:
@@ -59,12 +70,14 @@ def short_time_tag(moment: datetime, now: datetime) -> SafeString:
 def duration(milliseconds: int) -> str:
     """A length of time: "80 ms", "1.4 s", "3 min 20 s", "2 h 5 min"."""
     if milliseconds < 1000:
-        return f"{milliseconds} ms"
+        return _("%(number)s ms") % {"number": milliseconds}
     if milliseconds < 60_000:
-        return f"{milliseconds / 1000:.1f} s"
+        return _("%(number)s s") % {"number": f"{milliseconds / 1000:.1f}"}
     minutes, seconds = divmod(round(milliseconds / 1000), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+    if hours:
+        return _("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes}
+    return _("%(minutes)s min %(seconds)s s") % {"minutes": minutes, "seconds": seconds}
 
 
 def shortened(text: str, length: int) -> SafeString:

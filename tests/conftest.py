@@ -73,6 +73,15 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
     raise AssertionError(f"not within {seconds} s")
 
 
+def make_many(number: int, **fields: Any) -> None:
+    """Make many triggers, T0000 and so on, as fast as the database takes them."""
+    values = {"user_id": "ann", "schedule_config": {"expression": "rate(1 hour)"}, **fields}
+    made = [Trigger(name=f"T{each:04}", **values) for each in range(number)]
+    # A transaction of DynamoDB takes a hundred items, of which each trigger is one or more.
+    for start in range(0, number, 50):
+        Trigger.objects.bulk_create(made[start : start + 50])
+
+
 @pytest.fixture
 def make_trigger(db: None) -> Callable[..., Trigger]:
     """Make a valid, saved schedule trigger; keyword arguments are its fields."""

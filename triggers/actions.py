@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from moca import audit
 from moca.conflicts import ConflictError, reason_of
@@ -70,14 +71,19 @@ class Outcome:
         Args:
             done: the word for what was done, such as "enabled".
         """
-        parts = [f"{self.done} {done}"] if self.done or not self.already else []
+        parts = []
+        if self.done or not self.already:
+            parts.append(_("%(number)s %(done)s") % {"number": self.done, "done": done})
         if self.already:
-            parts.append(f"{self.already} already {done}")
+            parts.append(_("%(number)s already %(done)s") % {"number": self.already, "done": done})
         if self.refused:
             named = "; ".join(self.refused[:NAMED_REFUSALS]).rstrip(".")
-            more = len(self.refused) - NAMED_REFUSALS
-            rest = f"; and {more} more" if more > 0 else ""
-            parts.append(f"{len(self.refused)} could not be: {named}{rest}")
+            if (more := len(self.refused) - NAMED_REFUSALS) > 0:
+                named += _("; and %(number)s more") % {"number": more}
+            number = len(self.refused)
+            parts.append(
+                _("%(number)s could not be: %(named)s") % {"number": number, "named": named}
+            )
         return ", ".join(parts) + "."
 
 

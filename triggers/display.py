@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from triggers.models import SyncState, Trigger, TriggerType
-from triggers.schedules import describe, warnings
+from triggers.schedules import Expression, describe, japanese, warnings
 from triggers.validation import Schedule, event_errors, read_schedule
 
 
@@ -18,6 +22,13 @@ class State:
     kind: str
     word: str
     reason: str = ""
+
+
+def words_of(expression: Expression, zone: ZoneInfo) -> str:
+    """A schedule in words, in the reader's language."""
+    if get_language() == "ja":
+        return japanese.describe(expression, zone)
+    return describe(expression, zone)
 
 
 class View:
@@ -38,7 +49,9 @@ class View:
     def schedule_words(self) -> str:
         """The schedule in words; empty for events and where it cannot be read."""
         schedule = self.schedule
-        return describe(schedule.expression, schedule.zone) if schedule else ""
+        if schedule is None:
+            return ""
+        return words_of(schedule.expression, schedule.zone)
 
     @property
     def event_words(self) -> str:
@@ -47,7 +60,9 @@ class View:
         if trigger.type != TriggerType.EVENT or not isinstance(trigger.event_config, dict):
             return ""
         source = trigger.event_config.get("eventSourceId")
-        return f"Events of {source}" if source else "Events that match a pattern"
+        if source:
+            return _("Events of %(source)s") % {"source": source}
+        return _("Events that match a pattern")
 
     @property
     def event_json(self) -> str:
@@ -86,16 +101,16 @@ class View:
     def _main_state(self) -> State:
         trigger = self.trigger
         if trigger.enabled:
-            return State("good", "Enabled")
+            return State("good", _("Enabled"))
         if trigger.paused_reason:
-            return State("warn", "Paused", trigger.paused_reason)
-        return State("off", "Disabled")
+            return State("warn", _("Paused"), trigger.paused_reason)
+        return State("off", _("Disabled"))
 
     def _further_states(self) -> Iterator[State]:
         trigger = self.trigger
         if self.problems:
-            yield State("bad", "Cannot fire", " ".join(self.problems))
+            yield State("bad", _("Cannot fire"), " ".join(self.problems))
         elif trigger.type == TriggerType.SCHEDULE and trigger.enabled and not self.next_run:
-            yield State("warn", "Never fires again", "Its last time is past.")
+            yield State("warn", _("Never fires again"), _("Its last time is past."))
         if trigger.sync_state != SyncState.SYNCED:
-            yield State("bad", trigger.get_sync_state_display(), trigger.sync_error)
+            yield State("bad", str(trigger.get_sync_state_display()), trigger.sync_error)

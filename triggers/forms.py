@@ -11,6 +11,7 @@ from django.forms import Script
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from moca.forms import VersionedForm
 from moca.times import iso, parse_iso
@@ -122,45 +123,56 @@ class TriggerForm(VersionedForm):
     refusal = ""
 
     tags = NamesField(
-        required=False, help_text="One a line, or with commas between them. To find triggers by."
+        label=_("Tags"),
+        required=False,
+        help_text=_("One a line, or with commas between them. To find triggers by."),
     )
     enabled_tools = NamesField(
+        label=_("Tools"),
         required=False,
-        help_text="Names of the tools the agent may use, one a line. Empty: the agent's own.",
+        help_text=_("Names of the tools the agent may use, one a line. Empty: the agent's own."),
     )
     expression = forms.CharField(
-        label="Schedule",
+        label=_("Schedule"),
         required=False,
         max_length=256,
-        help_text="cron(0 9 ? * MON-FRI *), rate(1 hour) or at(2027-01-31T09:00:00).",
+        help_text=_("cron(0 9 ? * MON-FRI *), rate(1 hour) or at(2027-01-31T09:00:00)."),
         widget=ScheduleInput(attrs={"spellcheck": "false", "autocomplete": "off"}),
     )
     timezone = forms.CharField(
-        label="Time zone",
+        label=_("Time zone"),
         required=False,
         widget=ZoneInput(attrs={"placeholder": "UTC", "autocomplete": "off"}),
-        help_text="An IANA name such as Asia/Tokyo. Empty: UTC.",
+        help_text=_("An IANA name such as Asia/Tokyo. Empty: UTC."),
     )
     start_date = WallTimeField(
-        required=False, help_text="No run before this, by the clock of the schedule's time zone."
+        label=_("Start date"),
+        required=False,
+        help_text=_("No run before this, by the clock of the schedule's time zone."),
     )
     end_date = WallTimeField(
-        required=False, help_text="No run after this, by the clock of the schedule's time zone."
+        label=_("End date"),
+        required=False,
+        help_text=_("No run after this, by the clock of the schedule's time zone."),
     )
     window_minutes = forms.IntegerField(
-        label="Flexible window",
+        label=_("Flexible window"),
         required=False,
         min_value=0,
         max_value=MAX_WINDOW_MINUTES,
-        help_text="Minutes within which a run may start after it is due. Empty: at once.",
+        help_text=_("Minutes within which a run may start after it is due. Empty: at once."),
     )
     event_source_id = forms.CharField(
-        label="Event source", required=False, max_length=256, help_text="The id of the source."
+        label=_("Event source"),
+        required=False,
+        max_length=256,
+        help_text=_("The id of the source."),
     )
     event_pattern = JSONTextField(
+        label=_("Event pattern"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 6, "cols": 60, "spellcheck": "false"}),
-        help_text='An EventBridge pattern, such as {"source": ["my.app"]}.',
+        help_text=_('An EventBridge pattern, such as {"source": ["my.app"]}.'),
     )
 
     class Media:
@@ -187,10 +199,33 @@ class TriggerForm(VersionedForm):
             "max_retries",
             "pause_after_failures",
         ]
-        labels: ClassVar[dict[str, str]] = {
-            "timeout_seconds": "Time-out (seconds)",
-            "overlap_policy": "While a run is going",
-            "max_retries": "Retries",
+        labels: ClassVar[dict[str, Any]] = {
+            "name": _("Name"),
+            "description": _("Description"),
+            "type": _("Type"),
+            "user_id": _("User"),
+            "enabled": _("Enabled"),
+            "agent_id": _("Agent"),
+            "prompt": _("Prompt"),
+            "include_context": _("Add context to the prompt"),
+            "session_id": _("Session"),
+            "model_id": _("Model"),
+            "working_directory": _("Working directory"),
+            "timeout_seconds": _("Time-out (seconds)"),
+            "overlap_policy": _("While a run is going"),
+            "max_retries": _("Retries"),
+            "pause_after_failures": _("Pause after failures"),
+        }
+        help_texts: ClassVar[dict[str, Any]] = {
+            "include_context": _(
+                "Append a section that tells the agent which trigger fired, when and by what."
+            ),
+            "session_id": _("33 to 256 characters. Empty: each run is a session of its own."),
+            "timeout_seconds": _("Seconds after which a run is cancelled and counts as failed."),
+            "max_retries": _("How often a run is tried again while the agent has not begun on it."),
+            "pause_after_failures": _(
+                "Disable the trigger after this many failed runs in a row. Empty: never."
+            ),
         }
 
     def __init__(self, *args: Any, instance: Trigger | None = None, **kwargs: Any) -> None:

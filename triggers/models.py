@@ -19,6 +19,7 @@ from django.core.validators import (
 )
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Index, Layout
@@ -30,25 +31,25 @@ from triggers.validation import Schedule
 
 
 class TriggerType(models.TextChoices):
-    SCHEDULE = "schedule", "Schedule"
-    EVENT = "event", "Event"
+    SCHEDULE = "schedule", _("Schedule")
+    EVENT = "event", _("Event")
 
 
 class OverlapPolicy(models.TextChoices):
-    SKIP = "skip", "Skip the run while the one before is still going"
-    ALLOW = "allow", "Let runs overlap"
+    SKIP = "skip", _("Skip the run while the one before is still going")
+    ALLOW = "allow", _("Let runs overlap")
 
 
 class SyncState(models.TextChoices):
-    SYNCED = "synced", "In step"
-    PENDING = "pending", "Not yet in step"
-    FAILED = "failed", "Out of step"
+    SYNCED = "synced", _("In step")
+    PENDING = "pending", _("Not yet in step")
+    FAILED = "failed", _("Out of step")
 
 
 class RunStatus(models.TextChoices):
-    RUNNING = "running", "Running"
-    COMPLETED = "completed", "Completed"
-    FAILED = "failed", "Failed"
+    RUNNING = "running", _("Running")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
 
 
 def _note_malformed(row: dict[str, Any], names: list[str]) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from executions.models import TriggerExecution
 from moca.authentication.models import Operator, Role
-from tests.conftest import wait_for
+from tests.conftest import make_many, wait_for
 from triggers.models import Trigger
 from triggers.statistics import PastRun, Statistics
 
@@ -196,9 +196,7 @@ class TestList:
         expect(editor.get_by_text("No trigger matches.")).to_be_visible()
 
     def test_a_thousand_are_paged(self, editor: Page) -> None:
-        Trigger.objects.bulk_create(
-            Trigger(name=f"T{number:04}", user_id="ann") for number in range(1000)
-        )
+        make_many(1000)
         editor.goto("/console/triggers?sort=name")
         for _ in range(24):
             editor.get_by_role("link", name="Next", exact=True).click()
@@ -371,15 +369,7 @@ class TestDrawing:
         for number in range(20):
             at = timezone.now() - timedelta(hours=number)
             statistics.add(PastRun(f"run {number}", at, 1000 * number, number % 5 == 0))
-        Trigger.objects.bulk_create(
-            Trigger(
-                name=f"T{number}",
-                user_id="ann",
-                schedule_config={"expression": "rate(1 hour)"},
-                statistics=statistics.text(),
-            )
-            for number in range(50)
-        )
+        make_many(50, statistics=statistics.text())
 
     @pytest.mark.parametrize("address", ["/console/", "/console/triggers", NEW])
     def test_page_lies_still(self, editor: Page, fifty: None, address: str) -> None:

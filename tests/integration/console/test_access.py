@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from moca.authentication.models import Operator
+from tests.conftest import make_many
 from tests.integration.console.conftest import ACT, TRIGGERS, MakeTrigger
 from triggers.models import Trigger
 
@@ -69,10 +70,7 @@ def test_a_trigger_that_is_gone(editor: Client, make_trigger: MakeTrigger) -> No
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_and_all_it_loads_are_light(editor: Client, page: str) -> None:
-    Trigger.objects.bulk_create(
-        Trigger(name=f"T{n}", user_id="ann", schedule_config={"expression": "rate(1 hour)"})
-        for n in range(50)
-    )
+    make_many(50)
     packed = {"accept-encoding": "gzip"}
     html = editor.get(page).content.decode()
     loaded = {page, *re.findall(r'(?:href|src)="(/static/[^"]+)"', html)}

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from executions.models import TriggerExecution
 from moca.authentication.models import AuditEntry, Operator
+from tests.conftest import make_many
 from tests.integration.console.conftest import TRIGGERS, Act, MakeTrigger
 from triggers.models import Trigger
 from triggers.statistics import PastRun, Statistics
@@ -122,19 +123,17 @@ class TestOrder:
     def test_pages_hold_each_once(
         self, viewer: Client, make_trigger: MakeTrigger, order: str
     ) -> None:
-        Trigger.objects.bulk_create(
-            Trigger(name=f"T{number:03}", user_id="ann") for number in range(120)
-        )
+        make_many(120)
         seen: list[str] = []
         address = ""
         for _ in range(3):
             page = viewer.get(TRIGGERS, {"sort": order, "p": address}).context
             seen += [row.trigger.name for row in page["rows"]]
             address = page["page"].older
-        assert (sorted(seen), address) == ([f"T{number:03}" for number in range(120)], "")
+        assert (sorted(seen), address) == ([f"T{number:04}" for number in range(120)], "")
 
     def test_the_page_before(self, viewer: Client) -> None:
-        Trigger.objects.bulk_create(Trigger(name=f"T{n}", user_id="ann") for n in range(60))
+        make_many(60)
         first = viewer.get(TRIGGERS).context
         second = viewer.get(TRIGGERS, {"p": first["page"].older}).context
         again = viewer.get(TRIGGERS, {"p": second["page"].newer}).context
@@ -218,7 +217,7 @@ class TestActions:
 def test_reads_do_not_grow_with_the_list(
     viewer: Client, number: int, django_assert_num_queries: Any
 ) -> None:
-    Trigger.objects.bulk_create(Trigger(name=f"T{n}", user_id="ann") for n in range(number))
+    make_many(number)
     # The operator, the triggers, and the names of their users.
     with django_assert_num_queries(3):
         viewer.get(TRIGGERS)
