@@ -38,7 +38,18 @@ def test_viewers_cannot_make_triggers(viewer: Client) -> None:
     assert viewer.get(f"{TRIGGERS}/new").status_code == 403
 
 
-@pytest.mark.parametrize("page", [ACT, f"{TRIGGERS}/new", "/console/schedule-preview"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        ACT,
+        f"{TRIGGERS}/new",
+        f"{TRIGGERS}/some-id/edit",
+        f"{TRIGGERS}/some-id/runs/some-id/replay",
+        "/console/schedule-preview",
+        "/console/language",
+        "/admin/logout/",
+    ],
+)
 def test_forms_of_other_sites_do_nothing(editor: Client, page: str) -> None:
     editor.handler.enforce_csrf_checks = True
     assert editor.post(page, {"action": "delete"}).status_code == 403
