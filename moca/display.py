@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from django.utils.formats import date_format
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -25,7 +25,7 @@ def exact(moment: datetime, zone: tzinfo = UTC) -> str:
     seconds = f"{local::%S}" if local.second else ""
     offset = "UTC" if str(zone) == "UTC" else local.isoformat(timespec="minutes")[16:]
     parts = {
-        "day": date_format(local, "D"),
+        "day": WEEKDAYS_ABBR[local.weekday()],
         "date": f"{local:%Y-%m-%d}",
         "time": f"{local:%H:%M}{seconds}",
         "offset": offset,
