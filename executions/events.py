@@ -20,7 +20,7 @@ TYPES = {
     Source.MANUAL: "Manual Run",
     Source.REPLAY: "Replayed Run",
 }
-# A record must stay under DynamoDB's 400 KB, output and all.
+# In bytes: a record must stay under DynamoDB's 400 KB, output and all.
 MAX_STORED_PAYLOAD = 200_000
 
 
@@ -52,7 +52,13 @@ def envelope(trigger: Trigger, source: Source, event_id: str, at: datetime) -> d
 
 def stored(event: dict[str, Any]) -> str:
     """The event as the JSON text that the record keeps, cut where it is very long."""
-    return json.dumps(event, ensure_ascii=False)[:MAX_STORED_PAYLOAD]
+    text = json.dumps(event, ensure_ascii=False)
+    return text.encode()[:MAX_STORED_PAYLOAD].decode(errors="ignore")
+
+
+def is_kept_whole(event: dict[str, Any]) -> bool:
+    """Whether the record keeps the whole event, so that a run can begin from it."""
+    return len(json.dumps(event, ensure_ascii=False).encode()) <= MAX_STORED_PAYLOAD
 
 
 def restored(payload: str) -> dict[str, Any] | None:

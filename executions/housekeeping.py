@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import connection
 
+from events.models import ReceivedEvent
 from executions.models import TriggerExecution
 from executions.runner import close_lost
 from triggers.models import IdempotencyKey
@@ -20,7 +21,7 @@ def tidy(now: datetime) -> None:
     close_lost(now)
     if getattr(connection.features, "expires_rows", False):
         return
-    for model in (TriggerExecution, IdempotencyKey):
+    for model in (TriggerExecution, IdempotencyKey, ReceivedEvent):
         expired = model.objects.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
         while ids := list(expired[:BATCH]):
             model.objects.filter(pk__in=ids).delete()

@@ -22,8 +22,11 @@ if not apps.ready:
 
 from django.utils import timezone
 
+from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
 from executions.agent import AgentClient, client_from_settings
+from executions.dispatchers import get_dispatcher
+from executions.fan_out import deliver, event_key
 from executions.housekeeping import tidy
 from executions.models import Source, TriggerExecution
 from executions.runner import Occurrence, Run
@@ -31,7 +34,8 @@ from moca.ids import uuid7
 from moca.logs import bind
 from moca.metrics import emit
 from moca.times import parse_iso
-from triggers.models import RunStatus
+from triggers.models import RunStatus, Trigger
+from triggers.schedulers.rules import FROM_TRIGGER
 from triggers.synchronization import synchronize
 
 logger = logging.getLogger(__name__)
@@ -44,6 +48,8 @@ RESERVE_SECONDS = 10.0
 # How long after that its record is taken for one that nobody will end.
 LEASE_SECONDS = 30.0
 MAX_ID = 128
+# How far the time that an event says may be from the present.
+LONGEST_AGO, LONGEST_AHEAD = timedelta(days=7), timedelta(hours=1)
 
 
 class EventError(ValueError):
@@ -78,13 +84,15 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
 
 def _act_of(event: Any) -> "Act":
     """What to do about an event, by its exact shape."""
+    if isinstance(event, Mapping) and (FROM_SOURCE in event or FROM_TRIGGER in event):
+        return _deliver
     kind = event.get("detail-type") if isinstance(event, Mapping) else None
     act = ACTS.get(kind) if isinstance(kind, str) else None
     if act is None:
         # What is in it is not told: it may be anybody's.
         logger.error("An event of an unknown shape was refused")
         raise EventError(
-            "The event is no schedule's, no run's, not the reconciler's and no page's."
+            "The event is no schedule's, no source's, no run's, not the reconciler's and no page's."
         )
     return act
 
@@ -113,6 +121,46 @@ def _run(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return _execute(run, seconds)
 
 
+def _deliver(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Offer an event that a rule has brought to the triggers that take it."""
+    found = dict(event)
+    source_id, trigger = found.pop(FROM_SOURCE, None), found.pop(FROM_TRIGGER, None)
+    key = event_key(found)
+    if not key or len(key) > MAX_ID:
+        raise EventError("The event has no id.")
+    if isinstance(source_id, str) and 0 < len(source_id) <= MAX_ID:
+        triggers = list(Trigger.objects.listening_to(source_id))
+    else:
+        detail = _detail({"detail": trigger}, "userId", "triggerId")
+        row = Trigger.objects.filter(user_id=detail["userId"], pk=detail["triggerId"])
+        triggers = [one for one in row if one.subscription and one.subscription.has_own_rule]
+    failed = deliver(found, triggers, key, _stable_moment(found))
+    if failed:
+        raise NotStartedError(f"The event could not be delivered to {', '.join(failed)}.")
+    return {"status": "delivered", "triggers": len(triggers)}
+
+
+def _stable_moment(event: Mapping[str, Any]) -> datetime:
+    """When an event happened, the same for each delivery; about now where it says otherwise."""
+    now = timezone.now()
+    moment = _moment(event.get("time"))
+    if moment is not None and now - LONGEST_AGO <= moment <= now + LONGEST_AHEAD:
+        return moment
+    return now.replace(minute=0, second=0, microsecond=0)
+
+
+def _settle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Run the event that a trigger's pause has left over, or come back when the pause is over."""
+    detail = _detail(event, "userId", "triggerId")
+    trigger = Trigger.objects.filter(user_id=detail["userId"], pk=detail["triggerId"]).first()
+    if trigger is None:
+        return {"status": "skipped"}
+    later = runner.settle(trigger, timezone.now())
+    if later is not None:
+        get_dispatcher().wake(trigger, later)
+    return {"status": "settled" if later is None else "waiting"}
+
+
 def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Bring schedules in step, and close runs whose process has died."""
     tidy(timezone.now())
@@ -126,6 +174,7 @@ Act = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 ACTS: dict[str, Act] = {
     "Scheduled Event": _fire,
     "Run Requested": _run,
+    "Events Paused": _settle,
     "Reconcile Schedules": _reconcile,
 }
 

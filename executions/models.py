@@ -154,6 +154,39 @@ class QueuedRun(models.Model):
         return self.id
 
 
+class PendingEventQuerySet(ExpectingQuerySet["PendingEvent"]):
+    def due(self, now: datetime) -> Self:
+        """The events whose pause is over, the longest waiting first."""
+        return self.filter(due_at__lte=now).order_by("due_at")
+
+
+class PendingEvent(models.Model):
+    """The latest event of a trigger that waits for its events to pause (`debounceSeconds`)."""
+
+    trigger_id = models.CharField(primary_key=True, max_length=36)
+    user_id = models.CharField(max_length=128)
+    execution_id = models.CharField(max_length=36)
+    envelope = models.TextField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    # When it runs, if no further event comes.
+    due_at = models.DateTimeField()
+    # How many came since the first, which tells a row from that of a moment ago.
+    events = models.PositiveIntegerField(default=1)
+
+    objects: ClassVar[Any] = PendingEventQuerySet.as_manager()
+
+    dynamodb = Layout(
+        "PENDING#{trigger_id}", "PENDING", indexes=[Index("GSI4", "PENDING", "{due_at}")]
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"])]
+
+    def __str__(self) -> str:
+        return self.trigger_id
+
+
 def expiry(started_at: datetime) -> int:
     """When the record of a run goes, in epoch seconds."""
     return int((started_at + timedelta(days=settings.EXECUTION_TTL_DAYS)).timestamp())

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from executions import placeholders
 from moca.times import iso
 from triggers.models import Trigger
 
@@ -16,6 +17,8 @@ from triggers.models import Trigger
 def compose(trigger: Trigger, event: dict[str, Any], now: datetime) -> str:
     """The prompt for one run.
 
+    Parts of the event stand in it where the trigger's prompt names them; see
+    `executions.placeholders`.
     The section comes from the Markdown file AGENT_PROMPT_TEMPLATE names, with `$prompt`,
     `$trigger_name`, `$execution_time`, `$event_source`, `$event_type`, `$region`, `$event_id` and
     `$payload` in it.
@@ -25,10 +28,11 @@ def compose(trigger: Trigger, event: dict[str, Any], now: datetime) -> str:
         event: the EventBridge envelope that started the run.
         now: the time of the run.
     """
+    own = placeholders.fill(trigger.prompt, event)
     if not trigger.include_context:
-        return trigger.prompt
+        return own
     return _template(settings.AGENT_PROMPT_TEMPLATE).safe_substitute(
-        prompt=trigger.prompt,
+        prompt=own,
         trigger_name=_cell(trigger.name),
         execution_time=iso(now),
         event_source=_cell(event.get("source")),

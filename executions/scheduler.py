@@ -21,10 +21,12 @@ from django.db import Error as DatabaseError
 from django.db import OperationalError, close_old_connections, connection, connections
 from django.utils import timezone
 
+from events.models import ReceivedEvent
 from executions import runner
 from executions.agent import AgentClient
+from executions.fan_out import distribute
 from executions.housekeeping import tidy
-from executions.models import QueuedRun
+from executions.models import PendingEvent, QueuedRun
 from executions.runner import Occurrence, Run
 from executions.runner.start import Triggers
 from moca.conflicts import ConflictError
@@ -38,6 +40,8 @@ POLL_SECONDS = 0.5
 # Schedules looked at in one turn, at the most, and what is written for each.
 BATCH = 100
 WRITES = 3
+# Received events looked at in one turn.
+EVENTS = 200
 # When to look again at an occurrence that waits for the run before it, or whose row is broken.
 WAIT = timedelta(seconds=1)
 BROKEN = timedelta(minutes=1)
@@ -92,6 +96,7 @@ class LocalSchedulerProcess:
     def _turn(self, pool: ThreadPoolExecutor) -> float:
         """Do what there is to do; returns the seconds until there may be more."""
         self._care()
+        has_more_events = self._take_events()
         for queued in list(QueuedRun.objects.all()[: self._free()]):
             self._begin(_resumed(queued), pool)
         free = self._free()
@@ -100,11 +105,30 @@ class LocalSchedulerProcess:
         now = timezone.now()
         due = [row for row in upcoming if row.due_at and row.due_at <= now]
         self._fire(due, pool)
+        if has_more_events:
+            return 0.0
         if len(due) < len(upcoming):
             following = upcoming[len(due)].due_at or now
             wait = (following - timezone.now()).total_seconds()
             return min(max(wait, 0.0), POLL_SECONDS)
         return 0.0 if due and len(due) == free else POLL_SECONDS
+
+    def _take_events(self) -> bool:
+        """Put the runs of received events on record; returns whether there may be more events."""
+        for pending in list(PendingEvent.objects.due(timezone.now())[:BATCH]):
+            self._settle(pending)
+        received = list(ReceivedEvent.objects.queued()[:EVENTS])
+        return bool(received) and (distribute(received) < len(received) or len(received) == EVENTS)
+
+    def _settle(self, pending: PendingEvent) -> None:
+        row = Trigger.objects.filter(user_id=pending.user_id, pk=pending.trigger_id)
+        try:
+            if trigger := row.first():
+                runner.settle(trigger, timezone.now())
+            else:
+                pending.delete()
+        except ConflictError:
+            logger.info("Another process has the event", extra={"triggerId": pending.trigger_id})
 
     def _free(self) -> int:
         return min(self.concurrency - len(self._runs), _batch())

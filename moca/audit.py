@@ -8,7 +8,7 @@ from moca.authentication.models import AuditEntry
 from moca.versioning import StaleVersionError, VersionedModel
 
 # What an entry never shows, and what every save changes anyhow.
-SECRET = {"password"}
+SECRET = {"password", "secrets"}
 SILENT = {"version", "updated_at", "last_login", "session_key"}
 
 

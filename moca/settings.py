@@ -96,6 +96,7 @@ FORCE_SCRIPT_NAME = env.str("FORCE_SCRIPT_NAME", default="") or None
 INSTALLED_APPS = [
     "moca",
     "moca.authentication",
+    "events",
     "triggers",
     "executions",
     "console",
@@ -306,6 +307,15 @@ if TRIGGER_LAMBDA_ARN:
     SCHEDULER = "triggers.schedulers.eventbridge.EventBridgeScheduler"
 else:
     SCHEDULER = "triggers.schedulers.local.LocalScheduler"
+# Event sources: a list as JSON or YAML, itself or in a file.
+EVENT_SOURCES_CONFIG = env.str("EVENT_SOURCES_CONFIG", default="")
+EVENT_SOURCES_FILE = env.str("EVENT_SOURCES_FILE", default="")
+# The event bus of sources and triggers that name none.
+EVENT_BUS_NAME = env.str("EVENT_BUS_NAME", default="default")
+if TRIGGER_LAMBDA_ARN:
+    EVENT_BUS = "events.buses.eventbridge.EventBridgeBus"
+else:
+    EVENT_BUS = "events.buses.local.LocalBus"
 SCHEDULER_CONCURRENCY = whole_number("SCHEDULER_CONCURRENCY", default=64, least=1, most=1000)
 SCHEDULER_CATCH_UP_SECONDS = whole_number(
     "SCHEDULER_CATCH_UP_SECONDS", default=600, least=0, most=604800

@@ -17,6 +17,7 @@ urlpatterns = [
     path("openapi.json", reference.openapi, name="openapi"),
     path("docs", reference.docs, name="docs"),
     path("docs/", RedirectView.as_view(pattern_name="docs")),
+    path("", include("events.api.urls")),
     path("", include("triggers.api.urls")),
     path("", include("executions.api.urls")),
 ]

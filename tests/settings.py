@@ -6,7 +6,17 @@ import os
 import shutil
 import tempfile
 
-OWN = ("AGENT_", "AWS_", "COGNITO_", "DATABASE_", "DYNAMODB_", "MOCA_", "SCHEDULER_", "TRIGGERS_")
+OWN = (
+    "AGENT_",
+    "AWS_",
+    "COGNITO_",
+    "DATABASE_",
+    "DYNAMODB_",
+    "EVENT_",
+    "MOCA_",
+    "SCHEDULER_",
+    "TRIGGERS_",
+)
 # Settings are read before pytest has read its arguments. A worker of xdist has none, and all of
 # its environment from the process that started it.
 _parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -26,3 +36,9 @@ os.environ["MOCA_DATA_DIR"] = tempfile.mkdtemp(prefix="moca-tests-")
 atexit.register(shutil.rmtree, os.environ["MOCA_DATA_DIR"], ignore_errors=True)
 
 from moca.settings import *  # noqa: E402, F403
+
+# What tests of triggers listen to; the rules of these are somebody else's.
+EVENT_SOURCES_CONFIG = "\n".join(
+    f"- {{id: {name}, name: {name.title()}, kind: bus}}"
+    for name in ("orders", "s", "s1", "s3", "uploads")
+)

@@ -22,12 +22,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from moca.conflicts import ExpectingQuerySet
-from moca.dynamodb.layout import Index, Layout
+from moca.dynamodb.layout import Absent, Index, Layout
 from moca.ids import new_id
 from moca.versioning import VersionedModel
 from triggers import validation
 from triggers.schedules import describe
-from triggers.validation import Schedule
+from triggers.validation import Schedule, Subscription
 
 
 class TriggerType(models.TextChoices):
@@ -59,6 +59,12 @@ def _note_malformed(row: dict[str, Any], names: list[str]) -> None:
     row["sync_error"] = f"Another program wrote what cannot be read: {', '.join(names)}."
 
 
+def _policy_of_old(item: dict[str, Any]) -> str:
+    """The overlap policy of a trigger that names none."""
+    is_event = item.get("type", {}).get("S") == TriggerType.EVENT
+    return OverlapPolicy.ALLOW if is_event else OverlapPolicy.SKIP
+
+
 class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
     def named(self, keys: Iterable[tuple[str, str]]) -> Self:
         """The triggers of these users and ids."""
@@ -75,6 +81,14 @@ class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
     def schedules(self) -> Self:
         """The triggers that fire by a schedule, enabled or not."""
         return self.filter(type=TriggerType.SCHEDULE)
+
+    def events(self) -> Self:
+        """The triggers that fire on events, enabled or not."""
+        return self.filter(type=TriggerType.EVENT)
+
+    def listening_to(self, source_id: str) -> Self:
+        """The enabled triggers that fire on the events of a source."""
+        return self.events().filter(event_config__eventSourceId=source_id, enabled=True)
 
     def search(self, text: str) -> Self:
         """The triggers whose name or description holds the text, in any case."""
@@ -127,7 +141,8 @@ class Trigger(VersionedModel):
 
     `schedule_config` and `event_config` are the maps of the HTTP contract, keys and all:
     `expression`, `timezone`, `startDate`, `endDate`, `flexibleTimeWindowMinutes`; and
-    `eventSourceId`, `eventBusName`, `eventPattern`. The expression is kept as it was written.
+    `eventSourceId`, `eventBusName`, `eventPattern`, `debounceSeconds`, `maxRunsPerHour`. The
+    expression is kept as it was written.
     """
 
     key_fields = ("user_id",)
@@ -210,6 +225,10 @@ class Trigger(VersionedModel):
     last_skipped_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_skip_reason = models.TextField(blank=True, editable=False)
 
+    # Runs of events that began within the hour that counts against `maxRunsPerHour`.
+    hour_began_at = models.DateTimeField(null=True, blank=True, editable=False)
+    runs_in_hour = models.PositiveIntegerField(default=0, editable=False)
+
     # How the scheduler's copy compares with this row.
     sync_state = models.CharField(
         max_length=10, choices=SyncState, default=SyncState.SYNCED, editable=False
@@ -233,6 +252,8 @@ class Trigger(VersionedModel):
             # On attributes that every trigger has, so that those of other programs are found too.
             Index("TriggersByType", "{type}", "{id}", hash_key="type", range_key="id"),
         ],
+        # The TypeScript service lets the runs of events overlap, and knows no other policy.
+        absent={"overlap_policy": Absent(_policy_of_old, frozenset(OverlapPolicy.values))},
         malformed=_note_malformed,
     )
 
@@ -282,7 +303,7 @@ class Trigger(VersionedModel):
         ):
             found["schedule_config"] = validation.read_schedule(self.schedule_config)[1]
         if self.type != TriggerType.EVENT and self.event_config and "event_config" in changed:
-            found["event_config"] = validation.event_errors(self.event_config)
+            found["event_config"] = validation.read_subscription(self.event_config)[1]
         return {
             name: [error for error in errors if error.code != "required"]
             for name, errors in found.items()
@@ -331,6 +352,13 @@ class Trigger(VersionedModel):
         if self.type != TriggerType.SCHEDULE:
             return None
         return validation.read_schedule(self.schedule_config)[0]
+
+    @property
+    def subscription(self) -> Subscription | None:
+        """What the event's map says; None for a schedule trigger or an unreadable map."""
+        if self.type != TriggerType.EVENT:
+            return None
+        return validation.read_subscription(self.event_config)[0]
 
     @property
     def schedule_description(self) -> str:

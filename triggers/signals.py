@@ -6,8 +6,8 @@ from typing import Any
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
-from triggers.models import Trigger, TriggerCount, TriggerType
-from triggers.schedulers import get_scheduler
+from triggers.models import Trigger, TriggerCount
+from triggers.schedulers import all_schedulers
 from triggers.synchronization import note_told
 
 
@@ -15,23 +15,24 @@ from triggers.synchronization import note_told
 def follow_save(
     instance: Trigger, created: bool, update_fields: Collection[str] | None, **_: Any
 ) -> None:
-    scheduler = get_scheduler()
-    if created:
-        if instance.type == TriggerType.SCHEDULE:
-            note_told(instance)
-            scheduler.create(instance)
-    elif update_fields is None or scheduler.projected_fields & set(update_fields):
-        if instance.type == TriggerType.SCHEDULE:
-            note_told(instance)
-            scheduler.update(instance)
-        elif instance.loaded_value("type") == TriggerType.SCHEDULE:
-            note_told(instance)
+    for scheduler in all_schedulers():
+        if not (
+            created or update_fields is None or scheduler.projected_fields & set(update_fields)
+        ):
+            continue
+        if instance.type == scheduler.trigger_type:
+            note_told(instance, scheduler)
+            tell = scheduler.create if created else scheduler.update
+            tell(instance)
+        elif not created and scheduler.had(instance):
+            note_told(instance, scheduler)
             scheduler.delete(instance.pk)
 
 
 @receiver(post_delete, sender=Trigger)
 def follow_delete(instance: Trigger, **_: Any) -> None:
     TriggerCount.objects.give_back(instance.user_id)
-    if instance.type == TriggerType.SCHEDULE:
-        note_told(instance)
-        get_scheduler().delete(instance.pk)
+    for scheduler in all_schedulers():
+        if scheduler.had(instance):
+            note_told(instance, scheduler)
+            scheduler.delete(instance.pk)

@@ -1,4 +1,4 @@
-"""Triggers and the scheduler's copies of them, kept and made equal.
+"""Triggers and the schedulers' copies of them, kept and made equal.
 
 A scheduler outside of the database is told within the transaction that changes the trigger, before
 its commit: what it refuses is not written. Where the commit fails after all, `in_step()` tells it
@@ -10,15 +10,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from django.db import connections
 from django.utils import timezone
 
+from events import rules
+from events.buses import BusError
+from moca.reconciling import Action
 from triggers.models import SyncState, Trigger
-from triggers.schedulers import Scheduler, SchedulerError, get_scheduler
+from triggers.schedulers import Scheduler, SchedulerError, all_schedulers, scheduler_of
 
 logger = logging.getLogger(__name__)
 
@@ -28,17 +30,17 @@ ORPHAN_AGE = timedelta(minutes=5)
 
 
 class _State(threading.local):
-    told: list[tuple[str, str]] | None = None
+    told: list[tuple[str, str, str]] | None = None
 
 
 _state = _State()
 
 
-def note_told(trigger: Trigger) -> None:
-    """Remember that the scheduler is told of a change of a trigger that is not committed yet."""
-    if _state.told is not None and not get_scheduler().is_transactional:
+def note_told(trigger: Trigger, scheduler: Scheduler) -> None:
+    """Remember that a scheduler is told of a change of a trigger that is not committed yet."""
+    if _state.told is not None and not scheduler.is_transactional:
         owners = {trigger.user_id, trigger.loaded_value("user_id") or trigger.user_id}
-        _state.told += [(owner, trigger.pk) for owner in sorted(owners)]
+        _state.told += [(scheduler.what, owner, trigger.pk) for owner in sorted(owners)]
 
 
 @contextmanager
@@ -52,15 +54,15 @@ def in_step() -> Iterator[None]:
         yield
     except BaseException:
         told, _state.told = _state.told, None
-        for user_id, trigger_id in dict.fromkeys(told):
-            _restore(user_id, trigger_id)
+        schedulers = {scheduler.what: scheduler for scheduler in all_schedulers()}
+        for what, user_id, trigger_id in dict.fromkeys(told):
+            _restore(schedulers[what], user_id, trigger_id)
         raise
     finally:
         _state.told = None
 
 
-def _restore(user_id: str, trigger_id: str) -> None:
-    scheduler = get_scheduler()
+def _restore(scheduler: Scheduler, user_id: str, trigger_id: str) -> None:
     try:
         trigger = Trigger.objects.filter(user_id=user_id, pk=trigger_id).first()
         if trigger is not None and scheduler.wants(trigger):
@@ -68,23 +70,8 @@ def _restore(user_id: str, trigger_id: str) -> None:
         else:
             scheduler.delete(trigger_id)
     except Exception:
-        ids = {"triggerId": trigger_id}
-        logger.exception("The schedule could not be restored; sync_schedules will", extra=ids)
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What was done, or is to be done, about one schedule.
-
-    Attributes:
-        kind: `create`, `update`, `delete` or `fail`.
-        trigger_id: the trigger's id.
-        reason: why, in a few words.
-    """
-
-    kind: str
-    trigger_id: str
-    reason: str
+        message = f"The {scheduler.what} could not be restored; sync_schedules will"
+        logger.exception(message, extra={"triggerId": trigger_id})
 
 
 def synchronize(
@@ -93,10 +80,10 @@ def synchronize(
     dry_run: bool = False,
     concurrency: int = CONCURRENCY,
 ) -> list[Action]:
-    """Make the scheduler's copies equal to the triggers, in one pass over both.
+    """Make the copies equal to the triggers and event sources, in one pass over both.
 
     Args:
-        scheduler: where it is not the configured one.
+        scheduler: make those of this one equal; None for all there are.
         dry_run: change nothing, and tell what would be done.
         concurrency: calls to the scheduler at once.
 
@@ -104,11 +91,22 @@ def synchronize(
         What was done. What failed is noted on its trigger, and tried again by the next pass.
 
     Raises:
-        SchedulerError: the schedules cannot be listed; nothing was done.
+        SchedulerError: what there is cannot be listed; nothing more was done.
     """
-    scheduler = scheduler or get_scheduler()
+    if scheduler is not None:
+        return _synchronize(scheduler, dry_run=dry_run, concurrency=concurrency)
+    done = []
+    for each in all_schedulers():
+        done += _synchronize(each, dry_run=dry_run, concurrency=concurrency)
+    try:
+        return [*done, *rules.synchronize(dry_run=dry_run)]
+    except BusError as error:
+        raise SchedulerError(str(error)) from error
+
+
+def _synchronize(scheduler: Scheduler, *, dry_run: bool, concurrency: int) -> list[Action]:
     entries = {entry.trigger_id: entry for entry in scheduler.list()}
-    triggers = list(Trigger.objects.schedules().order_by("-pk").iterator())
+    triggers = list(Trigger.objects.filter(type=scheduler.trigger_type).order_by("-pk").iterator())
     before = timezone.now() - ORPHAN_AGE
     known = {trigger.pk for trigger in triggers}
     orphans = [
@@ -117,7 +115,11 @@ def synchronize(
         if entry.trigger_id not in known and (entry.made_at is None or entry.made_at < before)
     ]
     tasks: list[Callable[[], Action | None]] = [
-        partial(_mend, scheduler, trigger, dry_run=dry_run) for trigger in triggers
+        partial(_mend, scheduler, trigger, dry_run=dry_run)
+        for trigger in triggers
+        if trigger.pk in entries
+        or scheduler.wants(trigger)
+        or trigger.sync_state != SyncState.SYNCED
     ]
     tasks += [partial(_remove, scheduler, orphan, dry_run=dry_run) for orphan in orphans]
     with ThreadPoolExecutor(concurrency, thread_name_prefix="sync") as pool:
@@ -131,7 +133,7 @@ def bring_in_step(trigger: Trigger) -> bool:
     Raises:
         SchedulerError: the scheduler refuses; that is noted on the trigger.
     """
-    action = _mend(get_scheduler(), trigger, dry_run=False)
+    action = _mend(scheduler_of(trigger), trigger, dry_run=False)
     if action is not None and action.kind == "fail":
         raise SchedulerError(action.reason)
     return action is not None
@@ -155,7 +157,7 @@ def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool) -> Action | 
                 _tell_what_is_stored(scheduler, trigger)
     except SchedulerError as refusal:
         error = str(refusal)
-        action = Action("fail", trigger.pk, error)
+        action = Action("fail", scheduler.what, trigger.pk, error)
     state = SyncState.FAILED if error else SyncState.SYNCED
     if not dry_run and (trigger.sync_state, trigger.sync_error) != (state, error):
         row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
@@ -164,11 +166,12 @@ def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool) -> Action | 
 
 
 def _planned(scheduler: Scheduler, trigger: Trigger, differences: Sequence[str] | None) -> Action:
+    what = scheduler.what
     if differences:
-        return Action("update", trigger.pk, f"differs in {', '.join(differences)}")
+        return Action("update", what, trigger.pk, f"differs in {', '.join(differences)}")
     if scheduler.wants(trigger):
-        return Action("create", trigger.pk, "was missing")
-    return Action("delete", trigger.pk, "will not fire again")
+        return Action("create", what, trigger.pk, "was missing")
+    return Action("delete", what, trigger.pk, "is not needed any more")
 
 
 def _tell_what_is_stored(scheduler: Scheduler, trigger: Trigger) -> None:
@@ -187,10 +190,10 @@ def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool) -> Action |
     trigger = Trigger.objects.filter(pk=trigger_id).first()
     if trigger is not None and scheduler.wants(trigger):
         return None
-    reason = "its trigger is gone" if trigger is None else "its trigger has no schedule"
+    reason = f"its trigger {'is gone' if trigger is None else f'has no {scheduler.what}'}"
     try:
         if not dry_run:
             scheduler.delete(trigger_id)
     except SchedulerError as error:
-        return Action("fail", trigger_id, str(error))
-    return Action("delete", trigger_id, reason)
+        return Action("fail", scheduler.what, trigger_id, str(error))
+    return Action("delete", scheduler.what, trigger_id, reason)

@@ -4,20 +4,29 @@ An error about a part of a map carries the part's name in `params["part"]`, and 
 in `params["suggestion"]` where there is one.
 """
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from events import sources
+from events.patterns import Pattern, PatternError
+from events.patterns import parse as parse_pattern
+from events.validation import BUS_NAME
 from moca.times import parse_iso
 from triggers.schedules import Expression, ExpressionError, parse, parse_zone
 
 MAX_TOOLS = 50
 MAX_TAGS = 20
+MAX_DEBOUNCE_SECONDS = 3600
+MAX_RUNS_PER_HOUR = 100_000
 # EventBridge Scheduler, CreateSchedule, FlexibleTimeWindow.
 MAX_WINDOW_MINUTES = 1440
 _TAG = re.compile(r"[\w .:/@+-]{1,50}")
@@ -61,6 +70,9 @@ class _Reader:
             return read(value)
         except ExpressionError as error:
             self.error(name, error.reason, error.field, error.suggestion)
+        except PatternError as error:
+            where = f"{error.where}: " if error.where else ""
+            self.error(name, f"{where}{error}", "pattern")
         except ValueError as error:
             self.error(name, str(error))
         return default
@@ -115,18 +127,73 @@ def schedule_errors(config: Any, now: datetime) -> list[ValidationError]:
     return reader.errors
 
 
-def event_errors(config: Any) -> list[ValidationError]:
-    """What is wrong with an event trigger's map."""
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What an event trigger's map says, read: which events fire it, and how often at the most.
+
+    Attributes:
+        source_id: the source whose events it fires on; empty for those of a bus.
+        bus_name: the event bus on which the pattern's events are, where there is no source.
+        pattern: lets only some of the events through; None for all of the source's.
+        debounce: how long no further event must come before one run for all of them.
+        runs_per_hour: how many runs may begin within an hour; None for any number.
+    """
+
+    source_id: str
+    bus_name: str
+    pattern: Pattern | None
+    debounce: timedelta
+    runs_per_hour: int | None
+
+    @property
+    def has_own_rule(self) -> bool:
+        """Whether it takes its events from a bus itself, and not from a source."""
+        return not self.source_id and self.pattern is not None
+
+    @property
+    def bus(self) -> str:
+        """The event bus on which its events are."""
+        return self.bus_name or str(settings.EVENT_BUS_NAME)
+
+    def takes(self, event: Mapping[str, Any]) -> bool:
+        """Whether the pattern lets an event through."""
+        return self.pattern is None or self.pattern.matches(event)
+
+
+def read_subscription(config: Any) -> tuple[Subscription | None, list[ValidationError]]:
+    """Read an event trigger's map.
+
+    Returns:
+        The subscription and no errors, or None and the errors.
+    """
     reader = _Reader(config if isinstance(config, dict) else {})
-    source = reader.part("eventSourceId", _short_text)
-    reader.part("eventBusName", _short_text)
+    source = reader.part("eventSourceId", _short_text, "")
+    bus = reader.part("eventBusName", _bus_name, "")
     pattern = reader.part("eventPattern", _pattern)
-    if not reader.errors and source is None and pattern is None:
+    debounce = reader.part("debounceSeconds", _whole_number(0, MAX_DEBOUNCE_SECONDS), 0)
+    most = reader.part("maxRunsPerHour", _whole_number(1, MAX_RUNS_PER_HOUR))
+    if not reader.errors and not source and pattern is None:
         reader.error(
             "eventSourceId",
             "Name the event source to listen to, or give an event pattern of your own.",
             "required",
         )
+    if reader.errors:
+        return None, reader.errors
+    return Subscription(source, bus, pattern, timedelta(seconds=debounce), most), []
+
+
+def event_errors(config: Any) -> list[ValidationError]:
+    """What is wrong with an event trigger's map, or that there is no such source."""
+    subscription, errors = read_subscription(config)
+    if subscription is None:
+        return errors
+    source_id = subscription.source_id
+    if not source_id or sources.find(source_id) is not None:
+        return []
+    reader = _Reader(config)
+    known = ", ".join(source.pk for source in sources.all_sources()) or "none so far"
+    reader.error("eventSourceId", f"There is no event source {source_id!r}: use one of {known}.")
     return reader.errors
 
 
@@ -188,10 +255,32 @@ def _window(value: Any) -> int:
     return int(value)
 
 
-def _pattern(value: Any) -> dict[str, Any]:
+def _whole_number(least: int, most: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            _fail(f"Give a whole number from {least} to {most:,}.")
+        return int(value)
+
+    return read
+
+
+def _bus_name(value: Any) -> str:
+    text = _short_text(value)
+    if not BUS_NAME.fullmatch(text):
+        _fail("Give the name of an event bus, such as default.")
+    return text
+
+
+def _pattern(value: Any) -> Pattern:
     if not isinstance(value, dict) or not value:
         _fail('Give an EventBridge event pattern, such as {"source": ["my.app"]}.')
-    return dict(value)
+    return compiled(json.dumps(value))
+
+
+@lru_cache(maxsize=2048)
+def compiled(text: str) -> Pattern:
+    """A pattern, read from its JSON text; PatternError where it is none."""
+    return parse_pattern(json.loads(text))
 
 
 def _fail(message: str) -> NoReturn:

@@ -1,6 +1,7 @@
 """Hand runs to the handler's Lambda function, which is invoked when they are on record."""
 
 import json
+from datetime import datetime
 from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,10 +12,14 @@ from executions.dispatchers.base import Dispatcher, DispatchError
 from executions.models import TriggerExecution
 from executions.runner import close
 from moca.aws import client
-from triggers.models import RunStatus
+from triggers.models import RunStatus, Trigger
+from triggers.schedulers import SchedulerError
+from triggers.schedulers.eventbridge import EventBridgeScheduler
 
 
 class LambdaDispatcher(Dispatcher):
+    is_transactional = False
+
     def dispatch(self, execution: TriggerExecution) -> None:
         """Invoke the function after the commit; where that fails, the run is closed as failed.
 
@@ -22,6 +27,12 @@ class LambdaDispatcher(Dispatcher):
             DispatchError: from the end of the transaction: the function could not be invoked.
         """
         transaction.on_commit(partial(_invoke, execution))
+
+    def wake(self, trigger: Trigger, at: datetime) -> None:
+        try:
+            EventBridgeScheduler().wake(trigger, at)
+        except SchedulerError as error:
+            raise DispatchError(str(error)) from error
 
 
 def _invoke(execution: TriggerExecution) -> None:

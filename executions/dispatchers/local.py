@@ -1,9 +1,24 @@
-"""Hand runs to the local scheduler process, by a row that it looks for."""
+"""Hand runs to the local scheduler process, by rows that it looks for."""
+
+from collections.abc import Sequence
+from datetime import datetime
 
 from executions.dispatchers.base import Dispatcher
 from executions.models import QueuedRun, TriggerExecution
+from triggers.models import Trigger
 
 
 class LocalDispatcher(Dispatcher):
     def dispatch(self, execution: TriggerExecution) -> None:
-        QueuedRun.objects.create(pk=execution.pk, trigger_id=execution.trigger_id)
+        self.dispatch_all([execution])
+
+    def dispatch_all(self, executions: Sequence[TriggerExecution]) -> None:
+        QueuedRun.objects.bulk_create(
+            [
+                QueuedRun(pk=execution.pk, trigger_id=execution.trigger_id)
+                for execution in executions
+            ]
+        )
+
+    def wake(self, trigger: Trigger, at: datetime) -> None:
+        """The row that waits is what the process looks for."""

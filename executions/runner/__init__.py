@@ -1,5 +1,6 @@
 """Running one occurrence of a trigger: start, token, invocation, end."""
 
+from executions.runner.by_event import Offer, offer, settle
 from executions.runner.by_hand import TriggerBusyError, accept, resume
 from executions.runner.care import HEARTBEAT, abandon, record_missed, renew
 from executions.runner.end import close, close_lost, write
@@ -17,6 +18,7 @@ __all__ = [
     "INTERNAL_ERROR",
     "LEASE",
     "Occurrence",
+    "Offer",
     "Run",
     "TriggerBusyError",
     "abandon",
@@ -25,9 +27,11 @@ __all__ = [
     "close",
     "close_lost",
     "execute",
+    "offer",
     "record_missed",
     "renew",
     "resume",
+    "settle",
     "start",
     "start_claimed",
     "write",

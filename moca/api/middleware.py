@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_vary_headers
 
 from moca.api.errors import APIError
-from moca.api.paths import is_api
+from moca.api.paths import SIGNED, is_api
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -112,7 +112,11 @@ class BodyLimitMiddleware:
 
 
 def _has_credentials(request: HttpRequest) -> bool:
-    return "Authorization" in request.headers or settings.SESSION_COOKIE_NAME in request.COOKIES
+    return (
+        "Authorization" in request.headers
+        or settings.SESSION_COOKIE_NAME in request.COOKIES
+        or request.path_info.removesuffix("/") in SIGNED
+    )
 
 
 def _read(request: HttpRequest, most: int) -> bytes:

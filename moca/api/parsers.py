@@ -29,22 +29,35 @@ class JSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        try:
-            data = json.loads(stream.read().decode(), parse_constant=_refuse_constant)
-        except UnicodeDecodeError as error:
-            raise APIError(400, "The body is not UTF-8.") from error
-        except RecursionError as error:
-            raise APIError(400, f"The body is nested deeper than {MAX_DEPTH} levels.") from error
-        except json.JSONDecodeError as error:
-            raise APIError(400, f"The body is not valid JSON: {error}") from error
-        except ValueError as error:
-            message = "The body is not valid JSON: it holds NaN, Infinity or too long a number."
-            raise APIError(400, message) from error
+        data = read_json(stream.read())
         if not isinstance(data, dict):
             raise APIError(400, "The body must be a JSON object.")
-        if faults := list(islice(_faults(data, "", MAX_DEPTH), MAX_FAULTS)):
-            raise InvalidFieldsError(faults)
         return data
+
+
+def read_json(body: bytes) -> Any:
+    """Read JSON that every database can store.
+
+    Args:
+        body: the text in UTF-8.
+
+    Raises:
+        APIError: it is no JSON, or holds what cannot be stored.
+    """
+    try:
+        data = json.loads(body.decode(), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise APIError(400, "The body is not UTF-8.") from error
+    except RecursionError as error:
+        raise APIError(400, f"The body is nested deeper than {MAX_DEPTH} levels.") from error
+    except json.JSONDecodeError as error:
+        raise APIError(400, f"The body is not valid JSON: {error}") from error
+    except ValueError as error:
+        message = "The body is not valid JSON: it holds NaN, Infinity or too long a number."
+        raise APIError(400, message) from error
+    if faults := list(islice(_faults(data, "", MAX_DEPTH), MAX_FAULTS)):
+        raise InvalidFieldsError(faults)
+    return data
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,6 +1,8 @@
 """Which paths belong to the API, and how ids stand in them."""
 
 ROOTS = {"triggers", "schedules", "events", "health", "openapi.json"}
+# Where what is sent is signed, by headers of many names.
+SIGNED = {"/events"}
 
 
 def is_api(path: str) -> bool:

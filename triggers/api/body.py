@@ -90,7 +90,10 @@ MAPS = {
         "schedule_config",
         ("expression", "timezone", "startDate", "endDate", "flexibleTimeWindowMinutes"),
     ),
-    "eventConfig": ("event_config", ("eventSourceId", "eventBusName", "eventPattern")),
+    "eventConfig": (
+        "event_config",
+        ("eventSourceId", "eventBusName", "eventPattern", "debounceSeconds", "maxRunsPerHour"),
+    ),
 }
 
 
@@ -106,6 +109,9 @@ def fill(trigger: Trigger, body: Mapping[str, Any]) -> None:
     """
     found = [*_fill_fields(trigger, body), *_fill_maps(trigger, body)]
     if trigger._state.adding:
+        if trigger.type == TriggerType.EVENT and "overlapPolicy" not in body:
+            # Skipped, an event is lost; a schedule comes again.
+            trigger.overlap_policy = OverlapPolicy.ALLOW
         missing = [name for name in NEEDED if name not in body]
         found += [detail(name, "This is needed.", "required") for name in missing]
     wrong = {one["field"] for one in found}

@@ -1,4 +1,4 @@
-"""Whether this installation works, and the event sources it has."""
+"""Whether this installation works."""
 
 import logging
 from collections.abc import Callable
@@ -54,9 +54,3 @@ def _outcome(name: str, reach: Callable[[], None]) -> str:
         logger.exception("Health check: the %s is out of reach", name)
         return "error"
     return "ok"
-
-
-class EventSourcesView(APIView):
-    def get(self, request: Request) -> Response:
-        """List the sources that event triggers can listen to: none, until some are set up."""
-        return Response({"eventSources": [], "metadata": {"count": 0}})

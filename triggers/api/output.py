@@ -47,6 +47,9 @@ def trigger_json(trigger: Trigger, now: datetime) -> dict[str, Any]:
         "syncState": trigger.sync_state,
         **_given("syncError", trigger.sync_error),
         **_given("lastStatus", trigger.last_status),
+        **_given("skippedRuns", trigger.skipped_runs),
+        **_moment("lastSkippedAt", trigger.last_skipped_at),
+        **_given("lastSkipReason", trigger.last_skip_reason),
         "consecutiveFailures": trigger.consecutive_failures,
         "version": trigger.version,
     }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from events.api.schema import EVENTS
 from moca.api.errors import APIError
 from moca.api.parameters import MAX_TEXT
 from moca.api.schema import (
@@ -22,16 +23,17 @@ from moca.api.schema import (
 )
 from moca.api.shapes import Schema, flag, number, text
 from triggers.api import shapes
-from triggers.api.health import EventSourcesView, HealthView
+from triggers.api.health import HealthView
 from triggers.api.preview import PreviewView
 from triggers.api.views import MAX_PAGE, DisableView, EnableView, TriggersView, TriggerView
 from triggers.api.writing import MAX_KEY
 
-TRIGGERS, RUNS, SCHEDULES, SERVICE = "Triggers", "Runs", "Schedules and events", "Service"
+TRIGGERS, RUNS, SCHEDULES, SERVICE = "Triggers", "Runs", "Schedules", "Service"
 TAGS += [
     {"name": TRIGGERS, "description": "What to ask which agent, and when."},
     {"name": RUNS, "description": "Running a trigger, and what came of it."},
-    {"name": SCHEDULES, "description": "What a trigger may fire on."},
+    {"name": SCHEDULES, "description": "When a trigger may fire."},
+    {"name": EVENTS, "description": "What else a trigger may fire on, and where it comes in."},
     {"name": SERVICE, "description": "How the installation is."},
 ]
 
@@ -264,14 +266,6 @@ describe(
         },
     ),
     faults=[invalid("timezone", "This is not an IANA timezone name.", "timezone", "Europe/Berlin")],
-)
-describe(
-    EventSourcesView,
-    "GET",
-    "listEventSources",
-    "An empty list until event sources are configured.",
-    tag=SCHEDULES,
-    answers=Body(shapes.SOURCES, {"eventSources": [], "metadata": metadata(count=0)}),
 )
 describe(
     HealthView,

@@ -1,4 +1,4 @@
-"""The shapes of triggers, schedules, event sources and health in the API's description."""
+"""The shapes of triggers, schedules and health in the API's description."""
 
 from typing import Any
 
@@ -20,7 +20,13 @@ from moca.api.shapes import (
 from triggers.api.body import NEEDED
 from triggers.api.preview import DEFAULT_COUNT, MAX_COUNT
 from triggers.models import OverlapPolicy, RunStatus, SyncState, TriggerType
-from triggers.validation import MAX_TAGS, MAX_TOOLS, MAX_WINDOW_MINUTES
+from triggers.validation import (
+    MAX_DEBOUNCE_SECONDS,
+    MAX_RUNS_PER_HOUR,
+    MAX_TAGS,
+    MAX_TOOLS,
+    MAX_WINDOW_MINUTES,
+)
 
 # Words
 
@@ -28,7 +34,8 @@ TYPE = enum("TriggerType", TriggerType.values, "What fires the trigger.")
 _OVERLAP = enum(
     "OverlapPolicy",
     OverlapPolicy.values,
-    "Whether a run is skipped while the one before is still going, or goes beside it.",
+    "Whether a run is skipped while the one before is still going, or goes beside it. Without, "
+    "a new schedule skips, and the runs of a new event trigger overlap.",
 )
 _SYNC = enum("SyncState", SyncState.values, "Whether the scheduler knows the trigger as it is.")
 STATUS = enum("RunStatus", RunStatus.values, "How a run is.")
@@ -71,8 +78,24 @@ _EVENT_INPUT = component(
                 {
                     "type": "object",
                     "minProperties": 1,
-                    "description": "An EventBridge event pattern.",
+                    "description": "Which events: an EventBridge event pattern, by itself or of "
+                    "the source's events.",
                 }
+            ),
+            "debounceSeconds": or_null(
+                number(
+                    "Seconds without a further event after which one run is made for all of them; "
+                    "each event runs at once without.",
+                    minimum=0,
+                    maximum=MAX_DEBOUNCE_SECONDS,
+                )
+            ),
+            "maxRunsPerHour": or_null(
+                number(
+                    "Runs that may begin within an hour; what comes beyond is dropped and counted.",
+                    minimum=1,
+                    maximum=MAX_RUNS_PER_HOUR,
+                )
             ),
         },
     ),
@@ -173,6 +196,8 @@ _EVENT = component(
             "eventSourceId": text("One of `GET /events`."),
             "eventBusName": text("The EventBridge bus."),
             "eventPattern": {"type": "object", "description": "An EventBridge event pattern."},
+            "debounceSeconds": number("Seconds without a further event before a run."),
+            "maxRunsPerHour": number("Runs that may begin within an hour."),
             "ruleArn": text("The rule in EventBridge."),
         },
     ),
@@ -215,6 +240,9 @@ _TRIGGER = component(
             "scheduleDescription": text("The schedule in words."),
             "syncError": text("Why the scheduler does not know the trigger as it is."),
             "lastStatus": STATUS,
+            "skippedRuns": number("Runs that were due, or events that came, and that did not run."),
+            "lastSkippedAt": moment("When the last of them was due."),
+            "lastSkipReason": text("Why it did not run."),
         },
     ),
 )
@@ -233,7 +261,7 @@ DELETED = answer(
     metadata={"triggerId": uuid()},
 )
 
-# Schedules, event sources, health
+# Schedules, health
 
 PREVIEW_REQUEST = component(
     "PreviewRequest",
@@ -266,20 +294,6 @@ PREVIEW_RESULT = answer(
         "nextRuns": each(_RUN, "Empty where it never fires again."),
         "warnings": each(text(), "What may surprise, such as runs that a change of clocks skips."),
     },
-)
-_SOURCE = component(
-    "EventSource",
-    record(
-        "What an event trigger may listen to.",
-        {"id": text(), "name": text(), "description": text()},
-        {"icon": text(), "eventPattern": {"type": "object"}},
-    ),
-)
-SOURCES = answer(
-    "EventSourceList",
-    "All event sources.",
-    {"eventSources": each(_SOURCE)},
-    metadata={"count": number("How many there are.")},
 )
 _CHECK = enum("HealthCheck", ["ok", "error"], "Whether it can be reached.")
 _CHECKS = component(

@@ -1,4 +1,4 @@
-"""Routes of triggers, schedules, event sources and health."""
+"""Routes of triggers, schedules and health."""
 
 from django.urls import path, register_converter
 
@@ -13,6 +13,5 @@ urlpatterns = [
     path("triggers/<id:trigger_id>/enable", views.EnableView.as_view(), name="api-enable"),
     path("triggers/<id:trigger_id>/disable", views.DisableView.as_view(), name="api-disable"),
     path("schedules/preview", preview.PreviewView.as_view(), name="api-preview"),
-    path("events", health.EventSourcesView.as_view(), name="api-event-sources"),
     path("health", health.HealthView.as_view(), name="api-health"),
 ]

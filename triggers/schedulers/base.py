@@ -1,4 +1,4 @@
-"""What a scheduler does: keep one schedule for each schedule trigger."""
+"""What a scheduler does: keep one copy of each trigger of a type with whoever fires it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from triggers.models import Trigger
+from triggers.models import Trigger, TriggerType
 
 
 class SchedulerError(Exception):
@@ -26,6 +26,9 @@ class ScheduleEntry:
 class Scheduler(ABC):
     """A place that fires triggers. Its schedules are copies which can be made again any time."""
 
+    # The triggers that it fires, and what it has of them.
+    trigger_type: ClassVar[str] = TriggerType.SCHEDULE
+    what: ClassVar[str] = "schedule"
     # The fields of a trigger whose change the schedule must follow.
     projected_fields: ClassVar[frozenset[str]]
     # Whether what it is told is undone with the transaction in which it was told.
@@ -54,6 +57,10 @@ class Scheduler(ABC):
     def wants(self, trigger: Trigger) -> bool:
         """Whether there is to be a schedule for the trigger."""
         return trigger.schedule is not None
+
+    def had(self, trigger: Trigger) -> bool:
+        """Whether there is a schedule for what the trigger was when it was loaded."""
+        return bool(trigger.loaded_value("type") == self.trigger_type)
 
     @abstractmethod
     def differences(self, trigger: Trigger) -> Sequence[str] | None:

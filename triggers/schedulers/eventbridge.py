@@ -21,6 +21,8 @@ from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
 from triggers.schedules import At
 
 PREFIX = "trigger-"
+# Of those that fire once, after the events of a trigger have paused.
+PAUSE_PREFIX = "events-"
 # CreateSchedule, Target.Input.
 MAX_INPUT_BYTES = 256 * 1024
 RETRIES = 3
@@ -124,6 +126,41 @@ class EventBridgeScheduler(Scheduler):
     def wants(self, trigger: Trigger) -> bool:
         return _will_fire(trigger)
 
+    def wake(self, trigger: Trigger, at: datetime) -> None:
+        """Have the handler look once at the event that waits for the trigger's events to pause.
+
+        Args:
+            trigger: the trigger.
+            at: not before this; the service fires up to a minute later.
+
+        Raises:
+            SchedulerError: the service refuses.
+        """
+        # To the second, and not before; a name of its own, since one that has fired goes later.
+        moment = (at + timedelta(seconds=1)).astimezone(UTC).replace(microsecond=0)
+        event = {
+            "version": "0",
+            "source": "moca.triggers",
+            "detail-type": "Events Paused",
+            "detail": {"triggerId": trigger.pk, "userId": trigger.user_id},
+        }
+        schedule = {
+            "Name": f"{PAUSE_PREFIX}{trigger.pk}-{int(moment.timestamp())}",
+            "GroupName": self.group,
+            "ClientToken": str(uuid4()),
+            "ScheduleExpression": f"at({moment:%Y-%m-%dT%H:%M:%S})",
+            "ScheduleExpressionTimezone": "UTC",
+            "State": "ENABLED",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "ActionAfterCompletion": "DELETE",
+            "Target": _target(json.dumps(event)),
+        }
+        try:
+            _call("create_schedule", schedule)
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) != "ConflictException":
+                _refuse(error)
+
     def check(self) -> None:
         try:
             client("scheduler").get_schedule_group(Name=self.group)
@@ -187,22 +224,27 @@ def schedule_of(trigger: Trigger) -> dict[str, Any]:
         else {"Mode": "OFF"},
         "ActionAfterCompletion": "DELETE",
         **_dates(trigger),
-        "Target": {
-            "Arn": settings.TRIGGER_LAMBDA_ARN,
-            "RoleArn": settings.SCHEDULER_ROLE_ARN,
-            "Input": _input(trigger),
-            "RetryPolicy": {
-                "MaximumRetryAttempts": RETRIES,
-                "MaximumEventAgeInSeconds": min(
-                    max(settings.SCHEDULER_CATCH_UP_SECONDS, LEAST_EVENT_AGE), GREATEST_EVENT_AGE
-                ),
-            },
-            **(
-                {"DeadLetterConfig": {"Arn": settings.SCHEDULE_DLQ_ARN}}
-                if settings.SCHEDULE_DLQ_ARN
-                else {}
+        "Target": _target(_input(trigger)),
+    }
+
+
+def _target(text: str) -> dict[str, Any]:
+    """The handler as a schedule's target, which gets this text."""
+    return {
+        "Arn": settings.TRIGGER_LAMBDA_ARN,
+        "RoleArn": settings.SCHEDULER_ROLE_ARN,
+        "Input": text,
+        "RetryPolicy": {
+            "MaximumRetryAttempts": RETRIES,
+            "MaximumEventAgeInSeconds": min(
+                max(settings.SCHEDULER_CATCH_UP_SECONDS, LEAST_EVENT_AGE), GREATEST_EVENT_AGE
             ),
         },
+        **(
+            {"DeadLetterConfig": {"Arn": settings.SCHEDULE_DLQ_ARN}}
+            if settings.SCHEDULE_DLQ_ARN
+            else {}
+        ),
     }
 
 

@@ -119,11 +119,15 @@ class TestDescription:
 
     def test_operations_have_different_names(self) -> None:
         names = [operation["operationId"] for _, _, operation in operations()]
-        assert len(set(names)) == len(names) == 16
+        assert len(set(names)) == len(names) == 17
 
-    def test_all_but_health_is_signed_in_to(self) -> None:
-        is_open = [path for path, _, operation in operations() if not operation.get("security")]
-        assert is_open == ["/health"]
+    def test_all_but_health_and_signed_events_is_signed_in_to(self) -> None:
+        is_open = [
+            (method, path)
+            for path, method, operation in operations()
+            if not operation.get("security")
+        ]
+        assert is_open == [("POST", "/events"), ("GET", "/health")]
 
     def test_version_is_the_projects(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -218,6 +222,9 @@ class TestAnswers:
             last_status=RunStatus.FAILED,
             sync_state=SyncState.FAILED,
             sync_error="away",
+            skipped_runs=1,
+            last_skipped_at=STARTED,
+            last_skip_reason="busy",
             schedule_config={**DAILY, "schedulerArn": "arn:aws:x", "scheduleGroupName": "default"},
         )
         shown = alice.get(f"/triggers/{made['id']}").json()["trigger"]

@@ -1,4 +1,4 @@
-"""POST /schedules/preview, GET /events and GET /health."""
+"""POST /schedules/preview and GET /health."""
 
 from typing import Any, NoReturn
 
@@ -77,15 +77,6 @@ class TestPreview:
     def test_reads_nothing(self, alice: API, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(0):
             preview(alice, expression="rate(1 hour)")
-
-
-class TestEventSources:
-    def test_none_are_set_up(self, alice: API) -> None:
-        answer = alice.get("/events").json()
-        assert (answer["eventSources"], answer["metadata"]["count"]) == ([], 0)
-
-    def test_needs_sign_in(self, nobody: API) -> None:
-        assert nobody.get("/events").status_code == 401
 
 
 class AwayScheduler(LocalScheduler):

@@ -11,7 +11,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from executions.models import QueuedRun, TriggerExecution, expiry
+from events import secrets
+from events.models import EventSource, ReceivedEvent
+from executions.models import PendingEvent, QueuedRun, TriggerExecution, expiry
 from moca.authentication.models import AuditEntry, Operator
 from moca.copying import models as copied_models
 from moca.copying import values_of
@@ -94,6 +96,12 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
     QueuedRun.objects.create(**queued(runs[1]))
     IdempotencyKey.objects.create(
         id="k" * 64, trigger_id=first.pk, request_hash="h", ttl=expiry(STARTED)
+    )
+    EventSource(id="shop", name="Shop", secrets=secrets.only("s", STARTED)).save()
+    event = {"envelope": "{}", "trigger_id": first.pk, "user_id": "alice", "execution_id": "e"}
+    PendingEvent.objects.create(**event, first_at=STARTED, last_at=STARTED, due_at=STARTED)
+    ReceivedEvent.objects.create(
+        id="e" * 64, source_id="shop", signature="s", received_at=STARTED, envelope="{}", ttl=1
     )
     AuditEntry.objects.create(
         actor="ann",

@@ -12,11 +12,12 @@ from django.test import Client
 from django.utils import timezone
 
 from moca.authentication.models import Operator, Role
+from moca.reconciling import Action
 from tests.integration.eventbridge.conftest import GROUP, Failing
 from triggers import synchronization
 from triggers.models import SyncState, Trigger
 from triggers.schedulers.eventbridge import schedule_of
-from triggers.synchronization import Action, synchronize
+from triggers.synchronization import synchronize
 
 MakeTrigger = Callable[..., Trigger]
 
@@ -100,7 +101,10 @@ def test_dry_run_changes_nothing(service: Any, make_trigger: MakeTrigger) -> Non
     trigger = make_trigger()
     service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
     found = synchronize(dry_run=True)
-    assert (found, names(service)) == ([Action("create", trigger.pk, "was missing")], [])
+    assert (found, names(service)) == (
+        [Action("create", "schedule", trigger.pk, "was missing")],
+        [],
+    )
 
 
 def test_failure_is_noted_on_the_trigger(
@@ -139,7 +143,7 @@ def test_command_prints_what_it_did(service: Any, make_trigger: MakeTrigger) -> 
     out = StringIO()
     call_command("sync_schedules", "--format=json", stdout=out)
     assert json.loads(out.getvalue()) == [
-        {"kind": "create", "trigger_id": trigger.pk, "reason": "was missing"}
+        {"kind": "create", "what": "schedule", "id": trigger.pk, "reason": "was missing"}
     ]
 
 
@@ -147,7 +151,7 @@ def test_command_says_when_all_is_in_step(service: Any, make_trigger: MakeTrigge
     make_trigger()
     out = StringIO()
     call_command("sync_schedules", stdout=out)
-    assert out.getvalue().strip() == "All schedules are in step."
+    assert out.getvalue().strip() == "All schedules and rules are in step."
 
 
 def test_command_fails_where_schedules_cannot_be_listed(service: Any, failing: Failing) -> None:

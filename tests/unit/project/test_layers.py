@@ -8,7 +8,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 FORBIDDEN = {
-    "moca": {"triggers", "executions", "console"},
+    "moca": {"events", "triggers", "executions", "console"},
+    "events": {"triggers", "executions", "console"},
+    "events/patterns": {"django", "boto3", "botocore", "moca", "rest_framework"},
     "triggers": {"executions", "console"},
     "triggers/schedules": {"django", "boto3", "botocore", "moca", "rest_framework"},
     "executions/agent": {"boto3", "botocore", "rest_framework", "triggers"},
@@ -23,6 +25,7 @@ SPEAKS_HTTP = {"executions/agent", "moca/authentication"}
 CALLS_AWS = {
     "moca/aws",
     "moca/dynamodb",
+    "events/buses/eventbridge.py",
     "triggers/schedulers/eventbridge.py",
     "executions/agents_table.py",
     "executions/diagnosis.py",
@@ -60,7 +63,7 @@ def test_layers_import_downwards_only(folder: str) -> None:
 def test_calls_leave_from_few_places(packages: set[str], places: set[str]) -> None:
     callers = {
         name
-        for folder in ("moca", "triggers", "executions", "console")
+        for folder in ("moca", "events", "triggers", "executions", "console")
         for name, path in modules(folder)
         if imports(path) & packages
     }

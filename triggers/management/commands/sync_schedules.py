@@ -1,4 +1,4 @@
-"""Make the scheduler's schedules equal to the triggers."""
+"""Make the schedules and event rules equal to the triggers and event sources."""
 
 import argparse
 import json
@@ -10,12 +10,16 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from triggers.schedulers import Scheduler, SchedulerError, get_scheduler
-from triggers.synchronization import CONCURRENCY, Action, synchronize
+from moca.reconciling import Action
+from triggers.schedulers import Scheduler, SchedulerError
+from triggers.synchronization import CONCURRENCY, synchronize
 
 
 class Command(BaseCommand):
-    help = "Make missing schedules, delete those of no trigger, bring the others up to date."
+    help = (
+        "Make missing schedules and event rules, delete those of no trigger and no event source, "
+        "bring the others up to date."
+    )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="change nothing")
@@ -24,8 +28,8 @@ class Command(BaseCommand):
             default="",
             metavar="NAME",
             help="keep the schedules in this group of EventBridge Scheduler in place of "
-            "SCHEDULE_GROUP_NAME; those in it whose names begin with trigger-, and that are of no "
-            "trigger here, are deleted",
+            "SCHEDULE_GROUP_NAME, and no rules; those in it whose names begin with trigger-, and "
+            "that are of no trigger here, are deleted",
         )
         parser.add_argument(
             "--format", choices=["table", "json"], default="table", help="table by default"
@@ -57,22 +61,21 @@ class Command(BaseCommand):
         else:
             self._table(actions, dry_run=dry_run)
         if any(action.kind == "fail" for action in actions):
-            raise CommandError("Some schedules could not be brought in step; see above.")
+            raise CommandError("Not all could be brought in step; see above.")
 
     def _table(self, actions: list[Action], *, dry_run: bool) -> None:
         for action in actions:
-            self.stdout.write(f"{action.kind:8}{action.trigger_id:38}{action.reason}")
+            self.stdout.write(f"{action.kind:8}{action.what:10}{action.id:38}{action.reason}")
         counts = Counter(action.kind for action in actions)
         parts = [f"{counts[kind]} to {kind}" for kind in counts] if dry_run else []
         parts = parts or [f"{counts[kind]} {DONE[kind]}" for kind in counts]
-        self.stdout.write(", ".join(parts) or "All schedules are in step.")
+        self.stdout.write(", ".join(parts) or "All schedules and rules are in step.")
 
 
-def _of_group(group: str) -> Scheduler:
-    """The configured scheduler, with the schedules of another group where one is named."""
-    scheduler = get_scheduler()
+def _of_group(group: str) -> Scheduler | None:
+    """The scheduler with the schedules of a group; None where none is named."""
     if not group:
-        return scheduler
+        return None
     if not settings.TRIGGER_LAMBDA_ARN:
         raise CommandError(
             "--group is about EventBridge Scheduler, and schedules are the local scheduler's here: "

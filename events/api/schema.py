@@ -1,0 +1,84 @@
+"""The routes of event sources in the API's description."""
+
+from events.api import shapes
+from events.api.views import EventsView
+from moca.api.errors import APIError
+from moca.api.schema import (
+    INTERNAL,
+    REQUEST_ID,
+    TIMESTAMP,
+    Body,
+    Fault,
+    describe,
+    in_header,
+    in_query,
+    invalid_parameter,
+    metadata,
+)
+from moca.api.shapes import text
+
+EVENTS = "Events"
+_SOURCE = {
+    "id": "orders",
+    "name": "Orders",
+    "description": "What the shop tells of its orders.",
+    "eventPattern": {"source": ["my.shop"]},
+}
+
+describe(
+    EventsView,
+    "GET",
+    "listEventSources",
+    "Those that the settings list, and those that operators have added.",
+    tag=EVENTS,
+    answers=Body(shapes.SOURCES, {"eventSources": [_SOURCE], "metadata": metadata(count=1)}),
+)
+describe(
+    EventsView,
+    "POST",
+    "receiveEvents",
+    "Signed with a secret of the source in place of a token: as Standard Webhooks say, in the "
+    "headers below, or as GitHub, Slack and Stripe sign theirs. A `webhook-id` that comes again "
+    "is known and runs nothing twice. CloudEvents may come as `application/cloudevents+json`, as "
+    "`application/cloudevents-batch+json`, or with `ce-` headers.",
+    tag=EVENTS,
+    parameters=[
+        in_query("source", text(), "The `id` of the event source."),
+        in_header("webhook-id", text(), "The sender's id of the message."),
+        in_header("webhook-timestamp", text(), "When it was signed: Unix time in seconds."),
+        in_header(
+            "webhook-signature",
+            text(examples=["v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="]),
+            "Base64 of the HMAC-SHA256 of `id.timestamp.body`, after `v1,`.",
+        ),
+    ],
+    takes=Body(shapes.EVENT, {"type": "order.paid", "order": {"id": 4711, "total": 12.5}}),
+    answers=Body(
+        shapes.RECEIVED,
+        {
+            "events": [{"id": "9f86d081884c7d65", "duplicate": False}],
+            "metadata": {"requestId": REQUEST_ID, "timestamp": TIMESTAMP, "count": 1},
+        },
+    ),
+    faults=[
+        invalid_parameter("source", "Name the event source: POST /events?source=ID."),
+        Fault(
+            "It is not signed with a secret of the source, too old, or was sent before.",
+            APIError(
+                401,
+                "The header webhook-signature is missing: sign the message.",
+                extra={"code": "INVALID_SIGNATURE"},
+            ),
+        ),
+        Fault(
+            "There is no such source, or it takes no events here.",
+            APIError(404, "No event source takes events at this address."),
+        ),
+        INTERNAL,
+        Fault(
+            "The event could not go on; `Retry-After` says when to send it again.",
+            APIError(503, "The event could not be taken on: send it again in a moment."),
+        ),
+    ],
+    is_open=True,
+)

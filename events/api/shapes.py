@@ -1,0 +1,62 @@
+"""The shapes of event sources and received events in the API's description."""
+
+from moca.api.shapes import (
+    answer,
+    component,
+    each,
+    flag,
+    moment,
+    number,
+    record,
+    text,
+    uuid,
+)
+
+_SOURCE = component(
+    "EventSource",
+    record(
+        "What an event trigger may listen to.",
+        {"id": text(), "name": text(), "description": text()},
+        {"icon": text(), "eventPattern": {"type": "object"}},
+    ),
+)
+SOURCES = answer(
+    "EventSourceList",
+    "All event sources.",
+    {"eventSources": each(_SOURCE)},
+    metadata={"count": number("How many there are.")},
+)
+EVENT = component(
+    "Event",
+    {
+        "type": "object",
+        "description": "An EventBridge envelope, a CloudEvent, or any other JSON.",
+    },
+)
+_RECEIPT = component(
+    "EventReceipt",
+    record(
+        "An event that was taken in.",
+        {
+            "id": text("By which it is known here."),
+            "duplicate": flag("Whether it had come before, so that nothing was done."),
+        },
+    ),
+)
+# Nobody is signed in here.
+_ABOUT = record(
+    "About the request, and the answer: count.",
+    {"requestId": uuid(), "timestamp": moment()},
+    {"count": number("How many events they are.")},
+)
+RECEIVED = component(
+    "EventReceipts",
+    record(
+        "The events are on record, and go on to all triggers that listen.",
+        {"metadata": component("EventReceiptsMetadata", _ABOUT)},
+        {
+            "events": each(_RECEIPT, "In the order in which they were sent."),
+            "challenge": text("What Slack reads back when it is told this address."),
+        },
+    ),
+)

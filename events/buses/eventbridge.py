@@ -1,0 +1,266 @@
+"""Amazon EventBridge: received events are put on a bus, whose rules invoke the handler.
+
+A rule of ours has one target, the handler's function, and an input transformer that adds whose
+events they are (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html).
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, NoReturn
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+
+from events.buses.base import BusError, EventBus, Rule
+from events.models import EventSource, EventState, ReceivedEvent
+from moca.aws import client
+from moca.times import parse_iso
+
+# PutEvents takes ten entries at a time.
+MOST = 10
+TARGET_ID = "moca-handler"
+# By which Lambda knows the permission that lets rules invoke the handler.
+PERMISSION_ID = "moca-event-rules"
+# PutTargets, RetryPolicy: what Lambda does not take within an hour goes to the queue.
+RETRIES, EVENT_AGE_SECONDS = 185, 3600
+PARTS = (
+    "version",
+    "id",
+    "detail-type",
+    "source",
+    "account",
+    "time",
+    "region",
+    "resources",
+    "detail",
+)
+REMEDIES = {
+    "LimitExceededException": "EventBridge has no room for more rules on this bus: listen to an "
+    "event source, which is one rule for all its triggers, or have the quota of the bus raised.",
+    "ThrottlingException": "EventBridge is throttling: try again in a moment.",
+    "AccessDeniedException": "EventBridge refuses our role: check that it may use the rules "
+    "trigger-* and source-* of the bus.",
+    "ConcurrentModificationException": "EventBridge is changing this rule: try again in a moment.",
+}
+MISSING = "ResourceNotFoundException"
+
+
+class EventBridgeBus(EventBus):
+    is_transactional = False
+
+    def publish(self, source: EventSource, events: Sequence[ReceivedEvent]) -> None:
+        for start in range(0, len(events), MOST):
+            batch = events[start : start + MOST]
+            failed = _put(source.bus_name or settings.EVENT_BUS_NAME, batch)
+            for row in batch:
+                if row.pk not in failed:
+                    ReceivedEvent.objects.filter(pk=row.pk).update(state=EventState.DONE)
+            if failed:
+                raise BusError(f"EventBridge refuses an event: {next(iter(failed.values()))}")
+
+    def has(self, event: ReceivedEvent) -> bool:
+        return event.state == EventState.DONE
+
+    def keep(self, rule: Rule) -> None:
+        try:
+            self._keep(rule)
+        except (ClientError, BotoCoreError) as error:
+            _refuse(error, rule.bus_name)
+
+    def _keep(self, rule: Rule) -> None:
+        found = _targets(rule.name, rule.bus_name)
+        if found is not None and not _is_ours(found):
+            raise BusError(
+                f"The bus {rule.bus_name} has a rule {rule.name} of another service: use another "
+                "id, or another bus."
+            )
+        _permit()
+        client("events").put_rule(**_fields(rule))
+        wanted = [target(rule)]
+        if found != wanted:
+            answer = client("events").put_targets(
+                Rule=rule.name, EventBusName=rule.bus_name, Targets=wanted
+            )
+            for entry in answer.get("FailedEntries", ()):
+                raise BusError(f"EventBridge refuses the target: {entry.get('ErrorMessage')}")
+
+    def drop(self, name: str, *, except_on: str = "") -> None:
+        try:
+            for bus_name in _buses():
+                if bus_name != except_on:
+                    _drop(name, bus_name)
+        except (ClientError, BotoCoreError) as error:
+            _refuse(error, "")
+
+    def differences(self, rule: Rule) -> Sequence[str] | None:
+        names = {"Name": rule.name, "EventBusName": rule.bus_name}
+        try:
+            found = client("events").describe_rule(**names)
+            targets = _targets(rule.name, rule.bus_name)
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) == MISSING:
+                return None
+            _refuse(error, rule.bus_name)
+        different = []
+        if json.loads(found.get("EventPattern") or "null") != rule.pattern:
+            different.append("EventPattern")
+        if found.get("State") != _state(rule):
+            different.append("State")
+        return different if targets == [target(rule)] else [*different, "Targets"]
+
+    def rule_names(self, prefix: str) -> Iterator[str]:
+        try:
+            for bus_name in _buses():
+                pages = (
+                    client("events")
+                    .get_paginator("list_rule_names_by_target")
+                    .paginate(TargetArn=settings.TRIGGER_LAMBDA_ARN, EventBusName=bus_name)
+                )
+                for page in pages:
+                    yield from (name for name in page["RuleNames"] if name.startswith(prefix))
+        except (ClientError, BotoCoreError) as error:
+            _refuse(error, "")
+
+
+def target(rule: Rule) -> dict[str, Any]:
+    """The handler as a rule's target."""
+    # What is in angle brackets is put in as JSON; what is added stands there as it is.
+    parts = [f"{json.dumps(part)}: <{part}>" for part in PARTS]
+    parts += [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in rule.added.items()]
+    return {
+        "Id": TARGET_ID,
+        "Arn": settings.TRIGGER_LAMBDA_ARN,
+        "InputTransformer": {
+            "InputPathsMap": {part: f"$.{part}" for part in PARTS},
+            "InputTemplate": "{" + ", ".join(parts) + "}",
+        },
+        "RetryPolicy": {
+            "MaximumRetryAttempts": RETRIES,
+            "MaximumEventAgeInSeconds": EVENT_AGE_SECONDS,
+        },
+        **(
+            {"DeadLetterConfig": {"Arn": settings.SCHEDULE_DLQ_ARN}}
+            if settings.SCHEDULE_DLQ_ARN
+            else {}
+        ),
+    }
+
+
+def _fields(rule: Rule) -> dict[str, Any]:
+    return {
+        "Name": rule.name,
+        "EventBusName": rule.bus_name,
+        "EventPattern": json.dumps(rule.pattern),
+        "State": _state(rule),
+        "Description": "Kept by Moca Triggers: changes made here are undone.",
+    }
+
+
+def _state(rule: Rule) -> str:
+    return "ENABLED" if rule.enabled else "DISABLED"
+
+
+def _targets(name: str, bus_name: str) -> list[dict[str, Any]] | None:
+    """A rule's targets; None where there is no such rule."""
+    try:
+        answer = client("events").list_targets_by_rule(Rule=name, EventBusName=bus_name)
+    except ClientError as error:
+        # That the bus is missing is told by PutRule.
+        if _code(error) == MISSING:
+            return None
+        raise
+    found: list[dict[str, Any]] = answer["Targets"]
+    return found
+
+
+def _is_ours(targets: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a rule is of this deployment: one without a target is half made, or half removed."""
+    return all(each["Arn"] == settings.TRIGGER_LAMBDA_ARN for each in targets)
+
+
+def _drop(name: str, bus_name: str) -> None:
+    targets = _targets(name, bus_name)
+    if targets is None or not _is_ours(targets):
+        return
+    if targets:
+        ids = [each["Id"] for each in targets]
+        client("events").remove_targets(Rule=name, EventBusName=bus_name, Ids=ids)
+    client("events").delete_rule(Name=name, EventBusName=bus_name)
+
+
+def _buses() -> list[str]:
+    """The buses of the account."""
+    found: list[str] = []
+    options: dict[str, Any] = {}
+    while True:
+        answer = client("events").list_event_buses(**options)
+        found += [bus["Name"] for bus in answer["EventBuses"]]
+        if not (token := answer.get("NextToken")):
+            return found
+        options = {"NextToken": token}
+
+
+@cache
+def _permit() -> None:
+    """Let the account's rules invoke the handler; looked at once a process.
+
+    See "Using resource-based policies for Amazon EventBridge", AWS Lambda permissions. The stack
+    cannot do this, since the function comes after it.
+    """
+    function = settings.TRIGGER_LAMBDA_ARN
+    partition, region, account = (function.split(":")[place] for place in (1, 3, 4))
+    try:
+        client("lambda").add_permission(
+            FunctionName=function,
+            StatementId=PERMISSION_ID,
+            Action="lambda:InvokeFunction",
+            Principal="events.amazonaws.com",
+            SourceArn=f"arn:{partition}:events:{region}:{account}:rule/*",
+        )
+    except ClientError as error:
+        if _code(error) == MISSING:
+            raise BusError(
+                "The handler's function is not there: deploy it before rules are made."
+            ) from error
+        if _code(error) != "ResourceConflictException":
+            raise
+
+
+def _put(bus_name: str, events: Sequence[ReceivedEvent]) -> dict[str, str]:
+    """Put events on the bus; returns why those that are not there were refused, by id."""
+    try:
+        answer = client("events").put_events(Entries=[_entry(bus_name, row) for row in events])
+    except (ClientError, BotoCoreError) as error:
+        raise BusError(f"The event bus {bus_name} cannot be reached: {error}") from error
+    return {
+        row.pk: f"{entry.get('ErrorCode')}: {entry.get('ErrorMessage')}"
+        for row, entry in zip(events, answer["Entries"], strict=True)
+        if entry.get("ErrorCode")
+    }
+
+
+def _entry(bus_name: str, row: ReceivedEvent) -> dict[str, Any]:
+    envelope = json.loads(row.envelope)
+    return {
+        "EventBusName": bus_name,
+        "Time": parse_iso(envelope["time"]),
+        "Source": envelope["source"],
+        "DetailType": envelope["detail-type"],
+        "Detail": json.dumps(envelope["detail"], ensure_ascii=False),
+        "Resources": envelope["resources"],
+    }
+
+
+def _code(error: Exception) -> str:
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
+
+
+def _refuse(error: Exception, bus_name: str) -> NoReturn:
+    code = _code(error)
+    if code == MISSING:
+        raise BusError(f"There is no event bus {bus_name}: make it, or name another.") from error
+    if not isinstance(error, ClientError):
+        raise BusError(f"EventBridge cannot be reached: {error}") from error
+    message = error.response["Error"].get("Message", "")
+    raise BusError(REMEDIES.get(code, f"EventBridge refuses it: {message}")) from error

@@ -1,0 +1,35 @@
+"""Marks among an envelope's `resources`: at whose address an event came in, and as which.
+
+They go with the event over an event bus, whose own ids are new for each time that one is put there.
+No sender can set them: what looks like one is removed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+SOURCE, EVENT = "event-source/", "event/"
+
+
+def set_source(envelope: dict[str, Any], source_id: str) -> None:
+    """Mark an event as one that came in at the address of a source, and remove other marks."""
+    others = [text for text in envelope["resources"] if not text.startswith((SOURCE, EVENT))]
+    envelope["resources"] = [*others, of_source(source_id)]
+
+
+def of_source(source_id: str) -> str:
+    """The mark of a source's events."""
+    return f"{SOURCE}{source_id}"
+
+
+def set_id(envelope: dict[str, Any], event_id: str) -> None:
+    """Mark an event with the id under which it was received."""
+    envelope["resources"] = [*envelope["resources"], f"{EVENT}{event_id}"]
+
+
+def id_of(envelope: Mapping[str, Any]) -> str | None:
+    """The id under which an event was received here; None for one from elsewhere."""
+    resources = envelope.get("resources")
+    for text in resources if isinstance(resources, list) else []:
+        if isinstance(text, str) and text.startswith(EVENT):
+            return text.removeprefix(EVENT)
+    return None

@@ -1,0 +1,176 @@
+"""Event sources, and the events that came in at their addresses."""
+
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator, RegexValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from events import secrets
+from moca.conflicts import ExpectingQuerySet
+from moca.dynamodb.layout import Index, Layout
+from moca.versioning import VersionedModel
+
+# How long a received event is remembered: for the list of its source, and lest it come again.
+KEPT = timedelta(days=7)
+
+
+class SourceKind(models.TextChoices):
+    """Where a source's events come from, and how they are signed."""
+
+    BUS = "bus", _("An event bus")
+    WEBHOOK = "webhook", _("Signed webhooks")
+    GITHUB = "github", _("GitHub webhooks")
+    SLACK = "slack", _("Slack events")
+    STRIPE = "stripe", _("Stripe webhooks")
+
+
+class EventSource(VersionedModel):
+    """Something that event triggers can listen to.
+
+    A source of the kind `bus` is what a pattern lets through of all that is on an event bus. The
+    others take events at an address of their own (`POST /events?source=ID`), each signed with one
+    of the source's secrets; a pattern narrows them.
+    """
+
+    id = models.CharField(
+        _("id"),
+        primary_key=True,
+        max_length=36,
+        validators=[
+            RegexValidator(
+                r"\A[a-z0-9][a-z0-9_-]*\Z",
+                _("Give lower-case letters, digits, - and _, such as github-main."),
+            )
+        ],
+    )
+    name = models.CharField(_("name"), max_length=200)
+    description = models.TextField(
+        _("description"), blank=True, validators=[MaxLengthValidator(2000)]
+    )
+    icon = models.CharField(_("icon"), max_length=100, blank=True)
+    kind = models.CharField(
+        _("events come from"), max_length=10, choices=SourceKind, default=SourceKind.WEBHOOK
+    )
+    bus_name = models.CharField(_("event bus"), max_length=256, blank=True)
+    pattern = models.JSONField(_("pattern"), null=True, blank=True)
+    # Sealed, each with the epoch seconds until which it holds; see `events.secrets`.
+    secrets = models.JSONField(default=list, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    # Whether it comes from the settings, where alone it can be changed.
+    is_configured = False
+    # Secrets of a configured source, or the ARNs of such.
+    configured_secrets: tuple[str, ...] = ()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = "event source"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def has_address(self) -> bool:
+        """Whether events come in at an address of the source's own."""
+        return self.kind != SourceKind.BUS
+
+    @property
+    def bus(self) -> str:
+        """The event bus on which its events are."""
+        return self.bus_name or str(settings.EVENT_BUS_NAME)
+
+    def clean(self) -> None:
+        """Check what concerns more than one field.
+
+        Raises:
+            ValidationError: by field.
+        """
+        from events.validation import source_errors
+
+        if errors := source_errors(self):
+            raise ValidationError(errors)
+
+    def save(self, **options: Any) -> None:
+        """Save as `VersionedModel` does, with the rule that brings its events.
+
+        Raises:
+            BusError: the rule was refused; nothing was written.
+        """
+        from events import rules
+
+        try:
+            super().save(**options)
+        except Exception:
+            rules.restore(self.pk)
+            raise
+
+    def active_secrets(self, now: datetime) -> list[str]:
+        """The secrets with which events may be signed now, the newest first."""
+        if self.is_configured:
+            return [secrets.looked_up(text) for text in self.configured_secrets]
+        return secrets.active(self.secrets, now)
+
+
+class EventState(models.TextChoices):
+    """How far an event has come: `done` means handed to all who listen, or to the event bus."""
+
+    QUEUED = "queued", _("Queued")
+    DONE = "done", _("Handled")
+    FAILED = "failed", _("Failed")
+
+
+class ReceivedEventQuerySet(ExpectingQuerySet["ReceivedEvent"]):
+    def queued(self) -> Self:
+        """The events that wait to be handled, the longest waiting first."""
+        return self.filter(state=EventState.QUEUED).order_by("received_at")
+
+    def of_source(self, source_id: str) -> Self:
+        """The events that came in at a source's address, the latest first."""
+        return self.filter(source_id=source_id).order_by("-received_at")
+
+
+class ReceivedEvent(models.Model):
+    """An event that came in at a source's address.
+
+    Its id follows from the source and from the sender's own id of the event, so that one that
+    comes again meets the row of the first time.
+    """
+
+    id = models.CharField(primary_key=True, max_length=64)
+    source_id = models.CharField(max_length=36)
+    # A digest of the signature it came with: the very same message again is a replay.
+    signature = models.CharField(max_length=64)
+    state = models.CharField(max_length=10, choices=EventState, default=EventState.QUEUED)
+    received_at = models.DateTimeField()
+    # The EventBridge envelope as JSON text.
+    envelope = models.TextField()
+    # Triggers of this machine that it was offered to.
+    triggers = models.PositiveIntegerField(default=0)
+    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
+
+    objects: ClassVar[Any] = ReceivedEventQuerySet.as_manager()
+
+    dynamodb = Layout(
+        "EVENT#{id}",
+        "EVENT",
+        indexes=[
+            Index("GSI3", "EVENTS#{source_id}", "{received_at}"),
+            Index("GSI4", "EVENTQUEUE", "{received_at}", when={"state": EventState.QUEUED}),
+        ],
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["state", "received_at"]),
+            models.Index(fields=["source_id", "received_at"]),
+            models.Index(fields=["ttl"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.id

@@ -1,0 +1,99 @@
+"""The rules that bring the events of sources to the handler, kept in step with the sources.
+
+A source that takes events at an address of its own has a rule for what was put on the bus from
+there; one of a bus has a rule with its pattern. A configured source without either has no rule of
+ours: somebody else's brings its events.
+"""
+
+import logging
+from collections.abc import Iterator
+
+from events import marks, sources
+from events.buses import BusError, Rule, get_bus
+from events.models import EventSource
+from moca.reconciling import Action
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "source-"
+# What the rule of a source adds to its events, as the rules of the TypeScript service do.
+FROM_SOURCE = "_eventSourceId"
+
+
+def name_of(source_id: str) -> str:
+    """The name of a source's rule."""
+    return f"{PREFIX}{source_id}"
+
+
+def rule_of(source: EventSource) -> Rule | None:
+    """The rule that a source is to have; None where it needs none of ours."""
+    pattern = dict(source.pattern) if isinstance(source.pattern, dict) else {}
+    if source.has_address:
+        pattern["resources"] = [marks.of_source(source.pk)]
+    if not pattern:
+        return None
+    added = {FROM_SOURCE: source.pk}
+    return Rule(name_of(source.pk), source.bus, pattern, enabled=True, added=added)
+
+
+def follow(source: EventSource) -> None:
+    """Bring the rule to what a source says; BusError where it cannot be."""
+    rule, before = rule_of(source), source.loaded_value("bus_name")
+    if rule is not None:
+        get_bus().keep(rule)
+    if rule is None or (before is not None and before != source.bus_name):
+        get_bus().drop(name_of(source.pk), except_on=rule.bus_name if rule else "")
+
+
+def restore(source_id: str) -> None:
+    """Bring the rule to what is stored, after a change of the source was not written after all."""
+    if get_bus().is_transactional:
+        return
+    try:
+        stored = EventSource.objects.filter(pk=source_id).first()
+        rule = rule_of(stored) if stored else None
+        if rule is not None:
+            get_bus().keep(rule)
+        get_bus().drop(name_of(source_id), except_on=rule.bus_name if rule else "")
+    except Exception:
+        logger.exception(
+            "The rule of source %s could not be restored; sync_schedules will", source_id
+        )
+
+
+def synchronize(*, dry_run: bool = False) -> Iterator[Action]:
+    """Make the rules equal to the sources; tells what was done, or is to be.
+
+    Raises:
+        BusError: the rules cannot be listed; nothing was done.
+    """
+    bus = get_bus()
+    names = set(bus.rule_names(PREFIX))
+    for source in sources.all_sources():
+        rule = rule_of(source)
+        if rule is not None:
+            names.discard(rule.name)
+            try:
+                yield from _mend(source, rule, dry_run=dry_run)
+            except BusError as error:
+                yield Action("fail", "rule", source.pk, str(error))
+    for name in sorted(names):
+        try:
+            if not dry_run:
+                bus.drop(name)
+        except BusError as error:
+            yield Action("fail", "rule", name.removeprefix(PREFIX), str(error))
+        else:
+            yield Action("delete", "rule", name.removeprefix(PREFIX), "its event source is gone")
+
+
+def _mend(source: EventSource, rule: Rule, *, dry_run: bool) -> Iterator[Action]:
+    differences = get_bus().differences(rule)
+    if differences is not None and not differences:
+        return
+    if not dry_run:
+        get_bus().keep(rule)
+    if differences is None:
+        yield Action("create", "rule", source.pk, "was missing")
+    else:
+        yield Action("update", "rule", source.pk, f"differs in {', '.join(differences)}")

@@ -1,0 +1,91 @@
+"""Secrets with which senders sign events, kept sealed by this installation's SECRET_KEY.
+
+A new secret does not end the one before it at once: both hold for a day, so that a sender can be
+told the new one without losing an event.
+"""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+
+# How long a secret holds after the next one was set.
+OVERLAP = timedelta(days=1)
+# Standard Webhooks: secrets are base64 with this before it.
+PREFIX = "whsec_"
+
+
+def new_secret() -> str:
+    """A random secret in the form of Standard Webhooks."""
+    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def added(kept: Iterable[Mapping[str, Any]], secret: str, now: datetime) -> list[dict[str, Any]]:
+    """The secrets of a source with a new one, the one before it ending after `OVERLAP`.
+
+    Args:
+        kept: what the source's row has.
+        secret: the new secret.
+        now: the present.
+    """
+    until = int((now + OVERLAP).timestamp())
+    ending = [
+        {**one, "until": min(one.get("until") or until, until)} for one in kept if _holds(one, now)
+    ]
+    return [{"sealed": _seals().encrypt(secret.encode()).decode(), "until": None}, *ending][:2]
+
+
+def only(secret: str, now: datetime) -> list[dict[str, Any]]:
+    """The secrets of a source of which this one alone is to hold."""
+    return added([], secret, now)
+
+
+def active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
+    """The secrets that hold now; those that SECRET_KEY does not open are left out."""
+    from cryptography.fernet import InvalidToken
+
+    found = []
+    for one in kept:
+        if _holds(one, now):
+            try:
+                found.append(_seals().decrypt(str(one["sealed"]).encode()).decode())
+            except (InvalidToken, KeyError):
+                continue
+    return found
+
+
+def looked_up(text: str) -> str:
+    """A secret that the settings give, itself or by its ARN in Secrets Manager.
+
+    Raises:
+        SecretError: it cannot be read.
+    """
+    if not text.startswith("arn:"):
+        return text
+    from moca.aws.secrets import secret
+
+    return secret(text, "the event source's secret")
+
+
+def _holds(one: Mapping[str, Any], now: datetime) -> bool:
+    until = one.get("until")
+    return until is None or until > now.timestamp()
+
+
+def _seals() -> "MultiFernet":
+    # It is dear to load, and the handler opens no secrets.
+    from cryptography.fernet import Fernet, MultiFernet
+
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return MultiFernet([Fernet(_key(str(key))) for key in keys])
+
+
+def _key(text: str) -> bytes:
+    return base64.urlsafe_b64encode(hashlib.sha256(b"moca event secrets " + text.encode()).digest())

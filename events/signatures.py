@@ -1,0 +1,148 @@
+"""Who signed a message: the schemes by which senders prove that an event is theirs.
+
+Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks, spec), GitHub
+("Validating webhook deliveries"), Slack ("Verifying requests from Slack") and Stripe ("Verify
+webhook signatures manually"). All are HMAC-SHA256 over the body, all but GitHub's with the time.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from events.models import SourceKind
+from events.secrets import PREFIX
+
+# How old a message may be, and how far its sender's clock may be ahead. All schemes name 5 minutes.
+TOLERANCE_SECONDS = 300
+
+
+class SignatureError(ValueError):
+    """The message is not signed by its source, or too old; the text says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signature that was found right.
+
+    Attributes:
+        digest: stands for the signature; the same again is the same message again.
+        is_dated: whether the message cannot be sent again later than `TOLERANCE_SECONDS`.
+    """
+
+    digest: str
+    is_dated: bool
+
+
+def verify(
+    kind: str, headers: Mapping[str, str], body: bytes, keys: Sequence[str], now: datetime
+) -> Signature:
+    """Check who signed a message.
+
+    Args:
+        kind: the source's kind, which says by which scheme.
+        headers: the request's headers, their names in any case.
+        body: the body, byte for byte.
+        keys: the secrets that hold.
+        now: the present.
+
+    Raises:
+        SignatureError: the signature is missing, malformed, not of these secrets, or too old.
+    """
+    signed, given = SCHEMES[kind]({name.lower(): text for name, text in headers.items()}, body, now)
+    for secret in keys:
+        right = hmac.new(_key(kind, secret), signed, hashlib.sha256).digest()
+        if any(hmac.compare_digest(right, one) for one in given):
+            return Signature(hashlib.sha256(signed + right).hexdigest(), kind != SourceKind.GITHUB)
+    raise SignatureError(
+        "The signature is not of this source's secret: check the secret, and that the body is sent "
+        "byte for byte as it was signed."
+    )
+
+
+# What was signed, and the signatures that came with it.
+Found = tuple[bytes, list[bytes]]
+
+
+def _standard(headers: Mapping[str, str], body: bytes, now: datetime) -> Found:
+    key, time = _needed(headers, "webhook-id"), _needed(headers, "webhook-timestamp")
+    _check_age(time, now)
+    given = _needed(headers, "webhook-signature")
+    texts = [text.removeprefix("v1,") for text in given.split() if text.startswith("v1,")]
+    return f"{key}.{time}.".encode() + body, _decoded(texts, _base64)
+
+
+def _github(headers: Mapping[str, str], body: bytes, now: datetime) -> Found:
+    given = _needed(headers, "x-hub-signature-256")
+    return body, _decoded([given.removeprefix("sha256=")], bytes.fromhex)
+
+
+def _slack(headers: Mapping[str, str], body: bytes, now: datetime) -> Found:
+    time = _needed(headers, "x-slack-request-timestamp")
+    _check_age(time, now)
+    given = _needed(headers, "x-slack-signature").removeprefix("v0=")
+    return f"v0:{time}:".encode() + body, _decoded([given], bytes.fromhex)
+
+
+def _stripe(headers: Mapping[str, str], body: bytes, now: datetime) -> Found:
+    pairs = [
+        part.strip().partition("=") for part in _needed(headers, "stripe-signature").split(",")
+    ]
+    time = next((text for name, _, text in pairs if name == "t"), "")
+    _check_age(time, now)
+    texts = [text for name, _, text in pairs if name == "v1"]
+    return f"{time}.".encode() + body, _decoded(texts, bytes.fromhex)
+
+
+SCHEMES: dict[str, Callable[[Mapping[str, str], bytes, datetime], Found]] = {
+    SourceKind.WEBHOOK: _standard,
+    SourceKind.GITHUB: _github,
+    SourceKind.SLACK: _slack,
+    SourceKind.STRIPE: _stripe,
+}
+
+
+def _key(kind: str, secret: str) -> bytes:
+    """The bytes of a secret; Standard Webhooks' are base64 after a prefix."""
+    if kind == SourceKind.WEBHOOK and secret.startswith(PREFIX):
+        try:
+            return _base64(secret.removeprefix(PREFIX))
+        except ValueError:
+            pass
+    return secret.encode()
+
+
+def _needed(headers: Mapping[str, str], name: str) -> str:
+    if not (text := headers.get(name, "").strip()):
+        raise SignatureError(f"The header {name} is missing: sign the message.")
+    return text
+
+
+def _check_age(time: str, now: datetime) -> None:
+    if not (time.isascii() and time.isdecimal() and len(time) < 12):
+        raise SignatureError("The timestamp is no Unix time in whole seconds.")
+    if abs(now.timestamp() - int(time)) > TOLERANCE_SECONDS:
+        raise SignatureError(
+            f"The timestamp is more than {TOLERANCE_SECONDS // 60} minutes from the present: sign "
+            "the message anew, and check the sender's clock."
+        )
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from error
+
+
+def _decoded(texts: Sequence[str], decode: Callable[[str], bytes]) -> list[bytes]:
+    found = []
+    for text in texts:
+        try:
+            found.append(decode(text))
+        except ValueError:
+            continue
+    return found

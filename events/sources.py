@@ -1,0 +1,115 @@
+"""All event sources: those that the settings list, and those that operators have added.
+
+EVENT_SOURCES_CONFIG holds a list as JSON or YAML, EVENT_SOURCES_FILE names a file of it. Each entry
+has `id` and `name`, and may have `description`, `icon`, `kind`, `eventBusName`, `eventPattern` and
+`secrets` (texts, or ARNs of Secrets Manager). The settings come first where both know an id.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.signals import setting_changed
+
+from events.models import EventSource, SourceKind
+
+KEYS = {
+    "id": "id",
+    "name": "name",
+    "description": "description",
+    "icon": "icon",
+    "kind": "kind",
+    "eventBusName": "bus_name",
+    "eventPattern": "pattern",
+}
+
+
+def all_sources() -> list[EventSource]:
+    """All sources, by name."""
+    known = configured()
+    rows = [row for row in EventSource.objects.all() if row.pk not in known]
+    return sorted([*known.values(), *rows], key=lambda source: (source.name.lower(), source.pk))
+
+
+def find(source_id: str) -> EventSource | None:
+    """The source of an id."""
+    if source := configured().get(source_id):
+        return source
+    found: EventSource | None = EventSource.objects.filter(pk=source_id).first()
+    return found
+
+
+@cache
+def configured() -> dict[str, EventSource]:
+    """The sources that the settings list, by id.
+
+    Raises:
+        ImproperlyConfigured: the list cannot be read; the message says where and why.
+    """
+    name, text = _text()
+    if not text.strip():
+        return {}
+    # It is dear to load, and most installations have no such list.
+    import yaml
+
+    try:
+        entries = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ImproperlyConfigured(f"{name} is neither JSON nor YAML: {error}") from error
+    if not isinstance(entries, list):
+        raise ImproperlyConfigured(f"{name} is no list: give a list of event sources.")
+    found: dict[str, EventSource] = {}
+    for place, entry in enumerate(entries):
+        source = _source(entry, f"{name}[{place}]")
+        if source.pk in found:
+            raise ImproperlyConfigured(f"{name} has the id {source.pk!r} twice.")
+        found[source.pk] = source
+    return found
+
+
+def _text() -> tuple[str, str]:
+    path = settings.EVENT_SOURCES_FILE
+    if not path:
+        return "EVENT_SOURCES_CONFIG", settings.EVENT_SOURCES_CONFIG
+    try:
+        return "EVENT_SOURCES_FILE", Path(path).read_text()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"EVENT_SOURCES_FILE, {path}, cannot be read: {error.strerror}."
+        ) from error
+
+
+def _source(entry: Any, where: str) -> EventSource:
+    if not isinstance(entry, dict):
+        raise ImproperlyConfigured(f"{where} is no map with id and name.")
+    secrets = entry.get("secrets") or []
+    unknown = entry.keys() - KEYS.keys() - {"secrets"}
+    if unknown:
+        raise ImproperlyConfigured(
+            f"{where} has {', '.join(map(repr, sorted(map(str, unknown))))}: give some of "
+            f"{', '.join([*KEYS, 'secrets'])}."
+        )
+    if not isinstance(secrets, list) or not all(isinstance(s, str) and s for s in secrets):
+        raise ImproperlyConfigured(f"{where}.secrets is no list of texts.")
+    kind = SourceKind.WEBHOOK if secrets else SourceKind.BUS
+    values = {KEYS[name]: value for name, value in entry.items() if name in KEYS}
+    source = EventSource(**{"kind": kind, **values})
+    source.is_configured = True
+    source.configured_secrets = tuple(secrets)
+    try:
+        source.clean_fields()
+        source.clean()
+    except ValidationError as error:
+        told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+        raise ImproperlyConfigured(f"{where} is wrong: {told}") from error
+    return source
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting.startswith("EVENT_SOURCES"):
+        configured.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,57 @@
+"""The rules of event sources, and of the patterns of sources and triggers."""
+
+import re
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from events.models import EventSource
+from events.patterns import PatternError, parse
+
+# EventBridge, PutRule, EventBusName, where a bus of another account is named by its ARN.
+BUS_NAME = re.compile(r"[/.\-_A-Za-z0-9:]{1,256}")
+
+
+def source_errors(source: EventSource) -> dict[str, list[ValidationError]]:
+    """What is wrong with a source beyond its single fields, by field."""
+    found: dict[str, list[ValidationError]] = {}
+    if source.bus_name and not BUS_NAME.fullmatch(source.bus_name):
+        found["bus_name"] = [
+            ValidationError(_("Give the name of an event bus, such as default."), code="invalid")
+        ]
+    # Rules for a source without a pattern are somebody else's, which only the settings may say.
+    if not source.has_address and source.pattern is None and not source.is_configured:
+        found["pattern"] = [
+            ValidationError(
+                _('Give the pattern of its events, such as {"source": ["my.app"]}.'),
+                code="required",
+            )
+        ]
+    if source.pattern is not None and (errors := pattern_errors(source.pattern)):
+        found["pattern"] = errors
+    elif source.has_address and isinstance(source.pattern, dict) and "resources" in source.pattern:
+        found["pattern"] = [
+            ValidationError(
+                _("Leave out resources: by it, the events of this address are known."),
+                code="invalid",
+            )
+        ]
+    if source.is_configured and source.has_address and not source.configured_secrets:
+        found["secrets"] = [
+            ValidationError(
+                _("Give a list with the secret that senders sign with."), code="required"
+            )
+        ]
+    return found
+
+
+def pattern_errors(pattern: Any) -> list[ValidationError]:
+    """What is wrong with an event pattern."""
+    try:
+        parse(pattern)
+    except PatternError as error:
+        where = f"{error.where}: " if error.where else ""
+        # Interpolated by Django with %, which the text itself may hold.
+        return [ValidationError(f"{where}{error}".replace("%", "%%"), code="pattern", params={})]
+    return []

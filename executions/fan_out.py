@@ -1,0 +1,223 @@
+"""One event to all triggers that take it, each run on record for itself.
+
+On AWS a rule brings the event, and says of which source it is or of which trigger (`deliver()`). On
+one machine the events that came in at sources' addresses are matched here, in the way of an event
+bus: with the sources and the triggers that listen to the same bus (`distribute()`).
+"""
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import OperationalError, connection, connections
+
+from events import marks, sources
+from events.models import EventSource, EventState, ReceivedEvent
+from events.patterns import Pattern
+from executions.runner import Offer, offer
+from moca.conflicts import ConflictError
+from triggers.models import Trigger
+from triggers.validation import Subscription, compiled
+
+logger = logging.getLogger(__name__)
+
+# Triggers that an event is offered to at the same time.
+CONCURRENCY = 8
+# Offers that are made in one transaction, and what is written for each at the most.
+BATCH = 100
+WRITES = 4
+# After so many offers, the scheduler looks after other things.
+MOST_OFFERS = 500
+
+Event = dict[str, Any]
+
+
+def deliver(event: Event, triggers: Sequence[Trigger], event_id: str, at: datetime) -> list[str]:
+    """Offer an event to triggers; what goes wrong with one stops no other.
+
+    Args:
+        event: the EventBridge envelope.
+        triggers: those to which a rule has brought it.
+        event_id: by which it is known, the same for each delivery.
+        at: when it happened, the same for each delivery.
+
+    Returns:
+        The ids of the triggers for which it failed, and is to be delivered again.
+    """
+    takers = [trigger for trigger in triggers if _takes(trigger, event)]
+    if len(takers) == 1:
+        return [] if _deliver(event, event_id, at, takers[0]) else [takers[0].pk]
+    with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="deliver") as pool:
+        done = pool.map(partial(_deliver_apart, event, event_id, at), takers)
+        return [trigger.pk for trigger, is_done in zip(takers, done, strict=True) if not is_done]
+
+
+def _takes(trigger: Trigger, event: Event) -> bool:
+    subscription = trigger.subscription
+    return trigger.enabled and subscription is not None and subscription.takes(event)
+
+
+def _deliver(event: Event, event_id: str, at: datetime, trigger: Trigger) -> bool:
+    try:
+        offer([Offer.of(trigger, event, event_id, at)])
+    except Exception:
+        logger.exception("The event could not be delivered", extra={"triggerId": trigger.pk})
+        return False
+    return True
+
+
+def _deliver_apart(event: Event, event_id: str, at: datetime, trigger: Trigger) -> bool:
+    """Deliver in a thread, with a connection of its own."""
+    try:
+        return _deliver(event, event_id, at, trigger)
+    finally:
+        connections.close_all()
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    """A trigger, and what it listens to, read once for many events."""
+
+    trigger: Trigger
+    subscription: Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """All that listens on this machine."""
+
+    of_source: Mapping[str, Sequence[_Listener]]
+    of_bus: Mapping[str, Sequence[_Listener]]
+    sources: Sequence[tuple[EventSource, Pattern | None]]
+
+    @classmethod
+    def load(cls) -> "Listeners":
+        """Read all enabled event triggers and all sources."""
+        of_source: dict[str, list[_Listener]] = {}
+        of_bus: dict[str, list[_Listener]] = {}
+        for trigger in Trigger.objects.events().filter(enabled=True).order_by("-pk").iterator():
+            subscription = trigger.subscription
+            if subscription is None:
+                continue
+            listener = _Listener(trigger, subscription)
+            if subscription.source_id:
+                of_source.setdefault(subscription.source_id, []).append(listener)
+            else:
+                of_bus.setdefault(_bus(subscription.bus_name), []).append(listener)
+        found = [(source, _pattern_of(source)) for source in sources.all_sources()]
+        return cls(of_source, of_bus, found)
+
+    def of(self, row: ReceivedEvent, event: Event) -> Iterator[Trigger]:
+        """The triggers that take an event which came in at a source's address."""
+        came_at = next((source for source, _ in self.sources if source.pk == row.source_id), None)
+        bus = _bus(came_at.bus_name if came_at else "")
+        listeners = list(self.of_bus.get(bus, ()))
+        for source, pattern in self.sources:
+            is_here = source.pk == row.source_id if source.has_address else True
+            if is_here and _bus(source.bus_name) == bus and _lets_through(source, pattern, event):
+                listeners += self.of_source.get(source.pk, ())
+        for listener in listeners:
+            if listener.subscription.takes(event):
+                yield listener.trigger
+
+
+def distribute(rows: Sequence[ReceivedEvent]) -> int:
+    """Offer events that were received on this machine to all that listen; each event once.
+
+    Args:
+        rows: queued events.
+
+    Returns:
+        How many of them were looked at: runs are put on record for so long only, that schedules
+        do not wait.
+    """
+    listeners = Listeners.load()
+    waiting: list[tuple[ReceivedEvent, list[Offer]]] = []
+    made = 0
+    for place, row in enumerate(rows):
+        if made >= MOST_OFFERS:
+            _offer_all(waiting)
+            return place
+        event: Event = json.loads(row.envelope)
+        offers = [
+            Offer.of(trigger, event, row.pk, row.received_at)
+            for trigger in listeners.of(row, event)
+        ]
+        made += len(offers) + 1
+        waiting.append((row, offers))
+        if sum(len(some) + 1 for _, some in waiting) >= _batch():
+            _offer_all(waiting)
+            waiting = []
+    _offer_all(waiting)
+    return len(rows)
+
+
+def _offer_all(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:
+    """Offer several events in one transaction, or one by one where that does not work."""
+    if not waiting:
+        return
+    offers = [one for _, some in waiting for one in some]
+    try:
+        # What is too much for one transaction goes before, and is known when it is offered again.
+        while len(offers) > _batch():
+            offer(offers[: _batch()])
+            offers = offers[_batch() :]
+        offer(offers, claim=partial(_claim, waiting))
+    except Exception as error:
+        if isinstance(error, OperationalError) and not isinstance(error, ConflictError):
+            raise
+        if len(waiting) > 1:
+            for one in waiting:
+                _offer_all([one])
+        elif isinstance(error, ConflictError):
+            logger.info("Another process has the event")
+        else:
+            logger.exception("An event could not be handled; going on without it")
+            _set_aside(waiting[0][0])
+
+
+def _claim(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:
+    """Take the events as handled, unless another process has."""
+    ids: dict[int, list[str]] = defaultdict(list)
+    for row, offers in waiting:
+        ids[len(offers)].append(row.pk)
+    for triggers, some in ids.items():
+        queued = ReceivedEvent.objects.filter(pk__in=some, state=EventState.QUEUED)
+        queued.update_expected(state=EventState.DONE, triggers=triggers, rows=len(some))
+
+
+def _set_aside(row: ReceivedEvent) -> None:
+    """Have an event stop no others; its source's page shows it."""
+    ReceivedEvent.objects.filter(pk=row.pk, state=EventState.QUEUED).update(state=EventState.FAILED)
+
+
+def _batch() -> int:
+    most: int | None = getattr(connection.features, "max_transaction_items", None)
+    return BATCH if most is None else most // WRITES
+
+
+def _bus(name: str) -> str:
+    return name or str(settings.EVENT_BUS_NAME)
+
+
+def _pattern_of(source: EventSource) -> Pattern | None:
+    return None if source.pattern is None else compiled(json.dumps(source.pattern))
+
+
+def _lets_through(source: EventSource, pattern: Pattern | None, event: Event) -> bool:
+    if pattern is not None:
+        return pattern.matches(event)
+    # Without an address and a pattern, it is the rules of others that say what its events are.
+    return source.has_address
+
+
+def event_key(event: Event) -> str:
+    """By which an event that a rule brought is known: our mark, or EventBridge's id."""
+    return marks.id_of(event) or str(event.get("id", ""))

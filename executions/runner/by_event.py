@@ -1,0 +1,269 @@
+"""Runs that events ask for: put on record for each trigger that takes the event, or held back.
+
+Whoever finds that triggers take an event offers it to them. An offer becomes a run on record that
+another process begins, or waits for the events to pause (`debounceSeconds`), or is dropped and
+counted (`maxRunsPerHour`, overlaps). The id of the run follows from the event and the trigger, so
+that an event that is delivered twice runs once.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from executions import events
+from executions.dispatchers import get_dispatcher
+from executions.models import PendingEvent, Source, TriggerExecution
+from executions.runner.start import BUSY, Occurrence, new_record
+from moca.conflicts import ConflictError
+from moca.ids import uuid7
+from triggers.models import OverlapPolicy, RunStatus, Trigger
+
+logger = logging.getLogger(__name__)
+
+# How long a run that an event asked for may wait for a process to begin it.
+QUEUE_LEASE = timedelta(days=1)
+HOUR = timedelta(hours=1)
+# A run begins at the latest after so many times the pause that it waits for.
+LONGEST_PAUSES = 10
+# How often an offer is made anew that other writes come before.
+TRIES = 8
+TOO_MANY = "More events than maxRunsPerHour lets run came within the hour."
+MERGED = "A further event came before the pause of debounceSeconds was over."
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An event for a trigger.
+
+    Attributes:
+        id: the id of the execution that runs it.
+        user_id: whose trigger it is.
+        at: when the event came in.
+        event: the EventBridge envelope.
+    """
+
+    id: str
+    user_id: str
+    trigger_id: str
+    at: datetime
+    event: dict[str, Any]
+
+    @classmethod
+    def of(cls, trigger: Trigger, event: dict[str, Any], event_id: str, at: datetime) -> "Offer":
+        """The offer of an event to a trigger.
+
+        Args:
+            trigger: the trigger.
+            event: the EventBridge envelope.
+            event_id: by which the event is known, the same for each delivery.
+            at: when it came in, the same for each delivery.
+        """
+        digest = hashlib.sha256(f"{trigger.pk} {event_id}".encode()).digest()
+        key = uuid7(round(at.timestamp() * 1000), digest[:10])
+        return cls(key, trigger.user_id, trigger.pk, at, event)
+
+
+@dataclass(slots=True)
+class _Desk:
+    """What offers do to one trigger, gathered so that it is written once."""
+
+    trigger: Trigger
+    changes: dict[str, Any] = field(default_factory=dict)
+    skipped: list[tuple[str, datetime]] = field(default_factory=list)
+
+    def note(self, reason: str, at: datetime) -> None:
+        self.skipped.append((reason, at))
+
+    def set(self, **values: Any) -> None:
+        for name, value in values.items():
+            self.changes.setdefault(name, getattr(self.trigger, name))
+            setattr(self.trigger, name, value)
+
+    def write(self) -> None:
+        """Write what has changed, where nobody else has; ConflictError else."""
+        trigger = self.trigger
+        if self.changes:
+            row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk, **self.changes)
+            if not row.update(**{name: getattr(trigger, name) for name in self.changes}):
+                raise ConflictError("the trigger has changed meanwhile")
+        if self.skipped:
+            reason, at = self.skipped[-1]
+            trigger.note_skip(reason, at, len(self.skipped))
+
+
+def offer(offers: Sequence[Offer], claim: Callable[[], None] | None = None) -> int:
+    """Put the runs of events on record, and hand them to the processes that run them.
+
+    Args:
+        offers: events for triggers.
+        claim: called first, in the same transaction; ConflictError where another process has the
+            events.
+
+    Returns:
+        How many runs are on record now that were not before.
+
+    Raises:
+        ConflictError: others keep writing the same rows, or have claimed the events.
+        DispatchError: a run could not be handed on; offer the event again.
+    """
+    try:
+        with transaction.atomic():
+            if claim:
+                claim()
+            return _offer(offers, known=False)
+    except (IntegrityError, ConflictError):
+        pass
+    for attempt in range(TRIES):
+        try:
+            with transaction.atomic():
+                if claim:
+                    claim()
+                return _offer(offers, known=True)
+        except (IntegrityError, ConflictError):
+            if attempt == TRIES - 1:
+                raise
+    return 0
+
+
+def settle(trigger: Trigger, now: datetime) -> datetime | None:
+    """Run the event that a trigger's pause has left over, if the pause is over.
+
+    Returns:
+        When to look again; None where nothing waits any more.
+    """
+    with transaction.atomic():
+        pending = PendingEvent.objects.filter(pk=trigger.pk).first()
+        if pending is None:
+            return None
+        if pending.due_at > now:
+            return pending.due_at
+        gone = PendingEvent.objects.filter(pk=trigger.pk, events=pending.events)
+        if not gone.delete()[0]:
+            raise ConflictError("another process has the event")
+        event = json.loads(pending.envelope)
+        made = Offer(pending.execution_id, trigger.user_id, trigger.pk, pending.last_at, event)
+        _offer([made], known=True, paused=True)
+    return None
+
+
+def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int:
+    """Make offers in the transaction that is under way.
+
+    Args:
+        offers: the offers.
+        known: whether runs may be on record already: each is looked for then.
+        paused: whether the pause of `debounceSeconds` is over.
+    """
+    now = timezone.now()
+    triggers = Trigger.objects.named({(one.user_id, one.trigger_id) for one in offers})
+    desks = {trigger.pk: _Desk(trigger) for trigger in triggers}
+    new: list[TriggerExecution] = []
+    again: list[TriggerExecution] = []
+    for one in offers:
+        desk = desks.get(one.trigger_id)
+        if desk is None:
+            continue
+        earlier = _earlier(one) if known else None
+        if earlier is not None:
+            again += _to_be_handed_on_again(earlier)
+        elif not paused and _waits_for_pause(desk, one, now):
+            continue
+        elif reason := _refusal(desk.trigger, one, now):
+            desk.note(reason, one.at)
+        else:
+            new.append(_accept(desk, one, now))
+    for desk in desks.values():
+        desk.write()
+    TriggerExecution.objects.bulk_create(new)
+    get_dispatcher().dispatch_all([*new, *again])
+    return len(new)
+
+
+def _earlier(one: Offer) -> TriggerExecution | None:
+    found: TriggerExecution | None = TriggerExecution.objects.filter(
+        trigger_id=one.trigger_id, pk=one.id
+    ).first()
+    return found
+
+
+def _to_be_handed_on_again(execution: TriggerExecution) -> list[TriggerExecution]:
+    """The run on record, where no process has begun it and it may not have been handed on."""
+    if get_dispatcher().is_transactional or execution.attempt or execution.reached_agent:
+        return []
+    if execution.status == RunStatus.FAILED:
+        record = TriggerExecution.objects.filter(trigger_id=execution.trigger_id, pk=execution.pk)
+        until = timezone.now() + QUEUE_LEASE
+        reopened = {"status": RunStatus.RUNNING, "error": "", "lease_until": until}
+        reopened |= {"completed_at": None, "duration_ms": None}
+        if not record.filter(status=RunStatus.FAILED, attempt=0).update(**reopened):
+            return []
+    return [execution]
+
+
+def _refusal(trigger: Trigger, one: Offer, now: datetime) -> str:
+    if not trigger.enabled:
+        return "The trigger was disabled."
+    if not events.is_kept_whole(one.event):
+        return f"The event had more than {events.MAX_STORED_PAYLOAD:,} bytes."
+    if trigger.is_held(now):
+        return BUSY
+    subscription = trigger.subscription
+    most = subscription.runs_per_hour if subscription else None
+    is_full = most is not None and trigger.runs_in_hour >= most
+    return TOO_MANY if is_full and _hour_goes_on(trigger, now) else ""
+
+
+def _hour_goes_on(trigger: Trigger, now: datetime) -> bool:
+    return trigger.hour_began_at is not None and now < trigger.hour_began_at + HOUR
+
+
+def _accept(desk: _Desk, one: Offer, now: datetime) -> TriggerExecution:
+    trigger = desk.trigger
+    occurrence = Occurrence(one.id, one.user_id, trigger.pk, Source.EVENT, event=one.event)
+    execution = new_record(trigger, occurrence, one.event, now, now + QUEUE_LEASE)
+    execution.attempt = 0
+    if trigger.overlap_policy == OverlapPolicy.SKIP:
+        desk.set(running_since=now, running_until=now + QUEUE_LEASE)
+    subscription = trigger.subscription
+    if subscription and subscription.runs_per_hour is not None:
+        if _hour_goes_on(trigger, now):
+            desk.set(runs_in_hour=trigger.runs_in_hour + 1)
+        else:
+            desk.set(hour_began_at=now, runs_in_hour=1)
+    return execution
+
+
+def _waits_for_pause(desk: _Desk, one: Offer, now: datetime) -> bool:
+    """Keep the event until no further one has come for a while, if the trigger wants that."""
+    subscription = desk.trigger.subscription
+    if subscription is None or not subscription.debounce:
+        return False
+    if not desk.trigger.enabled:
+        return False
+    pending = PendingEvent.objects.filter(pk=one.trigger_id).first()
+    latest: dict[str, Any] = {
+        "execution_id": one.id,
+        "envelope": json.dumps(one.event, ensure_ascii=False),
+        "last_at": one.at,
+    }
+    if pending is None:
+        due = now + subscription.debounce
+        PendingEvent.objects.create(
+            trigger_id=one.trigger_id, user_id=one.user_id, first_at=now, due_at=due, **latest
+        )
+        get_dispatcher().wake(desk.trigger, due)
+    elif pending.execution_id != one.id:
+        longest = pending.first_at + LONGEST_PAUSES * subscription.debounce
+        row = PendingEvent.objects.filter(pk=one.trigger_id, events=pending.events)
+        due = max(pending.due_at, min(now + subscription.debounce, longest))
+        if not row.update(due_at=due, events=pending.events + 1, **latest):
+            raise ConflictError("another event came at the same moment")
+        desk.note(MERGED, pending.last_at)
+    return True

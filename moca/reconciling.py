@@ -1,0 +1,20 @@
+"""What a pass does that makes copies equal to our rows, in one form for copies of all kinds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What was done, or is to be done, about one copy.
+
+    Attributes:
+        kind: `create`, `update`, `delete` or `fail`.
+        what: what the copy is: `schedule` or `rule`.
+        id: of whom: the id of the trigger or the event source.
+        reason: why, in a few words.
+    """
+
+    kind: str
+    what: str
+    id: str
+    reason: str
