@@ -16,7 +16,7 @@ from moca.reconciling import Action
 logger = logging.getLogger(__name__)
 
 PREFIX = "source-"
-# What the rule of a source adds to its events, as the rules of the TypeScript service do.
+# What the rule of a source says beside its events, as those of the TypeScript service do in them.
 FROM_SOURCE = "_eventSourceId"
 
 

@@ -145,11 +145,10 @@ def distribute(rows: Sequence[ReceivedEvent]) -> int:
         if made >= MOST_OFFERS:
             _offer_all(waiting)
             return place
-        event: Event = json.loads(row.envelope)
-        offers = [
-            Offer.of(trigger, event, row.pk, row.received_at)
-            for trigger in listeners.of(row, event)
-        ]
+        offers = _offers(row, listeners)
+        if offers is None:
+            _set_aside(row)
+            continue
         made += len(offers) + 1
         waiting.append((row, offers))
         if sum(len(some) + 1 for _, some in waiting) >= _batch():
@@ -157,6 +156,17 @@ def distribute(rows: Sequence[ReceivedEvent]) -> int:
             waiting = []
     _offer_all(waiting)
     return len(rows)
+
+
+def _offers(row: ReceivedEvent, listeners: Listeners) -> list[Offer] | None:
+    """What an event is offered to; None where it cannot be read."""
+    try:
+        event: Event = json.loads(row.envelope)
+        triggers = list(listeners.of(row, event))
+    except Exception:
+        logger.exception("An event could not be read; going on without it")
+        return None
+    return [Offer.of(trigger, event, row.pk, row.received_at) for trigger in triggers]
 
 
 def _offer_all(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:

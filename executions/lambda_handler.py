@@ -123,8 +123,12 @@ def _run(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 def _deliver(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Offer an event that a rule has brought to the triggers that take it."""
-    found = dict(event)
-    source_id, trigger = found.pop(FROM_SOURCE, None), found.pop(FROM_TRIGGER, None)
+    source_id, trigger = event.get(FROM_SOURCE), event.get(FROM_TRIGGER)
+    # Rules of the TypeScript service add the source's id to the event itself.
+    whole = event.get("event", event)
+    if not isinstance(whole, Mapping):
+        raise EventError("The event is no object.")
+    found = {name: value for name, value in whole.items() if name != FROM_SOURCE}
     key = event_key(found)
     if not key or len(key) > MAX_ID:
         raise EventError("The event has no id.")
@@ -152,13 +156,12 @@ def _stable_moment(event: Mapping[str, Any]) -> datetime:
 def _settle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Run the event that a trigger's pause has left over, or come back when the pause is over."""
     detail = _detail(event, "userId", "triggerId")
-    trigger = Trigger.objects.filter(user_id=detail["userId"], pk=detail["triggerId"]).first()
-    if trigger is None:
-        return {"status": "skipped"}
-    later = runner.settle(trigger, timezone.now())
-    if later is not None:
-        get_dispatcher().wake(trigger, later)
-    return {"status": "settled" if later is None else "waiting"}
+    user_id, trigger_id = detail["userId"], detail["triggerId"]
+    later = runner.settle(user_id, trigger_id, timezone.now())
+    if later is None:
+        return {"status": "settled"}
+    get_dispatcher().wake(user_id, trigger_id, later)
+    return {"status": "waiting"}
 
 
 def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -121,12 +121,8 @@ class LocalSchedulerProcess:
         return bool(received) and (distribute(received) < len(received) or len(received) == EVENTS)
 
     def _settle(self, pending: PendingEvent) -> None:
-        row = Trigger.objects.filter(user_id=pending.user_id, pk=pending.trigger_id)
         try:
-            if trigger := row.first():
-                runner.settle(trigger, timezone.now())
-            else:
-                pending.delete()
+            runner.settle(pending.user_id, pending.trigger_id, timezone.now())
         except ConflictError:
             logger.info("Another process has the event", extra={"triggerId": pending.trigger_id})
 

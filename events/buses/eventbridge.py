@@ -24,17 +24,6 @@ TARGET_ID = "moca-handler"
 PERMISSION_ID = "moca-event-rules"
 # PutTargets, RetryPolicy: what Lambda does not take within an hour goes to the queue.
 RETRIES, EVENT_AGE_SECONDS = 185, 3600
-PARTS = (
-    "version",
-    "id",
-    "detail-type",
-    "source",
-    "account",
-    "time",
-    "region",
-    "resources",
-    "detail",
-)
 REMEDIES = {
     "LimitExceededException": "EventBridge has no room for more rules on this bus: listen to an "
     "event source, which is one rule for all its triggers, or have the quota of the bus raised.",
@@ -125,16 +114,13 @@ class EventBridgeBus(EventBus):
 
 def target(rule: Rule) -> dict[str, Any]:
     """The handler as a rule's target."""
-    # What is in angle brackets is put in as JSON; what is added stands there as it is.
-    parts = [f"{json.dumps(part)}: <{part}>" for part in PARTS]
-    parts += [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in rule.added.items()]
+    # The bus puts in the whole event, which its documents call safe as the value of a field alone.
+    parts = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in rule.added.items()]
+    template = ", ".join([*parts, '"event": <aws.events.event.json>'])
     return {
         "Id": TARGET_ID,
         "Arn": settings.TRIGGER_LAMBDA_ARN,
-        "InputTransformer": {
-            "InputPathsMap": {part: f"$.{part}" for part in PARTS},
-            "InputTemplate": "{" + ", ".join(parts) + "}",
-        },
+        "InputTransformer": {"InputTemplate": f"{{{template}}}"},
         "RetryPolicy": {
             "MaximumRetryAttempts": RETRIES,
             "MaximumEventAgeInSeconds": EVENT_AGE_SECONDS,

@@ -12,7 +12,7 @@ from executions.dispatchers.base import Dispatcher, DispatchError
 from executions.models import TriggerExecution
 from executions.runner import close
 from moca.aws import client
-from triggers.models import RunStatus, Trigger
+from triggers.models import RunStatus
 from triggers.schedulers import SchedulerError
 from triggers.schedulers.eventbridge import EventBridgeScheduler
 
@@ -28,9 +28,9 @@ class LambdaDispatcher(Dispatcher):
         """
         transaction.on_commit(partial(_invoke, execution))
 
-    def wake(self, trigger: Trigger, at: datetime) -> None:
+    def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:
         try:
-            EventBridgeScheduler().wake(trigger, at)
+            EventBridgeScheduler().wake(user_id, trigger_id, at)
         except SchedulerError as error:
             raise DispatchError(str(error)) from error
 

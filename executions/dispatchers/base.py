@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import ClassVar
 
 from executions.models import TriggerExecution
-from triggers.models import Trigger
 
 
 class DispatchError(Exception):
@@ -31,7 +30,7 @@ class Dispatcher(ABC):
             self.dispatch(execution)
 
     @abstractmethod
-    def wake(self, trigger: Trigger, at: datetime) -> None:
+    def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:
         """Have `runner.settle()` called for a trigger at a time, in the transaction under way.
 
         Raises:

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from executions.dispatchers.base import Dispatcher
 from executions.models import QueuedRun, TriggerExecution
-from triggers.models import Trigger
 
 
 class LocalDispatcher(Dispatcher):
@@ -20,5 +19,5 @@ class LocalDispatcher(Dispatcher):
             ]
         )
 
-    def wake(self, trigger: Trigger, at: datetime) -> None:
+    def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:
         """The row that waits is what the process looks for."""

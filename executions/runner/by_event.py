@@ -9,6 +9,8 @@ that an event that is delivered twice runs once.
 import hashlib
 import json
 import logging
+import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -113,42 +115,43 @@ def offer(offers: Sequence[Offer], claim: Callable[[], None] | None = None) -> i
         ConflictError: others keep writing the same rows, or have claimed the events.
         DispatchError: a run could not be handed on; offer the event again.
     """
-    try:
-        with transaction.atomic():
-            if claim:
-                claim()
-            return _offer(offers, known=False)
-    except (IntegrityError, ConflictError):
-        pass
     for attempt in range(TRIES):
         try:
             with transaction.atomic():
                 if claim:
                     claim()
-                return _offer(offers, known=True)
+                # That all are new is taken for granted at first, which saves a look at each.
+                return _offer(offers, known=attempt > 0)
         except (IntegrityError, ConflictError):
             if attempt == TRIES - 1:
                 raise
+            time.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311  (jitter)
     return 0
 
 
-def settle(trigger: Trigger, now: datetime) -> datetime | None:
+def settle(user_id: str, trigger_id: str, now: datetime) -> datetime | None:
     """Run the event that a trigger's pause has left over, if the pause is over.
+
+    Args:
+        user_id: whose trigger it is.
+        trigger_id: the trigger's id.
+        now: the present.
 
     Returns:
         When to look again; None where nothing waits any more.
+
+    Raises:
+        ConflictError: another event came, or another process has this one.
     """
     with transaction.atomic():
-        pending = PendingEvent.objects.filter(pk=trigger.pk).first()
-        if pending is None:
-            return None
-        if pending.due_at > now:
-            return pending.due_at
-        gone = PendingEvent.objects.filter(pk=trigger.pk, events=pending.events)
+        pending = PendingEvent.objects.filter(pk=trigger_id).first()
+        if pending is None or pending.due_at > now:
+            return pending.due_at if pending else None
+        gone = PendingEvent.objects.filter(pk=trigger_id, events=pending.events)
         if not gone.delete()[0]:
             raise ConflictError("another process has the event")
         event = json.loads(pending.envelope)
-        made = Offer(pending.execution_id, trigger.user_id, trigger.pk, pending.last_at, event)
+        made = Offer(pending.execution_id, user_id, trigger_id, pending.last_at, event)
         _offer([made], known=True, paused=True)
     return None
 
@@ -258,7 +261,7 @@ def _waits_for_pause(desk: _Desk, one: Offer, now: datetime) -> bool:
         PendingEvent.objects.create(
             trigger_id=one.trigger_id, user_id=one.user_id, first_at=now, due_at=due, **latest
         )
-        get_dispatcher().wake(desk.trigger, due)
+        get_dispatcher().wake(one.user_id, one.trigger_id, due)
     elif pending.execution_id != one.id:
         longest = pending.first_at + LONGEST_PAUSES * subscription.debounce
         row = PendingEvent.objects.filter(pk=one.trigger_id, events=pending.events)

@@ -126,11 +126,12 @@ class EventBridgeScheduler(Scheduler):
     def wants(self, trigger: Trigger) -> bool:
         return _will_fire(trigger)
 
-    def wake(self, trigger: Trigger, at: datetime) -> None:
+    def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:
         """Have the handler look once at the event that waits for the trigger's events to pause.
 
         Args:
-            trigger: the trigger.
+            user_id: whose trigger it is.
+            trigger_id: the trigger's id.
             at: not before this; the service fires up to a minute later.
 
         Raises:
@@ -142,10 +143,10 @@ class EventBridgeScheduler(Scheduler):
             "version": "0",
             "source": "moca.triggers",
             "detail-type": "Events Paused",
-            "detail": {"triggerId": trigger.pk, "userId": trigger.user_id},
+            "detail": {"triggerId": trigger_id, "userId": user_id},
         }
         schedule = {
-            "Name": f"{PAUSE_PREFIX}{trigger.pk}-{int(moment.timestamp())}",
+            "Name": f"{PAUSE_PREFIX}{trigger_id}-{int(moment.timestamp())}",
             "GroupName": self.group,
             "ClientToken": str(uuid4()),
             "ScheduleExpression": f"at({moment:%Y-%m-%dT%H:%M:%S})",

@@ -18,6 +18,7 @@ NEEDED = OF_ZAPPA | {"ProjectName", "ScheduleDlqArn", "SecretKeyArn"}
 OF_THE_STACK_ALONE = {
     "AlarmEmail",
     "AlarmTopicArn",
+    "EventSecretArns",
     "ExistingScheduleGroupName",
     "ExistingTableName",
     "FailedExecutions",

@@ -46,6 +46,7 @@ PLACES = {
     "moca/aws/cognito.py": "cognito-idp",
     "moca/aws/secrets.py": "secretsmanager",
     "moca/dynamodb": "dynamodb",
+    "events/buses/eventbridge.py": "events lambda",
     "triggers/schedulers/eventbridge.py": "scheduler",
     "executions/agents_table.py": "dynamodb ssm",
     "executions/dispatchers/aws_lambda.py": "lambda",
@@ -143,7 +144,7 @@ def test_calls_are_found() -> None:
 def test_only_known_modules_call_aws() -> None:
     callers = {
         module.relative_to(ROOT).as_posix()
-        for folder in ("moca", "triggers", "executions")
+        for folder in ("moca", "events", "triggers", "executions")
         for module in (ROOT / folder).rglob("*.py")
         if re.search(r"\bclient\(\s*[\"']", module.read_text())
     }

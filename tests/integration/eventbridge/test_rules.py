@@ -1,0 +1,395 @@
+"""Rules of EventBridge: what is made of sources and triggers, and when it refuses."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from django.utils import timezone
+
+from events import secrets
+from events.buses import BusError, eventbridge, get_bus
+from events.models import EventSource
+from moca import audit, aws
+from moca.reconciling import Action
+from tests.integration.api.conftest import API, VALID
+from tests.integration.eventbridge.conftest import LAMBDA, QUEUE
+from triggers import synchronization
+from triggers.models import SyncState, Trigger
+from triggers.synchronization import synchronize
+
+MakeTrigger = Callable[..., Trigger]
+OWN = {"eventPattern": {"source": ["my.app"]}}
+
+
+@pytest.fixture
+def rules(eventbridge: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client of EventBridge, as moto imitates it; the handler's function takes permissions."""
+    settings.EVENT_BUS = "events.buses.eventbridge.EventBridgeBus"
+    settings.EVENT_SOURCES_CONFIG = ""
+    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(seconds=-1))
+    aws.client("lambda").meta.events.register_first("before-send.lambda.AddPermission", _granted)
+    eventbridge_permission().cache_clear()
+    yield aws.client("events")
+    eventbridge_permission().cache_clear()
+    get_bus.cache_clear()
+
+
+def eventbridge_permission() -> Any:
+    return eventbridge._permit
+
+
+def _granted(request: Any, **_: Any) -> AWSResponse:
+    raw = type("Raw", (), {"stream": lambda self, **_: iter([b"{}"])})()
+    return AWSResponse(request.url, 201, {}, raw)
+
+
+def refusing(service: Any, operation: str, code: str) -> Callable[[], None]:
+    """Have calls of an operation fail from now on; returns what ends that."""
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        body = json.dumps({"__type": code, "message": "as told"}).encode()
+        raw = type("Raw", (), {"stream": lambda self, **_: iter([body])})()
+        return AWSResponse(request.url, 400, {"x-amzn-errortype": code}, raw)
+
+    name = f"before-send.{service.meta.service_model.service_name}.{operation}"
+    service.meta.events.register_first(name, answer)
+    return lambda: service.meta.events.unregister(name, answer)
+
+
+def counted(service: Any) -> list[str]:
+    """The operations that are called from now on."""
+    calls: list[str] = []
+    service.meta.events.register(
+        "before-send.events.*", lambda event_name, **_: calls.append(event_name.rpartition(".")[2])
+    )
+    return calls
+
+
+def names(service: Any, bus: str = "default") -> list[str]:
+    return [rule["Name"] for rule in service.list_rules(EventBusName=bus)["Rules"]]
+
+
+def on(service: Any, trigger: Any, bus: str = "default") -> dict[str, Any]:
+    key = trigger["id"] if isinstance(trigger, dict) else trigger.pk
+    found: dict[str, Any] = service.describe_rule(Name=f"trigger-{key}", EventBusName=bus)
+    return found
+
+
+def event_trigger(alice: API, **config: Any) -> dict[str, Any]:
+    return alice.create(type="event", scheduleConfig=None, eventConfig={**OWN, **config})
+
+
+def source(**fields: Any) -> EventSource:
+    made = EventSource(**{"id": "shop", "name": "Shop", **fields})
+    made.secrets = secrets.only(secrets.new_secret(), timezone.now())
+    audit.save(made, by="ann")
+    return made
+
+
+def bus_source(**fields: Any) -> EventSource:
+    return source(**{"kind": "bus", "pattern": {"source": ["my.shop"]}, **fields})
+
+
+@pytest.fixture
+def alice(rules: Any) -> API:
+    return API("alice")
+
+
+class TestRuleOfATrigger:
+    def test_pattern_and_state(self, alice: API, rules: Any) -> None:
+        rule = on(rules, event_trigger(alice))
+        assert (json.loads(rule["EventPattern"]), rule["State"]) == (
+            OWN["eventPattern"],
+            "ENABLED",
+        )
+
+    def test_target_is_whole(self, alice: API, rules: Any) -> None:
+        made = event_trigger(alice)
+        targets = rules.list_targets_by_rule(Rule=f"trigger-{made['id']}")["Targets"]
+        [target] = targets
+        template = target.pop("InputTransformer")["InputTemplate"]
+        added = f'"_trigger": {{"userId": "alice", "triggerId": "{made["id"]}"}}'
+        assert (added in template, target) == (
+            True,
+            {
+                "Id": "moca-handler",
+                "Arn": LAMBDA,
+                "RetryPolicy": {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 3600},
+                "DeadLetterConfig": {"Arn": QUEUE},
+            },
+        )
+
+    def test_disabled(self, alice: API, rules: Any) -> None:
+        made = event_trigger(alice)
+        alice.post(f"/triggers/{made['id']}/disable")
+        assert on(rules, made)["State"] == "DISABLED"
+
+    def test_disabling_is_two_calls(self, alice: API, rules: Any) -> None:
+        made = event_trigger(alice)
+        calls = counted(rules)
+        alice.post(f"/triggers/{made['id']}/disable")
+        assert calls == ["ListTargetsByRule", "PutRule"]
+
+    def test_listening_to_a_source_is_no_call(self, alice: API, rules: Any) -> None:
+        bus_source()
+        calls = counted(rules)
+        alice.create(type="event", scheduleConfig=None, eventConfig={"eventSourceId": "shop"})
+        assert calls == []
+
+    def test_other_changes_are_no_call(self, alice: API, rules: Any) -> None:
+        made = event_trigger(alice)
+        calls = counted(rules)
+        alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
+        assert calls == []
+
+    def test_goes_with_its_trigger(self, alice: API, rules: Any) -> None:
+        alice("DELETE", f"/triggers/{event_trigger(alice)['id']}")
+        assert names(rules) == []
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"type": "schedule", "scheduleConfig": VALID["scheduleConfig"]},
+            {"eventConfig": {"eventSourceId": "shop"}},
+        ],
+    )
+    def test_goes_when_it_is_not_needed(self, alice: API, rules: Any, body: Any) -> None:
+        source()
+        alice.patch(f"/triggers/{event_trigger(alice)['id']}", body)
+        assert [name for name in names(rules) if name.startswith("trigger-")] == []
+
+    def test_moves_to_another_bus(self, alice: API, rules: Any) -> None:
+        rules.create_event_bus(Name="other")
+        made = event_trigger(alice)
+        alice.patch(f"/triggers/{made['id']}", {"eventConfig": {"eventBusName": "other"}})
+        assert (names(rules), names(rules, "other")) == ([], [f"trigger-{made['id']}"])
+
+    def test_lets_rules_invoke_the_handler(self, eventbridge: Any, alice: API, rules: Any) -> None:
+        sent: list[Any] = []
+        function = aws.client("lambda")
+        function.meta.events.register(
+            "provide-client-params.lambda.AddPermission", lambda params, **_: sent.append(params)
+        )
+        event_trigger(alice)
+        event_trigger(alice)
+        assert sent == [
+            {
+                "FunctionName": LAMBDA,
+                "StatementId": "moca-event-rules",
+                "Action": "lambda:InvokeFunction",
+                "Principal": "events.amazonaws.com",
+                "SourceArn": "arn:aws:events:eu-central-1:123456789012:rule/*",
+            }
+        ]
+
+
+class TestRefusals:
+    """What the service refuses is not written, and nothing of it stays there."""
+
+    @pytest.mark.parametrize("operation", ["PutRule", "PutTargets"])
+    def test_trigger_is_not_made(self, alice: API, rules: Any, operation: str) -> None:
+        allow = refusing(rules, operation, "LimitExceededException")
+        body = {**VALID, "type": "event", "scheduleConfig": None, "eventConfig": OWN}
+        status = alice.post("/triggers", body).status_code
+        allow()
+        assert (status, Trigger.objects.count(), names(rules)) == (502, 0, [])
+
+    def test_change_is_not_made(self, alice: API, rules: Any) -> None:
+        made = event_trigger(alice)
+        allow = refusing(rules, "PutRule", "ThrottlingException")
+        alice.patch(f"/triggers/{made['id']}", {"eventConfig": {"eventPattern": {"source": ["x"]}}})
+        allow()
+        kept = alice.get(f"/triggers/{made['id']}").json()["trigger"]["eventConfig"]
+        assert (kept, json.loads(on(rules, made)["EventPattern"])) == (OWN, OWN["eventPattern"])
+
+    def test_missing_bus_is_named(self, alice: API, rules: Any) -> None:
+        config = {**OWN, "eventBusName": "nowhere"}
+        body = {**VALID, "type": "event", "scheduleConfig": None, "eventConfig": config}
+        answer = alice.post("/triggers", body)
+        assert (answer.status_code, "nowhere" in answer.json()["message"]) == (502, True)
+
+    def test_trigger_stays_where_its_rule_does(self, alice: API, rules: Any) -> None:
+        made = event_trigger(alice)
+        allow = refusing(rules, "DeleteRule", "ConcurrentModificationException")
+        status = alice("DELETE", f"/triggers/{made['id']}").status_code
+        allow()
+        assert (status, Trigger.objects.count()) == (502, 1)
+        assert len(rules.list_targets_by_rule(Rule=f"trigger-{made['id']}")["Targets"]) == 1
+
+    def test_source_is_not_made(self, rules: Any) -> None:
+        allow = refusing(rules, "PutTargets", "LimitExceededException")
+        with pytest.raises(BusError, match="no room"):
+            bus_source()
+        allow()
+        assert (EventSource.objects.count(), names(rules)) == (0, [])
+
+    def test_rule_of_another_service_is_not_taken_over(self, rules: Any) -> None:
+        rules.put_rule(Name="source-shop", EventPattern='{"source": ["theirs"]}')
+        other = {"Id": "1", "Arn": LAMBDA.replace("moca", "other")}
+        rules.put_targets(Rule="source-shop", Targets=[other])
+        with pytest.raises(BusError, match="another service"):
+            bus_source()
+        assert "theirs" in rules.describe_rule(Name="source-shop")["EventPattern"]
+
+
+class TestRuleOfASource:
+    def test_bus(self, rules: Any) -> None:
+        bus_source()
+        rule = rules.describe_rule(Name="source-shop")
+        assert json.loads(rule["EventPattern"]) == {"source": ["my.shop"]}
+
+    def test_address_is_known_by_its_mark(self, rules: Any) -> None:
+        source(pattern={"detail-type": ["order.paid"]})
+        assert json.loads(rules.describe_rule(Name="source-shop")["EventPattern"]) == {
+            "detail-type": ["order.paid"],
+            "resources": ["event-source/shop"],
+        }
+
+    def test_names_the_source(self, rules: Any) -> None:
+        bus_source()
+        [target] = rules.list_targets_by_rule(Rule="source-shop")["Targets"]
+        assert '"_eventSourceId": "shop"' in target["InputTransformer"]["InputTemplate"]
+
+    def test_follows_a_change(self, rules: Any) -> None:
+        made = bus_source()
+        made.pattern = {"source": ["other"]}
+        audit.save(made, by="ann")
+        rule = rules.describe_rule(Name="source-shop")
+        assert json.loads(rule["EventPattern"]) == {"source": ["other"]}
+
+    def test_moves_to_another_bus(self, rules: Any) -> None:
+        rules.create_event_bus(Name="other")
+        made = bus_source()
+        made.bus_name = "other"
+        audit.save(made, by="ann")
+        assert (names(rules), names(rules, "other")) == ([], ["source-shop"])
+
+    def test_goes_with_the_source(self, rules: Any) -> None:
+        audit.delete(bus_source(), by="ann")
+        assert names(rules) == []
+
+    def test_source_of_the_settings_has_one_after_a_pass(self, rules: Any, settings: Any) -> None:
+        settings.EVENT_SOURCES_CONFIG = (
+            '[{"id": "s3", "name": "S", "eventPattern": {"source": ["a"]}}]'
+        )
+        assert (synchronize(), names(rules)) == (
+            [Action("create", "rule", "s3", "was missing")],
+            ["source-s3"],
+        )
+
+    def test_source_of_the_settings_without_a_pattern_has_none(
+        self, rules: Any, settings: Any
+    ) -> None:
+        settings.EVENT_SOURCES_CONFIG = '[{"id": "s3", "name": "S"}]'
+        assert (synchronize(), names(rules)) == ([], [])
+
+
+class TestPass:
+    """One pass makes rules equal to triggers and sources, and tells what it did."""
+
+    def test_nothing_to_do(self, transactional_db: None, alice: API) -> None:
+        bus_source()
+        event_trigger(alice)
+        assert synchronize() == []
+
+    def test_missing_rule_is_made(self, transactional_db: None, alice: API, rules: Any) -> None:
+        made = event_trigger(alice)
+        get_bus().drop(f"trigger-{made['id']}")
+        assert (synchronize(), names(rules)) == (
+            [Action("create", "rule", made["id"], "was missing")],
+            [f"trigger-{made['id']}"],
+        )
+
+    def test_rule_of_a_deleted_trigger_goes(
+        self, transactional_db: None, alice: API, rules: Any
+    ) -> None:
+        event_trigger(alice)
+        Trigger.objects.filter(user_id="alice")._raw_delete("default")
+        assert ([action.kind for action in synchronize()], names(rules)) == (["delete"], [])
+
+    def test_rule_of_a_deleted_source_goes(self, transactional_db: None, rules: Any) -> None:
+        bus_source()
+        EventSource.objects.filter(pk="shop")._raw_delete("default")
+        assert ([action.kind for action in synchronize()], names(rules)) == (["delete"], [])
+
+    def test_rules_of_others_stay(self, transactional_db: None, rules: Any) -> None:
+        rules.put_rule(Name="trigger-of-theirs", EventPattern='{"source": ["theirs"]}')
+        synchronize()
+        assert names(rules) == ["trigger-of-theirs"]
+
+    @pytest.mark.parametrize(
+        ("part", "value"),
+        [("EventPattern", '{"source": ["wrong"]}'), ("State", "DISABLED")],
+    )
+    def test_differing_rule_is_updated(
+        self, transactional_db: None, alice: API, rules: Any, part: str, value: str
+    ) -> None:
+        name = f"trigger-{event_trigger(alice)['id']}"
+        before = rules.describe_rule(Name=name)
+        same = {key: before[key] for key in ("EventPattern", "State")}
+        rules.put_rule(Name=name, **{**same, part: value})
+        synchronize()
+        assert rules.describe_rule(Name=name)[part] == before[part]
+
+    def test_lost_target_comes_back(self, transactional_db: None, alice: API, rules: Any) -> None:
+        name = f"trigger-{event_trigger(alice)['id']}"
+        rules.remove_targets(Rule=name, Ids=["moca-handler"])
+        synchronize()
+        assert len(rules.list_targets_by_rule(Rule=name)["Targets"]) == 1
+
+    def test_failure_is_noted_on_the_trigger(
+        self, transactional_db: None, alice: API, rules: Any
+    ) -> None:
+        made = event_trigger(alice)
+        get_bus().drop(f"trigger-{made['id']}")
+        allow = refusing(rules, "PutRule", "LimitExceededException")
+        synchronize()
+        allow()
+        trigger = Trigger.objects.get(user_id="alice", pk=made["id"])
+        assert (trigger.sync_state, "no room" in trigger.sync_error) == (SyncState.FAILED, True)
+
+    def test_dry_run_changes_nothing(self, transactional_db: None, rules: Any) -> None:
+        bus_source()
+        get_bus().drop("source-shop")
+        assert ([a.kind for a in synchronize(dry_run=True)], names(rules)) == (["create"], [])
+
+
+class TestWhatArrives:
+    """Events put on moto's bus, as the rule's target gets them: a queue in the handler's place."""
+
+    @pytest.fixture
+    def queue(self, rules: Any) -> Any:
+        queues = aws.client("sqs")
+        return queues, queues.create_queue(QueueName="handler")["QueueUrl"]
+
+    @pytest.fixture
+    def arrived(self, rules: Any, queue: Any, settings: Any) -> Callable[[], list[Any]]:
+        queues, url = queue
+        arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        settings.TRIGGER_LAMBDA_ARN = arn["Attributes"]["QueueArn"]
+
+        def read() -> list[Any]:
+            found = queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+            return [json.loads(message["Body"]) for message in found.get("Messages", ())]
+
+        return read
+
+    def put(self, rules: Any, **entry: Any) -> None:
+        event = {"Source": "my.shop", "DetailType": "order.paid", "Detail": '{"id": 4711}'}
+        rules.put_events(Entries=[{**event, **entry}])
+
+    def test_event_of_a_source(self, rules: Any, arrived: Any) -> None:
+        bus_source()
+        self.put(rules)
+        [sent] = arrived()
+        event = sent["event"]
+        sent = sent["_eventSourceId"], event["detail-type"], event["detail"]
+        assert sent == ("shop", "order.paid", {"id": 4711})
+
+    def test_event_of_none(self, rules: Any, arrived: Any) -> None:
+        bus_source()
+        self.put(rules, Source="other")
+        assert arrived() == []

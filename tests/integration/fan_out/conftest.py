@@ -1,0 +1,85 @@
+"""Event sources whose events are sent by HTTP, and triggers that listen to them."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from events import secrets
+from events.models import EventSource
+from executions.models import TriggerExecution
+from moca.ids import new_id
+from triggers.models import Trigger
+
+SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
+
+Send = Callable[..., Any]
+Listen = Callable[..., Trigger]
+
+
+def runs(**fields: Any) -> list[TriggerExecution]:
+    """The runs on record, in the order in which they were made."""
+    return list(TriggerExecution.objects.filter(**fields).order_by("started_at", "id"))
+
+
+@pytest.fixture
+def source(transactional_db: None) -> Callable[..., EventSource]:
+    """Make an event source; keyword arguments are its fields."""
+
+    def make(source_id: str = "shop", **fields: Any) -> EventSource:
+        kept = secrets.only(SECRET, timezone.now())
+        made = EventSource(id=source_id, name=source_id, secrets=kept, **fields)
+        made.save()
+        return made
+
+    return make
+
+
+@pytest.fixture
+def send(source: Any) -> Send:
+    """Send a signed event to a source's address."""
+
+    def send(body: Any, source_id: str = "shop", key: str = "") -> Any:
+        data = json.dumps(body, ensure_ascii=False).encode()
+        key, moment = key or new_id(), str(int(time.time()))
+        signed = f"{key}.{moment}.".encode() + data
+        digest = hmac.new(b"k" * 32, signed, hashlib.sha256).digest()
+        headers = {
+            "webhook-id": key,
+            "webhook-timestamp": moment,
+            "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+        }
+        return Client().generic(
+            "POST", f"/events?source={source_id}", data, "application/json", headers=headers
+        )
+
+    return send
+
+
+@pytest.fixture
+def listen(transactional_db: None) -> Listen:
+    """Make an event trigger; `config` is its `eventConfig`, other arguments its fields."""
+
+    def make(config: dict[str, Any] | None = None, **fields: Any) -> Trigger:
+        values: dict[str, Any] = {
+            "user_id": "alice",
+            "name": "Orders",
+            "type": "event",
+            "agent_id": "clerk",
+            "prompt": "Look at the order.",
+            "overlap_policy": "allow",
+            "event_config": {"eventSourceId": "shop", **(config or {})},
+        }
+        trigger = Trigger(**{**values, **fields})
+        trigger.full_clean(validate_unique=False)
+        trigger.save()
+        return trigger
+
+    return make
