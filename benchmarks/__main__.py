@@ -9,6 +9,7 @@ NAMES = [
     "api",
     "pages",
     "scheduler",
+    "events",
     "synchronization",
     "dynamodb",
     "handler",

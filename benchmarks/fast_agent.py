@@ -1,8 +1,13 @@
-"""An agent that answers at once, at next to no cost: what is measured is the caller."""
+"""An agent that answers at once, at next to no cost: what is measured is the caller.
+
+python -m benchmarks.fast_agent PORT [FILE]: the file gets the id of each run that was sent.
+"""
 
 import asyncio
 import json
 import sys
+from io import RawIOBase
+from pathlib import Path
 
 EVENTS = [
     {"type": "modelMessageStartEvent", "role": "assistant"},
@@ -20,6 +25,7 @@ ANSWER = (
     + BODY
     + b"\r\n0\r\n\r\n"
 )
+sent: RawIOBase | None = None
 
 
 class Connection(asyncio.Protocol):
@@ -37,6 +43,9 @@ class Connection(asyncio.Protocol):
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         if len(body) >= length:
             self.received = b""
+            if sent:
+                key = head.lower().split(b"idempotency-key:")[1].split(b"\r\n")[0]
+                sent.write(key.strip() + b"\n")
             self.transport.write(ANSWER)  # type: ignore[attr-defined]
 
 
@@ -47,4 +56,5 @@ async def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
+    sent = Path(sys.argv[2]).open("ab", buffering=0) if len(sys.argv) > 2 else None  # noqa: SIM115
     asyncio.run(serve(int(sys.argv[1])))
