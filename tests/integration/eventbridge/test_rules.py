@@ -12,10 +12,14 @@ from django.utils import timezone
 from events import secrets
 from events.buses import BusError, eventbridge, get_bus
 from events.models import EventSource
+from executions.lambda_handler import handler
+from executions.models import TriggerExecution
 from moca import audit, aws
 from moca.reconciling import Action
 from tests.integration.api.conftest import API, VALID
 from tests.integration.eventbridge.conftest import LAMBDA, QUEUE
+from tests.integration.fan_out.conftest import SECRET, post_signed
+from tests.integration.handler.test_handler import Context
 from triggers import synchronization
 from triggers.models import SyncState, Trigger
 from triggers.synchronization import synchronize
@@ -84,7 +88,7 @@ def event_trigger(alice: API, **config: Any) -> dict[str, Any]:
 
 def source(**fields: Any) -> EventSource:
     made = EventSource(**{"id": "shop", "name": "Shop", **fields})
-    made.secrets = secrets.only(secrets.new_secret(), timezone.now())
+    made.secrets = secrets.only(SECRET, timezone.now())
     audit.save(made, by="ann")
     return made
 
@@ -388,6 +392,18 @@ class TestWhatArrives:
         event = sent["event"]
         sent = sent["_eventSourceId"], event["detail-type"], event["detail"]
         assert sent == ("shop", "order.paid", {"id": 4711})
+
+    def test_signed_event_reaches_its_trigger(
+        self, rules: Any, arrived: Any, make_trigger: MakeTrigger
+    ) -> None:
+        source()
+        config = {"eventSourceId": "shop"}
+        trigger = make_trigger(type="event", schedule_config=None, event_config=config)
+        post_signed({"order": {"id": 4711}})
+        [sent] = arrived()
+        handler(sent, Context())
+        payloads = [run.event_payload for run in TriggerExecution.objects.of_trigger(trigger)]
+        assert ["4711" in payload for payload in payloads] == [True]
 
     def test_event_of_none(self, rules: Any, arrived: Any) -> None:
         bus_source()

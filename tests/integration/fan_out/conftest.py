@@ -29,6 +29,22 @@ def runs(**fields: Any) -> list[TriggerExecution]:
     return list(TriggerExecution.objects.filter(**fields).order_by("started_at", "id"))
 
 
+def post_signed(body: Any, source_id: str = "shop", key: str = "") -> Any:
+    """Send an event that is signed with SECRET."""
+    data = json.dumps(body, ensure_ascii=False).encode()
+    key, moment = key or new_id(), str(int(time.time()))
+    signed = f"{key}.{moment}.".encode() + data
+    digest = hmac.new(b"k" * 32, signed, hashlib.sha256).digest()
+    headers = {
+        "webhook-id": key,
+        "webhook-timestamp": moment,
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
+    return Client().generic(
+        "POST", f"/events?source={source_id}", data, "application/json", headers=headers
+    )
+
+
 @pytest.fixture
 def source(transactional_db: None) -> Callable[..., EventSource]:
     """Make an event source; keyword arguments are its fields."""
@@ -45,22 +61,7 @@ def source(transactional_db: None) -> Callable[..., EventSource]:
 @pytest.fixture
 def send(source: Any) -> Send:
     """Send a signed event to a source's address."""
-
-    def send(body: Any, source_id: str = "shop", key: str = "") -> Any:
-        data = json.dumps(body, ensure_ascii=False).encode()
-        key, moment = key or new_id(), str(int(time.time()))
-        signed = f"{key}.{moment}.".encode() + data
-        digest = hmac.new(b"k" * 32, signed, hashlib.sha256).digest()
-        headers = {
-            "webhook-id": key,
-            "webhook-timestamp": moment,
-            "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
-        }
-        return Client().generic(
-            "POST", f"/events?source={source_id}", data, "application/json", headers=headers
-        )
-
-    return send
+    return post_signed
 
 
 @pytest.fixture

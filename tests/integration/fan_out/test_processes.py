@@ -67,5 +67,5 @@ def test_two_processes_share_the_events(
     for number in range(EVENTS):
         send({"number": number})
     wait_for(lambda: len(sent_to(demo_agent)) == EVENTS * TRIGGERS)
-    done = ReceivedEvent.objects.filter(state=EventState.DONE).count()
+    done = ReceivedEvent.objects.filter(source_id="shop", state=EventState.DONE).count()
     assert (done, set(sent_to(demo_agent).values())) == (EVENTS, {1})
