@@ -42,8 +42,8 @@ class JSONParser(BaseParser):
             raise APIError(400, message) from error
         if not isinstance(data, dict):
             raise APIError(400, "The body must be a JSON object.")
-        if faults := list(islice(_faults(data, "", MAX_DEPTH), MAX_FAULTS)):
-            raise InvalidFieldsError(faults)
+        if wrong := list(islice(faults(data), MAX_FAULTS)):
+            raise InvalidFieldsError(wrong)
         return data
 
 
@@ -51,8 +51,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _faults(value: Any, field: str, depth: int) -> Iterator[Detail]:
-    """What cannot be stored, by field."""
+def faults(value: Any, field: str = "", depth: int = MAX_DEPTH) -> Iterator[Detail]:
+    """What of a value cannot be stored, by field."""
     if isinstance(value, str):
         if fault := _text_fault(value):
             yield detail(field, fault)
@@ -69,13 +69,13 @@ def _faults(value: Any, field: str, depth: int) -> Iterator[Detail]:
 def _faults_within(value: Any, field: str, depth: int) -> Iterator[Detail]:
     if isinstance(value, list):
         for item in value:
-            yield from _faults(item, field, depth)
+            yield from faults(item, field, depth)
         return
     for name, item in value.items():
         if _text_fault(name):
             yield detail(field, "The name of a key holds a character that cannot be stored.")
         else:
-            yield from _faults(item, f"{field}.{name}" if field else name, depth)
+            yield from faults(item, f"{field}.{name}" if field else name, depth)
 
 
 def _text_fault(text: str) -> str:

@@ -170,6 +170,7 @@ class TestPreview:
             {},
             {"expression": "x" * 5000},
             {"expression": "rate(1 hour)", "start_date": "9999-12-31T23:59"},
+            {"expression": "rate(1 hour)", "start_date": "0001-01-01T00:00"},
             {"expression": "rate(1 hour)", "timeout_seconds": "9" * 400},
             {"expression": "at(9999-12-31T23:59:59)", "timezone": "Pacific/Kiritimati"},
         ],

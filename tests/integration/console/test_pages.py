@@ -113,6 +113,21 @@ class TestTrigger:
         trigger = noted(make_trigger(), schedule_config={"expression": "cron(x)"})
         assert "Cannot fire" in page_of(viewer, trigger)
 
+    @pytest.mark.parametrize("page", ["", "/edit"])
+    @pytest.mark.parametrize(
+        ("zone", "date"),
+        [
+            ("Asia/Tokyo", {"endDate": "9999-12-31T23:59:59Z"}),
+            ("America/New_York", {"startDate": "0001-01-01T00:00:00Z"}),
+        ],
+    )
+    def test_dates_at_the_ends_of_the_calendar(
+        self, editor: Client, make_trigger: MakeTrigger, page: str, zone: str, date: dict[str, str]
+    ) -> None:
+        config = {"expression": "rate(1 hour)", "timezone": zone, **date}
+        trigger = make_trigger(schedule_config=config)
+        assert editor.get(f"{TRIGGERS}/{trigger.pk}{page}").status_code == 200
+
 
 class TestRun:
     def test_what_the_agent_said_is_formatted(
