@@ -13,6 +13,7 @@ from django.utils import timezone
 from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
 from moca.authentication.models import AuditEntry
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
+from triggers.forms import TriggerForm
 from triggers.models import RunStatus, Trigger
 from triggers.statistics import PastRun, Statistics
 
@@ -91,15 +92,30 @@ class TestTrigger:
         shown = page_of(editor, trigger)
         assert "<del>shepherd</del><ins>goatherd</ins>" in shown
 
-    def test_yaml_says_what_the_api_takes(self, viewer: Client, make_trigger: MakeTrigger) -> None:
-        trigger = make_trigger(prompt="One: two\n  three #4\n", tags=["no"])
-        shown = viewer.get(f"{TRIGGERS}/{trigger.pk}").context["yaml"]
-        read = yaml.safe_load(shown)
-        assert (read["prompt"], read["tags"], read["agentId"]) == (
-            "One: two\n  three #4\n",
-            ["no"],
-            "reporter",
-        )
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"prompt": "One: two\n  three #4\n", "tags": ["no"], "description": "\tx \n"},
+            {"enabled": False, "pause_after_failures": 3, "overlap_policy": "allow"},
+            {"enabled_tools": []},
+            {
+                "type": "event",
+                "schedule_config": None,
+                "event_config": {"eventBusName": "bus", "eventPattern": {"source": ["a"]}},
+            },
+        ],
+    )
+    def test_yaml_makes_the_same_trigger_by_the_api(
+        self, editor: Client, make_trigger: MakeTrigger, fields: dict[str, Any]
+    ) -> None:
+        trigger = make_trigger(**fields)
+        shown = editor.get(f"{TRIGGERS}/{trigger.pk}").context["yaml"]
+        body = yaml.safe_load(shown)
+        made = editor.post("/triggers", body, content_type="application/json").json()["trigger"]
+        copy = Trigger.objects.get(pk=made["id"])
+        names = {*TriggerForm.Meta.fields, "schedule_config", "event_config"} - {"user_id"}
+        differing = [name for name in names if getattr(copy, name) != getattr(trigger, name)]
+        assert differing == []
 
     def test_curl_survives_quotation_marks(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger(prompt='It\'s `x` "y" $z')
