@@ -169,10 +169,10 @@ def names_of_triggers(executions: Iterable[TriggerExecution]) -> dict[str, str]:
     for users, ids in _batches(by_user):
         found = Trigger.objects.filter(user_id__in=users, pk__in=ids)
         names |= found.values_list("pk", "name")
-    # Of another user by now, or run by the other service, which does not note whose it was.
-    elsewhere = set().union(*by_user.values()) - names.keys()
-    if elsewhere:
-        names |= Trigger.objects.filter(pk__in=elsewhere).values_list("pk", "name")
+    # Of another user by now, or run by the other service, which does not note whose it was. One by
+    # one, since a key-value table has no way to several ids but through all that lie between them.
+    for key in set().union(*by_user.values()) - names.keys():
+        names |= Trigger.objects.filter(pk=key).values_list("pk", "name")
     return names
 
 

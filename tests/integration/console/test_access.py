@@ -7,7 +7,7 @@ from django.test import Client
 
 from moca.authentication.models import Operator
 from tests.conftest import make_many
-from tests.integration.console.conftest import ACT, TRIGGERS, MakeTrigger
+from tests.integration.console.conftest import ACT, TRIGGERS, MakeTrigger, ticked
 from triggers.models import Trigger
 
 PAGES = ["/console/", TRIGGERS, f"{TRIGGERS}/new", "/console/runs"]
@@ -30,7 +30,7 @@ def test_viewers_are_offered_no_change(viewer: Client, make_trigger: MakeTrigger
 
 @pytest.mark.parametrize("action", ["enable", "disable", "run", "delete", "synchronize"])
 def test_viewers_cannot_act(viewer: Client, make_trigger: MakeTrigger, action: str) -> None:
-    data = {"action": action, "id": [make_trigger().pk], "sure": "yes"}
+    data = {"action": action, "id": [ticked(make_trigger())], "sure": "yes"}
     assert viewer.post(ACT, data).status_code == 403
 
 

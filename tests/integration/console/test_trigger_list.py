@@ -10,7 +10,7 @@ from django.utils import timezone
 from executions.models import TriggerExecution
 from moca.authentication.models import AuditEntry, Operator
 from tests.conftest import make_many
-from tests.integration.console.conftest import TRIGGERS, Act, MakeTrigger
+from tests.integration.console.conftest import ACT, TRIGGERS, Act, MakeTrigger, ticked
 from triggers.models import Trigger
 from triggers.statistics import PastRun, Statistics
 
@@ -204,11 +204,18 @@ class TestActions:
         Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk).delete()
         assert "Somebody has deleted it." in act("disable", trigger)
 
+    @pytest.mark.parametrize(
+        "nonsense", ["", ":", "x:", ":x", "x" * 3000, "x" * 3000 + ":x", "\0:x"]
+    )
+    def test_nonsense_is_ticked(self, editor: Client, nonsense: str) -> None:
+        page = editor.post(ACT, {"action": "delete", "id": [nonsense]}, follow=True)
+        assert "Somebody has deleted it." in page.content.decode()
+
     @pytest.mark.parametrize("page", ["https://evil.example", "//evil.example", "javascript:x"])
     def test_goes_back_to_no_other_site(
         self, editor: Client, make_trigger: MakeTrigger, page: str
     ) -> None:
-        data = {"action": "disable", "id": [make_trigger().pk], "next": page}
+        data = {"action": "disable", "id": [ticked(make_trigger())], "next": page}
         assert editor.post(f"{TRIGGERS}/act", data)["Location"] == TRIGGERS
 
 
