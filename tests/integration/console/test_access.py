@@ -18,6 +18,12 @@ def test_strangers_are_asked_to_sign_in(client: Client, page: str) -> None:
     assert client.get(page)["Location"] == f"/admin/login/?next={page}"
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_parts_of_pages_lead_strangers_to_the_sign_in(client: Client, page: str) -> None:
+    answer = client.get(page, headers={"hx-request": "true"})
+    assert (answer.headers.get("HX-Refresh"), answer.content) == ("true", b"")
+
+
 @pytest.mark.parametrize("page", ["/console/", TRIGGERS, "/console/runs"])
 def test_viewers_see(viewer: Client, page: str) -> None:
     assert viewer.get(page).status_code == 200
