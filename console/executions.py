@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from django import forms
 from django.conf import settings
@@ -101,17 +101,20 @@ class RunFilters(forms.Form):
 def page_of_runs(request: HttpRequest, rows: Any, now: datetime) -> dict[str, Any]:
     """A page of runs, and what its template needs."""
     filters = RunFilters(request.GET)
+    chosen = filters.chosen
+    rows = rows.shown_as(chosen.get("status", ""), now)
+    if source := chosen.get("source"):
+        rows = rows.filter(source=source)
     page = read_page(
-        rows.filter(**filters.chosen).defer("output_tail", "event_payload"),
+        rows.defer("output_tail", "event_payload"),
         request.GET.get("p", ""),
         PAGE,
-        is_narrowed=bool(filters.chosen),
+        is_narrowed=bool(chosen),
     )
     return {
         "filters": filters,
         "page": page,
         "rows": run_rows(page.rows, now),
-        "query": urlencode(filters.chosen),
     }
 
 

@@ -183,7 +183,6 @@ def trigger_list(request: HttpRequest) -> HttpResponse:
         "unsorted": unsorted,
         "rows": rows_of(page.rows, now),
         "now": now,
-        "query": urlencode(filters.chosen),
         "here": request.get_full_path(),
         "failed": RunStatus.FAILED,
         "sortable": SORTABLE,

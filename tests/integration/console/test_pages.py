@@ -249,6 +249,22 @@ class TestRun:
         make_execution(make_trigger(name="Count sheep"))
         assert "Count sheep" in viewer.get("/console/runs").content.decode()
 
+    @pytest.mark.parametrize("page", ["/console/runs", TRIGGERS + "/{}"])
+    @pytest.mark.parametrize(("status", "shown"), [("failed", 1), ("running", 0)])
+    def test_lost_ones_are_among_the_failed(
+        self,
+        viewer: Client,
+        make_trigger: MakeTrigger,
+        make_execution: MakeExecution,
+        page: str,
+        status: str,
+        shown: int,
+    ) -> None:
+        trigger = make_trigger()
+        make_execution(trigger, status="running", lease_until=NINE)
+        rows = viewer.get(page.format(trigger.pk), {"status": status}).context["rows"]
+        assert len(rows) == shown
+
 
 class TestDashboard:
     def test_failing_first(self, viewer: Client, make_trigger: MakeTrigger) -> None:
