@@ -22,13 +22,10 @@ from django.views.decorators.http import require_GET, require_POST
 from console import charts
 from console.access import for_operators
 from console.finding import names_of
-from executions.dispatchers import DispatchError
-from executions.requests import run_now
-from executions.runner import TriggerBusyError
+from executions.requests import NOT_RUN, run_now
 from moca.admin import actor
 from moca.authentication.models import Role
 from moca.changelist import whole_id
-from moca.conflicts import ConflictError
 from moca.paging import Page, read_page
 from triggers.actions import REFUSALS, act_on_each, delete, disable, enable
 from triggers.display import View
@@ -39,7 +36,6 @@ from triggers.synchronization import bring_in_step
 PAGE = 40
 # So many rows are put in an order that no index has; more have to be narrowed first.
 SORTABLE = 1000
-NOT_RUN = (TriggerBusyError, DispatchError, ConflictError)
 NEVER = datetime.max.replace(tzinfo=UTC)
 # What is longer is no key of a trigger.
 LONGEST_USER, LONGEST_ID = 128, 36

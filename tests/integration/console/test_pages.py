@@ -203,6 +203,21 @@ class TestRun:
         Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk).delete()
         assert "Run of a deleted trigger" in page_of(editor, run)
 
+    @pytest.mark.parametrize(
+        ("payload", "shown"), [('{"a":1}', '{\n  "a": 1\n}'), ("[" * 9000, "[" * 9000), ("x", "x")]
+    )
+    def test_event_is_laid_out(
+        self,
+        viewer: Client,
+        make_trigger: MakeTrigger,
+        make_execution: MakeExecution,
+        payload: str,
+        shown: str,
+    ) -> None:
+        run = make_execution(make_trigger(), event_payload=payload)
+        address = f"{TRIGGERS}/{run.trigger_id}/runs/{run.pk}"
+        assert viewer.get(address).context["payload"] == shown
+
     def test_output_goes_on_where_it_was(
         self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
     ) -> None:
