@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from console import charts
 from console.access import for_operators
@@ -80,7 +80,7 @@ class Overview:
     agents: list[Agent] = field(default_factory=list)
 
 
-@require_GET
+@require_safe
 @for_operators()
 def dashboard(request: HttpRequest) -> HttpResponse:
     now = timezone.now()

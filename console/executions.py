@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from console.access import for_operators
 from console.advice import advice
@@ -114,7 +114,7 @@ def page_of_runs(request: HttpRequest, rows: Any, now: datetime) -> dict[str, An
     }
 
 
-@require_GET
+@require_safe
 @for_operators()
 def runs(request: HttpRequest) -> HttpResponse:
     """All runs, the newest first."""
@@ -126,7 +126,7 @@ def runs(request: HttpRequest) -> HttpResponse:
     return render(request, "console/runs.html", {**context, "now": now})
 
 
-@require_GET
+@require_safe
 @for_operators()
 def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
     """One run: what became of it, and what the agent said."""
@@ -155,7 +155,7 @@ def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpR
     return render(request, "console/run.html", context)
 
 
-@require_GET
+@require_safe
 @for_operators()
 def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
     """What the agent said after a byte, so far; 400 where `after` is no number of bytes."""

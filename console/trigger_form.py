@@ -73,7 +73,7 @@ class Section:
 
 
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @for_operators(Role.EDITOR)
 def new(request: HttpRequest) -> HttpResponse:
     """Make a trigger; `copy` in the query names one to start from."""
@@ -82,7 +82,7 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @for_operators(Role.EDITOR)
 def edit(request: HttpRequest, trigger_id: str) -> HttpResponse:
     return _form(request, find_trigger(trigger_id), None)

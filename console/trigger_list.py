@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from console import charts
 from console.access import for_operators
@@ -167,7 +167,7 @@ def rows_of(triggers: Iterable[Trigger], now: datetime) -> list[Row]:
     ]
 
 
-@require_GET
+@require_safe
 @for_operators()
 def trigger_list(request: HttpRequest) -> HttpResponse:
     filters = Filters(request.GET)
@@ -216,10 +216,11 @@ def _order(order: str, now: datetime) -> Callable[[Trigger], Any]:
     return orders[order]
 
 
+@dataclass(frozen=True, slots=True)
 class Slice(Page):
     """A page of rows that were put in order, known by the number of its first."""
 
-    start = 0
+    start: int = 0
 
     @property
     def older(self) -> str:
@@ -231,15 +232,14 @@ class Slice(Page):
 
 
 def _slice(rows: list[Trigger], address: str) -> Page:
-    start = int(address) if address.isdecimal() and int(address) < len(rows) else 0
-    page = Slice(
+    start = int(address) if address.isdecimal() and len(address) <= len(str(SORTABLE)) else 0
+    return Slice(
         rows[start : start + PAGE],
         is_first=start == 0,
         has_older=start + PAGE < len(rows),
         has_newer=start > 0,
+        start=start,
     )
-    object.__setattr__(page, "start", start)
-    return page
 
 
 # Actions

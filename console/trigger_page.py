@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from console import charts
 from console.access import for_operators
@@ -29,7 +29,7 @@ from triggers.statistics import DAY, Statistics, Tally, start_of
 CHANGES = 50
 
 
-@require_GET
+@require_safe
 @for_operators()
 def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
     trigger = find_trigger(trigger_id)

@@ -79,6 +79,18 @@ def test_pages_hold_no_script_or_style(editor: Client, page: str) -> None:
     assert not any(text in html for text in ("<script>", "<style", " style=", " onclick="))
 
 
+@pytest.mark.parametrize("page", [*PAGES, "/docs", "/admin/login/", "/console/nowhere"])
+def test_no_cache_keeps_a_page_of_somebody(editor: Client, page: str) -> None:
+    answer = editor.get(page)
+    assert "csrftoken" not in answer.cookies or "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_head_is_answered_as_get(editor: Client, page: str) -> None:
+    answer = editor.head(page)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 def test_a_trigger_that_is_gone(editor: Client, make_trigger: MakeTrigger) -> None:
     trigger = make_trigger()
     Trigger.objects.filter(pk=trigger.pk).delete()

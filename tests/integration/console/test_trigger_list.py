@@ -132,6 +132,20 @@ class TestOrder:
             address = page["page"].older
         assert (sorted(seen), address) == ([f"T{number:04}" for number in range(120)], "")
 
+    @pytest.mark.parametrize("address", ["9" * 5000, "-1", "1.5", "x", "older.x"])
+    def test_nonsense_leads_to_the_first_page(
+        self, viewer: Client, make_trigger: MakeTrigger, address: str
+    ) -> None:
+        make_trigger(name="A")
+        assert names(viewer, sort="name", p=address) == ["A"]
+
+    def test_a_page_that_is_no_more_says_so(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        make_trigger()
+        page = viewer.get(TRIGGERS, {"sort": "name", "p": "40"}).content.decode()
+        assert "Nothing is left on this page." in page
+
     def test_the_page_before(self, viewer: Client) -> None:
         make_many(60)
         first = viewer.get(TRIGGERS).context
