@@ -27,6 +27,9 @@ def for_operators(role: Role = Role.VIEWER) -> Callable[[View], View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             operator = request.user
             if not isinstance(operator, Operator) or not operator.is_active:
+                if "HX-Request" in request.headers:
+                    # A part of a page was asked for: the page itself is to lead to the sign-in.
+                    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
                 return redirect_to_login(request.get_full_path())
             if not operator.has_role(role):
                 raise PermissionDenied

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from console import charts
 from console.access import for_operators
@@ -46,8 +46,7 @@ class Agent:
     """How the triggers of one agent fared in the last 24 hours."""
 
     name: str
-    day: Tally
-    triggers: int
+    day: Tally = field(default_factory=lambda: Tally(0))
 
     @property
     def average(self) -> str:
@@ -81,7 +80,7 @@ class Overview:
     agents: list[Agent] = field(default_factory=list)
 
 
-@require_GET
+@require_safe
 @for_operators()
 def dashboard(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
@@ -113,8 +112,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
     """What stands on the start page about these triggers."""
     found = Overview()
-    by_agent: dict[str, list[Tally]] = {}
-    by_hour: list[list[Tally]] = [[] for _ in Statistics().hours(now)]
+    agents: dict[str, Agent] = {}
+    hours = {hour.number: hour for hour in Statistics().hours(now)}
     for trigger in triggers:
         found.total += 1
         found.enabled += trigger.enabled
@@ -127,15 +126,15 @@ def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
             following = trigger.next_runs(view.next_run, 1)
             is_dense = bool(following) and following[0] - view.next_run < DENSE
             found.lines.append(Line(view, view.next_run, is_dense))
-        hours = Statistics.read(trigger.statistics).hours(now)
-        by_agent.setdefault(trigger.agent_id, []).append(Tally.total(hours))
-        for place, tally in enumerate(hours):
-            by_hour[place].append(tally)
+        agent = agents.setdefault(trigger.agent_id, Agent(trigger.agent_id))
+        for counted in Statistics.read(trigger.statistics).counted_hours():
+            if hour := hours.get(counted.number):
+                hour.take(counted)
+                agent.day.take(counted)
     found.failing.sort(key=lambda trigger: -trigger.consecutive_failures)
     found.lines.sort(key=lambda line: (line.is_dense, line.first))
-    found.hours = [Tally.total(tallies, tallies[0].number) for tallies in by_hour if tallies]
+    found.hours = list(hours.values())
     found.agents = sorted(
-        (Agent(name, Tally.total(days), len(days)) for name, days in by_agent.items()),
-        key=lambda agent: (-agent.day.failed, -agent.day.runs, agent.name),
+        agents.values(), key=lambda agent: (-agent.day.failed, -agent.day.runs, agent.name)
     )[:LINES]
     return found

@@ -1,11 +1,10 @@
 """The pages of runs: all of them, and one with what the agent says while it says it."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from django import forms
 from django.conf import settings
@@ -15,27 +14,24 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from console.access import for_operators
 from console.advice import advice
-from console.finding import find_execution, trigger_of
+from console.finding import find_execution
 from console.markdown import render as render_markdown
-from executions.admin import names_of_triggers
-from executions.dispatchers import DispatchError
 from executions.models import Source, TriggerExecution
-from executions.requests import run_now
-from executions.runner import TriggerBusyError
+from executions.origins import names_of_triggers, trigger_of
+from executions.requests import NOT_RUN, run_now
 from moca.admin import actor
 from moca.authentication.models import Role
-from moca.conflicts import ConflictError, reason_of
-from moca.display import duration, excerpt
+from moca.conflicts import reason_of
+from moca.display import duration, excerpt, laid_out
 from moca.paging import read_page
+from triggers.display import RESULT_KINDS
 from triggers.models import RunStatus
 
 PAGE = 30
-NOT_RUN = (TriggerBusyError, DispatchError, ConflictError)
-KINDS = {RunStatus.RUNNING: "busy", RunStatus.COMPLETED: "good", RunStatus.FAILED: "bad"}
 
 
 @dataclass(slots=True)
@@ -65,7 +61,7 @@ def _row(execution: TriggerExecution, now: datetime) -> RunRow:
         milliseconds = max(0, round((now - execution.started_at).total_seconds() * 1000))
     return RunRow(
         execution,
-        KINDS[status],
+        RESULT_KINDS[status],
         str(_("Waiting") if waiting else status.label),
         "" if milliseconds is None else duration(milliseconds),
         excerpt(execution.error or execution.output, 160),
@@ -101,21 +97,24 @@ class RunFilters(forms.Form):
 def page_of_runs(request: HttpRequest, rows: Any, now: datetime) -> dict[str, Any]:
     """A page of runs, and what its template needs."""
     filters = RunFilters(request.GET)
+    chosen = filters.chosen
+    rows = rows.shown_as(chosen.get("status", ""), now)
+    if source := chosen.get("source"):
+        rows = rows.filter(source=source)
     page = read_page(
-        rows.filter(**filters.chosen).defer("output_tail", "event_payload"),
+        rows.defer("output_tail", "event_payload"),
         request.GET.get("p", ""),
         PAGE,
-        is_narrowed=bool(filters.chosen),
+        is_narrowed=bool(chosen),
     )
     return {
         "filters": filters,
         "page": page,
         "rows": run_rows(page.rows, now),
-        "query": urlencode(filters.chosen),
     }
 
 
-@require_GET
+@require_safe
 @for_operators()
 def runs(request: HttpRequest) -> HttpResponse:
     """All runs, the newest first."""
@@ -127,7 +126,7 @@ def runs(request: HttpRequest) -> HttpResponse:
     return render(request, "console/runs.html", {**context, "now": now})
 
 
-@require_GET
+@require_safe
 @for_operators()
 def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
     """One run: what became of it, and what the agent said."""
@@ -149,14 +148,14 @@ def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpR
         "markdown": render_markdown(text) if found.status != RunStatus.RUNNING else "",
         "advice": advice(found, trigger),
         "steps": _steps(found),
-        "payload": _pretty(found.event_payload),
+        "payload": laid_out(found.event_payload),
         "tokens": _tokens(found.usage),
         "session_url": _session_url(found.session_id),
     }
     return render(request, "console/run.html", context)
 
 
-@require_GET
+@require_safe
 @for_operators()
 def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
     """What the agent said after a byte, so far; 400 where `after` is no number of bytes."""
@@ -205,13 +204,6 @@ def _steps(found: TriggerExecution) -> list[tuple[str, datetime, str]]:
             since = duration(max(0, round(gap * 1000)))
         steps.append((str(name), moment, since))
     return steps
-
-
-def _pretty(payload: str) -> str:
-    try:
-        return json.dumps(json.loads(payload), ensure_ascii=False, indent=2)
-    except ValueError:
-        return payload
 
 
 def _tokens(usage: Any) -> str:

@@ -28,15 +28,6 @@ def find_execution(trigger_id: str, execution_id: str) -> TriggerExecution:
     return found
 
 
-def trigger_of(execution: TriggerExecution) -> Trigger | None:
-    """The trigger of a run; None where it was deleted."""
-    named = Trigger.objects.filter(pk=execution.trigger_id)
-    user = execution.user_id
-    # Whose it was: the trigger may be another's by now, and the other service does not note it.
-    found: Trigger | None = (named.filter(user_id=user).first() if user else None) or named.first()
-    return found
-
-
 def names_of(user_ids: Iterable[str]) -> dict[str, str]:
     """The operators' names by the user ids that their triggers belong to, in one read."""
     wanted = set(user_ids)

@@ -63,8 +63,7 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     if zone is None:
         return shown
     first, last = _bound(entered, "start_date", zone), _bound(entered, "end_date", zone)
-    after = max(now, first - timedelta(seconds=1)) if first else now
-    after = min(after, LATEST)
+    after = min(first - timedelta(seconds=1) if first and first > now else now, LATEST)
     runs = [
         run
         for run in expression.next_runs(after.replace(microsecond=0), zone, RUNS_AHEAD)

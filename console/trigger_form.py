@@ -73,44 +73,39 @@ class Section:
 
 
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @for_operators(Role.EDITOR)
 def new(request: HttpRequest) -> HttpResponse:
     """Make a trigger; `copy` in the query names one to start from."""
-    initial: dict[str, Any] = {}
-    source = None
-    if key := request.GET.get("copy"):
-        source = find_trigger(key)
-        initial = _copied(source)
-    return _form(request, None, initial, source)
+    key = request.GET.get("copy")
+    return _form(request, None, find_trigger(key) if key else None)
 
 
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @for_operators(Role.EDITOR)
 def edit(request: HttpRequest, trigger_id: str) -> HttpResponse:
-    return _form(request, find_trigger(trigger_id), {}, None)
+    return _form(request, find_trigger(trigger_id), None)
 
 
-def _copied(source: Trigger) -> dict[str, Any]:
-    """What the form of a copy starts with. It is disabled, so that nothing runs twice unasked."""
-    form = TriggerForm(instance=source)
-    names = [name for name in form.fields if name != "opened_version"]
-    values = {name: form.get_initial_for_field(form.fields[name], name) for name in names}
-    return {
-        **values,
-        "name": (_("Copy of %(name)s") % {"name": source.name})[:200],
-        "enabled": False,
-    }
+def _copy_of(source: Trigger) -> Trigger:
+    """A new trigger like another, down to what the form does not ask for.
+
+    It is disabled, so that nothing runs twice unasked.
+    """
+    names = [*TriggerForm.Meta.fields, "schedule_config", "event_config"]
+    copy = Trigger(**{name: getattr(source, name) for name in names})
+    copy.name = (_("Copy of %(name)s") % {"name": source.name})[:200]
+    copy.enabled = False
+    return copy
 
 
-def _form(
-    request: HttpRequest, trigger: Trigger | None, initial: dict[str, Any], source: Trigger | None
-) -> HttpResponse:
+def _form(request: HttpRequest, trigger: Trigger | None, source: Trigger | None) -> HttpResponse:
     operator = operator_of(request)
     refusal = ""
+    start = _copy_of(source) if source else trigger
     if request.method == "POST" and "check" not in request.POST:
-        form = _bound(request, trigger, operator)
+        form = _bound(request, start, operator)
         try:
             if form.is_valid():
                 saved = _save(form, by=actor(request))
@@ -122,13 +117,13 @@ def _form(
             refusal = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
         if refusal:
             # What was entered is in the form still, and the row is as it was.
-            again = find_trigger(trigger.pk) if trigger else None
+            again = find_trigger(trigger.pk) if trigger else source and _copy_of(source)
             form = _bound(request, again, operator, refusal)
             form.is_valid()
     elif request.method == "POST":
-        form = _bound(request, trigger, operator)
+        form = _bound(request, start, operator)
     else:
-        form = _made(operator, instance=trigger, initial=initial)
+        form = _made(operator, instance=start)
     return _shown(request, form, trigger, source)
 
 
@@ -145,7 +140,7 @@ def _bound(
     request: HttpRequest, trigger: Trigger | None, operator: Operator, refusal: str = ""
 ) -> TriggerForm:
     data = request.POST.copy()
-    if trigger is None and not data.get("user_id"):
+    if (trigger is None or trigger._state.adding) and not data.get("user_id"):
         data["user_id"] = operator.subject
     return _made(operator, data, instance=trigger, refusal=refusal)
 

@@ -1,6 +1,6 @@
 """The list of triggers: search, filters, order, pages, and actions on many."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -17,18 +17,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from console import charts
 from console.access import for_operators
 from console.finding import names_of
-from executions.dispatchers import DispatchError
-from executions.requests import run_now
-from executions.runner import TriggerBusyError
+from executions.requests import NOT_RUN, run_now
 from moca.admin import actor
 from moca.authentication.models import Role
 from moca.changelist import whole_id
-from moca.conflicts import ConflictError
 from moca.paging import Page, read_page
 from triggers.actions import REFUSALS, act_on_each, delete, disable, enable
 from triggers.display import View
@@ -39,8 +36,9 @@ from triggers.synchronization import bring_in_step
 PAGE = 40
 # So many rows are put in an order that no index has; more have to be narrowed first.
 SORTABLE = 1000
-NOT_RUN = (TriggerBusyError, DispatchError, ConflictError)
 NEVER = datetime.max.replace(tzinfo=UTC)
+# What is longer is no key of a trigger.
+LONGEST_USER, LONGEST_ID = 128, 36
 
 
 class Filters(forms.Form):
@@ -169,7 +167,7 @@ def rows_of(triggers: Iterable[Trigger], now: datetime) -> list[Row]:
     ]
 
 
-@require_GET
+@require_safe
 @for_operators()
 def trigger_list(request: HttpRequest) -> HttpResponse:
     filters = Filters(request.GET)
@@ -181,7 +179,6 @@ def trigger_list(request: HttpRequest) -> HttpResponse:
         "unsorted": unsorted,
         "rows": rows_of(page.rows, now),
         "now": now,
-        "query": urlencode(filters.chosen),
         "here": request.get_full_path(),
         "failed": RunStatus.FAILED,
         "sortable": SORTABLE,
@@ -219,10 +216,11 @@ def _order(order: str, now: datetime) -> Callable[[Trigger], Any]:
     return orders[order]
 
 
+@dataclass(frozen=True, slots=True)
 class Slice(Page):
     """A page of rows that were put in order, known by the number of its first."""
 
-    start = 0
+    start: int = 0
 
     @property
     def older(self) -> str:
@@ -234,15 +232,14 @@ class Slice(Page):
 
 
 def _slice(rows: list[Trigger], address: str) -> Page:
-    start = int(address) if address.isdecimal() and int(address) < len(rows) else 0
-    page = Slice(
+    start = int(address) if address.isdecimal() and len(address) <= len(str(SORTABLE)) else 0
+    return Slice(
         rows[start : start + PAGE],
         is_first=start == 0,
         has_older=start + PAGE < len(rows),
         has_newer=start > 0,
+        start=start,
     )
-    object.__setattr__(page, "start", start)
-    return page
 
 
 # Actions
@@ -277,11 +274,14 @@ def act(request: HttpRequest) -> HttpResponse:
     if action not in ACTIONS:
         messages.warning(request, _("Choose what to do."))
         return HttpResponseRedirect(back)
-    keys = [key] if key else list(dict.fromkeys(request.POST.getlist("id")))[: 2 * PAGE]
-    triggers = list(Trigger.objects.filter(pk__in=keys)) if keys else []
+    ticked = [] if key else request.POST.getlist("id")[: 2 * PAGE]
+    found = Trigger.objects.filter(pk=key) if key else Trigger.objects.named(_keys(ticked))
+    triggers = list(found)
     if not triggers:
         gone = (
-            _("Somebody has deleted it.") if keys else _("Tick the triggers that you mean first.")
+            _("Somebody has deleted it.")
+            if key or ticked
+            else _("Tick the triggers that you mean first.")
         )
         messages.warning(request, gone)
         return HttpResponseRedirect(back)
@@ -294,6 +294,14 @@ def act(request: HttpRequest) -> HttpResponse:
         words = _("%(name)s: %(done)s.") % {"name": triggers[0].name, "done": done}
     (messages.warning if outcome.refused else messages.success)(request, words)
     return HttpResponseRedirect(back)
+
+
+def _keys(ticked: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The users and ids that ticked rows name, by which all are found in one read."""
+    for each in ticked:
+        user, _colon, trigger_id = each.rpartition(":")
+        if 0 < len(user) <= LONGEST_USER and 0 < len(trigger_id) <= LONGEST_ID:
+            yield user, trigger_id
 
 
 def next_page(request: HttpRequest) -> str:

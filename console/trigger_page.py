@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from console import charts
 from console.access import for_operators
@@ -20,6 +20,7 @@ from executions.models import TriggerExecution
 from moca.authentication.models import AuditEntry
 from moca.display import duration, exact, relative
 from moca.times import iso
+from triggers.api.body import FIELDS, MAPS
 from triggers.display import View
 from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
@@ -28,7 +29,7 @@ from triggers.statistics import DAY, Statistics, Tally, start_of
 CHANGES = 50
 
 
-@require_GET
+@require_safe
 @for_operators()
 def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
     trigger = find_trigger(trigger_id)
@@ -98,33 +99,16 @@ def _readable(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-# The names of the HTTP contract, in the order in which a person would write them.
-_SHARED = {
-    "name": "name",
-    "description": "description",
-    "type": "type",
-    "enabled": "enabled",
-    "agentId": "agent_id",
-    "prompt": "prompt",
-    "includeContext": "include_context",
-    "sessionId": "session_id",
-    "modelId": "model_id",
-    "workingDirectory": "working_directory",
-    "enabledTools": "enabled_tools",
-    "scheduleConfig": "schedule_config",
-    "eventConfig": "event_config",
-    "timeoutSeconds": "timeout_seconds",
-    "overlapPolicy": "overlap_policy",
-    "maxRetries": "max_retries",
-    "pauseAfterFailures": "pause_after_failures",
-    "tags": "tags",
-}
-
-
 def _body(trigger: Trigger) -> dict[str, Any]:
     """What a request to the API would hold to make this trigger; nothing that is empty."""
-    values = {name: getattr(trigger, field) for name, field in _SHARED.items()}
-    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
+    values = {name: getattr(trigger, field.attribute) for name, field in FIELDS.items()}
+    for name, (attribute, parts) in MAPS.items():
+        config = getattr(trigger, attribute)
+        if isinstance(config, dict):
+            values[name] = {part: config[part] for part in parts if part in config}
+    body = {name: value for name, value in values.items() if value not in (None, "", [], {})}
+    # No tools at all are something else than the agent's own.
+    return body | ({"enabledTools": []} if trigger.enabled_tools == [] else {})
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,8 +1,6 @@
 """The pages of executions, and what the pages of triggers say about them."""
 
-import json
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,31 +16,28 @@ from django.utils.safestring import SafeString
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST
 
-from executions.dispatchers import DispatchError
 from executions.models import TriggerExecution
-from executions.requests import run_now
-from executions.runner import TriggerBusyError
+from executions.origins import names_of_triggers, trigger_of
+from executions.requests import NOT_RUN, run_now
 from moca.admin import ModelAdmin, actor, link_to, list_of
 from moca.changelist import ChangeList
-from moca.conflicts import ConflictError, reason_of
+from moca.conflicts import reason_of
 from moca.display import (
     NOTHING,
     badge,
     duration,
     exact,
     excerpt,
+    laid_out,
     relative,
     short_time_tag,
     time_tag,
 )
 from triggers import admin as triggers_admin
-from triggers.admin import RESULT_KINDS
+from triggers.display import RESULT_KINDS
 from triggers.models import RunStatus, Trigger
 
 LATEST = 10
-# Rows that one read by key can ask for.
-KEYS_A_READ = 100
-NOT_RUN = (TriggerBusyError, DispatchError, ConflictError)
 post_only = method_decorator([require_POST, csrf_protect])
 
 
@@ -160,37 +155,6 @@ class ExecutionList(ChangeList):
         return execution_link(result.trigger_id, result.pk)
 
 
-def names_of_triggers(executions: Iterable[TriggerExecution]) -> dict[str, str]:
-    """The names of the executions' triggers by id, in as few reads as their keys allow."""
-    by_user: dict[str, set[str]] = defaultdict(set)
-    for execution in executions:
-        by_user[execution.user_id].add(execution.trigger_id)
-    names: dict[str, str] = {}
-    for users, ids in _batches(by_user):
-        found = Trigger.objects.filter(user_id__in=users, pk__in=ids)
-        names |= found.values_list("pk", "name")
-    # Of another user by now, or run by the other service, which does not note whose it was.
-    elsewhere = set().union(*by_user.values()) - names.keys()
-    if elsewhere:
-        names |= Trigger.objects.filter(pk__in=elsewhere).values_list("pk", "name")
-    return names
-
-
-def _batches(by_user: dict[str, set[str]]) -> Iterator[tuple[list[str], set[str]]]:
-    """Users and ids of triggers, in batches of which every pairing fits into one read."""
-    users: list[str] = []
-    ids: set[str] = set()
-    for user, own in sorted(by_user.items(), key=lambda item: len(item[1])):
-        if not user:
-            continue
-        if users and (len(users) + 1) * len(ids | own) > KEYS_A_READ:
-            yield users, ids
-            users, ids = [], set()
-        users, ids = [*users, user], ids | own
-    if users:
-        yield users, ids
-
-
 @admin.register(TriggerExecution)
 class ExecutionAdmin(ModelAdmin):
     list_display = ["state", "trigger", "source", "due", "started", "took", "said"]
@@ -254,7 +218,7 @@ class ExecutionAdmin(ModelAdmin):
         execution: TriggerExecution = context["original"]
         now = timezone.now()
         execution.close_if_lost(now)
-        trigger = _trigger_of(execution)
+        trigger = trigger_of(execution)
         context |= {
             "title": f"Run of {trigger.name}" if trigger else "Run of a deleted trigger",
             "subtitle": None,
@@ -263,7 +227,7 @@ class ExecutionAdmin(ModelAdmin):
             "status": status_badge(execution),
             "facts": _facts(execution, trigger, now),
             "output": execution.said.text,
-            "payload": _pretty(execution.event_payload),
+            "payload": laid_out(execution.event_payload),
             "may_replay": trigger is not None and request.user.has_perm("triggers.change_trigger"),
         }
         return super().render_change_form(request, context, *args, **kwargs)
@@ -281,7 +245,7 @@ class ExecutionAdmin(ModelAdmin):
         execution = self.get_object(request, unquote(object_id))
         if execution is None:
             raise Http404
-        trigger = _trigger_of(execution)
+        trigger = trigger_of(execution)
         if trigger is None:
             self.message_user(request, "The trigger of this run is deleted.", messages.WARNING)
             return HttpResponseRedirect(execution_link(execution.trigger_id, execution.pk))
@@ -295,13 +259,6 @@ class ExecutionAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-def _trigger_of(execution: TriggerExecution) -> Trigger | None:
-    named = Trigger.objects.filter(pk=execution.trigger_id)
-    user = execution.user_id
-    # Whose it was: the trigger may be another's by now, and the other service does not note it.
-    return (named.filter(user_id=user).first() if user else None) or named.first()
 
 
 def _trigger_link(trigger_id: str, name: str | None) -> str:
@@ -341,10 +298,3 @@ def _replayed_link(execution: TriggerExecution) -> str:
 def _tokens(usage: dict[str, Any]) -> str:
     words = {"inputTokens": "in", "outputTokens": "out"}
     return ", ".join(f"{usage[key]} {word}" for key, word in words.items() if key in usage)
-
-
-def _pretty(payload: str) -> str:
-    try:
-        return json.dumps(json.loads(payload), ensure_ascii=False, indent=2)
-    except ValueError:
-        return payload

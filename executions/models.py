@@ -44,6 +44,21 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
         """Runs on record as running whose process has given no sign of life in time."""
         return self.running().filter(lease_until__lt=now).order_by("lease_until")
 
+    def shown_as(self, status: str, now: datetime) -> Self:
+        """The executions that show a status now, those of lost runs among the failed.
+
+        Args:
+            status: one of `RunStatus`; empty for all.
+            now: the moment; see `close_if_lost()`.
+        """
+        if status == RunStatus.RUNNING:
+            alive = models.Q(lease_until__isnull=True) | models.Q(lease_until__gte=now)
+            return self.running().filter(alive)
+        if status == RunStatus.FAILED:
+            lost = models.Q(status=RunStatus.RUNNING, lease_until__lt=now)
+            return self.filter(models.Q(status=status) | lost)
+        return self.filter(status=status) if status else self
+
 
 class TriggerExecution(models.Model):
     """One run of a trigger.

@@ -3,13 +3,16 @@
 from django.db import transaction
 
 from executions import runner
-from executions.dispatchers import get_dispatcher
+from executions.dispatchers import DispatchError, get_dispatcher
 from executions.models import Source, TriggerExecution
 from executions.runner import TriggerBusyError
 from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.conflicts import ConflictError
 from triggers.models import Trigger
+
+# What may keep a run from being started, with a message for whoever asked for it.
+NOT_RUN = (TriggerBusyError, DispatchError, ConflictError)
 
 
 def run_now(

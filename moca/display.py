@@ -1,5 +1,6 @@
 """Times, states and long texts as the pages show them, escaped."""
 
+import json
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from django.utils.dates import WEEKDAYS_ABBR
@@ -92,3 +93,11 @@ def excerpt(text: str, length: int) -> str:
     first, _, rest = text.strip().partition("\n")
     cut = first[:length].rstrip()
     return cut + "…" if len(first) > length or rest.strip() else cut
+
+
+def laid_out(text: str) -> str:
+    """A text in JSON with a line for each part; any other as it is."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return text

@@ -29,7 +29,7 @@ from moca.display import (
     time_tag,
 )
 from triggers.actions import REFUSALS, act_on_each, delete, disable, enable
-from triggers.display import View
+from triggers.display import RESULT_KINDS, View
 from triggers.filters import AttentionFilter, LastResultFilter
 from triggers.forms import TriggerForm
 from triggers.models import RunStatus, Trigger
@@ -40,8 +40,6 @@ from triggers.synchronization import bring_in_step, in_step
 RUNS_AHEAD = 5
 # In the search box: the triggers of one user.
 OF_USER = re.compile(r'(?:^|\s)user:(?:"([^"]+)"|(\S+))')
-
-RESULT_KINDS = {RunStatus.RUNNING: "busy", RunStatus.COMPLETED: "good", RunStatus.FAILED: "bad"}
 
 FIELDSETS_BEFORE = [
     (

@@ -10,9 +10,12 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from triggers.models import SyncState, Trigger, TriggerType
+from triggers.models import RunStatus, SyncState, Trigger, TriggerType
 from triggers.schedules import Expression, describe, japanese, warnings
 from triggers.validation import Schedule, event_errors, read_schedule
+
+# How a run's status looks; see `moca.display.badge()`.
+RESULT_KINDS = {RunStatus.RUNNING: "busy", RunStatus.COMPLETED: "good", RunStatus.FAILED: "bad"}
 
 
 @dataclass(frozen=True, slots=True)

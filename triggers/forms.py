@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from moca.api.parsers import faults
 from moca.forms import VersionedForm
 from moca.times import iso, parse_iso
 from triggers.models import Trigger
@@ -101,8 +102,24 @@ class WallTimeField(forms.Field):
         return moment
 
 
+class _StorableDecoder(json.JSONDecoder):
+    """Takes what no database could store for no JSON; the API refuses the same."""
+
+    def decode(self, text: str, *args: Any) -> Any:
+        try:
+            value = super().decode(text, *args)
+        except (ValueError, RecursionError) as error:
+            raise json.JSONDecodeError(str(error), text, 0) from error
+        for fault in faults(value):
+            raise json.JSONDecodeError(fault["message"], text, 0)
+        return value
+
+
 class JSONTextField(forms.JSONField):
     """JSON, laid out to be read."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(decoder=_StorableDecoder, **options)
 
     def prepare_value(self, value: Any) -> Any:
         if value is None or isinstance(value, str):
@@ -278,16 +295,24 @@ class TriggerForm(VersionedForm):
         return {part: cleaned[name] for part, name in fields.items() if name in cleaned}
 
     def _schedule_parts(self) -> dict[str, Any]:
-        """The parts as they stand in the map: dates as moments, read in the zone entered."""
+        """The parts as they stand in the map: dates as moments, read in the zone entered.
+
+        A date that was not touched is left out, since not every moment is the only one that its
+        clock shows so.
+        """
         parts = self._entered(SCHEDULE_FIELDS)
         zone = _zone(parts.get("timezone"))
         for name in DATES:
             if parts.get(name) is None:
                 continue
+            field = SCHEDULE_FIELDS[name]
+            if not {field, "timezone"} & set(self.changed_data):
+                del parts[name]
+                continue
             try:
                 parts[name] = iso(parts[name].replace(tzinfo=zone))
             except OverflowError:
-                self.add_error(SCHEDULE_FIELDS[name], "This is beyond the calendar.")
+                self.add_error(field, "This is beyond the calendar.")
                 del parts[name]
         return parts
 
@@ -314,30 +339,33 @@ def _shown(config: Any) -> dict[str, Any]:
     for name in DATES:
         moment = _moment(config.get(name))
         if moment is not None:
-            shown[name] = moment.astimezone(zone).replace(tzinfo=None)
+            shown[name] = _on_clock(moment, zone)
     return shown
 
 
+def _on_clock(moment: datetime, zone: ZoneInfo) -> datetime:
+    """What the zone's clock shows; what UTC's does where the zone's calendar has ended."""
+    try:
+        return moment.astimezone(zone).replace(tzinfo=None)
+    except OverflowError:
+        return moment.replace(tzinfo=None)
+
+
 def _changed(config: Any, entered: dict[str, Any]) -> dict[str, Any] | None:
-    """The map with what was entered; what means the same as before stays as it was written."""
+    """The map with what was entered; what is the same as before stays as it was written."""
     changed = dict(config) if isinstance(config, dict) else {}
     for part, value in entered.items():
         stored = changed.get(part)
         if _is_empty(value):
             if not _is_empty(stored):
                 del changed[part]
-        elif value != (_canonical(stored) if part in DATES else stored):
+        elif value != stored:
             changed[part] = value
     return changed if changed or config == {} else None
 
 
 def _is_empty(value: Any) -> bool:
     return value is None or value == ""
-
-
-def _canonical(date: Any) -> str | None:
-    moment = _moment(date)
-    return None if moment is None else iso(moment)
 
 
 def _moment(date: Any) -> datetime | None:

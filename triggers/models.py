@@ -131,9 +131,21 @@ class TriggerCountQuerySet(ExpectingQuerySet["TriggerCount"]):
         """Count a user's triggers anew, since other programs make and delete some uncounted."""
         triggers: int = Trigger.objects.filter(user_id=noted.user_id).count()
         # Of those that come and go meanwhile none may be lost: whoever needs it counts again.
-        unchanged = self.filter(pk=noted.user_id, changes=noted.changes)
-        unchanged.update(triggers=triggers, changes=models.F("changes") + 1)
+        self.correct(noted, triggers)
         return triggers
+
+    def correct(self, noted: "TriggerCount", triggers: int) -> bool:
+        """Note how many triggers a user has.
+
+        Args:
+            noted: the count as it was read before the triggers were counted.
+            triggers: how many they are.
+
+        Returns:
+            Whether it was noted: False where triggers came or went since.
+        """
+        unchanged = self.filter(pk=noted.user_id, changes=noted.changes)
+        return bool(unchanged.update(triggers=triggers, changes=models.F("changes") + 1))
 
 
 class Trigger(VersionedModel):

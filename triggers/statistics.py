@@ -70,14 +70,18 @@ class Tally:
         """The sum of some counts."""
         whole = cls(number)
         for each in tallies:
-            whole.runs += each.runs
-            whole.failed += each.failed
-            whole.milliseconds += each.milliseconds
-            whole.longest = max(whole.longest, each.longest)
-            whole.tokens += each.tokens
-            for name, count in each.classes.items():
-                whole.classes[name] = whole.classes.get(name, 0) + count
+            whole.take(each)
         return whole
+
+    def take(self, other: "Tally") -> None:
+        """Count the runs of another count, too."""
+        self.runs += other.runs
+        self.failed += other.failed
+        self.milliseconds += other.milliseconds
+        self.longest = max(self.longest, other.longest)
+        self.tokens += other.tokens
+        for name, count in other.classes.items():
+            self.classes[name] = self.classes.get(name, 0) + count
 
     @property
     def success_rate(self) -> float | None:
@@ -138,9 +142,13 @@ class Statistics:
         """All of it as a short text."""
         return json.dumps(self._stored, separators=(",", ":"))
 
+    def counted_hours(self) -> list[Tally]:
+        """The hours in which something ran, however long ago."""
+        return self._read("hours", _read_tally)
+
     def hours(self, now: datetime) -> list[Tally]:
         """The last 24 hours, the present one last; empty ones among them."""
-        return list(_filled(self._read("hours", _read_tally), now, HOUR, HOURS))
+        return list(_filled(self.counted_hours(), now, HOUR, HOURS))
 
     def days(self, now: datetime) -> list[Tally]:
         """The last 30 days (UTC), today last; empty ones among them."""
@@ -215,8 +223,8 @@ def _stored_tally(tally: Tally) -> list[Any]:
 
 
 def _read_tally(stored: list[Any]) -> Tally:
-    numbers = (int(each) for each in stored[:6])
-    flat = stored[6] if len(stored) > 6 else []
-    tally = Tally(*numbers)
-    tally.classes = dict(zip(flat[::2], flat[1::2], strict=True))
+    tally = Tally(*map(int, stored[:6]))
+    if len(stored) > 6:
+        flat = stored[6]
+        tally.classes = dict(zip(flat[::2], flat[1::2], strict=True))
     return tally

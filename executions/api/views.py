@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -43,7 +41,7 @@ class ExecutionsView(APIView):
         # name no user: they are their trigger's.
         rows = rows.filter(user_id__in=[self.user_id, ""] if is_there else [self.user_id])
         executions, following = page(
-            _of_status(rows, status, now).defer("output", "output_tail"),
+            rows.shown_as(status, now).defer("output", "output_tail"),
             limit=parameters.whole_number(
                 query, "limit", default=DEFAULT_PAGE, least=1, most=MAX_PAGE
             ),
@@ -119,16 +117,3 @@ def _find(user_id: str, trigger_id: str, execution_id: str) -> TriggerExecution:
     ):
         return execution
     raise NotFoundError("execution")
-
-
-def _of_status(
-    rows: QuerySet[TriggerExecution], status: str, now: datetime
-) -> QuerySet[TriggerExecution]:
-    """The executions that show this status now, those of lost runs among the failed."""
-    lost = Q(status=RunStatus.RUNNING, lease_until__lt=now)
-    if status == RunStatus.RUNNING:
-        alive = Q(lease_until__isnull=True) | Q(lease_until__gte=now)
-        return rows.filter(alive, status=status)
-    if status == RunStatus.FAILED:
-        return rows.filter(Q(status=status) | lost)
-    return rows.filter(status=status) if status else rows

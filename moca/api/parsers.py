@@ -55,8 +55,8 @@ def read_json(body: bytes) -> Any:
     except ValueError as error:
         message = "The body is not valid JSON: it holds NaN, Infinity or too long a number."
         raise APIError(400, message) from error
-    if faults := list(islice(_faults(data, "", MAX_DEPTH), MAX_FAULTS)):
-        raise InvalidFieldsError(faults)
+    if wrong := list(islice(faults(data), MAX_FAULTS)):
+        raise InvalidFieldsError(wrong)
     return data
 
 
@@ -64,8 +64,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _faults(value: Any, field: str, depth: int) -> Iterator[Detail]:
-    """What cannot be stored, by field."""
+def faults(value: Any, field: str = "", depth: int = MAX_DEPTH) -> Iterator[Detail]:
+    """What of a value cannot be stored, by field."""
     if isinstance(value, str):
         if fault := _text_fault(value):
             yield detail(field, fault)
@@ -82,13 +82,13 @@ def _faults(value: Any, field: str, depth: int) -> Iterator[Detail]:
 def _faults_within(value: Any, field: str, depth: int) -> Iterator[Detail]:
     if isinstance(value, list):
         for item in value:
-            yield from _faults(item, field, depth)
+            yield from faults(item, field, depth)
         return
     for name, item in value.items():
         if _text_fault(name):
             yield detail(field, "The name of a key holds a character that cannot be stored.")
         else:
-            yield from _faults(item, f"{field}.{name}" if field else name, depth)
+            yield from faults(item, f"{field}.{name}" if field else name, depth)
 
 
 def _text_fault(text: str) -> str:

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.urls import get_script_prefix
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from moca.api.errors import TITLES
@@ -27,8 +28,12 @@ def openapi(request: HttpRequest) -> JsonResponse:
 
 
 @require_safe
+@never_cache
 def docs(request: HttpRequest) -> HttpResponse:
-    """The description as a page, with forms that send requests where JavaScript is on."""
+    """The description as a page, with forms that send requests where JavaScript is on.
+
+    It holds the reader's CSRF token, which no cache may give to another.
+    """
     described = _document()
     parts = described["components"]
     context = {

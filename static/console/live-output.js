@@ -19,6 +19,11 @@ function follow(wanted) {
 async function ask() {
   try {
     const answer = await fetch(`${output.dataset.live}?after=${next}`);
+    if (answer.redirected) {
+      // The session has ended: the page leads to the sign-in.
+      location.reload();
+      return;
+    }
     if (!answer.ok) throw new TypeError(`The server answered ${answer.status}.`);
     const said = await answer.json();
     pause = PAUSE;

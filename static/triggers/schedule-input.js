@@ -168,7 +168,8 @@ class Builder {
         body: data,
         signal: this.asked.signal,
       });
-      if (!answer.ok) return;
+      // The sign-in page, where the session has ended, is no preview.
+      if (!answer.ok || answer.redirected) return;
       this.output.innerHTML = await answer.text();
       document.dispatchEvent(new CustomEvent("moca:shown", { detail: this.output }));
     } catch (error) {

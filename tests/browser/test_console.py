@@ -268,6 +268,28 @@ def _running(trigger: Trigger, said: str, **fields: Any) -> TriggerExecution:
     return TriggerExecution.objects.create(**{**values, **fields})
 
 
+class TestEndOfTheSession:
+    def test_list_leads_to_the_sign_in(self, editor: Page, some: list[Trigger]) -> None:
+        editor.goto("/console/triggers")
+        Operator.objects.get().end_sessions()
+        editor.evaluate("document.getElementById('list').dataset.refresh = 1")
+        expect(editor.get_by_label("Username")).to_be_visible()
+
+    def test_output_leads_to_the_sign_in(self, editor: Page, some: list[Trigger]) -> None:
+        execution = _running(some[0], "one")
+        editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+        Operator.objects.get().end_sessions()
+        expect(editor.get_by_label("Username")).to_be_visible()
+
+    def test_form_keeps_what_was_entered(self, editor: Page) -> None:
+        fill_in(editor)
+        Operator.objects.get().end_sessions()
+        with editor.expect_response("**/admin/login/**"):
+            editor.locator("[name=expression]").fill("rate(1 hour)")
+        editor.wait_for_timeout(200)
+        expect(editor.get_by_label("Username")).to_have_count(0)
+
+
 class TestReach:
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     @pytest.mark.parametrize("width", WIDTHS)

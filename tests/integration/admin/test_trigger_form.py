@@ -103,6 +103,10 @@ class TestErrors:
             ({"type": "event"}, "event_source_id", "Name the event source"),
             ({"type": "event", "event_pattern": "[1]"}, "event_pattern", "event pattern"),
             ({"event_pattern": "{"}, "event_pattern", "JSON"),
+            ({"event_pattern": '{"a": 1e999}'}, "event_pattern", "JSON"),
+            ({"event_pattern": '{"a": ' + "9" * 5000 + "}"}, "event_pattern", "JSON"),
+            ({"event_pattern": '{"a": ' + "[" * 40 + "]" * 40 + "}"}, "event_pattern", "JSON"),
+            ({"event_pattern": "[" * 100_000}, "event_pattern", "JSON"),
             ({"tags": "!!"}, "tags", "20 different tags"),
             ({"enabled_tools": "x" * 129}, "enabled_tools", "50 tool names"),
             ({"name": ""}, "name", "required"),
@@ -169,6 +173,25 @@ class TestChanging:
         )
         page = editor.get(f"{TRIGGERS}{trigger.pk}/change/").content.decode()
         assert 'value="2099-01-01T09:00:00"' in page
+
+    @pytest.mark.parametrize(
+        ("zone", "date"),
+        [
+            # The clock shows 01:30 twice on that day.
+            ("Europe/London", "2099-10-25T01:30:00Z"),
+            ("Asia/Tokyo", "9999-12-31T23:59:59Z"),
+            ("America/New_York", "0001-01-01T00:00:00Z"),
+        ],
+    )
+    def test_dates_that_a_clock_tells_badly_stay(
+        self, editor: Client, make_trigger: Make, zone: str, date: str
+    ) -> None:
+        name = "endDate" if date > "2" else "startDate"
+        config = {**DAILY, "timezone": zone, name: date}
+        trigger = make_trigger(schedule_config=config)
+        change(editor, trigger, name="Other")
+        trigger.refresh_from_db()
+        assert (trigger.name, trigger.schedule_config) == ("Other", config)
 
     def test_no_tools_at_all_is_not_the_agents_own(
         self, editor: Client, make_trigger: Make

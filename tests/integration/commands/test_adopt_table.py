@@ -13,7 +13,7 @@ from moca.dynamodb import adoption
 from moca.dynamodb.layout import UNIQUE
 from tests.integration.interchange.conftest import ALICE, Table, execution_item, trigger_item
 from triggers.management.commands.adopt_table import DONE
-from triggers.models import LocalSchedule, Trigger, TriggerCount
+from triggers.models import LocalSchedule, Trigger, TriggerCount, TriggerQuerySet
 
 on_dynamodb = pytest.mark.skipif(
     settings.TEST_DATABASE != "dynamodb", reason="about the DynamoDB table"
@@ -118,6 +118,25 @@ class TestAdoption:
         item = table.put(trigger_item(GSI2PK="EVENTSOURCE#old", GSI2SK="x"))
         adopt()
         assert (table.get(item) or {}).keys() == item.keys() - {"GSI2PK", "GSI2SK"}
+
+    def test_a_trigger_that_comes_and_goes_meanwhile_is_not_counted(
+        self, table: Table, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        table.put(trigger_item())
+        TriggerCount.objects.create(user_id=ALICE, triggers=7)
+        count = TriggerQuerySet.count
+
+        def counted(rows: Any) -> int:
+            monkeypatch.undo()
+            passing = Trigger(user_id=ALICE, name="Passing", schedule_config=None)
+            passing.save()
+            found: int = count(rows)
+            passing.delete()
+            return found
+
+        monkeypatch.setattr(TriggerQuerySet, "count", counted)
+        adopt()
+        assert TriggerCount.objects.get(user_id=ALICE).triggers == 1
 
     def test_a_wrong_count_is_corrected(self, items: list[dict[str, Any]]) -> None:
         TriggerCount.objects.create(user_id=ALICE, triggers=7)

@@ -7,7 +7,7 @@ from django.test import Client
 
 from moca.authentication.models import Operator
 from tests.conftest import make_many
-from tests.integration.console.conftest import ACT, TRIGGERS, MakeTrigger
+from tests.integration.console.conftest import ACT, TRIGGERS, MakeTrigger, ticked
 from triggers.models import Trigger
 
 PAGES = ["/console/", TRIGGERS, f"{TRIGGERS}/new", "/console/runs"]
@@ -16,6 +16,12 @@ PAGES = ["/console/", TRIGGERS, f"{TRIGGERS}/new", "/console/runs"]
 @pytest.mark.parametrize("page", PAGES)
 def test_strangers_are_asked_to_sign_in(client: Client, page: str) -> None:
     assert client.get(page)["Location"] == f"/admin/login/?next={page}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_parts_of_pages_lead_strangers_to_the_sign_in(client: Client, page: str) -> None:
+    answer = client.get(page, headers={"hx-request": "true"})
+    assert (answer.headers.get("HX-Refresh"), answer.content) == ("true", b"")
 
 
 @pytest.mark.parametrize("page", ["/console/", TRIGGERS, "/console/runs"])
@@ -30,7 +36,7 @@ def test_viewers_are_offered_no_change(viewer: Client, make_trigger: MakeTrigger
 
 @pytest.mark.parametrize("action", ["enable", "disable", "run", "delete", "synchronize"])
 def test_viewers_cannot_act(viewer: Client, make_trigger: MakeTrigger, action: str) -> None:
-    data = {"action": action, "id": [make_trigger().pk], "sure": "yes"}
+    data = {"action": action, "id": [ticked(make_trigger())], "sure": "yes"}
     assert viewer.post(ACT, data).status_code == 403
 
 
@@ -71,6 +77,18 @@ def test_scripts_and_styles_come_from_here_alone(editor: Client, page: str) -> N
 def test_pages_hold_no_script_or_style(editor: Client, page: str) -> None:
     html = editor.get(page).content.decode()
     assert not any(text in html for text in ("<script>", "<style", " style=", " onclick="))
+
+
+@pytest.mark.parametrize("page", [*PAGES, "/docs", "/admin/login/", "/console/nowhere"])
+def test_no_cache_keeps_a_page_of_somebody(editor: Client, page: str) -> None:
+    answer = editor.get(page)
+    assert "csrftoken" not in answer.cookies or "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_head_is_answered_as_get(editor: Client, page: str) -> None:
+    answer = editor.head(page)
+    assert (answer.status_code, answer.content) == (200, b"")
 
 
 def test_a_trigger_that_is_gone(editor: Client, make_trigger: MakeTrigger) -> None:

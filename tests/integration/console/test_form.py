@@ -71,6 +71,22 @@ class TestSave:
         values = [form[name].value() for name in ("name", "prompt", "expression", "enabled")]
         assert values == ["Copy of Wool", "Shear.", "cron(0 9 * * ? *)", False]
 
+    def test_copy_has_what_the_form_does_not_ask_for(
+        self, editor: Client, make_trigger: MakeTrigger
+    ) -> None:
+        config = {"eventBusName": "bus", "eventSourceId": "farm"}
+        source = make_trigger(type="event", event_config=config, enabled_tools=[])
+        entered = {**ENTERED, "type": "event", "expression": "", "event_source_id": "farm"}
+        editor.post(f"{NEW}?copy={source.pk}", entered)
+        made = Trigger.objects.exclude(pk=source.pk).get()
+        assert (made.event_config, made.enabled_tools) == (config, [])
+
+    def test_copy_is_the_operators_own(self, editor: Client, make_trigger: MakeTrigger) -> None:
+        source = make_trigger()
+        editor.post(f"{NEW}?copy={source.pk}", ENTERED)
+        made = Trigger.objects.exclude(pk=source.pk).get()
+        assert made.user_id == Operator.objects.get().subject
+
 
 class TestRefused:
     @pytest.mark.parametrize(
@@ -170,6 +186,7 @@ class TestPreview:
             {},
             {"expression": "x" * 5000},
             {"expression": "rate(1 hour)", "start_date": "9999-12-31T23:59"},
+            {"expression": "rate(1 hour)", "start_date": "0001-01-01T00:00"},
             {"expression": "rate(1 hour)", "timeout_seconds": "9" * 400},
             {"expression": "at(9999-12-31T23:59:59)", "timezone": "Pacific/Kiritimati"},
         ],

@@ -114,3 +114,7 @@ def test_preview_lets_nothing_through(viewer: Client, field: str) -> None:
 )
 def test_markdown(said: str, shown: str) -> None:
     assert shown in render(said)
+
+
+def test_markdown_is_not_nested_without_end() -> None:
+    assert render(">" * 100).count("<blockquote>") <= 20

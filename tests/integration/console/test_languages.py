@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from tests.integration.console.conftest import TRIGGERS, MakeTrigger
+from tests.integration.console.conftest import TRIGGERS, MakeTrigger, ticked
 
 CATALOG = Path(settings.BASE_DIR) / "locale" / "ja" / "LC_MESSAGES" / "django.po"
 JAPANESE = {"accept-language": "ja,en;q=0.5"}
@@ -40,7 +40,7 @@ def test_state_in_words(viewer: Client, make_trigger: MakeTrigger) -> None:
 
 
 def test_what_was_done_is_said(editor: Client, make_trigger: MakeTrigger) -> None:
-    data = {"action": "disable", "id": [make_trigger(name="羊").pk], "next": TRIGGERS}
+    data = {"action": "disable", "id": [ticked(make_trigger(name="羊"))], "next": TRIGGERS}
     page = editor.post(f"{TRIGGERS}/act", data, headers=JAPANESE, follow=True)
     assert "羊: 無効化しました。" in page.content.decode()
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
 from moca.authentication.models import AuditEntry
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
+from triggers.forms import TriggerForm
 from triggers.models import RunStatus, Trigger
 from triggers.statistics import PastRun, Statistics
 
@@ -91,15 +92,30 @@ class TestTrigger:
         shown = page_of(editor, trigger)
         assert "<del>shepherd</del><ins>goatherd</ins>" in shown
 
-    def test_yaml_says_what_the_api_takes(self, viewer: Client, make_trigger: MakeTrigger) -> None:
-        trigger = make_trigger(prompt="One: two\n  three #4\n", tags=["no"])
-        shown = viewer.get(f"{TRIGGERS}/{trigger.pk}").context["yaml"]
-        read = yaml.safe_load(shown)
-        assert (read["prompt"], read["tags"], read["agentId"]) == (
-            "One: two\n  three #4\n",
-            ["no"],
-            "reporter",
-        )
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"prompt": "One: two\n  three #4\n", "tags": ["no"], "description": "\tx \n"},
+            {"enabled": False, "pause_after_failures": 3, "overlap_policy": "allow"},
+            {"enabled_tools": []},
+            {
+                "type": "event",
+                "schedule_config": None,
+                "event_config": {"eventBusName": "bus", "eventPattern": {"source": ["a"]}},
+            },
+        ],
+    )
+    def test_yaml_makes_the_same_trigger_by_the_api(
+        self, editor: Client, make_trigger: MakeTrigger, fields: dict[str, Any]
+    ) -> None:
+        trigger = make_trigger(**fields)
+        shown = editor.get(f"{TRIGGERS}/{trigger.pk}").context["yaml"]
+        body = yaml.safe_load(shown)
+        made = editor.post("/triggers", body, content_type="application/json").json()["trigger"]
+        copy = Trigger.objects.get(pk=made["id"])
+        names = {*TriggerForm.Meta.fields, "schedule_config", "event_config"} - {"user_id"}
+        differing = [name for name in names if getattr(copy, name) != getattr(trigger, name)]
+        assert differing == []
 
     def test_curl_survives_quotation_marks(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger(prompt='It\'s `x` "y" $z')
@@ -112,6 +128,21 @@ class TestTrigger:
     ) -> None:
         trigger = noted(make_trigger(), schedule_config={"expression": "cron(x)"})
         assert "Cannot fire" in page_of(viewer, trigger)
+
+    @pytest.mark.parametrize("page", ["", "/edit"])
+    @pytest.mark.parametrize(
+        ("zone", "date"),
+        [
+            ("Asia/Tokyo", {"endDate": "9999-12-31T23:59:59Z"}),
+            ("America/New_York", {"startDate": "0001-01-01T00:00:00Z"}),
+        ],
+    )
+    def test_dates_at_the_ends_of_the_calendar(
+        self, editor: Client, make_trigger: MakeTrigger, page: str, zone: str, date: dict[str, str]
+    ) -> None:
+        config = {"expression": "rate(1 hour)", "timezone": zone, **date}
+        trigger = make_trigger(schedule_config=config)
+        assert editor.get(f"{TRIGGERS}/{trigger.pk}{page}").status_code == 200
 
 
 class TestRun:
@@ -172,6 +203,21 @@ class TestRun:
         Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk).delete()
         assert "Run of a deleted trigger" in page_of(editor, run)
 
+    @pytest.mark.parametrize(
+        ("payload", "shown"), [('{"a":1}', '{\n  "a": 1\n}'), ("[" * 9000, "[" * 9000), ("x", "x")]
+    )
+    def test_event_is_laid_out(
+        self,
+        viewer: Client,
+        make_trigger: MakeTrigger,
+        make_execution: MakeExecution,
+        payload: str,
+        shown: str,
+    ) -> None:
+        run = make_execution(make_trigger(), event_payload=payload)
+        address = f"{TRIGGERS}/{run.trigger_id}/runs/{run.pk}"
+        assert viewer.get(address).context["payload"] == shown
+
     def test_output_goes_on_where_it_was(
         self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
     ) -> None:
@@ -217,6 +263,22 @@ class TestRun:
     ) -> None:
         make_execution(make_trigger(name="Count sheep"))
         assert "Count sheep" in viewer.get("/console/runs").content.decode()
+
+    @pytest.mark.parametrize("page", ["/console/runs", TRIGGERS + "/{}"])
+    @pytest.mark.parametrize(("status", "shown"), [("failed", 1), ("running", 0)])
+    def test_lost_ones_are_among_the_failed(
+        self,
+        viewer: Client,
+        make_trigger: MakeTrigger,
+        make_execution: MakeExecution,
+        page: str,
+        status: str,
+        shown: int,
+    ) -> None:
+        trigger = make_trigger()
+        make_execution(trigger, status="running", lease_until=NINE)
+        rows = viewer.get(page.format(trigger.pk), {"status": status}).context["rows"]
+        assert len(rows) == shown
 
 
 class TestDashboard:

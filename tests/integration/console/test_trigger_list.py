@@ -10,7 +10,7 @@ from django.utils import timezone
 from executions.models import TriggerExecution
 from moca.authentication.models import AuditEntry, Operator
 from tests.conftest import make_many
-from tests.integration.console.conftest import TRIGGERS, Act, MakeTrigger
+from tests.integration.console.conftest import ACT, TRIGGERS, Act, MakeTrigger, ticked
 from triggers.models import Trigger
 from triggers.statistics import PastRun, Statistics
 
@@ -132,6 +132,20 @@ class TestOrder:
             address = page["page"].older
         assert (sorted(seen), address) == ([f"T{number:04}" for number in range(120)], "")
 
+    @pytest.mark.parametrize("address", ["9" * 5000, "-1", "1.5", "x", "older.x"])
+    def test_nonsense_leads_to_the_first_page(
+        self, viewer: Client, make_trigger: MakeTrigger, address: str
+    ) -> None:
+        make_trigger(name="A")
+        assert names(viewer, sort="name", p=address) == ["A"]
+
+    def test_a_page_that_is_no_more_says_so(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        make_trigger()
+        page = viewer.get(TRIGGERS, {"sort": "name", "p": "40"}).content.decode()
+        assert "Nothing is left on this page." in page
+
     def test_the_page_before(self, viewer: Client) -> None:
         make_many(60)
         first = viewer.get(TRIGGERS).context
@@ -204,11 +218,18 @@ class TestActions:
         Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk).delete()
         assert "Somebody has deleted it." in act("disable", trigger)
 
+    @pytest.mark.parametrize(
+        "nonsense", ["", ":", "x:", ":x", "x" * 3000, "x" * 3000 + ":x", "\0:x"]
+    )
+    def test_nonsense_is_ticked(self, editor: Client, nonsense: str) -> None:
+        page = editor.post(ACT, {"action": "delete", "id": [nonsense]}, follow=True)
+        assert "Somebody has deleted it." in page.content.decode()
+
     @pytest.mark.parametrize("page", ["https://evil.example", "//evil.example", "javascript:x"])
     def test_goes_back_to_no_other_site(
         self, editor: Client, make_trigger: MakeTrigger, page: str
     ) -> None:
-        data = {"action": "disable", "id": [make_trigger().pk], "next": page}
+        data = {"action": "disable", "id": [ticked(make_trigger())], "next": page}
         assert editor.post(f"{TRIGGERS}/act", data)["Location"] == TRIGGERS
 
 

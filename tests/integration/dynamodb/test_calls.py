@@ -147,3 +147,39 @@ def test_admin_lists_cost_the_same_whatever_they_hold(
             assert client.get(PAGES[name]).status_code == 200
         counts.append(made)
     assert counts[0] == counts[1]
+
+
+@pytest.fixture
+def olga(db: None) -> Client:
+    """An operator who may do everything."""
+    client = Client()
+    client.force_login(Operator.objects.create_operator("olga", password=None, role=Role.ADMIN))
+    return client
+
+
+def test_ticked_triggers_are_found_in_one_read(
+    make_trigger: MakeTrigger, olga: Client, requests_made: Counting
+) -> None:
+    made = [make_trigger(user_id=f"user {number}") for number in range(3)]
+    ticked = [f"{trigger.user_id}:{trigger.pk}" for trigger in (made[0], made[2])]
+    with requests_made() as requests:
+        olga.post("/console/triggers/act", {"action": "delete", "id": ticked})
+    # The operator, and the triggers.
+    assert requests == [READ, "BatchGetItem"]
+
+
+def test_runs_of_deleted_triggers_read_none_between_them(
+    make_trigger: MakeTrigger,
+    make_execution: Callable[..., TriggerExecution],
+    olga: Client,
+    requests_made: Counting,
+) -> None:
+    made = [make_trigger() for _ in range(5)]
+    for trigger in (made[0], made[4]):
+        make_execution(trigger)
+        trigger.delete()
+    with requests_made() as requests:
+        olga.get("/console/runs")
+    # Four partitions of runs and the runs; the triggers by their keys; then two types for each.
+    reads = [READ, *["Query"] * 4, "BatchGetItem", "BatchGetItem", *["Query"] * 4]
+    assert requests == reads

@@ -144,7 +144,7 @@ def recount(user_id: str, database: str, *, dry_run: bool) -> bool:
             except IntegrityError:
                 continue
             return True
-        if counts.filter(user_id=user_id, triggers=noted.triggers).update(triggers=count):
+        if counts.correct(noted, count):
             return True
     raise CommandError(f"The triggers of {user_id} keep changing: run this again.")
 
