@@ -310,19 +310,39 @@ class TestReach:
         page.goto(address)
         assert Axe().run(page, options=NO_PRELOAD).response["violations"] == []
 
+    @pytest.mark.parametrize("width", [390, 840, 1160])
     @pytest.mark.parametrize(
         "address", ["/console/", "/console/triggers", NEW, "/console/runs", "trigger", "run"]
     )
-    def test_nothing_sticks_out_on_a_telephone(
-        self, editor: Page, some: list[Trigger], address: str
+    def test_nothing_sticks_out(
+        self, editor: Page, some: list[Trigger], address: str, width: int
     ) -> None:
-        editor.set_viewport_size({"width": 390, "height": 844})
+        long = {"name": "Trigger" * 28, "agent_id": "shepherd" * 20, "last_error": "Wrong" * 90}
+        noted = {"last_status": "failed", "last_executed_at": timezone.now()}
+        Trigger.objects.update(**long, **noted, consecutive_failures=4)
+        editor.set_viewport_size({"width": width, "height": 844})
         pages = {
             "trigger": f"/console/triggers/{some[0].pk}",
             "run": f"/console/triggers/{some[0].pk}/runs/{_running(some[0], 'x').pk}",
         }
         editor.goto(pages.get(address, address))
-        assert editor.evaluate("document.documentElement.scrollWidth") <= 390
+        assert editor.evaluate("document.documentElement.scrollWidth") <= width
+
+    @pytest.mark.parametrize(
+        ("address", "buttons"), [(NEW, ".save"), ("/console/triggers", ".bulk")]
+    )
+    def test_focus_is_never_under_the_buttons(
+        self, editor: Page, some: list[Trigger], address: str, buttons: str
+    ) -> None:
+        editor.set_viewport_size({"width": 1280, "height": 400})
+        editor.goto(address)
+        if address != NEW:
+            editor.locator("tbody input").first.check()
+        hidden = []
+        for _ in range(40):
+            editor.keyboard.press("Tab")
+            hidden.append(editor.evaluate(IS_UNDER, buttons))
+        assert hidden == [False] * 40
 
     def test_keyboard_alone(self, editor: Page, some: list[Trigger]) -> None:
         editor.goto("/console/triggers")
@@ -379,6 +399,11 @@ class TestDrawing:
         assert shift < 0.1
 
 
+IS_UNDER = """(buttons) => {
+  const bar = document.querySelector(buttons);
+  const focused = document.activeElement.getBoundingClientRect();
+  return !bar.contains(document.activeElement) && focused.top >= bar.getBoundingClientRect().top;
+}"""
 PAINT = """() => new Promise((resolve) => {
   let paint = 0, shift = 0;
   new PerformanceObserver((list) => {
