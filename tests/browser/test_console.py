@@ -106,7 +106,9 @@ class TestBuilder:
             ("rate(45 minutes)", "minutes", "minutes", "45"),
             ("cron(5 6 * * ? *)", "daily", "time", "06:05"),
             ("cron(5 6 ? * 2-6 *)", "weekly", "time", "06:05"),
-            ("cron(0 9 31 * ? *)", "monthly", "date", "31"),
+            ("5 6 * * ? *", "daily", "time", "06:05"),
+            ("cron(5 6 ? * 1-5 *)", "weekly", "time", "06:05"),
+            ("CRON(0 9 31 * ? *)", "monthly", "date", "31"),
             ("cron(0 9 ? * 6L *)", "monthly", "weekday", "FRI"),
             ("at(2090-01-31T09:00:00)", "once", "once", "2090-01-31T09:00"),
             ("cron(0/5 9 * * ? *)", "custom", "time", "09:00"),
@@ -122,6 +124,10 @@ class TestBuilder:
             editor.locator(f"[data-part={part}]").input_value(),
         )
         assert shown == (mode, value)
+
+    def test_says_nothing_before_something_is_chosen(self, editor: Page) -> None:
+        editor.goto(NEW)
+        expect(editor.locator("[data-mode]")).to_have_value("")
 
     def test_shows_what_the_schedule_will_do(self, editor: Page) -> None:
         editor.goto(NEW)
