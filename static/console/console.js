@@ -31,6 +31,9 @@ function showTimes(root) {
       time.parentElement.hidden = isSame;
     }
   }
+  for (const clock of root.querySelectorAll("[data-clock]")) {
+    clock.textContent = clock.dataset.clock;
+  }
   for (const time of root.querySelectorAll("time[data-hour]")) {
     time.textContent = ownHour.format(new Date(time.dateTime));
   }
