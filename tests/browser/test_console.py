@@ -221,6 +221,14 @@ class TestList:
         editor.wait_for_timeout(2500)
         expect(editor.get_by_label("Tick Trigger 1")).to_be_checked()
 
+    def test_keyboard_keeps_its_place(self, editor: Page, some: list[Trigger]) -> None:
+        editor.goto("/console/triggers")
+        editor.locator("#tick-" + some[1].pk).focus()
+        editor.keyboard.press("Tab")
+        editor.evaluate("document.getElementById('list').dataset.refresh = 1")
+        editor.wait_for_timeout(2500)
+        expect(editor.get_by_role("link", name="Trigger 1")).to_be_focused()
+
 
 class TestRun:
     def test_output_arrives_live(
@@ -250,6 +258,21 @@ class TestRun:
             output="one\ntwo\n", output_bytes=8
         )
         expect(editor.locator("#output")).to_have_text("one\ntwo\n")
+
+    def test_says_when_a_process_picks_it_up(self, editor: Page, some: list[Trigger]) -> None:
+        execution = _running(some[0], "", attempt=0)
+        editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+        expect(editor.get_by_text("Waiting")).to_be_visible()
+        TriggerExecution.objects.filter(trigger_id=some[0].pk, pk=execution.pk).update(attempt=1)
+        expect(editor.get_by_text("It is going on.")).to_be_visible()
+
+    def test_time_goes_on_with_the_run(self, editor: Page, some: list[Trigger]) -> None:
+        begun = timezone.now() - timedelta(minutes=3)
+        execution = _running(some[0], "", started_at=begun)
+        editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+        shown = editor.locator("[data-elapsed]")
+        expect(shown).to_have_text("3:01")
+        expect(shown).to_have_text("3:03")
 
     def test_replay_of_a_failure(self, editor: Page, some: list[Trigger]) -> None:
         execution = _running(some[0], "", status="failed", error="The agent was away.")
