@@ -19,7 +19,10 @@ from triggers.statistics import HOUR, Statistics, Tally, start_of
 # So many triggers are looked at; the page says where there are more.
 MOST = 1000
 LINES = 15
-FAILING = 10
+# Triggers named of those that fail, and of those out of step, so that the day stays in sight.
+NAMED = 5
+# So many are brought in step at once.
+SYNCHRONIZED = 50
 DAY = timedelta(hours=24)
 DENSE = DAY / charts.SINGLE_TICKS
 
@@ -95,8 +98,11 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "overview": overview,
         "lines": overview.lines[:LINES],
         "other_lines": len(overview.lines) - LINES,
-        "failing": overview.failing[:FAILING],
-        "other_failing": len(overview.failing) - FAILING,
+        "failing": overview.failing[:NAMED],
+        "other_failing": len(overview.failing) - NAMED,
+        "out_of_step": overview.out_of_step[:NAMED],
+        "unnamed_out_of_step": overview.out_of_step[NAMED:SYNCHRONIZED],
+        "other_out_of_step": len(overview.out_of_step) - NAMED,
         "ticks": [(hour * 60, now + timedelta(hours=hour)) for hour in range(0, 24, 3)],
         "bars": charts.columns(
             overview.hours,

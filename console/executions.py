@@ -42,6 +42,7 @@ class RunRow:
     kind: str
     status: str
     took: str
+    milliseconds: int | None
     said: str
     lag: str
     trigger_name: str | None = None
@@ -64,6 +65,7 @@ def _row(execution: TriggerExecution, now: datetime) -> RunRow:
         RESULT_KINDS[status],
         str(_("Waiting") if waiting else status.label),
         "" if milliseconds is None else duration(milliseconds),
+        milliseconds,
         excerpt(execution.error or execution.output, 160),
         _lag(execution),
     )
@@ -166,7 +168,8 @@ def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
     found.close_if_lost(timezone.now())
     text, following = found.said.after(int(after))
     done = found.status != RunStatus.RUNNING
-    return JsonResponse({"text": text, "next": following, "done": done})
+    waiting = not done and not found.attempt
+    return JsonResponse({"text": text, "next": following, "done": done, "waiting": waiting})
 
 
 @require_POST

@@ -57,8 +57,10 @@ SECTIONS = [
         ],
     ),
 ]
-# Filled in rarely, so they stand folded away as long as they hold nothing.
-RARE = {"session_id", "model_id", "working_directory", "enabled_tools"}
+# Filled in rarely, so they stand folded away as long as they hold nothing out of the ordinary.
+RARE = {"user_id", "session_id", "model_id", "working_directory", "enabled_tools"}
+# So many of the newest triggers are looked at for the agents that the form offers.
+LATEST = 100
 
 
 class Section:
@@ -69,7 +71,9 @@ class Section:
         self.key, self.title = key, title
         self.fields = [field for field in fields if field.name not in RARE]
         self.rare = [field for field in fields if field.name in RARE]
-        self.shows_rare = any(field.errors or field.value() for field in self.rare)
+        self.shows_rare = any(
+            field.errors or field.value() not in (None, "", form.owner) for field in self.rare
+        )
 
 
 @sensitive_post_parameters()
@@ -130,6 +134,7 @@ def _form(request: HttpRequest, trigger: Trigger | None, source: Trigger | None)
 def _made(operator: Operator, *args: Any, refusal: str = "", **kwargs: Any) -> TriggerForm:
     kind = type("OwnedTriggerForm", (TriggerForm,), {"owner": operator.subject, "refusal": refusal})
     form: TriggerForm = kind(*args, **kwargs)
+    form.fields["agent_id"].widget.attrs["list"] = "agents"
     if not operator.has_role(Role.ADMIN):
         # Whose trigger it is decides who sees it in the API.
         del form.fields["user_id"]
@@ -162,8 +167,15 @@ def _shown(
         "source": source,
         "sections": [Section(form, *section) for section in SECTIONS],
         "preview": preview_of(values, timezone.now()),
+        "agents": _agents(),
     }
     return render(request, "console/form.html", context)
+
+
+def _agents() -> list[str]:
+    """The agents that the newest triggers ask, by name."""
+    newest = Trigger.objects.order_by("-pk").values_list("agent_id", flat=True)[:LATEST]
+    return sorted(set(newest))
 
 
 @require_POST

@@ -31,6 +31,9 @@ function showTimes(root) {
       time.parentElement.hidden = isSame;
     }
   }
+  for (const clock of root.querySelectorAll("[data-clock]")) {
+    clock.textContent = clock.dataset.clock;
+  }
   for (const time of root.querySelectorAll("time[data-hour]")) {
     time.textContent = ownHour.format(new Date(time.dateTime));
   }
@@ -69,7 +72,10 @@ function refresh() {
   for (const list of document.querySelectorAll("[data-refresh]")) {
     const seconds = Number(list.dataset.refresh) || REFRESH;
     const age = (Date.now() - Number(list.dataset.shown)) / 1000;
-    const isInUse = list.querySelector("tbody input:checked, select:focus, details[open]");
+    // The focus comes back to what has an id; elsewhere the keyboard would lose its place.
+    const isInUse = list.querySelector(
+      "tbody input:checked, select:focus, details[open], :focus-visible:not([id])",
+    );
     if (age >= seconds && !isInUse) htmx.trigger(list, "refresh");
   }
 }

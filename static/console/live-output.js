@@ -32,7 +32,7 @@ async function ask() {
       output.append(said.text);
       if (follows) output.scrollTop = output.scrollHeight;
     }
-    if (said.done) {
+    if (said.done || (output.dataset.waiting && !said.waiting)) {
       location.reload();
       return;
     }
@@ -43,6 +43,20 @@ async function ask() {
   }
   setTimeout(ask, pause);
 }
+
+// How long it has been going on
+
+const elapsed = document.querySelector("[data-elapsed]");
+const since = Date.now() - Number(elapsed.dataset.elapsed);
+
+function tick() {
+  const seconds = Math.floor((Date.now() - since) / 1000);
+  const minutes = String(Math.floor(seconds / 60));
+  elapsed.textContent = `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+tick();
+setInterval(tick, 1000);
 
 button.hidden = false;
 button.addEventListener("click", () => follow(!follows));

@@ -2,7 +2,7 @@
 // hand, and shows what the server says about it. Without it the expression is written by hand.
 
 const DAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
-const NUMBERS = ["1", "2", "3", "4", "5", "6", "7"]; // EventBridge counts from 1 = SUN.
+const WEEK = ["SUN", ...DAYS.slice(0, 6)]; // EventBridge counts from 1 = SUN.
 const SHOWN = ["expression", "timezone", "start_date", "end_date", "timeout_seconds"];
 const PAUSE = 250; // Milliseconds without a key before the server is asked.
 
@@ -12,11 +12,13 @@ const plural = (number, unit) => `rate(${number} ${unit}${number === 1 ? "" : "s
 /** What the builder shows for an expression; `mode` is custom where it has no other. */
 export function read(text) {
   const expression = text.trim();
-  let found = expression.match(/^rate\((\d+) (minute|hour)s?\)$/);
-  if (found) return { mode: `${found[2]}s`, [`${found[2]}s`]: found[1] };
-  found = expression.match(/^at\((\d{4}-\d\d-\d\dT\d\d:\d\d)(:00)?\)$/);
+  let found = expression.match(/^rate\((\d+) (minute|hour)s?\)$/i);
+  if (found) return { mode: `${found[2].toLowerCase()}s`, [`${found[2].toLowerCase()}s`]: found[1] };
+  found = expression.match(/^at\((\d{4}-\d\d-\d\dT\d\d:\d\d)(:00)?\)$/i);
   if (found) return { mode: "once", once: found[1] };
-  found = expression.match(/^cron\((\d+) (\d+) (\S+) \* (\S+) \*\)$/);
+  // The fields alone are a cron expression, too.
+  const fields = expression.match(/^cron\(([^()]*)\)$/i)?.[1] ?? expression;
+  found = fields.match(/^(\d+) (\d+) (\S+) \* (\S+) \*$/);
   if (!found || Number(found[1]) > 59 || Number(found[2]) > 23) return { mode: "custom" };
   return { time: `${two(found[2])}:${two(found[1])}`, ...readDays(found[3], found[4]) };
 }
@@ -37,15 +39,13 @@ function readDays(date, weekday) {
 
 function dayOf(name) {
   const day = name.toUpperCase();
-  const number = NUMBERS.indexOf(day);
-  if (number >= 0) return DAYS[(number + 6) % 7];
-  return DAYS.includes(day) ? day : undefined;
+  return WEEK.includes(day) ? day : WEEK[Number(day) - 1];
 }
 
 function readRange(text) {
-  const [first, last = first, ...rest] = text.split("-").map((name) => DAYS.indexOf(dayOf(name)));
+  const [first, last = first, ...rest] = text.split("-").map((name) => WEEK.indexOf(dayOf(name)));
   if (first < 0 || last < first || rest.length) return [undefined];
-  return DAYS.slice(first, last + 1);
+  return WEEK.slice(first, last + 1);
 }
 
 /** The expression for what the builder shows; empty where something is missing. */
@@ -55,7 +55,7 @@ export function write(shown) {
     return number >= 1 ? plural(number, shown.mode.slice(0, -1)) : "";
   }
   if (shown.mode === "once") return shown.once ? `at(${shown.once.slice(0, 16)}:00)` : "";
-  if (!shown.time) return "";
+  if (!shown.mode || !shown.time) return "";
   const [hour, minute] = shown.time.split(":").map(Number);
   const days = writeDays(shown);
   return days && `cron(${minute} ${hour} ${days} *)`;
@@ -109,7 +109,7 @@ class Builder {
   /** Shows in the builder what stands in the expression. */
   follow() {
     const text = this.expression.value;
-    const shown = text.trim() ? read(text) : { mode: "daily" };
+    const shown = text.trim() ? read(text) : { mode: "" };
     this.mode.value = shown.mode;
     for (const [name, value] of Object.entries(shown)) {
       const part = this.part(name);
@@ -188,7 +188,7 @@ class Builder {
     field.focus();
   }
 
-  /** Offers the time zone of the person's own clock, where none is chosen yet. */
+  /** Offers the time zone of the person's own clock, as long as none is chosen. */
   offerZone() {
     const field = this.form.elements.timezone;
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -196,11 +196,14 @@ class Builder {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "small";
-    button.textContent = zone;
+    button.textContent = this.root.dataset.offer.replace("{}", zone);
     button.addEventListener("click", () => {
       field.value = zone;
       field.dispatchEvent(new Event("input", { bubbles: true }));
-      button.remove();
+      field.focus();
+    });
+    field.addEventListener("input", () => {
+      button.hidden = field.value !== "";
     });
     field.after(button);
   }

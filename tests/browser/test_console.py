@@ -106,7 +106,9 @@ class TestBuilder:
             ("rate(45 minutes)", "minutes", "minutes", "45"),
             ("cron(5 6 * * ? *)", "daily", "time", "06:05"),
             ("cron(5 6 ? * 2-6 *)", "weekly", "time", "06:05"),
-            ("cron(0 9 31 * ? *)", "monthly", "date", "31"),
+            ("5 6 * * ? *", "daily", "time", "06:05"),
+            ("cron(5 6 ? * 1-5 *)", "weekly", "time", "06:05"),
+            ("CRON(0 9 31 * ? *)", "monthly", "date", "31"),
             ("cron(0 9 ? * 6L *)", "monthly", "weekday", "FRI"),
             ("at(2090-01-31T09:00:00)", "once", "once", "2090-01-31T09:00"),
             ("cron(0/5 9 * * ? *)", "custom", "time", "09:00"),
@@ -122,6 +124,10 @@ class TestBuilder:
             editor.locator(f"[data-part={part}]").input_value(),
         )
         assert shown == (mode, value)
+
+    def test_says_nothing_before_something_is_chosen(self, editor: Page) -> None:
+        editor.goto(NEW)
+        expect(editor.locator("[data-mode]")).to_have_value("")
 
     def test_shows_what_the_schedule_will_do(self, editor: Page) -> None:
         editor.goto(NEW)
@@ -215,6 +221,14 @@ class TestList:
         editor.wait_for_timeout(2500)
         expect(editor.get_by_label("Tick Trigger 1")).to_be_checked()
 
+    def test_keyboard_keeps_its_place(self, editor: Page, some: list[Trigger]) -> None:
+        editor.goto("/console/triggers")
+        editor.locator("#tick-" + some[1].pk).focus()
+        editor.keyboard.press("Tab")
+        editor.evaluate("document.getElementById('list').dataset.refresh = 1")
+        editor.wait_for_timeout(2500)
+        expect(editor.get_by_role("link", name="Trigger 1")).to_be_focused()
+
 
 class TestRun:
     def test_output_arrives_live(
@@ -244,6 +258,21 @@ class TestRun:
             output="one\ntwo\n", output_bytes=8
         )
         expect(editor.locator("#output")).to_have_text("one\ntwo\n")
+
+    def test_says_when_a_process_picks_it_up(self, editor: Page, some: list[Trigger]) -> None:
+        execution = _running(some[0], "", attempt=0)
+        editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+        expect(editor.get_by_text("Waiting")).to_be_visible()
+        TriggerExecution.objects.filter(trigger_id=some[0].pk, pk=execution.pk).update(attempt=1)
+        expect(editor.get_by_text("It is going on.")).to_be_visible()
+
+    def test_time_goes_on_with_the_run(self, editor: Page, some: list[Trigger]) -> None:
+        begun = timezone.now() - timedelta(minutes=3)
+        execution = _running(some[0], "", started_at=begun)
+        editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+        shown = editor.locator("[data-elapsed]")
+        expect(shown).to_have_text("3:01")
+        expect(shown).to_have_text("3:03")
 
     def test_replay_of_a_failure(self, editor: Page, some: list[Trigger]) -> None:
         execution = _running(some[0], "", status="failed", error="The agent was away.")
@@ -332,19 +361,39 @@ class TestReach:
         page.goto(address)
         assert Axe().run(page, options=NO_PRELOAD).response["violations"] == []
 
+    @pytest.mark.parametrize("width", [390, 840, 1160])
     @pytest.mark.parametrize(
         "address", ["/console/", "/console/triggers", NEW, "/console/runs", "trigger", "run"]
     )
-    def test_nothing_sticks_out_on_a_telephone(
-        self, editor: Page, some: list[Trigger], address: str
+    def test_nothing_sticks_out(
+        self, editor: Page, some: list[Trigger], address: str, width: int
     ) -> None:
-        editor.set_viewport_size({"width": 390, "height": 844})
+        long = {"name": "Trigger" * 28, "agent_id": "shepherd" * 20, "last_error": "Wrong" * 90}
+        noted = {"last_status": "failed", "last_executed_at": timezone.now()}
+        Trigger.objects.update(**long, **noted, consecutive_failures=4)
+        editor.set_viewport_size({"width": width, "height": 844})
         pages = {
             "trigger": f"/console/triggers/{some[0].pk}",
             "run": f"/console/triggers/{some[0].pk}/runs/{_running(some[0], 'x').pk}",
         }
         editor.goto(pages.get(address, address))
-        assert editor.evaluate("document.documentElement.scrollWidth") <= 390
+        assert editor.evaluate("document.documentElement.scrollWidth") <= width
+
+    @pytest.mark.parametrize(
+        ("address", "buttons"), [(NEW, ".save"), ("/console/triggers", ".bulk")]
+    )
+    def test_focus_is_never_under_the_buttons(
+        self, editor: Page, some: list[Trigger], address: str, buttons: str
+    ) -> None:
+        editor.set_viewport_size({"width": 1280, "height": 400})
+        editor.goto(address)
+        if address != NEW:
+            editor.locator("tbody input").first.check()
+        hidden = []
+        for _ in range(40):
+            editor.keyboard.press("Tab")
+            hidden.append(editor.evaluate(IS_UNDER, buttons))
+        assert hidden == [False] * 40
 
     def test_keyboard_alone(self, editor: Page, some: list[Trigger]) -> None:
         editor.goto("/console/triggers")
@@ -401,6 +450,11 @@ class TestDrawing:
         assert shift < 0.1
 
 
+IS_UNDER = """(buttons) => {
+  const bar = document.querySelector(buttons);
+  const focused = document.activeElement.getBoundingClientRect();
+  return !bar.contains(document.activeElement) && focused.top >= bar.getBoundingClientRect().top;
+}"""
 PAINT = """() => new Promise((resolve) => {
   let paint = 0, shift = 0;
   new PerformanceObserver((list) => {

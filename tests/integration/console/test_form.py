@@ -45,6 +45,21 @@ class TestSave:
         administrator.post(NEW, {**ENTERED, "user_id": "bob"})
         assert Trigger.objects.get().user_id == "bob"
 
+    def test_agents_that_others_ask_are_offered(
+        self, editor: Client, make_trigger: MakeTrigger
+    ) -> None:
+        make_trigger(agent_id="goatherd")
+        assert '<option value="goatherd">' in editor.get("/console/triggers/new").content.decode()
+
+    @pytest.mark.parametrize(("owner", "is_open"), [("somebody else", True), ("own", False)])
+    def test_owner_is_shown_where_it_is_another(
+        self, administrator: Client, make_trigger: MakeTrigger, owner: str, is_open: bool
+    ) -> None:
+        own = Operator.objects.get().subject
+        trigger = make_trigger(user_id=own if owner == "own" else owner)
+        sections = administrator.get(f"/console/triggers/{trigger.pk}/edit").context["sections"]
+        assert sections[0].shows_rare is is_open
+
     def test_goes_to_the_trigger(self, editor: Client) -> None:
         answer = editor.post(NEW, ENTERED)
         assert answer["Location"] == f"{TRIGGERS}/{Trigger.objects.get().pk}"

@@ -227,6 +227,7 @@ class TestRun:
             "text": "nine.",
             "next": 12,
             "done": True,
+            "waiting": False,
         }
 
     @pytest.mark.parametrize("after", ["x", "-1", "9" * 30])
@@ -291,6 +292,13 @@ class TestDashboard:
     def test_out_of_step(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         noted(make_trigger(), sync_state="failed", sync_error="Throttled.")
         assert "Throttled." in viewer.get("/console/").content.decode()
+
+    def test_all_are_brought_in_step_though_few_are_named(
+        self, editor: Client, make_trigger: MakeTrigger
+    ) -> None:
+        triggers = [noted(make_trigger(), sync_state="failed") for _ in range(7)]
+        page = editor.get("/console/").content.decode()
+        assert all(f'name="id" value="{trigger.pk}"' in page for trigger in triggers)
 
     def test_what_fires_within_a_day(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         make_trigger(name="Soon", schedule_config={"expression": "rate(1 hour)"})

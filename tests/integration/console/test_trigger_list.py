@@ -95,6 +95,11 @@ class TestNarrowed:
         make_trigger(name="A")
         assert names(viewer, state="x", type="y", sort="z", p="older.") == ["A"]
 
+    def test_a_tag_narrows_further(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        make_trigger(tags=["wool"])
+        page = viewer.get(TRIGGERS, {"state": "enabled", "p": ""}).content.decode()
+        assert 'href="?state=enabled&amp;tag=wool"' in page
+
     def test_a_filter_can_be_taken_away(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         page = viewer.get(TRIGGERS, {"agent": "a", "state": "failing"}).content.decode()
         assert 'href="?state=failing"' in page
