@@ -89,9 +89,9 @@ class TestSave:
     def test_copy_has_what_the_form_does_not_ask_for(
         self, editor: Client, make_trigger: MakeTrigger
     ) -> None:
-        config = {"eventBusName": "bus", "eventSourceId": "farm"}
+        config = {"eventBusName": "bus", "eventSourceId": "orders"}
         source = make_trigger(type="event", event_config=config, enabled_tools=[])
-        entered = {**ENTERED, "type": "event", "expression": "", "event_source_id": "farm"}
+        entered = {**ENTERED, "type": "event", "expression": "", "event_source_id": "orders"}
         editor.post(f"{NEW}?copy={source.pk}", entered)
         made = Trigger.objects.exclude(pk=source.pk).get()
         assert (made.event_config, made.enabled_tools) == (config, [])

@@ -298,7 +298,7 @@ class TestDashboard:
     ) -> None:
         triggers = [noted(make_trigger(), sync_state="failed") for _ in range(7)]
         page = editor.get("/console/").content.decode()
-        assert all(f'name="id" value="{trigger.pk}"' in page for trigger in triggers)
+        assert all(f'value="{trigger.user_id}:{trigger.pk}"' in page for trigger in triggers)
 
     def test_what_fires_within_a_day(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         make_trigger(name="Soon", schedule_config={"expression": "rate(1 hour)"})
