@@ -1,0 +1,13 @@
+"""The one error of the pattern package."""
+
+
+class PatternError(ValueError):
+    """A pattern that cannot be read.
+
+    `str(error)` is a sentence or two for the person who wrote it: what is wrong, and the fix.
+    `where` is the path to the place, such as "detail.state[0].prefix", empty for the whole.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(reason)
+        self.where = where

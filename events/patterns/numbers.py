@@ -1,0 +1,100 @@
+"""The operator `numeric`.
+
+Source: User Guide, "Comparison operators", section on numeric matching: JSON numbers from -5.0e9 to
++5.0e9, with six digits after the point. A number of an event outside of that range matches nothing,
+as in Event Ruler.
+"""
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any, TypeGuard
+
+from events.patterns import words
+from events.patterns.errors import PatternError
+
+LIMIT = 5_000_000_000
+_DECIMALS = 6
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "=": operator.eq,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+_LOWER = (">", ">=")
+_UPPER = ("<", "<=")
+
+
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Tell whether a value is a JSON number, which true, NaN and infinity are not."""
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+def read_numeric(where: str, operand: Any) -> tuple[str, Callable[[Any], bool]]:
+    """Read one comparison, or a lower bound and then an upper one; give it in words and as a test.
+
+    Raises PatternError.
+    """
+    if not isinstance(operand, list):
+        raise PatternError(where, 'Numeric takes a list, such as [">", 0, "<=", 5].')
+    if len(operand) not in (2, 4):
+        reason = "Write one comparison, or a lower bound and an upper one"
+        raise PatternError(where, f'{reason}: [">", 0] or [">", 0, "<=", 5].')
+    pairs = [
+        (_symbol(f"{where}[{index}]", operand[index]), _bound(f"{where}[{index + 1}]", number))
+        for index, number in zip(range(0, len(operand), 2), operand[1::2], strict=True)
+    ]
+    if len(pairs) == 2:
+        _check_range(where, pairs)
+    phrases = [words.NUMERIC[symbol].format(words.shown(bound)) for symbol, bound in pairs]
+    wanted = phrases[0] if len(phrases) == 1 else words.BOTH.format(*phrases)
+    tests = [(_COMPARE[symbol], bound) for symbol, bound in pairs]
+    (compare, bound), (compare_too, bound_too) = tests[0], tests[-1]
+
+    def holds(value: Any) -> bool:
+        return (
+            is_number(value)
+            and -LIMIT <= value <= LIMIT
+            and compare(value, bound)
+            and compare_too(value, bound_too)
+        )
+
+    return wanted, holds
+
+
+def _symbol(where: str, symbol: Any) -> str:
+    if isinstance(symbol, str) and symbol in _COMPARE:
+        return symbol
+    hints = {"==": "=", "=>": ">=", "=<": "<=", "===": "="}
+    hint = hints.get(symbol) if isinstance(symbol, str) else None
+    if hint:
+        raise PatternError(where, f'Write "{hint}" for {words.shown(symbol)}.')
+    raise PatternError(where, "A comparison begins with one of =, >, >=, < and <=. Put it here.")
+
+
+def _bound(where: str, bound: Any) -> int | float:
+    if not is_number(bound):
+        raise PatternError(where, "Compare with a number, without quotes.")
+    if not -LIMIT <= bound <= LIMIT:
+        reason = "The number is out of range. Keep it from -5000000000 to 5000000000."
+        raise PatternError(where, reason)
+    if round(bound, _DECIMALS) != bound:
+        raise PatternError(where, "Only six digits after the point are compared. Round the number.")
+    return bound
+
+
+def _check_range(where: str, pairs: list[tuple[str, int | float]]) -> None:
+    (first, low), (second, high) = pairs
+    if first in _UPPER and second in _LOWER:
+        reason = "The lower bound comes first. Write"
+        raise PatternError(where, f'{reason} ["{second}", {high}, "{first}", {low}].')
+    if first not in _LOWER or second not in _UPPER:
+        reason = "A range is a lower bound with > or >=, then an upper one with < or <="
+        raise PatternError(where, f'{reason}: [">", 0, "<=", 5].')
+    if low == high and (first, second) == (">=", "<="):
+        raise PatternError(where, f'Write ["=", {low}] for a range of one number.')
+    if low >= high:
+        raise PatternError(
+            where, f"No number is above {low} and below {high}. Make the lower bound the smaller."
+        )

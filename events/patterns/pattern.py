@@ -1,0 +1,53 @@
+"""A pattern that was read."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from events.patterns.explaining import Finding, explain
+from events.patterns.matching import Matcher, matcher
+from events.patterns.reading import Every, read_tree
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pattern:
+    """An event pattern, made by `parse`. It never changes, and threads may share it."""
+
+    _document: dict[str, Any]
+    _tree: Every
+    _matcher: Matcher
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The JSON object from which the pattern was read, as a copy."""
+        return copy.deepcopy(self._document)
+
+    def matches(self, event: Mapping[str, Any]) -> bool:
+        """Tell whether an event, as decoded from JSON, is one of those that are wanted."""
+        return self._matcher(_as_dict(event))
+
+    def explain(self, event: Mapping[str, Any]) -> list[Finding]:
+        """Say of each field of the pattern, in its order, whether the event has what it wants.
+
+        The event matches if and only if all findings are matched that are not within an `$or`
+        (whose `within` is empty).
+        """
+        return explain(self._tree, _as_dict(event))
+
+
+def parse(document: Any) -> Pattern:
+    """Read an event pattern from decoded JSON.
+
+    Raises PatternError for whatever Amazon EventBridge refuses, and for a field that is given
+    twice.
+    """
+    tree = read_tree(document)
+    return Pattern(copy.deepcopy(document), tree, matcher(tree))
+
+
+def _as_dict(event: Any) -> dict[str, Any]:
+    """The event as a dict, which lets matching be fast. What is no object has no fields."""
+    if isinstance(event, dict):
+        return event
+    return dict(event) if isinstance(event, Mapping) else {}

@@ -1,0 +1,207 @@
+"""From a JSON object to the tree of a pattern.
+
+The limits are those of EventBridge, where it has any: PutRule takes a pattern of 4,096 characters
+(https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html; an account starts
+with a quota of 2,048, see .../userguide/eb-quota.html), and `$or` may make 1,000 combinations (User
+Guide, "Comparison operators"). A limit of depth is ours.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from events.patterns.errors import PatternError
+from events.patterns.operators import Condition, read_conditions
+
+MAX_LENGTH = 4096
+MAX_COMBINATIONS = 1000
+MAX_DEPTH = 50
+
+OR = "$or"
+# Event Ruler's Constants.java: an object of $or with a field of such a name is no alternative.
+_RESERVED = frozenset(
+    {"exactly", "prefix", "suffix", "equals-ignore-case", "wildcard", "anything-but"}
+    | {"exists", "cidr", "numeric", "=", "<", "<=", ">", ">="}
+    | {"regex", "not-wildcard", "not-equals-ignore-case"}
+    | {"date-after", "date-on-or-after", "date-before", "date-on-or-before", "in-date-range"}
+    | {"ip-address-in-range", "ip-address-not-in-range"}
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Leaf:
+    """A field with what it may be.
+
+    `path` is where it stands in the pattern, `names` the way to it in an event. A dot within a name
+    is a step like any other: EventBridge joins names with dots, and so tells no `{"a.b": 1}` from
+    `{"a": {"b": 1}}` (User Guide, "Event pattern syntax").
+    """
+
+    path: str
+    names: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+
+    @property
+    def may_be_absent(self) -> bool:
+        return any(condition.absent for condition in self.conditions)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Every:
+    """Fields and `$or`s which must all match: an object of the pattern, with all below it."""
+
+    parts: tuple["Leaf | Either", ...]
+
+    def leaves(self) -> Iterator[Leaf]:
+        """All fields in the pattern's order, with those of all alternatives."""
+        for part in self.parts:
+            if isinstance(part, Leaf):
+                yield part
+            else:
+                for alternative in part.alternatives:
+                    yield from alternative.leaves()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Either:
+    """An `$or`: alternatives of which one must match."""
+
+    path: str
+    alternatives: tuple[Every, ...]
+
+
+def read_tree(document: Any) -> Every:
+    """Read a decoded pattern.
+
+    Raises PatternError.
+    """
+    if not isinstance(document, dict):
+        raise PatternError("", 'A pattern is a JSON object, such as {"source": ["my.app"]}.')
+    tree = Every(tuple(_read_object("", (), document, within_or=False)))
+    _check_length(document)
+    _check_combinations(tree)
+    _check_repeats(tree, set())
+    return tree
+
+
+def _read_object(
+    where: str, names: tuple[str, ...], fields: dict[str, Any], *, within_or: bool
+) -> Iterator[Leaf | Either]:
+    if not fields:
+        raise PatternError(
+            where, 'The object is empty. Name a field in it, such as {"source": ["my.app"]}.'
+        )
+    for name, value in fields.items():
+        if not isinstance(name, str):
+            raise PatternError(where, "The name of a field is a text. Put it in quotes.")
+        path = f"{where}.{name}" if where else name
+        if name == OR and _is_or(path, value):
+            yield _read_or(path, names, value)
+            continue
+        if within_or and name in _RESERVED:
+            reason = f"No field within $or can be called {name}, which is an operator's name."
+            raise PatternError(path, f'{reason} Write {{"the field": [{{"{name}": ...}}]}}.')
+        steps = (*names, *name.split("."))
+        if len(steps) > MAX_DEPTH:
+            reason = f"The pattern is more than {MAX_DEPTH} levels deep. Make it flatter."
+            raise PatternError(where, reason)
+        if isinstance(value, dict):
+            yield from _read_object(path, steps, value, within_or=within_or)
+        elif isinstance(value, list):
+            yield Leaf(path, steps, read_conditions(path, value))
+        else:
+            raise _no_list(path, name, value)
+
+
+def _no_list(where: str, name: str, value: Any) -> PatternError:
+    shown = "..."
+    if isinstance(value, (str, bool, int, float, type(None))):
+        shown = json.dumps(value, ensure_ascii=False) if len(repr(value)) <= 80 else "..."
+    field, operator = where.rpartition(".")[0].rpartition(".")[2], name
+    if name in _RESERVED and field:
+        written = f'{{"{field}": [{{"{operator}": {shown}}}]}}'
+        return PatternError(where, f"Put the operator in a list: {written}.")
+    if name == OR:
+        return PatternError(where, "Give $or a list of two or more objects.")
+    return PatternError(where, f'Put the value in a list: {{"{name}": [{shown}]}}.')
+
+
+def _is_or(where: str, value: Any) -> bool:
+    """Tell whether `$or` is the operator, which takes a list of objects, or a field so named.
+
+    Event Ruler's README, 'The "$or" Primitive': it is a field where its value is no list of objects
+    or where the objects are operators.
+    """
+    if not isinstance(value, list):
+        return False
+    if not value:
+        raise PatternError(where, "The list of $or is empty. Put two or more objects in it.")
+    if not all(isinstance(entry, dict) for entry in value):
+        return False
+    return not all(entry and _RESERVED.issuperset(entry) for entry in value)
+
+
+def _read_or(where: str, names: tuple[str, ...], alternatives: list[dict[str, Any]]) -> Either:
+    if len(alternatives) < 2:
+        reason = "$or has one alternative. Add another, or take its fields out of $or."
+        raise PatternError(where, reason)
+    if where.count(OR) > MAX_DEPTH:
+        raise PatternError(where, "The $or are nested too deeply. Make the pattern flatter.")
+    return Either(
+        where,
+        tuple(
+            Every(tuple(_read_object(f"{where}[{index}]", names, entry, within_or=True)))
+            for index, entry in enumerate(alternatives)
+        ),
+    )
+
+
+def _check_length(document: dict[str, Any]) -> None:
+    # Without blanks, which are the writer's own. Only now, when the depth is known to be bounded.
+    try:
+        length = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+    except ValueError:
+        raise PatternError("", "A number has too many digits. Shorten it.") from None
+    if length > MAX_LENGTH:
+        reason = f"The pattern has {length} characters. Shorten it to {MAX_LENGTH}."
+        raise PatternError("", reason)
+
+
+def _check_combinations(tree: Every) -> None:
+    combinations = _combinations(tree)
+    if combinations > MAX_COMBINATIONS:
+        reason = f"Its $or make {combinations} combinations, and {MAX_COMBINATIONS} are allowed."
+        raise PatternError("", f"{reason} Split the pattern, or list values of one field.")
+
+
+def _combinations(tree: Every) -> int:
+    return math.prod(
+        sum(_combinations(alternative) for alternative in part.alternatives)
+        for part in tree.parts
+        if isinstance(part, Either)
+    )
+
+
+def _check_repeats(tree: Every, taken: set[tuple[str, ...]]) -> None:
+    """Refuse a field that must match twice, also one within `$or` and one beside it.
+
+    The guide calls such patterns invalid, and EventBridge uses the last one without a word ("Event
+    pattern syntax"), which nobody means.
+    """
+    for part in tree.parts:
+        if isinstance(part, Leaf):
+            if part.names in taken:
+                name = ".".join(part.names)
+                reason = f"The field {name} is given twice. Give all that it may be in one list."
+                raise PatternError(part.path, reason)
+            taken.add(part.names)
+    for part in tree.parts:
+        if isinstance(part, Either):
+            found = set(taken)
+            for alternative in part.alternatives:
+                mine = set(taken)
+                _check_repeats(alternative, mine)
+                found |= mine
+            taken |= found
