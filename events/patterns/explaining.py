@@ -69,7 +69,7 @@ def _findings(
             continue
         yield _either(part, looks, within)
         for alternative in part.alternatives:
-            best = next(each for each in (looks, *all_looks) if _is_way_of(alternative, each))
+            best = next(each for each in all_looks if _is_way_of(alternative, each))
             yield from _findings(alternative, best, all_looks, part.path)
 
 

@@ -10,6 +10,10 @@ array of objects is entered, and all fields of a way that lie in it must match i
 An empty array, and an object in place of a value, is no value: such a field does not exist.
 `{"exists": false}` in an array of objects is about the object in which the other fields match, and
 about all of them if there is no other field.
+
+Two things that no event should do are read simply. A field of which a pattern wants both a value
+and fields within it is read for each apart. A name that an event gives twice, once with dots, has
+both values, as if they stood in an array.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -84,8 +88,11 @@ def matcher(tree: Every) -> Matcher:
     if len(readers) == 1:
         only = readers[0]
         return lambda event: only(event) != FAILS
-    # Fields beside all $or are asked first: they settle most events without trying each way.
-    always = _fields(steps(part for part in tree.parts if isinstance(part, Leaf)))
+    # Fields beside all $or are asked first: they settle most events without trying each way. Not
+    # those that may be absent, for in arrays it takes all fields of a way to tell where.
+    always = _fields(
+        steps(part for part in tree.parts if isinstance(part, Leaf) and not part.may_be_absent)
+    )
     return lambda event: always(event) != FAILS and any(read(event) for read in readers)
 
 
@@ -201,12 +208,14 @@ def _flat(listed: list[Any]) -> Iterator[Any]:
 
 def without_dots(event: dict[str, Any], dotted: frozenset[str]) -> dict[str, Any]:
     """Write an object of an event with one name for each step, for those names that are given."""
-    plain = {name: value for name, value in event.items() if name not in dotted}
-    for name in dotted.intersection(event):
+    plain: dict[str, Any] = {}
+    # The longest names first, so that what lies below a name is together before its own value.
+    for name in sorted(dotted.intersection(event), key=lambda name: (-name.count("."), name)):
         value = event[name]
         for part in reversed(name.split(".")):
             value = {part: value}
         _merge(plain, value)
+    _merge(plain, {name: value for name, value in event.items() if name not in dotted})
     return plain
 
 

@@ -47,8 +47,8 @@ def read_numeric(where: str, operand: Any) -> tuple[str, Callable[[Any], bool]]:
     ]
     if len(pairs) == 2:
         _check_range(where, pairs)
-    phrases = [words.NUMERIC[symbol].format(words.shown(bound)) for symbol, bound in pairs]
-    wanted = phrases[0] if len(phrases) == 1 else words.BOTH.format(*phrases)
+    phrases = [words.COMPARED[symbol].format(bound) for symbol, bound in pairs]
+    wanted = (words.NUMBER if len(pairs) == 1 else words.NUMBER_BETWEEN).format(*phrases)
     tests = [(_COMPARE[symbol], bound) for symbol, bound in pairs]
     (compare, bound), (compare_too, bound_too) = tests[0], tests[-1]
 

@@ -1,8 +1,9 @@
 """The comparison operators: from what a pattern says of a field to a test of one value.
 
 Source: User Guide, "Comparison operators"
-(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html). Every
-error here is one that EventBridge raises too.
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html). The
+errors are those of Event Ruler's compiler (JsonRuleCompiler.java), but for that of an empty list
+within anything-but. A range of one address, such as 10.0.0.1/32, is taken.
 
 Numbers are compared by value, as Event Ruler does: 300, 300.0 and 3.0e2 are one number. The guide's
 page on syntax still says that they differ, which cannot be told from decoded JSON.
@@ -82,9 +83,8 @@ def _read_operator(where: str, entry: dict[str, Any]) -> Condition:
     name, operand = _single(where, entry)
     if reader := _READERS.get(name):
         return reader(f"{where}.{name}", operand)
-    raise PatternError(
-        f"{where}.{name}", f"There is no operator {words.shown(name)}. {_hint(name)}"
-    )
+    reason = f"There is no operator {words.shown(name)}. {_hint(name, operand)}"
+    raise PatternError(f"{where}.{name}", reason)
 
 
 def _single(where: str, entry: dict[str, Any]) -> tuple[str, Any]:
@@ -103,26 +103,29 @@ def _single(where: str, entry: dict[str, Any]) -> tuple[str, Any]:
     return str(name), operand
 
 
-def _hint(name: str) -> str:
+def _hint(name: str, operand: Any) -> str:
+    """Say what may have been meant by an operator that there is not."""
+    if near := get_close_matches(name.lower().replace("_", "-"), _READERS, 1, 0.7):
+        return f'Write "{near[0]}".'
     plain = "".join(character for character in name.lower() if character.isalnum())
+    if plain in _EQUALITY:
+        return "Write the value itself in the list."
     if known := _OTHER_NAMES.get(plain):
         return f'Write "{known}".'
-    if near := get_close_matches(name.lower().replace("_", "-"), _READERS, 1, 0.5):
-        return f'Write "{near[0]}".'
-    return f"Write one of {', '.join(_READERS)}, or, to match a field within it, an object."
+    if isinstance(operand, (list, dict)):
+        return "To match a field of an object, leave out the list around the object."
+    return f"Write one of {', '.join(_READERS)}."
 
 
+_EQUALITY = frozenset({"eq", "equal", "equals", "equalto", "exactly", "in", "is", "oneof", "value"})
 _OTHER_NAMES = {
     "beginswith": "prefix",
     "between": "numeric",
     "contains": "wildcard",
     "endswith": "suffix",
-    "eq": "numeric",
-    "exactly": "equals-ignore-case",
     "glob": "wildcard",
     "gt": "numeric",
     "gte": "numeric",
-    "in": "anything-but",
     "ip": "cidr",
     "ipaddress": "cidr",
     "like": "wildcard",
@@ -305,7 +308,7 @@ def _excluded_texts(where: str, operand: Any) -> list[tuple[str, str]]:
     for place, text in places:
         if not isinstance(text, str):
             raise PatternError(place, "Only texts can stand here. Put the value in quotes.")
-        if not text and not where.endswith((".equals-ignore-case", ".wildcard")):
+        if not text and where.endswith((".prefix", ".suffix")):
             reason = "Every text begins and ends with the empty text, so that nothing would match."
             raise PatternError(place, f"{reason} Write at least one character.")
     return places

@@ -105,14 +105,19 @@ def _read_object(
             raise PatternError(path, f'{reason} Write {{"the field": [{{"{name}": ...}}]}}.')
         steps = (*names, *name.split("."))
         if len(steps) > MAX_DEPTH:
-            reason = f"The pattern is more than {MAX_DEPTH} levels deep. Make it flatter."
-            raise PatternError(where, reason)
+            raise _too_deep(where)
         if isinstance(value, dict):
             yield from _read_object(path, steps, value, within_or=within_or)
         elif isinstance(value, list):
             yield Leaf(path, steps, read_conditions(path, value))
         else:
             raise _no_list(path, name, value)
+
+
+def _too_deep(where: str) -> PatternError:
+    return PatternError(
+        where, f"The pattern is more than {MAX_DEPTH} levels deep. Make it flatter."
+    )
 
 
 def _no_list(where: str, name: str, value: Any) -> PatternError:
@@ -148,7 +153,7 @@ def _read_or(where: str, names: tuple[str, ...], alternatives: list[dict[str, An
         reason = "$or has one alternative. Add another, or take its fields out of $or."
         raise PatternError(where, reason)
     if where.count(OR) > MAX_DEPTH:
-        raise PatternError(where, "The $or are nested too deeply. Make the pattern flatter.")
+        raise _too_deep(where)
     return Either(
         where,
         tuple(

@@ -16,15 +16,17 @@ SUFFIX = "a text that ends with {}"
 SUFFIX_IGNORE_CASE = "a text that ends with {} in any case"
 WILDCARD = "a text like {}"
 CIDR = "an IP address in {}"
+LARGE_NUMBER = "a very large number"
 ANYTHING_BUT = "anything but {}"
-NUMERIC = {
-    "=": "a number equal to {}",
-    ">": "a number greater than {}",
-    ">=": "a number of at least {}",
-    "<": "a number less than {}",
-    "<=": "a number of at most {}",
+NUMBER = "a number {}"
+NUMBER_BETWEEN = "a number {} and {}"
+COMPARED = {
+    "=": "equal to {}",
+    ">": "greater than {}",
+    ">=": "at least {}",
+    "<": "less than {}",
+    "<=": "at most {}",
 }
-BOTH = "{} and {}"
 OR = " or "
 FOUND = "found {}"
 FOUND_MORE = "found {} and {} more"
@@ -43,7 +45,7 @@ _LISTED = 3
 def shown(value: Any) -> str:
     """A text, number, true, false or null as JSON, cut to a length that fits on a line."""
     if type(value) is int and value.bit_length() > 300:
-        return "a very large number"
+        return LARGE_NUMBER
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
