@@ -15,6 +15,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from events import sources
+from events.models import ReceivedEvent
 from executions.agent import AgentError, Invocation, client_from_settings, new_session_id
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.tokens import pool_key
@@ -167,6 +169,25 @@ def _scheduler() -> Iterator[Finding]:
         yield Finding("ok", "scheduler", "The local scheduler: nothing is overdue.")
 
 
+def _events() -> Iterator[Finding]:
+    found = sources.all_sources()
+    if settings.TRIGGER_LAMBDA_ARN:
+        for name in sorted({settings.EVENT_BUS_NAME, *(source.bus for source in found)}):
+            try:
+                client("events").describe_event_bus(Name=name)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                    raise
+                fix = "Make it, or correct EVENT_BUS_NAME or the source that names it."
+                yield Finding("fail", "events", f"There is no event bus {name}.", fix)
+                return
+    elif ReceivedEvent.objects.queued().filter(received_at__lt=timezone.now() - OVERDUE)[:1]:
+        fix = "Start the scheduler process: manage.py run, or manage.py runscheduler."
+        yield Finding("fail", "events", "Events have been waiting for minutes.", fix)
+        return
+    yield Finding("ok", "events", f"{len(found)} event sources; no event is held up.")
+
+
 def _handler() -> Iterator[Finding]:
     arn = settings.TRIGGER_LAMBDA_ARN
     if not arn:
@@ -285,6 +306,7 @@ PROBES: dict[str, Probe] = {
     "settings": _settings,
     "database": _database,
     "scheduler": _scheduler,
+    "events": _events,
     "handler": _handler,
     "dead letters": _dead_letters,
     "agents table": _agents_table,

@@ -18,6 +18,7 @@ from django.conf import settings
 from executions.demo_agent import DemoAgent
 from tests.conftest import wait_for
 from tests.deployment.emulators import REGION, Ministack
+from tests.integration.fan_out.conftest import SECRET, signature_of
 
 PASSWORD = "Correct-horse-7"
 SCOPE = "agent/invoke"
@@ -132,6 +133,11 @@ def check_out(account: Account) -> None:
         "ALLOWED_HOSTS": "127.0.0.1",
         "COGNITO_JWKS_URL": account.keys_url,
     }
+    for stage in ("web", "handler"):
+        variables = stages[stage].setdefault("aws_environment_variables", {})
+        variables["EVENT_SOURCES_CONFIG"] = json.dumps(
+            [{"id": "shop", "name": "Shop", "secrets": [SECRET]}]
+        )
     path.write_text(json.dumps(stages))
 
 
@@ -198,6 +204,7 @@ def test_trigger_fires_on_aws(account: Account) -> None:
         headers = {"Authorization": f"Bearer {account.user_token()}"}
         with httpx.Client(base_url=base, headers=headers, timeout=60) as client:
             follow_a_trigger(account, agent, client)
+            follow_events(account, agent, client)
 
 
 def follow_a_trigger(account: Account, agent: DemoAgent, client: httpx.Client) -> None:
@@ -240,3 +247,33 @@ def follow_a_trigger(account: Account, agent: DemoAgent, client: httpx.Client) -
     assert client.get(f"triggers/{trigger}").status_code == 404
     with pytest.raises(account.aws.client("scheduler").exceptions.ResourceNotFoundException):
         schedule()
+
+
+def follow_events(account: Account, agent: DemoAgent, client: httpx.Client) -> None:
+    """Fire one trigger by a signed message, and one by its own rule on the bus."""
+
+    def make(config: dict[str, Any]) -> str:
+        body = {"name": "Orders", "type": "event", "agentId": "clerk", "eventConfig": config}
+        made = client.post("triggers", json={**body, "prompt": "Order {{ event.detail.id }}."})
+        assert made.status_code == 201, made.text + account.aws.log()
+        return str(made.json()["trigger"]["id"])
+
+    def ended(trigger: str) -> list[str]:
+        answer = client.get(f"triggers/{trigger}/executions").json()
+        return [each["status"] for each in answer["executions"] if each["status"] != "running"]
+
+    assert "shop" in account.run("python manage.py sync_schedules")
+    by_message, by_rule = (
+        make({"eventSourceId": "shop"}),
+        make({"eventPattern": {"source": ["my.app"], "detail": {"id": [{"numeric": [">", 1]}]}}}),
+    )
+    data = json.dumps({"type": "order.paid", "id": 4711}).encode()
+    headers = {**signature_of(data, "msg-1"), "Content-Type": "application/json"}
+    sent = client.post("events?source=shop", content=data, headers=headers)
+    assert sent.status_code == 200, sent.text + account.aws.log()
+    account.aws.client("events").put_events(
+        Entries=[{"Source": "my.app", "DetailType": "order.paid", "Detail": '{"id": 4712}'}]
+    )
+    for trigger, order in ((by_message, 4711), (by_rule, 4712)):
+        assert wait_for(lambda trigger=trigger: ended(trigger), 60) == ["completed"]
+        assert any(f"Order {order}." in request.body["prompt"] for request in agent.requests)

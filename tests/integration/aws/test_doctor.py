@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from events.models import ReceivedEvent
 from executions.demo_agent import DemoAgent
 from moca import aws
 from triggers.models import LocalSchedule, Trigger
@@ -114,6 +115,13 @@ class TestOneMachine:
         waiting.update(due_at=timezone.now() - timedelta(minutes=5))
         assert "Start the scheduler process" in findings()["scheduler"][1]
 
+    def test_event_that_nobody_takes_is_told(self, well: DemoAgent) -> None:
+        ago = timezone.now() - timedelta(minutes=5)
+        ReceivedEvent.objects.create(
+            id="e", source_id="shop", signature="s", received_at=ago, envelope="{}", ttl=4 * 10**9
+        )
+        assert "Start the scheduler process" in findings()["events"][1]
+
     def test_keys_out_of_reach_are_told(self, well: DemoAgent, settings: Any) -> None:
         settings.COGNITO_USER_POOL_ID = "eu-west-1_AbC123xyz"
         settings.COGNITO_JWKS_URL = "http://127.0.0.1:9/jwks.json"
@@ -132,6 +140,10 @@ class TestOnAWS:
     def test_missing_group_is_told(self, on_aws: None, settings: Any) -> None:
         settings.SCHEDULE_GROUP_NAME = "none"
         assert "SCHEDULE_GROUP_NAME" in findings()["scheduler"][1]
+
+    def test_missing_event_bus_is_told(self, on_aws: None, settings: Any) -> None:
+        settings.EVENT_BUS_NAME = "nowhere"
+        assert "no event bus nowhere" in findings()["events"][1]
 
     def test_missing_function_is_told(self, on_aws: None) -> None:
         assert "zappa deploy handler" in findings()["handler"][1]

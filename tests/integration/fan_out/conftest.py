@@ -29,20 +29,24 @@ def runs(**fields: Any) -> list[TriggerExecution]:
     return list(TriggerExecution.objects.filter(**fields).order_by("started_at", "id"))
 
 
-def post_signed(body: Any, source_id: str = "shop", key: str = "") -> Any:
-    """Send an event that is signed with SECRET."""
-    data = json.dumps(body, ensure_ascii=False).encode()
-    key, moment = key or new_id(), str(int(time.time()))
+def signature_of(data: bytes, key: str) -> dict[str, str]:
+    """The headers of a message that is signed with SECRET now."""
+    moment = str(int(time.time()))
     signed = f"{key}.{moment}.".encode() + data
     digest = hmac.new(b"k" * 32, signed, hashlib.sha256).digest()
-    headers = {
+    return {
         "webhook-id": key,
         "webhook-timestamp": moment,
         "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
     }
-    return Client().generic(
-        "POST", f"/events?source={source_id}", data, "application/json", headers=headers
-    )
+
+
+def post_signed(body: Any, source_id: str = "shop", key: str = "") -> Any:
+    """Send an event that is signed with SECRET."""
+    data = json.dumps(body, ensure_ascii=False).encode()
+    headers = signature_of(data, key or new_id())
+    path = f"/events?source={source_id}"
+    return Client().generic("POST", path, data, "application/json", headers=headers)
 
 
 @pytest.fixture
