@@ -22,6 +22,7 @@ if not apps.ready:
 
 from django.utils import timezone
 
+from events.overdue import publish_overdue
 from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
 from executions.agent import AgentClient, client_from_settings
@@ -165,8 +166,10 @@ def _settle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Bring schedules in step, and close runs whose process has died."""
-    tidy(timezone.now())
+    """Bring schedules and rules in step, close lost runs, and send on events that wait."""
+    now = timezone.now()
+    tidy(now)
+    publish_overdue(now)
     actions = synchronize()
     failures = sum(action.kind == "fail" for action in actions)
     emit(SyncFailures=(failures, "Count"))

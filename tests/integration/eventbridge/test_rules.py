@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from events import secrets
 from events.buses import BusError, eventbridge, get_bus
-from events.models import EventSource
+from events.models import EventSource, ReceivedEvent
 from executions.lambda_handler import handler
 from executions.models import TriggerExecution
 from moca import audit, aws
@@ -404,6 +404,23 @@ class TestWhatArrives:
         handler(sent, Context())
         payloads = [run.event_payload for run in TriggerExecution.objects.of_trigger(trigger)]
         assert ["4711" in payload for payload in payloads] == [True]
+
+    def test_event_goes_on_later_where_its_sender_does_not_try_again(
+        self, transactional_db: None, rules: Any, arrived: Any
+    ) -> None:
+        source()
+        allow = refusing(rules, "PutEvents", "InternalException")
+        refused = post_signed({"order": {"id": 4711}})
+        allow()
+        # moto has taken the refused one.
+        arrived()
+        ago = timezone.now() - timedelta(minutes=2)
+        ReceivedEvent.objects.of_source("shop").update(received_at=ago)
+        handler({"detail-type": "Reconcile Schedules"}, Context())
+        assert (refused.status_code, [sent["_eventSourceId"] for sent in arrived()]) == (
+            503,
+            ["shop"],
+        )
 
     def test_event_of_none(self, rules: Any, arrived: Any) -> None:
         bus_source()
