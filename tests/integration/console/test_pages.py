@@ -18,6 +18,8 @@ from triggers.models import RunStatus, Trigger
 from triggers.statistics import PastRun, Statistics
 
 MakeExecution = Callable[..., TriggerExecution]
+ADMIN = "/admin/executions/triggerexecution/"
+KEY = "{0}_3A{1}/change/"
 NINE = datetime(2026, 7, 1, 9, tzinfo=UTC)
 
 
@@ -279,6 +281,20 @@ class TestRun:
         make_execution(trigger, status="running", lease_until=NINE)
         rows = viewer.get(page.format(trigger.pk), {"status": status}).context["rows"]
         assert len(rows) == shown
+
+    @pytest.mark.parametrize(
+        "page", ["/console/runs", TRIGGERS + "/{0}", TRIGGERS + "/{0}/runs/{1}", ADMIN, ADMIN + KEY]
+    )
+    def test_status_of_another_program(
+        self,
+        viewer: Client,
+        make_trigger: MakeTrigger,
+        make_execution: MakeExecution,
+        page: str,
+    ) -> None:
+        run = make_execution(make_trigger(), status="cancelled")
+        shown = viewer.get(page.format(run.trigger_id, run.pk)).content.decode()
+        assert ">cancelled</" in shown
 
 
 class TestDashboard:
