@@ -59,7 +59,8 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         ),
         "first_day": start_of(days[0], DAY),
         **page_of_runs(request, TriggerExecution.objects.of_trigger(trigger), now),
-        "changes": _changes(trigger),
+        # They stand outside the part of the page that looks again by itself, and may be megabytes.
+        "changes": [] if "HX-Request" in request.headers else _changes(trigger),
         "yaml": as_yaml(trigger),
         "curl": _as_curl(request, trigger),
     }

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
@@ -93,6 +95,16 @@ class TestTrigger:
         )
         shown = page_of(editor, trigger)
         assert "<del>shepherd</del><ins>goatherd</ins>" in shown
+
+    @pytest.mark.sqlite
+    @pytest.mark.parametrize(("headers", "reads"), [({}, 1), ({"hx-request": "true"}, 0)])
+    def test_changes_are_not_read_anew_all_the_time(
+        self, viewer: Client, make_trigger: MakeTrigger, headers: dict[str, str], reads: int
+    ) -> None:
+        trigger = make_trigger()
+        with CaptureQueriesContext(connection) as queries:
+            viewer.get(f"{TRIGGERS}/{trigger.pk}", headers=headers)
+        assert sum("auditentry" in query["sql"] for query in queries) == reads
 
     @pytest.mark.parametrize(
         "fields",
