@@ -1,9 +1,9 @@
 """The admin site, and what our model pages share."""
 
 import json
-import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import PasswordChangeView
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, connection, models
+from django.db import IntegrityError, models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
@@ -25,7 +25,7 @@ from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
 from django.views.decorators.debug import sensitive_post_parameters
 
-from moca import audit
+from moca import audit, lagging
 from moca.authentication import cognito
 from moca.authentication.cognito import BY_COGNITO, SignInError
 from moca.authentication.models import AuditEntry, Operator
@@ -34,8 +34,6 @@ from moca.conflicts import ConflictError, reason_of
 
 # What one look at a history or at the latest changes reads at the most.
 HISTORY = 100
-# How long an index may take to know a row that was just added.
-LAG_SECONDS = 0.3
 LATEST = 15
 
 # Somebody was faster between the check of a form and the write.
@@ -168,12 +166,7 @@ class ModelAdmin(admin.ModelAdmin):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Any:
-        found = super().get_object(request, object_id, from_field)
-        if found is None and getattr(connection.features, "indexes_lag", False):
-            # It may be so new that the index by which it is found does not know it yet.
-            time.sleep(LAG_SECONDS)
-            found = super().get_object(request, object_id, from_field)
-        return found
+        return lagging.found(partial(super().get_object, request, object_id, from_field))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Take from the address only what the filters offer: others could be made to cost much."""
