@@ -1,6 +1,5 @@
 """The admin site, and what our model pages share."""
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -291,32 +290,15 @@ class ModelAdmin(admin.ModelAdmin):
             "object": obj,
             "object_id": key,
             "opts": self.opts,
-            "entries": _readable(AuditEntry.objects.filter(object_id=key), self.model),
+            "entries": [
+                {"entry": entry, "changes": audit.told(entry, self.model)}
+                for entry in AuditEntry.objects.filter(object_id=key).order_by("-id")[:HISTORY]
+            ],
             "limit": HISTORY,
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/object_history.html", context)
-
-
-def _readable(entries: models.QuerySet[AuditEntry], model: type[models.Model]) -> list[Any]:
-    labels = {field.name: capfirst(str(field.verbose_name)) for field in model._meta.fields}
-    return [
-        {
-            "entry": entry,
-            "changes": [
-                (labels.get(name, name), _value(before), _value(after))
-                for name, (before, after) in entry.changes.items()
-            ],
-        }
-        for entry in entries.order_by("-id")[:HISTORY]
-    ]
-
-
-def _value(value: Any) -> str:
-    if value is None or value in ("", [], {}):
-        return "nothing"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _remember_content_type(model: type[models.Model]) -> None:
