@@ -20,6 +20,7 @@ from console.access import for_operators
 from console.advice import advice
 from console.finding import find_execution
 from console.markdown import render as render_markdown
+from executions.display import status_of
 from executions.models import Source, TriggerExecution
 from executions.origins import names_of_triggers, trigger_of
 from executions.requests import NOT_RUN, run_now
@@ -28,7 +29,6 @@ from moca.authentication.models import Role
 from moca.conflicts import reason_of
 from moca.display import duration, excerpt, laid_out
 from moca.paging import read_page
-from triggers.display import RESULT_KINDS
 from triggers.models import RunStatus
 
 PAGE = 30
@@ -55,15 +55,14 @@ def run_rows(executions: Iterable[TriggerExecution], now: datetime) -> list[RunR
 
 def _row(execution: TriggerExecution, now: datetime) -> RunRow:
     execution.close_if_lost(now)
-    status = RunStatus(execution.status)
-    waiting = status == RunStatus.RUNNING and not execution.attempt
+    kind, status = status_of(execution)
     milliseconds = execution.duration_ms
-    if milliseconds is None and status == RunStatus.RUNNING:
+    if milliseconds is None and execution.status == RunStatus.RUNNING:
         milliseconds = max(0, round((now - execution.started_at).total_seconds() * 1000))
     return RunRow(
         execution,
-        RESULT_KINDS[status],
-        str(_("Waiting") if waiting else status.label),
+        kind,
+        status,
         "" if milliseconds is None else duration(milliseconds),
         milliseconds,
         excerpt(execution.error or execution.output, 160),

@@ -12,7 +12,7 @@ from triggers.models import Trigger
 
 def find_trigger(trigger_id: str) -> Trigger:
     """The trigger of an id; Http404 where there is none."""
-    trigger: Trigger | None = lagging.first(Trigger.objects.filter(pk=trigger_id))
+    trigger: Trigger | None = lagging.found(Trigger.objects.filter(pk=trigger_id).first)
     if trigger is None:
         raise Http404
     return trigger

@@ -8,7 +8,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.text import capfirst
 from django.views.decorators.http import require_safe
 
 from console import charts
@@ -17,6 +16,7 @@ from console.executions import page_of_runs
 from console.finding import find_trigger, names_of
 from console.preview import RUNS_AHEAD, preview
 from executions.models import TriggerExecution
+from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.display import duration, exact, relative
 from moca.times import iso
@@ -59,7 +59,8 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         ),
         "first_day": start_of(days[0], DAY),
         **page_of_runs(request, TriggerExecution.objects.of_trigger(trigger), now),
-        "changes": _changes(trigger),
+        # They stand outside the part of the page that looks again by itself, and may be megabytes.
+        "changes": [] if "HX-Request" in request.headers else _changes(trigger),
         "yaml": as_yaml(trigger),
         "curl": _as_curl(request, trigger),
     }
@@ -79,24 +80,8 @@ def _length(milliseconds: int | None) -> str:
 
 def _changes(trigger: Trigger) -> list[dict[str, Any]]:
     """The latest changes of a trigger, with the values before and after."""
-    labels = {field.name: capfirst(str(field.verbose_name)) for field in Trigger._meta.fields}
     entries = AuditEntry.objects.filter(object_id=trigger.pk).order_by("-id")[:CHANGES]
-    return [
-        {
-            "entry": entry,
-            "values": [
-                (labels.get(name, name), _readable(before), _readable(after))
-                for name, (before, after) in entry.changes.items()
-            ],
-        }
-        for entry in entries
-    ]
-
-
-def _readable(value: Any) -> str:
-    if value is None or value in ("", [], {}):
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return [{"entry": entry, "values": audit.told(entry, Trigger)} for entry in entries]
 
 
 def _body(trigger: Trigger) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST
 
+from executions.display import status_of
 from executions.models import TriggerExecution
 from executions.origins import names_of_triggers, trigger_of
 from executions.requests import NOT_RUN, run_now
@@ -34,8 +35,7 @@ from moca.display import (
     time_tag,
 )
 from triggers import admin as triggers_admin
-from triggers.display import RESULT_KINDS
-from triggers.models import RunStatus, Trigger
+from triggers.models import Trigger
 
 LATEST = 10
 post_only = method_decorator([require_POST, csrf_protect])
@@ -43,9 +43,7 @@ post_only = method_decorator([require_POST, csrf_protect])
 
 def status_badge(execution: TriggerExecution) -> SafeString:
     """The execution's status."""
-    status = RunStatus(execution.status)
-    waiting = status == RunStatus.RUNNING and not execution.attempt
-    return badge(RESULT_KINDS[status], "Waiting" if waiting else str(status.label))
+    return badge(*status_of(execution))
 
 
 def execution_link(trigger_id: str, key: str) -> str:

@@ -1,9 +1,8 @@
 """The admin site, and what our model pages share."""
 
-import json
-import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -17,7 +16,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import PasswordChangeView
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, connection, models
+from django.db import IntegrityError, models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
@@ -25,7 +24,7 @@ from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
 from django.views.decorators.debug import sensitive_post_parameters
 
-from moca import audit
+from moca import audit, lagging
 from moca.authentication import cognito
 from moca.authentication.cognito import BY_COGNITO, SignInError
 from moca.authentication.models import AuditEntry, Operator
@@ -34,8 +33,6 @@ from moca.conflicts import ConflictError, reason_of
 
 # What one look at a history or at the latest changes reads at the most.
 HISTORY = 100
-# How long an index may take to know a row that was just added.
-LAG_SECONDS = 0.3
 LATEST = 15
 
 # Somebody was faster between the check of a form and the write.
@@ -168,12 +165,7 @@ class ModelAdmin(admin.ModelAdmin):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Any:
-        found = super().get_object(request, object_id, from_field)
-        if found is None and getattr(connection.features, "indexes_lag", False):
-            # It may be so new that the index by which it is found does not know it yet.
-            time.sleep(LAG_SECONDS)
-            found = super().get_object(request, object_id, from_field)
-        return found
+        return lagging.found(partial(super().get_object, request, object_id, from_field))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Take from the address only what the filters offer: others could be made to cost much."""
@@ -298,32 +290,15 @@ class ModelAdmin(admin.ModelAdmin):
             "object": obj,
             "object_id": key,
             "opts": self.opts,
-            "entries": _readable(AuditEntry.objects.filter(object_id=key), self.model),
+            "entries": [
+                {"entry": entry, "changes": audit.told(entry, self.model)}
+                for entry in AuditEntry.objects.filter(object_id=key).order_by("-id")[:HISTORY]
+            ],
             "limit": HISTORY,
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/object_history.html", context)
-
-
-def _readable(entries: models.QuerySet[AuditEntry], model: type[models.Model]) -> list[Any]:
-    labels = {field.name: capfirst(str(field.verbose_name)) for field in model._meta.fields}
-    return [
-        {
-            "entry": entry,
-            "changes": [
-                (labels.get(name, name), _value(before), _value(after))
-                for name, (before, after) in entry.changes.items()
-            ],
-        }
-        for entry in entries.order_by("-id")[:HISTORY]
-    ]
-
-
-def _value(value: Any) -> str:
-    if value is None or value in ("", [], {}):
-        return "nothing"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _remember_content_type(model: type[models.Model]) -> None:

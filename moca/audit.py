@@ -1,8 +1,10 @@
 """Changes that are on record: the write and its audit entry in one transaction."""
 
+import json
 from typing import Any
 
 from django.db import models, transaction
+from django.utils.text import capfirst
 
 from moca.authentication.models import AuditEntry
 from moca.versioning import StaleVersionError, VersionedModel
@@ -59,6 +61,29 @@ def note(
         object_name=str(instance)[:200],
         changes=changes or {},
     )
+
+
+def told(entry: AuditEntry, model: type[models.Model]) -> list[tuple[str, str, str]]:
+    """The fields that an entry says were changed: label, value before, value after.
+
+    Args:
+        entry: the entry.
+        model: of the object that it is about.
+
+    Returns:
+        Values are texts or JSON; empty where there was none.
+    """
+    labels = {field.name: capfirst(str(field.verbose_name)) for field in model._meta.fields}
+    return [
+        (labels.get(name, name), _text(before), _text(after))
+        for name, (before, after) in entry.changes.items()
+    ]
+
+
+def _text(value: Any) -> str:
+    if value is None or value in ("", [], {}):
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _readable(changes: dict[str, list[Any]]) -> dict[str, list[Any]]:

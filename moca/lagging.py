@@ -1,21 +1,21 @@
 """Rows that an index may not know yet."""
 
 import time
+from collections.abc import Callable
 from typing import TypeVar
 
 from django.db import connection
-from django.db.models import Model, QuerySet
 
-Row = TypeVar("Row", bound=Model)
+Found = TypeVar("Found")
 
 # How long an index may take to know a row that was just added.
 LAG_SECONDS = 0.3
 
 
-def first(rows: QuerySet[Row]) -> Row | None:
-    """The only row that may match, looked for once more where an index may not know it yet."""
-    found = rows.first()
-    if found is None and getattr(connection.features, "indexes_lag", False):
+def found(look: Callable[[], Found | None]) -> Found | None:
+    """What a look finds; where that is nothing and an index may lag behind, what a second does."""
+    row = look()
+    if row is None and getattr(connection.features, "indexes_lag", False):
         time.sleep(LAG_SECONDS)
-        found = rows.first()
-    return found
+        row = look()
+    return row

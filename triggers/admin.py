@@ -32,7 +32,7 @@ from triggers.actions import REFUSALS, act_on_each, delete, disable, enable
 from triggers.display import RESULT_KINDS, View
 from triggers.filters import AttentionFilter, LastResultFilter
 from triggers.forms import TriggerForm
-from triggers.models import RunStatus, Trigger
+from triggers.models import Trigger
 from triggers.schedulers import SchedulerError
 from triggers.synchronization import bring_in_step, in_step
 
@@ -157,11 +157,12 @@ class TriggerAdmin(ModelAdmin):
             return _linked(self.runs_url(trigger), badge("busy", "Running"))
         if not trigger.last_status or trigger.last_executed_at is None:
             return "Never run"
-        status = RunStatus(trigger.last_status)
+        kind = RESULT_KINDS.get(trigger.last_status, "off")
+        status = badge(kind, str(trigger.get_last_status_display()))
         failures = trigger.consecutive_failures
         return format_html(
             '{} {}{}<span class="fine" title="{}">{}</span>',
-            _linked(self.last_run_url(trigger), badge(RESULT_KINDS[status], str(status.label))),
+            _linked(self.last_run_url(trigger), status),
             short_time_tag(trigger.last_executed_at, now),
             f", {failures} in a row" if failures > 1 else "",
             trigger.last_error,

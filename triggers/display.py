@@ -15,7 +15,11 @@ from triggers.schedules import Expression, describe, japanese, warnings
 from triggers.validation import Schedule, event_errors, read_schedule
 
 # How a run's status looks; see `moca.display.badge()`.
-RESULT_KINDS = {RunStatus.RUNNING: "busy", RunStatus.COMPLETED: "good", RunStatus.FAILED: "bad"}
+RESULT_KINDS: dict[str, str] = {
+    RunStatus.RUNNING: "busy",
+    RunStatus.COMPLETED: "good",
+    RunStatus.FAILED: "bad",
+}
 
 
 @dataclass(frozen=True, slots=True)

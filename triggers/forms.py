@@ -253,6 +253,18 @@ class TriggerForm(VersionedForm):
         initial |= kwargs.pop("initial", None) or {}
         super().__init__(*args, instance=instance, initial=initial, **kwargs)
 
+    def clean_prompt(self) -> str:
+        return self._text("prompt")
+
+    def clean_description(self) -> str:
+        return self._text("description")
+
+    def _text(self, name: str) -> str:
+        """The text entered, or what is stored where they differ in what browsers do to a text."""
+        entered: str = self.cleaned_data[name].replace("\r\n", "\n")
+        stored: str = getattr(self.instance, name)
+        return stored if stored.replace("\r\n", "\n").strip() == entered else entered
+
     def clean_enabled_tools(self) -> list[str] | None:
         """No names: the agent's own tools, unless "no tools" is what another program set."""
         names: list[str] = self.cleaned_data["enabled_tools"]

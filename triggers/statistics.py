@@ -117,7 +117,7 @@ class Statistics:
         """Read what `text()` wrote; what another program spoiled counts as nothing."""
         try:
             stored = json.loads(text or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return cls()
         return cls(stored if isinstance(stored, dict) else None)
 
@@ -157,7 +157,7 @@ class Statistics:
     def _read(self, name: str, read: Callable[[list[Any]], Read]) -> list[Read]:
         try:
             return [read(each) for each in self._stored.get(name, [])]
-        except (AttributeError, LookupError, OverflowError, TypeError, ValueError):
+        except (AttributeError, LookupError, OSError, OverflowError, TypeError, ValueError):
             return []
 
 
@@ -207,7 +207,8 @@ def _stored_run(run: PastRun) -> list[Any]:
 def _read_run(stored: list[Any]) -> PastRun:
     key, started, milliseconds, failed = stored
     name = key[1:] if key[:1] == "=" else str(UUID(bytes=urlsafe_b64decode(f"{key}==")))
-    return PastRun(name, datetime.fromtimestamp(started, UTC), int(milliseconds), bool(failed))
+    length = max(0, int(milliseconds))
+    return PastRun(name, datetime.fromtimestamp(started, UTC), length, bool(failed))
 
 
 def _stored_tally(tally: Tally) -> list[Any]:
@@ -225,6 +226,6 @@ def _stored_tally(tally: Tally) -> list[Any]:
 def _read_tally(stored: list[Any]) -> Tally:
     tally = Tally(*map(int, stored[:6]))
     if len(stored) > 6:
-        flat = stored[6]
+        flat = [int(each) for each in stored[6]]
         tally.classes = dict(zip(flat[::2], flat[1::2], strict=True))
     return tally

@@ -60,8 +60,10 @@ def begin(request: HttpRequest, redirect_uri: str, next_page: str) -> str:
         next_page: where the operator is to go afterwards.
 
     Raises:
-        SignInError: the pool's domain is not known.
+        SignInError: nobody signs in so here, or the pool's domain is not known.
     """
+    if not is_configured():
+        raise SignInError("Nobody signs in by Cognito here.", status=404)
     client = WebApplicationClient(settings.COGNITO_SIGN_IN_CLIENT_ID)
     verifier = client.create_code_verifier(VERIFIER_LENGTH)
     state, nonce = secrets.token_urlsafe(24), secrets.token_urlsafe(24)

@@ -107,12 +107,7 @@ class Reader:
                 key: self.transaction.read[key] for key in keys if key in self.transaction.read
             }
             unknown = [key for key in keys if key not in known and not self._is_own(key)]
-        if len(unknown) == 1:
-            item = self.client.get(unknown[0])
-            found = [] if item is None else [item]
-        else:
-            found = self.client.get_many(unknown) if unknown else []
-        for item in found:
+        for item in self._fetched(unknown):
             known[key_in(item)] = item
             self.remember(item)
         return known
@@ -132,13 +127,25 @@ class Reader:
             self.transaction.keys[self.table.name, pk] = key
 
     def _by_markers(self, source: GetUnique) -> Iterator[Found]:
-        for marker in source.markers:
-            own = self._is_own(marker)
-            item = None if own else self.client.get(marker)
-            if self.transaction is not None:
-                item = self.transaction.seen(marker, item)
-            if item is not None:
-                yield from self.by_keys([(item["rowPK"]["S"], item["rowSK"]["S"])])
+        for first in range(0, len(source.markers), BATCH):
+            some = source.markers[first : first + BATCH]
+            items = self._fetched([marker for marker in some if not self._is_own(marker)])
+            known = {key_in(item): item for item in items}
+            keys = []
+            for marker in some:
+                item = known.get(marker)
+                if self.transaction is not None:
+                    item = self.transaction.seen(marker, item)
+                if item is not None:
+                    keys.append((item["rowPK"]["S"], item["rowSK"]["S"]))
+            yield from self.by_keys(keys)
+
+    def _fetched(self, keys: list[Key]) -> list[Item]:
+        """The items of at most a batch of keys that there are, in any order."""
+        if len(keys) == 1:
+            item = self.client.get(keys[0])
+            return [] if item is None else [item]
+        return self.client.get_many(keys) if keys else []
 
     # By queries
 

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +13,7 @@ from moca.api.views import APIView
 from triggers.api import writing
 from triggers.api.body import check, fill, switch
 from triggers.api.output import trigger_json
-from triggers.models import Trigger, TriggerType
+from triggers.models import Trigger, TriggerQuerySet, TriggerType
 
 MAX_PAGE = 1000
 
@@ -33,7 +32,7 @@ class TriggersView(APIView):
             "search": parameters.search_text(query, "search"),
         }
         triggers, following = page(
-            _filtered(Trigger.objects.filter(user_id=self.user_id), filters),
+            _filtered(Trigger.objects.of_user(self.user_id), filters),
             limit=parameters.whole_number(query, "limit", default=MAX_PAGE, least=1, most=MAX_PAGE),
             token=query.get("nextToken"),
             bound_to=[self.user_id, "triggers", filters],
@@ -54,13 +53,13 @@ class TriggersView(APIView):
         return answer(writing.create(self.user_id, self.body, key), status=201)
 
 
-def _filtered(rows: QuerySet[Trigger], filters: dict[str, str]) -> QuerySet[Trigger]:
+def _filtered(rows: TriggerQuerySet, filters: dict[str, str]) -> TriggerQuerySet:
     if wanted := filters["type"]:
         rows = rows.filter(type=wanted)
     if enabled := filters["enabled"]:
         rows = rows.filter(enabled=enabled == "true")
     if text := filters["search"]:
-        rows = rows.filter(Q(name__icontains=text) | Q(description__icontains=text))
+        rows = rows.search(text)
     return rows
 
 

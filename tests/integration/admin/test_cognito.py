@@ -132,6 +132,10 @@ def test_login_page_does_not_where_it_is_off(client: Client, db: None) -> None:
     assert "Cognito" not in client.get("/admin/login/").content.decode()
 
 
+def test_it_is_not_found_where_it_is_off(client: Client, db: None) -> None:
+    assert client.get("/sign-in/cognito").status_code == 404
+
+
 def test_operator_is_signed_in(sign_in: SignIn, client: Client) -> None:
     sign_in()
     assert client.get(HOME).status_code == 200

@@ -193,6 +193,23 @@ class TestChanging:
         trigger.refresh_from_db()
         assert (trigger.name, trigger.schedule_config) == ("Other", config)
 
+    @pytest.mark.parametrize("prompt", ["One.\nTwo.", "One.\r\nTwo.", "\nOne.\nTwo. \n"])
+    def test_text_stays_though_browsers_send_other_line_ends(
+        self, editor: Client, make_trigger: Make, prompt: str
+    ) -> None:
+        trigger = make_trigger(prompt=prompt)
+        change(editor, trigger, name="Other", prompt="One.\r\nTwo.")
+        trigger.refresh_from_db()
+        assert (trigger.name, trigger.prompt) == ("Other", prompt)
+
+    def test_new_text_has_lines_as_the_api_has_them(
+        self, editor: Client, make_trigger: Make
+    ) -> None:
+        trigger = make_trigger()
+        change(editor, trigger, prompt="One.\r\nTwo.")
+        trigger.refresh_from_db()
+        assert trigger.prompt == "One.\nTwo."
+
     def test_no_tools_at_all_is_not_the_agents_own(
         self, editor: Client, make_trigger: Make
     ) -> None:

@@ -9,6 +9,7 @@ from console.markdown import render
 from executions.models import TriggerExecution
 from moca.authentication.models import AuditEntry
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
+from triggers.forms import TriggerForm
 from triggers.models import Trigger
 
 HARM = """<script>alert(1)</script>"'><img src=x onerror=alert(2)>"""
@@ -71,6 +72,15 @@ def harmful(make_trigger: MakeTrigger, make_execution: MakeExecution) -> Trigger
         "{trigger}/edit",
         "{trigger}/runs/{run}",
         "{new}?copy={id}",
+        "/admin/",
+        "/admin/triggers/trigger/",
+        "/admin/triggers/trigger/?q={harm}",
+        "/admin/triggers/trigger/{id}/change/",
+        "/admin/triggers/trigger/{id}/history/",
+        "/admin/triggers/trigger/{id}/delete/",
+        "/admin/executions/triggerexecution/",
+        "/admin/executions/triggerexecution/{id}_3A{run}/change/",
+        "/admin/authentication/auditentry/",
         TRIGGERS + "?q={harm}&agent={harm}&tag={harm}&user={harm}&state={harm}&p={harm}",
     ],
 )
@@ -91,6 +101,21 @@ def test_no_page_lets_it_through(
         False,
         False,
     )
+
+
+@pytest.mark.parametrize("action", ["delete", "disable", "enable", "run", "synchronize"])
+def test_no_action_tells_of_it_unescaped(
+    administrator: Client, harmful: TriggerExecution, action: str
+) -> None:
+    data = {"action": action, "id": f"{HARM}:{harmful.trigger_id}"}
+    page = administrator.post(f"{TRIGGERS}/act", data, follow=True).content.decode()
+    assert ("&lt;script&gt;" in page, "<script>alert" in page) == (True, False)
+
+
+def test_form_shows_again_what_was_entered_escaped(administrator: Client) -> None:
+    entered = dict.fromkeys(TriggerForm.base_fields, HARM)
+    page = administrator.post(f"{TRIGGERS}/new", entered).content.decode()
+    assert ("&lt;script&gt;" in page, "<script>alert" in page) == (True, False)
 
 
 @pytest.mark.parametrize("field", ["expression", "timezone", "start_date", "timeout_seconds"])

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
@@ -18,6 +20,8 @@ from triggers.models import RunStatus, Trigger
 from triggers.statistics import PastRun, Statistics
 
 MakeExecution = Callable[..., TriggerExecution]
+ADMIN = "/admin/executions/triggerexecution/"
+KEY = "{0}_3A{1}/change/"
 NINE = datetime(2026, 7, 1, 9, tzinfo=UTC)
 
 
@@ -91,6 +95,16 @@ class TestTrigger:
         )
         shown = page_of(editor, trigger)
         assert "<del>shepherd</del><ins>goatherd</ins>" in shown
+
+    @pytest.mark.sqlite
+    @pytest.mark.parametrize(("headers", "reads"), [({}, 1), ({"hx-request": "true"}, 0)])
+    def test_changes_are_not_read_anew_all_the_time(
+        self, viewer: Client, make_trigger: MakeTrigger, headers: dict[str, str], reads: int
+    ) -> None:
+        trigger = make_trigger()
+        with CaptureQueriesContext(connection) as queries:
+            viewer.get(f"{TRIGGERS}/{trigger.pk}", headers=headers)
+        assert sum("auditentry" in query["sql"] for query in queries) == reads
 
     @pytest.mark.parametrize(
         "fields",
@@ -280,6 +294,20 @@ class TestRun:
         make_execution(trigger, status="running", lease_until=NINE)
         rows = viewer.get(page.format(trigger.pk), {"status": status}).context["rows"]
         assert len(rows) == shown
+
+    @pytest.mark.parametrize(
+        "page", ["/console/runs", TRIGGERS + "/{0}", TRIGGERS + "/{0}/runs/{1}", ADMIN, ADMIN + KEY]
+    )
+    def test_status_of_another_program(
+        self,
+        viewer: Client,
+        make_trigger: MakeTrigger,
+        make_execution: MakeExecution,
+        page: str,
+    ) -> None:
+        run = make_execution(make_trigger(), status="cancelled")
+        shown = viewer.get(page.format(run.trigger_id, run.pk)).content.decode()
+        assert ">cancelled</" in shown
 
 
 class TestDashboard:

@@ -183,3 +183,16 @@ def test_runs_of_deleted_triggers_read_none_between_them(
     # Four partitions of runs and the runs; the triggers by their keys; then two types for each.
     reads = [READ, *["Query"] * 4, "BatchGetItem", "BatchGetItem", *["Query"] * 4]
     assert requests == reads
+
+
+def test_names_of_users_are_read_at_once(
+    make_trigger: MakeTrigger, olga: Client, requests_made: Counting
+) -> None:
+    for number in range(3):
+        operator = Operator.objects.create_operator(f"operator {number}")
+        make_trigger(user_id=operator.subject)
+        make_trigger(user_id=f"user {number}")
+    with requests_made() as requests:
+        olga.get("/console/triggers")
+    # The operator; two types of triggers and the triggers; who has which subject, and those.
+    assert requests == [READ, "Query", "Query", *["BatchGetItem"] * 3]

@@ -84,10 +84,26 @@ def test_percentile_is_right_to_a_tenth(lengths: list[int], share: float) -> Non
     assert found == pytest.approx(exact, rel=0.1, abs=1)
 
 
-@pytest.mark.parametrize("text", ["[", "[]", "7", '{"runs": [1]}', '{"days": [[1, "x"]]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[",
+        "[" * 100_000,
+        "[]",
+        "7",
+        '{"runs": [1]}',
+        '{"runs": [["=a", 1e18, 5, 0]]}',
+        '{"days": [[1, "x"]]}',
+        f'{{"days": [[{NOON.timestamp() // 86400}, 1, 0, 5, 5, 0, ["a", "b"]]]}}',
+    ],
+)
 def test_what_another_program_spoiled_counts_as_nothing(text: str) -> None:
     read = Statistics.read(text)
     assert (read.runs, Tally.total(read.days(NOON)).runs) == ([], 0)
+
+
+def test_no_run_is_shorter_than_nothing() -> None:
+    assert Statistics.read('{"runs": [["=a", 0, -5, 0]]}').runs[0].duration_ms == 0
 
 
 def test_a_busy_trigger_stays_small() -> None:
