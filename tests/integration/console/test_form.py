@@ -104,6 +104,10 @@ class TestRefused:
         form = editor.post(NEW, {**ENTERED, **wrong}).context["form"]
         assert message in str(form.errors[field])
 
+    def test_error_is_led_to_from_above(self, editor: Client) -> None:
+        page = editor.post(NEW, {**ENTERED, "timeout_seconds": "1"}).content.decode()
+        assert '<a href="#id_timeout_seconds">Time-out (seconds)</a>' in page
+
     def test_nothing_is_saved(self, editor: Client) -> None:
         editor.post(NEW, {**ENTERED, "expression": "cron(x)"})
         assert not Trigger.objects.exists()
