@@ -1,6 +1,7 @@
 """The pages of a trigger, of runs, and the dashboard."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -218,6 +219,14 @@ class TestRun:
     ) -> None:
         make_execution(make_trigger(name="Count sheep"))
         assert "Count sheep" in viewer.get("/console/runs").content.decode()
+
+    def test_heading_of_the_output_is_plain(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        make_execution(make_trigger(), output="## Summary")
+        assert "<td>Summary</td>" in re.sub(
+            "<td [^>]*>", "<td>", viewer.get("/console/runs").content.decode()
+        )
 
 
 class TestDashboard:
