@@ -65,7 +65,8 @@ def _row(execution: TriggerExecution, now: datetime) -> RunRow:
         status,
         "" if milliseconds is None else duration(milliseconds),
         milliseconds,
-        excerpt(execution.error or execution.output, 160),
+        # The marks of a heading, with which agents often begin, say nothing here.
+        excerpt(execution.error or execution.output.lstrip("# \n"), 160),
         _lag(execution),
     )
 

@@ -69,15 +69,19 @@ def short_time_tag(moment: datetime, now: datetime) -> SafeString:
 
 
 def duration(milliseconds: int) -> str:
-    """A length of time: "80 ms", "1.4 s", "3 min 20 s", "2 h 5 min"."""
+    """A length of time: "80 ms", "1.4 s", "3 min 20 s", "10 min", "2 h 5 min", "1 h"."""
     if milliseconds < 1000:
         return _("%(number)s ms") % {"number": milliseconds}
     if milliseconds < 60_000:
         return _("%(number)s s") % {"number": f"{milliseconds / 1000:.1f}"}
     minutes, seconds = divmod(round(milliseconds / 1000), 60)
     hours, minutes = divmod(minutes, 60)
+    if hours and not minutes:
+        return _("%(hours)s h") % {"hours": hours}
     if hours:
         return _("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes}
+    if not seconds:
+        return _("%(minutes)s min") % {"minutes": minutes}
     return _("%(minutes)s min %(seconds)s s") % {"minutes": minutes, "seconds": seconds}
 
 

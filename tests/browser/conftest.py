@@ -53,7 +53,7 @@ def sign_in(page: Page, transactional_db: None) -> Callable[[Role], Page]:
         page.goto("/")
         page.get_by_label("Username").fill("olga")
         page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("button", name="Sign in").click()
         return page
 
     return enter

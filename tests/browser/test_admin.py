@@ -75,3 +75,14 @@ def test_page_fits_a_telephone(sign_in: SignIn, path: str) -> None:
     page.goto(f"/admin/{path}")
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390
+
+
+@pytest.mark.parametrize("path", ["triggers/trigger/add/", "password_change/"])
+def test_fields_end_within_a_telephone(sign_in: SignIn, path: str) -> None:
+    page = sign_in(Role.ADMIN)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"/admin/{path}")
+    ends = page.locator("fieldset input:visible").evaluate_all(
+        "(fields) => fields.map((field) => field.getBoundingClientRect().right)"
+    )
+    assert max(ends) < 390 - 16

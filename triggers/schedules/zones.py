@@ -4,6 +4,7 @@ A wall time here is a datetime whose tzinfo is the zone and whose fold is 0. Pyt
 and compares such datetimes by the clock on the wall, which is what a cron expression means.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _DAY = timedelta(days=1)
 
 # Files of the zone database that are not places, or that depend on the machine.
 _NOT_ZONES = {"Factory", "localtime", "posixrules"}
+_OFFSET = re.compile(r"(?:gmt|utc)?_?([+-])_?([0-9]{1,2})(?::?00)?")
 _ABBREVIATIONS = {
     "cdt": "America/Chicago",
     "cest": "Europe/Berlin",
@@ -59,6 +61,8 @@ def _spellings() -> dict[str, str]:
     """Lower-case full names and bare city names, with the IANA name of each."""
     spellings = dict(_ABBREVIATIONS)
     for name in sorted(zone_names()):
+        if name.startswith("Etc/GMT"):
+            continue
         spellings.setdefault(name.rpartition("/")[2].lower(), name)
     spellings.update({name.lower(): name for name in zone_names()})
     return spellings
@@ -68,6 +72,10 @@ def _closest_name(name: str) -> str | None:
     wanted = "_".join(name[:64].split()).lower()
     if not wanted:
         return "UTC"
+    if offset := _OFFSET.fullmatch(wanted):
+        # People count eastwards, and these names westwards: GMT+9 is meant for Tokyo's clock.
+        name = f"Etc/GMT{'-' if offset[1] == '+' else '+'}{int(offset[2])}"
+        return name if name in zone_names() else None
     spellings = _spellings()
     close = get_close_matches(wanted, spellings, n=1, cutoff=0.75)
     return spellings.get(wanted) or (spellings[close[0]] if close else None)

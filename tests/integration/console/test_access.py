@@ -105,3 +105,9 @@ def test_page_and_all_it_loads_are_light(editor: Client, page: str) -> None:
     loaded = {page, *re.findall(r'(?:href|src)="(/static/[^"]+)"', html)}
     answers = [editor.get(address, headers=packed) for address in sorted(loaded)]
     assert sum(len(b"".join(answer)) for answer in answers) < 150 * 1024
+
+
+@pytest.mark.django_db
+def test_wrong_password_is_told(client: Client) -> None:
+    page = client.post("/admin/login/", {"username": "nobody", "password": "x"}).content.decode()
+    assert "The name or the password is wrong." in page

@@ -120,6 +120,10 @@ class TestRefused:
         form = editor.post(NEW, {**ENTERED, **wrong}).context["form"]
         assert message in str(form.errors[field])
 
+    def test_error_is_led_to_from_above(self, editor: Client) -> None:
+        page = editor.post(NEW, {**ENTERED, "timeout_seconds": "1"}).content.decode()
+        assert '<a href="#id_timeout_seconds">Time-out (seconds)</a>' in page
+
     def test_nothing_is_saved(self, editor: Client) -> None:
         editor.post(NEW, {**ENTERED, "expression": "cron(x)"})
         assert not Trigger.objects.exists()
@@ -178,7 +182,7 @@ class TestPreview:
 
     def test_more_often_than_the_timeout(self, viewer: Client) -> None:
         shown = previewed(viewer, expression="rate(5 minutes)", timeout_seconds="600")
-        assert "It fires every 5 min 0 s at times, and a run may take 10 min 0 s" in shown
+        assert "It fires every 5 min at times, and a run may take 10 min" in shown
 
     def test_rarer_than_the_timeout(self, viewer: Client) -> None:
         shown = previewed(viewer, expression="rate(10 minutes)", timeout_seconds="600")

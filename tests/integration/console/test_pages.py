@@ -1,6 +1,7 @@
 """The pages of a trigger, of runs, and the dashboard."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -308,6 +309,14 @@ class TestRun:
         run = make_execution(make_trigger(), status="cancelled")
         shown = viewer.get(page.format(run.trigger_id, run.pk)).content.decode()
         assert ">cancelled</" in shown
+
+    def test_heading_of_the_output_is_plain(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        make_execution(make_trigger(), output="## Summary")
+        assert "<td>Summary</td>" in re.sub(
+            "<td [^>]*>", "<td>", viewer.get("/console/runs").content.decode()
+        )
 
 
 class TestDashboard:
