@@ -166,21 +166,29 @@ def create_stack(account: Account, agent_url: str) -> None:
     outputs = cloudformation.describe_stacks(StackName="moca-triggers")["Stacks"][0]["Outputs"]
     for role in ("WebRoleArn", "HandlerRoleArn"):
         (arn,) = (each["OutputValue"] for each in outputs if each["OutputKey"] == role)
-        allow_schedules_as_the_emulator_names_them(account, arn.rpartition("/")[2])
+        allow_what_the_emulator_names_otherwise(account, arn.rpartition("/")[2])
 
 
-def allow_schedules_as_the_emulator_names_them(account: Account, role: str) -> None:
-    """ministack looks for each group's schedules in the group `default` when it asks IAM."""
-    actions = ("CreateSchedule", "DeleteSchedule", "GetSchedule", "UpdateSchedule")
-    statement = {
-        "Effect": "Allow",
-        "Action": [f"scheduler:{action}" for action in actions],
-        "Resource": f"arn:aws:scheduler:{REGION}:*:schedule/default/trigger-*",
-    }
+def allow_what_the_emulator_names_otherwise(account: Account, role: str) -> None:
+    """ministack asks IAM for schedules in the group `default`, and for a bus in place of a rule."""
+    schedules = ("CreateSchedule", "DeleteSchedule", "GetSchedule", "UpdateSchedule")
+    rules = ("ListTargetsByRule", "PutTargets", "RemoveTargets")
+    statement = [
+        {
+            "Effect": "Allow",
+            "Action": [f"scheduler:{action}" for action in schedules],
+            "Resource": f"arn:aws:scheduler:{REGION}:*:schedule/default/trigger-*",
+        },
+        {
+            "Effect": "Allow",
+            "Action": [f"events:{action}" for action in rules],
+            "Resource": f"arn:aws:events:{REGION}:*:event-bus/default",
+        },
+    ]
     account.aws.client("iam").put_role_policy(
         RoleName=role,
         PolicyName="emulator",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statement}),
     )
 
 
