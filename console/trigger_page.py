@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import yaml
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -22,6 +21,8 @@ from moca.display import duration, exact, relative
 from moca.times import iso
 from triggers.display import View
 from triggers.forms import TriggerForm
+from triggers.interchange.files import yaml_text
+from triggers.interchange.form import body
 from triggers.models import Trigger, TriggerType
 from triggers.statistics import DAY, Statistics, Tally, start_of
 
@@ -59,7 +60,7 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         "first_day": start_of(days[0], DAY),
         **page_of_runs(request, TriggerExecution.objects.of_trigger(trigger), now),
         "changes": _changes(trigger),
-        "yaml": as_yaml(trigger),
+        "yaml": yaml_text(body(trigger)),
         "curl": _as_curl(request, trigger),
     }
     return render(request, "console/trigger.html", context)
@@ -98,59 +99,13 @@ def _readable(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-# The names of the HTTP contract, in the order in which a person would write them.
-_SHARED = {
-    "name": "name",
-    "description": "description",
-    "type": "type",
-    "enabled": "enabled",
-    "agentId": "agent_id",
-    "prompt": "prompt",
-    "includeContext": "include_context",
-    "sessionId": "session_id",
-    "modelId": "model_id",
-    "workingDirectory": "working_directory",
-    "enabledTools": "enabled_tools",
-    "scheduleConfig": "schedule_config",
-    "eventConfig": "event_config",
-    "timeoutSeconds": "timeout_seconds",
-    "overlapPolicy": "overlap_policy",
-    "maxRetries": "max_retries",
-    "pauseAfterFailures": "pause_after_failures",
-    "tags": "tags",
-}
-
-
-def _body(trigger: Trigger) -> dict[str, Any]:
-    """What a request to the API would hold to make this trigger; nothing that is empty."""
-    values = {name: getattr(trigger, field) for name, field in _SHARED.items()}
-    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
-
-
-class _Dumper(yaml.SafeDumper):
-    """YAML in which a text of several lines stands as a block."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
-def as_yaml(trigger: Trigger) -> str:
-    """The trigger as YAML, in the names of the HTTP contract."""
-    return str(yaml.dump(_body(trigger), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
-
-
 def _as_curl(request: HttpRequest, trigger: Trigger) -> str:
     """The command that makes a copy of the trigger through the API."""
     address = request.build_absolute_uri(reverse("api-triggers"))
-    body = json.dumps(_body(trigger), ensure_ascii=False, indent=2).replace("'", "'\\''")
+    text = json.dumps(body(trigger), ensure_ascii=False, indent=2).replace("'", "'\\''")
     return (
         f"curl -X POST {address} \\\n"
         '  -H "Authorization: Bearer $TOKEN" \\\n'
         "  -H 'Content-Type: application/json' \\\n"
-        f"  -d '{body}'"
+        f"  -d '{text}'"
     )

@@ -55,7 +55,7 @@ def read_json(body: bytes) -> Any:
     except ValueError as error:
         message = "The body is not valid JSON: it holds NaN, Infinity or too long a number."
         raise APIError(400, message) from error
-    if faults := list(islice(_faults(data, "", MAX_DEPTH), MAX_FAULTS)):
+    if faults := list(islice(storage_faults(data), MAX_FAULTS)):
         raise InvalidFieldsError(faults)
     return data
 
@@ -64,8 +64,14 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _faults(value: Any, field: str, depth: int) -> Iterator[Detail]:
-    """What cannot be stored, by field."""
+def storage_faults(value: Any, field: str = "", depth: int = MAX_DEPTH) -> Iterator[Detail]:
+    """What of a JSON value not every database can store.
+
+    Args:
+        value: what was read of JSON.
+        field: where it stands, in the contract's names; empty at the top.
+        depth: how many levels there may be.
+    """
     if isinstance(value, str):
         if fault := _text_fault(value):
             yield detail(field, fault)
@@ -82,13 +88,13 @@ def _faults(value: Any, field: str, depth: int) -> Iterator[Detail]:
 def _faults_within(value: Any, field: str, depth: int) -> Iterator[Detail]:
     if isinstance(value, list):
         for item in value:
-            yield from _faults(item, field, depth)
+            yield from storage_faults(item, field, depth)
         return
     for name, item in value.items():
         if _text_fault(name):
             yield detail(field, "The name of a key holds a character that cannot be stored.")
         else:
-            yield from _faults(item, f"{field}.{name}" if field else name, depth)
+            yield from storage_faults(item, f"{field}.{name}" if field else name, depth)
 
 
 def _text_fault(text: str) -> str:
