@@ -350,6 +350,13 @@ class TestRoundTrip:
         found = Trigger.objects.get(user_id="alice", pk=made.pk)
         assert (found.created_at, found.next_runs(NOON)) == (NOON, runs)
 
+    def test_the_file_of_the_documentation(self, file: File) -> None:
+        page = Path(configured.BASE_DIR, "docs", "moving.md").read_text()
+        example = page.partition("```yaml\n")[2].partition("```")[0]
+        file.write(example)
+        file.load()
+        assert file.export() == example
+
     def test_what_is_there_is_left_alone(self, file: File, make_trigger: MakeTrigger) -> None:
         config = {"eventPattern": {"source": ["x"], "detail": {"b": [1], "a": [True]}}}
         trigger = make_trigger(type="event", event_config=config, schedule_config=None)
