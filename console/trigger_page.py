@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import yaml
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -20,9 +19,10 @@ from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.display import duration, exact, relative
 from moca.times import iso
-from triggers.api.body import FIELDS, MAPS
 from triggers.display import View
 from triggers.forms import TriggerForm
+from triggers.interchange.files import yaml_text
+from triggers.interchange.form import body
 from triggers.models import Trigger, TriggerType
 from triggers.statistics import DAY, Statistics, Tally, start_of
 
@@ -61,7 +61,7 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         **page_of_runs(request, TriggerExecution.objects.of_trigger(trigger), now),
         # They stand outside the part of the page that looks again by itself, and may be megabytes.
         "changes": [] if "HX-Request" in request.headers else _changes(trigger),
-        "yaml": as_yaml(trigger),
+        "yaml": yaml_text(body(trigger)),
         "curl": _as_curl(request, trigger),
     }
     return render(request, "console/trigger.html", context)
@@ -84,42 +84,13 @@ def _changes(trigger: Trigger) -> list[dict[str, Any]]:
     return [{"entry": entry, "values": audit.told(entry, Trigger)} for entry in entries]
 
 
-def _body(trigger: Trigger) -> dict[str, Any]:
-    """What a request to the API would hold to make this trigger; nothing that is empty."""
-    values = {name: getattr(trigger, field.attribute) for name, field in FIELDS.items()}
-    for name, (attribute, parts) in MAPS.items():
-        config = getattr(trigger, attribute)
-        if isinstance(config, dict):
-            values[name] = {part: config[part] for part in parts if part in config}
-    body = {name: value for name, value in values.items() if value not in (None, "", [], {})}
-    # No tools at all are something else than the agent's own.
-    return body | ({"enabledTools": []} if trigger.enabled_tools == [] else {})
-
-
-class _Dumper(yaml.SafeDumper):
-    """YAML in which a text of several lines stands as a block."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
-def as_yaml(trigger: Trigger) -> str:
-    """The trigger as YAML, in the names of the HTTP contract."""
-    return str(yaml.dump(_body(trigger), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
-
-
 def _as_curl(request: HttpRequest, trigger: Trigger) -> str:
     """The command that makes a copy of the trigger through the API."""
     address = request.build_absolute_uri(reverse("api-triggers"))
-    body = json.dumps(_body(trigger), ensure_ascii=False, indent=2).replace("'", "'\\''")
+    text = json.dumps(body(trigger), ensure_ascii=False, indent=2).replace("'", "'\\''")
     return (
         f"curl -X POST {address} \\\n"
         '  -H "Authorization: Bearer $TOKEN" \\\n'
         "  -H 'Content-Type: application/json' \\\n"
-        f"  -d '{body}'"
+        f"  -d '{text}'"
     )

@@ -52,11 +52,15 @@ class RunStatus(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
+# How the note on a row begins that another program wrote wrongly.
+UNREADABLE = "Another program wrote what cannot be read"
+
+
 def _note_malformed(row: dict[str, Any], names: list[str]) -> None:
     """Have a row that another program wrote wrongly never fire, and say on it what is wrong."""
     row["enabled"] = False
     row["sync_state"] = SyncState.FAILED
-    row["sync_error"] = f"Another program wrote what cannot be read: {', '.join(names)}."
+    row["sync_error"] = f"{UNREADABLE}: {', '.join(names)}."
 
 
 def _policy_of_old(item: dict[str, Any]) -> str:
@@ -401,6 +405,11 @@ class Trigger(VersionedModel):
         return self.created_at.replace(microsecond=0)
 
     # State
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether another program wrote parts of the row that are not shown as they stand there."""
+        return self.sync_error.startswith(UNREADABLE)
 
     def enable(self) -> None:
         """Let the trigger fire again; failures counted so far are forgiven."""

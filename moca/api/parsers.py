@@ -65,7 +65,13 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def faults(value: Any, field: str = "", depth: int = MAX_DEPTH) -> Iterator[Detail]:
-    """What of a value cannot be stored, by field."""
+    """What of a JSON value not every database can store.
+
+    Args:
+        value: what was read of JSON.
+        field: where it stands, in the contract's names; empty at the top.
+        depth: how many levels there may be.
+    """
     if isinstance(value, str):
         if fault := _text_fault(value):
             yield detail(field, fault)

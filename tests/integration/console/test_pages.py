@@ -132,6 +132,12 @@ class TestTrigger:
         differing = [name for name in names if getattr(copy, name) != getattr(trigger, name)]
         assert differing == []
 
+    def test_yaml_comes_with_how_to_import_it(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        shown = page_of(viewer, make_trigger(user_id="u-7"))
+        assert "manage.py import_triggers FILE --user u-7" in shown
+
     def test_curl_survives_quotation_marks(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger(prompt='It\'s `x` "y" $z')
         shown: str = viewer.get(f"{TRIGGERS}/{trigger.pk}").context["curl"]

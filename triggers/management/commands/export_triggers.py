@@ -1,0 +1,63 @@
+"""Write triggers and event sources to a file."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from triggers.interchange.exporting import sections
+from triggers.interchange.files import FORMATS
+
+
+class Command(BaseCommand):
+    help = (
+        "Write all triggers, and the event sources that operators have added, as YAML or JSON that "
+        "import_triggers reads. Secrets are not in it; prompts are."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--format", choices=list(FORMATS), help="yaml by default; json for FILE.json"
+        )
+        parser.add_argument(
+            "--user",
+            default="",
+            metavar="ID",
+            help="only the triggers of this user, and the event sources that they listen to",
+        )
+        parser.add_argument(
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="write to this file, as a whole or not at all; to standard output by default",
+        )
+
+    def handle(self, *args: Any, user: str, output: Path | None, **options: Any) -> None:
+        is_json = output is not None and output.suffix == ".json"
+        pieces = FORMATS[options["format"] or ("json" if is_json else "yaml")]
+        try:
+            text = pieces(sections(user, self.stderr.write))
+            if output is None:
+                for piece in text:
+                    self.stdout.write(piece, ending="")
+            else:
+                _write(output, text)
+        except DatabaseError as error:
+            raise CommandError(f"The database refuses: {error}") from error
+
+
+def _write(path: Path, pieces: Iterator[str]) -> None:
+    """Write a file that takes the place of the one before once it is whole."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with part.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(pieces)
+        part.replace(path)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        part.unlink(missing_ok=True)

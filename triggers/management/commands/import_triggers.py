@@ -1,0 +1,120 @@
+"""Bring triggers and event sources to what a file says."""
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from triggers.interchange.comparing import compare
+from triggers.interchange.files import MAX_BYTES, FileError, read
+from triggers.interchange.plan import CREATE, UPDATE, Change, Note, Plan, carry_out
+
+INTERRUPTED = 130
+DONE = {CREATE: "created", UPDATE: "updated", "fail": "failed"}
+
+
+class Command(BaseCommand):
+    help = (
+        "Bring triggers and event sources to what a file says that export_triggers wrote. "
+        "Everything is looked at first; where anything is wrong, nothing is written. What the "
+        "file does not name is left alone."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("file", metavar="FILE", help="YAML or JSON; - for standard input")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="write nothing, and say what would be done"
+        )
+        parser.add_argument("--user", default="", metavar="ID", help="whose all triggers are to be")
+        parser.add_argument(
+            "--disabled", action="store_true", help="import all triggers disabled: none fires yet"
+        )
+
+    def handle(
+        self, *args: Any, file: str, dry_run: bool, user: str, disabled: bool, **options: Any
+    ) -> None:
+        try:
+            plan = compare(read(_data(file)), user_id=user, disabled=disabled)
+            self._check(plan, file)
+            if dry_run:
+                self._preview(plan)
+            else:
+                self._carry_out(plan)
+        except FileError as error:
+            raise CommandError(f"{_place(file, error.line)}: {error}") from error
+        except DatabaseError as error:
+            raise CommandError(f"The database refuses: {error}") from error
+        except KeyboardInterrupt:
+            raise CommandError(
+                "Broken off. Run the command again to go on.", returncode=INTERRUPTED
+            ) from None
+
+    def _check(self, plan: Plan, file: str) -> None:
+        for note in plan.warnings:
+            self.stderr.write(f"Warning: {_place(file, note.line)}: {note}")
+        for note in sorted(plan.faults, key=_position):
+            self.stderr.write(f"{_place(file, note.line)}: {note}")
+        if plan.faults:
+            raise CommandError(f"{_count(plan.faults, 'fault')}; nothing was imported.")
+
+    def _preview(self, plan: Plan) -> None:
+        for change in plan.changes:
+            self._line(change.kind, change)
+        counts = Counter(change.kind for change in plan.changes)
+        parts = [f"{count} to {kind}" for kind, count in counts.items()]
+        self.stdout.write(", ".join([*parts, f"{plan.unchanged} unchanged"]))
+        self._tell_unsigned(plan)
+        self.stdout.write("Nothing was written.")
+
+    def _carry_out(self, plan: Plan) -> None:
+        counts: Counter[str] = Counter()
+        for change, reason in carry_out(plan):
+            kind = "fail" if reason else change.kind
+            counts[kind] += 1
+            self._line(kind, change, reason)
+        parts = [f"{count} {DONE[kind]}" for kind, count in counts.items()]
+        self.stdout.write(", ".join([*parts, f"{plan.unchanged} unchanged"]))
+        self._tell_unsigned(plan)
+        if counts["fail"]:
+            raise CommandError(
+                f"{counts['fail']} could not be written; see above. Run the command again once "
+                "that is mended: what was written is left alone then."
+            )
+
+    def _line(self, kind: str, change: Change, reason: str = "") -> None:
+        told = reason or ", ".join(change.fields) or repr(change.row.name)
+        self.stdout.write(f"{kind:8}{change.what:14}{change.row.pk:38}{told}")
+
+    def _tell_unsigned(self, plan: Plan) -> None:
+        if plan.unsigned:
+            names = ", ".join(plan.unsigned)
+            self.stdout.write(
+                f"Without a secret, and so without events: {names}. Set one on the page Events."
+            )
+
+
+def _data(file: str) -> bytes:
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        with Path(file).open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _place(file: str, line: int | None) -> str:
+    name = "standard input" if file == "-" else file
+    return f"{name}:{line}" if line else name
+
+
+def _position(note: Note) -> tuple[str, int, int]:
+    return note.entry.what, note.entry.place, note.line or 0
+
+
+def _count(things: list[Any], what: str) -> str:
+    return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"
