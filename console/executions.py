@@ -21,6 +21,7 @@ from console.access import for_operators
 from console.advice import advice
 from console.finding import find_execution, trigger_of
 from console.markdown import render as render_markdown
+from console.reasons import reason
 from executions.admin import names_of_triggers
 from executions.dispatchers import DispatchError
 from executions.models import Source, TriggerExecution
@@ -68,7 +69,7 @@ def _row(execution: TriggerExecution, now: datetime) -> RunRow:
         KINDS[status],
         str(_("Waiting") if waiting else status.label),
         "" if milliseconds is None else duration(milliseconds),
-        excerpt(execution.error or execution.output, 160),
+        excerpt(reason(execution.error) or execution.output, 160),
         _lag(execution),
     )
 
@@ -183,7 +184,9 @@ def replay(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
     try:
         made = run_now(trigger, by=actor(request), replayed=found)
     except NOT_RUN as error:
-        messages.warning(request, _("Not started: %(reason)s") % {"reason": reason_of(error)})
+        messages.warning(
+            request, _("Not started: %(reason)s") % {"reason": reason(reason_of(error))}
+        )
         return HttpResponseRedirect(here)
     return HttpResponseRedirect(reverse("console:run", args=[made.trigger_id, made.pk]))
 
