@@ -179,7 +179,7 @@ class Trigger(VersionedModel):
         blank=True,
         validators=[
             MinLengthValidator(33),
-            RegexValidator(r"\A[!-~]*\Z", "Give printable ASCII characters without spaces."),
+            RegexValidator(r"\A[!-~]*\Z", _("Give printable ASCII characters without spaces.")),
         ],
         help_text="33 to 256 characters. Empty: each run is a session of its own.",
     )
@@ -332,7 +332,11 @@ class Trigger(VersionedModel):
             return
         if TriggerCount.objects.recount(count) >= limit:
             raise ValidationError(
-                f"You have {limit} triggers, which is the most a user may have: delete one first.",
+                _(
+                    "You have %(limit)s triggers, which is the most a user may have: delete one "
+                    "first."
+                )
+                % {"limit": limit},
                 code="quota",
             )
 
