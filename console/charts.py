@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import log1p
 
+from django.utils.translation import gettext as _
+
 from moca.display import duration, exact
 from triggers.statistics import RUNS, PastRun, Tally
 
@@ -39,7 +41,7 @@ def strip(runs: Sequence[PastRun]) -> "Strip":
     bars = []
     for place, run in enumerate(runs, start=first):
         height = max(LEAST, round(HALF * log1p(run.duration_ms) / longest))
-        words = "Failed" if run.failed else "Completed"
+        words = _("Failed") if run.failed else _("Completed")
         bars.append(
             Bar(
                 x=place * (BAR + GAP),
@@ -62,7 +64,11 @@ def columns(tallies: Sequence[Tally], labels: Sequence[str], height: int = 60) -
     for place, (tally, label) in enumerate(zip(tallies, labels, strict=True)):
         if not tally.runs:
             continue
-        title = f"{label}: {tally.runs} runs, {tally.failed} failed"
+        title = _("%(label)s: %(runs)s runs, %(failed)s failed") % {
+            "label": label,
+            "runs": tally.runs,
+            "failed": tally.failed,
+        }
         completed = height * (tally.runs - tally.failed) / most
         failed = height * tally.failed / most
         x, inner = place * width + width * 0.1, width * 0.8

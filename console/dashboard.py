@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from console import charts
 from console.access import for_operators
-from moca.display import duration
+from moca.display import duration, exact
 from triggers.display import View
 from triggers.models import SyncState, Trigger
 from triggers.statistics import HOUR, Statistics, Tally, start_of
@@ -106,7 +106,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "ticks": [(hour * 60, now + timedelta(hours=hour)) for hour in range(0, 24, 3)],
         "bars": charts.columns(
             overview.hours,
-            [f"{start_of(tally, HOUR):%a %H:%M} UTC" for tally in overview.hours],
+            [exact(start_of(tally, HOUR)) for tally in overview.hours],
         ),
         "day": day,
         "average": duration(round(day.milliseconds / day.runs)) if day.runs else "",

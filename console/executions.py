@@ -20,6 +20,7 @@ from console.access import for_operators
 from console.advice import advice
 from console.finding import find_execution
 from console.markdown import render as render_markdown
+from console.reasons import reason
 from executions.display import status_of
 from executions.models import Source, TriggerExecution
 from executions.origins import names_of_triggers, trigger_of
@@ -66,7 +67,7 @@ def _row(execution: TriggerExecution, now: datetime) -> RunRow:
         "" if milliseconds is None else duration(milliseconds),
         milliseconds,
         # The marks of a heading, with which agents often begin, say nothing here.
-        excerpt(execution.error or execution.output.lstrip("# \n"), 160),
+        excerpt(reason(execution.error) or execution.output.lstrip("# \n"), 160),
         _lag(execution),
     )
 
@@ -185,7 +186,9 @@ def replay(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
     try:
         made = run_now(trigger, by=actor(request), replayed=found)
     except NOT_RUN as error:
-        messages.warning(request, _("Not started: %(reason)s") % {"reason": reason_of(error)})
+        messages.warning(
+            request, _("Not started: %(reason)s") % {"reason": reason(reason_of(error))}
+        )
         return HttpResponseRedirect(here)
     return HttpResponseRedirect(reverse("console:run", args=[made.trigger_id, made.pk]))
 

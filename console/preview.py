@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from console import charts
 from moca.display import duration, exact, relative
 from moca.times import iso
-from triggers.display import words_of
 from triggers.schedules import Expression, ExpressionError, parse, parse_zone, warnings
+from triggers.wording import translated, words_of
 
 RUNS_AHEAD = 10
 # So many runs of a year are looked at day by day; a schedule with more is drawn by its days.
@@ -58,7 +58,7 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     try:
         expression = parse(shown.expression)
     except ExpressionError as error:
-        shown.errors.append(("expression", error.reason, error.suggestion or ""))
+        shown.errors.append(("expression", translated(error.reason), error.suggestion or ""))
         return shown
     if zone is None:
         return shown
@@ -72,7 +72,8 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     shown.words = words_of(expression, zone)
     shown.zone = str(zone)
     shown.runs = [(iso(run), exact(run, zone), relative(run, now)) for run in runs]
-    shown.warnings = [*warnings(expression, zone, now), *_too_often(runs, entered)]
+    shown.warnings = [translated(each) for each in warnings(expression, zone, now)]
+    shown.warnings += _too_often(runs, entered)
     if not runs and not shown.warnings:
         shown.warnings.append(_("It never runs between its start and its end date."))
     shown.year = _year(expression, zone, after, last)
@@ -83,7 +84,7 @@ def _zone(name: str, shown: Preview) -> ZoneInfo | None:
     try:
         return parse_zone(name or "UTC")
     except ExpressionError as error:
-        shown.errors.append(("timezone", error.reason, error.suggestion or ""))
+        shown.errors.append(("timezone", translated(error.reason), error.suggestion or ""))
         return None
 
 

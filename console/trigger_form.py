@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from console.access import for_operators
 from console.finding import find_trigger
 from console.preview import preview as preview_of
+from console.reasons import reason
 from moca import audit
 from moca.admin import actor, operator_of
 from moca.authentication.models import Operator, Role
@@ -116,7 +117,7 @@ def _form(request: HttpRequest, trigger: Trigger | None, source: Trigger | None)
                 messages.success(request, _("%(name)s: saved.") % {"name": saved.name})
                 return HttpResponseRedirect(reverse("console:trigger", args=[saved.pk]))
         except SchedulerError as error:
-            refusal = str(error)
+            refusal = reason(str(error))
         except (ConflictError, IntegrityError) as error:
             refusal = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
         if refusal:

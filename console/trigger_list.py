@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from console import charts
 from console.access import for_operators
 from console.finding import names_of
+from console.reasons import reason
 from executions.requests import NOT_RUN, run_now
 from moca.admin import actor
 from moca.authentication.models import Role
@@ -288,7 +289,7 @@ def act(request: HttpRequest) -> HttpResponse:
     if action == "delete" and "sure" not in request.POST:
         return render(request, "console/delete.html", {"triggers": triggers, "back": back})
     do, done = ACTIONS[action]
-    outcome = act_on_each(triggers, partial(do, by=actor(request)), (*REFUSALS, *NOT_RUN))
+    outcome = act_on_each(triggers, partial(do, by=actor(request)), (*REFUSALS, *NOT_RUN), reason)
     words = outcome.sentence(str(done))
     if len(triggers) == 1 and not outcome.refused:
         words = _("%(name)s: %(done)s.") % {"name": triggers[0].name, "done": done}

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from console import charts
@@ -17,7 +18,7 @@ from console.preview import RUNS_AHEAD, preview
 from executions.models import TriggerExecution
 from moca import audit
 from moca.authentication.models import AuditEntry
-from moca.display import duration, exact, relative
+from moca.display import date_words, day_words, duration, exact, relative
 from moca.times import iso
 from triggers.display import View
 from triggers.forms import TriggerForm
@@ -27,6 +28,13 @@ from triggers.models import Trigger, TriggerType
 from triggers.statistics import DAY, Statistics, Tally, start_of
 
 CHANGES = 50
+# What changes are named by that the form does not ask for so.
+LABELS = {
+    "schedule_config": _("Schedule"),
+    "event_config": _("Event"),
+    "paused_reason": _("Reason of the pause"),
+    "consecutive_failures": _("Failures in a row"),
+}
 
 
 @require_safe
@@ -54,10 +62,8 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         "success": None if month.success_rate is None else round(100 * month.success_rate, 1),
         "p50": _length(month.percentile(0.5)),
         "p95": _length(month.percentile(0.95)),
-        "day_bars": charts.columns(
-            days, [start_of(tally, DAY).strftime("%a %Y-%m-%d") for tally in days]
-        ),
-        "first_day": start_of(days[0], DAY),
+        "day_bars": charts.columns(days, [day_words(start_of(tally, DAY)) for tally in days]),
+        "first_day": date_words(start_of(days[0], DAY)),
         **page_of_runs(request, TriggerExecution.objects.of_trigger(trigger), now),
         # They stand outside the part of the page that looks again by itself, and may be megabytes.
         "changes": [] if "HX-Request" in request.headers else _changes(trigger),
@@ -80,8 +86,9 @@ def _length(milliseconds: int | None) -> str:
 
 def _changes(trigger: Trigger) -> list[dict[str, Any]]:
     """The latest changes of a trigger, with the values before and after."""
+    labels = {name: field.label for name, field in TriggerForm.base_fields.items()} | LABELS
     entries = AuditEntry.objects.filter(object_id=trigger.pk).order_by("-id")[:CHANGES]
-    return [{"entry": entry, "values": audit.told(entry, Trigger)} for entry in entries]
+    return [{"entry": entry, "values": audit.told(entry, Trigger, labels)} for entry in entries]
 
 
 def _as_curl(request: HttpRequest, trigger: Trigger) -> str:

@@ -1,6 +1,7 @@
 """Changes that are on record: the write and its audit entry in one transaction."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import models, transaction
@@ -63,19 +64,23 @@ def note(
     )
 
 
-def told(entry: AuditEntry, model: type[models.Model]) -> list[tuple[str, str, str]]:
+def told(
+    entry: AuditEntry, model: type[models.Model], labels: Mapping[str, Any] | None = None
+) -> list[tuple[str, str, str]]:
     """The fields that an entry says were changed: label, value before, value after.
 
     Args:
         entry: the entry.
         model: of the object that it is about.
+        labels: what fields are called there, where that is not as the model calls them.
 
     Returns:
         Values are texts or JSON; empty where there was none.
     """
-    labels = {field.name: capfirst(str(field.verbose_name)) for field in model._meta.fields}
+    named = {field.name: capfirst(str(field.verbose_name)) for field in model._meta.fields}
+    named |= labels or {}
     return [
-        (labels.get(name, name), _text(before), _text(after))
+        (str(named.get(name, name)), _text(before), _text(after))
         for name, (before, after) in entry.changes.items()
     ]
 

@@ -3,6 +3,7 @@
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, OperationalError, models, transaction
+from django.utils.translation import gettext as _
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -58,5 +59,5 @@ class ExpectingQuerySet(models.QuerySet[Row]):
 def reason_of(error: Exception) -> str:
     """Why something was refused, for an operator."""
     if isinstance(error, ConflictError):
-        return "somebody else changed or deleted it at the same moment."
+        return _("somebody else changed or deleted it at the same moment.")
     return "; ".join(getattr(error, "messages", [str(error)]))

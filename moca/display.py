@@ -1,7 +1,7 @@
 """Times, states and long texts as the pages show them, escaped."""
 
 import json
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.html import format_html
@@ -27,12 +27,24 @@ def exact(moment: datetime, zone: tzinfo = UTC) -> str:
     offset = "UTC" if str(zone) == "UTC" else local.isoformat(timespec="minutes")[16:]
     parts = {
         "day": WEEKDAYS_ABBR[local.weekday()],
-        "date": f"{local:%Y-%m-%d}",
+        "date": date_words(local),
         "time": f"{local:%H:%M}{seconds}",
         "offset": offset,
     }
     # Translators: a moment, such as Mon 2027-02-01 09:00 +09:00
     return _("%(day)s %(date)s %(time)s %(offset)s") % parts
+
+
+def date_words(day: date) -> str:
+    """A date in figures: "2027-02-01"."""
+    parts = {"year": f"{day:%Y}", "month": f"{day:%m}", "day": f"{day:%d}"}
+    return _("%(year)s-%(month)s-%(day)s") % parts
+
+
+def day_words(day: date) -> str:
+    """A date with its day of the week: "Mon 2027-02-01"."""
+    parts = {"day": WEEKDAYS_ABBR[day.weekday()], "date": date_words(day)}
+    return _("%(day)s %(date)s") % parts
 
 
 def relative(moment: datetime, now: datetime) -> str:

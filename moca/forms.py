@@ -4,6 +4,7 @@ from copy import copy
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 
 
 class VersionedForm(forms.ModelForm):
@@ -12,6 +13,9 @@ class VersionedForm(forms.ModelForm):
     It carries the version it was filled from. Where that is no longer the stored one, nothing is
     saved, the input stays in the form, and a second save is a decision to overwrite.
     """
+
+    # What it changes, where the form is in other languages too.
+    kind: Any = ""
 
     opened_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
@@ -43,10 +47,13 @@ class VersionedForm(forms.ModelForm):
 
     def _stale_message(self) -> str:
         names = [name for name in self.changed_data if name != "opened_version"]
-        differing = ", ".join(str(self[name].label) for name in names) or "nothing"
-        return (
-            f"Somebody else changed this {self.instance._meta.verbose_name} after you opened it, "
-            "so nothing was saved; what you entered is still here. What you entered and what is "
-            f"stored differ in: {differing}. Save again to keep what you entered, or open the page "
-            "anew to start from what is stored."
-        )
+        differing = _(", ").join(str(self[name].label) for name in names)
+        return _(
+            "Somebody else changed this %(kind)s after you opened it, so nothing was saved; what "
+            "you entered is still here. What you entered and what is stored differ in: "
+            "%(differing)s. Save again to keep what you entered, or open the page anew to start "
+            "from what is stored."
+        ) % {
+            "kind": self.kind or self.instance._meta.verbose_name,
+            "differing": differing or _("nothing"),
+        }

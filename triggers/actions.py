@@ -77,20 +77,21 @@ class Outcome:
         if self.already:
             parts.append(_("%(number)s already %(done)s") % {"number": self.already, "done": done})
         if self.refused:
-            named = "; ".join(self.refused[:NAMED_REFUSALS]).rstrip(".")
+            named = _("; ").join(self.refused[:NAMED_REFUSALS]).rstrip(".。")
             if (more := len(self.refused) - NAMED_REFUSALS) > 0:
                 named += _("; and %(number)s more") % {"number": more}
             number = len(self.refused)
             parts.append(
                 _("%(number)s could not be: %(named)s") % {"number": number, "named": named}
             )
-        return ", ".join(parts) + "."
+        return _("%(done)s.") % {"done": _(", ").join(parts)}
 
 
 def act_on_each(
     triggers: Iterable[Trigger],
     act: Callable[[Trigger], bool],
     refusals: tuple[type[Exception], ...] = REFUSALS,
+    words: Callable[[str], str] = str,
 ) -> Outcome:
     """Do something to each trigger, one transaction each.
 
@@ -98,6 +99,7 @@ def act_on_each(
         triggers: the triggers.
         act: does it to one; False where there was nothing to do.
         refusals: the errors that say why it could not be done to one.
+        words: how the operator is told a reason.
     """
     outcome = Outcome()
     for trigger in triggers:
@@ -107,6 +109,6 @@ def act_on_each(
             else:
                 outcome.already += 1
         except refusals as error:
-            reason = excerpt(reason_of(error), 200)
+            reason = excerpt(words(reason_of(error)), 200)
             outcome.refused.append(f"{excerpt(trigger.name, 60)}: {reason}")
     return outcome

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
-from zoneinfo import ZoneInfo
 
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from triggers.models import RunStatus, SyncState, Trigger, TriggerType
-from triggers.schedules import Expression, describe, japanese, warnings
+from triggers.schedules import warnings
 from triggers.validation import Schedule, event_errors, read_schedule
+from triggers.wording import translated, words_of
 
 # How a run's status looks; see `moca.display.badge()`.
 RESULT_KINDS: dict[str, str] = {
@@ -29,13 +28,6 @@ class State:
     kind: str
     word: str
     reason: str = ""
-
-
-def words_of(expression: Expression, zone: ZoneInfo) -> str:
-    """A schedule in words, in the reader's language."""
-    if get_language() == "ja":
-        return japanese.describe(expression, zone)
-    return describe(expression, zone)
 
 
 class View:
@@ -85,7 +77,9 @@ class View:
     def warnings(self) -> list[str]:
         """What may surprise about the schedule."""
         schedule = self.schedule
-        return warnings(schedule.expression, schedule.zone, self.now) if schedule else []
+        if schedule is None:
+            return []
+        return [translated(each) for each in warnings(schedule.expression, schedule.zone, self.now)]
 
     @property
     def zone(self) -> tzinfo:

@@ -97,7 +97,8 @@ class WallTimeField(forms.Field):
             moment = None
         if moment is None or moment.tzinfo is not None:
             raise ValidationError(
-                "Give a date and time without an offset, such as 2027-01-31T09:00.", code="invalid"
+                _("Give a date and time without an offset, such as 2027-01-31T09:00."),
+                code="invalid",
             )
         return moment
 
@@ -138,6 +139,7 @@ class TriggerForm(VersionedForm):
     owner = ""
     # Why the scheduler did not take what was entered, when the form is shown again for that.
     refusal = ""
+    kind = _("trigger")
 
     tags = NamesField(
         label=_("Tags"),
@@ -324,7 +326,7 @@ class TriggerForm(VersionedForm):
             try:
                 parts[name] = iso(parts[name].replace(tzinfo=zone))
             except OverflowError:
-                self.add_error(field, "This is beyond the calendar.")
+                self.add_error(field, _("This is beyond the calendar."))
                 del parts[name]
         return parts
 
@@ -338,7 +340,10 @@ def _with_suggestion(error: ValidationError) -> ValidationError:
     message = error.messages[0]
     suggestion = (error.params or {}).get("suggestion")
     if suggestion and suggestion not in message:
-        message = f"{message} Try {suggestion}"
+        message = _("%(reason)s Try %(suggestion)s") % {
+            "reason": message,
+            "suggestion": suggestion,
+        }
     return ValidationError(message, code=error.code)
 
 

@@ -52,15 +52,15 @@ class RunStatus(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
-# How the note on a row begins that another program wrote wrongly.
-UNREADABLE = "Another program wrote what cannot be read"
+# How the note below begins.
+UNREADABLE = "Another program wrote what cannot be read: "
 
 
 def _note_malformed(row: dict[str, Any], names: list[str]) -> None:
     """Have a row that another program wrote wrongly never fire, and say on it what is wrong."""
     row["enabled"] = False
     row["sync_state"] = SyncState.FAILED
-    row["sync_error"] = f"{UNREADABLE}: {', '.join(names)}."
+    row["sync_error"] = f"Another program wrote what cannot be read: {', '.join(names)}."
 
 
 def _policy_of_old(item: dict[str, Any]) -> str:
@@ -183,7 +183,7 @@ class Trigger(VersionedModel):
         blank=True,
         validators=[
             MinLengthValidator(33),
-            RegexValidator(r"\A[!-~]*\Z", "Give printable ASCII characters without spaces."),
+            RegexValidator(r"\A[!-~]*\Z", _("Give printable ASCII characters without spaces.")),
         ],
         help_text="33 to 256 characters. Empty: each run is a session of its own.",
     )
@@ -336,7 +336,11 @@ class Trigger(VersionedModel):
             return
         if TriggerCount.objects.recount(count) >= limit:
             raise ValidationError(
-                f"You have {limit} triggers, which is the most a user may have: delete one first.",
+                _(
+                    "You have %(limit)s triggers, which is the most a user may have: delete one "
+                    "first."
+                )
+                % {"limit": limit},
                 code="quota",
             )
 

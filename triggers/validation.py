@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from events import sources
 from events.patterns import Pattern, PatternError
@@ -22,6 +23,7 @@ from events.patterns import parse as parse_pattern
 from events.validation import BUS_NAME
 from moca.times import parse_iso
 from triggers.schedules import Expression, ExpressionError, parse, parse_zone
+from triggers.wording import translated
 
 MAX_TOOLS = 50
 MAX_TAGS = 20
@@ -82,7 +84,8 @@ class _Reader:
     ) -> None:
         params = {"part": part, "suggestion": suggestion}
         # Interpolated by Django with %, which the text itself may hold.
-        self.errors.append(ValidationError(message.replace("%", "%%"), code=code, params=params))
+        message = translated(message).replace("%", "%%")
+        self.errors.append(ValidationError(message, code=code, params=params))
 
 
 def read_schedule(config: Any) -> tuple[Schedule | None, list[ValidationError]]:
@@ -98,14 +101,16 @@ def read_schedule(config: Any) -> tuple[Schedule | None, list[ValidationError]]:
     expression = reader.part("expression", lambda value: parse(_text(value)))
     if expression is None and not reader.errors:
         reader.error(
-            "expression", "Give a schedule such as cron(0 9 * * ? *) or rate(1 hour).", "required"
+            "expression",
+            _("Give a schedule such as cron(0 9 * * ? *) or rate(1 hour)."),
+            "required",
         )
     zone = reader.part("timezone", lambda value: parse_zone(_text(value)), ZoneInfo("UTC"))
     start = reader.part("startDate", _moment)
     end = reader.part("endDate", _moment)
     window = reader.part("flexibleTimeWindowMinutes", _window, 0)
     if start and end and end <= start:
-        reader.error("endDate", "The end date is not after the start date: choose a later one.")
+        reader.error("endDate", _("The end date is not after the start date: choose a later one."))
     if reader.errors:
         return None, reader.errors
     return Schedule(expression, zone, start, end, window), []
@@ -121,7 +126,7 @@ def schedule_errors(config: Any, now: datetime) -> list[ValidationError]:
     reader = _Reader(config)
     reader.error(
         "expression",
-        "This never fires again: choose a time that lies ahead, within the start and end dates.",
+        _("This never fires again: choose a time that lies ahead, within the start and end dates."),
         "never",
     )
     return reader.errors
@@ -201,7 +206,8 @@ def validate_tools(value: Any) -> None:
     """Accept a list of at most 50 tool names of at most 128 characters."""
     if not _is_list_of_names(value, most=MAX_TOOLS, longest=128):
         raise ValidationError(
-            f"Give a list of at most {MAX_TOOLS} tool names of 1 to 128 characters each.",
+            _("Give a list of at most %(most)s tool names of 1 to 128 characters each.")
+            % {"most": MAX_TOOLS},
             code="names",
         )
 
@@ -214,8 +220,11 @@ def validate_tags(value: Any) -> None:
         or not all(_TAG.fullmatch(tag) for tag in value)
     ):
         raise ValidationError(
-            f"Give a list of at most {MAX_TAGS} different tags of 1 to 50 letters, digits, spaces "
-            "and . : / @ + - _ each.",
+            _(
+                "Give a list of at most %(most)s different tags of 1 to 50 letters, digits, spaces "
+                "and . : / @ + - _ each."
+            )
+            % {"most": MAX_TAGS},
             code="names",
         )
 
@@ -229,7 +238,7 @@ def _is_list_of_names(value: Any, *, most: int, longest: int) -> bool:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else _fail("Give a text.")
+    return value if isinstance(value, str) else _fail(_("Give a text."))
 
 
 def _short_text(value: Any) -> str:
@@ -242,7 +251,7 @@ def _moment(value: Any) -> datetime:
     try:
         return parse_iso(_text(value))
     except (ValueError, OverflowError):
-        _fail("Give a date and time with its offset, such as 2027-01-31T09:00:00Z.")
+        _fail(_("Give a date and time with its offset, such as 2027-01-31T09:00:00Z."))
 
 
 def _window(value: Any) -> int:
@@ -251,7 +260,10 @@ def _window(value: Any) -> int:
         or not isinstance(value, int)
         or not 0 <= value <= MAX_WINDOW_MINUTES
     ):
-        _fail(f"Give a whole number of minutes from 0 (exact) to {MAX_WINDOW_MINUTES}.")
+        _fail(
+            _("Give a whole number of minutes from 0 (exact) to %(most)s.")
+            % {"most": MAX_WINDOW_MINUTES}
+        )
     return int(value)
 
 

@@ -8,12 +8,14 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from console.reasons import reason
 from moca.display import duration as duration_words
 from moca.display import exact as exact_words
 from moca.display import relative
 from moca.times import iso
 
 register = template.Library()
+register.filter(reason)
 
 
 @register.simple_tag(takes_context=True)

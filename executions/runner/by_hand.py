@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from executions import events
 from executions.models import Source, TriggerExecution
@@ -22,8 +23,10 @@ class TriggerBusyError(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "The trigger is running, and its overlap policy is to skip: wait for the run to end, "
-            "or allow overlaps."
+            _(
+                "The trigger is running, and its overlap policy is to skip: wait for the run to "
+                "end, or allow overlaps."
+            )
         )
 
 

@@ -15,6 +15,7 @@ import httpx
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from oauthlib.oauth2 import OAuth2Error, WebApplicationClient
 from oauthlib.oauth2.rfc6749.errors import AccessDeniedError
 
@@ -99,7 +100,7 @@ def finish(request: HttpRequest, redirect_uri: str) -> tuple[dict[str, Any], str
     """
     begun = request.session.pop(IN_SESSION, None)
     if not begun or begun["until"] < time.time():
-        raise SignInError("This sign-in has expired, or is that of another browser.")
+        raise SignInError(_("This sign-in has expired, or is that of another browser."))
     client = WebApplicationClient(settings.COGNITO_SIGN_IN_CLIENT_ID)
     try:
         # Of the address only the query is looked at; oauthlib wants it to be of HTTPS.
@@ -115,19 +116,19 @@ def finish(request: HttpRequest, redirect_uri: str) -> tuple[dict[str, Any], str
             nonce=begun["nonce"],
         )
     except AccessDeniedError as error:
-        raise SignInError("Cognito says that the sign-in was given up or refused.") from error
+        raise SignInError(_("Cognito says that the sign-in was given up or refused.")) from error
     except OAuth2Error as error:
         logger.warning("A sign-in by Cognito failed: %s", error.error)
-        reason = "Cognito's answer does not belong to this sign-in, or came late."
+        reason = _("Cognito's answer does not belong to this sign-in, or came late.")
         if error.error in ("invalid_client", "unauthorized_client"):
-            reason = (
+            reason = _(
                 "Cognito refuses this installation's app client. Whoever runs it should check "
                 "COGNITO_SIGN_IN_CLIENT_ID and its secret."
             )
         raise SignInError(reason) from error
     except TokenError as error:
         logger.warning("A sign-in by Cognito failed: %s", error)
-        raise SignInError("Cognito's answer could not be believed.") from error
+        raise SignInError(_("Cognito's answer could not be believed.")) from error
     except KeysUnavailableError as error:
         raise _away() from error
     return claims, begun["next"]
@@ -195,7 +196,7 @@ def _credentials() -> tuple[str, str] | None:
 
 
 def _away() -> SignInError:
-    return SignInError("Cognito cannot be reached now. Try again in a moment.", status=503)
+    return SignInError(_("Cognito cannot be reached now. Try again in a moment."), status=503)
 
 
 @cache

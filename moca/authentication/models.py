@@ -8,6 +8,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
 from moca.dynamodb.layout import Index, Layout
 from moca.ids import new_id
@@ -52,7 +53,7 @@ class Operator(VersionedModel, AbstractBaseUser):
     """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
-    username = models.CharField(max_length=150, unique=True)
+    username = models.CharField(_("username"), max_length=150, unique=True)
     subject = models.CharField(max_length=128, unique=True, default=new_id)
     email = models.EmailField(blank=True)
     role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
@@ -116,10 +117,10 @@ class AuditEntry(models.Model):
     """One change: who did what to which object, and the values before and after."""
 
     class Action(models.TextChoices):
-        CREATED = "created"
-        UPDATED = "updated"
-        DELETED = "deleted"
-        RUN = "run"
+        CREATED = "created", _("Created")
+        UPDATED = "updated", _("Updated")
+        DELETED = "deleted", _("Deleted")
+        RUN = "run", _("Run")
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
     at = models.DateTimeField(default=timezone.now)

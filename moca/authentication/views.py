@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
@@ -65,8 +66,10 @@ def _operator_of(claims: dict[str, Any]) -> Operator:
     if role is None:
         logger.warning("%s is in no group that may sign in", subject)
         raise SignInError(
-            "You are in none of the groups that may sign in here. Ask whoever manages the user "
-            "pool to add you to one.",
+            _(
+                "You are in none of the groups that may sign in here. Ask whoever manages the user "
+                "pool to add you to one."
+            ),
             status=403,
         )
     email = str(claims.get("email") or "")
@@ -76,12 +79,13 @@ def _operator_of(claims: dict[str, Any]) -> Operator:
             operator = Operator(subject=subject, username=_free_name(claims), role=role)
             operator.set_unusable_password()
         elif not operator.is_active:
-            raise SignInError("Your account here is not active. Ask an admin.", status=403)
+            raise SignInError(_("Your account here is not active. Ask an admin."), status=403)
         operator.role, operator.email = role, email
         audit.save(operator, by="Cognito")
     except (IntegrityError, StaleVersionError) as error:
         # Two sign-ins of one person at the same moment.
-        raise SignInError("Somebody else signed in as you at this moment. Try again.") from error
+        reason = _("Somebody else signed in as you at this moment. Try again.")
+        raise SignInError(reason) from error
     return operator
 
 

@@ -14,13 +14,15 @@ themeSwitch.addEventListener("click", () => {
   localStorage.setItem("theme", root.dataset.theme);
 });
 
-// Times on the person's own clock
+// Times on the person's own clock, as the person writes the page's language
 
+const pageLanguage = document.documentElement.lang;
+const ownLanguage = navigator.languages.find((each) => each.startsWith(pageLanguage)) ?? pageLanguage;
 const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const ownClock = new Intl.DateTimeFormat(undefined, {
+const ownClock = new Intl.DateTimeFormat(ownLanguage, {
   weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit",
 });
-const ownHour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const ownHour = new Intl.DateTimeFormat(ownLanguage, { hour: "2-digit", minute: "2-digit" });
 
 function showTimes(root) {
   for (const head of root.querySelectorAll("[data-viewer-head]")) {

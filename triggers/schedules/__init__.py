@@ -1,7 +1,8 @@
 """Schedule expressions of Amazon EventBridge Scheduler: `cron(...)`, `rate(...)`, `at(...)`.
 
 `parse` reads one, its methods give the running times, and `describe` and `warnings` say in words
-what it does. Nothing here needs Django or AWS. The grammar is in docs/schedules.md.
+what it does. Warnings and the reasons of errors are each a `Sentence`, which can be translated.
+Nothing here needs Django or AWS. The grammar is in docs/schedules.md.
 """
 
 from triggers.schedules.at import At
@@ -11,6 +12,7 @@ from triggers.schedules.description import describe, zone_words
 from triggers.schedules.errors import ExpressionError
 from triggers.schedules.rate import Rate
 from triggers.schedules.reading import MAX_LENGTH, Expression, parse
+from triggers.schedules.sentences import Sentence
 from triggers.schedules.zones import parse_zone, zone_names
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "Expression",
     "ExpressionError",
     "Rate",
+    "Sentence",
     "describe",
     "parse",
     "parse_zone",

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from triggers.schedules.errors import ExpressionError
 from triggers.schedules.schedule import YEARS, Schedule, within_reach
+from triggers.schedules.sentences import Sentence as _
 from triggers.schedules.zones import first_pass
 
 # EventBridge Scheduler User Guide, "One-time schedules".
@@ -20,7 +21,7 @@ _LOOSE = re.compile(
     r"\s*(Z|UTC|[+-][0-9]{2}:?[0-9]{2})?",
     re.IGNORECASE,
 )
-_FORM = "yyyy-mm-ddThh:mm:ss, such as at(2027-01-01T09:00:00)"
+_FORM = _("yyyy-mm-ddThh:mm:ss, such as at(2027-01-01T09:00:00)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,16 @@ def read_at(body: str) -> At:
         raise ExpressionError("at", _reason(body), correct_at(body))
     year, month, day, hour, minute, second = map(int, match.groups())
     if year not in YEARS:
-        reason = f"The year of a one-time schedule is {YEARS[0]} to {YEARS[-1]}."
+        reason = _(
+            "The year of a one-time schedule is %(first)s to %(last)s.",
+            first=YEARS[0],
+            last=YEARS[-1],
+        )
         raise ExpressionError("at", reason)
     try:
         return At(date(year, month, day), time(hour, minute, second))
     except ValueError:
-        reason = f"There is no such date or time; write a real one as {_FORM}."
+        reason = _("There is no such date or time; write a real one as %(form)s.", form=_FORM)
         raise ExpressionError("at", reason, correct_at(body)) from None
 
 
@@ -114,7 +119,11 @@ def correct_at(body: str) -> str | None:
 def _reason(body: str) -> str:
     match = _LOOSE.fullmatch(body)
     if match is not None and match[7]:
-        return f"The time is in the schedule's timezone, so leave out {match[7]}: write {_FORM}."
+        return _(
+            "The time is in the schedule's timezone, so leave out %(offset)s: write %(form)s.",
+            offset=match[7],
+            form=_FORM,
+        )
     if match is not None and not match[4]:
-        return f"The time of day is missing; write {_FORM}."
-    return f"A one-time schedule is written {_FORM}."
+        return _("The time of day is missing; write %(form)s.", form=_FORM)
+    return _("A one-time schedule is written %(form)s.", form=_FORM)

@@ -6,14 +6,20 @@ from zoneinfo import ZoneInfo
 
 from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
-from triggers.schedules.description import WEEKDAYS, date_words, ordinal, zone_words
+from triggers.schedules.description import WEEKDAYS, date_words, zone_words
 from triggers.schedules.fields import WEEKDAY_NAMES
 from triggers.schedules.rate import Rate
 from triggers.schedules.schedule import YEARS
+from triggers.schedules.sentences import Sentence as _
 from triggers.schedules.zones import ClockChange, clock_changes, first_pass, is_repeated
 
 _YEAR_DAYS = 366
 _SHORT_MONTHS = {29: {2}, 30: {2}, 31: {2, 4, 6, 9, 11}}
+_WITHOUT = {
+    29: _("It skips months without a 29th; L means the last day."),
+    30: _("It skips months without a 30th; L means the last day."),
+    31: _("It skips months without a 31st; L means the last day."),
+}
 _END_OF_YEARS = datetime(YEARS[-1] + 1, 1, 3, tzinfo=UTC)
 
 
@@ -42,11 +48,19 @@ def warnings(expression: Cron | Rate | At, zone: ZoneInfo, after: datetime) -> l
 def _at_warnings(at: At, zone: ZoneInfo, after: datetime) -> list[str]:
     wall, run = at.wall(zone), at.instant(zone)
     if run is None:
-        return [f"It never runs: the clocks skip {_moment(wall)}, {zone_words(zone)}."]
+        return [
+            _(
+                "It never runs: the clocks skip %(moment)s, %(zone)s.",
+                moment=_moment(wall),
+                zone=zone_words(zone),
+            )
+        ]
     if run <= after:
-        return ["It never runs: its time is past."]
+        return [_("It never runs: its time is past.")]
     if is_repeated(wall):
-        return [f"The clocks show {_moment(wall)} twice; it runs the first time."]
+        return [
+            _("The clocks show %(moment)s twice; it runs the first time.", moment=_moment(wall))
+        ]
     return []
 
 
@@ -55,8 +69,11 @@ def _rate_warnings(rate: Rate, zone: ZoneInfo, after: datetime) -> list[str]:
     if rate.period < timedelta(days=1) or change is None:
         return []
     return [
-        "A rate counts elapsed time, so its local time moves when the clocks change, "
-        f"next on {date_words(change.was)}. Use cron(...) for a fixed local time."
+        _(
+            "A rate counts elapsed time, so its local time moves when the clocks change, next on "
+            "%(date)s. Use cron(...) for a fixed local time.",
+            date=date_words(change.was),
+        )
     ]
 
 
@@ -65,30 +82,33 @@ def _ending(cron: Cron, zone: ZoneInfo, after: datetime) -> list[str]:
         return []
     last = cron.previous_run(_END_OF_YEARS, zone)
     if last is None:
-        return ["It never runs: the clocks skip each of its times."]
+        return [_("It never runs: the clocks skip each of its times.")]
     wall = last.astimezone(zone)
     if last <= after:
-        return [f"It never runs again: its last run was on {_moment(wall)}."]
+        return [_("It never runs again: its last run was on %(moment)s.", moment=_moment(wall))]
     if last > after + timedelta(days=_YEAR_DAYS):
         return []
-    return [f"It ends within a year: its last run is on {_moment(wall)}."]
+    return [_("It ends within a year: its last run is on %(moment)s.", moment=_moment(wall))]
 
 
 def _missing_days(cron: Cron) -> list[str]:
-    notes = []
+    notes: list[str] = []
     months = set(cron.months)
     written = re.findall(r"(?:^|,)(29|30|31)W?(?=,|$)", cron.fields[2])
     for day in sorted({int(number) for number in written}):
         short = months & _SHORT_MONTHS[day]
         if day == 29 and months == {2}:
-            notes.append("The 29th of February comes in leap years only; L means its last day.")
+            notes.append(_("The 29th of February comes in leap years only; L means its last day."))
         elif short:
-            notes.append(f"It skips months without a {ordinal(day)}; L means the last day.")
+            notes.append(_WITHOUT[day])
     for weekday, nth in cron.rule.nth:
         if nth == 5:
             notes.append(
-                f"It skips months without a fifth {WEEKDAYS[weekday - 1]}; "
-                f"{WEEKDAY_NAMES[weekday - 1]}L means the last one."
+                _(
+                    "It skips months without a fifth %(weekday)s; %(name)sL means the last one.",
+                    weekday=_(WEEKDAYS[weekday - 1]),
+                    name=WEEKDAY_NAMES[weekday - 1],
+                )
             )
     return notes
 
@@ -96,20 +116,35 @@ def _missing_days(cron: Cron) -> list[str]:
 def _unix_weekdays(cron: Cron) -> list[str]:
     if cron.fields[4] != "1-5":
         return []
-    return ["Weekdays count from 1 = SUN, so 1-5 is Sunday to Thursday; MON-FRI is 2-6."]
+    return [_("Weekdays count from 1 = SUN, so 1-5 is Sunday to Thursday; MON-FRI is 2-6.")]
 
 
 def _restarting_steps(cron: Cron) -> list[str]:
-    notes = []
-    named = (("minute", "hour", 60, cron.fields[0]), ("hour", "day", 24, cron.fields[1]))
-    for unit, whole, span, text in named:
-        step = re.fullmatch(r"(?:\*|[0-9]+)/([0-9]+)", text)
-        if step and span % int(step[1]):
-            notes.append(
-                f"The step of {step[1]} {unit}s starts anew each {whole}, so the gap there is "
-                f"shorter; rate({step[1]} {unit}s) keeps it even."
+    notes: list[str] = []
+    minutes, hours = _uneven_step(cron.fields[0], 60), _uneven_step(cron.fields[1], 24)
+    if minutes:
+        notes.append(
+            _(
+                "The step of %(step)s minutes starts anew each hour, so the gap there is shorter; "
+                "rate(%(step)s minutes) keeps it even.",
+                step=minutes,
             )
+        )
+    if hours:
+        notes.append(
+            _(
+                "The step of %(step)s hours starts anew each day, so the gap there is shorter; "
+                "rate(%(step)s hours) keeps it even.",
+                step=hours,
+            )
+        )
     return notes
+
+
+def _uneven_step(text: str, span: int) -> str:
+    """The step of a field that does not divide its values evenly; empty for others."""
+    step = re.fullmatch(r"(?:\*|[0-9]+)/([0-9]+)", text)
+    return step[1] if step and span % int(step[1]) else ""
 
 
 def _nights(cron: Cron) -> list[str]:
@@ -118,7 +153,7 @@ def _nights(cron: Cron) -> list[str]:
     )
     if not wraps or "*" in (cron.fields[2], cron.fields[4]):
         return []
-    return ["The hours after midnight count to the day they fall on, not to the evening before."]
+    return [_("The hours after midnight count to the day they fall on, not to the evening before.")]
 
 
 def _clock_changes(cron: Cron, zone: ZoneInfo, after: datetime) -> list[str]:
@@ -138,14 +173,27 @@ def _clock_change(cron: Cron, change: ClockChange) -> str | None:
         return None
     others = cron.wall_from(found + timedelta(minutes=1))
     several = others is not None and others < high
-    runs = f"run at {found:%H:%M}"
+    skips = first_pass(found) is None
     if several:
-        runs = f"runs between {low:%H:%M} and {high:%H:%M}"
-    clocks = f"the clocks go from {change.was:%H:%M} to {change.becomes:%H:%M}"
-    if first_pass(found) is None:
-        return f"On {date_words(found)} {clocks}: it skips the {runs}."
-    return f"On {date_words(found)} {clocks}: the {runs} happen{'' if several else 's'} once."
+        runs = _("the runs between %(low)s and %(high)s", low=_clock(low), high=_clock(high))
+        effect = (
+            _("it skips %(runs)s", runs=runs) if skips else _("%(runs)s happen once", runs=runs)
+        )
+    else:
+        run = _("the run at %(time)s", time=_clock(found))
+        effect = _("it skips %(run)s", run=run) if skips else _("%(run)s happens once", run=run)
+    return _(
+        "On %(date)s the clocks go from %(was)s to %(becomes)s: %(effect)s.",
+        date=date_words(found),
+        was=_clock(change.was),
+        becomes=_clock(change.becomes),
+        effect=effect,
+    )
 
 
 def _moment(wall: datetime) -> str:
-    return f"{date_words(wall)} at {wall:%H:%M}"
+    return _("%(date)s at %(time)s", date=date_words(wall), time=_clock(wall))
+
+
+def _clock(wall: datetime) -> str:
+    return f"{wall:%H:%M}"

@@ -9,6 +9,7 @@ from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
 from triggers.schedules.fields import DAY_OF_WEEK, HOURS, MINUTES, MONTH, YEAR, DayRule, Field
 from triggers.schedules.rate import Rate
+from triggers.schedules.sentences import Sentence as _
 
 MONTHS = tuple(date(2000, month, 1).strftime("%B") for month in range(1, 13))
 # From Sunday, 2 January 2000, as the numbers of day-of-week go.
@@ -34,15 +35,17 @@ def describe(expression: Cron | Rate | At, zone: ZoneInfo | None = None) -> str:
 
 def zone_words(zone: ZoneInfo) -> str:
     """The zone as people call it: "UTC", "Tokyo time"."""
-    area, _, city = zone.key.rpartition("/")
+    area, _slash, city = zone.key.rpartition("/")
     if city in ("UTC", "UCT", "Universal", "Zulu"):
         return "UTC"
-    return f"{zone.key if area == 'Etc' else city.replace('_', ' ')} time"
+    return _("%(city)s time", city=zone.key if area == "Etc" else city.replace("_", " "))
 
 
 def date_words(day: date) -> str:
     """A date such as "1 January 2027"."""
-    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+    return _(
+        "%(day)s %(month)s %(year)s", day=day.day, month=_(MONTHS[day.month - 1]), year=day.year
+    )
 
 
 def joined(words: Iterable[str]) -> str:

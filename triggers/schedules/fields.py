@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from triggers.schedules.errors import ExpressionError
 from triggers.schedules.schedule import YEARS
+from triggers.schedules.sentences import Sentence as _
 
 MONTH_NAMES = (
     *("JAN", "FEB", "MAR", "APR", "MAY", "JUN"),
@@ -46,12 +47,12 @@ class Field:
         return ExpressionError(self.name, reason, suggestion or None)
 
 
-MINUTES = Field("minutes", 0, 59)
-HOURS = Field("hours", 0, 23, wraps=True)
-DAY_OF_MONTH = Field("day-of-month", 1, 31)
-MONTH = Field("month", 1, 12, MONTH_NAMES, wraps=True)
-DAY_OF_WEEK = Field("day-of-week", 1, 7, WEEKDAY_NAMES, wraps=True)
-YEAR = Field("year", YEARS[0], YEARS[-1])
+MINUTES = Field(_("minutes"), 0, 59)
+HOURS = Field(_("hours"), 0, 23, wraps=True)
+DAY_OF_MONTH = Field(_("day-of-month"), 1, 31)
+MONTH = Field(_("month"), 1, 12, MONTH_NAMES, wraps=True)
+DAY_OF_WEEK = Field(_("day-of-week"), 1, 7, WEEKDAY_NAMES, wraps=True)
+YEAR = Field(_("year"), YEARS[0], YEARS[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def read_day_of_week(text: str) -> DayRule:
         elif match := _NTH.fullmatch(item):
             nth.add(_nth_weekday(match[1], match[2], item, text))
             if text.count("#") > 1:
-                reason = "Only one # can stand in day-of-week; make a schedule for each of them."
+                reason = _("Only one # can stand in day-of-week; make a schedule for each of them.")
                 raise DAY_OF_WEEK.error(reason, item)
         else:
             weekdays.update(_plain(DAY_OF_WEEK, item, text))
@@ -171,7 +172,8 @@ def _items(field: Field, text: str) -> Iterator[str]:
     items = text.split(",")
     if "" in items:
         kept = ",".join(item for item in items if item)
-        raise field.error(f"A comma in {field.name} has no value on one side; remove it.", kept)
+        reason = _("A comma in %(field)s has no value on one side; remove it.", field=field.name)
+        raise field.error(reason, kept)
     yield from items
 
 
@@ -182,7 +184,9 @@ def _plain(field: Field, item: str, text: str) -> range | list[int]:
         raise _unreadable(field, item, text)
     star, first, last, step = match.groups()
     if step is not None and int(step) == 0:
-        reason = f"A step of 0 in {field.name} never moves on; use a step of 1 or more."
+        reason = _(
+            "A step of 0 in %(field)s never moves on; use a step of 1 or more.", field=field.name
+        )
         raise field.error(reason, _replaced(text, item, item.split("/")[0]))
     low = field.low if star else _number(field, first, item, text)
     high = field.high if star or step else low
@@ -206,7 +210,12 @@ def _stepped(
     split = f"{first}-{field.high}{slash}{tail},{field.low}-{last}{slash}{tail}"
     if field is YEAR:
         split = f"{last}-{first}{slash}{tail}"
-    reason = f"The range {_quoted(item)} in {field.name} runs backwards; write {_quoted(split)}."
+    reason = _(
+        "The range %(range)s in %(field)s runs backwards; write %(split)s.",
+        range=_quoted(item),
+        field=field.name,
+        split=_quoted(split),
+    )
     raise field.error(reason, _replaced(text, item, split))
 
 
@@ -218,7 +227,12 @@ def _number(field: Field, word: str, item: str, text: str) -> int:
         raise _unreadable(field, item, text)
     if field.low <= int(word) <= field.high:
         return int(word)
-    reason = f"{_quoted(word)} is out of range: the {field.name} field takes {_bounds(field)}."
+    reason = _(
+        "%(value)s is out of range: the %(field)s field takes %(bounds)s.",
+        value=_quoted(word),
+        field=field.name,
+        bounds=_bounds(field),
+    )
     fixed = re.sub(rf"(?<![0-9/#]){word}(?![0-9])", _in_bounds(field, word, item), item)
     raise field.error(reason, _replaced(text, item, fixed))
 
@@ -233,38 +247,56 @@ def _in_bounds(field: Field, word: str, item: str) -> str:
 
 
 def _bounds(field: Field) -> str:
-    bounds = f"{field.low} to {field.high}"
-    return f"{bounds}, or {field.names[0]} to {field.names[-1]}" if field.names else bounds
+    bounds = _("%(low)s to %(high)s", low=field.low, high=field.high)
+    if not field.names:
+        return bounds
+    names = _("%(low)s to %(high)s", low=field.names[0], high=field.names[-1])
+    return _("%(numbers)s, or %(names)s", numbers=bounds, names=names)
 
 
 def _unreadable(field: Field, item: str, text: str) -> ExpressionError:
     if "?" in item:
-        reason = f"The ? in {field.name} is not allowed: it stands alone, in a day field."
+        reason = _(
+            "The ? in %(field)s is not allowed: it stands alone, in a day field.", field=field.name
+        )
         day_field = field in (DAY_OF_MONTH, DAY_OF_WEEK)
         return field.error(reason, None if day_field else _replaced(text, item, "*"))
     for word in re.findall("[A-Z]{4,}", item):
         if word[:3] in field.names:
-            reason = f"Names in {field.name} have three letters: write {word[:3]}."
+            reason = _(
+                "Names in %(field)s have three letters: write %(name)s.",
+                field=field.name,
+                name=word[:3],
+            )
             return field.error(reason, _replaced(text, item, item.replace(word, word[:3])))
-    special = _misplaced(field, item)
-    reason = f"{_quoted(item)} cannot be read: the {field.name} field takes {_bounds(field)}"
     fixed = f"*{item}" if re.fullmatch("/[0-9]+", item) else item.strip("-/W#")
     plausible = fixed != item and _ITEM.fullmatch(fixed)
-    return field.error(f"{reason}{special}.", _replaced(text, item, fixed) if plausible else None)
+    reason = _("%(item)s cannot be read: %(rule)s.", item=_quoted(item), rule=_rule(field, item))
+    return field.error(reason, _replaced(text, item, fixed) if plausible else None)
 
 
-def _misplaced(field: Field, item: str) -> str:
+def _rule(field: Field, item: str) -> str:
+    """What a field takes, or where something that was meant for another belongs."""
+    named = {"field": field.name, "bounds": _bounds(field)}
     if "#" in item and field is not DAY_OF_WEEK:
-        return "; # belongs in day-of-week"
+        return _("the %(field)s field takes %(bounds)s; # belongs in day-of-week", **named)
     if "W" in item and field is not DAY_OF_MONTH and not field.names:
-        return "; W belongs in day-of-month"
-    extras = {"day-of-month": ", L, L-3, LW and 15W", "day-of-week": ", FRIL and FRI#2"}
-    return f", ranges, lists and steps{extras.get(field.name, '')}"
+        return _("the %(field)s field takes %(bounds)s; W belongs in day-of-month", **named)
+    if field is DAY_OF_MONTH:
+        return _(
+            "the %(field)s field takes %(bounds)s, ranges, lists and steps, L, L-3, LW and 15W",
+            **named,
+        )
+    if field is DAY_OF_WEEK:
+        return _(
+            "the %(field)s field takes %(bounds)s, ranges, lists and steps, FRIL and FRI#2", **named
+        )
+    return _("the %(field)s field takes %(bounds)s, ranges, lists and steps", **named)
 
 
 def _refuse_unix_sunday(text: str) -> None:
     if re.search(r"(?<![0-9#/])0+(?![0-9])", text):
-        reason = "Weekdays count from 1 = SUN to 7 = SAT, so 0 is no day; write their names."
+        reason = _("Weekdays count from 1 = SUN to 7 = SAT, so 0 is no day; write their names.")
         raise DAY_OF_WEEK.error(reason, from_unix_weekdays(text))
 
 
@@ -273,7 +305,10 @@ def _days_before_end(number: str | None, item: str, text: str) -> int:
         return 0
     if 1 <= int(number) <= 30:
         return int(number)
-    reason = f"{_quoted(item)} is out of range: the day-of-month field takes L-1 to L-30, or L."
+    reason = _(
+        "%(item)s is out of range: the day-of-month field takes L-1 to L-30, or L.",
+        item=_quoted(item),
+    )
     raise DAY_OF_MONTH.error(reason, _replaced(text, item, "L" if int(number) == 0 else "L-30"))
 
 
@@ -281,7 +316,10 @@ def _nth_weekday(weekday: str, nth: str, item: str, text: str) -> tuple[int, int
     number = _number(DAY_OF_WEEK, weekday, item, text)
     if 1 <= int(nth) <= 5:
         return number, int(nth)
-    reason = f"{_quoted(item)} is out of range: the number after # is 1 to 5; L means the last."
+    reason = _(
+        "%(item)s is out of range: the number after # is 1 to 5; L means the last.",
+        item=_quoted(item),
+    )
     fixed = f"{weekday}#1" if int(nth) == 0 else f"{weekday}L"
     raise DAY_OF_WEEK.error(reason, _replaced(text, item, fixed))
 

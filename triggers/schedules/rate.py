@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from triggers.schedules.errors import ExpressionError
 from triggers.schedules.schedule import YEARS, Schedule
+from triggers.schedules.sentences import Sentence as _
 
 Unit = Literal["minute", "hour", "day"]
 
@@ -17,7 +18,7 @@ _LONGEST_DAYS = 365 * len(YEARS)
 
 _RATE = re.compile(r"([0-9]+)\s+(minute|hour|day)s?", re.IGNORECASE)
 _LOOSE = re.compile(r"(?:every\s)?\W*([0-9]+(?:\.[0-9]+)?)?\W*([a-z]*)\W*", re.IGNORECASE)
-_EXAMPLE = "such as rate(5 minutes), rate(1 hour) or rate(1 day)"
+_EXAMPLE = _("such as rate(5 minutes), rate(1 hour) or rate(1 day)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,13 @@ def read_rate(body: str) -> Rate:
         raise ExpressionError("rate", _reason(body), correct_rate(body))
     value, unit = int(match[1]), cast(Unit, match[2].lower())
     if value == 0:
-        reason = "A rate needs a number of 1 or more; the shortest is rate(1 minute)."
+        reason = _("A rate needs a number of 1 or more; the shortest is rate(1 minute).")
         raise ExpressionError("rate", reason, f"1 {unit}")
     if value * _MINUTES[unit] > _LONGEST_DAYS * 1440:
-        reason = f"A rate this slow would not run again by {YEARS[-1]}; use a smaller number."
+        reason = _(
+            "A rate this slow would not run again by %(year)s; use a smaller number.",
+            year=YEARS[-1],
+        )
         raise ExpressionError("rate", reason)
     return Rate(value, unit)
 
@@ -100,12 +104,12 @@ def _minutes_of(word: str) -> float | None:
 def _reason(body: str) -> str:
     match = _LOOSE.fullmatch(body)
     if match is None or not match[1]:
-        return f"A rate is a whole number and a unit, {_EXAMPLE}."
+        return _("A rate is a whole number and a unit, %(example)s.", example=_EXAMPLE)
     if not match[2]:
-        return f"The rate has no unit; add minutes, hours or days, {_EXAMPLE}."
+        return _("The rate has no unit; add minutes, hours or days, %(example)s.", example=_EXAMPLE)
     if "." in match[1]:
-        return f"A rate takes whole numbers only, {_EXAMPLE}."
-    return f"The unit of a rate is minutes, hours or days, {_EXAMPLE}."
+        return _("A rate takes whole numbers only, %(example)s.", example=_EXAMPLE)
+    return _("The unit of a rate is minutes, hours or days, %(example)s.", example=_EXAMPLE)
 
 
 def _words(value: int, unit: Unit) -> str:

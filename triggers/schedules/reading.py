@@ -24,6 +24,7 @@ from triggers.schedules.fields import (
 )
 from triggers.schedules.rate import Rate, correct_rate, read_rate
 from triggers.schedules.schedule import YEARS
+from triggers.schedules.sentences import Sentence as _
 
 Expression = Cron | Rate | At
 
@@ -41,7 +42,7 @@ _MACROS = {
     "yearly": "0 0 1 1 ? *",
 }
 _VALUE_FIELDS = {0: MINUTES, 1: HOURS, 3: MONTH, 5: YEAR}
-_ORDER = "minutes hours day-of-month month day-of-week year"
+_ORDER = _("minutes hours day-of-month month day-of-week year")
 
 
 def parse(text: str) -> Expression:
@@ -92,15 +93,24 @@ def _parse(text: str) -> Expression:
 
 def _check_text(text: str) -> None:
     if len(text) > MAX_LENGTH:
-        reason = f"The expression has {len(text)} characters; shorten it to {MAX_LENGTH}."
+        reason = _(
+            "The expression has %(length)s characters; shorten it to %(most)s.",
+            length=len(text),
+            most=MAX_LENGTH,
+        )
         raise ExpressionError("expression", reason)
     odd = next((char for char in text if not (" " <= char <= "~" or char in "\t\r\n")), None)
     if odd is not None:
         plain = unicodedata.normalize("NFKC", text).replace("\u2013", "-").replace("\u2014", "-")
-        reason = f"The character U+{ord(odd):04X} has no meaning here; use plain ASCII text."
+        reason = _(
+            "The character U+%(code)s has no meaning here; use plain ASCII text.",
+            code=f"{ord(odd):04X}",
+        )
         raise ExpressionError("expression", reason, plain if plain.isascii() else None)
     if not text.strip():
-        reason = "The expression is empty; write one such as cron(0 9 * * ? *) or rate(5 minutes)."
+        reason = _(
+            "The expression is empty; write one such as cron(0 9 * * ? *) or rate(5 minutes)."
+        )
         raise ExpressionError("expression", reason)
 
 
@@ -111,7 +121,10 @@ def _opened(keyword: str, rest: str) -> tuple[str, str, Callable[[str], str]]:
         return keyword, rest, lambda body: f"{prefix}{body}"
     inside, closed, trailing = rest[1:].partition(")")
     if not closed or trailing:
-        reason = f"The expression must end with the parenthesis that closes {keyword}(."
+        reason = _(
+            "The expression must end with the parenthesis that closes %(keyword)s(.",
+            keyword=keyword,
+        )
         raise ExpressionError("expression", reason, f"{keyword}({inside})")
     return keyword, inside.strip(), lambda body: f"{keyword}({body})"
 
@@ -119,29 +132,31 @@ def _opened(keyword: str, rest: str) -> tuple[str, str, Callable[[str], str]]:
 def _refuse_other_dialects(text: str) -> None:
     """Stop at a text without a keyword that is plainly meant for something other than cron."""
     if text[0] in "\"'`":
-        raise ExpressionError(
-            "expression", "Leave out the quotes around the expression.", text.strip("\"'`")
-        )
+        reason = _("Leave out the quotes around the expression.")
+        raise ExpressionError("expression", reason, text.strip("\"'`"))
     if date := correct_at(text):
-        reason = "A single run is written with at(...) around its date and time."
+        reason = _("A single run is written with at(...) around its date and time.")
         raise ExpressionError("expression", reason, f"at({date})")
     if re.match(r"every\b|[0-9.]+\s*[a-z]{1,7}$", text, re.IGNORECASE):
         rate = correct_rate(text)
         if not rate:
-            reason = (
+            reason = _(
                 "Write a time of day with cron, such as cron(0 9 * * ? *) for 09:00 every day, and "
                 "a pace as a rate, such as rate(5 minutes)."
             )
             raise ExpressionError("expression", reason)
-        reason = "A repeated run is written as a rate, such as rate(5 minutes)."
+        reason = _("A repeated run is written as a rate, such as rate(5 minutes).")
         raise ExpressionError("expression", reason, f"rate({rate})")
 
 
 def _fitting(expression: Expression) -> Expression:
     # EventBridge takes the canonical form, which is longer than a bare one.
     if len(expression.canonical) > MAX_LENGTH:
-        reason = f"Written out as cron(...) the expression passes {MAX_LENGTH} characters."
-        raise ExpressionError("expression", f"{reason[:-1]}; shorten it.")
+        reason = _(
+            "Written out as cron(...) the expression passes %(most)s characters; shorten it.",
+            most=MAX_LENGTH,
+        )
+        raise ExpressionError("expression", reason)
     return expression
 
 
@@ -166,18 +181,32 @@ def _six(typed: list[str], body: str) -> list[str]:
     """The six fields of a cron, of which the year may be left out."""
     macro = body.lstrip("@").lower()
     if macro in _MACROS:
-        reason = f"Shorthand such as {body[:40]} is not understood; write its six fields."
+        reason = _(
+            "Shorthand such as %(word)s is not understood; write its six fields.", word=body[:40]
+        )
         raise ExpressionError("expression", reason, _MACROS[macro])
     if len(typed) == 6 and typed[4] != "?" and re.search("[?A-Z#]", typed[5]):
-        reason = "The year is last and there are no seconds; drop the first field and add a year."
+        reason = _(
+            "The year is last and there are no seconds; drop the first field and add a year."
+        )
         raise YEAR.error(reason, " ".join([*typed[1:], "*"]))
     if len(typed) == 5:
         return [*typed, "*"]
     if len(typed) != 6:
-        found = "1 field" if len(typed) == 1 else f"{len(typed)} fields"
-        reason = f"A cron expression has six fields ({_ORDER}), and this has {found}."
-        raise ExpressionError("expression", reason, _with_six_fields(typed, body))
+        raise ExpressionError("expression", _number_of(typed), _with_six_fields(typed, body))
     return typed
+
+
+def _number_of(typed: list[str]) -> str:
+    if len(typed) == 1:
+        return _(
+            "A cron expression has six fields (%(order)s), and this has 1 field.", order=_ORDER
+        )
+    return _(
+        "A cron expression has six fields (%(order)s), and this has %(number)s fields.",
+        order=_ORDER,
+        number=len(typed),
+    )
 
 
 def _with_six_fields(typed: list[str], body: str) -> str | None:
@@ -193,19 +222,28 @@ def _check_day_fields(fields: list[str], *, unix: bool) -> None:
     if (day == "?") != (weekday == "?"):
         return
     if day == "?":
-        reason = "Both day fields are ?; put * in day-of-month for every day, or name the days"
+        reason = _("Both day fields are ?; put * in day-of-month for every day, or name the days")
         raise _corrected("day-of-month", reason, fields, 2, "*")
     if weekday == "*":
-        why = "both day fields are *" if day == "*" else "day-of-month already says which days"
-        reason = f"Put ? in day-of-week, because {why} and one of the two must be ?"
+        reason = _(
+            "Put ? in day-of-week, because day-of-month already says which days and one of the "
+            "two must be ?"
+        )
+        if day == "*":
+            reason = _(
+                "Put ? in day-of-week, because both day fields are * and one of the two must be ?"
+            )
         raise _corrected("day-of-week", reason, fields, 4, "?")
     if day == "*":
         named = from_unix_weekdays(weekday) if unix else weekday
-        reason = "Put ? in day-of-month, because day-of-week says which days"
+        reason = _("Put ? in day-of-month, because day-of-week says which days")
         if named != weekday:
-            reason += "; number weekdays from 1 = SUN, not from 0, or name them"
+            reason = _(
+                "Put ? in day-of-month, because day-of-week says which days; number weekdays from "
+                "1 = SUN, not from 0, or name them"
+            )
         raise _corrected("day-of-month", reason, [*fields[:4], named, fields[5]], 2, "?")
-    reason = "Only one day field can have a value; put ? in day-of-week or in day-of-month"
+    reason = _("Only one day field can have a value; put ? in day-of-week or in day-of-month")
     raise _corrected("day-of-week", reason, fields, 4, "?")
 
 
@@ -213,8 +251,11 @@ def _corrected(
     name: str, reason: str, fields: list[str], index: int, value: str
 ) -> ExpressionError:
     corrected = _with(fields, index, value)
-    shown = f": {corrected}." if len(corrected) <= 80 else "."
-    return ExpressionError(name, reason + shown, corrected)
+    if len(corrected) <= 80:
+        sentence = _("%(reason)s: %(corrected)s.", reason=reason, corrected=corrected)
+    else:
+        sentence = _("%(reason)s.", reason=reason)
+    return ExpressionError(name, sentence, corrected)
 
 
 def _read(fields: list[str], index: int) -> tuple[int, ...]:
@@ -240,9 +281,9 @@ def _never(cron: Cron) -> ExpressionError:
     """The error of a cron whose days do not occur in its months and years."""
     fields = list(cron.fields)
     if replace(cron, years=tuple(YEARS)).has_a_day():
-        reason = "Its day and month do not come together in the years given; change the year."
+        reason = _("Its day and month do not come together in the years given; change the year.")
         return ExpressionError("year", reason, _with(fields, 5, "*"))
-    reason = "It would never run, for none of its months has such a day; use L for the last one."
+    reason = _("It would never run, for none of its months has such a day; use L for the last one.")
     if cron.rule.nth:
         last = f"{WEEKDAY_NAMES[cron.rule.nth[0][0] - 1]}L"
         return ExpressionError("day-of-week", reason, _with(fields, 4, last))

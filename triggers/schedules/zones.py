@@ -14,6 +14,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from triggers.schedules.errors import ExpressionError
+from triggers.schedules.sentences import Sentence as _
 
 MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
@@ -48,11 +49,14 @@ def parse_zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     suggestion = _closest_name(name)
     if not name.strip():
-        reason = "Name a timezone, such as Asia/Tokyo or UTC."
+        reason = _("Name a timezone, such as Asia/Tokyo or UTC.")
     elif suggestion is None:
-        reason = "This is not an IANA timezone name. Write one such as Asia/Tokyo or UTC."
+        reason = _("This is not an IANA timezone name. Write one such as Asia/Tokyo or UTC.")
     else:
-        reason = f"This is not an IANA timezone name. Did you mean {suggestion}?"
+        reason = _(
+            "This is not an IANA timezone name. Did you mean %(suggestion)s?",
+            suggestion=suggestion,
+        )
     raise ExpressionError("timezone", reason, suggestion)
 
 

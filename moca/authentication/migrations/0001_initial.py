@@ -31,7 +31,10 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("username", models.CharField(max_length=150, unique=True)),
+                (
+                    "username",
+                    models.CharField(max_length=150, unique=True, verbose_name="username"),
+                ),
                 ("subject", models.CharField(default=moca.ids.new_id, max_length=128, unique=True)),
                 ("email", models.EmailField(blank=True, max_length=254)),
                 (

@@ -1,15 +1,25 @@
 """The operators' pages in Japanese, and everything else in English whatever the browser asks."""
 
+import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polib
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils.translation.template import templatize
 
+from tests.integration.api.conftest import API
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger, ticked
 
 CATALOG = Path(settings.BASE_DIR) / "locale" / "ja" / "LC_MESSAGES" / "django.po"
+# By what a text is marked, and which argument it is.
+MARKS = {"_": 0, "gettext": 0, "gettext_lazy": 0, "gettext_noop": 0, "ngettext": 0, "pgettext": 1}
+TEXT = r"""u(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
+CALL = re.compile(rf"\bn?p?gettext\({TEXT}(?:, {TEXT})?")
 JAPANESE = {"accept-language": "ja,en;q=0.5"}
 
 
@@ -47,7 +57,7 @@ def test_what_was_done_is_said(editor: Client, make_trigger: MakeTrigger) -> Non
 
 def test_sign_in(client: Client) -> None:
     page = client.get("/admin/login/", headers=JAPANESE).content.decode()
-    assert "<h1>サインイン</h1>" in page
+    assert "<h1>ログイン</h1>" in page
 
 
 @pytest.mark.parametrize("page", ["/admin/", "/health", "/openapi.json"])
@@ -58,9 +68,48 @@ def test_the_rest_is_english(administrator: Client, page: str) -> None:
     assert (varies, "Content-Language" in japanese) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/schedules/preview", {"expression": "cron(0 9 31 * ? *)"}),
+        ("/schedules/preview", {"expression": "cron(0 9 * * MON *)", "timezone": "Tokio"}),
+        (
+            "/triggers",
+            {
+                "name": "",
+                "type": "schedule",
+                "agentId": "shepherd",
+                "prompt": "Count.",
+                "sessionId": "short",
+                "timeoutSeconds": 1,
+                "tags": ["?"],
+                "scheduleConfig": {
+                    "expression": "rate(0 days)",
+                    "startDate": "tomorrow",
+                    "flexibleTimeWindowMinutes": -1,
+                },
+            },
+        ),
+    ],
+)
+def test_api_answers_in_english(administrator: Client, path: str, body: dict[str, Any]) -> None:
+    alice = API("alice")
+    english = alice.post(path, body).json()
+    # The thread that answers has served a Japanese page before.
+    administrator.get("/console/", headers=JAPANESE)
+    japanese = alice.post(path, body, **JAPANESE).json()
+    own = {name: english.get(name) for name in ("metadata", "requestId")}
+    assert str(japanese | own) == str(english | own)
+
+
 def test_catalog_is_whole() -> None:
     catalog = polib.pofile(str(CATALOG))
     assert [entry.msgid for entry in catalog.untranslated_entries() + catalog.fuzzy_entries()] == []
+
+
+def test_nothing_is_missing_in_the_catalog() -> None:
+    catalog = {entry.msgid for entry in polib.pofile(str(CATALOG))}
+    assert {text for text in _marked() if text not in catalog} == set()
 
 
 def test_compiled_catalog_is_that_of_the_text() -> None:
@@ -79,6 +128,24 @@ def test_placeholders_survive_translation() -> None:
         and sorted(_placeholders(entry.msgid)) != sorted(_placeholders(entry.msgstr))
     ]
     assert wrong == []
+
+
+def _marked() -> Iterator[str]:
+    """The texts that are marked for translation in the sources and templates."""
+    for folder in {app.partition(".")[0] for app in settings.INSTALLED_APPS} - {"django"}:
+        for path in (settings.BASE_DIR / folder).rglob("*.py"):
+            yield from _arguments(path.read_text())
+    for path in (settings.BASE_DIR / "templates").rglob("*.html"):
+        calls = CALL.findall(templatize(path.read_text()))
+        yield from _arguments("\n".join(f"{call})" for call in calls))
+
+
+def _arguments(code: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            place = MARKS.get(node.func.id)
+            if place is not None and isinstance(node.args[place], ast.Constant):
+                yield node.args[place].value
 
 
 def _placeholders(text: str) -> list[str]:

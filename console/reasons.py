@@ -1,0 +1,97 @@
+"""Why a run failed or was skipped, in the reader's language.
+
+Reasons are stored in English, and some quote what others said. Those that are ours and met most
+are known here by their templates; any other stays as it is.
+"""
+
+import re
+from functools import cache
+
+from django.utils.translation import gettext, gettext_noop
+
+KNOWN = (
+    # Of runs.
+    gettext_noop(
+        "The process that ran this stopped before the agent had answered; whether the agent "
+        "finished its work is not known."
+    ),
+    gettext_noop("No process picked this run up: check that the scheduler is running."),
+    gettext_noop("Another process had closed this run."),
+    gettext_noop("An internal error broke this run off; the log has the details."),
+    gettext_noop("The trigger was deleted before the run."),
+    gettext_noop("Another run of the trigger had begun."),
+    gettext_noop("The function that runs triggers could not be invoked: %(error)s"),
+    gettext_noop(
+        "Missed: %(runs)s due from %(first)s to %(last)s UTC, not started in time: no scheduler "
+        "was running, or it was busy. Nothing was sent to the agent."
+    ),
+    # Of agents.
+    gettext_noop("timed out after %(seconds)s s"),
+    gettext_noop("the agent sent nothing for %(seconds)s s"),
+    gettext_noop("the agent's stream ended early: the connection broke"),
+    gettext_noop("the agent's stream ended early"),
+    gettext_noop("the agent's answer is empty"),
+    gettext_noop("the agent failed without saying why"),
+    gettext_noop("%(who)s answered %(answer)s"),
+    gettext_noop("%(who)s did not accept a connection within %(seconds)s s"),
+    gettext_noop("%(who)s sent no answer within %(seconds)s s"),
+    gettext_noop("%(who)s closed the connection without an answer"),
+    gettext_noop("the host name of %(who)s cannot be resolved: check its URL"),
+    gettext_noop("%(who)s cannot be reached (%(error)s): check its URL and that it runs"),
+    # Of triggers.
+    gettext_noop("Paused after %(runs)s had failed. The last one: %(error)s"),
+    gettext_noop("The run before was still going."),
+    gettext_noop("The trigger was disabled."),
+    gettext_noop("The trigger's end date had passed."),
+    gettext_noop("Another program wrote what cannot be read: %(names)s."),
+    # Of EventBridge Scheduler.
+    gettext_noop("The schedule cannot be read: correct it first."),
+    gettext_noop(
+        "EventBridge Scheduler has no room for more schedules: delete some, or have the quota of "
+        "the account raised."
+    ),
+    gettext_noop("EventBridge Scheduler is throttling: try again in a moment."),
+    gettext_noop(
+        "EventBridge Scheduler refuses our role: check that it may use the schedules of the "
+        "group, and pass SCHEDULER_ROLE_ARN."
+    ),
+    gettext_noop("The schedule group is missing: check SCHEDULE_GROUP_NAME."),
+    gettext_noop("EventBridge Scheduler cannot be reached: %(error)s"),
+    gettext_noop("EventBridge Scheduler refuses it: %(message)s"),
+)
+# What follows a reason, and what stands in one.
+MORE = gettext_noop("%(reason)s; tried %(number)s times")
+PARTS = (
+    gettext_noop("the agent"),
+    gettext_noop("the token endpoint"),
+    gettext_noop("a run"),
+    gettext_noop("%(number)s runs in a row"),
+    gettext_noop("1 run"),
+    gettext_noop("%(number)s runs"),
+    gettext_noop("more than %(number)s runs"),
+)
+# Others may say anything, so what stands for these is not just any text.
+NARROW = {"number": "[0-9,]+", "who": "the agent|the token endpoint"}
+
+
+def reason(stored: str) -> str:
+    """A stored reason in the reader's language, or as it is where it is none of the known."""
+    for template, pattern in _patterns():
+        if found := pattern.fullmatch(stored):
+            parts = {name: reason(part) for name, part in found.groupdict().items()}
+            return gettext(template) % parts
+    return stored
+
+
+@cache
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    return [(template, _pattern(template)) for template in (MORE, *KNOWN, *PARTS)]
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """What a template makes, each part by its name."""
+    fixed, *rest = re.split(r"%\((\w+)\)s", template)
+    texts = [re.escape(fixed)]
+    for name, text in zip(rest[::2], rest[1::2], strict=True):
+        texts += [f"(?P<{name}>{NARROW.get(name, '.+')})", re.escape(text)]
+    return re.compile("".join(texts), re.DOTALL)
