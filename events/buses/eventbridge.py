@@ -210,7 +210,10 @@ def _permit() -> None:
                 "The handler's function is not there: deploy it before rules are made."
             ) from error
         if _code(error) != "ResourceConflictException":
-            raise
+            raise BusError(
+                "Rules cannot be let in to the handler's function: allow our role "
+                f"lambda:AddPermission on it ({error})."
+            ) from error
 
 
 def _put(bus_name: str, events: Sequence[ReceivedEvent]) -> dict[str, str]:

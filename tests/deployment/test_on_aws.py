@@ -170,7 +170,10 @@ def create_stack(account: Account, agent_url: str) -> None:
 
 
 def allow_what_the_emulator_names_otherwise(account: Account, role: str) -> None:
-    """ministack asks IAM for schedules in the group `default`, and for a bus in place of a rule."""
+    """ministack asks IAM for schedules in the group `default`, and for a bus in place of a rule.
+
+    It does not say whom a permission of Lambda is for.
+    """
     schedules = ("CreateSchedule", "DeleteSchedule", "GetSchedule", "UpdateSchedule")
     rules = ("ListTargetsByRule", "PutTargets", "RemoveTargets")
     statement = [
@@ -183,6 +186,11 @@ def allow_what_the_emulator_names_otherwise(account: Account, role: str) -> None
             "Effect": "Allow",
             "Action": [f"events:{action}" for action in rules],
             "Resource": f"arn:aws:events:{REGION}:*:event-bus/default",
+        },
+        {
+            "Effect": "Allow",
+            "Action": "lambda:AddPermission",
+            "Resource": f"arn:aws:lambda:{REGION}:*:function:moca-triggers-handler",
         },
     ]
     account.aws.client("iam").put_role_policy(
