@@ -8,24 +8,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.text import capfirst
 from django.views.decorators.http import require_GET
 
 from console import charts
 from console.access import for_operators
+from console.changes import changes_of
 from console.executions import page_of_runs
 from console.finding import find_trigger, names_of
 from console.preview import RUNS_AHEAD, preview
 from executions.models import TriggerExecution
-from moca.authentication.models import AuditEntry
 from moca.display import duration, exact, relative
 from moca.times import iso
 from triggers.display import View
 from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
 from triggers.statistics import DAY, Statistics, Tally, start_of
-
-CHANGES = 50
 
 
 @require_GET
@@ -58,7 +55,7 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         ),
         "first_day": start_of(days[0], DAY),
         **page_of_runs(request, TriggerExecution.objects.of_trigger(trigger), now),
-        "changes": _changes(trigger),
+        "changes": changes_of(trigger),
         "yaml": as_yaml(trigger),
         "curl": _as_curl(request, trigger),
     }
@@ -74,28 +71,6 @@ def _preview(trigger: Trigger, now: Any) -> Any:
 
 def _length(milliseconds: int | None) -> str:
     return "" if milliseconds is None else duration(milliseconds)
-
-
-def _changes(trigger: Trigger) -> list[dict[str, Any]]:
-    """The latest changes of a trigger, with the values before and after."""
-    labels = {field.name: capfirst(str(field.verbose_name)) for field in Trigger._meta.fields}
-    entries = AuditEntry.objects.filter(object_id=trigger.pk).order_by("-id")[:CHANGES]
-    return [
-        {
-            "entry": entry,
-            "values": [
-                (labels.get(name, name), _readable(before), _readable(after))
-                for name, (before, after) in entry.changes.items()
-            ],
-        }
-        for entry in entries
-    ]
-
-
-def _readable(value: Any) -> str:
-    if value is None or value in ("", [], {}):
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 # The names of the HTTP contract, in the order in which a person would write them.

@@ -1,9 +1,19 @@
 """What the forms of versioned models share."""
 
+import json
 from copy import copy
 from typing import Any
 
 from django import forms
+
+
+class JSONTextField(forms.JSONField):
+    """JSON, laid out to be read."""
+
+    def prepare_value(self, value: Any) -> Any:
+        if value is None or isinstance(value, str):
+            return value
+        return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 class VersionedForm(forms.ModelForm):

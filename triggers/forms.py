@@ -1,6 +1,5 @@
 """The form of a trigger, which asks for the parts of its maps one by one."""
 
-import json
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -13,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from moca.forms import VersionedForm
+from moca.forms import JSONTextField, VersionedForm
 from moca.times import iso, parse_iso
 from triggers.models import Trigger
 from triggers.schedules import ExpressionError, parse_zone, zone_names
@@ -99,15 +98,6 @@ class WallTimeField(forms.Field):
                 "Give a date and time without an offset, such as 2027-01-31T09:00.", code="invalid"
             )
         return moment
-
-
-class JSONTextField(forms.JSONField):
-    """JSON, laid out to be read."""
-
-    def prepare_value(self, value: Any) -> Any:
-        if value is None or isinstance(value, str):
-            return value
-        return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 class TriggerForm(VersionedForm):

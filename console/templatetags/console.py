@@ -1,5 +1,6 @@
 """Times as the pages show them, and addresses of the same list with something changed."""
 
+import json
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from urllib.parse import urlencode
@@ -49,3 +50,9 @@ def with_query(context: Any, **changed: str) -> str:
     query = context["request"].GET.dict() | changed
     query = {name: value for name, value in query.items() if value}
     return "?" + urlencode(query)
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """JSON on one line."""
+    return json.dumps(value, ensure_ascii=False)
