@@ -1,6 +1,5 @@
 """The page of one event source, and what can be done to it: test, new secret, delete."""
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +29,7 @@ from moca import audit, lagging
 from moca.admin import actor
 from moca.authentication.models import AuditEntry, Role
 from moca.conflicts import ConflictError, reason_of
+from moca.display import pretty
 from triggers.models import Trigger
 
 # So many of the triggers that listen are named.
@@ -97,15 +97,9 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "listeners": listeners[:LISTENERS],
         "has_more_listeners": len(listeners) > LISTENERS,
         "changes": changes_of(source),
-        "example": pretty(examples.body(source.kind, now)),
         **(page_of_events(request, source) if source.has_address else {}),
     }
     return render(request, "console/event_source.html", context)
-
-
-def pretty(value: Any) -> str:
-    """JSON, laid out to be read."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 @require_http_methods(["GET", "POST"])
@@ -185,13 +179,16 @@ class SampleForm(forms.Form):
         strip=False,
         max_length=settings.MAX_BODY_BYTES,
         widget=forms.Textarea(attrs={"rows": 16, "cols": 80, "spellcheck": "false"}),
-        help_text=gettext_lazy("JSON."),
     )
 
     def __init__(self, source: EventSource, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if source.kind != SourceKind.GITHUB:
             del self.fields["name"]
+        if source.kind == SourceKind.WEBHOOK:
+            self.fields["body"].help_text = _(
+                "Any JSON, or an EventBridge envelope: source, detail-type and detail."
+            )
 
 
 @require_http_methods(["GET", "POST"])

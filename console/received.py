@@ -23,7 +23,7 @@ from events.buses import get_bus
 from events.models import KEPT, EventSource, EventState, ReceivedEvent
 from executions.models import TriggerExecution
 from executions.runner import Offer
-from moca.display import NOTHING
+from moca.display import NOTHING, pretty
 from moca.paging import read_page
 from triggers.models import Trigger
 
@@ -72,7 +72,7 @@ class EventRow:
 def event_row(row: ReceivedEvent, most: int | None = None) -> EventRow:
     """The event; of its text so many characters, where that is limited."""
     envelope = envelope_of(row)
-    text = json.dumps(envelope, ensure_ascii=False, indent=2)
+    text = pretty(envelope)
     return EventRow(row, envelope, text[:most], most is not None and len(text) > most)
 
 

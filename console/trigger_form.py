@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from console.access import for_operators
+from console.event_tester import preview_prompt, sample_of, test
 from console.finding import find_trigger
 from console.preview import preview as preview_of
 from moca import audit
@@ -21,7 +22,7 @@ from moca.admin import actor, operator_of
 from moca.authentication.models import Operator, Role
 from moca.conflicts import ConflictError, reason_of
 from triggers.forms import TriggerForm
-from triggers.models import Trigger
+from triggers.models import Trigger, TriggerType
 from triggers.schedulers import SchedulerError
 from triggers.synchronization import in_step
 
@@ -42,7 +43,17 @@ SECTIONS = [
     ),
     ("when", _("When it fires"), ["type"]),
     ("schedule", _("Schedule"), ["expression", "timezone"]),
-    ("event", _("Event"), ["event_source_id", "event_pattern"]),
+    (
+        "event",
+        _("Event"),
+        [
+            "event_source_id",
+            "event_bus_name",
+            "event_pattern",
+            "debounce_seconds",
+            "max_runs_per_hour",
+        ],
+    ),
     (
         "limits",
         _("Limits"),
@@ -76,12 +87,14 @@ class Section:
 @require_http_methods(["GET", "POST"])
 @for_operators(Role.EDITOR)
 def new(request: HttpRequest) -> HttpResponse:
-    """Make a trigger; `copy` in the query names one to start from."""
+    """Make a trigger; `copy` in the query names one to start from, `source` what to listen to."""
     initial: dict[str, Any] = {}
     source = None
     if key := request.GET.get("copy"):
         source = find_trigger(key)
         initial = _copied(source)
+    elif event_source := request.GET.get("source"):
+        initial = {"type": TriggerType.EVENT, "event_source_id": event_source}
     return _form(request, None, initial, source)
 
 
@@ -161,12 +174,17 @@ def _shown(
     request: HttpRequest, form: TriggerForm, trigger: Trigger | None, source: Trigger | None
 ) -> HttpResponse:
     values = {name: form[name].value() for name in form.fields}
+    now = timezone.now()
+    sample = sample_of({**values, **request.POST.dict()}, now)
     context = {
         "form": form,
         "trigger": trigger,
         "source": source,
         "sections": [Section(form, *section) for section in SECTIONS],
-        "preview": preview_of(values, timezone.now()),
+        "preview": preview_of(values, now),
+        "sample": sample,
+        "tester": test(values, sample),
+        "prompt_preview": preview_prompt(values, sample, now),
     }
     return render(request, "console/form.html", context)
 
@@ -177,3 +195,17 @@ def preview(request: HttpRequest) -> HttpResponse:
     """What the schedule in the form will do, as a part of a page."""
     shown = preview_of(request.POST.dict(), timezone.now())
     return render(request, "console/preview.html", {"preview": shown})
+
+
+@require_POST
+@for_operators()
+def event_preview(request: HttpRequest) -> HttpResponse:
+    """What the pattern in the form says of a sample event, and the prompt with it, as parts."""
+    entered, now = request.POST.dict(), timezone.now()
+    sample = sample_of(entered, now)
+    context = {
+        "sample": sample,
+        "tester": test(entered, sample),
+        "prompt_preview": preview_prompt(entered, sample, now),
+    }
+    return render(request, "console/event_preview.html", context)

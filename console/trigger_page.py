@@ -1,6 +1,7 @@
 """The page of one trigger: what it does next, how it has fared, and who changed it."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import yaml
@@ -16,7 +17,10 @@ from console.changes import changes_of
 from console.executions import page_of_runs
 from console.finding import find_trigger, names_of
 from console.preview import RUNS_AHEAD, preview
-from executions.models import TriggerExecution
+from console.received import event_row
+from events import sources
+from events.models import EventSource, ReceivedEvent
+from executions.models import PendingEvent, TriggerExecution
 from moca.display import duration, exact, relative
 from moca.times import iso
 from triggers.display import View
@@ -24,13 +28,16 @@ from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
 from triggers.statistics import DAY, Statistics, Tally, start_of
 
+# As `executions.runner` counts the runs an hour of an event trigger.
+HOUR = timedelta(hours=1)
+
 
 @require_GET
 @for_operators()
 def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
     trigger = find_trigger(trigger_id)
     now = timezone.now()
-    view = View(trigger, now)
+    view = View(trigger, now, _sources_of(trigger))
     statistics = Statistics.read(trigger.statistics)
     days = statistics.days(now)
     month = Tally.total(days)
@@ -55,11 +62,35 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         ),
         "first_day": start_of(days[0], DAY),
         **page_of_runs(request, TriggerExecution.objects.of_trigger(trigger), now),
+        **_events(trigger, view, now),
         "changes": changes_of(trigger),
         "yaml": as_yaml(trigger),
         "curl": _as_curl(request, trigger),
     }
     return render(request, "console/trigger.html", context)
+
+
+def _sources_of(trigger: Trigger) -> dict[str, EventSource]:
+    """The event source that a trigger listens to, by its id."""
+    subscription = trigger.subscription
+    source_id = subscription.source_id if subscription else ""
+    source = sources.find(source_id) if source_id else None
+    return {source.pk: source} if source else {}
+
+
+def _events(trigger: Trigger, view: View, now: datetime) -> dict[str, Any]:
+    """What an event trigger waits for, and how far it is with it."""
+    if view.subscription is None:
+        return {}
+    source = view.source
+    latest = ReceivedEvent.objects.of_source(source.pk)[:1] if source and source.has_address else ()
+    last = next(iter(latest), None)
+    began = trigger.hour_began_at
+    return {
+        "last_event": event_row(last) if last else None,
+        "pending": PendingEvent.objects.filter(pk=trigger.pk).first(),
+        "runs_in_hour": trigger.runs_in_hour if began and now < began + HOUR else 0,
+    }
 
 
 def _preview(trigger: Trigger, now: Any) -> Any:

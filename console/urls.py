@@ -44,5 +44,6 @@ urlpatterns = [
         "events/<str:source_id>/received/<str:event_id>", received.received, name="received-event"
     ),
     path("language", set_language, name="language"),
+    path("event-preview", trigger_form.event_preview, name="event-preview"),
     path("schedule-preview", trigger_form.preview, name="schedule-preview"),
 ]

@@ -59,7 +59,7 @@ class EventSourceForm(VersionedForm):
 
     class Meta:
         model = EventSource
-        fields = ["id", "name", "description", "icon", "kind", "bus_name", "pattern"]
+        fields = ["name", "id", "description", "icon", "kind", "bus_name", "pattern"]
         labels: ClassVar[dict[str, Any]] = {
             "id": _("Id"),
             "name": _("Name"),

@@ -1,10 +1,11 @@
 """What the forms of versioned models share."""
 
-import json
 from copy import copy
 from typing import Any
 
 from django import forms
+
+from moca.display import pretty
 
 
 class JSONTextField(forms.JSONField):
@@ -13,7 +14,7 @@ class JSONTextField(forms.JSONField):
     def prepare_value(self, value: Any) -> Any:
         if value is None or isinstance(value, str):
             return value
-        return json.dumps(value, ensure_ascii=False, indent=2)
+        return pretty(value)
 
 
 class VersionedForm(forms.ModelForm):

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -28,6 +29,12 @@ def ago(context: Any, moment: datetime | None, zone: tzinfo = UTC) -> SafeString
         exact_words(moment, zone),
         relative(moment, context["now"]),
     )
+
+
+@register.simple_tag(takes_context=True)
+def ago_words(context: Any, moment: datetime) -> str:
+    """How far away a moment is, as text alone. Needs `now` in the context, or takes the present."""
+    return relative(moment, context.get("now") or timezone.now())
 
 
 @register.simple_tag

@@ -11,13 +11,26 @@ function arrange() {
   }
 }
 
+// The id follows the name until somebody writes one.
+let isOwn = id?.value !== "";
+function suggest() {
+  if (isOwn) return;
+  const plain = form.elements.name.value.normalize("NFKD").toLowerCase();
+  id.value = plain.replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 36);
+  showId();
+}
+
 function showId() {
   form.querySelector("[data-id]").textContent = id.value.trim() || "ID";
 }
 
 if (kind) {
   kind.addEventListener("change", arrange);
-  id.addEventListener("input", showId);
+  form.elements.name.addEventListener("input", suggest);
+  id.addEventListener("input", () => {
+    isOwn = id.value !== "";
+    showId();
+  });
   showId();
 }
 arrange();
