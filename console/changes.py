@@ -5,15 +5,19 @@ from typing import Any
 
 from django.db.models import Model
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from moca.authentication.models import AuditEntry
 
 CHANGES = 50
+# What stands in an entry in the place of a field: the id of a test event that was sent.
+TEST_EVENT = "test event"
 
 
 def changes_of(instance: Model) -> list[dict[str, Any]]:
     """The latest changes of a row, with the values before and after."""
     labels = {field.name: capfirst(str(field.verbose_name)) for field in instance._meta.fields}
+    labels |= {TEST_EVENT: _("Test event")}
     entries = AuditEntry.objects.filter(
         object_id=instance.pk, object_type=instance._meta.label_lower
     )

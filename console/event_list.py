@@ -129,5 +129,5 @@ def _last_events(ids: Iterable[str]) -> tuple[dict[str, datetime], dict[str, dat
 
 def _latest(ids: Sequence[str]) -> list[tuple[str, datetime]]:
     rows = ReceivedEvent.objects.filter(source_id__in=ids).order_by("-received_at")
-    found = rows.values_list("source_id", "received_at")[:LOOKED_AT] if ids else []
-    return list(found)
+    found = rows.only("source_id", "received_at")[:LOOKED_AT] if ids else ()
+    return [(row.source_id, row.received_at) for row in found]

@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
 from console.access import for_operators
-from console.changes import changes_of
+from console.changes import TEST_EVENT, changes_of
 from console.received import page_of_events
 from events import examples, receiving, sources
 from events.buses import BusError
@@ -231,5 +231,5 @@ def _send(request: HttpRequest, source: EventSource, form: SampleForm, now: date
     except BusError as error:
         form.add_error(None, str(error))
         return ""
-    audit.note(AuditEntry.Action.RUN, source, by=by, changes={"test event": ["", receipt.id]})
+    audit.note(AuditEntry.Action.RUN, source, by=by, changes={TEST_EVENT: ["", receipt.id]})
     return receipt.id

@@ -181,7 +181,7 @@ def test_dropped_events_are_told(editor: Page, thanks: Trigger) -> None:
 
 def addresses(trigger: Trigger) -> list[str]:
     """All pages that have to do with events, of a run too."""
-    payload = ReceivedEvent.objects.get().envelope
+    payload = ReceivedEvent.objects.get(pk=EVENT_ID).envelope
     run = TriggerExecution.objects.create(
         id="01990000-0000-7000-8000-000000000001",
         trigger_id=trigger.pk,
