@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from console import charts
 from console.access import for_operators
+from console.event_list import waiting_since
 from moca.display import duration, exact
 from triggers.display import View
 from triggers.models import SyncState, Trigger
@@ -110,6 +111,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         ),
         "day": day,
         "average": duration(round(day.milliseconds / day.runs)) if day.runs else "",
+        "waiting_since": waiting_since(now),
         "here": request.get_full_path(),
     }
     return render(request, "console/dashboard.html", context)

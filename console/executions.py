@@ -1,6 +1,7 @@
 """The pages of runs: all of them, and one with what the agent says while it says it."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
@@ -21,16 +22,18 @@ from console.advice import advice
 from console.finding import find_execution
 from console.markdown import render as render_markdown
 from console.reasons import reason
+from events import marks
 from executions.display import status_of
+from executions.events import restored
 from executions.models import Source, TriggerExecution
 from executions.origins import names_of_triggers, trigger_of
 from executions.requests import NOT_RUN, run_now
 from moca.admin import actor
 from moca.authentication.models import Role
 from moca.conflicts import reason_of
-from moca.display import duration, excerpt, laid_out
+from moca.display import NOTHING, duration, excerpt, laid_out
 from moca.paging import read_page
-from triggers.models import RunStatus
+from triggers.models import RunStatus, Trigger
 
 PAGE = 30
 
@@ -152,6 +155,7 @@ def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpR
         "advice": advice(found, trigger),
         "steps": _steps(found),
         "payload": laid_out(found.event_payload),
+        "event": _event(found, trigger),
         "tokens": _tokens(found.usage),
         "session_url": _session_url(found.session_id),
     }
@@ -210,6 +214,57 @@ def _steps(found: TriggerExecution) -> list[tuple[str, datetime, str]]:
             since = duration(max(0, round(gap * 1000)))
         steps.append((str(name), moment, since))
     return steps
+
+
+@dataclass(slots=True)
+class Event:
+    """The event that began a run, at a glance.
+
+    Attributes:
+        name: what happened.
+        sender: where, in the words of the envelope.
+        key: the sender's own id of it.
+        tester: who made it up to try the trigger; empty for an event that happened.
+        source_id: the event source it is of; empty for an event of a bus.
+        source_page: the page of that.
+        page: the page of the event itself; empty where it did not come in here.
+    """
+
+    name: str
+    sender: str
+    key: str
+    tester: str
+    source_id: str
+    source_page: str
+    page: str
+
+
+def _event(found: TriggerExecution, trigger: Trigger | None) -> Event | None:
+    """The event of a run; None for a run that none began, or whose event was cut."""
+    event = restored(found.event_payload)
+    if found.source not in (Source.EVENT, Source.REPLAY) or event is None:
+        return None
+    came_at, received = marks.source_of(event), marks.id_of(event)
+    if found.source == Source.REPLAY and came_at is None and event.get("source") == "moca.triggers":
+        return None
+    subscription = trigger.subscription if trigger else None
+    source_id = came_at or (subscription.source_id if subscription else "")
+    return Event(
+        str(event.get("detail-type") or NOTHING),
+        str(event.get("source") or NOTHING),
+        str(event.get("id") or ""),
+        marks.tester_of(event) or "",
+        source_id,
+        _page("event-source", source_id),
+        _page("received-event", came_at, received),
+    )
+
+
+def _page(name: str, *args: str | None) -> str:
+    """The address of a page; empty where a part is missing, or is none that we made."""
+    with suppress(NoReverseMatch):
+        return reverse(f"console:{name}", args=args) if all(args) else ""
+    return ""
 
 
 def _tokens(usage: Any) -> str:

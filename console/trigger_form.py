@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from console.access import for_operators
+from console.event_tester import preview_prompt, sample_of, test
 from console.finding import find_trigger
 from console.preview import preview as preview_of
 from console.reasons import reason
@@ -22,7 +23,7 @@ from moca.admin import actor, operator_of
 from moca.authentication.models import Operator, Role
 from moca.conflicts import ConflictError, reason_of
 from triggers.forms import TriggerForm
-from triggers.models import Trigger
+from triggers.models import Trigger, TriggerType
 from triggers.schedulers import SchedulerError
 from triggers.synchronization import in_step
 
@@ -43,7 +44,17 @@ SECTIONS = [
     ),
     ("when", _("When it fires"), ["type"]),
     ("schedule", _("Schedule"), ["expression", "timezone"]),
-    ("event", _("Event"), ["event_source_id", "event_pattern"]),
+    (
+        "event",
+        _("Event"),
+        [
+            "event_source_id",
+            "event_bus_name",
+            "event_pattern",
+            "debounce_seconds",
+            "max_runs_per_hour",
+        ],
+    ),
     (
         "limits",
         _("Limits"),
@@ -81,9 +92,13 @@ class Section:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_operators(Role.EDITOR)
 def new(request: HttpRequest) -> HttpResponse:
-    """Make a trigger; `copy` in the query names one to start from."""
-    key = request.GET.get("copy")
-    return _form(request, None, find_trigger(key) if key else None)
+    """Make a trigger; `copy` in the query names one to start from, `source` what to listen to."""
+    if key := request.GET.get("copy"):
+        return _form(request, None, find_trigger(key))
+    initial: dict[str, Any] = {}
+    if event_source := request.GET.get("source"):
+        initial = {"type": TriggerType.EVENT, "event_source_id": event_source}
+    return _form(request, None, None, initial)
 
 
 @sensitive_post_parameters()
@@ -105,7 +120,12 @@ def _copy_of(source: Trigger) -> Trigger:
     return copy
 
 
-def _form(request: HttpRequest, trigger: Trigger | None, source: Trigger | None) -> HttpResponse:
+def _form(
+    request: HttpRequest,
+    trigger: Trigger | None,
+    source: Trigger | None,
+    initial: dict[str, Any] | None = None,
+) -> HttpResponse:
     operator = operator_of(request)
     refusal = ""
     start = _copy_of(source) if source else trigger
@@ -128,7 +148,7 @@ def _form(request: HttpRequest, trigger: Trigger | None, source: Trigger | None)
     elif request.method == "POST":
         form = _bound(request, start, operator)
     else:
-        form = _made(operator, instance=start)
+        form = _made(operator, instance=start, initial=initial)
     return _shown(request, form, trigger, source)
 
 
@@ -162,13 +182,18 @@ def _shown(
     request: HttpRequest, form: TriggerForm, trigger: Trigger | None, source: Trigger | None
 ) -> HttpResponse:
     values = {name: form[name].value() for name in form.fields}
+    now = timezone.now()
+    sample = sample_of({**values, **request.POST.dict()}, now)
     context = {
         "form": form,
         "trigger": trigger,
         "source": source,
         "sections": [Section(form, *section) for section in SECTIONS],
-        "preview": preview_of(values, timezone.now()),
+        "preview": preview_of(values, now),
         "agents": _agents(),
+        "sample": sample,
+        "tester": test(values, sample),
+        "prompt_preview": preview_prompt(values, sample, now),
     }
     return render(request, "console/form.html", context)
 
@@ -185,3 +210,17 @@ def preview(request: HttpRequest) -> HttpResponse:
     """What the schedule in the form will do, as a part of a page."""
     shown = preview_of(request.POST.dict(), timezone.now())
     return render(request, "console/preview.html", {"preview": shown})
+
+
+@require_POST
+@for_operators()
+def event_preview(request: HttpRequest) -> HttpResponse:
+    """What the pattern in the form says of a sample event, and the prompt with it, as parts."""
+    entered, now = request.POST.dict(), timezone.now()
+    sample = sample_of(entered, now)
+    context = {
+        "sample": sample,
+        "tester": test(entered, sample),
+        "prompt_preview": preview_prompt(entered, sample, now),
+    }
+    return render(request, "console/event_preview.html", context)

@@ -23,6 +23,7 @@ from console import charts
 from console.access import for_operators
 from console.finding import names_of
 from console.reasons import reason
+from events.sources import all_sources
 from executions.requests import NOT_RUN, run_now
 from moca.admin import actor
 from moca.authentication.models import Role
@@ -153,13 +154,15 @@ class Row:
 
 
 def rows_of(triggers: Iterable[Trigger], now: datetime) -> list[Row]:
-    """The triggers with all that a list shows of them, in one read of the operators' names."""
+    """The triggers with all that a list shows of them: one read of names, and one of sources."""
     found = list(triggers)
     names = names_of(trigger.user_id for trigger in found)
+    has_events = any(trigger.type == TriggerType.EVENT for trigger in found)
+    known = {source.pk: source for source in all_sources()} if has_events else None
     return [
         Row(
             trigger,
-            View(trigger, now),
+            View(trigger, now, known),
             names.get(trigger.user_id, trigger.user_id),
             charts.strip(Statistics.read(trigger.statistics).runs),
             trigger.is_held(now),

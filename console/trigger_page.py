@@ -1,6 +1,7 @@
 """The page of one trigger: what it does next, how it has fared, and who changed it."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,12 +13,14 @@ from django.views.decorators.http import require_safe
 
 from console import charts
 from console.access import for_operators
+from console.changes import changes_of
 from console.executions import page_of_runs
 from console.finding import find_trigger, names_of
 from console.preview import RUNS_AHEAD, preview
-from executions.models import TriggerExecution
-from moca import audit
-from moca.authentication.models import AuditEntry
+from console.received import event_row
+from events import sources
+from events.models import EventSource, ReceivedEvent
+from executions.models import PendingEvent, TriggerExecution
 from moca.display import date_words, day_words, duration, exact, relative
 from moca.times import iso
 from triggers.display import View
@@ -27,7 +30,6 @@ from triggers.interchange.form import body
 from triggers.models import Trigger, TriggerType
 from triggers.statistics import DAY, Statistics, Tally, start_of
 
-CHANGES = 50
 # What changes are named by that the form does not ask for so.
 LABELS = {
     "schedule_config": _("Schedule"),
@@ -35,6 +37,8 @@ LABELS = {
     "paused_reason": _("Reason of the pause"),
     "consecutive_failures": _("Failures in a row"),
 }
+# As `executions.runner` counts the runs an hour of an event trigger.
+HOUR = timedelta(hours=1)
 
 
 @require_safe
@@ -42,7 +46,7 @@ LABELS = {
 def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
     trigger = find_trigger(trigger_id)
     now = timezone.now()
-    view = View(trigger, now)
+    view = View(trigger, now, _sources_of(trigger))
     statistics = Statistics.read(trigger.statistics)
     days = statistics.days(now)
     month = Tally.total(days)
@@ -65,12 +69,36 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         "day_bars": charts.columns(days, [day_words(start_of(tally, DAY)) for tally in days]),
         "first_day": date_words(start_of(days[0], DAY)),
         **page_of_runs(request, TriggerExecution.objects.of_trigger(trigger), now),
+        **_events(trigger, view, now),
         # They stand outside the part of the page that looks again by itself, and may be megabytes.
         "changes": [] if "HX-Request" in request.headers else _changes(trigger),
         "yaml": yaml_text(body(trigger)),
         "curl": _as_curl(request, trigger),
     }
     return render(request, "console/trigger.html", context)
+
+
+def _sources_of(trigger: Trigger) -> dict[str, EventSource]:
+    """The event source that a trigger listens to, by its id."""
+    subscription = trigger.subscription
+    source_id = subscription.source_id if subscription else ""
+    source = sources.find(source_id) if source_id else None
+    return {source.pk: source} if source else {}
+
+
+def _events(trigger: Trigger, view: View, now: datetime) -> dict[str, Any]:
+    """What an event trigger waits for, and how far it is with it."""
+    if view.subscription is None:
+        return {}
+    source = view.source
+    latest = ReceivedEvent.objects.of_source(source.pk)[:1] if source and source.has_address else ()
+    last = next(iter(latest), None)
+    began = trigger.hour_began_at
+    return {
+        "last_event": event_row(last) if last else None,
+        "pending": PendingEvent.objects.filter(pk=trigger.pk).first(),
+        "runs_in_hour": trigger.runs_in_hour if began and now < began + HOUR else 0,
+    }
 
 
 def _preview(trigger: Trigger, now: Any) -> Any:
@@ -87,8 +115,7 @@ def _length(milliseconds: int | None) -> str:
 def _changes(trigger: Trigger) -> list[dict[str, Any]]:
     """The latest changes of a trigger, with the values before and after."""
     labels = {name: field.label for name, field in TriggerForm.base_fields.items()} | LABELS
-    entries = AuditEntry.objects.filter(object_id=trigger.pk).order_by("-id")[:CHANGES]
-    return [{"entry": entry, "values": audit.told(entry, Trigger, labels)} for entry in entries]
+    return changes_of(trigger, labels)
 
 
 def _as_curl(request: HttpRequest, trigger: Trigger) -> str:

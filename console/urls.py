@@ -1,7 +1,17 @@
 from django.urls import path
 from django.views.i18n import set_language
 
-from console import dashboard, executions, trigger_form, trigger_list, trigger_page
+from console import (
+    dashboard,
+    event_form,
+    event_list,
+    event_source,
+    executions,
+    received,
+    trigger_form,
+    trigger_list,
+    trigger_page,
+)
 
 app_name = "console"
 urlpatterns = [
@@ -23,6 +33,17 @@ urlpatterns = [
         name="replay",
     ),
     path("runs", executions.runs, name="runs"),
+    path("events", event_list.event_list, name="events"),
+    path("events/new", event_form.new, name="event-source-new"),
+    path("events/<str:source_id>", event_source.event_source, name="event-source"),
+    path("events/<str:source_id>/edit", event_form.edit, name="event-source-edit"),
+    path("events/<str:source_id>/delete", event_source.delete, name="event-source-delete"),
+    path("events/<str:source_id>/secret", event_source.new_secret, name="event-source-secret"),
+    path("events/<str:source_id>/test", event_source.test, name="event-source-test"),
+    path(
+        "events/<str:source_id>/received/<str:event_id>", received.received, name="received-event"
+    ),
     path("language", set_language, name="language"),
+    path("event-preview", trigger_form.event_preview, name="event-preview"),
     path("schedule-preview", trigger_form.preview, name="schedule-preview"),
 ]

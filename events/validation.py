@@ -1,16 +1,25 @@
 """The rules of event sources, and of the patterns of sources and triggers."""
 
+import base64
+import binascii
 import re
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from events.models import EventSource
+from events.models import EventSource, SourceKind
 from events.patterns import PatternError, parse
+from events.secrets import PREFIX
 
 # EventBridge, PutRule, EventBusName, where a bus of another account is named by its ARN.
 BUS_NAME = re.compile(r"[/.\-_A-Za-z0-9:]{1,256}")
+# What GitHub, Slack and Stripe give or take, and what nobody guesses.
+SECRET = re.compile(r"[!-~]{16,256}")
+# Kinds whose sender makes the secret, and tells it.
+MADE_BY_SENDER = {SourceKind.SLACK, SourceKind.STRIPE}
+# Standard Webhooks: how many bytes a secret has.
+SECRET_BYTES = range(24, 65)
 
 
 def source_errors(source: EventSource) -> dict[str, list[ValidationError]]:
@@ -25,7 +34,8 @@ def source_errors(source: EventSource) -> dict[str, list[ValidationError]]:
         found["pattern"] = [
             ValidationError(
                 _('Give the pattern of its events, such as {"source": ["my.app"]}.'),
-                code="required",
+                # In place of "required", for which forms have a sentence of their own.
+                code="missing",
             )
         ]
     if source.pattern is not None and (errors := pattern_errors(source.pattern)):
@@ -34,7 +44,7 @@ def source_errors(source: EventSource) -> dict[str, list[ValidationError]]:
         found["pattern"] = [
             ValidationError(
                 _("Leave out resources: by it, the events of this address are known."),
-                code="invalid",
+                code="resources",
             )
         ]
     if source.is_configured and source.has_address and not source.configured_secrets:
@@ -55,3 +65,24 @@ def pattern_errors(pattern: Any) -> list[ValidationError]:
         # Interpolated by Django with %, which the text itself may hold.
         return [ValidationError(f"{where}{error}".replace("%", "%%"), code="pattern", params={})]
     return []
+
+
+def check_secret(kind: str, secret: str) -> None:
+    """Accept a secret that senders of a kind can sign with.
+
+    Raises:
+        ValidationError: it is too short to be one, or not of the form that the kind wants.
+    """
+    if not SECRET.fullmatch(secret):
+        raise ValidationError(
+            _("Give 16 to 256 letters, digits and signs without spaces."), code="invalid"
+        )
+    if kind == SourceKind.WEBHOOK and secret.startswith(PREFIX):
+        try:
+            size = len(base64.b64decode(secret.removeprefix(PREFIX), validate=True))
+        except binascii.Error:
+            size = 0
+        if size not in SECRET_BYTES:
+            raise ValidationError(
+                _("After whsec_, give the base64 of 24 to 64 bytes."), code="invalid"
+            )

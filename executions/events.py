@@ -65,6 +65,6 @@ def restored(payload: str) -> dict[str, Any] | None:
     """The event of a record; None where there is none or it was cut."""
     try:
         event = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) else None

@@ -72,7 +72,7 @@ class AdminSite(admin.AdminSite):
     site_url = None
     enable_nav_sidebar = False
     # Apps in the order of their use; those not named come last.
-    app_order: ClassVar[Sequence[str]] = ("triggers", "executions", "authentication")
+    app_order: ClassVar[Sequence[str]] = ("triggers", "executions", "events", "authentication")
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)

@@ -1,7 +1,8 @@
-"""Times, states and long texts as the pages show them, escaped."""
+"""Times, states, JSON and long texts as the pages show them, escaped."""
 
 import json
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any
 
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.html import format_html
@@ -13,6 +14,8 @@ from django.utils.translation import gettext as _
 from moca.times import iso
 
 NOTHING = "\N{EN DASH}"
+# JSON that fits into so many characters stands on one line.
+WIDTH = 72
 
 
 def badge(kind: str, words: str) -> SafeString:
@@ -114,6 +117,31 @@ def excerpt(text: str, length: int) -> str:
 def laid_out(text: str) -> str:
     """A text in JSON with a line for each part; any other as it is."""
     try:
-        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+        return pretty(json.loads(text))
     except (ValueError, RecursionError):
         return text
+
+
+def pretty(value: Any, margin: str = "", before: str = "") -> str:
+    """JSON, laid out to be read: what fits stands on one line.
+
+    Args:
+        value: what was decoded from JSON.
+        margin: the spaces before the line on which it begins.
+        before: what else stands before it on that line.
+    """
+    line = json.dumps(value, ensure_ascii=False)
+    fits = len(margin) + len(before) + len(line) <= WIDTH
+    if fits or not value or not isinstance(value, dict | list):
+        return f"{before}{line}"
+    inner = f"{margin}  "
+    if isinstance(value, dict):
+        parts = [
+            pretty(each, inner, f"{json.dumps(name, ensure_ascii=False)}: ")
+            for name, each in value.items()
+        ]
+    else:
+        parts = [pretty(each, inner) for each in value]
+    first, last = "{}" if isinstance(value, dict) else "[]"
+    lines = ",\n".join(f"{inner}{part}" for part in parts)
+    return f"{before}{first}\n{lines}\n{margin}{last}"

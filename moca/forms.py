@@ -1,10 +1,39 @@
 """What the forms of versioned models share."""
 
+import json
 from copy import copy
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
+
+from moca.api.parsers import faults
+from moca.display import pretty
+
+
+class _StorableDecoder(json.JSONDecoder):
+    """Takes what no database could store for no JSON; the API refuses the same."""
+
+    def decode(self, text: str, *args: Any) -> Any:
+        try:
+            value = super().decode(text, *args)
+        except (ValueError, RecursionError) as error:
+            raise json.JSONDecodeError(str(error), text, 0) from error
+        for fault in faults(value):
+            raise json.JSONDecodeError(fault["message"], text, 0)
+        return value
+
+
+class JSONTextField(forms.JSONField):
+    """JSON, laid out to be read."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(decoder=_StorableDecoder, **options)
+
+    def prepare_value(self, value: Any) -> Any:
+        if value is None or isinstance(value, str):
+            return value
+        return pretty(value)
 
 
 class VersionedForm(forms.ModelForm):

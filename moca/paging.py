@@ -1,11 +1,13 @@
 """Pages by key: each is one bounded read, however long the list and wherever in it.
 
-The address of a page names the row that it lies beside: `older.ID` or `newer.ID`. One that names
-none, or makes no sense, is that of the first page.
+The address of a page names the row that it lies beside: `older.ID` or `newer.ID`, and where rows
+are in the order of a time, `older.MICROSECONDS-ID`. One that names none, or makes no sense, is that
+of the first page.
 """
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import NotSupportedError
@@ -14,6 +16,10 @@ from django.db.models import Model, QuerySet
 logger = logging.getLogger(__name__)
 
 OLDER, NEWER = "older", "newer"
+# So many rows may have the same time without one being passed over.
+TIES = 5
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class Page:
         has_older: whether older rows follow.
         has_newer: whether newer rows may come before.
         too_many: whether more rows would have to be looked through than the database allows.
+        by: the time by which they are in order; empty for their ids.
     """
 
     rows: list[Any]
@@ -33,19 +40,27 @@ class Page:
     has_older: bool = False
     has_newer: bool = False
     too_many: bool = False
+    by: str = ""
 
     @property
     def older(self) -> str:
         """The address of the page after; empty where there is none."""
-        return f"{OLDER}.{self.rows[-1].pk}" if self.has_older and self.rows else ""
+        return f"{OLDER}.{self._key(self.rows[-1])}" if self.has_older and self.rows else ""
 
     @property
     def newer(self) -> str:
         """The address of the page before; empty where there is none."""
-        return f"{NEWER}.{self.rows[0].pk}" if self.has_newer and self.rows else ""
+        return f"{NEWER}.{self._key(self.rows[0])}" if self.has_newer and self.rows else ""
+
+    def _key(self, row: Any) -> str:
+        if not self.by:
+            return str(row.pk)
+        return f"{(getattr(row, self.by) - EPOCH) // MICROSECOND}-{row.pk}"
 
 
-def read_page(rows: QuerySet[Any], address: str, size: int, *, is_narrowed: bool) -> Page:
+def read_page(
+    rows: QuerySet[Any], address: str, size: int, *, is_narrowed: bool, by: str = ""
+) -> Page:
     """Read a page.
 
     Args:
@@ -54,29 +69,59 @@ def read_page(rows: QuerySet[Any], address: str, size: int, *, is_narrowed: bool
         size: how many rows it has at the most.
         is_narrowed: whether the rows are filtered, so that the database may refuse to look
             through all of them.
+        by: the field with the time by which they are in order; empty for their ids, which follow
+            from the time they were made.
     """
-    direction, key = _beside(address, rows.model)
-    if direction == NEWER:
-        rows = rows.filter(pk__gt=key).order_by("pk")
-    else:
-        rows = (rows.filter(pk__lt=key) if key else rows).order_by("-pk")
+    direction, key = _beside(address, rows.model, by)
     try:
-        found = list(rows[: size + 1])
+        found = _found(rows, direction, key, size, by)
     except NotSupportedError as error:
         if not is_narrowed:
             raise
         logger.warning("A list was not narrowed enough: %s", error)
-        return Page([], is_first=not key, too_many=True)
+        return Page([], is_first=not key, too_many=True, by=by)
     page, more = found[:size], len(found) > size
     return Page(
         page[::-1] if direction == NEWER else page,
         is_first=not key,
         has_older=more or direction == NEWER,
         has_newer=more if direction == NEWER else direction == OLDER,
+        by=by,
     )
 
 
-def _beside(address: str, model: type[Model]) -> tuple[str, str]:
+def _found(rows: QuerySet[Any], direction: str, key: str, size: int, by: str) -> list[Any]:
+    """The rows beside a key, and one more."""
+    if by:
+        return _found_by_time(rows, direction, key, size, by)
+    if direction == NEWER:
+        rows = rows.filter(pk__gt=key).order_by("pk")
+    else:
+        rows = (rows.filter(pk__lt=key) if key else rows).order_by("-pk")
+    return list(rows[: size + 1])
+
+
+def _found_by_time(rows: QuerySet[Any], direction: str, key: str, size: int, by: str) -> list[Any]:
+    rows = rows.order_by(by if direction == NEWER else f"-{by}")
+    if not key:
+        return list(rows[: size + 1])
+    microseconds, _, pk = key.partition("-")
+    moment = EPOCH + int(microseconds) * MICROSECOND
+    # Rows of the same moment may lie on either side: the named one, read again, tells them apart.
+    beside = "gte" if direction == NEWER else "lte"
+    found = list(rows.filter(**{f"{by}__{beside}": moment})[: size + 1 + TIES])
+    places = [place for place, row in enumerate(found, 1) if row.pk == pk]
+    if not places:
+        return [row for row in found if getattr(row, by) != moment][: size + 1]
+    return found[places[0] : places[0] + size + 1]
+
+
+def _beside(address: str, model: type[Model], by: str) -> tuple[str, str]:
     direction, _, key = address.partition(".")
-    is_key = key.isprintable() and 0 < len(key) <= (model._meta.pk.max_length or 0)
+    pk = key
+    if by:
+        microseconds, _, pk = key.partition("-")
+        if not (microseconds.isascii() and microseconds.isdecimal() and len(microseconds) <= 16):
+            return "", ""
+    is_key = pk.isprintable() and 0 < len(pk) <= (model._meta.pk.max_length or 0)
     return (direction, key) if is_key and direction in (OLDER, NEWER) else ("", "")

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from events.sources import all_sources
 from moca.admin import ModelAdmin, actor, list_of, operator_of
 from moca.authentication.models import Role
 from moca.changelist import whole_id
@@ -69,7 +70,19 @@ FIELDSETS_BY_TYPE = [
             "fields": ["expression", "timezone", "start_date", "end_date", "window_minutes"],
         },
     ),
-    ("Event", {"classes": ["for-event"], "fields": ["event_source_id", "event_pattern"]}),
+    (
+        "Event",
+        {
+            "classes": ["for-event"],
+            "fields": [
+                "event_source_id",
+                "event_bus_name",
+                "event_pattern",
+                "debounce_seconds",
+                "max_runs_per_hour",
+            ],
+        },
+    ),
 ]
 READ_ONLY_BY_TYPE = [("Schedule or event", {"fields": ["schedule_config", "event_config"]})]
 FIELDSETS_AFTER = [
@@ -279,7 +292,7 @@ class TriggerAdmin(ModelAdmin):
     def overview(self, trigger: Trigger) -> dict[str, Any]:
         """What stands above the form: the trigger's state, and what comes next."""
         now = timezone.now()
-        view = View(trigger, now)
+        view = View(trigger, now, {source.pk: source for source in all_sources()})
         return {
             "trigger": trigger,
             "now": now,

@@ -1,16 +1,17 @@
 """A trigger's state as the pages say it."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 
 from django.utils.translation import gettext as _
 
+from events.models import EventSource
+from moca.display import pretty
 from triggers.models import RunStatus, SyncState, Trigger, TriggerType
 from triggers.schedules import warnings
-from triggers.validation import Schedule, event_errors, read_schedule
+from triggers.validation import Schedule, Subscription, read_schedule, read_subscription
 from triggers.wording import translated, words_of
 
 # How a run's status looks; see `moca.display.badge()`.
@@ -31,18 +32,42 @@ class State:
 
 
 class View:
-    """A trigger as the pages show it at one moment; its schedule is read once."""
+    """A trigger as the pages show it at one moment; its schedule or subscription is read once."""
 
-    def __init__(self, trigger: Trigger, now: datetime) -> None:
+    def __init__(
+        self,
+        trigger: Trigger,
+        now: datetime,
+        sources: Mapping[str, EventSource] | None = None,
+    ) -> None:
+        """Read the trigger.
+
+        Args:
+            trigger: the trigger.
+            now: the moment.
+            sources: all event sources by id, to tell by name what it listens to, or that this is
+                gone; None where a list does not say so.
+        """
         self.trigger = trigger
         self.now = now
         self.schedule: Schedule | None = None
-        self.problems: list[str] = []
+        self.subscription: Subscription | None = None
+        self.source: EventSource | None = None
         if trigger.type == TriggerType.SCHEDULE:
             self.schedule, errors = read_schedule(trigger.schedule_config)
         else:
-            errors = event_errors(trigger.event_config)
+            self.subscription, errors = read_subscription(trigger.event_config)
         self.problems = [message for error in errors for message in error.messages]
+        if sources is not None and self.source_id:
+            self.source = sources.get(self.source_id)
+            if self.source is None:
+                gone = _("There is no event source %(source)s any more.")
+                self.problems.append(gone % {"source": self.source_id})
+
+    @property
+    def source_id(self) -> str:
+        """The id of the event source it listens to; empty where it is none."""
+        return self.subscription.source_id if self.subscription else ""
 
     @cached_property
     def schedule_words(self) -> str:
@@ -55,18 +80,31 @@ class View:
     @property
     def event_words(self) -> str:
         """What events fire the trigger; empty for a schedule."""
-        trigger = self.trigger
-        if trigger.type != TriggerType.EVENT or not isinstance(trigger.event_config, dict):
+        subscription = self.subscription
+        if subscription is None:
             return ""
-        source = trigger.event_config.get("eventSourceId")
-        if source:
-            return _("Events of %(source)s") % {"source": source}
-        return _("Events that match a pattern")
+        source = self.source.name if self.source else subscription.source_id
+        if not source:
+            return _("Events of the bus %(bus)s, by a pattern") % {"bus": subscription.bus}
+        if subscription.pattern is not None:
+            return _("Events of %(source)s, by a pattern") % {"source": source}
+        return _("Events of %(source)s") % {"source": source}
+
+    @property
+    def pattern_json(self) -> str:
+        """The pattern of events, laid out to be read; empty where there is none."""
+        pattern = self.subscription.pattern if self.subscription else None
+        return pretty(pattern.document) if pattern else ""
+
+    @property
+    def debounce_seconds(self) -> int:
+        """How long it waits for its events to pause."""
+        return int(self.subscription.debounce.total_seconds()) if self.subscription else 0
 
     @property
     def event_json(self) -> str:
         """The map of the event, laid out to be read."""
-        return json.dumps(self.trigger.event_config, ensure_ascii=False, indent=2)
+        return pretty(self.trigger.event_config)
 
     @property
     def fires_on_events(self) -> bool:

@@ -1,24 +1,19 @@
 """The form of a trigger, which asks for the parts of its maps one by one."""
 
-import json
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.forms import Script
-from django.utils import timezone
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from moca.api.parsers import faults
-from moca.forms import VersionedForm
+from moca.forms import JSONTextField, VersionedForm
 from moca.times import iso, parse_iso
-from triggers.models import Trigger
-from triggers.schedules import ExpressionError, parse_zone, zone_names
-from triggers.validation import MAX_WINDOW_MINUTES
+from triggers.models import OverlapPolicy, Trigger, TriggerType
+from triggers.schedules import ExpressionError, parse_zone
+from triggers.validation import MAX_DEBOUNCE_SECONDS, MAX_RUNS_PER_HOUR, MAX_WINDOW_MINUTES
+from triggers.widgets import ScheduleInput, SourceSelect, ZoneInput
 
 # The form's field for each part of a map.
 SCHEDULE_FIELDS = {
@@ -28,41 +23,19 @@ SCHEDULE_FIELDS = {
     "endDate": "end_date",
     "flexibleTimeWindowMinutes": "window_minutes",
 }
-EVENT_FIELDS = {"eventSourceId": "event_source_id", "eventPattern": "event_pattern"}
+EVENT_FIELDS = {
+    "eventSourceId": "event_source_id",
+    "eventBusName": "event_bus_name",
+    "eventPattern": "event_pattern",
+    "debounceSeconds": "debounce_seconds",
+    "maxRunsPerHour": "max_runs_per_hour",
+}
 # The parts of each map, and the field for errors about any other.
 MAPS = {
     "schedule_config": (SCHEDULE_FIELDS, "expression"),
     "event_config": (EVENT_FIELDS, "event_source_id"),
 }
 DATES = ("startDate", "endDate")
-
-
-class ScheduleInput(forms.TextInput):
-    """A text input for an expression, and the builder that writes it; they follow each other."""
-
-    template_name = "triggers/schedule_input.html"
-
-    class Media:
-        css: ClassVar[dict[str, list[str]]] = {"all": ["triggers/schedule-input.css"]}
-        js: ClassVar[list[Any]] = [
-            Script("triggers/schedule-input.js", type="module"),
-        ]
-
-
-class ZoneInput(forms.TextInput):
-    """A text input that offers the names of all time zones, each with its offset now."""
-
-    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        attrs = {**(attrs or {}), "list": f"{name}_names"}
-        now = timezone.now()
-        zones = ((zone, _offset(now, zone)) for zone in sorted(zone_names()))
-        options = format_html_join("", '<option value="{}">{}</option>', zones)
-        field = super().render(name, value, attrs, renderer)
-        return format_html('{}<datalist id="{}_names">{}</datalist>', field, name, options)
-
-
-def _offset(now: datetime, zone: str) -> str:
-    return now.astimezone(ZoneInfo(zone)).isoformat(timespec="minutes")[-6:]
 
 
 class NamesField(forms.CharField):
@@ -101,31 +74,6 @@ class WallTimeField(forms.Field):
                 code="invalid",
             )
         return moment
-
-
-class _StorableDecoder(json.JSONDecoder):
-    """Takes what no database could store for no JSON; the API refuses the same."""
-
-    def decode(self, text: str, *args: Any) -> Any:
-        try:
-            value = super().decode(text, *args)
-        except (ValueError, RecursionError) as error:
-            raise json.JSONDecodeError(str(error), text, 0) from error
-        for fault in faults(value):
-            raise json.JSONDecodeError(fault["message"], text, 0)
-        return value
-
-
-class JSONTextField(forms.JSONField):
-    """JSON, laid out to be read."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(decoder=_StorableDecoder, **options)
-
-    def prepare_value(self, value: Any) -> Any:
-        if value is None or isinstance(value, str):
-            return value
-        return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 class TriggerForm(VersionedForm):
@@ -182,16 +130,46 @@ class TriggerForm(VersionedForm):
         help_text=_("Minutes within which a run may start after it is due. Empty: at once."),
     )
     event_source_id = forms.CharField(
-        label=_("Event source"),
+        label=_("Event source"), required=False, max_length=256, widget=SourceSelect
+    )
+    event_bus_name = forms.CharField(
+        label=_("Event bus"),
         required=False,
         max_length=256,
-        help_text=_("The id of the source."),
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off"}),
+        help_text=_("Where there is no source: the bus whose events the pattern is asked of."),
     )
     event_pattern = JSONTextField(
         label=_("Event pattern"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 6, "cols": 60, "spellcheck": "false"}),
-        help_text=_('An EventBridge pattern, such as {"source": ["my.app"]}.'),
+        widget=forms.Textarea(attrs={"rows": 8, "cols": 60, "spellcheck": "false"}),
+        help_text=_(
+            'An EventBridge pattern, such as {"detail-type": ["order.paid"]}: only events that '
+            "match it run the trigger. Empty: all of the source."
+        ),
+    )
+    debounce_seconds = forms.IntegerField(
+        label=_("Wait for a pause (seconds)"),
+        required=False,
+        min_value=0,
+        max_value=MAX_DEBOUNCE_SECONDS,
+        help_text=_(
+            "Run once, with the latest event, when no further one has come for so long. Empty: "
+            "run for each."
+        ),
+    )
+    max_runs_per_hour = forms.IntegerField(
+        label=_("Runs an hour"),
+        required=False,
+        min_value=1,
+        max_value=MAX_RUNS_PER_HOUR,
+        help_text=_("Events beyond this many runs within an hour are dropped. Empty: no limit."),
+    )
+    overlap_policy = forms.ChoiceField(
+        label=_("While a run is going"),
+        required=False,
+        choices=[("", _("What suits the type: schedules skip, events overlap"))],
+        help_text=_("Where runs are skipped, an event that comes during one is lost."),
     )
 
     class Media:
@@ -231,7 +209,6 @@ class TriggerForm(VersionedForm):
             "model_id": _("Model"),
             "working_directory": _("Working directory"),
             "timeout_seconds": _("Time-out (seconds)"),
-            "overlap_policy": _("While a run is going"),
             "max_retries": _("Retries"),
             "pause_after_failures": _("Pause after failures"),
         }
@@ -248,12 +225,29 @@ class TriggerForm(VersionedForm):
         }
 
     def __init__(self, *args: Any, instance: Trigger | None = None, **kwargs: Any) -> None:
+        is_blank = instance is None
         instance = instance or Trigger(user_id=self.owner)
         maps = {**_shown(instance.schedule_config), **_shown(instance.event_config)}
         fields = {**SCHEDULE_FIELDS, **EVENT_FIELDS}
         initial = {fields[part]: value for part, value in maps.items() if part in fields}
         initial |= kwargs.pop("initial", None) or {}
+        if is_blank:
+            initial.setdefault("overlap_policy", "")
         super().__init__(*args, instance=instance, initial=initial, **kwargs)
+        if "overlap_policy" in self.fields:
+            self._offer_policies(self.fields["overlap_policy"])
+
+    def _offer_policies(self, field: Any) -> None:
+        """Let a new trigger have the policy that suits its type, and others only what they say."""
+        is_new = self.instance._state.adding
+        field.choices = [*(field.choices if is_new else ()), *OverlapPolicy.choices]
+        field.required = not is_new
+
+    def clean_overlap_policy(self) -> str:
+        """The policy; where none was chosen, runs overlap for events, which do not come again."""
+        is_event = self.cleaned_data.get("type") == TriggerType.EVENT
+        chosen: str = self.cleaned_data["overlap_policy"]
+        return chosen or (OverlapPolicy.ALLOW if is_event else OverlapPolicy.SKIP)
 
     def clean_prompt(self) -> str:
         return self._text("prompt")

@@ -1,10 +1,12 @@
 """Times as the pages show them, and addresses of the same list with something changed."""
 
+import json
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -31,6 +33,12 @@ def ago(context: Any, moment: datetime | None, zone: tzinfo = UTC) -> SafeString
     )
 
 
+@register.simple_tag(takes_context=True)
+def ago_words(context: Any, moment: datetime) -> str:
+    """How far away a moment is, as text alone. Needs `now` in the context, or takes the present."""
+    return relative(moment, context.get("now") or timezone.now())
+
+
 @register.simple_tag
 def exact(moment: datetime | None, zone: tzinfo = UTC) -> SafeString | str:
     """A moment on a zone's clock."""
@@ -51,3 +59,9 @@ def with_query(context: Any, **changed: str) -> str:
     query = context["request"].GET.dict() | changed
     query = {name: value for name, value in query.items() if value}
     return "?" + urlencode(query)
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """JSON on one line."""
+    return json.dumps(value, ensure_ascii=False)

@@ -89,7 +89,7 @@ class TestSave:
     def test_copy_has_what_the_form_does_not_ask_for(
         self, editor: Client, make_trigger: MakeTrigger
     ) -> None:
-        config = {"eventBusName": "bus", "eventSourceId": "orders"}
+        config = {"note": "another program's", "eventSourceId": "orders"}
         source = make_trigger(type="event", event_config=config, enabled_tools=[])
         entered = {**ENTERED, "type": "event", "expression": "", "event_source_id": "orders"}
         editor.post(f"{NEW}?copy={source.pk}", entered)

@@ -225,7 +225,13 @@ class TestRun:
         assert "Run of a deleted trigger" in page_of(editor, run)
 
     @pytest.mark.parametrize(
-        ("payload", "shown"), [('{"a":1}', '{\n  "a": 1\n}'), ("[" * 9000, "[" * 9000), ("x", "x")]
+        ("payload", "shown"),
+        [
+            ('{"a":1}', '{"a": 1}'),
+            ('{"a":"%s","b":1}' % ("x" * 90), '{\n  "a": "%s",\n  "b": 1\n}' % ("x" * 90)),
+            ("[" * 9000, "[" * 9000),
+            ("x", "x"),
+        ],
     )
     def test_event_is_laid_out(
         self,

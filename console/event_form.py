@@ -1,0 +1,75 @@
+"""The form of an event source."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from console.access import for_operators
+from console.event_source import editable, secret_shown
+from events.buses import BusError
+from events.forms import EventSourceForm
+from events.models import EventSource
+from moca import audit
+from moca.admin import actor
+from moca.authentication.models import Role
+from moca.conflicts import ConflictError, reason_of
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+@for_operators(Role.EDITOR)
+def new(request: HttpRequest) -> HttpResponse:
+    """Make a source; a secret that was made for it is shown once, in the answer."""
+    return _form(request, "")
+
+
+@require_http_methods(["GET", "POST"])
+@for_operators(Role.EDITOR)
+def edit(request: HttpRequest, source_id: str) -> HttpResponse:
+    """Change a source."""
+    return _form(request, source_id)
+
+
+def _form(request: HttpRequest, source_id: str) -> HttpResponse:
+    form = _bound(request, source_id)
+    try:
+        if form.is_bound and form.is_valid():
+            source: EventSource = form.save(commit=False)
+            audit.save(source, by=actor(request))
+            if form.made:
+                return secret_shown(request, source, form.made)
+            messages.success(request, _("%(name)s: saved.") % {"name": source.name})
+            return HttpResponseRedirect(reverse("console:event-source", args=[source.pk]))
+    except BusError as error:
+        form = _refused(request, source_id, str(error))
+    except (ConflictError, IntegrityError) as error:
+        reason = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
+        form = _refused(request, source_id, reason)
+    context: dict[str, Any] = {
+        "form": form,
+        "source": form.instance if source_id else None,
+        "address": request.build_absolute_uri(reverse("api-events")),
+    }
+    return render(request, "console/event_form.html", context)
+
+
+def _bound(request: HttpRequest, source_id: str, refusal: str = "") -> EventSourceForm:
+    kind = type("RefusedSourceForm", (EventSourceForm,), {"refusal": refusal})
+    source = editable(source_id) if source_id else None
+    data = request.POST if request.method == "POST" else None
+    form: EventSourceForm = kind(data, instance=source)
+    return form
+
+
+def _refused(request: HttpRequest, source_id: str, reason: str) -> EventSourceForm:
+    """The form with what was entered, beside the row as it is stored."""
+    form = _bound(request, source_id, reason)
+    form.is_valid()
+    return form

@@ -1,0 +1,133 @@
+"""The list of event sources: where each one's events come from, and who listens."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from console.access import for_operators
+from events import sources
+from events.models import KEPT, EventSource, ReceivedEvent
+from triggers.models import Trigger
+
+# So many of the newest event triggers are counted; the page says where there are more.
+MOST = 1000
+# So many events are looked at for the last of each source, in so many reads at the most.
+LOOKED_AT = 200
+READS = 4
+# What one read takes, where each source's events are a partition of their own.
+TOGETHER = 100
+# Longer than this, no event waits while somebody works the queue off.
+PATIENCE = timedelta(minutes=1)
+
+
+@dataclass(slots=True)
+class Row:
+    """A source as the list shows it.
+
+    Attributes:
+        triggers: how many enabled triggers listen to it.
+        others: how many disabled ones do.
+        last: when its last event came in; None where none has in the time that events are kept.
+        since: since when none has come in, where that was not looked at to the end.
+    """
+
+    source: EventSource
+    triggers: int
+    others: int
+    last: datetime | None
+    since: datetime | None
+
+
+@require_GET
+@for_operators()
+def event_list(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    found = sources.all_sources()
+    words = request.GET.get("q", "").strip()
+    shown = [source for source in found if _is_meant(source, words)]
+    rows, has_more = rows_of(shown)
+    context = {
+        "rows": rows,
+        "has_more": has_more,
+        "most": MOST,
+        "total": len(found),
+        "words": words,
+        "now": now,
+        "kept": KEPT,
+        "waiting_since": waiting_since(now),
+    }
+    return render(request, "console/events.html", context)
+
+
+def waiting_since(now: datetime) -> datetime | None:
+    """Since when events have waited to be handled; None where none has for long."""
+    first = list(ReceivedEvent.objects.queued()[:1])
+    return first[0].received_at if first and first[0].received_at < now - PATIENCE else None
+
+
+def _is_meant(source: EventSource, words: str) -> bool:
+    text = f"{source.pk} {source.name} {source.description}".casefold()
+    return all(word in text for word in words.casefold().split())
+
+
+def rows_of(found: Sequence[EventSource]) -> tuple[list[Row], bool]:
+    """The sources with all that a list shows of them, in few reads however many they are.
+
+    Returns:
+        The rows, and whether there are more event triggers than were counted.
+    """
+    listening, has_more = _listening()
+    last, since = _last_events([source.pk for source in found if source.has_address])
+    rows = [
+        Row(
+            source,
+            listening[source.pk, True],
+            listening[source.pk, False],
+            last.get(source.pk),
+            since.get(source.pk),
+        )
+        for source in found
+    ]
+    return rows, has_more
+
+
+def _listening() -> tuple[Counter[tuple[Any, bool]], bool]:
+    """How many triggers listen to each source, enabled and disabled."""
+    newest = Trigger.objects.events().order_by("-pk").values_list("event_config", "enabled")
+    found = list(newest[: MOST + 1])
+    configs = [(config, on) for config, on in found[:MOST] if isinstance(config, dict)]
+    counted = Counter((str(config.get("eventSourceId")), on) for config, on in configs)
+    return counted, len(found) > MOST
+
+
+def _last_events(ids: Iterable[str]) -> tuple[dict[str, datetime], dict[str, datetime]]:
+    """When the last event of each source came in, and for others since when none has."""
+    last: dict[str, datetime] = {}
+    since: dict[str, datetime] = {}
+    left = list(ids)
+    for start in range(0, len(left), TOGETHER):
+        some = left[start : start + TOGETHER]
+        for _ in range(READS):
+            latest = _latest(some)
+            for source_id, moment in latest:
+                last[source_id] = max(moment, last.get(source_id, moment))
+            some = [source_id for source_id in some if source_id not in last]
+            if len(latest) < LOOKED_AT or not some:
+                break
+        else:
+            # One or two sources have nearly all events.
+            since |= dict.fromkeys(some, latest[-1][1])
+    return last, since
+
+
+def _latest(ids: Sequence[str]) -> list[tuple[str, datetime]]:
+    rows = ReceivedEvent.objects.filter(source_id__in=ids).order_by("-received_at")
+    found = rows.only("source_id", "received_at")[:LOOKED_AT] if ids else ()
+    return [(row.source_id, row.received_at) for row in found]

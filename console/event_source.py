@@ -1,0 +1,235 @@
+"""The page of one event source, and what can be done to it: test, new secret, delete."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods
+
+from console.access import for_operators
+from console.changes import TEST_EVENT, changes_of
+from console.received import page_of_events
+from events import examples, receiving, sources
+from events.buses import BusError
+from events.envelopes import EnvelopeError
+from events.forms import NewSecretForm
+from events.models import KEPT, EventSource, SourceKind
+from moca import audit
+from moca.admin import actor
+from moca.authentication.models import AuditEntry, Role
+from moca.conflicts import ConflictError, reason_of
+from moca.display import pretty
+from triggers.models import Trigger
+
+# So many of the triggers that listen are named.
+LISTENERS = 100
+
+
+def find_source(source_id: str) -> EventSource:
+    """The source of an id; Http404 where there is none."""
+    if found := sources.configured().get(source_id):
+        return found
+    stored: EventSource | None = EventSource.objects.filter(pk=source_id).first()
+    if stored is None:
+        raise Http404
+    return stored
+
+
+def editable(source_id: str) -> EventSource:
+    """The source of an id that may be changed here; PermissionDenied for one of the settings."""
+    source = find_source(source_id)
+    if source.is_configured:
+        raise PermissionDenied
+    return source
+
+
+def address_of(request: HttpRequest, source: EventSource) -> str:
+    """Where the source takes events, whole; empty where it takes none."""
+    if not source.has_address:
+        return ""
+    return f"{request.build_absolute_uri(reverse('api-events'))}?source={source.pk}"
+
+
+def listeners_of(source: EventSource) -> list[Trigger]:
+    """Triggers that listen to a source, enabled or not, and one more than are named."""
+    found = Trigger.objects.events().filter(event_config__eventSourceId=source.pk)
+    return list(found.order_by("-pk").defer("prompt", "description")[: LISTENERS + 1])
+
+
+@dataclass(slots=True)
+class Ending:
+    """A secret that holds beside the newest one."""
+
+    until: datetime
+
+
+def endings_of(source: EventSource, now: datetime) -> list[Ending]:
+    """Until when the secrets hold that were followed by another."""
+    moments = [one["until"] for one in source.secrets if one.get("until")]
+    return [Ending(datetime.fromtimestamp(m, UTC)) for m in moments if m > now.timestamp()]
+
+
+@require_GET
+@for_operators()
+def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
+    source = find_source(source_id)
+    now = timezone.now()
+    listeners = listeners_of(source)
+    context = {
+        "source": source,
+        "now": now,
+        "kept": KEPT,
+        "address": address_of(request, source),
+        "setting": "EVENT_SOURCES_FILE" if settings.EVENT_SOURCES_FILE else "EVENT_SOURCES_CONFIG",
+        "pattern": pretty(source.pattern) if source.pattern else "",
+        "endings": endings_of(source, now),
+        "listeners": listeners[:LISTENERS],
+        "has_more_listeners": len(listeners) > LISTENERS,
+        "changes": changes_of(source),
+        **(page_of_events(request, source) if source.has_address else {}),
+    }
+    return render(request, "console/event_source.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@for_operators(Role.EDITOR)
+def delete(request: HttpRequest, source_id: str) -> HttpResponse:
+    """Delete a source, after a page that says what that does to triggers."""
+    source = editable(source_id)
+    refusal = ""
+    if request.method == "POST":
+        try:
+            audit.delete(source, by=actor(request))
+        except (ConflictError, BusError) as error:
+            refusal = _("Nothing was deleted: %(reason)s") % {"reason": reason_of(error)}
+        else:
+            messages.success(request, _("%(name)s: deleted.") % {"name": source.name})
+            return HttpResponseRedirect(reverse("console:events"))
+    listeners = listeners_of(source)
+    context = {
+        "source": source,
+        "refusal": refusal,
+        "number": min(len(listeners), LISTENERS),
+        "listeners": listeners[:LISTENERS],
+        "has_more_listeners": len(listeners) > LISTENERS,
+    }
+    return render(request, "console/event_delete.html", context)
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+@for_operators(Role.EDITOR)
+def new_secret(request: HttpRequest, source_id: str) -> HttpResponse:
+    """Give a source a new secret; one that was made is shown once, in the answer."""
+    source = editable(source_id)
+    if not source.has_address:
+        raise Http404
+    form = NewSecretForm(source, request.POST if request.method == "POST" else None)
+    now = timezone.now()
+    if form.is_valid():
+        form.apply(now)
+        try:
+            audit.save(source, by=actor(request))
+        except (ConflictError, BusError) as error:
+            form.add_error(None, _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)})
+        else:
+            return secret_shown(request, source, form.made)
+    context = {"source": source, "form": form, "endings": endings_of(source, now)}
+    return render(request, "console/event_secret.html", context)
+
+
+def secret_shown(request: HttpRequest, source: EventSource, made: str) -> HttpResponse:
+    """The answer after a secret was set: the only one that ever shows it, if it was made here.
+
+    It is no redirect, since a message would travel in a cookie.
+    """
+    now = timezone.now()
+    context = {
+        "source": source,
+        "secret": made,
+        "address": address_of(request, source),
+        "endings": endings_of(source, now),
+        "now": now,
+    }
+    return render(request, "console/event_secret_shown.html", context)
+
+
+class SampleForm(forms.Form):
+    """An event made up by an operator."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name of the event"),
+        max_length=100,
+        help_text=gettext_lazy("What GitHub says in X-GitHub-Event, such as pull_request or push."),
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off"}),
+    )
+    body = forms.CharField(
+        label=gettext_lazy("What the sender would send"),
+        strip=False,
+        max_length=settings.MAX_BODY_BYTES,
+        widget=forms.Textarea(attrs={"rows": 16, "cols": 80, "spellcheck": "false"}),
+    )
+
+    def __init__(self, source: EventSource, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if source.kind != SourceKind.GITHUB:
+            del self.fields["name"]
+        if source.kind == SourceKind.WEBHOOK:
+            self.fields["body"].help_text = _(
+                "Any JSON, or an EventBridge envelope: source, detail-type and detail."
+            )
+
+
+@require_http_methods(["GET", "POST"])
+@for_operators(Role.EDITOR)
+def test(request: HttpRequest, source_id: str) -> HttpResponse:
+    """Send an event as if the sender had, for real."""
+    source = find_source(source_id)
+    if not source.has_address:
+        raise Http404
+    now = timezone.now()
+    if request.method == "POST":
+        form = SampleForm(source, request.POST)
+        if form.is_valid() and (event_id := _send(request, source, form, now)):
+            messages.success(request, _("The test event was sent."))
+            return HttpResponseRedirect(
+                reverse("console:received-event", args=[source.pk, event_id])
+            )
+    else:
+        body = pretty(examples.body(source.kind, now))
+        form = SampleForm(source, initial={"body": body, "name": examples.GITHUB_EVENT})
+    listeners = listeners_of(source)
+    context = {
+        "source": source,
+        "form": form,
+        "listeners": [trigger for trigger in listeners[:LISTENERS] if trigger.enabled],
+    }
+    return render(request, "console/event_test.html", context)
+
+
+def _send(request: HttpRequest, source: EventSource, form: SampleForm, now: datetime) -> str:
+    """Send the event, and note who did; returns its id, or nothing where the form says why."""
+    body = form.cleaned_data["body"].encode()
+    name, by = form.cleaned_data.get("name", ""), actor(request)
+    try:
+        receipt = receiving.receive_test(source, body, now, name=name, by=by)
+    except EnvelopeError as error:
+        where = f"{error.field}: " if error.field else ""
+        form.add_error("body", f"{where}{error}")
+        return ""
+    except BusError as error:
+        form.add_error(None, str(error))
+        return ""
+    audit.note(AuditEntry.Action.RUN, source, by=by, changes={TEST_EVENT: ["", receipt.id]})
+    return receipt.id

@@ -1,0 +1,237 @@
+"""A sample event beside the form of a trigger: whether it matches, and the prompt with it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from console.received import EventRow, event_row
+from events import examples, sources
+from events.models import EventSource, ReceivedEvent
+from events.patterns import Finding, Pattern, PatternError, parse
+from executions import events, placeholders
+from executions.models import Source
+from executions.prompt import compose
+from moca.display import pretty
+from triggers.models import Trigger, TriggerType
+
+# So many of the latest events are offered as samples.
+LATEST = 10
+# Choices of the sample besides those: what somebody has written, and an example of ours.
+OWN, EXAMPLE = "", "example"
+# So many characters of a prompt are shown.
+MOST_SHOWN = 20_000
+
+
+@dataclass(slots=True)
+class Sample:
+    """An event to try a trigger with.
+
+    Attributes:
+        source_id: the source that the form names.
+        source: that source; None where the form names none, or one that there is not.
+        latest: its latest events, where they are to be offered anew.
+        chosen: the sample's choice: the id of one of them, `OWN` or `EXAMPLE`.
+        text: the sample as JSON.
+        event: what the text says; None where it is no object.
+        problem: why it is none.
+        is_new: whether the text is another than the one that was entered.
+    """
+
+    source_id: str
+    source: EventSource | None
+    chosen: str
+    text: str
+    latest: list[EventRow] = field(default_factory=list)
+    event: dict[str, Any] | None = None
+    problem: str = ""
+    is_new: bool = False
+
+    @property
+    def shown(self) -> str:
+        """Of which source and choice the text is: it is chosen anew when the form says another."""
+        return f"{self.source_id} {self.chosen}"
+
+
+@dataclass(slots=True)
+class Check:
+    """What a pattern says of the sample: field by field, or why it is no pattern."""
+
+    title: str
+    findings: list[Finding] = field(default_factory=list)
+    problem: str = ""
+    matched: bool = False
+
+
+@dataclass(slots=True)
+class Tester:
+    """What becomes of the sample.
+
+    Attributes:
+        checks: what each pattern that it has to pass says: the source's, and the trigger's own.
+        matched: whether it passes all; None where that cannot be said.
+        hint: what is missing, so that nothing can be said.
+    """
+
+    checks: list[Check]
+    matched: bool | None = None
+    hint: str = ""
+
+
+@dataclass(slots=True)
+class PromptPreview:
+    """The prompt with the parts of a sample event in it.
+
+    Attributes:
+        text: the prompt.
+        missing: paths that lead to nothing in the event.
+        whole: all that is sent, with the context; empty where none is added.
+    """
+
+    text: str
+    missing: list[str]
+    whole: str
+
+
+def sample_of(entered: Mapping[str, Any], now: datetime) -> Sample:
+    """The sample that the form shows next.
+
+    Args:
+        entered: what stands in the form: `event_source_id`, `event_pattern`, and of the tester
+            `sample`, `sample_event` (the choice) and `sample_shown` (of what the text is).
+        now: the present.
+    """
+    source_id = str(entered.get("event_source_id") or "").strip()
+    source = sources.find(source_id) if source_id else None
+    before = entered.get("sample_shown")
+    shown_source, _space, shown = str(before or "").rpartition(" ")
+    chosen = str(entered.get("sample_event") or OWN)
+    sample = Sample(source_id, source, chosen, str(entered.get("sample") or ""))
+    if before is None or shown_source != source_id:
+        sample.latest = _latest(source)
+        sample.chosen = sample.latest[0].row.pk if sample.latest else EXAMPLE
+        _fill(sample, entered, now)
+    elif chosen not in (shown, OWN):
+        sample.latest = _latest(source)
+        _fill(sample, entered, now)
+    _read(sample)
+    return sample
+
+
+def _latest(source: EventSource | None) -> list[EventRow]:
+    if source is None or not source.has_address:
+        return []
+    return [event_row(row) for row in ReceivedEvent.objects.of_source(source.pk)[:LATEST]]
+
+
+def _fill(sample: Sample, entered: Mapping[str, Any], now: datetime) -> None:
+    """Put the chosen event into the sample, or an example where it is not there."""
+    sample.is_new = True
+    found = next((row for row in sample.latest if row.row.pk == sample.chosen), None)
+    if found:
+        sample.text = found.text
+        return
+    sample.chosen = EXAMPLE
+    pattern = _json(entered.get("event_pattern"))
+    example = examples.envelope(sample.source, pattern, now)
+    sample.text = pretty(example)
+
+
+def _json(value: Any) -> Any:
+    """What a form's field of JSON holds, as text or read; None where it cannot be read."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read(sample: Sample) -> None:
+    if len(sample.text) > settings.MAX_BODY_BYTES:
+        sample.problem = _("The sample is too long.")
+        return
+    try:
+        event = json.loads(sample.text)
+    except (ValueError, RecursionError) as error:
+        sample.problem = _("The sample is not valid JSON: %(reason)s") % {"reason": error}
+        return
+    if isinstance(event, dict):
+        sample.event = event
+    else:
+        sample.problem = _("The sample is no JSON object.")
+
+
+def test(entered: Mapping[str, Any], sample: Sample) -> Tester:
+    """Ask the patterns of the form's source and of the form itself about a sample.
+
+    Args:
+        entered: what stands in the form: `event_pattern` and `event_source_id`.
+        sample: the sample.
+    """
+    checks = []
+    if sample.source and sample.source.pattern:
+        checks.append(_check(_("Pattern of the event source"), sample.source.pattern, sample))
+    own = entered.get("event_pattern")
+    if own not in (None, ""):
+        checks.append(_check(_("Event pattern"), own, sample))
+    tester = Tester(checks)
+    if sample.source_id and sample.source is None:
+        tester.hint = _("There is no event source %(source)s any more.") % {
+            "source": sample.source_id
+        }
+    elif not sample.source_id and not checks:
+        tester.hint = _("Choose an event source, or write a pattern.")
+    elif sample.event is not None and not any(check.problem for check in checks):
+        tester.matched = all(check.matched for check in checks)
+    return tester
+
+
+def _check(title: str, document: Any, sample: Sample) -> Check:
+    check = Check(title)
+    try:
+        pattern = _pattern(document)
+    except PatternError as error:
+        check.problem = f"{error.where}: {error}" if error.where else str(error)
+    except (ValueError, RecursionError) as error:
+        check.problem = _("This is not valid JSON: %(reason)s") % {"reason": error}
+    else:
+        if sample.event is not None:
+            check.findings = pattern.explain(sample.event)
+            check.matched = pattern.matches(sample.event)
+    return check
+
+
+def _pattern(document: Any) -> Pattern:
+    return parse(json.loads(document) if isinstance(document, str) else document)
+
+
+def preview_prompt(
+    entered: Mapping[str, Any], sample: Sample, now: datetime
+) -> PromptPreview | None:
+    """The prompt with a sample event; None where no part of an event stands in it.
+
+    Args:
+        entered: what stands in the form: `name`, `type`, `prompt` and `include_context`.
+        sample: the sample, for a trigger that fires on events.
+        now: the time of the run.
+    """
+    prompt = str(entered.get("prompt") or "")
+    if not placeholders.paths(prompt):
+        return None
+    has_context = bool(entered.get("include_context"))
+    trigger = Trigger(
+        name=str(entered.get("name") or ""), prompt=prompt, include_context=has_context
+    )
+    if entered.get("type") == TriggerType.EVENT:
+        event = sample.event or {}
+    else:
+        event = events.envelope(trigger, Source.SCHEDULE, "example", now)
+    text = placeholders.fill(prompt, event)
+    whole = compose(trigger, event, now) if has_context else ""
+    missing = placeholders.missing(prompt, event)
+    return PromptPreview(text[:MOST_SHOWN], missing, whole[:MOST_SHOWN])

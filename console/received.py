@@ -1,0 +1,171 @@
+"""Events that came in: what each was, how far it has come, and which runs it began."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django import forms
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET
+
+from console.access import for_operators
+from console.executions import RunRow, run_rows
+from events import marks, sources
+from events.buses import get_bus
+from events.models import KEPT, EventSource, EventState, ReceivedEvent
+from executions.models import TriggerExecution
+from executions.runner import Offer
+from moca.display import NOTHING, pretty
+from moca.paging import read_page
+from triggers.models import Trigger
+
+PAGE = 20
+# So many characters of an event stand in a list; its own page has all.
+EXCERPT = 3000
+# So many of the newest event triggers are asked whether they took an event.
+TAKERS = 100
+KINDS = {EventState.QUEUED: "busy", EventState.DONE: "good", EventState.FAILED: "bad"}
+
+
+@dataclass(slots=True)
+class EventRow:
+    """An event as a list shows it."""
+
+    row: ReceivedEvent
+    envelope: dict[str, Any]
+    text: str
+    is_cut: bool
+
+    @property
+    def kind(self) -> str:
+        return KINDS[EventState(self.row.state)]
+
+    @property
+    def name(self) -> str:
+        """What happened."""
+        return str(self.envelope.get("detail-type") or NOTHING)
+
+    @property
+    def sender(self) -> str:
+        """Where, in the words of the envelope."""
+        return str(self.envelope.get("source") or NOTHING)
+
+    @property
+    def key(self) -> str:
+        """The sender's own id of it."""
+        return str(self.envelope.get("id") or "")
+
+    @property
+    def tester(self) -> str:
+        """Who made it up to try the triggers; empty for an event that happened."""
+        return marks.tester_of(self.envelope) or ""
+
+
+def event_row(row: ReceivedEvent, most: int | None = None) -> EventRow:
+    """The event; of its text so many characters, where that is limited."""
+    envelope = envelope_of(row)
+    text = pretty(envelope)
+    return EventRow(row, envelope, text[:most], most is not None and len(text) > most)
+
+
+def envelope_of(row: ReceivedEvent) -> dict[str, Any]:
+    """The EventBridge envelope of an event; empty where it cannot be read."""
+    try:
+        envelope = json.loads(row.envelope)
+    except ValueError:
+        return {}
+    return envelope if isinstance(envelope, dict) else {}
+
+
+class EventFilters(forms.Form):
+    """What a list of events can be narrowed to."""
+
+    state = forms.ChoiceField(
+        label=_("State"), required=False, choices=[("", _("Any state")), *EventState.choices]
+    )
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What was chosen; what makes no sense counts as nothing."""
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+
+def page_of_events(request: HttpRequest, source: EventSource) -> dict[str, Any]:
+    """A page of the events that came in at a source's address, and what its template needs."""
+    filters = EventFilters(request.GET)
+    page = read_page(
+        ReceivedEvent.objects.filter(source_id=source.pk, **filters.chosen),
+        request.GET.get("p", ""),
+        PAGE,
+        is_narrowed=bool(filters.chosen),
+        by="received_at",
+    )
+    return {
+        "filters": filters,
+        "page": page,
+        "events": [event_row(row, EXCERPT) for row in page.rows],
+        "counts_triggers": counts_triggers(),
+    }
+
+
+def counts_triggers() -> bool:
+    """Whether it is here that triggers take events, and not behind an event bus."""
+    return get_bus().is_transactional
+
+
+@require_GET
+@for_operators()
+def received(request: HttpRequest, source_id: str, event_id: str) -> HttpResponse:
+    """One event, and the runs that it began."""
+    row = ReceivedEvent.objects.filter(pk=event_id).first()
+    source = sources.find(source_id)
+    if row is None or row.source_id != source_id:
+        if source is None:
+            raise Http404
+        context = {"source": source, "source_id": source_id, "kept": KEPT}
+        return render(request, "console/event_gone.html", context, status=404)
+    now = timezone.now()
+    event, is_queued = event_row(row), row.state == EventState.QUEUED
+    rows = _runs_of(event, now)
+    context = {
+        "source": source,
+        "source_id": source_id,
+        "event": event,
+        "rows": rows,
+        "is_going": is_queued or any(row.execution.completed_at is None for row in rows),
+        "counts_triggers": counts_triggers(),
+        "is_queued": is_queued,
+        "now": now,
+    }
+    return render(request, "console/received.html", context)
+
+
+def _runs_of(event: EventRow, now: datetime) -> list[RunRow]:
+    """The runs that an event began, of the triggers that would take it still."""
+    offers = list(_offers(event, Trigger.objects.events().order_by("-pk")[:TAKERS]))
+    if not offers:
+        return []
+    names = {offer.trigger_id: name for offer, name in offers}
+    keys = [Q(trigger_id=offer.trigger_id, pk=offer.id) for offer, _name in offers]
+    rows = run_rows(TriggerExecution.objects.filter(reduce(or_, keys)), now)
+    for row in rows:
+        row.trigger_name = names[row.execution.trigger_id]
+    return sorted(rows, key=lambda row: (row.trigger_name or "").casefold())
+
+
+def _offers(event: EventRow, triggers: Iterable[Trigger]) -> Iterator[tuple[Offer, str]]:
+    row = event.row
+    for trigger in triggers:
+        subscription = trigger.subscription
+        if subscription is None or not subscription.takes(event.envelope):
+            continue
+        yield Offer.of(trigger, event.envelope, row.pk, row.received_at), trigger.name

@@ -1,0 +1,186 @@
+"""The forms of event sources and of their secrets."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from events import secrets, sources
+from events.models import EventSource, SourceKind
+from events.validation import MADE_BY_SENDER, check_secret
+from moca.forms import JSONTextField, VersionedForm
+
+# Ids that are addresses of pages.
+TAKEN = {"new"}
+
+
+class SecretField(forms.CharField):
+    """A secret, which no page shows again."""
+
+    widget = forms.PasswordInput(attrs={"autocomplete": "new-password", "spellcheck": "false"})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"required": False, "max_length": 256, **options})
+
+
+class EventSourceForm(VersionedForm):
+    """Make or change an event source; what sort it is stays as it was made.
+
+    A new source that takes events at an address gets a secret: the one entered, or one that is made
+    where the sender lets us choose it. `made` holds that, to be shown once.
+    """
+
+    # Whether a secret is made where none is entered.
+    makes_secrets = True
+    # Why the event bus did not take what was entered, when the form is shown again for that.
+    refusal = ""
+    made = ""
+
+    secret = SecretField(
+        label=_("Secret"),
+        help_text=_(
+            "For webhooks and GitHub leave it empty: one is made, and shown once. Slack calls it "
+            "the signing secret, Stripe the endpoint's: enter what they show you."
+        ),
+    )
+    pattern = JSONTextField(
+        label=_("Pattern"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6, "cols": 60, "spellcheck": "false"}),
+        help_text=_(
+            'An EventBridge pattern, such as {"source": ["my.app"]}. Only events that match it '
+            "are the source's; for webhooks, empty: all that come."
+        ),
+    )
+
+    class Meta:
+        model = EventSource
+        fields = ["name", "id", "description", "icon", "kind", "bus_name", "pattern"]
+        labels: ClassVar[dict[str, Any]] = {
+            "id": _("Id"),
+            "name": _("Name"),
+            "description": _("Description"),
+            "icon": _("Icon"),
+            "kind": _("Events come from"),
+            "bus_name": _("Event bus"),
+        }
+        help_texts: ClassVar[dict[str, Any]] = {
+            "id": _("By which triggers name it: lower-case letters, digits, - and _."),
+            "icon": _("A name that other programs show it with."),
+        }
+        widgets: ClassVar[dict[str, Any]] = {
+            "id": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+            "bus_name": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+            "description": forms.Textarea(attrs={"rows": 3, "cols": 60}),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "bus_name" in self.fields:
+            self.fields["bus_name"].widget.attrs["placeholder"] = settings.EVENT_BUS_NAME
+            self.fields["bus_name"].help_text = _("Empty: %(name)s.") % {
+                "name": settings.EVENT_BUS_NAME
+            }
+        if not self.instance._state.adding:
+            for name in ("id", "kind", "secret"):
+                self.fields.pop(name, None)
+
+    def clean_id(self) -> str:
+        key: str = self.cleaned_data["id"]
+        if key in sources.configured():
+            raise ValidationError(_("The settings have a source of this id."), code="unique")
+        if key in TAKEN:
+            raise ValidationError(_("This id is a page's address: use another."), code="invalid")
+        return key
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if self.refusal:
+            self.add_error(None, self.refusal)
+        if self.instance._state.adding and "kind" in self.cleaned_data:
+            self._set_secret(self.cleaned_data["kind"], timezone.now())
+        return cleaned
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Leave out what the model says about fields of which something is known to be wrong."""
+        if field is None and hasattr(error, "error_dict"):
+            for name in self.errors.keys() & error.error_dict.keys():
+                del error.error_dict[name]
+            if not error.error_dict:
+                return
+        super().add_error(field, error)
+
+    def _set_secret(self, kind: str, now: datetime) -> None:
+        entered = self.cleaned_data.get("secret") or ""
+        if kind == SourceKind.BUS or "secret" in self.errors:
+            return
+        try:
+            secret = chosen_secret(kind, entered, makes=self.makes_secrets)
+        except ValidationError as error:
+            self.add_error("secret", error)
+            return
+        self.made = "" if entered else secret
+        self.instance.secrets = secrets.only(secret, now)
+
+
+class NewSecretForm(forms.Form):
+    """A further secret of a source, in the place of the one before."""
+
+    secret = SecretField(label=_("New secret"))
+    at_once = forms.BooleanField(
+        label=_("The one before ends at once"),
+        required=False,
+        help_text=_("Where somebody else knows it. Events that are signed with it are refused."),
+    )
+
+    def __init__(self, source: EventSource, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.source = source
+        self.fields["secret"].help_text = (
+            _("Enter what the sender's pages show you.")
+            if source.kind in MADE_BY_SENDER
+            else _("Empty: one is made, and shown once.")
+        )
+        self.fields["secret"].widget.is_required = source.kind in MADE_BY_SENDER
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if "secret" not in self.errors:
+            try:
+                self.new = chosen_secret(self.source.kind, self.cleaned_data["secret"], makes=True)
+            except ValidationError as error:
+                self.add_error("secret", error)
+        return cleaned
+
+    @property
+    def made(self) -> str:
+        """The new secret where it was made here, to be shown once."""
+        return "" if self.cleaned_data["secret"] else self.new
+
+    def apply(self, now: datetime) -> None:
+        """Give the source the new secret; the caller saves it."""
+        kept = [] if self.cleaned_data["at_once"] else self.source.secrets
+        self.source.secrets = secrets.added(kept, self.new, now)
+
+
+def chosen_secret(kind: str, entered: str, *, makes: bool) -> str:
+    """The secret to use: what was entered, or a new one.
+
+    Args:
+        kind: the source's kind.
+        entered: what was entered; empty for nothing.
+        makes: whether one is made where nothing was entered and the sender takes ours.
+
+    Raises:
+        ValidationError: none was entered where the sender has one, or it is none.
+    """
+    if entered:
+        check_secret(kind, entered)
+        return entered
+    if makes and kind not in MADE_BY_SENDER:
+        return secrets.new_secret()
+    raise ValidationError(_("Enter the secret that the sender signs with."), code="required")

@@ -1,0 +1,63 @@
+"""Inputs of the form of a trigger."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.forms import Script
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from events import sources
+from triggers.schedules import zone_names
+
+
+class ScheduleInput(forms.TextInput):
+    """A text input for an expression, and the builder that writes it; they follow each other."""
+
+    template_name = "triggers/schedule_input.html"
+
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["triggers/schedule-input.css"]}
+        js: ClassVar[list[Any]] = [
+            Script("triggers/schedule-input.js", type="module"),
+        ]
+
+
+class ZoneInput(forms.TextInput):
+    """A text input that offers the names of all time zones, each with its offset now."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        attrs = {**(attrs or {}), "list": f"{name}_names"}
+        now = timezone.now()
+        zones = ((zone, _offset(now, zone)) for zone in sorted(zone_names()))
+        options = format_html_join("", '<option value="{}">{}</option>', zones)
+        field = super().render(name, value, attrs, renderer)
+        return format_html('{}<datalist id="{}_names">{}</datalist>', field, name, options)
+
+
+def _offset(now: datetime, zone: str) -> str:
+    return now.astimezone(ZoneInfo(zone)).isoformat(timespec="minutes")[-6:]
+
+
+class SourceSelect(forms.Select):
+    """A choice of an event source, or of none; one that is not known any more stays."""
+
+    def optgroups(self, name: str, value: list[str], attrs: Any = None) -> Any:
+        self.choices = list(self._offered(value[0] if value else ""))
+        return super().optgroups(name, value, attrs)
+
+    def _offered(self, chosen: str) -> Iterator[tuple[str, str]]:
+        yield "", _("No source: events of a bus, by a pattern")
+        known = sources.all_sources()
+        for source in known:
+            yield (
+                source.pk,
+                f"{source.name} ({source.pk})" if source.name != source.pk else source.pk,
+            )
+        if chosen and chosen not in {source.pk for source in known}:
+            yield chosen, _("%(source)s: there is no such source any more") % {"source": chosen}
