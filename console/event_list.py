@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 
 from console.access import for_operators
 from events import sources
+from events.buses import get_bus
 from events.models import KEPT, EventSource, ReceivedEvent
 from triggers.models import Trigger
 
@@ -67,7 +68,12 @@ def event_list(request: HttpRequest) -> HttpResponse:
 
 
 def waiting_since(now: datetime) -> datetime | None:
-    """Since when events have waited to be handled; None where none has for long."""
+    """Since when events have waited for the scheduler process; None where none has for long.
+
+    Behind an event bus nobody here works a queue off: what the bus refused waits for its sender.
+    """
+    if not get_bus().is_transactional:
+        return None
     first = list(ReceivedEvent.objects.queued()[:1])
     return first[0].received_at if first and first[0].received_at < now - PATIENCE else None
 

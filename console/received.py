@@ -30,7 +30,7 @@ from triggers.models import Trigger
 PAGE = 20
 # So many characters of an event stand in a list; its own page has all.
 EXCERPT = 3000
-# So many of the newest event triggers are asked whether they took an event.
+# So many triggers of the source, and of all event triggers, are asked whether they took an event.
 TAKERS = 100
 KINDS = {EventState.QUEUED: "busy", EventState.DONE: "good", EventState.FAILED: "bad"}
 
@@ -151,7 +151,10 @@ def received(request: HttpRequest, source_id: str, event_id: str) -> HttpRespons
 
 def _runs_of(event: EventRow, now: datetime) -> list[RunRow]:
     """The runs that an event began, of the triggers that would take it still."""
-    offers = list(_offers(event, Trigger.objects.events().order_by("-pk")[:TAKERS]))
+    triggers = Trigger.objects.events().order_by("-pk")
+    of_source = triggers.filter(event_config__eventSourceId=event.row.source_id)
+    found = {each.pk: each for each in [*of_source[:TAKERS], *triggers[:TAKERS]]}
+    offers = list(_offers(event, found.values()))
     if not offers:
         return []
     names = {offer.trigger_id: name for offer, name in offers}

@@ -33,7 +33,7 @@ from triggers.actions import REFUSALS, act_on_each, delete, disable, enable
 from triggers.display import RESULT_KINDS, View
 from triggers.filters import AttentionFilter, LastResultFilter
 from triggers.forms import TriggerForm
-from triggers.models import Trigger
+from triggers.models import Trigger, TriggerType
 from triggers.schedulers import SchedulerError
 from triggers.synchronization import bring_in_step, in_step
 
@@ -315,7 +315,8 @@ def _skips(trigger: Trigger) -> str:
     if not trigger.skipped_runs:
         return ""
     return format_html(
-        '<span class="fine" title="{}">{} skipped</span>',
+        '<span class="fine" title="{}">{} {}</span>',
         trigger.last_skip_reason,
         trigger.skipped_runs,
+        "dropped" if trigger.type == TriggerType.EVENT else "skipped",
     )

@@ -357,7 +357,7 @@ class TestPage:
             events=3,
         )
         page = viewer.get(f"{TRIGGERS}/{trigger.pk}").content.decode()
-        assert "3 events, run once" in page
+        assert "3 events, to run once" in page
 
     def test_source_that_is_gone(
         self, viewer: Client, make_source: MakeSource, make_listener: MakeTrigger

@@ -225,6 +225,16 @@ class TestList:
         pages = [shown(viewer, page) for page in (EVENTS, "/console/")]
         assert ["Events are waiting." in page for page in pages] == [True, True]
 
+    def test_events_that_an_event_bus_refused_are_not(
+        self, viewer: Client, make_source: MakeSource, make_event: MakeEvent, settings: Any
+    ) -> None:
+        make_source()
+        make_event(state="queued")
+        settings.EVENT_BUS = "events.buses.eventbridge.EventBridgeBus"
+        pages = [shown(viewer, page) for page in (EVENTS, f"{EVENTS}/shop")]
+        told = ["Events are waiting." in pages[0], "that brings it to triggers" in pages[1]]
+        assert told == [False, True]
+
     def test_events_of_a_moment_ago_are_not(
         self, viewer: Client, make_source: MakeSource, make_event: MakeEvent
     ) -> None:
@@ -512,6 +522,11 @@ class TestTestEvent:
             page = editor.post(f"{EVENTS}/shop/test", {"body": "{}"}).content.decode()
         assert str(refusal) in page
 
+    def test_sources_of_the_settings_can_be_tried(self, editor: Client, settings: Any) -> None:
+        settings.EVENT_SOURCES_CONFIG = f"- {{id: shop, name: The shop, secrets: [{OWN_SECRET}]}}"
+        editor.post(f"{EVENTS}/shop/test", {"body": "{}"})
+        assert f"<ins>{came_in().get().pk}</ins>" in shown(editor, f"{EVENTS}/shop")
+
     def test_sources_of_a_bus_take_none(self, editor: Client) -> None:
         assert editor.get(f"{EVENTS}/orders/test").status_code == 404
 
@@ -658,6 +673,26 @@ def _walk(client: Client, direction: str, place: str = "") -> Iterator[list[str]
         place = getattr(context["page"], direction)
         if not place:
             return
+
+
+@pytest.mark.parametrize("page", ["", "/new", "/shop", "/shop/test", "/console/triggers/new"])
+def test_page_and_all_it_loads_are_light(
+    editor: Client,
+    make_source: MakeSource,
+    make_event: MakeEvent,
+    make_listener: MakeTrigger,
+    page: str,
+) -> None:
+    make_source()
+    for number in range(60):
+        make_listener(make_source(id=f"s-{number}").pk)
+        make_event(envelope={"detail": {"texts": [f"{each:08x}" for each in range(2000)]}})
+    packed = {"accept-encoding": "gzip"}
+    address = page if page.startswith("/console") else f"{EVENTS}{page}"
+    html = editor.get(address, {"source": "shop"}).content.decode()
+    loaded = {address, *re.findall(r'(?:href|src)="(/static/[^"]+)"', html)}
+    answers = [editor.get(each, headers=packed) for each in sorted(loaded)]
+    assert sum(len(b"".join(answer)) for answer in answers) < 150 * 1024
 
 
 class TestHarm:
