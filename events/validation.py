@@ -1,6 +1,7 @@
 """The rules of event sources, and of the patterns of sources and triggers."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -8,8 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from events.models import EventSource
 from events.patterns import PatternError, parse
+from events.secrets import ARN
+from events.signatures import is_key
 
 # EventBridge, PutRule, EventBusName, where a bus of another account is named by its ARN.
+SECRET_ARN = re.compile(r"arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+")
 BUS_NAME = re.compile(r"[/.\-_A-Za-z0-9:]{1,256}")
 
 
@@ -37,13 +41,29 @@ def source_errors(source: EventSource) -> dict[str, list[ValidationError]]:
                 code="invalid",
             )
         ]
-    if source.is_configured and source.has_address and not source.configured_secrets:
-        found["secrets"] = [
-            ValidationError(
-                _("Give a list with the secret that senders sign with."), code="required"
-            )
-        ]
+    if source.is_configured and (errors := list(_secret_errors(source))):
+        found["secrets"] = errors
     return found
+
+
+def _secret_errors(source: EventSource) -> Iterator[ValidationError]:
+    """What is wrong with the secrets of a source in the settings; none is told itself."""
+    texts = source.configured_secrets
+    if source.has_address and not texts:
+        yield ValidationError("Give a list with the secret that senders sign with.")
+    if texts and not source.has_address:
+        yield ValidationError("A bus has no senders that sign: leave the secrets out.")
+    for text in texts:
+        if text.startswith(ARN):
+            if not SECRET_ARN.fullmatch(text):
+                yield ValidationError(
+                    f"{text} is no ARN of a secret, such as "
+                    "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME."
+                )
+        elif not is_key(source.kind, text):
+            yield ValidationError(
+                "A secret is empty, or is no base64 after whsec_: copy it once more, whole."
+            )
 
 
 def pattern_errors(pattern: Any) -> list[ValidationError]:
@@ -52,6 +72,5 @@ def pattern_errors(pattern: Any) -> list[ValidationError]:
         parse(pattern)
     except PatternError as error:
         where = f"{error.where}: " if error.where else ""
-        # Interpolated by Django with %, which the text itself may hold.
-        return [ValidationError(f"{where}{error}".replace("%", "%%"), code="pattern", params={})]
+        return [ValidationError(f"{where}{error}", code="pattern")]
     return []
