@@ -5,4 +5,7 @@ class EventsConfig(AppConfig):
     name = "events"
 
     def ready(self) -> None:
-        from events import signals  # noqa: F401  (connects the receivers)
+        from events import (
+            checks,  # noqa: F401  (registers the system check)
+            signals,  # noqa: F401  (connects the receivers)
+        )

@@ -7,7 +7,6 @@ from typing import Any
 from django.conf import settings
 
 from events import envelopes
-from events.envelopes import Envelope
 from events.models import EventSource, SourceKind
 from moca.times import iso
 
@@ -44,7 +43,7 @@ def body(kind: str, now: datetime) -> dict[str, Any]:
     return bodies.get(kind, {"type": "order.paid", "order": {"id": 4711, "total": 12.5}})
 
 
-def envelope(source: EventSource | None, pattern: Any, now: datetime) -> Envelope:
+def envelope(source: EventSource | None, pattern: Any, now: datetime) -> dict[str, Any]:
     """An event such as a source's, or such as a pattern would take.
 
     Args:

@@ -111,7 +111,11 @@ class EventSource(VersionedModel):
             raise
 
     def active_secrets(self, now: datetime) -> list[str]:
-        """The secrets with which events may be signed now, the newest first."""
+        """The secrets with which events may be signed now, the newest first.
+
+        Raises:
+            UnreadableError: none of them can be read.
+        """
         if self.is_configured:
             return [secrets.looked_up(text) for text in self.configured_secrets]
         return secrets.active(self.secrets, now)

@@ -6,20 +6,22 @@ that could not go on is refused to the sender, who sends it again, and goes on t
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from events import envelopes, marks, signatures
-from events.buses import get_bus
+from events.buses import BusError, get_bus
 from events.models import KEPT, EventSource, ReceivedEvent
 from events.signatures import Signature, SignatureError
 from moca.ids import new_id
 
-# Events of one message are this far apart, so that they have an order.
-STEP = timedelta(microseconds=1)
+# Messages with the same events, which come at the same moment, wait for each other so often.
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +37,49 @@ class Receipt:
     is_duplicate: bool
 
 
-def receive(
-    source: EventSource, content_type: str, headers: Mapping[str, str], body: bytes, now: datetime
-) -> list[Receipt]:
-    """Take in a message's events.
+def verified(
+    source: EventSource, headers: Mapping[str, str], body: bytes, now: datetime
+) -> Signature:
+    """Check who signed a message.
 
     Args:
         source: the source at whose address it came in.
-        content_type: the message's Content-Type.
-        headers: its headers.
+        headers: its headers, their names in lower case.
         body: its body, byte for byte.
         now: the present.
 
     Raises:
-        SignatureError: it is not signed with a secret of the source, too old, or a replay.
+        SignatureError: it is not signed with a secret of the source, or too old.
+        UnreadableError: the secrets of the source cannot be read.
+    """
+    secrets = partial(source.active_secrets, now)
+    return signatures.verify(source.kind, headers, body, secrets, now)
+
+
+def receive(
+    source: EventSource,
+    signature: Signature,
+    content_type: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+) -> list[Receipt]:
+    """Take in a message's events: all of them, or none.
+
+    Args:
+        source: the source at whose address it came in.
+        signature: what `verified()` found.
+        content_type: the message's Content-Type.
+        headers: its headers, their names in lower case.
+        body: its body, byte for byte.
+        now: the present.
+
+    Raises:
+        SignatureError: it is a replay.
         EnvelopeError: it is no event.
         BusError: it could not go on; the sender is to send it again.
     """
-    signature = verified(source, headers, body, now)
-    lowered = {name.lower(): text for name, text in headers.items()}
-    found = envelopes.read(source.kind, source.pk, content_type, lowered, body, now)
+    found = envelopes.read(source.kind, source.pk, content_type, headers, body, now)
     return _take_in(source, found, signature, now)
 
 
@@ -84,32 +109,23 @@ def receive_test(source: EventSource, body: bytes, now: datetime, *, name: str, 
 def _take_in(
     source: EventSource, found: Sequence[envelopes.Sent], signature: Signature, now: datetime
 ) -> list[Receipt]:
-    rows = [_row(source, sent, signature, now + place * STEP) for place, sent in enumerate(found)]
+    sent = [_row(source, one, signature, now, place) for place, one in enumerate(found)]
+    if sum(len(row.envelope.encode()) for row in sent) > settings.MAX_BODY_BYTES:
+        limit = settings.MAX_BODY_BYTES // 1024
+        raise envelopes.SizeError("", f"With their envelopes, events may have {limit} KB together.")
+    rows: dict[str, ReceivedEvent] = {}
+    for row in sent:
+        # The same event may stand in a message twice.
+        rows.setdefault(row.pk, row)
+    known = _keep(list(rows.values()), signature)
     bus = get_bus()
-    receipts, waiting = [], []
-    for row in rows:
-        kept = _keep(row)
-        is_known = kept is not row
-        if is_known and bus.has(kept) and signature.is_dated and kept.signature == row.signature:
-            raise SignatureError(
-                "This very message came before: sign it anew to send its event again."
-            )
-        if not is_known or not bus.has(kept):
-            waiting.append(kept)
-        receipts.append(Receipt(kept.pk, is_known))
-    bus.publish(source, waiting)
-    return receipts
-
-
-def verified(
-    source: EventSource, headers: Mapping[str, str], body: bytes, now: datetime
-) -> Signature:
-    """Check who signed a message; SignatureError as of `receive()`."""
-    return signatures.verify(source.kind, headers, body, source.active_secrets(now), now)
+    gone = {pk for pk, row in known.items() if bus.has(row)}
+    bus.publish(source, [known.get(pk, row) for pk, row in rows.items() if pk not in gone])
+    return [Receipt(row.pk, row.pk in gone or rows[row.pk] is not row) for row in sent]
 
 
 def _row(
-    source: EventSource, sent: envelopes.Sent, signature: Signature, now: datetime
+    source: EventSource, sent: envelopes.Sent, signature: Signature, now: datetime, place: int
 ) -> ReceivedEvent:
     event_id = hashlib.sha256(json.dumps([source.pk, sent.key]).encode()).hexdigest()
     marks.set_id(sent.envelope, event_id)
@@ -117,17 +133,33 @@ def _row(
         id=event_id,
         source_id=source.pk,
         signature=signature.digest,
-        received_at=now,
+        # Events of one message are handled in their order.
+        received_at=now + timedelta(microseconds=place),
         envelope=json.dumps(sent.envelope, ensure_ascii=False),
         ttl=int((now + KEPT).timestamp()),
     )
 
 
-def _keep(row: ReceivedEvent) -> ReceivedEvent:
-    """Put an event on record; returns the row of the first time for one that is known."""
-    try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-    except IntegrityError:
-        return ReceivedEvent.objects.get(pk=row.pk)
-    return row
+def _keep(rows: Sequence[ReceivedEvent], signature: Signature) -> dict[str, ReceivedEvent]:
+    """Put events on record at once; returns the rows of those that are on record already."""
+    known: dict[str, ReceivedEvent] = {}
+    for _ in range(TRIES):
+        new = [row for row in rows if row.pk not in known]
+        if not new:
+            return known
+        try:
+            with transaction.atomic():
+                ReceivedEvent.objects.bulk_create(new)
+        except IntegrityError:
+            known = ReceivedEvent.objects.in_bulk([row.pk for row in rows])
+            _refuse_replay(known.values(), signature)
+        else:
+            return known
+    raise BusError("The same events are being received at this moment.")
+
+
+def _refuse_replay(known: Iterable[ReceivedEvent], signature: Signature) -> None:
+    """Refuse a message of which events are on record, unless one of them has yet to go on."""
+    is_same = any(row.signature == signature.digest for row in known)
+    if signature.is_dated and is_same and all(map(get_bus().has, known)):
+        raise SignatureError("This very message came before: sign it anew to send its event again.")

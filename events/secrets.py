@@ -7,8 +7,10 @@ told the new one without losing an event.
 import base64
 import hashlib
 import secrets
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
 OVERLAP = timedelta(days=1)
 # Standard Webhooks: secrets are base64 with this before it.
 PREFIX = "whsec_"
+# How long a secret of Secrets Manager is kept, so that a storm of events, or of forged ones, does
+# not read it each time. A new one is known after this.
+REREAD_SECONDS = 10.0
+ARN = "arn:"
+
+
+class UnreadableError(Exception):
+    """No secret of a source can be read; the message says what to do about it."""
 
 
 def new_secret() -> str:
@@ -48,16 +58,25 @@ def only(secret: str, now: datetime) -> list[dict[str, Any]]:
 
 
 def active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
-    """The secrets that hold now; those that SECRET_KEY does not open are left out."""
+    """The secrets that hold now; those that SECRET_KEY does not open are left out.
+
+    Raises:
+        UnreadableError: some hold, and SECRET_KEY opens none of them.
+    """
     from cryptography.fernet import InvalidToken
 
-    found = []
-    for one in kept:
-        if _holds(one, now):
-            try:
-                found.append(_seals().decrypt(str(one["sealed"]).encode()).decode())
-            except (InvalidToken, KeyError):
-                continue
+    holding = [one for one in kept if _holds(one, now)]
+    seals, found = _seals(), []
+    for one in holding:
+        try:
+            found.append(seals.decrypt(str(one["sealed"]).encode()).decode())
+        except (InvalidToken, KeyError):
+            continue
+    if holding and not found:
+        raise UnreadableError(
+            "its secrets were sealed with another SECRET_KEY: set that one in "
+            "SECRET_KEY_FALLBACKS, or make a new secret for the source."
+        )
     return found
 
 
@@ -65,13 +84,23 @@ def looked_up(text: str) -> str:
     """A secret that the settings give, itself or by its ARN in Secrets Manager.
 
     Raises:
-        SecretError: it cannot be read.
+        UnreadableError: it cannot be read.
     """
-    if not text.startswith("arn:"):
+    if not text.startswith(ARN):
         return text
-    from moca.aws.secrets import secret
+    return _read(text, int(time.monotonic() / REREAD_SECONDS))
 
-    return secret(text, "the event source's secret")
+
+@lru_cache
+def _read(arn: str, period: int) -> str:
+    """The secret of an ARN, read once in a period."""
+    from moca.aws.secrets import SecretError, secret
+
+    try:
+        # What was stored from a file ends with the file's last line break.
+        return secret(arn, "the event source's secret").strip()
+    except SecretError as error:
+        raise UnreadableError(str(error)) from error
 
 
 def _holds(one: Mapping[str, Any], now: datetime) -> bool:

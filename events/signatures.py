@@ -6,7 +6,6 @@ webhook signatures manually"). All are HMAC-SHA256 over the body, all but GitHub
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
@@ -38,23 +37,30 @@ class Signature:
 
 
 def verify(
-    kind: str, headers: Mapping[str, str], body: bytes, keys: Sequence[str], now: datetime
+    kind: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    secrets: Callable[[], Sequence[str]],
+    now: datetime,
 ) -> Signature:
     """Check who signed a message.
 
     Args:
         kind: the source's kind, which says by which scheme.
-        headers: the request's headers, their names in any case.
+        headers: the request's headers, their names in lower case.
         body: the body, byte for byte.
-        keys: the secrets that hold.
+        secrets: gives the secrets that hold; not asked for a message that is wrong anyhow.
         now: the present.
 
     Raises:
         SignatureError: the signature is missing, malformed, not of these secrets, or too old.
     """
-    signed, given = SCHEMES[kind]({name.lower(): text for name, text in headers.items()}, body, now)
-    for secret in keys:
-        right = hmac.new(_key(kind, secret), signed, hashlib.sha256).digest()
+    signed, given = SCHEMES[kind](headers, body, now)
+    for secret in secrets() if given else ():
+        try:
+            right = hmac.digest(key_of(kind, secret), signed, "sha256")
+        except ValueError:
+            continue
         if any(hmac.compare_digest(right, one) for one in given):
             return Signature(hashlib.sha256(signed + right).hexdigest(), kind != SourceKind.GITHUB)
     raise SignatureError(
@@ -63,38 +69,61 @@ def verify(
     )
 
 
+def key_of(kind: str, secret: str) -> bytes:
+    """The bytes with which a secret signs; those of Standard Webhooks are base64 after a prefix.
+
+    Raises:
+        ValueError: there are none, so that everybody could sign.
+    """
+    if kind == SourceKind.WEBHOOK and secret.startswith(PREFIX):
+        key = _base64(secret.removeprefix(PREFIX))
+    else:
+        key = secret.encode()
+    if not key:
+        raise ValueError("the secret is empty")
+    return key
+
+
+def is_key(kind: str, secret: str) -> bool:
+    """Whether a secret can sign, for a source of a kind."""
+    try:
+        return bool(key_of(kind, secret))
+    except ValueError:
+        return False
+
+
 # What was signed, and the signatures that came with it.
 Found = tuple[bytes, list[bytes]]
 
 
 def _standard(headers: Mapping[str, str], body: bytes, now: datetime) -> Found:
     key, time = _needed(headers, "webhook-id"), _needed(headers, "webhook-timestamp")
+    # With a dot in it, what was signed could be divided otherwise, and be another message.
+    if not key.isascii() or "." in key:
+        raise SignatureError("The header webhook-id may hold no dot, and ASCII characters alone.")
     _check_age(time, now)
-    given = _needed(headers, "webhook-signature")
-    texts = [text.removeprefix("v1,") for text in given.split() if text.startswith("v1,")]
-    return f"{key}.{time}.".encode() + body, _decoded(texts, _base64)
+    given = _needed(headers, "webhook-signature").split()
+    return f"{key}.{time}.".encode() + body, _decoded(given, "v1,", _base64)
 
 
 def _github(headers: Mapping[str, str], body: bytes, now: datetime) -> Found:
     given = _needed(headers, "x-hub-signature-256")
-    return body, _decoded([given.removeprefix("sha256=")], bytes.fromhex)
+    return body, _decoded([given], "sha256=", bytes.fromhex)
 
 
 def _slack(headers: Mapping[str, str], body: bytes, now: datetime) -> Found:
     time = _needed(headers, "x-slack-request-timestamp")
     _check_age(time, now)
-    given = _needed(headers, "x-slack-signature").removeprefix("v0=")
-    return f"v0:{time}:".encode() + body, _decoded([given], bytes.fromhex)
+    given = _needed(headers, "x-slack-signature")
+    return f"v0:{time}:".encode() + body, _decoded([given], "v0=", bytes.fromhex)
 
 
 def _stripe(headers: Mapping[str, str], body: bytes, now: datetime) -> Found:
-    pairs = [
-        part.strip().partition("=") for part in _needed(headers, "stripe-signature").split(",")
-    ]
-    time = next((text for name, _, text in pairs if name == "t"), "")
+    parts = [part.strip() for part in _needed(headers, "stripe-signature").split(",")]
+    time = next((part.removeprefix("t=") for part in parts if part.startswith("t=")), "")
     _check_age(time, now)
-    texts = [text for name, _, text in pairs if name == "v1"]
-    return f"{time}.".encode() + body, _decoded(texts, bytes.fromhex)
+    # Others, such as v0 of test events, are to be passed over.
+    return f"{time}.".encode() + body, _decoded(parts, "v1=", bytes.fromhex)
 
 
 SCHEMES: dict[str, Callable[[Mapping[str, str], bytes, datetime], Found]] = {
@@ -103,16 +132,6 @@ SCHEMES: dict[str, Callable[[Mapping[str, str], bytes, datetime], Found]] = {
     SourceKind.SLACK: _slack,
     SourceKind.STRIPE: _stripe,
 }
-
-
-def _key(kind: str, secret: str) -> bytes:
-    """The bytes of a secret; Standard Webhooks' are base64 after a prefix."""
-    if kind == SourceKind.WEBHOOK and secret.startswith(PREFIX):
-        try:
-            return _base64(secret.removeprefix(PREFIX))
-        except ValueError:
-            pass
-    return secret.encode()
 
 
 def _needed(headers: Mapping[str, str], name: str) -> str:
@@ -132,17 +151,16 @@ def _check_age(time: str, now: datetime) -> None:
 
 
 def _base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(str(error)) from error
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
-def _decoded(texts: Sequence[str], decode: Callable[[str], bytes]) -> list[bytes]:
+def _decoded(texts: Sequence[str], prefix: str, decode: Callable[[str], bytes]) -> list[bytes]:
+    """The signatures of one form; others, and what is none, are left out."""
     found = []
     for text in texts:
         try:
-            found.append(decode(text))
+            if text.startswith(prefix):
+                found.append(decode(text.removeprefix(prefix)))
         except ValueError:
             continue
     return found

@@ -23,7 +23,9 @@ KEYS = {
     "kind": "kind",
     "eventBusName": "bus_name",
     "eventPattern": "pattern",
+    "secrets": "secrets",
 }
+TEXTS = ("id", "name", "description", "icon", "kind", "eventBusName")
 
 
 def all_sources() -> list[EventSource]:
@@ -37,6 +39,11 @@ def find(source_id: str) -> EventSource | None:
     """The source of an id."""
     if source := configured().get(source_id):
         return source
+    try:
+        EventSource._meta.get_field("id").run_validators(source_id)
+    except ValidationError:
+        # It may be a text that a database cannot even look for.
+        return None
     found: EventSource | None = EventSource.objects.filter(pk=source_id).first()
     return found
 
@@ -56,8 +63,10 @@ def configured() -> dict[str, EventSource]:
 
     try:
         entries = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ImproperlyConfigured(f"{name} is neither JSON nor YAML: {error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # The error itself holds the line, and so what is secret in it.
+        reason = _reason(error)
+        raise ImproperlyConfigured(f"{name} is neither JSON nor YAML: {reason}.") from None
     if not isinstance(entries, list):
         raise ImproperlyConfigured(f"{name} is no list: give a list of event sources.")
     found: dict[str, EventSource] = {}
@@ -69,42 +78,62 @@ def configured() -> dict[str, EventSource]:
     return found
 
 
+def _reason(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    reason = getattr(error, "problem", None) or "it cannot be read"
+    return f"{reason}, line {mark.line + 1}, column {mark.column + 1}" if mark else reason
+
+
 def _text() -> tuple[str, str]:
     path = settings.EVENT_SOURCES_FILE
     if not path:
         return "EVENT_SOURCES_CONFIG", settings.EVENT_SOURCES_CONFIG
     try:
-        return "EVENT_SOURCES_FILE", Path(path).read_text()
-    except OSError as error:
+        return "EVENT_SOURCES_FILE", Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise ImproperlyConfigured(
-            f"EVENT_SOURCES_FILE, {path}, cannot be read: {error.strerror}."
+            f"EVENT_SOURCES_FILE, {path}, cannot be read: {reason}."
         ) from error
 
 
 def _source(entry: Any, where: str) -> EventSource:
     if not isinstance(entry, dict):
         raise ImproperlyConfigured(f"{where} is no map with id and name.")
-    secrets = entry.get("secrets") or []
-    unknown = entry.keys() - KEYS.keys() - {"secrets"}
+    unknown = entry.keys() - KEYS.keys()
     if unknown:
         raise ImproperlyConfigured(
             f"{where} has {', '.join(map(repr, sorted(map(str, unknown))))}: give some of "
-            f"{', '.join([*KEYS, 'secrets'])}."
+            f"{', '.join(KEYS)}."
         )
-    if not isinstance(secrets, list) or not all(isinstance(s, str) and s for s in secrets):
+    given = {name: value for name, value in entry.items() if value is not None}
+    secrets = given.pop("secrets", [])
+    if not isinstance(secrets, list) or not all(isinstance(text, str) for text in secrets):
         raise ImproperlyConfigured(f"{where}.secrets is no list of texts.")
-    kind = SourceKind.WEBHOOK if secrets else SourceKind.BUS
-    values = {KEYS[name]: value for name, value in entry.items() if name in KEYS}
-    source = EventSource(**{"kind": kind, **values})
+    for name in TEXTS:
+        if not isinstance(given.get(name, ""), str):
+            raise ImproperlyConfigured(f"{where}.{name} is no text: put it in quotes.")
+    kind = given.setdefault("kind", SourceKind.WEBHOOK if secrets else SourceKind.BUS)
+    if kind not in SourceKind.values:
+        raise ImproperlyConfigured(
+            f"{where}.kind is {kind!r}: give one of {', '.join(SourceKind.values)}."
+        )
+    source = EventSource(**{KEYS[name]: value for name, value in given.items()})
     source.is_configured = True
     source.configured_secrets = tuple(secrets)
     try:
         source.clean_fields()
         source.clean()
     except ValidationError as error:
-        told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
-        raise ImproperlyConfigured(f"{where} is wrong: {told}") from error
+        raise ImproperlyConfigured(_told(error, where)) from error
     return source
+
+
+def _told(error: ValidationError, where: str) -> str:
+    """What is wrong with an entry, by the names that it has there."""
+    keys = {field: name for name, field in KEYS.items()}
+    found = error.message_dict.items()
+    return "; ".join(f"{where}.{keys[field]}: {' '.join(texts)}" for field, texts in found)
 
 
 def _forget(*, setting: str, **_: Any) -> None:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,8 +11,10 @@ from django.utils.translation import gettext_lazy as _
 
 from events.models import EventSource, SourceKind
 from events.patterns import PatternError, parse
-from events.secrets import PREFIX
+from events.secrets import ARN, PREFIX
+from events.signatures import is_key
 
+SECRET_ARN = re.compile(r"arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+")
 # EventBridge, PutRule, EventBusName, where a bus of another account is named by its ARN.
 BUS_NAME = re.compile(r"[/.\-_A-Za-z0-9:]{1,256}")
 # What GitHub, Slack and Stripe give or take, and what nobody guesses.
@@ -47,13 +50,29 @@ def source_errors(source: EventSource) -> dict[str, list[ValidationError]]:
                 code="resources",
             )
         ]
-    if source.is_configured and source.has_address and not source.configured_secrets:
-        found["secrets"] = [
-            ValidationError(
-                _("Give a list with the secret that senders sign with."), code="required"
-            )
-        ]
+    if source.is_configured and (errors := list(_secret_errors(source))):
+        found["secrets"] = errors
     return found
+
+
+def _secret_errors(source: EventSource) -> Iterator[ValidationError]:
+    """What is wrong with the secrets of a source in the settings; none is told itself."""
+    texts = source.configured_secrets
+    if source.has_address and not texts:
+        yield ValidationError("Give a list with the secret that senders sign with.")
+    if texts and not source.has_address:
+        yield ValidationError("A bus has no senders that sign: leave the secrets out.")
+    for text in texts:
+        if text.startswith(ARN):
+            if not SECRET_ARN.fullmatch(text):
+                yield ValidationError(
+                    f"{text} is no ARN of a secret, such as "
+                    "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME."
+                )
+        elif not is_key(source.kind, text):
+            yield ValidationError(
+                "A secret is empty, or is no base64 after whsec_: copy it once more, whole."
+            )
 
 
 def pattern_errors(pattern: Any) -> list[ValidationError]:
@@ -62,8 +81,7 @@ def pattern_errors(pattern: Any) -> list[ValidationError]:
         parse(pattern)
     except PatternError as error:
         where = f"{error.where}: " if error.where else ""
-        # Interpolated by Django with %, which the text itself may hold.
-        return [ValidationError(f"{where}{error}".replace("%", "%%"), code="pattern", params={})]
+        return [ValidationError(f"{where}{error}", code="pattern")]
     return []
 
 

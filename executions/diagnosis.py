@@ -11,12 +11,14 @@ from typing import Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from events import sources
-from events.models import ReceivedEvent
+from events.models import EventSource, ReceivedEvent
+from events.secrets import UnreadableError
 from executions.agent import AgentError, Invocation, client_from_settings, new_session_id
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.tokens import pool_key
@@ -236,6 +238,30 @@ def _dead_letters() -> Iterator[Finding]:
         yield Finding("ok", "dead letters", "The queue is empty.")
 
 
+def _event_sources() -> Iterator[Finding]:
+    try:
+        found = [source for source in sources.all_sources() if source.has_address]
+    except ImproperlyConfigured:
+        # The settings' finding says what is wrong with them.
+        return
+    wrong = [finding for source in found if (finding := _of_secrets(source))]
+    yield from wrong
+    if found and not wrong:
+        yield Finding(
+            "ok", "event sources", f"Of those with an address, each has a secret ({len(found)})."
+        )
+
+
+def _of_secrets(source: EventSource) -> Finding | None:
+    try:
+        if source.active_secrets(timezone.now()):
+            return None
+    except UnreadableError as error:
+        return Finding("fail", "event sources", f"{source.pk} takes no events: {error}")
+    text = f"{source.pk} takes no events: it has no secret that senders could sign with."
+    return Finding("warn", "event sources", text, "Make one on its page.")
+
+
 def _agents_table() -> Iterator[Finding]:
     name = settings.AGENTS_TABLE_NAME
     if not name:
@@ -309,6 +335,7 @@ PROBES: dict[str, Probe] = {
     "events": _events,
     "handler": _handler,
     "dead letters": _dead_letters,
+    "event sources": _event_sources,
     "agents table": _agents_table,
     "user pool": _user_pool,
     "token": _token,

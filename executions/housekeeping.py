@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from events.models import ReceivedEvent
+from events.models import EventState, ReceivedEvent
 from executions.models import TriggerExecution
 from executions.runner import close_lost
 from triggers.models import IdempotencyKey
@@ -21,7 +21,9 @@ def tidy(now: datetime) -> None:
     close_lost(now)
     if getattr(connection.features, "expires_rows", False):
         return
-    for model in (TriggerExecution, IdempotencyKey, ReceivedEvent):
-        expired = model.objects.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
+    # An event that nobody has looked at yet stays: no scheduler was running for days.
+    handled = ReceivedEvent.objects.exclude(state=EventState.QUEUED)
+    for rows in (TriggerExecution.objects.all(), IdempotencyKey.objects.all(), handled):
+        expired = rows.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
         while ids := list(expired[:BATCH]):
-            model.objects.filter(pk__in=ids).delete()
+            rows.filter(pk__in=ids).delete()

@@ -39,12 +39,15 @@ describe(
     "receiveEvents",
     "Signed with a secret of the source in place of a token: as Standard Webhooks say, in the "
     "headers below, or as GitHub, Slack and Stripe sign theirs. A `webhook-id` that comes again "
-    "is known and runs nothing twice. CloudEvents may come as `application/cloudevents+json`, as "
-    "`application/cloudevents-batch+json`, or with `ce-` headers.",
+    "is known and runs nothing twice, and so is a CloudEvent by its `source` and `id`. CloudEvents "
+    "may come as `application/cloudevents+json`, as `application/cloudevents-batch+json`, as "
+    "`application/json`, or with `ce-` headers. All events of a message are taken, or none.",
     tag=EVENTS,
     parameters=[
         in_query("source", text(), "The `id` of the event source."),
-        in_header("webhook-id", text(), "The sender's id of the message."),
+        in_header(
+            "webhook-id", text(), "The sender's id of the message, in ASCII and without dots."
+        ),
         in_header("webhook-timestamp", text(), "When it was signed: Unix time in seconds."),
         in_header(
             "webhook-signature",
@@ -76,7 +79,8 @@ describe(
         ),
         INTERNAL,
         Fault(
-            "The event could not go on; `Retry-After` says when to send it again.",
+            "The event could not go on, or the source's secrets cannot be read; `Retry-After` says "
+            "when to send it again.",
             APIError(503, "The event could not be taken on: send it again in a moment."),
         ),
     ],

@@ -11,12 +11,13 @@ from rest_framework.response import Response
 
 from events import envelopes, receiving, sources
 from events.buses import BusError
-from events.envelopes import ContentTypeError, EnvelopeError
+from events.envelopes import ContentTypeError, EnvelopeError, SizeError
 from events.models import EventSource
+from events.secrets import UnreadableError
 from events.signatures import SignatureError
 from moca.api.errors import APIError, InvalidParameterError, detail
 from moca.api.views import APIView
-from moca.aws.secrets import SecretError
+from moca.conflicts import ConflictError
 
 logger = logging.getLogger(__name__)
 
@@ -44,27 +45,44 @@ class EventsView(APIView):
     def post(self, request: Request) -> Response:
         """Take in signed events."""
         source = _source(request)
-        body, headers, now = request._request.body, dict(request.headers), timezone.now()
+        body, now = request._request.body, timezone.now()
+        headers = {name.lower(): text for name, text in request.headers.items()}
         try:
-            receiving.verified(source, headers, body, now)
+            signature = receiving.verified(source, headers, body, now)
             challenge = envelopes.slack_challenge(source.kind, body)
             if challenge is not None:
                 return Response({"challenge": challenge})
-            receipts = receiving.receive(source, request.content_type, headers, body, now)
-        except SignatureError as error:
-            raise APIError(401, str(error), extra={"code": "INVALID_SIGNATURE"}) from error
-        except ContentTypeError as error:
-            raise APIError(415, str(error)) from error
-        except EnvelopeError as error:
-            where = f"{error.field}: " if error.field else ""
-            details = [detail(error.field, str(error))]
-            raise APIError(400, f"{where}{error}", details=details) from error
-        except (BusError, SecretError) as error:
-            logger.error("Events of %s could not go on: %s", source.pk, error)
+            receipts = receiving.receive(
+                source, signature, request.content_type or "", headers, body, now
+            )
+        except (SignatureError, EnvelopeError) as error:
+            raise _refusal(error) from error
+        except UnreadableError as error:
+            logger.error("Events of the source %s are refused: %s", source.pk, error)
+            message = (
+                "The secrets of this source cannot be read here, so no signature can be checked: "
+                "tell its operators, and send the event again later."
+            )
+            raise APIError(503, message, headers={"Retry-After": "60"}) from error
+        except (BusError, ConflictError) as error:
+            logger.error("Events of the source %s could not go on: %s", source.pk, error)
             message = "The event could not be taken on: send it again in a moment."
             raise APIError(503, message, headers={"Retry-After": "5"}) from error
         events = [{"id": one.id, "duplicate": one.is_duplicate} for one in receipts]
         return Response({"events": events, "metadata": {"count": len(events)}})
+
+
+def _refusal(error: SignatureError | EnvelopeError) -> APIError:
+    """What the sender of a message is told that is not taken."""
+    match error:
+        case SignatureError():
+            return APIError(401, str(error), extra={"code": "INVALID_SIGNATURE"})
+        case ContentTypeError():
+            return APIError(415, str(error))
+        case SizeError():
+            return APIError(413, str(error))
+    where = f"{error.field}: " if error.field else ""
+    return APIError(400, f"{where}{error}", details=[detail(error.field, str(error))])
 
 
 def source_json(source: EventSource) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class BodyLimitMiddleware:
         limit = settings.MAX_BODY_BYTES
         try:
             body = _read(request, limit + 1)
-        except OSError:
+        except Exception:  # noqa: BLE001  (a server raises errors of its own for malformed chunks)
             return error_response(request, APIError(400, "The body is malformed or ended early."))
         if len(body) < min(int(request.META.get("CONTENT_LENGTH") or 0), limit):
             return error_response(request, APIError(400, "The body ended early."))

@@ -1,8 +1,8 @@
 """Reading bodies: JSON objects that every database can store."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import IO, Any, NoReturn
 
@@ -19,7 +19,7 @@ MAX_FAULTS = 20
 
 
 class JSONParser(BaseParser):
-    """A JSON object in UTF-8, its texts without NUL or half characters, its numbers finite."""
+    """A JSON object in UTF-8 with each key once, no NUL or half characters, and finite numbers."""
 
     media_type = "application/json"
 
@@ -35,22 +35,28 @@ class JSONParser(BaseParser):
         return data
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes, *, largest: int | None = None) -> Any:
     """Read JSON that every database can store.
 
     Args:
         body: the text in UTF-8.
+        largest: how large a whole number may be, where it may not be as large as can be stored.
 
     Raises:
         APIError: it is no JSON, or holds what cannot be stored.
     """
     try:
-        data = json.loads(body.decode(), parse_constant=_refuse_constant)
+        data = json.loads(
+            body.decode(),
+            parse_constant=_refuse_constant,
+            parse_int=partial(_whole_number, largest) if largest else None,
+            object_pairs_hook=_object,
+        )
     except UnicodeDecodeError as error:
         raise APIError(400, "The body is not UTF-8.") from error
     except RecursionError as error:
         raise APIError(400, f"The body is nested deeper than {MAX_DEPTH} levels.") from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, _TellingError) as error:
         raise APIError(400, f"The body is not valid JSON: {error}") from error
     except ValueError as error:
         message = "The body is not valid JSON: it holds NaN, Infinity or too long a number."
@@ -58,6 +64,27 @@ def read_json(body: bytes) -> Any:
     if wrong := list(islice(faults(data), MAX_FAULTS)):
         raise InvalidFieldsError(wrong)
     return data
+
+
+class _TellingError(ValueError):
+    """What is wrong with a part of the body."""
+
+
+def _whole_number(largest: int, text: str) -> int:
+    number = int(text)
+    if abs(number) > largest:
+        raise _TellingError(f"the number {text[:100]} is too large.")
+    return number
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Programs differ in what they make of a key that comes again (RFC 8259, 4).
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _TellingError(f"it has the key {ascii(name)[:100]} twice in an object.")
+        found[name] = value
+    return found
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -76,7 +103,7 @@ def faults(value: Any, field: str = "", depth: int = MAX_DEPTH) -> Iterator[Deta
         if fault := _text_fault(value):
             yield detail(field, fault)
     elif isinstance(value, int | float):
-        if not (math.isfinite(value) and -MAX_NUMBER < value < MAX_NUMBER):
+        if not -MAX_NUMBER < value < MAX_NUMBER:
             yield detail(field, "The number is too large.")
     elif isinstance(value, dict | list):
         if not depth:

@@ -12,6 +12,8 @@ from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import RequestFactory
 from django.utils import timezone
+from gunicorn.http.body import Body, ChunkedReader
+from gunicorn.http.unreader import IterUnreader
 
 from moca.api.middleware import BodyLimitMiddleware
 from tests.integration.api.conftest import API, VALID
@@ -121,6 +123,9 @@ class TestBody:
             b'{"timeoutSeconds": 1e400}',
             b'{"timeoutSeconds": ' + b"9" * 5000 + b"}",
             b'{"timeoutSeconds": ' + b"9" * 100 + b"}",
+            b'{"timeoutSeconds": ' + b"9" * 400 + b"}",
+            b'{"name": "Report", "name": "Report"}',
+            b'{"tags": [{"a": 1, "b": 2, "a": 1}]}',
             b'{"name": "\xff"}',
             b'{"name": "\\ud800"}',
             b'{"name": "\\u0000"}',
@@ -174,6 +179,19 @@ class TestBody:
 
         response = BodyLimitMiddleware(answer)(request)
         assert (response.status_code, seen) == (status, [size] if status == 200 else [])
+
+    @pytest.mark.parametrize("sent", [b"zz\r\n{}", b"5\r\n{}", b"-1\r\n", b""])
+    def test_malformed_chunks(self, sent: bytes) -> None:
+        request = RequestFactory().post("/events", b"", "application/json")
+        request.META.update(
+            {
+                "HTTP_TRANSFER_ENCODING": "chunked",
+                "wsgi.input_terminated": True,
+                "wsgi.input": Body(ChunkedReader(None, IterUnreader(iter([sent])))),
+            }
+        )
+        response = BodyLimitMiddleware(lambda _: HttpResponse())(request)
+        assert response.status_code == 400
 
     @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "x"])
     def test_other_content_types(self, alice: API, kind: str) -> None:

@@ -1,0 +1,52 @@
+"""System checks of the event sources that the settings list."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
+from django.core.exceptions import ImproperlyConfigured
+
+from events import sources
+from events.secrets import ARN
+
+
+@register()
+def check_sources(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Check that the list can be read, so that a mistake shows at start and not at an event."""
+    return [*_of_list(), *_of_settings()]
+
+
+def _of_list() -> Iterator[CheckMessage]:
+    try:
+        found = sources.configured()
+    except ImproperlyConfigured as error:
+        yield Error(
+            str(error),
+            hint="Correct it: docs/events.md, Sources in the settings, has an example.",
+            id="moca.E026",
+        )
+        return
+    literal = [
+        source.pk
+        for source in found.values()
+        if not all(text.startswith(ARN) for text in source.configured_secrets)
+    ]
+    if literal and settings.TRIGGER_LAMBDA_ARN:
+        yield CheckWarning(
+            f"The secrets of the event sources {', '.join(literal)} stand in the settings, where "
+            "whoever may look at the function's configuration reads them.",
+            hint="Store each in Secrets Manager, and give its ARN.",
+            id="moca.W006",
+        )
+
+
+def _of_settings() -> Iterator[CheckMessage]:
+    if settings.EVENT_SOURCES_CONFIG and settings.EVENT_SOURCES_FILE:
+        yield CheckWarning(
+            "EVENT_SOURCES_CONFIG and EVENT_SOURCES_FILE are both set; only the file is read.",
+            hint="Unset one of them.",
+            id="moca.W007",
+        )

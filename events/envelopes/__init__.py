@@ -1,0 +1,117 @@
+"""From what senders send to EventBridge envelopes, the one form in which events go on.
+
+EventBridge's own ("Events in Amazon EventBridge", structure), CloudEvents 1.0, and the bodies of
+GitHub, Slack, Stripe and other webhooks, which become an envelope's `detail`.
+
+By what an event is known follows from what was signed, its body and `webhook-id`, and from no other
+header: a message that comes again in another guise would be another event otherwise.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from events import marks
+from events.envelopes import cloudevents
+from events.envelopes.parts import (
+    MAX_TYPE,
+    ContentTypeError,
+    EnvelopeError,
+    Sent,
+    SizeError,
+    check_resource,
+    check_source,
+    envelope,
+    name_in,
+    object_of,
+    read_body,
+    time_in,
+)
+from events.envelopes.providers import PROVIDERS, slack_challenge
+from events.models import SourceKind
+
+__all__ = ["ContentTypeError", "EnvelopeError", "Sent", "SizeError", "read", "slack_challenge"]
+
+JSON_TYPE = "application/json"
+TYPES = (JSON_TYPE, cloudevents.STRUCTURED, cloudevents.BATCHED)
+
+
+def read(
+    kind: str,
+    source_id: str,
+    content_type: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+) -> list[Sent]:
+    """Read a message's events.
+
+    Args:
+        kind: the source's kind.
+        source_id: the source's id.
+        content_type: the request's Content-Type.
+        headers: the request's headers, their names in lower case.
+        body: the body, the signature of which was found right.
+        now: the present, for events that do not say when they happened.
+
+    Raises:
+        ContentTypeError: the source does not take this type.
+        EnvelopeError: the body is no event.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    if kind == SourceKind.WEBHOOK:
+        found = _webhook(source_id, media_type, headers, body, now)
+    else:
+        _check_type(media_type, (JSON_TYPE,))
+        found = [PROVIDERS[kind](object_of(read_body(body), ""), headers, body, now)]
+    for sent in found:
+        marks.set_source(sent.envelope, source_id)
+    return found
+
+
+def _webhook(
+    source_id: str, media_type: str, headers: Mapping[str, str], body: bytes, now: datetime
+) -> list[Sent]:
+    key = headers["webhook-id"]
+    is_binary = cloudevents.is_binary(media_type, headers)
+    if not is_binary:
+        _check_type(media_type, TYPES)
+    document = cloudevents.data_of(body, media_type) if is_binary else read_body(body)
+    if media_type == cloudevents.BATCHED or cloudevents.is_batch(document):
+        return cloudevents.batch(document, now)
+    if media_type == cloudevents.STRUCTURED or cloudevents.is_event(document):
+        return [cloudevents.structured(document, now)]
+    if is_binary:
+        return [cloudevents.binary(key, headers, document, now)]
+    return [_plain(key, document, source_id, now)]
+
+
+def _check_type(media_type: str, types: tuple[str, ...]) -> None:
+    if media_type not in types:
+        raise ContentTypeError("Content-Type", f"Send the body as {' or '.join(types)}.")
+
+
+def _plain(key: str, document: Any, source_id: str, now: datetime) -> Sent:
+    """A body of no particular form, or an EventBridge envelope."""
+    if isinstance(document, dict) and {"source", "detail-type", "detail"} <= document.keys():
+        return _of_eventbridge(key, document, now)
+    kind = document.get("type") if isinstance(document, dict) else None
+    name = kind if isinstance(kind, str) and kind else "Webhook"
+    return envelope(key, f"webhook.{source_id}", name, now, document)
+
+
+def _of_eventbridge(key: str, document: dict[str, Any], now: datetime) -> Sent:
+    source, kind = name_in(document, "source"), name_in(document, "detail-type", most=MAX_TYPE)
+    check_source(source, "source")
+    detail = document["detail"]
+    if not isinstance(detail, dict):
+        raise EnvelopeError("detail", "Give an object.")
+    resources = document.get("resources") or []
+    if not isinstance(resources, list):
+        raise EnvelopeError("resources", "Give a list of texts.")
+    for text in resources:
+        check_resource(text, "resources")
+    sent = envelope(key, source, kind, time_in(document, "time", "", now), detail, resources)
+    if document.get("id") is not None:
+        sent.envelope["id"] = name_in(document, "id")
+    return sent

@@ -1,0 +1,153 @@
+"""CloudEvents 1.0: the JSON event format, and the HTTP binding's three modes.
+
+https://github.com/cloudevents/spec: json-format.md and http-protocol-binding.md of version 1.0.2.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from events.envelopes.parts import (
+    MAX_TYPE,
+    EnvelopeError,
+    Sent,
+    check_resource,
+    check_source,
+    envelope,
+    name_in,
+    object_of,
+    read_body,
+    time_in,
+)
+
+STRUCTURED, BATCHED = "application/cloudevents+json", "application/cloudevents-batch+json"
+FAMILY = "application/cloudevents"
+VERSION = "1.0"
+# Events in one message.
+MAX_BATCH = 50
+PREFIX = "ce-"
+ATTRIBUTES = ("specversion", "id", "source", "type", "time", "subject")
+
+
+def is_event(document: Any) -> bool:
+    """Whether a document is an event in the JSON format."""
+    return (
+        isinstance(document, dict)
+        and document.get("specversion") == VERSION
+        and {"id", "source", "type"} <= document.keys()
+    )
+
+
+def is_batch(document: Any) -> bool:
+    """Whether a document is a list of events in the JSON format."""
+    return isinstance(document, list) and bool(document) and all(map(is_event, document))
+
+
+def is_binary(media_type: str, headers: Mapping[str, str]) -> bool:
+    """Whether a message has its attributes in headers, and only its data in the body."""
+    return f"{PREFIX}specversion" in headers and not media_type.startswith(FAMILY)
+
+
+def structured(document: Any, now: datetime, where: str = "") -> Sent:
+    """An event in the JSON format.
+
+    Args:
+        document: the event.
+        now: the present, for one that does not say when it happened.
+        where: what stands before a field's name in an error.
+    """
+    event = object_of(document, where.removesuffix("."))
+    # The id is unique within its source (CloudEvents 1.0, id).
+    key = json.dumps([name_in(event, name, where) for name in ("source", "id")])
+    return _event(key, event, _data_in(event, where), now, where)
+
+
+def batch(document: Any, now: datetime) -> list[Sent]:
+    """A list of events in the JSON format, which may be empty."""
+    if not isinstance(document, list) or len(document) > MAX_BATCH:
+        raise EnvelopeError("", f"Give a list of at most {MAX_BATCH} events.")
+    return [structured(one, now, f"[{place}].") for place, one in enumerate(document)]
+
+
+def binary(key: str, headers: Mapping[str, str], data: Any, now: datetime) -> Sent:
+    """An event with its attributes in headers.
+
+    Args:
+        key: the message's id, which is signed; the headers are not.
+        headers: the request's headers, their names in lower case.
+        data: what `data_of()` made of the body.
+        now: the present, for one that does not say when it happened.
+    """
+    attributes = {
+        name: _unescaped(headers[PREFIX + name], PREFIX + name)
+        for name in ATTRIBUTES
+        if PREFIX + name in headers
+    }
+    return _event(key, attributes, data, now, PREFIX)
+
+
+def data_of(body: bytes, media_type: str) -> Any:
+    """What a body holds: JSON where it is that, else a text, else an object with its base64."""
+    if not body:
+        return {}
+    try:
+        # Whatever its type says, since that is not signed.
+        return read_body(body)
+    except EnvelopeError:
+        if re.fullmatch(r".+/(.+\+)?json", media_type):
+            raise
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        return {"data_base64": base64.b64encode(body).decode()}
+    return text
+
+
+def _event(key: str, attributes: Mapping[str, Any], data: Any, now: datetime, where: str) -> Sent:
+    if attributes.get("specversion") != VERSION:
+        raise EnvelopeError(f"{where}specversion", f'Give "{VERSION}", the version of CloudEvents.')
+    own, source = (name_in(attributes, name, where) for name in ("id", "source"))
+    kind = name_in(attributes, "type", where, most=MAX_TYPE)
+    check_source(source, f"{where}source")
+    subject = attributes.get("subject")
+    if subject is not None:
+        check_resource(subject, f"{where}subject")
+    time = time_in(attributes, "time", where, now)
+    sent = envelope(key, source, kind, time, data, [subject] if subject else [])
+    sent.envelope["id"] = own
+    return sent
+
+
+def _data_in(event: Mapping[str, Any], where: str) -> Any:
+    """The data of an event in the JSON format (json-format.md, 3.1.2)."""
+    encoded = event.get("data_base64")
+    if encoded is None:
+        return event.get("data") if "data" in event else {}
+    try:
+        body = base64.b64decode(encoded, validate=True)
+    except (TypeError, ValueError) as error:
+        raise EnvelopeError(f"{where}data_base64", "Give binary data in base64.") from error
+    media_type = str(event.get("datacontenttype") or "").partition(";")[0].strip().lower()
+    try:
+        return data_of(body, media_type)
+    except EnvelopeError as error:
+        raise EnvelopeError(f"{where}data_base64", str(error)) from error
+
+
+def _unescaped(text: str, name: str) -> str:
+    """A header's value without quotes and percent signs (http-protocol-binding.md, 3.1.3.2)."""
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = re.sub(r"\\(.)", r"\1", text[1:-1])
+    try:
+        found = unquote_to_bytes(text.encode("latin-1")).decode()
+    except ValueError:
+        found = "\0"
+    if "\0" in found:
+        raise EnvelopeError(name, "Give a text in UTF-8, percent-encoded.")
+    return found

@@ -1,0 +1,78 @@
+"""The webhooks of GitHub, Slack and Stripe, whose bodies are an event's `detail`."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from events.envelopes.parts import (
+    GITHUB,
+    MAX_NAME,
+    SLACK,
+    STRIPE,
+    Sent,
+    envelope,
+    name_in,
+    read_body,
+    text_of,
+    unix_time,
+)
+from events.models import SourceKind
+
+VERIFICATION = "url_verification"
+
+
+def _github(
+    document: dict[str, Any], headers: Mapping[str, str], body: bytes, now: datetime
+) -> Sent:
+    repository = document.get("repository")
+    name = text_of(repository.get("full_name")) if isinstance(repository, dict) else ""
+    kind = headers.get("x-github-event", "") or "webhook"
+    # The delivery's id is not signed: a body that was sent before would pass for a new event.
+    key = _digest(body)
+    sent = envelope(key, GITHUB, kind, now, document, [name] if name else [])
+    sent.envelope["id"] = headers.get("x-github-delivery", "")[:MAX_NAME] or key
+    return sent
+
+
+def _slack(
+    document: dict[str, Any], headers: Mapping[str, str], body: bytes, now: datetime
+) -> Sent:
+    inner = document.get("event")
+    kind = inner.get("type") if isinstance(inner, dict) else document.get("type")
+    # What Slack tells of itself, such as app_rate_limited, has no id.
+    key = name_in(document, "event_id") if "event_id" in document else _digest(body)
+    time = unix_time(document.get("event_time"), now)
+    return envelope(key, SLACK, text_of(kind) or "event", time, document)
+
+
+def _stripe(
+    document: dict[str, Any], headers: Mapping[str, str], body: bytes, now: datetime
+) -> Sent:
+    key, kind = name_in(document, "id"), name_in(document, "type")
+    return envelope(key, STRIPE, kind, unix_time(document.get("created"), now), document)
+
+
+PROVIDERS: dict[str, Callable[[dict[str, Any], Mapping[str, str], bytes, datetime], Sent]] = {
+    SourceKind.GITHUB: _github,
+    SourceKind.SLACK: _slack,
+    SourceKind.STRIPE: _stripe,
+}
+
+
+def slack_challenge(kind: str, body: bytes) -> str | None:
+    """What Slack wants to read back when an address is set up; None for any other message.
+
+    See "Using the Slack Events API", url_verification.
+    """
+    if kind != SourceKind.SLACK or VERIFICATION.encode() not in body:
+        return None
+    document = read_body(body)
+    if isinstance(document, dict) and document.get("type") == VERIFICATION:
+        challenge = document.get("challenge")
+        return challenge if isinstance(challenge, str) and challenge else None
+    return None
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
