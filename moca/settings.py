@@ -82,6 +82,7 @@ DATA_DIR = Path(env.str("MOCA_DATA_DIR", default=str(BASE_DIR / "var")))
 # Django
 
 SECRET_KEY = env.str("SECRET_KEY", default="") or own_secret_key()
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])

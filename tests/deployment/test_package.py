@@ -1,17 +1,21 @@
 """What Zappa uploads, unpacked and called as Lambda calls it."""
 
+import base64
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from executions.demo_agent import DemoAgent
+from tests.integration.events.conftest import OTHER, SECRET, signed
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -72,6 +76,7 @@ class Function:
             "SECRET_KEY": "for these tests alone " * 3,
             "ALLOWED_HOSTS": ".execute-api.eu-central-1.amazonaws.com",
             "FORCE_SCRIPT_NAME": f"/{stage}",
+            "EVENT_SOURCES_CONFIG": f"[{{id: shop, name: Shop, secrets: [{SECRET}]}}]",
         }
 
     def manage(self, *arguments: str) -> str:
@@ -98,6 +103,27 @@ class Function:
         self.log = done.stderr
         lines = done.stdout.splitlines()
         return [json.loads(line[8:]) for line in lines if line.startswith("outcome:")]
+
+
+def posted(path: str, query: str, headers: dict[str, str]) -> dict[str, Any]:
+    """A POST as a REST API hands it on."""
+    event = request(path, httpMethod="POST", multiValueHeaders={})
+    name, _, value = query.partition("=")
+    event["multiValueQueryStringParameters"] = {name: [value]}
+    event["headers"] |= headers
+    return event
+
+
+def posted_to_http_api(path: str, query: str, headers: dict[str, str]) -> dict[str, Any]:
+    """A POST as an HTTP API hands it on."""
+    host = "abc123.execute-api.eu-central-1.amazonaws.com"
+    return {
+        "version": "2.0",
+        "rawPath": f"/web{path}",
+        "rawQueryString": query,
+        "headers": {name.lower(): text for name, text in {**headers, "host": host}.items()},
+        "requestContext": {"stage": "web", "http": {"method": "POST", "sourceIp": "203.0.113.7"}},
+    }
 
 
 def request(path: str, **parts: Any) -> dict[str, Any]:
@@ -215,6 +241,22 @@ def test_client_cannot_choose_its_address(web: Function) -> None:
         }
     web.call(*attempts)
     assert "too many wrong passwords" in web.log
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+@pytest.mark.parametrize("form", [posted, posted_to_http_api])
+@pytest.mark.parametrize(("secret", "status"), [(SECRET, 200), (OTHER, 401)])
+def test_signed_events_arrive_byte_for_byte(
+    web: Function, form: Callable[..., dict[str, Any]], encoded: bool, secret: str, status: int
+) -> None:
+    body = '{ "type":"order.paid", "name":"\u5e97" }'
+    key = f"msg_{form.__name__}_{encoded}"
+    own = signed("webhook", secret, body.encode(), key, int(time.time()))
+    event = form("/events", "source=shop", {**own, "Content-Type": "application/json"})
+    event["body"] = base64.b64encode(body.encode()).decode() if encoded else body
+    event["isBase64Encoded"] = encoded
+    (outcome,) = web.call(event)
+    assert outcome["result"]["statusCode"] == status
 
 
 def test_query_strings_are_not_logged(web: Function) -> None:

@@ -31,6 +31,7 @@ def start(**environment: str) -> str:
         ("MOCA_DATA_DIR", "/dev/null", "SECRET_KEY is not set, and /dev/null cannot keep one"),
         ("AGENT_PROMPT_TEMPLATE", "/nowhere.md", "AGENT_PROMPT_TEMPLATE, /nowhere.md, cannot be"),
         ("AGENT_AUTH", "static", "AGENT_AUTH is set, but AGENT_API_URL is not"),
+        ("EVENT_SOURCES_CONFIG", "- shop", "EVENT_SOURCES_CONFIG[0] is no map with id and name"),
     ],
 )
 def test_wrong_setting_is_named(name: str, value: str, told: str) -> None:
