@@ -23,7 +23,7 @@ from moca.api.parsers import faults
 from moca.times import parse_iso
 from triggers.api.body import MAPS, NEEDED, fill
 from triggers.interchange.files import Contents, Entry
-from triggers.interchange.form import SHARED, body, given, same, source_entry
+from triggers.interchange.form import OF_SOURCE, SHARED, body, given, same, source_entry
 from triggers.interchange.plan import Note, Plan, unknown_keys
 from triggers.models import OverlapPolicy, Trigger, TriggerType
 
@@ -90,10 +90,10 @@ def _compare_source(entry: Entry, plan: Plan) -> None:
     row = EventSource.objects.filter(pk=source_id).first() or EventSource(pk=source_id)
     before = {} if row._state.adding else source_entry(row)
     wanted = given(entry.value)
-    fields = [name for name in sources.KEYS if not same(before.get(name), wanted.get(name))]
+    fields = [name for name in OF_SOURCE if not same(before.get(name), wanted.get(name))]
     for name in fields:
         empty = None if name == "eventPattern" else ""
-        setattr(row, sources.KEYS[name], wanted.get(name, empty))
+        setattr(row, OF_SOURCE[name], wanted.get(name, empty))
     plan.faults += [Note(entry, each) for each in _rules_of_source(row)] if fields else []
     plan.put(row, fields)
     if row.has_address and not row.active_secrets(timezone.now()):
@@ -104,8 +104,8 @@ def _source_faults(value: dict[str, Any]) -> Iterator[Detail]:
     yield from faults(value)
     if "secrets" in value:
         yield detail("secrets", "Secrets are set on the pages alone: leave them out.")
-    yield from unknown_keys(value, [*sources.KEYS, "secrets"])
-    for name in sources.KEYS:
+    yield from unknown_keys(value, [*OF_SOURCE, "secrets"])
+    for name in OF_SOURCE:
         if name in _SOURCE_NEEDS and value.get(name) in (None, ""):
             yield detail(name, "This is needed.", "required")
         elif name != "eventPattern" and not isinstance(value.get(name, ""), str | None):
@@ -113,7 +113,7 @@ def _source_faults(value: dict[str, Any]) -> Iterator[Detail]:
 
 
 def _rules_of_source(row: EventSource) -> Iterator[Detail]:
-    names = {contract_name(attribute): name for name, attribute in sources.KEYS.items()}
+    names = {contract_name(attribute): name for name, attribute in OF_SOURCE.items()}
     for rule in (row.clean_fields, row.clean):
         try:
             rule()

@@ -22,8 +22,11 @@ WHAT = {SOURCES: "event source", TRIGGERS: "trigger"}
 Sections = Sequence[tuple[str, Iterable[dict[str, Any]]]]
 
 _TAG = "tag:yaml.org,2002:"
-# What a block of YAML gives back as it is: printable, and no line ends but the one.
+_END = "\n...\n"
+# What a block of YAML gives back as it is: printable, no line ends but the one, and no tab where
+# readers look for how far the block is indented.
 _BLOCK = re.compile(
+    r"(?!\t)"
     "[\t\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010fffd]*"
 )
 # Other line ends, which readers make into that one unless they are escaped.
@@ -104,10 +107,12 @@ _Dumper.add_multi_representer(str, _text)
 
 
 def yaml_text(value: Any) -> str:
-    """A value as YAML, its keys in their order."""
-    return str(
+    """A list or map as YAML, its keys in their order."""
+    text = str(
         yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000_000)
     )
+    # The mark of an end, after a block that ends in empty lines; here, more may follow.
+    return text[: -len(_END) + 1] if text.endswith(_END) else text
 
 
 def as_yaml(sections: Sections) -> Iterator[str]:

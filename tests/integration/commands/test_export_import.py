@@ -341,6 +341,16 @@ class TestRoundTrip:
         file.load()
         assert file.export(*arguments) == before
 
+    @pytest.mark.parametrize("text", ["a\n\n", "\ta\nb", "\n...", "-...", "a\n\x85", "\r\na"])
+    def test_texts_that_end_or_begin_oddly(self, file: File, text: str) -> None:
+        for name in ("one", "two"):
+            make_source(id=name, kind="bus", pattern={"source": ["x", text]})
+        before = file.export()
+        wipe()
+        file.load()
+        assert file.export() == before
+        assert EventSource.objects.get(pk="two").pattern == {"source": ["x", text]}
+
     def test_they_are_the_same_triggers(self, file: File, make_trigger: MakeTrigger) -> None:
         made = make_trigger(created_at=NOON, schedule_config={"expression": "rate(7 hours)"})
         runs = made.next_runs(NOON)
