@@ -43,6 +43,9 @@ KNOWN = (
     gettext_noop("The run before was still going."),
     gettext_noop("The trigger was disabled."),
     gettext_noop("The trigger's end date had passed."),
+    gettext_noop("More events than maxRunsPerHour lets run came within the hour."),
+    gettext_noop("A further event came before the pause of debounceSeconds was over."),
+    gettext_noop("The event had more than %(size)s bytes."),
     gettext_noop("Another program wrote what cannot be read: %(names)s."),
     # Of EventBridge Scheduler.
     gettext_noop("The schedule cannot be read: correct it first."),
