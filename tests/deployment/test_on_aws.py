@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from django.conf import settings
 from executions.demo_agent import DemoAgent
 from tests.conftest import wait_for
 from tests.deployment.emulators import REGION, Ministack
-from tests.integration.fan_out.conftest import SECRET, signature_of
+from tests.signing import SECRET, signed
 
 PASSWORD = "Correct-horse-7"
 SCOPE = "agent/invoke"
@@ -284,7 +285,8 @@ def follow_events(account: Account, agent: DemoAgent, client: httpx.Client) -> N
         make({"eventPattern": {"source": ["my.app"], "detail": {"id": [{"numeric": [">", 1]}]}}}),
     )
     data = json.dumps({"type": "order.paid", "id": 4711}).encode()
-    headers = {**signature_of(data, "msg-1"), "Content-Type": "application/json"}
+    headers = signed("webhook", SECRET, data, "msg-1", int(time.time()))
+    headers["Content-Type"] = "application/json"
     sent = client.post("events?source=shop", content=data, headers=headers)
     assert sent.status_code == 200, sent.text + account.aws.log()
     account.aws.client("events").put_events(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from executions.demo_agent import DemoAgent
-from tests.integration.events.conftest import OTHER, SECRET, signed
+from tests.signing import OTHER, SECRET, signed
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"

@@ -18,8 +18,9 @@ from moca import audit, aws
 from moca.reconciling import Action
 from tests.integration.api.conftest import API, VALID
 from tests.integration.eventbridge.conftest import LAMBDA, QUEUE
-from tests.integration.fan_out.conftest import SECRET, post_signed
+from tests.integration.fan_out.conftest import post_signed
 from tests.integration.handler.test_handler import Context
+from tests.signing import SECRET
 from triggers import synchronization
 from triggers.models import SyncState, Trigger
 from triggers.synchronization import synchronize

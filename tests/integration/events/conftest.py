@@ -3,9 +3,7 @@
 Each answer is held against the API's description.
 """
 
-import base64
 import hashlib
-import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -21,12 +19,9 @@ from events import secrets
 from events.models import EventSource, ReceivedEvent
 from tests.integration.api.conftest import API, alice, nobody
 from tests.integration.aws.conftest import moto
+from tests.signing import KEY, OTHER, SECRET, digest, signed
 
-__all__ = ["alice", "moto", "nobody"]
-
-KEY = b"an example of a key of 32 bytes."
-SECRET = "whsec_" + base64.b64encode(KEY).decode()
-OTHER = "whsec_" + base64.b64encode(KEY[::-1]).decode()
+__all__ = ["KEY", "OTHER", "SECRET", "alice", "digest", "moto", "nobody", "signed"]
 
 STRUCTURED, BATCHED = "application/cloudevents+json", "application/cloudevents-batch+json"
 ORDER = {"type": "order.paid", "order": {"id": 4711}}
@@ -42,30 +37,6 @@ BUSES = {"orders", "s", "s1", "s3", "uploads"}
 
 MakeSource = Callable[..., EventSource]
 Send = Callable[..., Any]
-
-
-def digest(key: bytes, text: str, body: bytes) -> bytes:
-    return hmac.digest(key, text.encode() + body, "sha256")
-
-
-def signed(kind: str, secret: str, body: bytes, key: str, at: int) -> dict[str, str]:
-    """The headers with which a sender signs a message."""
-    raw = secret.encode()
-    if kind == "github":
-        return {"X-Hub-Signature-256": f"sha256={digest(raw, '', body).hex()}"}
-    if kind == "slack":
-        signature = digest(raw, f"v0:{at}:", body).hex()
-        return {"X-Slack-Request-Timestamp": str(at), "X-Slack-Signature": f"v0={signature}"}
-    if kind == "stripe":
-        return {"Stripe-Signature": f"t={at},v1={digest(raw, f'{at}.', body).hex()}"}
-    if secret.startswith("whsec_"):
-        raw = base64.b64decode(secret.removeprefix("whsec_"))
-    signature = base64.b64encode(digest(raw, f"{key}.{at}.", body)).decode()
-    return {
-        "webhook-id": key,
-        "webhook-timestamp": str(at),
-        "webhook-signature": f"v1,{signature}",
-    }
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """Event sources whose events are sent by HTTP, and triggers that listen to them."""
 
-import base64
-import hashlib
-import hmac
 import json
 import time
 from collections.abc import Callable
@@ -16,9 +13,8 @@ from events import secrets
 from events.models import EventSource
 from executions.models import TriggerExecution
 from moca.ids import new_id
+from tests.signing import SECRET, signed
 from triggers.models import Trigger
-
-SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 
 Send = Callable[..., Any]
 Listen = Callable[..., Trigger]
@@ -29,22 +25,10 @@ def runs(**fields: Any) -> list[TriggerExecution]:
     return list(TriggerExecution.objects.filter(**fields).order_by("started_at", "id"))
 
 
-def signature_of(data: bytes, key: str) -> dict[str, str]:
-    """The headers of a message that is signed with SECRET now."""
-    moment = str(int(time.time()))
-    signed = f"{key}.{moment}.".encode() + data
-    digest = hmac.new(b"k" * 32, signed, hashlib.sha256).digest()
-    return {
-        "webhook-id": key,
-        "webhook-timestamp": moment,
-        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
-    }
-
-
 def post_signed(body: Any, source_id: str = "shop", key: str = "") -> Any:
     """Send an event that is signed with SECRET."""
     data = json.dumps(body, ensure_ascii=False).encode()
-    headers = signature_of(data, key or new_id())
+    headers = signed("webhook", SECRET, data, key or new_id(), int(time.time()))
     path = f"/events?source={source_id}"
     return Client().generic("POST", path, data, "application/json", headers=headers)
 
