@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from executions.models import Source
 from executions.prompt import compose
 from moca.display import pretty
 from triggers.models import Trigger, TriggerType
+from triggers.wording import translated
 
 # So many of the latest events are offered as samples.
 LATEST = 10
@@ -201,9 +202,14 @@ def _check(title: str, document: Any, sample: Sample) -> Check:
         check.problem = _("This is not valid JSON: %(reason)s") % {"reason": error}
     else:
         if sample.event is not None:
-            check.findings = pattern.explain(sample.event)
+            check.findings = [_said(each) for each in pattern.explain(sample.event)]
             check.matched = pattern.matches(sample.event)
     return check
+
+
+def _said(finding: Finding) -> Finding:
+    """The finding in the reader's language."""
+    return replace(finding, wanted=translated(finding.wanted), found=translated(finding.found))
 
 
 def _pattern(document: Any) -> Pattern:

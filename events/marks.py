@@ -9,7 +9,7 @@ No sender can set them: what looks like one is removed.
 from collections.abc import Mapping
 from typing import Any
 
-SOURCE, EVENT, TEST = "event-source/", "event/", "test-event/"
+SOURCE, EVENT, TEST = "moca-event-source/", "moca-event/", "moca-test-event/"
 
 
 def set_source(envelope: dict[str, Any], source_id: str) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # How long a secret holds after the next one was set.
 OVERLAP = timedelta(days=1)
+# Secrets that hold at the same time, where they are made in quick succession.
+MOST = 5
 # Standard Webhooks: secrets are base64 with this before it.
 PREFIX = "whsec_"
 # How long a secret of Secrets Manager is kept, so that a storm of events, or of forged ones, does
@@ -49,7 +51,7 @@ def added(kept: Iterable[Mapping[str, Any]], secret: str, now: datetime) -> list
     ending = [
         {**one, "until": min(one.get("until") or until, until)} for one in kept if _holds(one, now)
     ]
-    return [{"sealed": _seals().encrypt(secret.encode()).decode(), "until": None}, *ending][:2]
+    return [{"sealed": _seals().encrypt(secret.encode()).decode(), "until": None}, *ending][:MOST]
 
 
 def only(secret: str, now: datetime) -> list[dict[str, Any]]:

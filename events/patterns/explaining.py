@@ -64,7 +64,7 @@ def _findings(
     for part in tree.parts:
         if isinstance(part, Leaf):
             state, found = looks[part]
-            wanted = words.OR.join(condition.wanted for condition in part.conditions)
+            wanted = words.either([condition.wanted for condition in part.conditions])
             yield Finding(part.path, state != FAILS, wanted, found, within)
             continue
         yield _either(part, looks, within)
@@ -74,10 +74,10 @@ def _findings(
 
 
 def _either(part: Either, looks: _Looks, within: str) -> Finding:
-    wanted = words.ALTERNATIVES.format(len(part.alternatives))
+    wanted = words.alternatives(len(part.alternatives))
     for number, alternative in enumerate(part.alternatives, 1):
         if _is_way_of(alternative, looks) and _holds(alternative, looks):
-            found = words.ALTERNATIVE_HOLDS.format(number)
+            found = words.alternative_holds(number)
             return Finding(part.path, True, wanted, found, within)
     return Finding(part.path, False, wanted, words.NO_ALTERNATIVE, within)
 
@@ -124,8 +124,7 @@ def _choose(choices: list[_Looks], place: str) -> _Looks:
         }
     position, best = min(found, key=lambda each: _failures(each[1]))
     return {
-        leaf: (state, words.FOUND_AT.format(text, position, place))
-        for leaf, (state, text) in best.items()
+        leaf: (state, words.found_at(text, position, place)) for leaf, (state, text) in best.items()
     }
 
 

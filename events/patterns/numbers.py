@@ -47,8 +47,7 @@ def read_numeric(where: str, operand: Any) -> tuple[str, Callable[[Any], bool]]:
     ]
     if len(pairs) == 2:
         _check_range(where, pairs)
-    phrases = [words.COMPARED[symbol].format(bound) for symbol, bound in pairs]
-    wanted = (words.NUMBER if len(pairs) == 1 else words.NUMBER_BETWEEN).format(*phrases)
+    wanted = words.number([words.compared(symbol, bound) for symbol, bound in pairs])
     tests = [(_COMPARE[symbol], bound) for symbol, bound in pairs]
     (compare, bound), (compare_too, bound_too) = tests[0], tests[-1]
 

@@ -163,7 +163,7 @@ class _TextOperator:
     """An operator that tests texts: how it is made from its operand, and what it says."""
 
     make: Callable[[str, str], Callable[[str], bool]]
-    wanted: str
+    wanted: Callable[[str], str]
 
 
 def _prefix(_where: str, text: str) -> Callable[[str], bool]:
@@ -190,14 +190,14 @@ def _equals_ignore_case(_where: str, text: str) -> Callable[[str], bool]:
 
 
 _TEXT_OPERATORS = {
-    "prefix": _TextOperator(_prefix, words.PREFIX),
-    "suffix": _TextOperator(_suffix, words.SUFFIX),
-    "equals-ignore-case": _TextOperator(_equals_ignore_case, words.EQUALS_IGNORE_CASE),
-    "wildcard": _TextOperator(read_wildcard, words.WILDCARD),
+    "prefix": _TextOperator(_prefix, words.prefix),
+    "suffix": _TextOperator(_suffix, words.suffix),
+    "equals-ignore-case": _TextOperator(_equals_ignore_case, words.equals_ignore_case),
+    "wildcard": _TextOperator(read_wildcard, words.wildcard),
 }
 _IGNORING_CASE = {
-    "prefix": _TextOperator(_prefix_ignore_case, words.PREFIX_IGNORE_CASE),
-    "suffix": _TextOperator(_suffix_ignore_case, words.SUFFIX_IGNORE_CASE),
+    "prefix": _TextOperator(_prefix_ignore_case, words.prefix_ignore_case),
+    "suffix": _TextOperator(_suffix_ignore_case, words.suffix_ignore_case),
 }
 
 
@@ -212,7 +212,7 @@ def _read_text_operator(where: str, operand: Any) -> Condition:
             raise PatternError(where, reason)
         operator = _IGNORING_CASE[name]
     text = _text(where, operand)
-    wanted = operator.wanted.format(words.shown(text))
+    wanted = operator.wanted(words.shown(text))
     return Condition(wanted, _texts(operator.make(where, text)))
 
 
@@ -240,7 +240,7 @@ def _read_cidr(where: str, operand: Any) -> Condition:
         except ValueError:
             return False
 
-    return Condition(words.CIDR.format(operand), _texts(holds))
+    return Condition(words.cidr(operand), _texts(holds))
 
 
 def _network(where: str, text: str) -> IPv4Network | IPv6Network:
@@ -267,13 +267,13 @@ def _read_anything_but(where: str, operand: Any) -> Condition:
             reason = f"Within anything-but only {', '.join(_TEXT_OPERATORS)} can stand. Write one."
             raise PatternError(place, reason)
         tests = [_texts(operator.make(at, text)) for at, text in _excluded_texts(place, inner)]
-        excluded = operator.wanted.format(words.any_of(_as_list(inner)))
+        excluded = operator.wanted(words.any_of(_as_list(inner)))
         return Condition(
-            words.ANYTHING_BUT.format(excluded), lambda value: not any(t(value) for t in tests)
+            words.anything_but(excluded), lambda value: not any(t(value) for t in tests)
         )
     values = _excluded_values(where, operand)
     one_of = _one_of(values)
-    wanted = words.ANYTHING_BUT.format(words.any_of(values))
+    wanted = words.anything_but(words.any_of(values))
     return Condition(wanted, lambda value: not one_of(value))
 
 

@@ -41,7 +41,7 @@ def shop(transactional_db: None) -> EventSource:
         "id": "msg_1",
         "detail-type": "order.paid",
         "source": "webhook.shop",
-        "resources": ["event-source/shop", f"event/{EVENT_ID}"],
+        "resources": ["moca-event-source/shop", f"moca-event/{EVENT_ID}"],
         "detail": {"order": {"id": 4711, "total": 12.5}},
     }
     ReceivedEvent.objects.create(

@@ -5,6 +5,7 @@ what it does. Warnings and the reasons of errors are each a `Sentence`, which ca
 Nothing here needs Django or AWS. The grammar is in docs/schedules.md.
 """
 
+from moca.sentences import Sentence
 from triggers.schedules.at import At
 from triggers.schedules.caveats import warnings
 from triggers.schedules.cron import Cron
@@ -12,7 +13,6 @@ from triggers.schedules.description import describe, zone_words
 from triggers.schedules.errors import ExpressionError
 from triggers.schedules.rate import Rate
 from triggers.schedules.reading import MAX_LENGTH, Expression, parse
-from triggers.schedules.sentences import Sentence
 from triggers.schedules.zones import parse_zone, zone_names
 
 __all__ = [

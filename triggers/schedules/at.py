@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
+from moca.sentences import Sentence as _
 from triggers.schedules.errors import ExpressionError
 from triggers.schedules.schedule import YEARS, Schedule, within_reach
-from triggers.schedules.sentences import Sentence as _
 from triggers.schedules.zones import first_pass
 
 # EventBridge Scheduler User Guide, "One-time schedules".

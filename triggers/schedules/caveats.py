@@ -4,13 +4,13 @@ import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from moca.sentences import Sentence as _
 from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
 from triggers.schedules.description import WEEKDAYS, date_words, zone_words
 from triggers.schedules.fields import WEEKDAY_NAMES
 from triggers.schedules.rate import Rate
 from triggers.schedules.schedule import YEARS
-from triggers.schedules.sentences import Sentence as _
 from triggers.schedules.zones import ClockChange, clock_changes, first_pass, is_repeated
 
 _YEAR_DAYS = 366

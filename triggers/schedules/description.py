@@ -5,11 +5,11 @@ from datetime import date
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+from moca.sentences import Sentence as _
 from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
 from triggers.schedules.fields import DAY_OF_WEEK, HOURS, MINUTES, MONTH, YEAR, DayRule, Field
 from triggers.schedules.rate import Rate
-from triggers.schedules.sentences import Sentence as _
 
 MONTHS = tuple(date(2000, month, 1).strftime("%B") for month in range(1, 13))
 # From Sunday, 2 January 2000, as the numbers of day-of-week go.

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from moca.sentences import Sentence as _
 from triggers.schedules.errors import ExpressionError
 from triggers.schedules.schedule import YEARS
-from triggers.schedules.sentences import Sentence as _
 
 MONTH_NAMES = (
     *("JAN", "FEB", "MAR", "APR", "MAY", "JUN"),

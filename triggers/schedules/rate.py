@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
+from moca.sentences import Sentence as _
 from triggers.schedules.errors import ExpressionError
 from triggers.schedules.schedule import YEARS, Schedule
-from triggers.schedules.sentences import Sentence as _
 
 Unit = Literal["minute", "hour", "day"]
 

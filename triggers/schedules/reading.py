@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
+from moca.sentences import Sentence as _
 from triggers.schedules.at import At, correct_at, read_at
 from triggers.schedules.cron import Cron
 from triggers.schedules.errors import ExpressionError
@@ -24,7 +25,6 @@ from triggers.schedules.fields import (
 )
 from triggers.schedules.rate import Rate, correct_rate, read_rate
 from triggers.schedules.schedule import YEARS
-from triggers.schedules.sentences import Sentence as _
 
 Expression = Cron | Rate | At
 

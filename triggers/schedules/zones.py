@@ -13,8 +13,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from moca.sentences import Sentence as _
 from triggers.schedules.errors import ExpressionError
-from triggers.schedules.sentences import Sentence as _
 
 MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)

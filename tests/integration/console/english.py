@@ -10,6 +10,8 @@ ALLOWED = {
     *("cron", "rate", "at", "curl", "manage", "py", "doctor"),
     *("minutes", "hours", "days", "yyyy", "mm", "ddThh", "ss"),
     *("Asia", "Tokyo", "America", "New", "York"),
+    # Event sources of the tests, and the name of the bus.
+    *("Orders", "orders", "Uploads", "uploads", "default"),
 }
 # Schedules, addresses and examples of JSON, which are the same in all languages.
 CODE = re.compile(r"(?:cron|rate|at)\([^)]*\)|\{[^}]*\}|[\w-]+=[\w-]+")

@@ -257,7 +257,7 @@ class TestTester:
     def test_example_of_a_source(self, editor: Client, make_source: MakeSource, kind: str) -> None:
         make_source(kind=kind)
         sample = editor.get(NEW, {"source": "shop"}).context["sample"]
-        assert sample.event["resources"][-1] == "event-source/shop"
+        assert sample.event["resources"][-1] == "moca-event-source/shop"
 
     def test_without_javascript(self, editor: Client) -> None:
         entered = {"event_pattern": '{"detail-type": ["x"]}', "sample": json.dumps(PAID)}
@@ -432,7 +432,7 @@ class TestRun:
     ) -> None:
         make_source()
         trigger, row = make_listener(), make_event()
-        marked = {"resources": ["event-source/shop", f"event/{row.pk}"]}
+        marked = {"resources": ["moca-event-source/shop", f"moca-event/{row.pk}"]}
         payload = json.dumps({**json.loads(row.envelope), **marked})
         run = make_execution(trigger, source="event", event_payload=payload)
         page = viewer.get(f"{TRIGGERS}/{trigger.pk}/runs/{run.pk}").content.decode()
@@ -470,9 +470,13 @@ class TestRun:
             "{",
             "[]",
             '{"resources": 5}',
-            '{"resources": ["event-source/a/b", "event/c/d", 5]}',
-            json.dumps({"detail-type": HARM, "id": HARM, "resources": [f"event-source/{HARM}"]}),
-            json.dumps({"source": {"a": 1}, "id": [HARM], "resources": [f"test-event/{HARM}"]}),
+            '{"resources": ["moca-event-source/a/b", "moca-event/c/d", 5]}',
+            json.dumps(
+                {"detail-type": HARM, "id": HARM, "resources": [f"moca-event-source/{HARM}"]}
+            ),
+            json.dumps(
+                {"source": {"a": 1}, "id": [HARM], "resources": [f"moca-test-event/{HARM}"]}
+            ),
         ],
     )
     def test_odd_events(

@@ -65,7 +65,7 @@ def make_event(db: None) -> MakeEvent:
             "account": "",
             "time": "2026-07-01T09:00:00Z",
             "region": "",
-            "resources": [f"event-source/{source_id}"],
+            "resources": [f"moca-event-source/{source_id}"],
             "detail": {"order": {"id": number}},
         } | fields.pop("envelope", {})
         at = datetime(2026, 7, 1, 9, tzinfo=UTC) + timedelta(seconds=number)
@@ -712,7 +712,7 @@ class TestHarm:
             changes={HARM: [HARM, HARM]},
         )
         envelope = dict.fromkeys(("id", "source", "detail-type", "time"), HARM)
-        resources = [f"event-source/{HARM}", f"test-event/{HARM}", HARM]
+        resources = [f"moca-event-source/{HARM}", f"moca-test-event/{HARM}", HARM]
         harm = {**envelope, "resources": resources, "detail": {HARM: HARM}}
         return make_event(envelope=harm)
 

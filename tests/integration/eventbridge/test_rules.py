@@ -250,7 +250,7 @@ class TestRuleOfASource:
         source(pattern={"detail-type": ["order.paid"]})
         assert json.loads(rules.describe_rule(Name="source-shop")["EventPattern"]) == {
             "detail-type": ["order.paid"],
-            "resources": ["event-source/shop"],
+            "resources": ["moca-event-source/shop"],
         }
 
     def test_names_the_source(self, rules: Any) -> None:

@@ -68,7 +68,7 @@ def envelope(key: str, *resources: str, **parts: Any) -> dict[str, Any]:
         "account": "",
         "time": AT,
         "region": "us-east-1",
-        "resources": [*resources, "event-source/shop", f"event/{event_id(key)}"],
+        "resources": [*resources, "moca-event-source/shop", f"moca-event/{event_id(key)}"],
         "detail": {"order": 4711},
         **{name.replace("_", "-"): value for name, value in parts.items()},
     }
@@ -334,16 +334,16 @@ def test_event_that_stands_twice_in_a_batch_is_one(make_source: MakeSource, send
 
 def test_marks_of_a_sender_are_removed(make_source: MakeSource, send: Send) -> None:
     make_source()
-    forged = ["event-source/bank", "event/0", "event-source/shop", "mine"]
+    forged = ["moca-event-source/bank", "moca-event/0", "moca-event-source/shop", "mine"]
     send({**ENVELOPE, "resources": forged})
     assert stored()[0]["resources"] == [
         "mine",
-        "event-source/shop",
-        f"event/{event_id('msg_1')}",
+        "moca-event-source/shop",
+        f"moca-event/{event_id('msg_1')}",
     ]
 
 
-@pytest.mark.parametrize("subject", ["event-source/bank", "event/0"])
+@pytest.mark.parametrize("subject", ["moca-event-source/bank", "moca-event/0"])
 def test_marks_in_a_subject_are_removed(make_source: MakeSource, send: Send, subject: str) -> None:
     make_source()
     send({**CLOUD, "subject": subject}, content_type=STRUCTURED)

@@ -43,9 +43,17 @@ values = (
     | st.lists(odd_text, max_size=3)
     | st.sampled_from(
         [
-            *("1.0", "url_verification", "aws.s3", "event/0", "2027-01-31T09:00:00Z", "AAAA", "="),
+            *(
+                "1.0",
+                "url_verification",
+                "aws.s3",
+                "moca-event/0",
+                "2027-01-31T09:00:00Z",
+                "AAAA",
+                "=",
+            ),
             *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", 10**30, -(10**20), 2**63),
-            *(1e308, {"full_name": 5}, {"type": []}, ["event-source/x"], {}, []),
+            *(1e308, {"full_name": 5}, {"type": []}, ["moca-event-source/x"], {}, []),
         ]
     )
 )

@@ -151,7 +151,7 @@ class TestOnce:
     ) -> None:
         """Put on the bus a second time, it has another of EventBridge's ids."""
         listen()
-        sent = {"resources": ["event/abc"], "time": iso(timezone.now())}
+        sent = {"resources": ["moca-event/abc"], "time": iso(timezone.now())}
         for key in ("1", "2"):
             handler(of_source(id=key, **sent), Context())
         assert len(runs()) == 1

@@ -17,6 +17,8 @@ FORBIDDEN = {
     "executions": {"console"},
     "executions/runner": {"rest_framework", "boto3", "botocore"},
 }
+# Pure Python, which all may import.
+PURE = {"moca.sentences"}
 # Wiring, which knows the whole application.
 EXEMPT = {"moca/urls.py", "moca/settings.py"}
 # The only places that speak HTTP to the outside.
@@ -39,6 +41,8 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            if node.module in PURE:
+                continue
             names.add(node.module.partition(".")[0])
     return names
 
@@ -48,6 +52,11 @@ def modules(folder: str) -> Iterator[tuple[str, Path]]:
         name = path.relative_to(ROOT).as_posix()
         if name not in EXEMPT:
             yield name, path
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_what_all_may_import_imports_nothing_of_ours(module: str) -> None:
+    assert imports(ROOT / f"{module.replace('.', '/')}.py") <= {"typing"}
 
 
 @pytest.mark.parametrize("folder", FORBIDDEN)
