@@ -37,4 +37,9 @@ form.addEventListener("input", (event) => {
   timer = setTimeout(() => htmx.trigger(findings, "check"), PAUSE);
 });
 
+// Where the session has ended, the page would load anew, and what was entered be lost.
+findings.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (event.detail.xhr.status === 204) event.preventDefault();
+});
+
 arrange();
