@@ -6,7 +6,8 @@ BIN := .venv/bin
 # sqlite, dynamodb (DynamoDB Local) or, for the fast tests alone, moto.
 DATABASES := $(or $(DATABASE),$(if $(CI),sqlite dynamodb moto,sqlite))
 # No database is behind these.
-TESTS_dynamodb := --ignore=tests/unit/schedules --ignore=tests/integration/agent
+TESTS_dynamodb := --ignore=tests/unit/schedules --ignore=tests/unit/patterns \
+	--ignore=tests/integration/agent
 # It isolates no transactions, and copies the whole table for each.
 TESTS_moto := tests/unit/moca tests/unit/triggers tests/integration/api \
 	-k 'not AtOnce and not fuzz and not thousand'
