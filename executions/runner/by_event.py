@@ -173,12 +173,16 @@ def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int
         desk = desks.get(one.trigger_id)
         if desk is None:
             continue
-        earlier = _earlier(one) if known else None
+        waits = not paused and _waits_for_pause(desk.trigger)
+        reason = "" if waits else _refusal(desk.trigger, one, now)
+        # A run that begins meets the one on record when it is put there; what is held back would
+        # not, and be counted as dropped or take the place of a later event.
+        earlier = _earlier(one) if known or waits or reason else None
         if earlier is not None:
             again += _to_be_handed_on_again(earlier)
-        elif not paused and _waits_for_pause(desk, one, now):
-            continue
-        elif reason := _refusal(desk.trigger, one, now):
+        elif waits:
+            _let_wait(desk, one, now)
+        elif reason:
             desk.note(reason, one.at)
         else:
             new.append(_accept(desk, one, now))
@@ -243,13 +247,15 @@ def _accept(desk: _Desk, one: Offer, now: datetime) -> TriggerExecution:
     return execution
 
 
-def _waits_for_pause(desk: _Desk, one: Offer, now: datetime) -> bool:
-    """Keep the event until no further one has come for a while, if the trigger wants that."""
+def _waits_for_pause(trigger: Trigger) -> bool:
+    subscription = trigger.subscription
+    return trigger.enabled and subscription is not None and bool(subscription.debounce)
+
+
+def _let_wait(desk: _Desk, one: Offer, now: datetime) -> None:
+    """Keep the event until no further one has come for a while; only the latest is kept."""
     subscription = desk.trigger.subscription
-    if subscription is None or not subscription.debounce:
-        return False
-    if not desk.trigger.enabled:
-        return False
+    pause = subscription.debounce if subscription else timedelta()
     pending = PendingEvent.objects.filter(pk=one.trigger_id).first()
     latest: dict[str, Any] = {
         "execution_id": one.id,
@@ -257,16 +263,16 @@ def _waits_for_pause(desk: _Desk, one: Offer, now: datetime) -> bool:
         "last_at": one.at,
     }
     if pending is None:
-        due = now + subscription.debounce
+        due = now + pause
         PendingEvent.objects.create(
             trigger_id=one.trigger_id, user_id=one.user_id, first_at=now, due_at=due, **latest
         )
         get_dispatcher().wake(one.user_id, one.trigger_id, due)
     elif pending.execution_id != one.id:
-        longest = pending.first_at + LONGEST_PAUSES * subscription.debounce
+        due = max(pending.due_at, min(now + pause, pending.first_at + LONGEST_PAUSES * pause))
+        # Buses keep no order, and bring some events late or a second time.
+        kept = latest if one.at >= pending.last_at else {}
         row = PendingEvent.objects.filter(pk=one.trigger_id, events=pending.events)
-        due = max(pending.due_at, min(now + subscription.debounce, longest))
-        if not row.update(due_at=due, events=pending.events + 1, **latest):
+        if not row.update(due_at=due, events=pending.events + 1, **kept):
             raise ConflictError("another event came at the same moment")
-        desk.note(MERGED, pending.last_at)
-    return True
+        desk.note(MERGED, min(one.at, pending.last_at))

@@ -170,6 +170,38 @@ class TestOnce:
         invoked()
         assert [run.status for run in runs()] == [RunStatus.COMPLETED]
 
+    def test_refused_invocation_is_made_again_where_runs_are_limited(
+        self, listen: MakeTrigger, function: Function, invoked: Callable[[], Any]
+    ) -> None:
+        """The run on record has taken the only place of the hour, which is its own."""
+        listen({"eventSourceId": "orders", "maxRunsPerHour": 1})
+        sent = of_source()
+        function.status = 403
+        with pytest.raises(NotStartedError):
+            handler(sent, Context())
+        function.status = 202
+        function.requests.clear()
+        handler(sent, Context())
+        invoked()
+        assert [run.status for run in runs()] == [RunStatus.COMPLETED]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"overlap_policy": "skip"},
+            {"config": {"eventSourceId": "orders", "maxRunsPerHour": 1}},
+        ],
+    )
+    def test_second_delivery_is_not_counted_as_dropped(
+        self, listen: MakeTrigger, function: Function, fields: dict[str, Any]
+    ) -> None:
+        trigger = listen(**fields)
+        sent = of_source()
+        for _ in range(2):
+            handler(sent, Context())
+        trigger.refresh_from_db()
+        assert (len(runs()), trigger.skipped_runs) == (1, 0)
+
     def test_run_that_is_going_is_not_begun_again(
         self, listen: MakeTrigger, function: Function, agent: DemoAgent
     ) -> None:
@@ -227,6 +259,29 @@ class TestPause:
         PendingEvent.objects.update(due_at=timezone.now() - timedelta(seconds=1))
         handler(json.loads(schedules[0]["Target"]["Input"]), Context())
         assert ['"number": 1' in run.event_payload for run in runs()] == [True]
+
+    def test_earlier_event_that_comes_again_does_not_take_the_place_of_the_latest(
+        self, paused: Trigger, schedules: list[dict[str, Any]]
+    ) -> None:
+        for number in (1, 2, 1):
+            moment = iso(timezone.now().replace(microsecond=0) + timedelta(seconds=number))
+            handler(of_source(id=str(number), time=moment, detail={"n": number}), Context())
+        PendingEvent.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+        handler(json.loads(schedules[0]["Target"]["Input"]), Context())
+        assert ['"n": 2' in run.event_payload for run in runs()] == [True]
+
+    def test_event_that_has_run_does_not_take_the_place_of_the_next(
+        self, paused: Trigger, schedules: list[dict[str, Any]]
+    ) -> None:
+        """The next may have happened before, and have come later."""
+        ago = [timezone.now() - timedelta(seconds=each) for each in (1, 2)]
+        first, second = (of_source(id=iso(at), time=iso(at)) for at in ago)
+        for sent in ([first], [first, second]):
+            for each in sent:
+                handler(each, Context())
+            PendingEvent.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+            handler(json.loads(schedules[0]["Target"]["Input"]), Context())
+        assert len(runs()) == 2
 
     def test_it_looks_later_while_events_come(
         self, paused: Trigger, schedules: list[dict[str, Any]]
