@@ -49,6 +49,8 @@ RESERVE_SECONDS = 10.0
 # How long after that its record is taken for one that nobody will end.
 LEASE_SECONDS = 30.0
 MAX_ID = 128
+# How late the schedule that looks at a trigger's waiting event may be before the reconciler does.
+LATENESS = timedelta(minutes=2)
 # How far the time that an event says may be from the present.
 LONGEST_AGO, LONGEST_AHEAD = timedelta(days=7), timedelta(hours=1)
 
@@ -166,9 +168,10 @@ def _settle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Bring schedules and rules in step, close lost runs, and send on events that wait."""
+    """Bring schedules and rules in step, close lost runs, and let events go on that wait."""
     now = timezone.now()
     tidy(now)
+    runner.settle_due(now - LATENESS)
     publish_overdue(now)
     actions = synchronize()
     failures = sum(action.kind == "fail" for action in actions)

@@ -26,7 +26,7 @@ from executions import runner
 from executions.agent import AgentClient
 from executions.fan_out import distribute
 from executions.housekeeping import tidy
-from executions.models import PendingEvent, QueuedRun
+from executions.models import QueuedRun
 from executions.runner import Occurrence, Run
 from executions.runner.start import Triggers
 from moca.conflicts import ConflictError
@@ -115,16 +115,9 @@ class LocalSchedulerProcess:
 
     def _take_events(self) -> bool:
         """Put the runs of received events on record; returns whether there may be more events."""
-        for pending in list(PendingEvent.objects.due(timezone.now())[:BATCH]):
-            self._settle(pending)
+        runner.settle_due(timezone.now())
         received = list(ReceivedEvent.objects.queued()[:EVENTS])
         return bool(received) and (distribute(received) < len(received) or len(received) == EVENTS)
-
-    def _settle(self, pending: PendingEvent) -> None:
-        try:
-            runner.settle(pending.user_id, pending.trigger_id, timezone.now())
-        except ConflictError:
-            logger.info("Another process has the event", extra={"triggerId": pending.trigger_id})
 
     def _free(self) -> int:
         return min(self.concurrency - len(self._runs), _batch())

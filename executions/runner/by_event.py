@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from executions import events
@@ -34,6 +34,10 @@ QUEUE_LEASE = timedelta(days=1)
 HOUR = timedelta(hours=1)
 # A run begins at the latest after so many times the pause that it waits for.
 LONGEST_PAUSES = 10
+# Events whose pause is over that are looked at in one turn, and when one that cannot be run is
+# looked at again.
+MOST_SETTLED = 100
+BROKEN = timedelta(minutes=1)
 # How often an offer is made anew that other writes come before.
 TRIES = 8
 TOO_MANY = "More events than maxRunsPerHour lets run came within the hour."
@@ -154,6 +158,26 @@ def settle(user_id: str, trigger_id: str, now: datetime) -> datetime | None:
         made = Offer(pending.execution_id, user_id, trigger_id, pending.last_at, event)
         _offer([made], known=True, paused=True)
     return None
+
+
+def settle_due(now: datetime) -> None:
+    """Run the events whose pause is over; what goes wrong with one stops no other.
+
+    Raises:
+        OperationalError: the database failed.
+    """
+    for pending in list(PendingEvent.objects.due(now)[:MOST_SETTLED]):
+        ids = {"triggerId": pending.trigger_id}
+        try:
+            settle(pending.user_id, pending.trigger_id, now)
+        except ConflictError:
+            logger.info("Another process has the event", extra=ids)
+        except OperationalError:
+            raise
+        except Exception:
+            logger.exception("An event that waited could not be run", extra=ids)
+            row = PendingEvent.objects.filter(pk=pending.pk, events=pending.events)
+            row.update(due_at=now + BROKEN)
 
 
 def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int:

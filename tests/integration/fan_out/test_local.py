@@ -10,7 +10,7 @@ from django.utils import timezone
 from events.models import EventState, ReceivedEvent
 from executions.demo_agent import DemoAgent
 from executions.fan_out import distribute
-from executions.models import QueuedRun, TriggerExecution
+from executions.models import PendingEvent, QueuedRun, TriggerExecution
 from tests.conftest import wait_for
 from tests.integration.fan_out.conftest import Listen, Send, runs
 from triggers.models import RunStatus, Trigger
@@ -229,6 +229,19 @@ class TestStorms:
         with scheduler():
             wait_for(lambda: [run for run in runs() if run.status == RunStatus.COMPLETED])
         assert ['"id": 2' in run.event_payload for run in runs()] == [True]
+
+    def test_waiting_event_that_cannot_be_read_stops_no_other(
+        self, source: MakeSource, send: Send, listen: Listen, scheduler: Any
+    ) -> None:
+        source()
+        bad = listen({"debounceSeconds": 1})
+        good = listen({"debounceSeconds": 1})
+        send(PAID)
+        take()
+        PendingEvent.objects.filter(pk=bad.pk).update(envelope="{", due_at=timezone.now())
+        with scheduler():
+            wait_for(lambda: [run for run in runs() if run.trigger_id == good.pk])
+        assert {run.trigger_id for run in runs()} == {good.pk}
 
     def test_merged_events_are_counted(
         self, source: MakeSource, send: Send, listen: Listen

@@ -290,6 +290,15 @@ class TestPause:
         answer = handler(json.loads(schedules[0]["Target"]["Input"]), Context())
         assert (answer["status"], len(schedules), runs()) == ("waiting", 2, [])
 
+    def test_reconciler_runs_what_no_schedule_has_looked_at(
+        self, paused: Trigger, schedules: list[dict[str, Any]]
+    ) -> None:
+        """Else all further events would wait with it for ever."""
+        handler(of_source(), Context())
+        PendingEvent.objects.update(due_at=timezone.now() - timedelta(minutes=3))
+        handler({"detail-type": "Reconcile Schedules"}, Context())
+        assert (len(runs()), PendingEvent.objects.count()) == (1, 0)
+
     def test_nothing_is_left_of_a_deleted_trigger(
         self, paused: Trigger, schedules: list[dict[str, Any]]
     ) -> None:
