@@ -20,7 +20,7 @@ from django.db import OperationalError, connection, connections
 
 from events import marks, sources
 from events.models import EventSource, EventState, ReceivedEvent
-from events.patterns import Pattern
+from events.patterns import Pattern, PatternError
 from executions.runner import Offer, offer
 from moca.conflicts import ConflictError
 from triggers.models import Trigger
@@ -111,8 +111,7 @@ class Listeners:
                 of_source.setdefault(subscription.source_id, []).append(listener)
             else:
                 of_bus.setdefault(_bus(subscription.bus_name), []).append(listener)
-        found = [(source, _pattern_of(source)) for source in sources.all_sources()]
-        return cls(of_source, of_bus, found)
+        return cls(of_source, of_bus, list(_sources()))
 
     def of(self, row: ReceivedEvent, event: Event) -> Iterator[Trigger]:
         """The triggers that take an event which came in at a source's address."""
@@ -217,8 +216,15 @@ def _bus(name: str) -> str:
     return name or str(settings.EVENT_BUS_NAME)
 
 
-def _pattern_of(source: EventSource) -> Pattern | None:
-    return None if source.pattern is None else compiled(json.dumps(source.pattern))
+def _sources() -> Iterator[tuple[EventSource, Pattern | None]]:
+    """All sources with their patterns; those whose pattern cannot be read let nothing through."""
+    for source in sources.all_sources():
+        try:
+            pattern = None if source.pattern is None else compiled(json.dumps(source.pattern))
+        except PatternError as error:
+            logger.error("The source %s has a pattern that cannot be read: %s", source.pk, error)
+        else:
+            yield source, pattern
 
 
 def _lets_through(source: EventSource, pattern: Pattern | None, event: Event) -> bool:
