@@ -50,10 +50,12 @@ def _granted(request: Any, **_: Any) -> AWSResponse:
     return AWSResponse(request.url, 201, {}, raw)
 
 
-def refusing(service: Any, operation: str, code: str) -> Callable[[], None]:
-    """Have calls of an operation fail from now on; returns what ends that."""
+def refusing(service: Any, operation: str, code: str, *, about: bytes = b"") -> Callable[[], None]:
+    """Have calls of an operation, that have a text in them, fail; returns what ends that."""
 
-    def answer(request: Any, **_: Any) -> AWSResponse:
+    def answer(request: Any, **_: Any) -> AWSResponse | None:
+        if about not in request.body:
+            return None
         body = json.dumps({"__type": code, "message": "as told"}).encode()
         raw = type("Raw", (), {"stream": lambda self, **_: iter([body])})()
         return AWSResponse(request.url, 400, {"x-amzn-errortype": code}, raw)
@@ -421,6 +423,21 @@ class TestWhatArrives:
             503,
             ["shop"],
         )
+
+    def test_event_that_the_bus_never_takes_keeps_no_other_back(
+        self, transactional_db: None, rules: Any, arrived: Any
+    ) -> None:
+        """Whatever calls it is in fail as a whole."""
+        source()
+        allow = refusing(rules, "PutEvents", "InternalException")
+        for name in ("poison", "pill"):
+            post_signed({"name": name})
+        allow()
+        refusing(rules, "PutEvents", "ValidationException", about=b"poison")
+        rows = ReceivedEvent.objects.of_source("shop")
+        rows.update(received_at=timezone.now() - timedelta(minutes=2))
+        handler({"detail-type": "Reconcile Schedules"}, Context())
+        assert sorted(row.state for row in rows) == ["done", "queued"]
 
     def test_event_of_none(self, rules: Any, arrived: Any) -> None:
         bus_source()
