@@ -188,8 +188,29 @@ def _offer_all(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:
         elif isinstance(error, ConflictError):
             logger.info("Another process has the event")
         else:
-            logger.exception("An event could not be handled; going on without it")
-            _set_aside(waiting[0][0])
+            _offer_singly(*waiting[0])
+
+
+def _offer_singly(row: ReceivedEvent, offers: Sequence[Offer]) -> None:
+    """Offer an event to its triggers one by one: what goes wrong with one stops no other.
+
+    Many large records may also be more than one transaction takes.
+    """
+    state = EventState.DONE
+    for one in offers:
+        try:
+            offer([one])
+        except ConflictError:
+            # It stays queued; those that have it know it by then.
+            return
+        except OperationalError:
+            raise
+        except Exception:
+            ids = {"triggerId": one.trigger_id}
+            logger.exception("The event could not be delivered; going on without it", extra=ids)
+            state = EventState.FAILED
+    queued = ReceivedEvent.objects.filter(pk=row.pk, state=EventState.QUEUED)
+    queued.update(state=state, triggers=len(offers))
 
 
 def _claim(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:

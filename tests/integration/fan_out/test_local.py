@@ -1,15 +1,17 @@
 """Events on one machine: from a source's address to the runs of all triggers that listen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import DataError
 from django.utils import timezone
 
 from events import sources
 from events.models import EventSource, EventState, ReceivedEvent
 from executions.demo_agent import DemoAgent
+from executions.dispatchers.local import LocalDispatcher
 from executions.fan_out import distribute
 from executions.models import PendingEvent, QueuedRun, TriggerExecution
 from tests.conftest import wait_for
@@ -112,6 +114,26 @@ class TestWhoRuns:
         send(PAID)
         take()
         assert listeners() == ["alice"]
+
+    def test_trigger_whose_run_cannot_be_put_on_record_stops_no_other(
+        self, source: MakeSource, send: Send, listen: Listen, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source()
+        listen()
+        bad = listen(user_id="bob")
+        listen()
+        dispatch_all = LocalDispatcher.dispatch_all
+
+        def fail(self: LocalDispatcher, runs: Sequence[TriggerExecution]) -> None:
+            if bad.pk in {run.trigger_id for run in runs}:
+                raise DataError("too large")
+            dispatch_all(self, runs)
+
+        monkeypatch.setattr(LocalDispatcher, "dispatch_all", fail)
+        send(PAID)
+        take()
+        states = [event.state for event in ReceivedEvent.objects.of_source("shop")]
+        assert (listeners(), states) == (["alice", "alice"], [EventState.FAILED])
 
     def test_source_with_a_broken_pattern_stops_no_other(
         self, source: MakeSource, send: Send, listen: Listen
