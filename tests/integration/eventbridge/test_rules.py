@@ -41,6 +41,20 @@ def rules(eventbridge: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
     get_bus.cache_clear()
 
 
+@pytest.fixture
+def permitted(rules: Any) -> Callable[[], list[Any]]:
+    """What the function is asked to permit from now on."""
+
+    def listen() -> list[Any]:
+        sent: list[Any] = []
+        aws.client("lambda").meta.events.register(
+            "provide-client-params.lambda.AddPermission", lambda params, **_: sent.append(params)
+        )
+        return sent
+
+    return listen
+
+
 def eventbridge_permission() -> Any:
     return eventbridge._permit
 
@@ -173,12 +187,8 @@ class TestRuleOfATrigger:
         alice.patch(f"/triggers/{made['id']}", {"eventConfig": {"eventBusName": "other"}})
         assert (names(rules), names(rules, "other")) == ([], [f"trigger-{made['id']}"])
 
-    def test_lets_rules_invoke_the_handler(self, eventbridge: Any, alice: API, rules: Any) -> None:
-        sent: list[Any] = []
-        function = aws.client("lambda")
-        function.meta.events.register(
-            "provide-client-params.lambda.AddPermission", lambda params, **_: sent.append(params)
-        )
+    def test_lets_rules_invoke_the_handler(self, alice: API, rules: Any, permitted: Any) -> None:
+        sent = permitted()
         event_trigger(alice)
         event_trigger(alice)
         assert sent == [
@@ -356,6 +366,31 @@ class TestPass:
         allow()
         trigger = Trigger.objects.get(user_id="alice", pk=made["id"])
         assert (trigger.sync_state, "no room" in trigger.sync_error) == (SyncState.FAILED, True)
+
+    def test_function_that_was_made_anew_lets_rules_in(
+        self, transactional_db: None, rules: Any, permitted: Any
+    ) -> None:
+        bus_source()
+        sent = permitted()
+        synchronize()
+        assert [params["StatementId"] for params in sent] == ["moca-event-rules"]
+
+    def test_dry_run_lets_nobody_in(
+        self, transactional_db: None, rules: Any, permitted: Any
+    ) -> None:
+        bus_source()
+        sent = permitted()
+        synchronize(dry_run=True)
+        assert sent == []
+
+    def test_second_target_is_removed(self, transactional_db: None, rules: Any) -> None:
+        """By which the function would have each event twice."""
+        bus_source()
+        again = {"Id": "again", "Arn": LAMBDA}
+        rules.put_targets(Rule="source-shop", EventBusName="default", Targets=[again])
+        synchronize()
+        found = rules.list_targets_by_rule(Rule="source-shop", EventBusName="default")
+        assert [each["Id"] for each in found["Targets"]] == ["moca-handler"]
 
     def test_dry_run_changes_nothing(self, transactional_db: None, rules: Any) -> None:
         bus_source()
