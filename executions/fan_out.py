@@ -10,6 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -39,7 +40,13 @@ MOST_OFFERS = 500
 Event = dict[str, Any]
 
 
-def deliver(event: Event, triggers: Sequence[Trigger], event_id: str, at: datetime) -> list[str]:
+def deliver(
+    event: Event,
+    triggers: Sequence[Trigger],
+    event_id: str,
+    at: datetime,
+    earlier_at: datetime | None = None,
+) -> list[str]:
     """Offer an event to triggers; what goes wrong with one stops no other.
 
     Args:
@@ -47,16 +54,22 @@ def deliver(event: Event, triggers: Sequence[Trigger], event_id: str, at: dateti
         triggers: those to which a rule has brought it.
         event_id: by which it is known, the same for each delivery.
         at: when it happened, the same for each delivery.
+        earlier_at: what that may have been at an earlier delivery.
 
     Returns:
         The ids of the triggers for which it failed, and is to be delivered again.
     """
-    takers = [trigger for trigger in triggers if _takes(trigger, event)]
-    if len(takers) == 1:
-        return [] if _deliver(event, event_id, at, takers[0]) else [takers[0].pk]
+    offers = [
+        Offer.of(trigger, event, event_id, at, earlier_at)
+        for trigger in triggers
+        if _takes(trigger, event)
+    ]
+    if len(offers) == 1:
+        return [one.trigger_id for one in offers if not _deliver(one)]
     with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="deliver") as pool:
-        done = pool.map(partial(_deliver_apart, event, event_id, at), takers)
-        return [trigger.pk for trigger, is_done in zip(takers, done, strict=True) if not is_done]
+        # Each in the context of this thread, by which log lines name the request.
+        done = [pool.submit(copy_context().run, _deliver_apart, one) for one in offers]
+        return [one.trigger_id for one, each in zip(offers, done, strict=True) if not each.result()]
 
 
 def _takes(trigger: Trigger, event: Event) -> bool:
@@ -64,19 +77,19 @@ def _takes(trigger: Trigger, event: Event) -> bool:
     return trigger.enabled and subscription is not None and subscription.takes(event)
 
 
-def _deliver(event: Event, event_id: str, at: datetime, trigger: Trigger) -> bool:
+def _deliver(one: Offer) -> bool:
     try:
-        offer([Offer.of(trigger, event, event_id, at)])
+        offer([one])
     except Exception:
-        logger.exception("The event could not be delivered", extra={"triggerId": trigger.pk})
+        logger.exception("The event could not be delivered", extra={"triggerId": one.trigger_id})
         return False
     return True
 
 
-def _deliver_apart(event: Event, event_id: str, at: datetime, trigger: Trigger) -> bool:
+def _deliver_apart(one: Offer) -> bool:
     """Deliver in a thread, with a connection of its own."""
     try:
-        return _deliver(event, event_id, at, trigger)
+        return _deliver(one)
     finally:
         connections.close_all()
 

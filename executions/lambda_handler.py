@@ -141,19 +141,23 @@ def _deliver(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         detail = _detail({"detail": trigger}, "userId", "triggerId")
         row = Trigger.objects.filter(user_id=detail["userId"], pk=detail["triggerId"])
         triggers = [one for one in row if one.subscription and one.subscription.has_own_rule]
-    failed = deliver(found, triggers, key, _stable_moment(found))
+    failed = deliver(found, triggers, key, *_stable_moments(found))
     if failed:
         raise NotStartedError(f"The event could not be delivered to {', '.join(failed)}.")
     return {"status": "delivered", "triggers": len(triggers)}
 
 
-def _stable_moment(event: Mapping[str, Any]) -> datetime:
-    """When an event happened, the same for each delivery; about now where it says otherwise."""
+def _stable_moments(event: Mapping[str, Any]) -> list[datetime]:
+    """When an event happened, the same for each delivery.
+
+    Where it says what cannot be, it is this hour; the one before is that of an earlier delivery.
+    """
     now = timezone.now()
     moment = _moment(event.get("time"))
     if moment is not None and now - LONGEST_AGO <= moment <= now + LONGEST_AHEAD:
-        return moment
-    return now.replace(minute=0, second=0, microsecond=0)
+        return [moment]
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    return [hour, hour - timedelta(hours=1)]
 
 
 def _settle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

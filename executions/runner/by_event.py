@@ -53,6 +53,7 @@ class Offer:
         user_id: whose trigger it is.
         at: when the event came in.
         event: the EventBridge envelope.
+        earlier_id: what its id may have been at an earlier delivery; empty where that was the same.
     """
 
     id: str
@@ -60,9 +61,17 @@ class Offer:
     trigger_id: str
     at: datetime
     event: dict[str, Any]
+    earlier_id: str = ""
 
     @classmethod
-    def of(cls, trigger: Trigger, event: dict[str, Any], event_id: str, at: datetime) -> "Offer":
+    def of(
+        cls,
+        trigger: Trigger,
+        event: dict[str, Any],
+        event_id: str,
+        at: datetime,
+        earlier_at: datetime | None = None,
+    ) -> "Offer":
         """The offer of an event to a trigger.
 
         Args:
@@ -70,10 +79,14 @@ class Offer:
             event: the EventBridge envelope.
             event_id: by which the event is known, the same for each delivery.
             at: when it came in, the same for each delivery.
+            earlier_at: what that may have been at an earlier delivery.
         """
-        digest = hashlib.sha256(f"{trigger.pk} {event_id}".encode()).digest()
-        key = uuid7(round(at.timestamp() * 1000), digest[:10])
-        return cls(key, trigger.user_id, trigger.pk, at, event)
+        digest = hashlib.sha256(f"{trigger.pk} {event_id}".encode()).digest()[:10]
+        key, earlier = (
+            uuid7(round(moment.timestamp() * 1000), digest) if moment else ""
+            for moment in (at, earlier_at)
+        )
+        return cls(key, trigger.user_id, trigger.pk, at, event, earlier)
 
 
 @dataclass(slots=True)
@@ -201,7 +214,7 @@ def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int
         reason = "" if waits else _refusal(desk.trigger, one, now)
         # A run that begins meets the one on record when it is put there; what is held back would
         # not, and be counted as dropped or take the place of a later event.
-        earlier = _earlier(one) if known or waits or reason else None
+        earlier = _earlier(one) if known or waits or reason or one.earlier_id else None
         if earlier is not None:
             again += _to_be_handed_on_again(earlier)
         elif waits:
@@ -218,9 +231,10 @@ def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int
 
 
 def _earlier(one: Offer) -> TriggerExecution | None:
-    found: TriggerExecution | None = TriggerExecution.objects.filter(
-        trigger_id=one.trigger_id, pk=one.id
-    ).first()
+    rows = TriggerExecution.objects.filter(trigger_id=one.trigger_id)
+    found: TriggerExecution | None = rows.filter(pk=one.id).first()
+    if found is None and one.earlier_id:
+        found = rows.filter(pk=one.earlier_id).first()
     return found
 
 

@@ -13,6 +13,7 @@ from executions.dispatchers import get_dispatcher
 from executions.lambda_handler import EventError, NotStartedError, handler
 from executions.models import PendingEvent, TriggerExecution
 from moca import aws
+from moca.logs import ContextFilter
 from moca.times import iso
 from tests.integration.handler.test_dispatcher import Function, function
 from tests.integration.handler.test_handler import Context, agent
@@ -155,6 +156,37 @@ class TestOnce:
         for key in ("1", "2"):
             handler(of_source(id=key, **sent), Context())
         assert len(runs()) == 1
+
+    @pytest.mark.parametrize("moment", ["2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "x"])
+    @pytest.mark.parametrize("minutes", [1, 59])
+    def test_event_of_another_time_delivered_twice(
+        self,
+        listen: MakeTrigger,
+        function: Function,
+        monkeypatch: pytest.MonkeyPatch,
+        moment: str,
+        minutes: int,
+    ) -> None:
+        listen()
+        sent = of_source(time=moment)
+        hour = timezone.now().replace(minute=59, second=0)
+        for now in (hour, hour + timedelta(minutes=minutes)):
+            monkeypatch.setattr(timezone, "now", lambda now=now: now)
+            handler(sent, Context())
+        assert len(runs()) == 1
+
+    def test_lines_about_a_delivery_name_the_request(
+        self, listen: MakeTrigger, function: Function, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(2):
+            listen()
+        function.status = 403
+        caplog.handler.addFilter(ContextFilter())
+        with pytest.raises(NotStartedError):
+            handler(of_source(), Context())
+        lines = [line for line in caplog.records if line.name == "executions.fan_out"]
+        requests = [getattr(line, "requestId", "") for line in lines]
+        assert requests == [Context.aws_request_id] * 2
 
     def test_refused_invocation_is_made_again(
         self, listen: MakeTrigger, function: Function, invoked: Callable[[], Any]
