@@ -1,7 +1,7 @@
 """Events that are on record and could not go on when they came in."""
 
 import logging
-from collections import defaultdict
+import time
 from datetime import datetime, timedelta
 
 from events import sources
@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 AGE = timedelta(minutes=1)
 # Events that are sent in one pass.
 MOST = 1000
+# How long that may take, lest a bus that does not answer keep the reconciler from all else.
+MOST_SECONDS = 120
 
 
 def publish_overdue(now: datetime) -> int:
@@ -26,16 +28,16 @@ def publish_overdue(now: datetime) -> int:
     if bus.is_transactional:
         # They are rows that the local scheduler looks for.
         return 0
-    waiting: dict[str, list[ReceivedEvent]] = defaultdict(list)
+    published, end = 0, time.monotonic() + MOST_SECONDS
     for row in ReceivedEvent.objects.queued().filter(received_at__lt=now - AGE)[:MOST]:
-        waiting[row.source_id].append(row)
-    published = 0
-    for source_id, rows in waiting.items():
-        source = sources.find(source_id) or EventSource(id=source_id)
+        if time.monotonic() > end:
+            break
+        source = sources.find(row.source_id) or EventSource(id=row.source_id)
         try:
-            bus.publish(source, rows)
+            # One by one: what the bus never takes, or is too much for one call, stops no other.
+            bus.publish(source, [row])
         except BusError as error:
-            logger.error("Events of %s could not go on: %s", source_id, error)
+            logger.error("An event of %s could not go on: %s", row.source_id, error)
         else:
-            published += len(rows)
+            published += 1
     return published

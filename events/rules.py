@@ -68,7 +68,14 @@ def synchronize(*, dry_run: bool = False) -> Iterator[Action]:
         BusError: the rules cannot be listed; nothing was done.
     """
     bus = get_bus()
-    names = set(bus.rule_names(PREFIX))
+    found = list(bus.rule_names(""))
+    if found and not dry_run:
+        try:
+            # A function that was made anew lets nobody in.
+            bus.let_rules_in()
+        except BusError as error:
+            yield Action("fail", "rule", "*", str(error))
+    names = {name for name in found if name.startswith(PREFIX)}
     for source in sources.all_sources():
         rule = rule_of(source)
         if rule is not None:

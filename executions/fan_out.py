@@ -10,6 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -20,7 +21,7 @@ from django.db import OperationalError, connection, connections
 
 from events import marks, sources
 from events.models import EventSource, EventState, ReceivedEvent
-from events.patterns import Pattern
+from events.patterns import Pattern, PatternError
 from executions.runner import Offer, offer
 from moca.conflicts import ConflictError
 from triggers.models import Trigger
@@ -39,7 +40,13 @@ MOST_OFFERS = 500
 Event = dict[str, Any]
 
 
-def deliver(event: Event, triggers: Sequence[Trigger], event_id: str, at: datetime) -> list[str]:
+def deliver(
+    event: Event,
+    triggers: Sequence[Trigger],
+    event_id: str,
+    at: datetime,
+    earlier_at: datetime | None = None,
+) -> list[str]:
     """Offer an event to triggers; what goes wrong with one stops no other.
 
     Args:
@@ -47,16 +54,22 @@ def deliver(event: Event, triggers: Sequence[Trigger], event_id: str, at: dateti
         triggers: those to which a rule has brought it.
         event_id: by which it is known, the same for each delivery.
         at: when it happened, the same for each delivery.
+        earlier_at: what that may have been at an earlier delivery.
 
     Returns:
         The ids of the triggers for which it failed, and is to be delivered again.
     """
-    takers = [trigger for trigger in triggers if _takes(trigger, event)]
-    if len(takers) == 1:
-        return [] if _deliver(event, event_id, at, takers[0]) else [takers[0].pk]
+    offers = [
+        Offer.of(trigger, event, event_id, at, earlier_at)
+        for trigger in triggers
+        if _takes(trigger, event)
+    ]
+    if len(offers) == 1:
+        return [one.trigger_id for one in offers if not _deliver(one)]
     with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="deliver") as pool:
-        done = pool.map(partial(_deliver_apart, event, event_id, at), takers)
-        return [trigger.pk for trigger, is_done in zip(takers, done, strict=True) if not is_done]
+        # Each in the context of this thread, by which log lines name the request.
+        done = [pool.submit(copy_context().run, _deliver_apart, one) for one in offers]
+        return [one.trigger_id for one, each in zip(offers, done, strict=True) if not each.result()]
 
 
 def _takes(trigger: Trigger, event: Event) -> bool:
@@ -64,19 +77,19 @@ def _takes(trigger: Trigger, event: Event) -> bool:
     return trigger.enabled and subscription is not None and subscription.takes(event)
 
 
-def _deliver(event: Event, event_id: str, at: datetime, trigger: Trigger) -> bool:
+def _deliver(one: Offer) -> bool:
     try:
-        offer([Offer.of(trigger, event, event_id, at)])
+        offer([one])
     except Exception:
-        logger.exception("The event could not be delivered", extra={"triggerId": trigger.pk})
+        logger.exception("The event could not be delivered", extra={"triggerId": one.trigger_id})
         return False
     return True
 
 
-def _deliver_apart(event: Event, event_id: str, at: datetime, trigger: Trigger) -> bool:
+def _deliver_apart(one: Offer) -> bool:
     """Deliver in a thread, with a connection of its own."""
     try:
-        return _deliver(event, event_id, at, trigger)
+        return _deliver(one)
     finally:
         connections.close_all()
 
@@ -111,8 +124,7 @@ class Listeners:
                 of_source.setdefault(subscription.source_id, []).append(listener)
             else:
                 of_bus.setdefault(_bus(subscription.bus_name), []).append(listener)
-        found = [(source, _pattern_of(source)) for source in sources.all_sources()]
-        return cls(of_source, of_bus, found)
+        return cls(of_source, of_bus, list(_sources()))
 
     def of(self, row: ReceivedEvent, event: Event) -> Iterator[Trigger]:
         """The triggers that take an event which came in at a source's address."""
@@ -189,8 +201,29 @@ def _offer_all(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:
         elif isinstance(error, ConflictError):
             logger.info("Another process has the event")
         else:
-            logger.exception("An event could not be handled; going on without it")
-            _set_aside(waiting[0][0])
+            _offer_singly(*waiting[0])
+
+
+def _offer_singly(row: ReceivedEvent, offers: Sequence[Offer]) -> None:
+    """Offer an event to its triggers one by one: what goes wrong with one stops no other.
+
+    Many large records may also be more than one transaction takes.
+    """
+    state = EventState.DONE
+    for one in offers:
+        try:
+            offer([one])
+        except ConflictError:
+            # It stays queued; those that have it know it by then.
+            return
+        except OperationalError:
+            raise
+        except Exception:
+            ids = {"triggerId": one.trigger_id}
+            logger.exception("The event could not be delivered; going on without it", extra=ids)
+            state = EventState.FAILED
+    queued = ReceivedEvent.objects.filter(pk=row.pk, state=EventState.QUEUED)
+    queued.update(state=state, triggers=len(offers))
 
 
 def _claim(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:
@@ -217,8 +250,15 @@ def _bus(name: str) -> str:
     return name or str(settings.EVENT_BUS_NAME)
 
 
-def _pattern_of(source: EventSource) -> Pattern | None:
-    return None if source.pattern is None else compiled(json.dumps(source.pattern))
+def _sources() -> Iterator[tuple[EventSource, Pattern | None]]:
+    """All sources with their patterns; those whose pattern cannot be read let nothing through."""
+    for source in sources.all_sources():
+        try:
+            pattern = None if source.pattern is None else compiled(json.dumps(source.pattern))
+        except PatternError as error:
+            logger.error("The source %s has a pattern that cannot be read: %s", source.pk, error)
+        else:
+            yield source, pattern
 
 
 def _lets_through(source: EventSource, pattern: Pattern | None, event: Event) -> bool:

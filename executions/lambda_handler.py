@@ -49,6 +49,8 @@ RESERVE_SECONDS = 10.0
 # How long after that its record is taken for one that nobody will end.
 LEASE_SECONDS = 30.0
 MAX_ID = 128
+# How late the schedule that looks at a trigger's waiting event may be before the reconciler does.
+LATENESS = timedelta(minutes=2)
 # How far the time that an event says may be from the present.
 LONGEST_AGO, LONGEST_AHEAD = timedelta(days=7), timedelta(hours=1)
 
@@ -139,19 +141,23 @@ def _deliver(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         detail = _detail({"detail": trigger}, "userId", "triggerId")
         row = Trigger.objects.filter(user_id=detail["userId"], pk=detail["triggerId"])
         triggers = [one for one in row if one.subscription and one.subscription.has_own_rule]
-    failed = deliver(found, triggers, key, _stable_moment(found))
+    failed = deliver(found, triggers, key, *_stable_moments(found))
     if failed:
         raise NotStartedError(f"The event could not be delivered to {', '.join(failed)}.")
     return {"status": "delivered", "triggers": len(triggers)}
 
 
-def _stable_moment(event: Mapping[str, Any]) -> datetime:
-    """When an event happened, the same for each delivery; about now where it says otherwise."""
+def _stable_moments(event: Mapping[str, Any]) -> list[datetime]:
+    """When an event happened, the same for each delivery.
+
+    Where it says what cannot be, it is this hour; the one before is that of an earlier delivery.
+    """
     now = timezone.now()
     moment = _moment(event.get("time"))
     if moment is not None and now - LONGEST_AGO <= moment <= now + LONGEST_AHEAD:
-        return moment
-    return now.replace(minute=0, second=0, microsecond=0)
+        return [moment]
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    return [hour, hour - timedelta(hours=1)]
 
 
 def _settle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -166,9 +172,10 @@ def _settle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Bring schedules and rules in step, close lost runs, and send on events that wait."""
+    """Bring schedules and rules in step, close lost runs, and let events go on that wait."""
     now = timezone.now()
     tidy(now)
+    runner.settle_due(now - LATENESS)
     publish_overdue(now)
     actions = synchronize()
     failures = sum(action.kind == "fail" for action in actions)

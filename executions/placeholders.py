@@ -14,8 +14,11 @@ from typing import Any
 _STEP = r"""(?:\.[\w-]+|\[(?:\d+|"[^"\]]*"|'[^'\]]*')\])"""
 _PLACEHOLDER = re.compile(r"\{\{\s*(event" + _STEP + r"*)\s*\}\}")
 _NAME = re.compile(r"""\.([\w-]+)|\[(\d+)\]|\[["']([^"'\]]*)["']\]""")
-# Of one value, lest a prompt become longer than an agent reads.
+# Characters of one value, and of all in a prompt, lest it become longer than an agent reads.
 MAX_VALUE = 50_000
+MAX_VALUES = 200_000
+# Digits of an element's number: no event has more elements.
+MAX_DIGITS = 6
 
 _MISSING = object()
 
@@ -27,7 +30,15 @@ def fill(prompt: str, event: Mapping[str, Any]) -> str:
         prompt: the trigger's prompt.
         event: the EventBridge envelope.
     """
-    return _PLACEHOLDER.sub(lambda found: _text(found[1], _value(found[1], event)), prompt)
+    left = MAX_VALUES
+
+    def value(found: re.Match[str]) -> str:
+        nonlocal left
+        text = _text(found[1], _value(found[1], event), most=min(MAX_VALUE, left))
+        left = max(0, left - len(text))
+        return text
+
+    return _PLACEHOLDER.sub(value, prompt)
 
 
 def missing(prompt: str, event: Mapping[str, Any]) -> list[str]:
@@ -50,17 +61,19 @@ def _value(path: str, event: Mapping[str, Any]) -> Any:
     for step in _steps(path):
         if isinstance(value, Mapping) and step in value:
             value = value[step]
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        elif isinstance(value, list) and _is_number(step) and int(step) < len(value):
             value = value[int(step)]
         else:
             return _MISSING
     return value
 
 
-def _text(path: str, value: Any) -> str:
+def _is_number(step: str) -> bool:
+    return step.isdecimal() and len(step) <= MAX_DIGITS
+
+
+def _text(path: str, value: Any, *, most: int) -> str:
     if value is _MISSING:
         return f"(the event has no {path.removeprefix('event').lstrip('.') or 'content'})"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-    if len(text) <= MAX_VALUE:
-        return text
-    return f"{text[:MAX_VALUE]} (cut: {len(text):,} characters)"
+    return text if len(text) <= most else f"{text[:most]} (cut: {len(text):,} characters)"

@@ -26,7 +26,7 @@ from executions import runner
 from executions.agent import AgentClient
 from executions.fan_out import distribute
 from executions.housekeeping import tidy
-from executions.models import PendingEvent, QueuedRun
+from executions.models import QueuedRun
 from executions.runner import Occurrence, Run
 from executions.runner.start import Triggers
 from moca.conflicts import ConflictError
@@ -97,14 +97,15 @@ class LocalSchedulerProcess:
         """Do what there is to do; returns the seconds until there may be more."""
         self._care()
         has_more_events = self._take_events()
-        for queued in list(QueuedRun.objects.all()[: self._free()]):
-            self._begin(_resumed(queued), pool)
         free = self._free()
         soon = timezone.now() + timedelta(seconds=POLL_SECONDS)
         upcoming = list(LocalSchedule.objects.upcoming(soon)[:free])
         now = timezone.now()
         due = [row for row in upcoming if row.due_at and row.due_at <= now]
         self._fire(due, pool)
+        # After the schedules, which a storm of events would have wait until they are missed.
+        for queued in list(QueuedRun.objects.all()[: self._free()]):
+            self._begin(_resumed(queued), pool)
         if has_more_events:
             return 0.0
         if len(due) < len(upcoming):
@@ -115,16 +116,15 @@ class LocalSchedulerProcess:
 
     def _take_events(self) -> bool:
         """Put the runs of received events on record; returns whether there may be more events."""
-        for pending in list(PendingEvent.objects.due(timezone.now())[:BATCH]):
-            self._settle(pending)
-        received = list(ReceivedEvent.objects.queued()[:EVENTS])
-        return bool(received) and (distribute(received) < len(received) or len(received) == EVENTS)
-
-    def _settle(self, pending: PendingEvent) -> None:
         try:
-            runner.settle(pending.user_id, pending.trigger_id, timezone.now())
-        except ConflictError:
-            logger.info("Another process has the event", extra={"triggerId": pending.trigger_id})
+            runner.settle_due(timezone.now())
+            received = list(ReceivedEvent.objects.queued()[:EVENTS])
+            taken = distribute(received) if received else 0
+        except Exception:
+            # Schedules fire all the same.
+            logger.exception("The events could not be taken; trying again")
+            return False
+        return taken < len(received) or len(received) == EVENTS
 
     def _free(self) -> int:
         return min(self.concurrency - len(self._runs), _batch())

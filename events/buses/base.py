@@ -52,6 +52,10 @@ class EventBus(ABC):
         return True
 
     @abstractmethod
+    def let_rules_in(self) -> None:
+        """Let rules invoke the handler, as every rule that is kept does; BusError else."""
+
+    @abstractmethod
     def keep(self, rule: Rule) -> None:
         """Make a rule, or bring it up to date; BusError where that fails."""
 

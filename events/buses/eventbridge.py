@@ -51,6 +51,13 @@ class EventBridgeBus(EventBus):
     def has(self, event: ReceivedEvent) -> bool:
         return event.state == EventState.DONE
 
+    def let_rules_in(self) -> None:
+        _permit.cache_clear()
+        try:
+            _permit()
+        except BotoCoreError as error:
+            _refuse(error, "")
+
     def keep(self, rule: Rule) -> None:
         try:
             self._keep(rule)
@@ -73,6 +80,9 @@ class EventBridgeBus(EventBus):
             )
             for entry in answer.get("FailedEntries", ()):
                 raise BusError(f"EventBridge refuses the target: {entry.get('ErrorMessage')}")
+        # One more of the function would invoke it twice.
+        if others := [each["Id"] for each in found or () if each["Id"] != TARGET_ID]:
+            client("events").remove_targets(Rule=rule.name, EventBusName=rule.bus_name, Ids=others)
 
     def drop(self, name: str, *, except_on: str = "") -> None:
         try:

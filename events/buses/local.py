@@ -13,6 +13,9 @@ class LocalBus(EventBus):
     def publish(self, source: EventSource, events: Sequence[ReceivedEvent]) -> None:
         """Do nothing: the events are on record as queued."""
 
+    def let_rules_in(self) -> None:
+        """Do nothing: nobody has to let them."""
+
     def keep(self, rule: Rule) -> None:
         """Do nothing: the rule follows from the row."""
 

@@ -1,6 +1,6 @@
 """Running one occurrence of a trigger: start, token, invocation, end."""
 
-from executions.runner.by_event import Offer, offer, settle
+from executions.runner.by_event import Offer, offer, settle, settle_due
 from executions.runner.by_hand import TriggerBusyError, accept, resume
 from executions.runner.care import HEARTBEAT, abandon, record_missed, renew
 from executions.runner.end import close, close_lost, write
@@ -32,6 +32,7 @@ __all__ = [
     "renew",
     "resume",
     "settle",
+    "settle_due",
     "start",
     "start_claimed",
     "write",

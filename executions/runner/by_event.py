@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from executions import events
@@ -34,6 +34,10 @@ QUEUE_LEASE = timedelta(days=1)
 HOUR = timedelta(hours=1)
 # A run begins at the latest after so many times the pause that it waits for.
 LONGEST_PAUSES = 10
+# Events whose pause is over that are looked at in one turn, and when one that cannot be run is
+# looked at again.
+MOST_SETTLED = 100
+BROKEN = timedelta(minutes=1)
 # How often an offer is made anew that other writes come before.
 TRIES = 8
 TOO_MANY = "More events than maxRunsPerHour lets run came within the hour."
@@ -49,6 +53,7 @@ class Offer:
         user_id: whose trigger it is.
         at: when the event came in.
         event: the EventBridge envelope.
+        earlier_id: what its id may have been at an earlier delivery; empty where that was the same.
     """
 
     id: str
@@ -56,9 +61,17 @@ class Offer:
     trigger_id: str
     at: datetime
     event: dict[str, Any]
+    earlier_id: str = ""
 
     @classmethod
-    def of(cls, trigger: Trigger, event: dict[str, Any], event_id: str, at: datetime) -> "Offer":
+    def of(
+        cls,
+        trigger: Trigger,
+        event: dict[str, Any],
+        event_id: str,
+        at: datetime,
+        earlier_at: datetime | None = None,
+    ) -> "Offer":
         """The offer of an event to a trigger.
 
         Args:
@@ -66,10 +79,14 @@ class Offer:
             event: the EventBridge envelope.
             event_id: by which the event is known, the same for each delivery.
             at: when it came in, the same for each delivery.
+            earlier_at: what that may have been at an earlier delivery.
         """
-        digest = hashlib.sha256(f"{trigger.pk} {event_id}".encode()).digest()
-        key = uuid7(round(at.timestamp() * 1000), digest[:10])
-        return cls(key, trigger.user_id, trigger.pk, at, event)
+        digest = hashlib.sha256(f"{trigger.pk} {event_id}".encode()).digest()[:10]
+        key, earlier = (
+            uuid7(round(moment.timestamp() * 1000), digest) if moment else ""
+            for moment in (at, earlier_at)
+        )
+        return cls(key, trigger.user_id, trigger.pk, at, event, earlier)
 
 
 @dataclass(slots=True)
@@ -156,6 +173,26 @@ def settle(user_id: str, trigger_id: str, now: datetime) -> datetime | None:
     return None
 
 
+def settle_due(now: datetime) -> None:
+    """Run the events whose pause is over; what goes wrong with one stops no other.
+
+    Raises:
+        OperationalError: the database failed.
+    """
+    for pending in list(PendingEvent.objects.due(now)[:MOST_SETTLED]):
+        ids = {"triggerId": pending.trigger_id}
+        try:
+            settle(pending.user_id, pending.trigger_id, now)
+        except ConflictError:
+            logger.info("Another process has the event", extra=ids)
+        except OperationalError:
+            raise
+        except Exception:
+            logger.exception("An event that waited could not be run", extra=ids)
+            row = PendingEvent.objects.filter(pk=pending.pk, events=pending.events)
+            row.update(due_at=now + BROKEN)
+
+
 def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int:
     """Make offers in the transaction that is under way.
 
@@ -173,12 +210,16 @@ def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int
         desk = desks.get(one.trigger_id)
         if desk is None:
             continue
-        earlier = _earlier(one) if known else None
+        waits = not paused and _waits_for_pause(desk.trigger)
+        reason = "" if waits else _refusal(desk.trigger, one, now)
+        # A run that begins meets the one on record when it is put there; what is held back would
+        # not, and be counted as dropped or take the place of a later event.
+        earlier = _earlier(one) if known or waits or reason or one.earlier_id else None
         if earlier is not None:
             again += _to_be_handed_on_again(earlier)
-        elif not paused and _waits_for_pause(desk, one, now):
-            continue
-        elif reason := _refusal(desk.trigger, one, now):
+        elif waits:
+            _let_wait(desk, one, now)
+        elif reason:
             desk.note(reason, one.at)
         else:
             new.append(_accept(desk, one, now))
@@ -190,9 +231,10 @@ def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int
 
 
 def _earlier(one: Offer) -> TriggerExecution | None:
-    found: TriggerExecution | None = TriggerExecution.objects.filter(
-        trigger_id=one.trigger_id, pk=one.id
-    ).first()
+    rows = TriggerExecution.objects.filter(trigger_id=one.trigger_id)
+    found: TriggerExecution | None = rows.filter(pk=one.id).first()
+    if found is None and one.earlier_id:
+        found = rows.filter(pk=one.earlier_id).first()
     return found
 
 
@@ -243,13 +285,15 @@ def _accept(desk: _Desk, one: Offer, now: datetime) -> TriggerExecution:
     return execution
 
 
-def _waits_for_pause(desk: _Desk, one: Offer, now: datetime) -> bool:
-    """Keep the event until no further one has come for a while, if the trigger wants that."""
+def _waits_for_pause(trigger: Trigger) -> bool:
+    subscription = trigger.subscription
+    return trigger.enabled and subscription is not None and bool(subscription.debounce)
+
+
+def _let_wait(desk: _Desk, one: Offer, now: datetime) -> None:
+    """Keep the event until no further one has come for a while; only the latest is kept."""
     subscription = desk.trigger.subscription
-    if subscription is None or not subscription.debounce:
-        return False
-    if not desk.trigger.enabled:
-        return False
+    pause = subscription.debounce if subscription else timedelta()
     pending = PendingEvent.objects.filter(pk=one.trigger_id).first()
     latest: dict[str, Any] = {
         "execution_id": one.id,
@@ -257,16 +301,16 @@ def _waits_for_pause(desk: _Desk, one: Offer, now: datetime) -> bool:
         "last_at": one.at,
     }
     if pending is None:
-        due = now + subscription.debounce
+        due = now + pause
         PendingEvent.objects.create(
             trigger_id=one.trigger_id, user_id=one.user_id, first_at=now, due_at=due, **latest
         )
         get_dispatcher().wake(one.user_id, one.trigger_id, due)
     elif pending.execution_id != one.id:
-        longest = pending.first_at + LONGEST_PAUSES * subscription.debounce
+        due = max(pending.due_at, min(now + pause, pending.first_at + LONGEST_PAUSES * pause))
+        # Buses keep no order, and bring some events late or a second time.
+        kept = latest if one.at >= pending.last_at else {}
         row = PendingEvent.objects.filter(pk=one.trigger_id, events=pending.events)
-        due = max(pending.due_at, min(now + subscription.debounce, longest))
-        if not row.update(due_at=due, events=pending.events + 1, **latest):
+        if not row.update(due_at=due, events=pending.events + 1, **kept):
             raise ConflictError("another event came at the same moment")
-        desk.note(MERGED, pending.last_at)
-    return True
+        desk.note(MERGED, min(one.at, pending.last_at))

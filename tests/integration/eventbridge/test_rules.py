@@ -42,6 +42,20 @@ def rules(eventbridge: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
     get_bus.cache_clear()
 
 
+@pytest.fixture
+def permitted(rules: Any) -> Callable[[], list[Any]]:
+    """What the function is asked to permit from now on."""
+
+    def listen() -> list[Any]:
+        sent: list[Any] = []
+        aws.client("lambda").meta.events.register(
+            "provide-client-params.lambda.AddPermission", lambda params, **_: sent.append(params)
+        )
+        return sent
+
+    return listen
+
+
 def eventbridge_permission() -> Any:
     return eventbridge._permit
 
@@ -51,10 +65,12 @@ def _granted(request: Any, **_: Any) -> AWSResponse:
     return AWSResponse(request.url, 201, {}, raw)
 
 
-def refusing(service: Any, operation: str, code: str) -> Callable[[], None]:
-    """Have calls of an operation fail from now on; returns what ends that."""
+def refusing(service: Any, operation: str, code: str, *, about: bytes = b"") -> Callable[[], None]:
+    """Have calls of an operation, that have a text in them, fail; returns what ends that."""
 
-    def answer(request: Any, **_: Any) -> AWSResponse:
+    def answer(request: Any, **_: Any) -> AWSResponse | None:
+        if about not in request.body:
+            return None
         body = json.dumps({"__type": code, "message": "as told"}).encode()
         raw = type("Raw", (), {"stream": lambda self, **_: iter([body])})()
         return AWSResponse(request.url, 400, {"x-amzn-errortype": code}, raw)
@@ -172,12 +188,8 @@ class TestRuleOfATrigger:
         alice.patch(f"/triggers/{made['id']}", {"eventConfig": {"eventBusName": "other"}})
         assert (names(rules), names(rules, "other")) == ([], [f"trigger-{made['id']}"])
 
-    def test_lets_rules_invoke_the_handler(self, eventbridge: Any, alice: API, rules: Any) -> None:
-        sent: list[Any] = []
-        function = aws.client("lambda")
-        function.meta.events.register(
-            "provide-client-params.lambda.AddPermission", lambda params, **_: sent.append(params)
-        )
+    def test_lets_rules_invoke_the_handler(self, alice: API, rules: Any, permitted: Any) -> None:
+        sent = permitted()
         event_trigger(alice)
         event_trigger(alice)
         assert sent == [
@@ -356,6 +368,31 @@ class TestPass:
         trigger = Trigger.objects.get(user_id="alice", pk=made["id"])
         assert (trigger.sync_state, "no room" in trigger.sync_error) == (SyncState.FAILED, True)
 
+    def test_function_that_was_made_anew_lets_rules_in(
+        self, transactional_db: None, rules: Any, permitted: Any
+    ) -> None:
+        bus_source()
+        sent = permitted()
+        synchronize()
+        assert [params["StatementId"] for params in sent] == ["moca-event-rules"]
+
+    def test_dry_run_lets_nobody_in(
+        self, transactional_db: None, rules: Any, permitted: Any
+    ) -> None:
+        bus_source()
+        sent = permitted()
+        synchronize(dry_run=True)
+        assert sent == []
+
+    def test_second_target_is_removed(self, transactional_db: None, rules: Any) -> None:
+        """By which the function would have each event twice."""
+        bus_source()
+        again = {"Id": "again", "Arn": LAMBDA}
+        rules.put_targets(Rule="source-shop", EventBusName="default", Targets=[again])
+        synchronize()
+        found = rules.list_targets_by_rule(Rule="source-shop", EventBusName="default")
+        assert [each["Id"] for each in found["Targets"]] == ["moca-handler"]
+
     def test_dry_run_changes_nothing(self, transactional_db: None, rules: Any) -> None:
         bus_source()
         get_bus().drop("source-shop")
@@ -422,6 +459,21 @@ class TestWhatArrives:
             503,
             ["shop"],
         )
+
+    def test_event_that_the_bus_never_takes_keeps_no_other_back(
+        self, transactional_db: None, rules: Any, arrived: Any
+    ) -> None:
+        """Whatever calls it is in fail as a whole."""
+        source()
+        allow = refusing(rules, "PutEvents", "InternalException")
+        for name in ("poison", "pill"):
+            post_signed({"name": name})
+        allow()
+        refusing(rules, "PutEvents", "ValidationException", about=b"poison")
+        rows = ReceivedEvent.objects.of_source("shop")
+        rows.update(received_at=timezone.now() - timedelta(minutes=2))
+        handler({"detail-type": "Reconcile Schedules"}, Context())
+        assert sorted(row.state for row in rows) == ["done", "queued"]
 
     def test_event_of_none(self, rules: Any, arrived: Any) -> None:
         bus_source()

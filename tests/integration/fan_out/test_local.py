@@ -1,18 +1,22 @@
 """Events on one machine: from a source's address to the runs of all triggers that listen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import DataError
 from django.utils import timezone
 
-from events.models import EventState, ReceivedEvent
+from events import sources
+from events.models import EventSource, EventState, ReceivedEvent
 from executions.demo_agent import DemoAgent
+from executions.dispatchers.local import LocalDispatcher
 from executions.fan_out import distribute
-from executions.models import QueuedRun, TriggerExecution
+from executions.models import PendingEvent, QueuedRun, TriggerExecution
 from tests.conftest import wait_for
 from tests.integration.fan_out.conftest import Listen, Send, runs
+from tests.integration.scheduler.conftest import make_due
 from triggers.models import RunStatus, Trigger
 
 PAID = {"type": "order.paid", "order": {"id": 4711}}
@@ -107,6 +111,37 @@ class TestWhoRuns:
         listen()
         broken = {"eventSourceId": "shop", "eventPattern": {"source": "no list"}}
         Trigger.objects.filter(user_id="bob", pk=bad.pk).update(event_config=broken)
+        send(PAID)
+        take()
+        assert listeners() == ["alice"]
+
+    def test_trigger_whose_run_cannot_be_put_on_record_stops_no_other(
+        self, source: MakeSource, send: Send, listen: Listen, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source()
+        listen()
+        bad = listen(user_id="bob")
+        listen()
+        dispatch_all = LocalDispatcher.dispatch_all
+
+        def fail(self: LocalDispatcher, runs: Sequence[TriggerExecution]) -> None:
+            if bad.pk in {run.trigger_id for run in runs}:
+                raise DataError("too large")
+            dispatch_all(self, runs)
+
+        monkeypatch.setattr(LocalDispatcher, "dispatch_all", fail)
+        send(PAID)
+        take()
+        states = [event.state for event in ReceivedEvent.objects.of_source("shop")]
+        assert (listeners(), states) == (["alice", "alice"], [EventState.FAILED])
+
+    def test_source_with_a_broken_pattern_stops_no_other(
+        self, source: MakeSource, send: Send, listen: Listen
+    ) -> None:
+        source()
+        source("broken", kind="bus", pattern={"source": ["x"]})
+        EventSource.objects.filter(pk="broken").update(pattern={"source": "no list"})
+        listen()
         send(PAID)
         take()
         assert listeners() == ["alice"]
@@ -230,6 +265,19 @@ class TestStorms:
             wait_for(lambda: [run for run in runs() if run.status == RunStatus.COMPLETED])
         assert ['"id": 2' in run.event_payload for run in runs()] == [True]
 
+    def test_waiting_event_that_cannot_be_read_stops_no_other(
+        self, source: MakeSource, send: Send, listen: Listen, scheduler: Any
+    ) -> None:
+        source()
+        bad = listen({"debounceSeconds": 1})
+        good = listen({"debounceSeconds": 1})
+        send(PAID)
+        take()
+        PendingEvent.objects.filter(pk=bad.pk).update(envelope="{", due_at=timezone.now())
+        with scheduler():
+            wait_for(lambda: [run for run in runs() if run.trigger_id == good.pk])
+        assert {run.trigger_id for run in runs()} == {good.pk}
+
     def test_merged_events_are_counted(
         self, source: MakeSource, send: Send, listen: Listen
     ) -> None:
@@ -253,6 +301,54 @@ class TestStorms:
         with scheduler():
             wait_for(lambda: Trigger.objects.get(user_id="alice", pk=trigger.pk).skipped_runs)
         assert runs() == []
+
+
+class TestSchedules:
+    @pytest.fixture
+    def due(self, transactional_db: None) -> Trigger:
+        """A trigger whose schedule is due."""
+        every = {"expression": "rate(1 hour)"}
+        values = {"user_id": "bob", "name": "Hourly", "agent_id": "clerk", "prompt": "Count."}
+        trigger = Trigger(**values, schedule_config=every)
+        trigger.save()
+        make_due(trigger)
+        return trigger
+
+    def test_events_that_wait_for_a_free_place_let_schedules_before(
+        self,
+        source: MakeSource,
+        send: Send,
+        listen: Listen,
+        due: Trigger,
+        scheduler: Any,
+        settings: Any,
+    ) -> None:
+        settings.SCHEDULER_CONCURRENCY = 1
+        source()
+        listen()
+        for _ in range(5):
+            send(PAID)
+        take()
+        with scheduler():
+            begun = wait_for(lambda: TriggerExecution.objects.filter(attempt=1).first())
+        assert begun.trigger_id == due.pk
+
+    def test_schedules_fire_where_events_cannot_be_taken(
+        self,
+        source: MakeSource,
+        send: Send,
+        due: Trigger,
+        scheduler: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def fail(*_: Any) -> Any:
+            raise RuntimeError
+
+        monkeypatch.setattr(sources, "all_sources", fail)
+        source()
+        send(PAID)
+        with scheduler():
+            assert wait_for(lambda: runs(trigger_id=due.pk))
 
 
 class TestRun:

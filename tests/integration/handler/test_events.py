@@ -13,6 +13,7 @@ from executions.dispatchers import get_dispatcher
 from executions.lambda_handler import EventError, NotStartedError, handler
 from executions.models import PendingEvent, TriggerExecution
 from moca import aws
+from moca.logs import ContextFilter
 from moca.times import iso
 from tests.integration.handler.test_dispatcher import Function, function
 from tests.integration.handler.test_handler import Context, agent
@@ -156,6 +157,37 @@ class TestOnce:
             handler(of_source(id=key, **sent), Context())
         assert len(runs()) == 1
 
+    @pytest.mark.parametrize("moment", ["2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "x"])
+    @pytest.mark.parametrize("minutes", [1, 59])
+    def test_event_of_another_time_delivered_twice(
+        self,
+        listen: MakeTrigger,
+        function: Function,
+        monkeypatch: pytest.MonkeyPatch,
+        moment: str,
+        minutes: int,
+    ) -> None:
+        listen()
+        sent = of_source(time=moment)
+        hour = timezone.now().replace(minute=59, second=0)
+        for now in (hour, hour + timedelta(minutes=minutes)):
+            monkeypatch.setattr(timezone, "now", lambda now=now: now)
+            handler(sent, Context())
+        assert len(runs()) == 1
+
+    def test_lines_about_a_delivery_name_the_request(
+        self, listen: MakeTrigger, function: Function, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(2):
+            listen()
+        function.status = 403
+        caplog.handler.addFilter(ContextFilter())
+        with pytest.raises(NotStartedError):
+            handler(of_source(), Context())
+        lines = [line for line in caplog.records if line.name == "executions.fan_out"]
+        requests = [getattr(line, "requestId", "") for line in lines]
+        assert requests == [Context.aws_request_id] * 2
+
     def test_refused_invocation_is_made_again(
         self, listen: MakeTrigger, function: Function, invoked: Callable[[], Any]
     ) -> None:
@@ -169,6 +201,38 @@ class TestOnce:
         handler(sent, Context())
         invoked()
         assert [run.status for run in runs()] == [RunStatus.COMPLETED]
+
+    def test_refused_invocation_is_made_again_where_runs_are_limited(
+        self, listen: MakeTrigger, function: Function, invoked: Callable[[], Any]
+    ) -> None:
+        """The run on record has taken the only place of the hour, which is its own."""
+        listen({"eventSourceId": "orders", "maxRunsPerHour": 1})
+        sent = of_source()
+        function.status = 403
+        with pytest.raises(NotStartedError):
+            handler(sent, Context())
+        function.status = 202
+        function.requests.clear()
+        handler(sent, Context())
+        invoked()
+        assert [run.status for run in runs()] == [RunStatus.COMPLETED]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"overlap_policy": "skip"},
+            {"config": {"eventSourceId": "orders", "maxRunsPerHour": 1}},
+        ],
+    )
+    def test_second_delivery_is_not_counted_as_dropped(
+        self, listen: MakeTrigger, function: Function, fields: dict[str, Any]
+    ) -> None:
+        trigger = listen(**fields)
+        sent = of_source()
+        for _ in range(2):
+            handler(sent, Context())
+        trigger.refresh_from_db()
+        assert (len(runs()), trigger.skipped_runs) == (1, 0)
 
     def test_run_that_is_going_is_not_begun_again(
         self, listen: MakeTrigger, function: Function, agent: DemoAgent
@@ -228,12 +292,44 @@ class TestPause:
         handler(json.loads(schedules[0]["Target"]["Input"]), Context())
         assert ['"number": 1' in run.event_payload for run in runs()] == [True]
 
+    def test_earlier_event_that_comes_again_does_not_take_the_place_of_the_latest(
+        self, paused: Trigger, schedules: list[dict[str, Any]]
+    ) -> None:
+        for number in (1, 2, 1):
+            moment = iso(timezone.now().replace(microsecond=0) + timedelta(seconds=number))
+            handler(of_source(id=str(number), time=moment, detail={"n": number}), Context())
+        PendingEvent.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+        handler(json.loads(schedules[0]["Target"]["Input"]), Context())
+        assert ['"n": 2' in run.event_payload for run in runs()] == [True]
+
+    def test_event_that_has_run_does_not_take_the_place_of_the_next(
+        self, paused: Trigger, schedules: list[dict[str, Any]]
+    ) -> None:
+        """The next may have happened before, and have come later."""
+        ago = [timezone.now() - timedelta(seconds=each) for each in (1, 2)]
+        first, second = (of_source(id=iso(at), time=iso(at)) for at in ago)
+        for sent in ([first], [first, second]):
+            for each in sent:
+                handler(each, Context())
+            PendingEvent.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+            handler(json.loads(schedules[0]["Target"]["Input"]), Context())
+        assert len(runs()) == 2
+
     def test_it_looks_later_while_events_come(
         self, paused: Trigger, schedules: list[dict[str, Any]]
     ) -> None:
         handler(of_source(), Context())
         answer = handler(json.loads(schedules[0]["Target"]["Input"]), Context())
         assert (answer["status"], len(schedules), runs()) == ("waiting", 2, [])
+
+    def test_reconciler_runs_what_no_schedule_has_looked_at(
+        self, paused: Trigger, schedules: list[dict[str, Any]]
+    ) -> None:
+        """Else all further events would wait with it for ever."""
+        handler(of_source(), Context())
+        PendingEvent.objects.update(due_at=timezone.now() - timedelta(minutes=3))
+        handler({"detail-type": "Reconcile Schedules"}, Context())
+        assert (len(runs()), PendingEvent.objects.count()) == (1, 0)
 
     def test_nothing_is_left_of_a_deleted_trigger(
         self, paused: Trigger, schedules: list[dict[str, Any]]
