@@ -273,6 +273,17 @@ class TestRun:
         made = TriggerExecution.objects.get(replay_of=run.pk)
         assert answer["Location"].endswith(f"/runs/{made.pk}")
 
+    @pytest.mark.parametrize("key", ["a/b", "../x"])
+    def test_replay_of_what_has_no_page(
+        self,
+        viewer: Client,
+        make_trigger: MakeTrigger,
+        make_execution: MakeExecution,
+        key: str,
+    ) -> None:
+        run = make_execution(make_trigger(), source="replay", replay_of=key)
+        assert f"Replay of {key}</dd>" in page_of(viewer, run)
+
     def test_viewers_cannot_replay(
         self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
     ) -> None:
