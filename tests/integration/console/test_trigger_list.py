@@ -49,6 +49,15 @@ class TestShown:
         note(make_trigger(), running_since=now, running_until=now + timedelta(minutes=1))
         assert "Running" in viewer.get(TRIGGERS).content.decode()
 
+    @pytest.mark.parametrize("tags", [7, True, {"wool": 1}, "wool"])
+    def test_tags_that_are_no_list(
+        self, viewer: Client, make_trigger: MakeTrigger, tags: Any
+    ) -> None:
+        trigger = make_trigger()
+        note(trigger, tags=tags)
+        pages = [viewer.get(page) for page in (TRIGGERS, f"{TRIGGERS}/{trigger.pk}")]
+        assert not any('class="tag"' in page.content.decode() for page in pages)
+
     def test_empty_list_leads_to_the_form(self, editor: Client) -> None:
         assert "Make the first one" in editor.get(TRIGGERS).content.decode()
 
