@@ -1,11 +1,13 @@
 """Small pictures as SVG shapes: numbers in, coordinates out; colours are the style sheet's."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import log1p
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from moca.display import duration, exact
 from triggers.statistics import RUNS, PastRun, Tally
@@ -13,6 +15,10 @@ from triggers.statistics import RUNS, PastRun, Tally
 BAR, GAP, HALF = 5, 2, 14
 LEAST = 3
 CELL = 11
+# Runs a day up to each of these look alike, and more than the last: the more, the larger.
+LEVELS = (1, 5, 24)
+MANY = LEVELS[-1] + 1
+SIDES = (5, 7, 9, CELL)
 DAY_MINUTES = 24 * 60
 # More runs than this a day stand so close that they are drawn as one band.
 SINGLE_TICKS = 96
@@ -117,34 +123,83 @@ class Strip:
 
 
 @dataclass(frozen=True, slots=True)
-class Year:
-    """The days of a year on which a schedule fires: paths of squares, a column a week.
+class Level:
+    """The days of a year on which a schedule fires about as often.
 
     Attributes:
-        fires: the path of the days on which it does.
-        rests: the path of the others.
-        months: where each month begins, and its number.
-        days: on how many days it fires.
+        number: from 1, the rarest.
+        words: how many runs a day.
+        key: the path of one square, for the legend.
+        path: that of the days' squares.
+        days: how many days there are.
     """
 
-    fires: str
-    rests: str
-    months: list[tuple[int, date]]
+    number: int
+    words: str
+    key: str
+    path: str
     days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """How often a schedule fires on the days of a year: paths of squares, a column a week.
+
+    Attributes:
+        levels: the days on which it fires, by how often.
+        rests: the path of the others.
+        rest: that of one.
+        months: where each month begins, and its number.
+    """
+
+    levels: list[Level]
+    rests: str
+    rest: str
+    months: list[tuple[int, date]]
     width: int = 53 * CELL + CELL
     height: int = 7 * CELL
 
+    @property
+    def days(self) -> int:
+        """On how many days it fires."""
+        return sum(level.days for level in self.levels)
 
-def year(days: set[date], first: date) -> Year:
-    """The year that begins with `first`, given the days on which something fires."""
-    paths: dict[bool, list[str]] = {True: [], False: []}
-    months = []
+    @property
+    def words(self) -> str:
+        """What the picture shows, for those who do not see it."""
+        found = [
+            ngettext("%(runs)s on %(days)s day", "%(runs)s on %(days)s days", level.days)
+            % {"runs": level.words, "days": level.days}
+            for level in self.levels
+            if level.days
+        ]
+        return _("Runs a day: %(levels)s") % {"levels": _(", ").join(found) or "0"}
+
+
+def year(counts: Mapping[date, int], first: date) -> Year:
+    """The year that begins with `first`, given how often something fires on its days."""
+    paths: list[list[str]] = [[] for _side in SIDES]
+    rests, months = [], []
     monday = first - timedelta(days=first.weekday())
     for number in range(365):
         day = first + timedelta(days=number)
         x, y = (day - monday).days // 7 * CELL, day.weekday() * CELL
         if day.day == 1:
             months.append((x, day))
-        side = CELL - 2
-        paths[day in days].append(f"M{x} {y}h{side}v{side}h-{side}z")
-    return Year("".join(paths[True]), "".join(paths[False]), months, len(paths[True]))
+        if count := counts.get(day):
+            level = bisect_left(LEVELS, count)
+            paths[level].append(_square(x, y, SIDES[level]))
+        else:
+            rests.append(_square(x, y, CELL - 2))
+    words = ["1", _("2 to 5"), _("6 to 24"), _("25 or more")]
+    levels = [
+        Level(place + 1, words[place], _square(0, 0, side), "".join(path), len(path))
+        for place, (side, path) in enumerate(zip(SIDES, paths, strict=True))
+    ]
+    return Year(levels, "".join(rests), _square(0, 0, CELL - 2), months)
+
+
+def _square(x: int, y: int, side: int) -> str:
+    """The path of a square in the middle of a cell."""
+    margin = (CELL - side) // 2
+    return f"M{x + margin} {y + margin}h{side}v{side}h-{side}z"

@@ -9,6 +9,9 @@ from moca import lagging
 from moca.authentication.models import Operator
 from triggers.models import Trigger
 
+# So many of the newest triggers are looked at for the agents that pages offer.
+LATEST = 100
+
 
 def find_trigger(trigger_id: str) -> Trigger:
     """The trigger of an id; Http404 where there is none."""
@@ -33,3 +36,9 @@ def names_of(user_ids: Iterable[str]) -> dict[str, str]:
     wanted = set(user_ids)
     found = Operator.objects.filter(subject__in=wanted) if wanted else Operator.objects.none()
     return dict(found.values_list("subject", "username"))
+
+
+def agents_in_use() -> list[str]:
+    """The agents that the newest triggers ask, by name."""
+    newest = Trigger.objects.order_by("-pk").values_list("agent_id", flat=True)[:LATEST]
+    return sorted(set(newest))

@@ -1,8 +1,9 @@
 """What a schedule will do, shown beside the form while it is written."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,8 +17,9 @@ from triggers.schedules import Expression, ExpressionError, parse, parse_zone, w
 from triggers.wording import translated, words_of
 
 RUNS_AHEAD = 10
-# So many runs of a year are looked at day by day; a schedule with more is drawn by its days.
 DAYS = 365
+# So many runs of a year are counted; after them, each day on which it fires is as the last counted.
+COUNTED = 2000
 # Beyond this nothing fires, and there is not a year left to draw.
 LATEST = datetime(9998, 1, 1, tzinfo=UTC)
 
@@ -31,7 +33,7 @@ class Preview:
         runs: its next runs: the moment, on the schedule's clock, how far away.
         warnings: what may surprise about it.
         errors: what is wrong: the form's field, the reason, and what may be meant.
-        year: the days on which it fires.
+        year: how often it fires on each day.
     """
 
     expression: str = ""
@@ -120,18 +122,30 @@ def _too_often(runs: list[datetime], entered: Mapping[str, Any]) -> list[str]:
 def _year(
     expression: Expression, zone: ZoneInfo, after: datetime, last: datetime | None
 ) -> charts.Year:
-    """The days of the year to come on which it fires: one look at each day that may have a run."""
-    first = after.astimezone(zone).date()
+    """How often it fires on each day of the year to come; runs are counted until they are many."""
+    origin = after.replace(microsecond=0)
+    following = partial(expression.next_run, zone=zone, end=last, anchor=origin)
     end = after + timedelta(days=DAYS)
-    days = set()
-    moment = after.replace(microsecond=0)
-    while moment < end:
-        run = next(iter(expression.next_runs(moment, zone, 1)), None)
-        if run is None or (last and run > last):
-            break
-        local = run.astimezone(zone)
-        days.add(local.date())
+    counts: dict[date, int] = {}
+    left, count = COUNTED, 1
+    run = following(origin)
+    while run is not None and run < end:
+        day = run.astimezone(zone).date()
+        midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), zone)
+        if left > 0:
+            count = _runs_until(midnight, run, following)
+            left -= count
+        counts[day] = count
         # The last moment of that day, after which the next one's first run comes.
-        midnight = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), zone)
-        moment = max(run, midnight - timedelta(seconds=1))
-    return charts.year(days, first)
+        run = following(max(run, midnight - timedelta(seconds=1)))
+    return charts.year(counts, (origin + timedelta(seconds=1)).astimezone(zone).date())
+
+
+def _runs_until(
+    midnight: datetime, run: datetime, following: Callable[[datetime], datetime | None]
+) -> int:
+    """How many runs there are from one to the end of its day; of many, as many as tell so."""
+    count, later = 1, following(run)
+    while later is not None and later < midnight and count < charts.MANY:
+        count, later = count + 1, following(later)
+    return count

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from console.access import for_operators
 from console.event_tester import preview_prompt, sample_of, test
-from console.finding import find_trigger
+from console.finding import agents_in_use, find_trigger
 from console.preview import preview as preview_of
 from console.reasons import reason
 from moca import audit
@@ -71,8 +71,6 @@ SECTIONS = [
 ]
 # Filled in rarely, so they stand folded away as long as they hold nothing out of the ordinary.
 RARE = {"user_id", "session_id", "model_id", "working_directory", "enabled_tools"}
-# So many of the newest triggers are looked at for the agents that the form offers.
-LATEST = 100
 
 
 class Section:
@@ -190,18 +188,12 @@ def _shown(
         "source": source,
         "sections": [Section(form, *section) for section in SECTIONS],
         "preview": preview_of(values, now),
-        "agents": _agents(),
+        "agents": agents_in_use(),
         "sample": sample,
         "tester": test(values, sample),
         "prompt_preview": preview_prompt(values, sample, now),
     }
     return render(request, "console/form.html", context)
-
-
-def _agents() -> list[str]:
-    """The agents that the newest triggers ask, by name."""
-    newest = Trigger.objects.order_by("-pk").values_list("agent_id", flat=True)[:LATEST]
-    return sorted(set(newest))
 
 
 @require_POST

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from console import charts
 from console.access import for_operators
-from console.finding import names_of
+from console.finding import agents_in_use, names_of
 from console.reasons import reason
 from events.sources import all_sources
 from executions.requests import NOT_RUN, run_now
@@ -41,6 +41,11 @@ SORTABLE = 1000
 NEVER = datetime.max.replace(tzinfo=UTC)
 # What is longer is no key of a trigger.
 LONGEST_USER, LONGEST_ID = 128, 36
+
+
+def _offering(values: str) -> forms.TextInput:
+    """A field that offers the values of the page's list of that id."""
+    return forms.TextInput(attrs={"list": values, "autocomplete": "off", "spellcheck": "false"})
 
 
 class Filters(forms.Form):
@@ -70,8 +75,10 @@ class Filters(forms.Form):
             (TriggerType.EVENT, _("Event")),
         ],
     )
-    agent = forms.CharField(label=_("Agent"), required=False, max_length=200)
-    tag = forms.CharField(label=_("Tag"), required=False, max_length=100)
+    agent = forms.CharField(
+        label=_("Agent"), required=False, max_length=200, widget=_offering("agents")
+    )
+    tag = forms.CharField(label=_("Tag"), required=False, max_length=100, widget=_offering("tags"))
     user = forms.CharField(label=_("User"), required=False, max_length=128)
     sort = forms.ChoiceField(
         label=_("Order"),
@@ -177,11 +184,15 @@ def trigger_list(request: HttpRequest) -> HttpResponse:
     filters = Filters(request.GET)
     now = timezone.now()
     page, unsorted = _page(filters, request.GET.get("p", ""), now)
+    rows = rows_of(page.rows, now)
     context = {
         "filters": filters,
         "page": page,
         "unsorted": unsorted,
-        "rows": rows_of(page.rows, now),
+        "rows": rows,
+        # The filters stand outside the part of the page that looks again by itself.
+        "agents": [] if "HX-Request" in request.headers else agents_in_use(),
+        "tags": sorted({tag for row in rows for tag in row.view.tags}),
         "now": now,
         "here": request.get_full_path(),
         "failed": RunStatus.FAILED,

@@ -61,6 +61,7 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
             (iso(run), exact(run, view.zone), relative(run, now))
             for run in view.next_runs(RUNS_AHEAD)
         ],
+        "timeout": duration(1000 * trigger.timeout_seconds),
         "strip": charts.strip(statistics.runs),
         "month": month,
         "success": None if month.success_rate is None else round(100 * month.success_rate, 1),

@@ -35,7 +35,7 @@ from moca.display import (
     time_tag,
 )
 from triggers import admin as triggers_admin
-from triggers.models import Trigger
+from triggers.models import RunStatus, Trigger
 
 LATEST = 10
 post_only = method_decorator([require_POST, csrf_protect])
@@ -153,10 +153,23 @@ class ExecutionList(ChangeList):
         return execution_link(result.trigger_id, result.pk)
 
 
+class StatusFilter(admin.SimpleListFilter):
+    """Executions by the status that they show: see `TriggerExecutionQuerySet.shown_as()`."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return RunStatus.choices
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.shown_as(self.value() or "", timezone.now())
+
+
 @admin.register(TriggerExecution)
 class ExecutionAdmin(ModelAdmin):
     list_display = ["state", "trigger", "source", "due", "started", "took", "said"]
-    list_filter = ["status", "source"]
+    list_filter = [StatusFilter, "source"]
     search_fields = ["trigger_id"]
     search_help_text = "The whole id of a trigger: its runs."
     narrower = "Too many runs to look through: search for those of one trigger by its id."

@@ -106,7 +106,11 @@ class TriggerExecution(models.Model):
         # As the TypeScript service names them.
         attributes={"id": "executionId", "started_at": "executedAt", "error": "errorMessage"},
         absent={
-            "status": Absent(_status_of_old, frozenset({RunStatus.COMPLETED, RunStatus.FAILED}))
+            "status": Absent(
+                _status_of_old,
+                frozenset({RunStatus.COMPLETED, RunStatus.FAILED}),
+                looks_at=("errorMessage",),
+            )
         },
     )
 

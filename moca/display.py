@@ -84,11 +84,12 @@ def short_time_tag(moment: datetime, now: datetime) -> SafeString:
 
 
 def duration(milliseconds: int) -> str:
-    """A length of time: "80 ms", "1.4 s", "3 min 20 s", "10 min", "2 h 5 min", "1 h"."""
+    """A length of time: "80 ms", "1.4 s", "30 s", "3 min 20 s", "10 min", "2 h 5 min", "1 h"."""
     if milliseconds < 1000:
         return _("%(number)s ms") % {"number": milliseconds}
     if milliseconds < 60_000:
-        return _("%(number)s s") % {"number": f"{milliseconds / 1000:.1f}"}
+        whole, rest = divmod(milliseconds, 1000)
+        return _("%(number)s s") % {"number": f"{milliseconds / 1000:.1f}" if rest else whole}
     minutes, seconds = divmod(round(milliseconds / 1000), 60)
     hours, minutes = divmod(minutes, 60)
     if hours and not minutes:

@@ -107,7 +107,6 @@ class TriggerAdmin(ModelAdmin):
     )
     sortable_by = ()
     actions: Sequence[Any] = ["enable", "disable", "synchronize", "delete_selected"]
-    save_as = True
     refusals = REFUSALS
 
     # The list

@@ -97,6 +97,12 @@ class View:
         return pretty(pattern.document) if pattern else ""
 
     @property
+    def tags(self) -> list[str]:
+        """The tags; none where another program wrote what is no list of them."""
+        tags = self.trigger.tags
+        return [str(tag) for tag in tags] if isinstance(tags, list) else []
+
+    @property
     def debounce_seconds(self) -> int:
         """How long it waits for its events to pause."""
         return int(self.subscription.debounce.total_seconds()) if self.subscription else 0

@@ -36,6 +36,9 @@ MAPS = {
     "event_config": (EVENT_FIELDS, "event_source_id"),
 }
 DATES = ("startDate", "endDate")
+NO_TOOLS = _(
+    "Names of the tools the agent may use, one a line. Empty: none, as another program set it."
+)
 
 
 class NamesField(forms.CharField):
@@ -234,6 +237,8 @@ class TriggerForm(VersionedForm):
         if is_blank:
             initial.setdefault("overlap_policy", "")
         super().__init__(*args, instance=instance, initial=initial, **kwargs)
+        if instance.enabled_tools == [] and "enabled_tools" in self.fields:
+            self.fields["enabled_tools"].help_text = NO_TOOLS
         if "overlap_policy" in self.fields:
             self._offer_policies(self.fields["overlap_policy"])
 

@@ -269,7 +269,11 @@ class Trigger(VersionedModel):
             Index("TriggersByType", "{type}", "{id}", hash_key="type", range_key="id"),
         ],
         # The TypeScript service lets the runs of events overlap, and knows no other policy.
-        absent={"overlap_policy": Absent(_policy_of_old, frozenset(OverlapPolicy.values))},
+        absent={
+            "overlap_policy": Absent(
+                _policy_of_old, frozenset(OverlapPolicy.values), looks_at=("type",)
+            )
+        },
         malformed=_note_malformed,
     )
 

@@ -19,6 +19,8 @@ HOURS = 24
 DAYS = 30
 # Durations are counted in classes, each a quarter of an octave wide: 19 % from one to the next.
 CLASSES_AN_OCTAVE = 4
+# No count, length or number of a class is larger; what is was not written here.
+LARGEST, LAST_CLASS = 2**53, 53 * CLASSES_AN_OCTAVE
 
 Read = TypeVar("Read")
 
@@ -207,7 +209,7 @@ def _stored_run(run: PastRun) -> list[Any]:
 def _read_run(stored: list[Any]) -> PastRun:
     key, started, milliseconds, failed = stored
     name = key[1:] if key[:1] == "=" else str(UUID(bytes=urlsafe_b64decode(f"{key}==")))
-    length = max(0, int(milliseconds))
+    length = max(0, _bounded(milliseconds))
     return PastRun(name, datetime.fromtimestamp(started, UTC), length, bool(failed))
 
 
@@ -224,8 +226,18 @@ def _stored_tally(tally: Tally) -> list[Any]:
 
 
 def _read_tally(stored: list[Any]) -> Tally:
-    tally = Tally(*map(int, stored[:6]))
+    tally = Tally(*map(_bounded, stored[:6]))
     if len(stored) > 6:
-        flat = [int(each) for each in stored[6]]
+        flat = [_bounded(each) for each in stored[6]]
         tally.classes = dict(zip(flat[::2], flat[1::2], strict=True))
+        if max(map(abs, tally.classes), default=0) > LAST_CLASS:
+            raise ValueError("No run is that long.")
     return tally
+
+
+def _bounded(stored: Any) -> int:
+    """A stored number; ValueError where it is larger than any that is written."""
+    number = int(stored)
+    if abs(number) > LARGEST:
+        raise ValueError("No count is that large.")
+    return number

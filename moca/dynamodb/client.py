@@ -141,16 +141,17 @@ class Client:
                     pause(attempt)
         raise ConflictError("Others keep writing the same rows: try again in a moment.")
 
-    def get(self, key: tuple[str, str]) -> dict[str, Any] | None:
-        """An item, as it is at this moment."""
+    def get(self, key: tuple[str, str], **projection: Any) -> dict[str, Any] | None:
+        """An item, as it is at this moment; the parts of it that a projection names."""
         return self.call(
-            "get_item", TableName=self.table, Key=key_of(key), ConsistentRead=True
+            "get_item", TableName=self.table, Key=key_of(key), ConsistentRead=True, **projection
         ).get("Item")
 
-    def get_many(self, keys: list[tuple[str, str]]) -> list[dict[str, Any]]:
-        """The items of these keys that there are, in any order; at most 100 keys."""
+    def get_many(self, keys: list[tuple[str, str]], **projection: Any) -> list[dict[str, Any]]:
+        """The items of these keys that there are, as `get()`, in any order; at most 100 keys."""
+        named = [key_of(key) for key in keys]
         request: dict[str, Any] = {
-            self.table: {"Keys": [key_of(key) for key in keys], "ConsistentRead": True}
+            self.table: {"Keys": named, "ConsistentRead": True, **projection}
         }
         found: list[dict[str, Any]] = []
         for attempt in range(CONTENTION_ATTEMPTS):

@@ -131,10 +131,12 @@ class Absent:
     Attributes:
         make: makes the value from such an item.
         values: all that it makes.
+        looks_at: the attributes by which it does.
     """
 
     make: Callable[[Item], Any]
     values: frozenset[Any]
+    looks_at: tuple[str, ...] = ()
 
 
 class Layout:
@@ -281,6 +283,14 @@ class Table:
         if broken and self.layout.malformed:
             self.layout.malformed(row, broken)
         return row
+
+    def holding(self, names: Sequence[str]) -> list[str]:
+        """The attributes that `row()` looks at for some fields."""
+        found = [PK, SK, *(self.attributes[name] for name in names)]
+        for name in names:
+            if name in self.layout.absent:
+                found += self.layout.absent[name].looks_at
+        return list(dict.fromkeys(found))
 
     def absent(self, name: str, item: Item) -> Any:
         """What a field is where its attribute is absent or unreadable."""

@@ -36,6 +36,8 @@ class Reader:
 
     def __init__(self, client: Client, table: Table, transaction: Transaction | None) -> None:
         self.client, self.table, self.transaction = client, table, transaction
+        # The attributes that are read of each item; none where whole items are.
+        self._attributes: list[str] = []
 
     def found(self, plan: Plan, conditions: Conditions, names: Sequence[str]) -> Iterator[Any]:
         """The items that a plan gives, each as its key, the item and the row.
@@ -50,6 +52,9 @@ class Reader:
         """
         needed = {*names, *conditions.fields, *(name for name, _ in plan.sort)}
         wanted = [name for name in self.table.fields if name in needed]
+        # A transaction keeps whole items, which its writes start from.
+        if self.transaction is None and len(wanted) < len(self.table.fields):
+            self._attributes = self.table.holding(wanted)
         rows = self._matching(plan, conditions, wanted)
         if plan.sort:
             rows = iter(sorted_rows(list(rows), plan.sort))
@@ -107,7 +112,7 @@ class Reader:
                 key: self.transaction.read[key] for key in keys if key in self.transaction.read
             }
             unknown = [key for key in keys if key not in known and not self._is_own(key)]
-        for item in self._fetched(unknown):
+        for item in self._fetched(unknown, self._attributes):
             known[key_in(item)] = item
             self.remember(item)
         return known
@@ -140,12 +145,21 @@ class Reader:
                     keys.append((item["rowPK"]["S"], item["rowSK"]["S"]))
             yield from self.by_keys(keys)
 
-    def _fetched(self, keys: list[Key]) -> list[Item]:
-        """The items of at most a batch of keys that there are, in any order."""
+    def _fetched(self, keys: list[Key], attributes: Sequence[str] = ()) -> list[Item]:
+        """The items of at most a batch of keys that there are, in any order.
+
+        Args:
+            keys: the keys.
+            attributes: what is read of each; all where none is named.
+        """
+        projection: dict[str, Any] = {}
+        if attributes:
+            names: dict[str, str] = {}
+            projection = {**_projection(names, attributes), "ExpressionAttributeNames": names}
         if len(keys) == 1:
-            item = self.client.get(keys[0])
+            item = self.client.get(keys[0], **projection)
             return [] if item is None else [item]
-        return self.client.get_many(keys) if keys else []
+        return self.client.get_many(keys, **projection) if keys else []
 
     # By queries
 
@@ -180,7 +194,10 @@ class Reader:
     def _partition(self, source: Query, partition: str, page: int | None) -> Iterator[Sorted]:
         """A partition's rows as the table has them, but for those that the transaction wrote."""
         range_key = source.index.keys[1] if source.index else SK
-        for items in self.client.pages("query", **_arguments(source, partition, page)):
+        arguments = _arguments(source, partition, page)
+        if source.index is None and self._attributes:
+            arguments |= _projection(arguments["ExpressionAttributeNames"], self._attributes)
+        for items in self.client.pages("query", **arguments):
             for item in items:
                 key = key_in(item)
                 # An index on attributes that many items have may hold other models' rows.
@@ -262,9 +279,7 @@ def _arguments(source: Query, partition: str, page: int | None) -> dict[str, Any
     if source.index is not None:
         # Keys are all that is wanted of it, whatever it projects.
         arguments["IndexName"] = source.index.name
-        arguments["ProjectionExpression"] = ", ".join(
-            _placeholders(names, dict.fromkeys((PK, SK, hash_key, range_key)))
-        )
+        arguments |= _projection(names, dict.fromkeys((PK, SK, hash_key, range_key)))
     else:
         arguments["ConsistentRead"] = True
     if page is not None:
@@ -272,12 +287,15 @@ def _arguments(source: Query, partition: str, page: int | None) -> dict[str, Any
     return arguments
 
 
-def _placeholders(names: dict[str, str], attributes: Iterable[str]) -> Iterator[str]:
+def _projection(names: dict[str, str], attributes: Iterable[str]) -> dict[str, Any]:
+    """The argument that has attributes read and no others; `names` takes their placeholders."""
     taken = {attribute: placeholder for placeholder, attribute in names.items()}
+    placeholders = []
     for number, attribute in enumerate(attributes):
         if attribute not in taken:
             names[f"#a{number}"] = attribute
-        yield taken.get(attribute, f"#a{number}")
+        placeholders.append(taken.get(attribute, f"#a{number}"))
+    return {"ProjectionExpression": ", ".join(placeholders)}
 
 
 def sorted_rows(

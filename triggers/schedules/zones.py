@@ -21,7 +21,7 @@ _DAY = timedelta(days=1)
 
 # Files of the zone database that are not places, or that depend on the machine.
 _NOT_ZONES = {"Factory", "localtime", "posixrules"}
-_OFFSET = re.compile(r"(?:gmt|utc)?_?([+-])_?([0-9]{1,2})(?::?00)?")
+_OFFSET = re.compile(r"(?:(?:gmt|utc)_?([+-]?)|([+-]))_?([0-9]{1,2})(?::?00)?")
 _ABBREVIATIONS = {
     "cdt": "America/Chicago",
     "cest": "Europe/Berlin",
@@ -76,13 +76,16 @@ def _closest_name(name: str) -> str | None:
     wanted = "_".join(name[:64].split()).lower()
     if not wanted:
         return "UTC"
-    if offset := _OFFSET.fullmatch(wanted):
-        # People count eastwards, and these names westwards: GMT+9 is meant for Tokyo's clock.
-        name = f"Etc/GMT{'-' if offset[1] == '+' else '+'}{int(offset[2])}"
-        return name if name in zone_names() else None
     spellings = _spellings()
+    if wanted in spellings:
+        return spellings[wanted]
+    if offset := _OFFSET.fullmatch(wanted):
+        # People count eastwards, and these names westwards: GMT+9 is meant for Tokyo's clock, and
+        # so is GMT 9.
+        name = f"Etc/GMT{'+' if '-' in offset.groups() else '-'}{int(offset[3])}"
+        return name if name in zone_names() else None
     close = get_close_matches(wanted, spellings, n=1, cutoff=0.75)
-    return spellings.get(wanted) or (spellings[close[0]] if close else None)
+    return spellings[close[0]] if close else None
 
 
 def first_pass(wall: datetime) -> datetime | None:

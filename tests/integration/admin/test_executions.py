@@ -65,7 +65,7 @@ class TestList:
     @pytest.mark.parametrize(
         ("query", "fields"),
         [
-            ("?status__exact=failed", {"status": "failed"}),
+            ("?status=failed", {"status": "failed"}),
             ("?source__exact=event", {"source": "event"}),
         ],
     )
@@ -81,6 +81,21 @@ class TestList:
         make_execution(trigger)
         wanted = make_execution(trigger, **fields)
         assert listed(viewer, query) == [wanted.pk]
+
+    @pytest.mark.parametrize(("status", "shown"), [("failed", ["lost"]), ("running", ["alive"])])
+    def test_lost_runs_are_among_the_failed(
+        self,
+        viewer: Client,
+        make_trigger: Make,
+        make_execution: MakeExecution,
+        status: str,
+        shown: list[str],
+    ) -> None:
+        trigger, now = make_trigger(), timezone.now()
+        for key, minutes in (("lost", -5), ("alive", 5)):
+            lease = now + timedelta(minutes=minutes)
+            make_execution(trigger, id=key, status="running", lease_until=lease)
+        assert listed(viewer, f"?status={status}") == shown
 
     def test_finds_by_the_id_of_the_trigger(
         self, viewer: Client, make_trigger: Make, make_execution: MakeExecution

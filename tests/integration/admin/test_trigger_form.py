@@ -243,9 +243,26 @@ class TestChanging:
         trigger.refresh_from_db()
         assert (trigger.enabled, trigger.paused_reason) == (True, "")
 
-    def test_a_duplicate_belongs_to_the_editor(self, editor: Client, make_trigger: Make) -> None:
-        change(editor, make_trigger(), name="Copy", _saveasnew="1")
-        assert Trigger.objects.get(name="Copy").user_id == Operator.objects.get().subject
+    def test_a_duplicate_is_made_by_the_form_that_copies_all(
+        self, editor: Client, make_trigger: Make
+    ) -> None:
+        trigger = make_trigger()
+        page = editor.get(f"{TRIGGERS}{trigger.pk}/change/").content.decode()
+        assert f'<a href="/console/triggers/new?copy={trigger.pk}">Duplicate</a>' in page
+
+    def test_its_own_form_makes_none(self, editor: Client, make_trigger: Make) -> None:
+        page = editor.get(f"{TRIGGERS}{make_trigger().pk}/change/").content.decode()
+        assert "_saveasnew" not in page
+
+    @pytest.mark.parametrize(
+        ("tools", "words"),
+        [(None, "Empty: the agent's own."), ([], "Empty: none, as another program set it.")],
+    )
+    def test_what_no_tools_mean(
+        self, editor: Client, make_trigger: Make, tools: Any, words: str
+    ) -> None:
+        trigger = make_trigger(enabled_tools=tools)
+        assert words in editor.get(f"{TRIGGERS}{trigger.pk}/change/").content.decode()
 
     def test_a_viewer_may_not(self, viewer: Client, make_trigger: Make) -> None:
         assert change(viewer, make_trigger(), name="Other").status_code == 403

@@ -1,5 +1,6 @@
 """The form of a trigger, and what it tells of a schedule before that is saved."""
 
+import re
 from typing import Any
 from unittest.mock import patch
 
@@ -198,6 +199,32 @@ class TestPreview:
     )
     def test_days_of_the_year(self, viewer: Client, expression: str, days: int) -> None:
         assert f"It fires on {days} day" in previewed(viewer, expression=expression)
+
+    @pytest.mark.parametrize(
+        ("expression", "levels"),
+        [
+            ("cron(0 9 25 12 ? *)", "1 on 1 day"),
+            ("cron(0 9,21 25 12 ? *)", "2 to 5 on 1 day"),
+            ("cron(0 9-13 ? * 2#1 *)", "2 to 5 on 12 days"),
+            ("cron(0 9-14 ? * 2#1 *)", "6 to 24 on 12 days"),
+            ("cron(0 * ? * 2#1 *)", "6 to 24 on 12 days"),
+            ("cron(0/30 * ? * 2#1 *)", "25 or more on 12 days"),
+            ("cron(x)", None),
+        ],
+    )
+    def test_runs_a_day(self, viewer: Client, expression: str, levels: str | None) -> None:
+        shown = previewed(viewer, expression=expression)
+        found = re.search(r'aria-label="Runs a day: (.*?)"', shown)
+        assert (found and found[1]) == levels
+
+    def test_days_after_those_that_are_counted(self, viewer: Client) -> None:
+        shown = previewed(viewer, expression="cron(0/5 * * * ? *)", start_date="2090-01-01T00:00")
+        assert "Runs a day: 25 or more on 365 days" in shown
+
+    def test_a_rate_goes_on_from_its_last_run(self, viewer: Client) -> None:
+        start = "2090-01-01T12:00"
+        shown = previewed(viewer, expression="rate(36 hours)", start_date=start)
+        assert "Runs a day: 1 on 243 days" in shown
 
     @pytest.mark.parametrize(
         "entered",

@@ -165,6 +165,15 @@ class TestTrigger:
         trigger = make_trigger(schedule_config=config)
         assert editor.get(f"{TRIGGERS}/{trigger.pk}{page}").status_code == 200
 
+    @pytest.mark.parametrize(
+        ("seconds", "words"), [(30, "30 s"), (600, "10 min"), (86_400, "24 h")]
+    )
+    def test_timeout_in_words(
+        self, viewer: Client, make_trigger: MakeTrigger, seconds: int, words: str
+    ) -> None:
+        page = page_of(viewer, make_trigger(timeout_seconds=seconds))
+        assert f"<dt>Time-out</dt><dd>{words}</dd>" in page
+
 
 class TestRun:
     def test_what_the_agent_said_is_formatted(
@@ -273,6 +282,17 @@ class TestRun:
         made = TriggerExecution.objects.get(replay_of=run.pk)
         assert answer["Location"].endswith(f"/runs/{made.pk}")
 
+    @pytest.mark.parametrize("key", ["a/b", "../x"])
+    def test_replay_of_what_has_no_page(
+        self,
+        viewer: Client,
+        make_trigger: MakeTrigger,
+        make_execution: MakeExecution,
+        key: str,
+    ) -> None:
+        run = make_execution(make_trigger(), source="replay", replay_of=key)
+        assert f"Replay of {key}</dd>" in page_of(viewer, run)
+
     def test_viewers_cannot_replay(
         self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
     ) -> None:
@@ -370,7 +390,7 @@ class TestDashboard:
             runs = [PastRun("r", now - timedelta(days=2), 1, False), PastRun("s", now, 3000, True)]
             noted(make_trigger(agent_id=agent), *runs)
         context = viewer.get("/console/").context
-        assert (context["day"].runs, context["day"].failed, context["average"]) == (2, 2, "3.0 s")
+        assert (context["day"].runs, context["day"].failed, context["average"]) == (2, 2, "3 s")
 
     def test_agents(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         now = timezone.now()

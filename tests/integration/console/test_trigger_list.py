@@ -49,6 +49,15 @@ class TestShown:
         note(make_trigger(), running_since=now, running_until=now + timedelta(minutes=1))
         assert "Running" in viewer.get(TRIGGERS).content.decode()
 
+    @pytest.mark.parametrize("tags", [7, True, {"wool": 1}, "wool"])
+    def test_tags_that_are_no_list(
+        self, viewer: Client, make_trigger: MakeTrigger, tags: Any
+    ) -> None:
+        trigger = make_trigger()
+        note(trigger, tags=tags)
+        pages = [viewer.get(page) for page in (TRIGGERS, f"{TRIGGERS}/{trigger.pk}")]
+        assert not any('class="tag"' in page.content.decode() for page in pages)
+
     def test_empty_list_leads_to_the_form(self, editor: Client) -> None:
         assert "Make the first one" in editor.get(TRIGGERS).content.decode()
 
@@ -99,6 +108,27 @@ class TestNarrowed:
         make_trigger(tags=["wool"])
         page = viewer.get(TRIGGERS, {"state": "enabled", "p": ""}).content.decode()
         assert 'href="?state=enabled&amp;tag=wool"' in page
+
+    @pytest.mark.parametrize(("field", "value"), [("agent", "shepherd"), ("tag", "wool")])
+    def test_a_field_offers_the_values_in_use(
+        self, viewer: Client, make_trigger: MakeTrigger, field: str, value: str
+    ) -> None:
+        make_trigger(agent_id="shepherd", tags=["wool"])
+        page = viewer.get(TRIGGERS).content.decode()
+        offered = page.partition(f'<datalist id="{field}s">')[2].partition("</datalist>")[0]
+        assert offered == f'<option value="{value}"></option>'
+
+    @pytest.mark.parametrize(("field", "value"), [("agent", "shep herd"), ("tag", "羊")])
+    def test_a_field_shows_what_was_chosen(self, viewer: Client, field: str, value: str) -> None:
+        page = viewer.get(TRIGGERS, {field: value}).content.decode()
+        assert f'name="{field}" value="{value}"' in page
+
+    def test_agents_are_not_read_again_for_the_list_alone(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        make_trigger(agent_id="shepherd")
+        answer = viewer.get(TRIGGERS, headers={"HX-Request": "true"})
+        assert answer.context["agents"] == []
 
     def test_a_filter_can_be_taken_away(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         page = viewer.get(TRIGGERS, {"agent": "a", "state": "failing"}).content.decode()
@@ -244,6 +274,6 @@ def test_reads_do_not_grow_with_the_list(
     viewer: Client, number: int, django_assert_num_queries: Any
 ) -> None:
     make_many(number)
-    # The operator, the triggers, and the names of their users.
-    with django_assert_num_queries(3):
+    # The operator, the triggers, the names of their users, and the agents to choose from.
+    with django_assert_num_queries(4):
         viewer.get(TRIGGERS)

@@ -94,7 +94,10 @@ def test_percentile_is_right_to_a_tenth(lengths: list[int], share: float) -> Non
         '{"runs": [1]}',
         '{"runs": [["=a", 1e18, 5, 0]]}',
         '{"days": [[1, "x"]]}',
+        '{"runs": [["=a", 0, 1e300, 0]]}',
         f'{{"days": [[{NOON.timestamp() // 86400}, 1, 0, 5, 5, 0, ["a", "b"]]]}}',
+        f'{{"days": [[{NOON.timestamp() // 86400}, 1, 0, 5, 5, 0, [9999, 1]]]}}',
+        f'{{"days": [[{NOON.timestamp() // 86400}, 1e300, 0, 5, 5, 0, [1, 1]]]}}',
     ],
 )
 def test_what_another_program_spoiled_counts_as_nothing(text: str) -> None:
