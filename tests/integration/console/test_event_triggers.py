@@ -265,6 +265,26 @@ class TestTester:
         page = editor.post(NEW, {**ENTERED, **entered, **shown}).content.decode()
         assert ("does not run the trigger" in page, Trigger.objects.exists()) == (True, False)
 
+    def test_the_choice_stays_when_nothing_is_saved(
+        self, editor: Client, make_source: MakeSource, make_event: MakeEvent
+    ) -> None:
+        make_source()
+        first, _second = make_event(), make_event()
+        chosen = {"sample_event": first.pk, "sample_shown": f"shop {first.pk}", "sample": "{}"}
+        entered = {**ENTERED, "event_source_id": "shop", "name": ""}
+        page = editor.post(NEW, {**entered, **chosen}).content.decode()
+        chosen_one = f'<option value="{first.pk}" selected>'
+        assert (page.count("order.paid, "), chosen_one in page) == (2, True)
+
+    def test_an_event_that_is_not_offered_any_more_is_ones_own(
+        self, editor: Client, make_source: MakeSource
+    ) -> None:
+        make_source()
+        chosen = {"sample_event": "gone", "sample_shown": "shop gone", "sample": '{"id": "1"}'}
+        entered = {**ENTERED, "event_source_id": "shop", "name": "", **chosen}
+        sample = editor.post(NEW, entered).context["sample"]
+        assert (sample.chosen, sample.event) == ("", {"id": "1"})
+
     @pytest.mark.parametrize(
         "name",
         ["sample", "event_pattern", "event_source_id", "prompt", "sample_event", "sample_shown"],
