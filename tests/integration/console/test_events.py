@@ -204,6 +204,13 @@ class TestList:
         # The operator, the sources, the triggers, their last events, and whether events wait.
         assert counts == [5, 5]
 
+    def test_source_without_a_secret(self, viewer: Client, make_source: MakeSource) -> None:
+        make_source()
+        make_source(id="bare", secrets=[{"sealed": "by another key", "until": None}])
+        make_source(id="uploads", kind="bus", pattern={"source": ["aws.s3"]})
+        lacking = [r.source.pk for r in viewer.get(EVENTS).context["rows"] if r.lacks_secret]
+        assert lacking == ["bare"]
+
     def test_search(self, viewer: Client, make_source: MakeSource) -> None:
         make_source()
         rows = viewer.get(EVENTS, {"q": "THE shop"}).context["rows"]
@@ -471,6 +478,16 @@ class TestTestEvent:
             "Thank them",
             TriggerExecution.objects.get().pk,
         )
+
+    def test_its_page_says_where_a_run_is_missing(
+        self, editor: Client, make_source: MakeSource, make_listener: MakeTrigger
+    ) -> None:
+        make_source()
+        make_listener()
+        make_listener(event_config={"eventSourceId": "shop", "debounceSeconds": 60})
+        answer = editor.post(f"{EVENTS}/shop/test", {"body": '{"type": "order.paid"}'})
+        distribute(list(ReceivedEvent.objects.queued()))
+        assert "Where no run is shown" in editor.get(answer["Location"]).content.decode()
 
     def test_is_marked(self, editor: Client, make_source: MakeSource) -> None:
         make_source()
