@@ -549,6 +549,11 @@ class TestTestEvent:
 
 
 class TestSource:
+    def test_without_a_secret(self, editor: Client, make_source: MakeSource) -> None:
+        EventSource.objects.filter(pk=make_source().pk).update(secrets=[])
+        page = editor.get(f"{EVENTS}/shop").content.decode()
+        assert ("It takes no events." in page, page.count("/shop/secret")) == (True, 2)
+
     def test_address_is_whole(self, viewer: Client, make_source: MakeSource) -> None:
         make_source()
         assert ">http://localhost/events?source=shop</code>" in shown(viewer, f"{EVENTS}/shop")
