@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from console.access import for_operators
 from console.event_source import editable, secret_shown
+from console.received import counts_triggers
 from events.buses import BusError
 from events.forms import EventSourceForm
 from events.models import EventSource
@@ -56,6 +57,7 @@ def _form(request: HttpRequest, source_id: str) -> HttpResponse:
         "form": form,
         "source": form.instance if source_id else None,
         "address": request.build_absolute_uri(reverse("api-events")),
+        "has_bus": not counts_triggers(),
     }
     return render(request, "console/event_form.html", context)
 

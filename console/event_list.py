@@ -15,6 +15,7 @@ from console.access import for_operators
 from events import sources
 from events.buses import get_bus
 from events.models import KEPT, EventSource, ReceivedEvent
+from events.secrets import UnreadableError
 from triggers.models import Trigger
 
 # So many of the newest event triggers are counted; the page says where there are more.
@@ -37,6 +38,7 @@ class Row:
         others: how many disabled ones do.
         last: when its last event came in; None where none has in the time that events are kept.
         since: since when none has come in, where that was not looked at to the end.
+        lacks_secret: whether it takes no events, for want of a secret.
     """
 
     source: EventSource
@@ -44,6 +46,17 @@ class Row:
     others: int
     last: datetime | None
     since: datetime | None
+    lacks_secret: bool
+
+
+def lacks_secret(source: EventSource, now: datetime) -> bool:
+    """Whether a source that is kept here takes no events, for want of a secret to check them by."""
+    if source.is_configured or not source.has_address:
+        return False
+    try:
+        return not source.active_secrets(now)
+    except UnreadableError:
+        return True
 
 
 @require_GET
@@ -53,7 +66,7 @@ def event_list(request: HttpRequest) -> HttpResponse:
     found = sources.all_sources()
     words = request.GET.get("q", "").strip()
     shown = [source for source in found if _is_meant(source, words)]
-    rows, has_more = rows_of(shown)
+    rows, has_more = rows_of(shown, now)
     context = {
         "rows": rows,
         "has_more": has_more,
@@ -83,7 +96,7 @@ def _is_meant(source: EventSource, words: str) -> bool:
     return all(word in text for word in words.casefold().split())
 
 
-def rows_of(found: Sequence[EventSource]) -> tuple[list[Row], bool]:
+def rows_of(found: Sequence[EventSource], now: datetime) -> tuple[list[Row], bool]:
     """The sources with all that a list shows of them, in few reads however many they are.
 
     Returns:
@@ -98,6 +111,7 @@ def rows_of(found: Sequence[EventSource]) -> tuple[list[Row], bool]:
             listening[source.pk, False],
             last.get(source.pk),
             since.get(source.pk),
+            lacks_secret(source, now),
         )
         for source in found
     ]

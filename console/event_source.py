@@ -19,7 +19,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from console.access import for_operators
 from console.changes import TEST_EVENT, changes_of
-from console.received import page_of_events
+from console.event_list import lacks_secret
+from console.received import counts_triggers, page_of_events
 from events import examples, receiving, sources
 from events.buses import BusError
 from events.envelopes import EnvelopeError
@@ -96,7 +97,9 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "endings": endings_of(source, now),
         "listeners": listeners[:LISTENERS],
         "has_more_listeners": len(listeners) > LISTENERS,
-        "changes": changes_of(source),
+        "changes": changes_of(source, {"secrets": _("Secret")}),
+        "lacks_secret": lacks_secret(source, now),
+        "counts_triggers": counts_triggers(),
         **(page_of_events(request, source) if source.has_address else {}),
     }
     return render(request, "console/event_source.html", context)

@@ -98,13 +98,14 @@ class PromptPreview:
     whole: str
 
 
-def sample_of(entered: Mapping[str, Any], now: datetime) -> Sample:
+def sample_of(entered: Mapping[str, Any], now: datetime, *, offers: bool = False) -> Sample:
     """The sample that the form shows next.
 
     Args:
         entered: what stands in the form: `event_source_id`, `event_pattern`, and of the tester
             `sample`, `sample_event` (the choice) and `sample_shown` (of what the text is).
         now: the present.
+        offers: whether the choices are shown anew, and not only where the text is another.
     """
     source_id = str(entered.get("event_source_id") or "").strip()
     source = sources.find(source_id) if source_id else None
@@ -119,6 +120,10 @@ def sample_of(entered: Mapping[str, Any], now: datetime) -> Sample:
     elif chosen not in (shown, OWN):
         sample.latest = _latest(source)
         _fill(sample, entered, now)
+    elif offers:
+        sample.latest = _latest(source)
+        if chosen not in (EXAMPLE, *(each.row.pk for each in sample.latest)):
+            sample.chosen = OWN
     _read(sample)
     return sample
 

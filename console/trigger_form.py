@@ -181,7 +181,7 @@ def _shown(
 ) -> HttpResponse:
     values = {name: form[name].value() for name in form.fields}
     now = timezone.now()
-    sample = sample_of({**values, **request.POST.dict()}, now)
+    sample = sample_of({**values, **request.POST.dict()}, now, offers=True)
     context = {
         "form": form,
         "trigger": trigger,

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.signals import setting_changed
+from django.utils import translation
 
 from events.models import EventSource, SourceKind
 
@@ -132,7 +133,9 @@ def _source(entry: Any, where: str) -> EventSource:
 def _told(error: ValidationError, where: str) -> str:
     """What is wrong with an entry, by the names that it has there."""
     keys = {field: name for name, field in KEYS.items()}
-    found = error.message_dict.items()
+    # For the log, which is in English, whoever asks.
+    with translation.override("en"):
+        found = error.message_dict.items()
     return "; ".join(f"{where}.{keys[field]}: {' '.join(texts)}" for field, texts in found)
 
 

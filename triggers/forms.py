@@ -216,6 +216,9 @@ class TriggerForm(VersionedForm):
             "pause_after_failures": _("Pause after failures"),
         }
         help_texts: ClassVar[dict[str, Any]] = {
+            "prompt": _(
+                "{{ event.detail.order.id }} stands for that part of the event that starts the run."
+            ),
             "include_context": _(
                 "Append a section that tells the agent which trigger fired, when and by what."
             ),

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from console.reasons import reason
+from executions.runner.by_event import MERGED
 from moca.display import duration as duration_words
 from moca.display import exact as exact_words
 from moca.display import relative
@@ -45,6 +46,12 @@ def exact(moment: datetime | None, zone: tzinfo = UTC) -> SafeString | str:
     if moment is None:
         return ""
     return format_html('<time datetime="{}">{}</time>', iso(moment), exact_words(moment, zone))
+
+
+@register.filter
+def is_as_asked(why_dropped: str) -> bool:
+    """Whether an event was dropped since another stands for it, as a trigger that waits wants."""
+    return why_dropped == MERGED
 
 
 @register.filter

@@ -9,6 +9,7 @@ function arrange() {
   for (const part of form.querySelectorAll(".for-address")) {
     part.hidden = !hasAddress && !part.querySelector(".errors");
   }
+  for (const part of form.querySelectorAll(".for-bus")) part.hidden = hasAddress;
 }
 
 // The id follows the name until somebody writes one.

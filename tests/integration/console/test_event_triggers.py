@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from events.models import EventSource, ReceivedEvent
 from executions.models import PendingEvent, TriggerExecution
+from executions.runner.by_event import MERGED, TOO_MANY
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
 from tests.integration.console.test_events import HARM, make_event, make_listener, make_source
 from triggers.models import Trigger
@@ -265,6 +266,26 @@ class TestTester:
         page = editor.post(NEW, {**ENTERED, **entered, **shown}).content.decode()
         assert ("does not run the trigger" in page, Trigger.objects.exists()) == (True, False)
 
+    def test_the_choice_stays_when_nothing_is_saved(
+        self, editor: Client, make_source: MakeSource, make_event: MakeEvent
+    ) -> None:
+        make_source()
+        first, _second = make_event(), make_event()
+        chosen = {"sample_event": first.pk, "sample_shown": f"shop {first.pk}", "sample": "{}"}
+        entered = {**ENTERED, "event_source_id": "shop", "name": ""}
+        page = editor.post(NEW, {**entered, **chosen}).content.decode()
+        chosen_one = f'<option value="{first.pk}" selected>'
+        assert (page.count("order.paid, "), chosen_one in page) == (2, True)
+
+    def test_an_event_that_is_not_offered_any_more_is_ones_own(
+        self, editor: Client, make_source: MakeSource
+    ) -> None:
+        make_source()
+        chosen = {"sample_event": "gone", "sample_shown": "shop gone", "sample": '{"id": "1"}'}
+        entered = {**ENTERED, "event_source_id": "shop", "name": "", **chosen}
+        sample = editor.post(NEW, entered).context["sample"]
+        assert (sample.chosen, sample.event) == ("", {"id": "1"})
+
     @pytest.mark.parametrize(
         "name",
         ["sample", "event_pattern", "event_source_id", "prompt", "sample_event", "sample_shown"],
@@ -379,6 +400,18 @@ class TestPage:
             True,
             True,
         )
+
+    @pytest.mark.parametrize(("reason", "badge"), [(MERGED, "off"), (TOO_MANY, "warn")])
+    def test_events_that_another_stands_for_are_no_fault(
+        self, viewer: Client, make_listener: MakeTrigger, reason: str, badge: str
+    ) -> None:
+        trigger = make_listener("orders")
+        trigger.note_skip(reason, timezone.now(), 7)
+        shown = [
+            f'class="badge {badge}">{words}' in viewer.get(page).content.decode()
+            for page, words in ((f"{TRIGGERS}/{trigger.pk}", "Dropped"), (TRIGGERS, "7 events"))
+        ]
+        assert shown == [True, True]
 
     def test_never_fires_again_is_no_word_for_events(
         self, viewer: Client, make_listener: MakeTrigger

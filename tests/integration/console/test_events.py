@@ -204,6 +204,13 @@ class TestList:
         # The operator, the sources, the triggers, their last events, and whether events wait.
         assert counts == [5, 5]
 
+    def test_source_without_a_secret(self, viewer: Client, make_source: MakeSource) -> None:
+        make_source()
+        make_source(id="bare", secrets=[{"sealed": "by another key", "until": None}])
+        make_source(id="uploads", kind="bus", pattern={"source": ["aws.s3"]})
+        lacking = [r.source.pk for r in viewer.get(EVENTS).context["rows"] if r.lacks_secret]
+        assert lacking == ["bare"]
+
     def test_search(self, viewer: Client, make_source: MakeSource) -> None:
         make_source()
         rows = viewer.get(EVENTS, {"q": "THE shop"}).context["rows"]
@@ -472,6 +479,16 @@ class TestTestEvent:
             TriggerExecution.objects.get().pk,
         )
 
+    def test_its_page_says_where_a_run_is_missing(
+        self, editor: Client, make_source: MakeSource, make_listener: MakeTrigger
+    ) -> None:
+        make_source()
+        make_listener()
+        make_listener(event_config={"eventSourceId": "shop", "debounceSeconds": 60})
+        answer = editor.post(f"{EVENTS}/shop/test", {"body": '{"type": "order.paid"}'})
+        distribute(list(ReceivedEvent.objects.queued()))
+        assert "Where no run is shown" in editor.get(answer["Location"]).content.decode()
+
     def test_is_marked(self, editor: Client, make_source: MakeSource) -> None:
         make_source()
         editor.post(f"{EVENTS}/shop/test", {"body": "{}"})
@@ -532,6 +549,11 @@ class TestTestEvent:
 
 
 class TestSource:
+    def test_without_a_secret(self, editor: Client, make_source: MakeSource) -> None:
+        EventSource.objects.filter(pk=make_source().pk).update(secrets=[])
+        page = editor.get(f"{EVENTS}/shop").content.decode()
+        assert ("It takes no events." in page, page.count("/shop/secret")) == (True, 2)
+
     def test_address_is_whole(self, viewer: Client, make_source: MakeSource) -> None:
         make_source()
         assert ">http://localhost/events?source=shop</code>" in shown(viewer, f"{EVENTS}/shop")
