@@ -6,11 +6,13 @@ ours: somebody else's brings its events.
 """
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 
 from events import marks, sources
 from events.buses import BusError, Rule, get_bus
 from events.models import EventSource
+from moca import reconciling
 from moca.reconciling import Action
 
 logger = logging.getLogger(__name__)
@@ -84,10 +86,20 @@ def synchronize(*, dry_run: bool = False) -> Iterator[Action]:
                 yield from _mend(source, rule, dry_run=dry_run)
             except BusError as error:
                 yield Action("fail", "rule", source.pk, str(error))
-    for name in sorted(names):
+    yield from _drop_orphans(names, dry_run=dry_run)
+
+
+def _drop_orphans(names: Collection[str], *, dry_run: bool) -> Iterator[Action]:
+    """Remove rules that no source wants."""
+    kept: set[str] = set()
+    if names and not dry_run:
+        # They do not say how old they are, and the row of a new one may be about to be written.
+        time.sleep(reconciling.COMMIT_SECONDS)
+        kept = {rule.name for source in sources.all_sources() if (rule := rule_of(source))}
+    for name in sorted(set(names) - kept):
         try:
             if not dry_run:
-                bus.drop(name)
+                get_bus().drop(name)
         except BusError as error:
             yield Action("fail", "rule", name.removeprefix(PREFIX), str(error))
         else:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# How long it may take from the making of a copy to the commit of its row.
+COMMIT_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Action:

@@ -7,6 +7,7 @@ what stands in the database. `synchronize()` finds what a process that dies in b
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from django.utils import timezone
 
 from events import rules
 from events.buses import BusError
+from moca import reconciling
 from moca.reconciling import Action
 from triggers.models import SyncState, Trigger
 from triggers.schedulers import Scheduler, SchedulerError, all_schedulers, scheduler_of
@@ -114,6 +116,10 @@ def _synchronize(scheduler: Scheduler, *, dry_run: bool, concurrency: int) -> li
         for entry in entries.values()
         if entry.trigger_id not in known and (entry.made_at is None or entry.made_at < before)
     ]
+    is_apart = not (dry_run or scheduler.is_transactional)
+    if is_apart and any(entries[orphan].made_at is None for orphan in orphans):
+        # The rows of new ones may be about to be written; they are looked for once more.
+        time.sleep(reconciling.COMMIT_SECONDS)
     tasks: list[Callable[[], Action | None]] = [
         partial(_mend, scheduler, trigger, dry_run=dry_run)
         for trigger in triggers

@@ -1,6 +1,7 @@
 """Rules of EventBridge: what is made of sources and triggers, and when it refuses."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from events.buses import BusError, eventbridge, get_bus
 from events.models import EventSource, ReceivedEvent
 from executions.lambda_handler import handler
 from executions.models import TriggerExecution
-from moca import audit, aws
+from moca import audit, aws, reconciling
 from moca.reconciling import Action
 from tests.integration.api.conftest import API, VALID
 from tests.integration.eventbridge.conftest import LAMBDA, QUEUE
@@ -35,6 +36,7 @@ def rules(eventbridge: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
     settings.EVENT_BUS = "events.buses.eventbridge.EventBridgeBus"
     settings.EVENT_SOURCES_CONFIG = ""
     monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(seconds=-1))
+    monkeypatch.setattr(reconciling, "COMMIT_SECONDS", 0.0)
     aws.client("lambda").meta.events.register_first("before-send.lambda.AddPermission", _granted)
     eventbridge_permission().cache_clear()
     yield aws.client("events")
@@ -383,6 +385,24 @@ class TestPass:
         sent = permitted()
         synchronize(dry_run=True)
         assert sent == []
+
+    @pytest.mark.parametrize("what", ["source", "trigger"])
+    def test_rule_whose_row_is_about_to_be_written_stays(
+        self,
+        transactional_db: None,
+        rules: Any,
+        make_trigger: MakeTrigger,
+        monkeypatch: pytest.MonkeyPatch,
+        what: str,
+    ) -> None:
+        values = {"type": "event", "schedule_config": None, "event_config": OWN}
+        row = bus_source() if what == "source" else make_trigger(**values)
+        before = names(rules)
+        type(row).objects.filter(pk=row.pk)._raw_delete("default")
+        # As the process that makes it commits while the pass waits.
+        monkeypatch.setattr(time, "sleep", lambda _: row.save_base(raw=True, force_insert=True))
+        synchronize()
+        assert names(rules) == before != []
 
     def test_second_target_is_removed(self, transactional_db: None, rules: Any) -> None:
         """By which the function would have each event twice."""
