@@ -417,8 +417,8 @@ class TestPage:
                 with CaptureQueriesContext(connection) as captured:
                     viewer.get(TRIGGERS)
                 counts.append(len(captured))
-        # The operator, the triggers, the names of their users, the sources.
-        assert counts == [4, 4]
+        # The operator, the triggers, the names of their users, the sources, the agents on offer.
+        assert counts == [5, 5]
 
 
 class TestRun:
