@@ -450,11 +450,7 @@ class TestPage:
                 with CaptureQueriesContext(connection) as captured:
                     viewer.get(TRIGGERS)
                 counts.append(len(captured))
-<<<<<<< HEAD
         # The operator, the triggers, the names of their users, the sources, the agents in use.
-=======
-        # The operator, the triggers, the names of their users, the sources, the agents on offer.
->>>>>>> leftovers
         assert counts == [5, 5]
 
 
