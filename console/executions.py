@@ -1,5 +1,6 @@
 """The pages of runs: all of them, and one with what the agent says while it says it."""
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ from moca.paging import read_page
 from triggers.models import RunStatus, Trigger
 
 PAGE = 30
+# So much of what the agent said stands in a list.
+SAID = 160
+MARKS = re.compile(r"[#*`|]+|-{3,}")
 
 
 @dataclass(slots=True)
@@ -69,10 +73,14 @@ def _row(execution: TriggerExecution, now: datetime) -> RunRow:
         status,
         "" if milliseconds is None else duration(milliseconds),
         milliseconds,
-        # The marks of a heading, with which agents often begin, say nothing here.
-        excerpt(reason(execution.error) or execution.output.lstrip("# \n"), 160),
+        excerpt(reason(execution.error) or _beginning(execution.output), SAID),
         _lag(execution),
     )
+
+
+def _beginning(output: str) -> str:
+    """The first words of an output on one line, without the marks of headings and tables."""
+    return " ".join(MARKS.sub(" ", output[: 4 * SAID]).split())
 
 
 def _lag(execution: TriggerExecution) -> str:
