@@ -56,7 +56,12 @@ def verify(
         SignatureError: the signature is missing, malformed, not of these secrets, or too old.
     """
     signed, given = SCHEMES[kind](headers, body, now)
-    for secret in secrets() if given else ():
+    keys = secrets() if given else ()
+    if given and not keys:
+        raise SignatureError(
+            "This source has no secret, so that nobody can sign: an operator is to make one."
+        )
+    for secret in keys:
         try:
             right = hmac.digest(key_of(kind, secret), signed, "sha256")
         except ValueError:

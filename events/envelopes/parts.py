@@ -146,9 +146,11 @@ def check_source(source: str, field: str) -> None:
     """Check that a sender does not pass for somebody else."""
     lowered = source.lower()
     if lowered.startswith(RESERVED):
-        names = ", ".join(RESERVED)
+        *others, last = RESERVED
         raise EnvelopeError(
-            field, f"{names} begin the sources of AWS and of this service: use another name."
+            field,
+            f"A name may not begin with {', '.join(others)} or {last}, as those of AWS and of this "
+            "service do: use another.",
         )
     if lowered in (GITHUB, SLACK, STRIPE):
         raise EnvelopeError(field, f"{lowered} is what {lowered} alone signs: use another name.")

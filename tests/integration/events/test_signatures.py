@@ -188,6 +188,11 @@ def test_source_without_a_secret_takes_nothing(
     assert refused(send(BODIES[kind], kind, secret="")) == NOTHING
 
 
+def test_sender_is_told_that_there_is_no_secret(make_source: MakeSource, send: Send) -> None:
+    make_source(secrets=[])
+    assert "has no secret" in send(ORDER).json()["message"]
+
+
 class TestReplay:
     @pytest.mark.parametrize("kind", DATED)
     def test_same_message_again(self, make_source: MakeSource, send: Send, kind: str) -> None:
