@@ -90,11 +90,13 @@ class PromptPreview:
     Attributes:
         text: the prompt.
         missing: paths that lead to nothing in the event.
+        unread: what stands in braces and is no path, so that it stays as it is.
         whole: all that is sent, with the context; empty where none is added.
     """
 
     text: str
     missing: list[str]
+    unread: list[str]
     whole: str
 
 
@@ -224,7 +226,7 @@ def _pattern(document: Any) -> Pattern:
 def preview_prompt(
     entered: Mapping[str, Any], sample: Sample, now: datetime
 ) -> PromptPreview | None:
-    """The prompt with a sample event; None where no part of an event stands in it.
+    """The prompt with a sample event; None where nothing stands in it in double braces.
 
     Args:
         entered: what stands in the form: `name`, `type`, `prompt` and `include_context`.
@@ -232,7 +234,8 @@ def preview_prompt(
         now: the time of the run.
     """
     prompt = str(entered.get("prompt") or "")
-    if not placeholders.paths(prompt):
+    unread = placeholders.unread(prompt)
+    if not unread and not placeholders.paths(prompt):
         return None
     has_context = bool(entered.get("include_context"))
     trigger = Trigger(
@@ -245,4 +248,4 @@ def preview_prompt(
     text = placeholders.fill(prompt, event)
     whole = compose(trigger, event, now) if has_context else ""
     missing = placeholders.missing(prompt, event)
-    return PromptPreview(text[:MOST_SHOWN], missing, whole[:MOST_SHOWN])
+    return PromptPreview(text[:MOST_SHOWN], missing, unread, whole[:MOST_SHOWN])

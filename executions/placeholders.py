@@ -13,6 +13,7 @@ from typing import Any
 
 _STEP = r"""(?:\.[\w-]+|\[(?:\d+|"[^"\]]*"|'[^'\]]*')\])"""
 _PLACEHOLDER = re.compile(r"\{\{\s*(event" + _STEP + r"*)\s*\}\}")
+_BRACES = re.compile(r"\{\{[^{}]*\}\}")
 _NAME = re.compile(r"""\.([\w-]+)|\[(\d+)\]|\[["']([^"'\]]*)["']\]""")
 # Characters of one value, and of all in a prompt, lest it become longer than an agent reads.
 MAX_VALUE = 50_000
@@ -49,6 +50,12 @@ def missing(prompt: str, event: Mapping[str, Any]) -> list[str]:
 def paths(prompt: str) -> list[str]:
     """The paths in a prompt, each once, in their order."""
     return list(dict.fromkeys(found[1] for found in _PLACEHOLDER.finditer(prompt)))
+
+
+def unread(prompt: str) -> list[str]:
+    """What stands in double braces and is no path of the event, each once, in its order."""
+    found = (braces for braces in _BRACES.findall(prompt) if not _PLACEHOLDER.fullmatch(braces))
+    return list(dict.fromkeys(found))
 
 
 def _steps(path: str) -> Iterator[str]:

@@ -316,6 +316,10 @@ class TestPrompt:
         shown = previewed(viewer, prompt="{{ event.detail.customer }}")
         assert "The event does not have: <code>event.detail.customer</code>" in shown
 
+    def test_braces_that_mean_nothing_are_told(self, viewer: Client) -> None:
+        shown = previewed(viewer, prompt="{{ evnt.detail }} of {{ event.source }}")
+        assert "stays as it is: <code>{{ evnt.detail }}</code></p>" in shown
+
     def test_prompt_without_parts_needs_no_preview(self, viewer: Client) -> None:
         assert "The prompt with the sample event" not in previewed(viewer, prompt="Count them.")
 
