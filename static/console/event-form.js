@@ -32,6 +32,8 @@ if (kind) {
     isOwn = id.value !== "";
     showId();
   });
+  // Somebody may have begun to write before this was there.
+  suggest();
   showId();
 }
 arrange();
