@@ -201,7 +201,7 @@ def test_http_request_is_answered(web: Function) -> None:
 
 def test_links_lead_to_the_stage(web: Function) -> None:
     (outcome,) = web.call(request("/admin/login/"))
-    assert 'href="/web/static/moca/admin.css"' in outcome["result"]["body"]
+    assert 'href="/web/static/console/console.css"' in outcome["result"]["body"]
 
 
 def test_static_files_are_served(web: Function) -> None:
