@@ -204,7 +204,7 @@ def _check(title: str, document: Any, sample: Sample) -> Check:
     try:
         pattern = _pattern(document)
     except PatternError as error:
-        check.problem = f"{error.where}: {error}" if error.where else str(error)
+        check.problem = error.told
     except (ValueError, RecursionError) as error:
         check.problem = _("This is not valid JSON: %(reason)s") % {"reason": error}
     else:

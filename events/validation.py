@@ -80,8 +80,7 @@ def pattern_errors(pattern: Any) -> list[ValidationError]:
     try:
         parse(pattern)
     except PatternError as error:
-        where = f"{error.where}: " if error.where else ""
-        return [ValidationError(f"{where}{error}", code="pattern")]
+        return [ValidationError(error.told, code="pattern")]
     return []
 
 

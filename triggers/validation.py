@@ -73,8 +73,7 @@ class _Reader:
         except ExpressionError as error:
             self.error(name, error.reason, error.field, error.suggestion)
         except PatternError as error:
-            where = f"{error.where}: " if error.where else ""
-            self.error(name, f"{where}{error}", "pattern")
+            self.error(name, error.told, "pattern")
         except ValueError as error:
             self.error(name, str(error))
         return default

@@ -11,3 +11,8 @@ class PatternError(ValueError):
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(reason)
         self.where = where
+
+    @property
+    def told(self) -> str:
+        """The place and the sentence, for where both stand in one text."""
+        return f"{self.where}: {self}" if self.where else str(self)
