@@ -41,10 +41,10 @@ def rule_of(source: EventSource) -> Rule | None:
 def follow(source: EventSource) -> None:
     """Bring the rule to what a source says; BusError where it cannot be."""
     rule, before = rule_of(source), source.loaded_value("bus_name")
-    if rule is not None:
-        get_bus().keep(rule)
     if rule is None or (before is not None and before != source.bus_name):
-        get_bus().drop(name_of(source.pk), except_on=rule.bus_name if rule else "")
+        get_bus().replace(name_of(source.pk), rule)
+    else:
+        get_bus().keep(rule)
 
 
 def restore(source_id: str) -> None:
@@ -53,10 +53,7 @@ def restore(source_id: str) -> None:
         return
     try:
         stored = EventSource.objects.filter(pk=source_id).first()
-        rule = rule_of(stored) if stored else None
-        if rule is not None:
-            get_bus().keep(rule)
-        get_bus().drop(name_of(source_id), except_on=rule.bus_name if rule else "")
+        get_bus().replace(name_of(source_id), rule_of(stored) if stored else None)
     except Exception:
         logger.exception(
             "The rule of source %s could not be restored; sync_schedules will", source_id
@@ -112,7 +109,4 @@ def _mend(source: EventSource, rule: Rule, *, dry_run: bool) -> Iterator[Action]
         return
     if not dry_run:
         get_bus().keep(rule)
-    if differences is None:
-        yield Action("create", "rule", source.pk, "was missing")
-    else:
-        yield Action("update", "rule", source.pk, f"differs in {', '.join(differences)}")
+    yield reconciling.mending("rule", source.pk, differences)

@@ -1,5 +1,6 @@
 """What a pass does that makes copies equal to our rows, in one form for copies of all kinds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 # How long it may take from the making of a copy to the commit of its row.
@@ -21,3 +22,16 @@ class Action:
     what: str
     id: str
     reason: str
+
+
+def mending(what: str, key: str, differences: Sequence[str] | None) -> Action:
+    """What brings a copy to what it should be.
+
+    Args:
+        what: as `Action` has it.
+        key: of whom it is.
+        differences: the parts in which it differs; None where it is missing.
+    """
+    if differences is None:
+        return Action("create", what, key, "was missing")
+    return Action("update", what, key, f"differs in {', '.join(differences)}")

@@ -172,12 +172,9 @@ def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool) -> Action | 
 
 
 def _planned(scheduler: Scheduler, trigger: Trigger, differences: Sequence[str] | None) -> Action:
-    what = scheduler.what
-    if differences:
-        return Action("update", what, trigger.pk, f"differs in {', '.join(differences)}")
-    if scheduler.wants(trigger):
-        return Action("create", what, trigger.pk, "was missing")
-    return Action("delete", what, trigger.pk, "is not needed any more")
+    if differences or scheduler.wants(trigger):
+        return reconciling.mending(scheduler.what, trigger.pk, differences)
+    return Action("delete", scheduler.what, trigger.pk, "is not needed any more")
 
 
 def _tell_what_is_stored(scheduler: Scheduler, trigger: Trigger) -> None:

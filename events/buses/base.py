@@ -67,6 +67,12 @@ class EventBus(ABC):
             BusError: it is still there.
         """
 
+    def replace(self, name: str, rule: Rule | None) -> None:
+        """Have this rule of a name, or none, and no other on any bus; BusError where that fails."""
+        if rule is not None:
+            self.keep(rule)
+        self.drop(name, except_on=rule.bus_name if rule else "")
+
     @abstractmethod
     def differences(self, rule: Rule) -> Sequence[str] | None:
         """The parts in which a rule is not as it should be; None where it is missing."""

@@ -35,16 +35,14 @@ class RuleScheduler(Scheduler):
     def update(self, trigger: Trigger) -> None:
         """Bring the rule up to date, and remove one that the trigger had on another bus."""
         before, rule = _bus_before(trigger), rule_of(trigger)
-        self.create(trigger)
         if before and (rule is None or rule.bus_name != before):
-            with _errors():
-                get_bus().drop(_name(trigger.pk), except_on=rule.bus_name if rule else "")
+            self.restore(trigger)
+        else:
+            self.create(trigger)
 
     def restore(self, trigger: Trigger) -> None:
-        self.create(trigger)
-        rule = rule_of(trigger)
         with _errors():
-            get_bus().drop(_name(trigger.pk), except_on=rule.bus_name if rule else "")
+            get_bus().replace(_name(trigger.pk), rule_of(trigger))
 
     def delete(self, trigger_id: str) -> None:
         with _errors():
