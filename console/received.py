@@ -1,6 +1,5 @@
 """Events that came in: what each was, how far it has come, and which runs it began."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,18 +70,9 @@ class EventRow:
 
 def event_row(row: ReceivedEvent, most: int | None = None) -> EventRow:
     """The event; of its text so many characters, where that is limited."""
-    envelope = envelope_of(row)
+    envelope = row.contents
     text = pretty(envelope)
     return EventRow(row, envelope, text[:most], most is not None and len(text) > most)
-
-
-def envelope_of(row: ReceivedEvent) -> dict[str, Any]:
-    """The EventBridge envelope of an event; empty where it cannot be read."""
-    try:
-        envelope = json.loads(row.envelope)
-    except ValueError:
-        return {}
-    return envelope if isinstance(envelope, dict) else {}
 
 
 class EventFilters(forms.Form):

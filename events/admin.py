@@ -1,6 +1,5 @@
 """The admin's pages of event sources that operators have added, and of events that came in."""
 
-import json
 from typing import Any
 
 from django.contrib import admin
@@ -15,7 +14,7 @@ from events import sources
 from events.buses import BusError
 from events.forms import EventSourceForm
 from events.models import EventSource, EventState, ReceivedEvent
-from moca.admin import ModelAdmin
+from moca.admin import ModelAdmin, ReadOnlyModelAdmin
 from moca.changelist import ChangeList
 from moca.conflicts import ConflictError
 from moca.display import NOTHING, badge, excerpt, pretty, shortened, time_tag
@@ -115,7 +114,7 @@ class ReceivedEventList(ChangeList):
 
 
 @admin.register(ReceivedEvent)
-class ReceivedEventAdmin(ModelAdmin):
+class ReceivedEventAdmin(ReadOnlyModelAdmin):
     list_display = ["what", "sender", "state_name", "came_in", "triggers"]
     list_filter = [SourceFilter, "state"]
     narrower = "Choose an event source: its events are listed then."
@@ -135,12 +134,12 @@ class ReceivedEventAdmin(ModelAdmin):
 
     @admin.display(description="event")
     def what(self, event: ReceivedEvent) -> SafeString:
-        name = str(_envelope(event).get("detail-type") or NOTHING)
+        name = str(event.contents.get("detail-type") or NOTHING)
         return format_html('{}<span class="fine">{}</span>', name, shortened(event.pk, 16))
 
     @admin.display(description="sender")
     def sender(self, event: ReceivedEvent) -> str:
-        return str(_envelope(event).get("source") or NOTHING)
+        return str(event.contents.get("source") or NOTHING)
 
     @admin.display(description="state")
     def state_name(self, event: ReceivedEvent) -> SafeString:
@@ -153,23 +152,6 @@ class ReceivedEventAdmin(ModelAdmin):
 
     @admin.display(description="envelope")
     def content(self, event: ReceivedEvent) -> SafeString:
-        envelope = _envelope(event)
+        envelope = event.contents
         text = pretty(envelope) if envelope else event.envelope
         return format_html('<pre tabindex="0" aria-label="The event">{}</pre>', text)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-def _envelope(event: ReceivedEvent) -> dict[str, Any]:
-    try:
-        envelope = json.loads(event.envelope)
-    except ValueError:
-        return {}
-    return envelope if isinstance(envelope, dict) else {}

@@ -1,5 +1,6 @@
 """Event sources, and the events that came in at their addresses."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -178,3 +179,12 @@ class ReceivedEvent(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+    @property
+    def contents(self) -> dict[str, Any]:
+        """The envelope, read; empty where it cannot be."""
+        try:
+            contents = json.loads(self.envelope)
+        except ValueError:
+            return {}
+        return contents if isinstance(contents, dict) else {}

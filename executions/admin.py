@@ -20,7 +20,7 @@ from executions.display import status_of
 from executions.models import TriggerExecution
 from executions.origins import names_of_triggers, trigger_of
 from executions.requests import NOT_RUN, run_now
-from moca.admin import ModelAdmin, actor, link_to, list_of
+from moca.admin import ModelAdmin, ReadOnlyModelAdmin, actor, link_to, list_of
 from moca.changelist import ChangeList
 from moca.conflicts import reason_of
 from moca.display import (
@@ -167,7 +167,7 @@ class StatusFilter(admin.SimpleListFilter):
 
 
 @admin.register(TriggerExecution)
-class ExecutionAdmin(ModelAdmin):
+class ExecutionAdmin(ReadOnlyModelAdmin):
     list_display = ["state", "trigger", "source", "due", "started", "took", "said"]
     list_filter = [StatusFilter, "source"]
     search_fields = ["trigger_id"]
@@ -261,15 +261,6 @@ class ExecutionAdmin(ModelAdmin):
             self.message_user(request, "The trigger of this run is deleted.", messages.WARNING)
             return HttpResponseRedirect(execution_link(execution.trigger_id, execution.pk))
         return _run_and_show(self, request, trigger, replayed=execution)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 def _trigger_link(trigger_id: str, name: str | None) -> str:

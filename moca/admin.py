@@ -301,6 +301,19 @@ class ModelAdmin(admin.ModelAdmin):
         return TemplateResponse(request, "admin/object_history.html", context)
 
 
+class ReadOnlyModelAdmin(ModelAdmin):
+    """Pages of rows that nobody changes by hand."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 def _remember_content_type(model: type[models.Model]) -> None:
     """Have the content type at hand, which Django puts on every form and would ask a table for."""
     names = {"app_label": model._meta.app_label, "model": model._meta.model_name or ""}

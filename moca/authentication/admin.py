@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from moca.admin import ModelAdmin, operator_of
+from moca.admin import ModelAdmin, ReadOnlyModelAdmin, operator_of
 from moca.authentication import cognito
 from moca.authentication.models import AuditEntry, Operator, Role
 from moca.changelist import whole_id
@@ -137,7 +137,7 @@ class OperatorAdmin(ModelAdmin):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ModelAdmin):
+class AuditEntryAdmin(ReadOnlyModelAdmin):
     list_display = ["time", "actor", "action", "what", "changed"]
     list_display_links = None
     list_filter = ["action"]
@@ -165,12 +165,3 @@ class AuditEntryAdmin(ModelAdmin):
     @admin.display(description="fields")
     def changed(self, entry: AuditEntry) -> str:
         return ", ".join(name.replace("_", " ") for name in entry.changes) or NOTHING
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
