@@ -1,4 +1,4 @@
-"""Operators, who sign in, and the record of what they changed."""
+"""Operators, API tokens, wrong passwords, and the audit log."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Index, Layout
 from moca.ids import new_id
 from moca.versioning import VersionedModel
@@ -140,3 +141,50 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.object_type} {self.object_name}"
+
+
+class APIToken(models.Model):
+    """A token that `issue_token` printed. The API refuses a token whose row is gone.
+
+    The row holds no part of the token: `id` is the token's `jti` claim.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
+    user_id = models.CharField("user", max_length=128)
+    is_of_operator = models.BooleanField(
+        "operator's", default=False, help_text="Such a token is refused once the operator is gone."
+    )
+    created_at = models.DateTimeField("issued", default=timezone.now, editable=False)
+    expires_at = models.DateTimeField("expires")
+    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
+
+    dynamodb = Layout("TOKEN", "{id}")
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "API token"
+        indexes = [models.Index(fields=["ttl"])]
+
+    def __str__(self) -> str:
+        return f"{self.id} of {self.user_id}"
+
+
+class FailedSignIns(models.Model):
+    """How many wrong passwords came for one name, from one address, or both.
+
+    All processes share the count, so that guesses which spread over processes count too.
+    """
+
+    id = models.CharField(primary_key=True, max_length=64, help_text="A digest of what is counted.")
+    failures = models.PositiveIntegerField(default=0)
+    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds from which they are forgiven.")
+
+    objects: ClassVar[Any] = ExpectingQuerySet.as_manager()
+
+    dynamodb = Layout("SIGNIN#{id}", "SIGNIN")
+
+    class Meta:
+        indexes = [models.Index(fields=["ttl"])]
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.failures}"
