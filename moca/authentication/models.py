@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Index, Layout
 from moca.ids import new_id
+from moca.validation import one_line
 from moca.versioning import VersionedModel
 
 
@@ -54,8 +55,8 @@ class Operator(VersionedModel, AbstractBaseUser):
     """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
-    username = models.CharField(_("username"), max_length=150, unique=True)
-    subject = models.CharField(max_length=128, unique=True, default=new_id)
+    username = models.CharField(_("username"), max_length=150, unique=True, validators=[one_line])
+    subject = models.CharField(max_length=128, unique=True, default=new_id, validators=[one_line])
     email = models.EmailField(blank=True)
     role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
     is_active = models.BooleanField(
