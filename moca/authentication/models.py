@@ -46,6 +46,11 @@ class OperatorManager(BaseUserManager["Operator"]):
         operator.save(force_insert=True)
         return operator
 
+    def user_id_of(self, name: str) -> str:
+        """The subject of the operator with this username, or the text itself as a user's id."""
+        operator = self.filter(username=name).first()
+        return operator.subject if operator else name
+
 
 class Operator(VersionedModel, AbstractBaseUser):
     """Somebody who signs in to the pages: a role, and no groups or permissions beside it.

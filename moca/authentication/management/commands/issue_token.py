@@ -35,6 +35,5 @@ class Command(BaseCommand):
             raise CommandError(f"Give a user id of 1 to {MAX_USER_ID} printable characters.")
         if not 0 < hours <= MAX_HOURS:
             raise CommandError(f"Give --hours above 0 and up to {MAX_HOURS}.")
-        operator = Operator.objects.filter(username=user_id).first()
-        user_id = operator.subject if operator else user_id
+        user_id = Operator.objects.user_id_of(user_id)
         self.stdout.write(issue(user_id, lasting=timedelta(hours=hours), now=timezone.now()))
