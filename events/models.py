@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from events import secrets
 from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Index, Layout
+from moca.validation import one_line
 from moca.versioning import VersionedModel
 
 # How long a received event is remembered: for the list of its source, and lest it come again.
@@ -49,11 +50,11 @@ class EventSource(VersionedModel):
             )
         ],
     )
-    name = models.CharField(_("name"), max_length=200)
+    name = models.CharField(_("name"), max_length=200, validators=[one_line])
     description = models.TextField(
         _("description"), blank=True, validators=[MaxLengthValidator(2000)]
     )
-    icon = models.CharField(_("icon"), max_length=100, blank=True)
+    icon = models.CharField(_("icon"), max_length=100, blank=True, validators=[one_line])
     kind = models.CharField(
         _("events come from"), max_length=10, choices=SourceKind, default=SourceKind.WEBHOOK
     )

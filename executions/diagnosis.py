@@ -295,6 +295,10 @@ def _user_pool() -> Iterator[Finding]:
         yield Finding("fail", "user pool", text, fix)
     else:
         yield Finding("ok", "user pool", "Its keys are known.")
+    if not settings.COGNITO_APP_CLIENT_IDS:
+        text = "The API takes tokens of every app client of the pool."
+        fix = "Set COGNITO_APP_CLIENT_IDS to the app clients of your frontends."
+        yield Finding("warn", "user pool", text, fix)
 
 
 def _token() -> Iterator[Finding]:

@@ -1,12 +1,15 @@
 """What has to be done from time to time: close lost runs, remove what has expired."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from events.models import EventState, ReceivedEvent
 from executions.models import TriggerExecution
 from executions.runner import close_lost
+from moca.authentication.models import APIToken, FailedSignIns
 from triggers.models import IdempotencyKey
 
 # Rows removed in one go, so that no writer waits long.
@@ -23,7 +26,9 @@ def tidy(now: datetime) -> None:
         return
     # An event that nobody has looked at yet stays: no scheduler was running for days.
     handled = ReceivedEvent.objects.exclude(state=EventState.QUEUED)
-    for rows in (TriggerExecution.objects.all(), IdempotencyKey.objects.all(), handled):
+    kinds: list[QuerySet[Any]] = [TriggerExecution.objects.all(), IdempotencyKey.objects.all()]
+    kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
+    for rows in kinds:
         expired = rows.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
         while ids := list(expired[:BATCH]):
             rows.filter(pk__in=ids).delete()

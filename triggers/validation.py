@@ -22,6 +22,7 @@ from events.patterns import Pattern, PatternError
 from events.patterns import parse as parse_pattern
 from events.validation import BUS_NAME
 from moca.times import parse_iso
+from moca.validation import ONE_LINE
 from triggers.schedules import Expression, ExpressionError, parse, parse_zone
 from triggers.wording import translated
 
@@ -205,7 +206,7 @@ def validate_tools(value: Any) -> None:
     """Accept a list of at most 50 tool names of at most 128 characters."""
     if not _is_list_of_names(value, most=MAX_TOOLS, longest=128):
         raise ValidationError(
-            _("Give a list of at most %(most)s tool names of 1 to 128 characters each.")
+            _("Give a list of at most %(most)s tool names of 1 to 128 characters in one line each.")
             % {"most": MAX_TOOLS},
             code="names",
         )
@@ -233,6 +234,7 @@ def _is_list_of_names(value: Any, *, most: int, longest: int) -> bool:
         isinstance(value, list)
         and len(value) <= most
         and all(isinstance(name, str) and 0 < len(name) <= longest for name in value)
+        and all(ONE_LINE.match(name) for name in value)
     )
 
 

@@ -9,6 +9,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from moca.api.errors import APIError
+from moca.authentication.access import role_of
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.models import Operator, Role
 from moca.authentication.tokens import MachineUserError, TokenError, user_of
@@ -35,7 +36,8 @@ class JWTAuthentication(BaseAuthentication):
         if scheme.lower() != "bearer" or not token or " " in token:
             _refuse(401, "INVALID_AUTHORIZATION_FORMAT", "Send Authorization: Bearer <token>.")
         try:
-            return Caller(user_of(token)), None
+            user = user_of(token)
+            return Caller(user.user_id, role_of(user)), None
         except TokenError as error:
             _refuse(401, "INVALID_JWT", str(error))
         except MachineUserError:

@@ -121,7 +121,9 @@ def _supervise(commands: dict[str, list[str]], running: dict[str, Part], out: An
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        # nohup has the terminal's end ignored, and shall be obeyed.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
     width = max(map(len, commands))
     parts = {name: _spawn(command) for name, command in commands.items()}
     watched = {**parts, **running}

@@ -230,6 +230,9 @@ class TestPoolTokens:
             {"sub": "\ud800"},
             {"sub": "x" * 129},
             {"nbf": int(time.time()) + 3600},
+            {"token_use": "id", "aud": None},
+            {"token_use": "id", "aud": ""},
+            {"token_use": "id", "aud": ["app"]},
         ],
     )
     def test_wrong_claims(self, nobody: API, claims: dict[str, Any]) -> None:

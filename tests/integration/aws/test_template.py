@@ -221,3 +221,10 @@ def test_each_parameter_is_held_by_a_resource() -> None:
     # A change of parameters that change no resource is refused as no change.
     used = set(re.findall(r"[A-Z]\w+", json.dumps(RESOURCES, default=str)))
     assert set(TEMPLATE["Parameters"]) - used == set()
+
+
+@pytest.mark.parametrize("policy", ["DeadLettersOfRules", "DeploymentBucketPolicy"])
+def test_queue_and_bucket_refuse_what_comes_without_tls(policy: str) -> None:
+    statements = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]
+    refused = [each for each in statements if each["Effect"] == "Deny"]
+    assert [each["Condition"] for each in refused] == [{"Bool": {"aws:SecureTransport": "false"}}]

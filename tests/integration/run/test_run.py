@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -119,6 +120,18 @@ def test_interrupt_ends_all_parts(installation: Installation) -> None:
     installation.start()
     code = installation.stop()
     assert (code, installation.is_up()) == (0, False)
+
+
+def test_nohup_outlives_the_terminal(installation: Installation) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        installation.start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert installation.process is not None
+    installation.process.send_signal(signal.SIGHUP)
+    time.sleep(1)
+    assert (installation.is_up(), installation.stop()) == (True, 0)
 
 
 def test_second_start_keeps_the_data(installation: Installation) -> None:
