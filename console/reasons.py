@@ -63,7 +63,12 @@ KNOWN = (
     gettext_noop("EventBridge Scheduler refuses it: %(message)s"),
 )
 # What follows a reason, and what stands in one.
-MORE = gettext_noop("%(reason)s; tried %(number)s times")
+MORE = (
+    gettext_noop("%(reason)s; tried %(number)s times"),
+    gettext_noop(
+        "%(reason)s; its process had no more time, though the trigger allows %(number)s s"
+    ),
+)
 PARTS = (
     gettext_noop("the agent"),
     gettext_noop("the token endpoint"),
@@ -88,7 +93,7 @@ def reason(stored: str) -> str:
 
 @cache
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
-    return [(template, _pattern(template)) for template in (MORE, *KNOWN, *PARTS)]
+    return [(template, _pattern(template)) for template in (*MORE, *KNOWN, *PARTS)]
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
+from executions.models import TriggerExecution
 from moca.conflicts import ConflictError
 from triggers.models import RunStatus, Trigger
 from triggers.statistics import PastRun, Statistics
@@ -70,8 +70,9 @@ def write(executions: Sequence[TriggerExecution]) -> int:
         written = _write_in_spite(executions)
     for execution in written:
         log = logger.info if execution.status == RunStatus.COMPLETED else logger.warning
-        message = f"Run {execution.status} in {execution.duration_ms} ms. {execution.error}"
-        log("%s", message.rstrip(), extra=log_ids(execution))
+        # The error may quote the agent, and with it the prompt: it stands on the record alone.
+        message = "Run %s in %s ms"
+        log(message, execution.status, execution.duration_ms, extra=log_ids(execution))
     return len(written)
 
 
@@ -180,11 +181,11 @@ def _pause_after_failures(trigger: Trigger, execution: TriggerExecution) -> None
 
 def close_lost(now: datetime) -> int:
     """Close the runs whose process has died as failed; returns how many they were."""
-    lost = list(TriggerExecution.objects.lost(now)[:1000])
-    return sum(
-        close(execution, RunStatus.FAILED, error=LOST if execution.attempt else NOT_PICKED_UP)
-        for execution in lost
-    )
+    closed = 0
+    for execution in list(TriggerExecution.objects.lost(now)[:1000]):
+        execution.close_if_lost(now)
+        closed += close(execution, RunStatus.FAILED, error=execution.error)
+    return closed
 
 
 def log_ids(execution: TriggerExecution) -> dict[str, str]:
