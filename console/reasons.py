@@ -40,6 +40,8 @@ KNOWN = (
     gettext_noop("%(who)s cannot be reached (%(error)s): check its URL and that it runs"),
     # Of triggers.
     gettext_noop("Paused after %(runs)s had failed. The last one: %(error)s"),
+    gettext_noop("Paused, since %(runs)s had failed: pauseAfterFailures is %(number)s."),
+    gettext_noop("Events are dropped until %(time)s UTC: maxRunsPerHour is %(number)s."),
     gettext_noop("The run before was still going."),
     gettext_noop("The trigger was disabled."),
     gettext_noop("The trigger's end date had passed."),

@@ -2,15 +2,22 @@
 
 from datetime import datetime
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import Model
 
 from events.models import EventState, ReceivedEvent
 from executions.models import TriggerExecution
 from executions.runner import close_lost
+from moca import audit
 from triggers.models import IdempotencyKey
 
 # Rows removed in one go, so that no writer waits long.
 BATCH = 500
+# Why rows go that an operator may look for.
+EXPIRED: dict[type[Model], str] = {
+    TriggerExecution: "Their time was over: EXECUTION_TTL_DAYS after their start.",
+    ReceivedEvent: "Their time was over: seven days after they came.",
+}
 
 
 def tidy(now: datetime) -> None:
@@ -26,4 +33,7 @@ def tidy(now: datetime) -> None:
     for rows in (TriggerExecution.objects.all(), IdempotencyKey.objects.all(), handled):
         expired = rows.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
         while ids := list(expired[:BATCH]):
-            rows.filter(pk__in=ids).delete()
+            with transaction.atomic():
+                rows.filter(pk__in=ids).delete()
+                if rows.model is not IdempotencyKey:
+                    audit.note_expired(rows.model, len(ids), why=EXPIRED[rows.model])

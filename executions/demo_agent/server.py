@@ -328,7 +328,7 @@ class _Conversation(BaseHTTPRequestHandler):
         else:
             pause = script.seconds("slow", self.agent.options.pause) / len(lines)
             self._send_slowly(lines[:middle], pause)
-            self._send_block(size)
+            self._send_block(size, sse="sse" in script)
             if "break" in script:
                 self._break()
                 return
@@ -351,9 +351,9 @@ class _Conversation(BaseHTTPRequestHandler):
             if self.agent.stopping.wait(pause):
                 return
 
-    def _send_block(self, size: int) -> None:
+    def _send_block(self, size: int, *, sse: bool) -> None:
         """Send `size` bytes of deltas, from one piece that is made once."""
-        event = line(text_delta("All work and no play makes an agent a dull one. "), sse=False)
+        event = line(text_delta("All work and no play makes an agent a dull one. "), sse=sse)
         block = event * max(_BLOCK_BYTES // len(event), 1)
         framed = b"%x\r\n%b\r\n" % (len(block), block)
         for _ in range(size // len(block)):

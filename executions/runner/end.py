@@ -10,7 +10,9 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from executions.models import TriggerExecution
+from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
+from moca import audit
+from moca.authentication.models import AuditEntry
 from moca.conflicts import ConflictError
 from triggers.models import RunStatus, Trigger
 from triggers.statistics import PastRun, Statistics
@@ -122,6 +124,8 @@ def _write(executions: Sequence[TriggerExecution], *, expected: bool) -> list[Tr
             written.append(execution)
             if trigger := triggers.get(execution.trigger_id):
                 _note_result(trigger, execution)
+                if execution.error in (LOST, NOT_PICKED_UP):
+                    _note_lost(trigger, execution)
     return written
 
 
@@ -164,6 +168,17 @@ def _note_result(trigger: Trigger, execution: TriggerExecution) -> None:
         _pause_after_failures(trigger, execution)
 
 
+def _note_lost(trigger: Trigger, execution: TriggerExecution) -> None:
+    """Put on record that it was the product which closed a run."""
+    audit.note(
+        AuditEntry.Action.CLOSED,
+        trigger,
+        by=audit.system("housekeeping"),
+        why=execution.error,
+        changes={"execution": ["", execution.pk]},
+    )
+
+
 def _tokens(execution: TriggerExecution) -> int:
     usage = execution.usage if isinstance(execution.usage, dict) else {}
     counts = [usage.get("inputTokens"), usage.get("outputTokens")]
@@ -175,7 +190,12 @@ def _pause_after_failures(trigger: Trigger, execution: TriggerExecution) -> None
     if trigger.enabled and most and failures >= most:
         times = "a run" if failures == 1 else f"{failures} runs in a row"
         trigger.disable(f"Paused after {times} had failed. The last one: {execution.error}")
-        trigger.save(update_fields=["enabled", "paused_reason"])
+        audit.save(
+            trigger,
+            by=audit.system("runner"),
+            why=f"Paused, since {times} had failed: pauseAfterFailures is {most}.",
+            update_fields=["enabled", "paused_reason"],
+        )
         logger.warning("Trigger paused", extra=log_ids(execution))
 
 
