@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 class ServerSentEvent(NamedTuple):
@@ -23,7 +23,7 @@ class CutOffError(Exception):
 
 
 class TooLongError(Exception):
-    """A line, or the data of an event, is longer than allowed."""
+    """An event is longer than allowed."""
 
 
 def server_sent_events(chunks: Iterable[bytes], *, longest: int) -> Iterator[list[ServerSentEvent]]:
@@ -31,95 +31,84 @@ def server_sent_events(chunks: Iterable[bytes], *, longest: int) -> Iterator[lis
 
     Args:
         chunks: the stream, cut anywhere.
-        longest: how many bytes a line, or the data of an event, may have.
+        longest: how many bytes an event may have.
 
     Raises:
         CutOffError, TooLongError: see there.
     """
-    lines, fields = _Lines(longest), _Fields(longest)
+    blocks = _Blocks(longest)
     for chunk in chunks:
-        events = [event for line in lines.of(chunk) if (event := fields.take(line))]
+        events = [event for block in blocks.of(chunk) if (event := _event(block))]
         if events:
             yield events
-    if fields.has_data or lines.is_within_field:
+    if blocks.is_within_event:
         raise CutOffError
 
 
-class _Fields:
-    """The fields of the event that is under way."""
+class _Blocks:
+    """The lines between two blank ones, in one text: all that there is of an event."""
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
-        self._clear()
-
-    @property
-    def has_data(self) -> bool:
-        return bool(self._data)
-
-    def take(self, line: bytes) -> ServerSentEvent | None:
-        """Take the next line; the event that it ends, if it ends one that has data."""
-        if line.startswith(b"data:"):
-            self._add(line[6:] if line.startswith(b"data: ") else line[5:])
-        elif not line:
-            return self._end()
-        elif line == b"data":
-            self._add(b"")
-        elif line == b"event" or line.startswith(b"event:"):
-            self._name = line[6:].removeprefix(b" ")
-        return None
-
-    def _add(self, data: bytes) -> None:
-        self._data.append(data)
-        self._size += len(data)
-        if self._size > self._longest:
-            raise TooLongError
-
-    def _end(self) -> ServerSentEvent | None:
-        name, data = self._name, self._data
-        self._clear()
-        if not data:
-            return None
-        return ServerSentEvent(
-            name.decode("utf-8", "replace"), b"\n".join(data).decode("utf-8", "replace")
-        )
-
-    def _clear(self) -> None:
-        self._name = b""
-        self._data: list[bytes] = []
-        self._size = 0
-
-
-class _Lines:
-    """Lines of a stream that is cut anywhere, also between CR and LF."""
-
-    def __init__(self, longest: int) -> None:
-        self._longest = longest
+        # What has come of the next block, with LF as the end of each line.
         self._begun = bytearray()
         self._is_after_return = False
         self._is_first = True
 
     @property
-    def is_within_field(self) -> bool:
-        """Whether a line has begun and not ended that is more than a comment."""
-        return bool(self._begun) and not self._begun.startswith(b":")
+    def is_within_event(self) -> bool:
+        """Whether more has come of the next block than comments and fields without data."""
+        *lines, last = self._text(self._begun).split("\n")
+        return any(map(_is_data, lines)) or bool(last and not last.startswith(":"))
 
-    def of(self, chunk: bytes) -> list[bytes]:
-        """The lines that a chunk completes."""
-        if self._is_after_return and chunk:
-            chunk = chunk.removeprefix(b"\n")
-            self._is_after_return = False
-        end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + 1
+    def of(self, chunk: bytes) -> list[str]:
+        """The blocks that a chunk completes."""
+        chunk = self._with_line_feeds(chunk)
+        end = chunk.rfind(b"\n\n") + 2
+        if end < 2:
+            # The blank line may be at the very place where the stream was cut.
+            end = int(chunk.startswith(b"\n") and self._begun.endswith(b"\n"))
         if not end:
             self._begun += chunk
             if len(self._begun) > self._longest:
                 raise TooLongError
             return []
-        self._is_after_return = chunk.endswith(b"\r")
-        complete = bytes(self._begun) + chunk[:end] if self._begun else chunk[:end]
+        text = self._text(self._begun + chunk[:end])
         self._begun = bytearray(chunk[end:])
-        # For bytes, these are the lines of the standard: they end in LF, CR or CR LF alone.
-        lines = complete.splitlines()
-        if self._is_first:
-            self._is_first = False
-            lines[0] = lines[0].removeprefix(_BYTE_ORDER_MARK)
-        return lines
+        self._is_first = False
+        blocks = text.split("\n\n")
+        if len(text) > self._longest and max(map(len, blocks)) > self._longest:
+            raise TooLongError
+        return blocks
+
+    def _with_line_feeds(self, chunk: bytes) -> bytes:
+        if self._is_after_return and chunk:
+            chunk = chunk.removeprefix(b"\n")
+            self._is_after_return = False
+        if b"\r" not in chunk:
+            return chunk
+        self._is_after_return = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _text(self, data: bytearray) -> str:
+        text = data.decode("utf-8", "replace")
+        return text.removeprefix(_BYTE_ORDER_MARK) if self._is_first else text
+
+
+def _event(block: str) -> ServerSentEvent | None:
+    """The event of a block; None for one without data."""
+    # Most events are one line, which need not be taken apart.
+    if block.startswith("data: ") and "\n" not in block:
+        return ServerSentEvent("", block[6:])
+    name, data = "", []
+    for line in block.split("\n"):
+        field, _, value = line.partition(":")
+        if field == "data":
+            data.append(value.removeprefix(" "))
+        elif field == "event":
+            name = value.removeprefix(" ")
+    return ServerSentEvent(name, "\n".join(data)) if data else None
+
+
+def _is_data(line: str) -> bool:
+    return line.partition(":")[0] == "data"

@@ -11,6 +11,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from urllib.parse import quote, quote_plus
 
 STARS = "***"
@@ -35,10 +36,14 @@ class Mask:
         forms = {form for secret in secrets for form in _forms(secret)}
         # The longest first: one may begin as another does.
         self.forms = sorted(forms, key=lambda form: (-len(form), form))
-        self._pattern = re.compile("|".join(map(re.escape, self.forms)))
         self._beginnings = [(form, form[:_BEGINNING], len(form)) for form in self.forms]
         self._first = {form[:1] for form in self.forms}
         self._first_two = {form[:2] for form in self.forms}
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        # Dear to make, and of use only where there is something to mask.
+        return re.compile("|".join(map(re.escape, self.forms)))
 
     def text(self, text: str) -> str:
         """A whole text, masked; also where it was cut off within a secret."""
@@ -98,7 +103,7 @@ class MaskedText:
     def end(self) -> str:
         """The rest, when no more comes; a piece of a secret at its end is masked too."""
         text, self._held = self._held, ""
-        masked = self._masked(text, len(text)) if text else ""
+        masked = self._masked(text, len(text)) if self._mask.holds(text) else text
         rest = self._mask.pending(masked, 0)
         if len(masked) - rest >= SHORTEST_PIECE:
             return masked[:rest] + STARS

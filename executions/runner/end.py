@@ -170,6 +170,7 @@ def _note_result(trigger: Trigger, execution: TriggerExecution) -> None:
 
 def _note_lost(trigger: Trigger, execution: TriggerExecution) -> None:
     """Put on record that it was the product which closed a run."""
+    logger.warning("Run closed: %s", execution.error, extra=log_ids(execution))
     audit.note(
         AuditEntry.Action.CLOSED,
         trigger,
