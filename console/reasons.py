@@ -40,6 +40,8 @@ KNOWN = (
     gettext_noop("%(who)s cannot be reached (%(error)s): check its URL and that it runs"),
     # Of triggers.
     gettext_noop("Paused after %(runs)s had failed. The last one: %(error)s"),
+    gettext_noop("Paused, since %(runs)s had failed: pauseAfterFailures is %(number)s."),
+    gettext_noop("Events are dropped until %(time)s UTC: maxRunsPerHour is %(number)s."),
     gettext_noop("The run before was still going."),
     gettext_noop("The trigger was disabled."),
     gettext_noop("The trigger's end date had passed."),
@@ -63,7 +65,12 @@ KNOWN = (
     gettext_noop("EventBridge Scheduler refuses it: %(message)s"),
 )
 # What follows a reason, and what stands in one.
-MORE = gettext_noop("%(reason)s; tried %(number)s times")
+MORE = (
+    gettext_noop("%(reason)s; tried %(number)s times"),
+    gettext_noop(
+        "%(reason)s; its process had no more time, though the trigger allows %(number)s s"
+    ),
+)
 PARTS = (
     gettext_noop("the agent"),
     gettext_noop("the token endpoint"),
@@ -88,7 +95,7 @@ def reason(stored: str) -> str:
 
 @cache
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
-    return [(template, _pattern(template)) for template in (MORE, *KNOWN, *PARTS)]
+    return [(template, _pattern(template)) for template in (*MORE, *KNOWN, *PARTS)]
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -153,6 +153,8 @@ class TriggerExecution(models.Model):
         if self.is_lost(now):
             self.status = RunStatus.FAILED
             self.error = LOST if self.attempt else NOT_PICKED_UP
+            # The process may have died while the agent was at work: never sent again.
+            self.reached_agent = self.attempt > 0
 
 
 class QueuedRun(models.Model):

@@ -344,6 +344,10 @@ else:
 DEMO_AGENT_PORT = whole_number("DEMO_AGENT_PORT", default=8081, least=1, most=65535)
 AGENT_API_URL = env.str("AGENT_API_URL", default="")
 AGENT_AUTH = env.str("AGENT_AUTH", default="cognito")
+# How long an agent that has begun to answer may send nothing; 0 for as long as the run may take.
+AGENT_IDLE_TIMEOUT_SECONDS = whole_number(
+    "AGENT_IDLE_TIMEOUT_SECONDS", default=0, least=0, most=86_400
+)
 AGENT_TOKEN = env.str("AGENT_TOKEN", default="")
 AGENT_TOKEN_ARN = env.str("AGENT_TOKEN_ARN", default="")
 COGNITO_CLIENT_ID = env.str("COGNITO_CLIENT_ID", default="")

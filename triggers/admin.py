@@ -232,7 +232,8 @@ class TriggerAdmin(ModelAdmin):
 
     @admin.action(permissions=["change"], description="Bring schedule in step")
     def synchronize(self, request: HttpRequest, triggers: Iterable[Trigger]) -> None:
-        self.act_on_each(request, triggers, bring_in_step, "brought in step")
+        act = partial(bring_in_step, by=actor(request))
+        self.act_on_each(request, triggers, act, "brought in step")
 
     def act_on_each(
         self,

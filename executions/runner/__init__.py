@@ -4,7 +4,7 @@ from executions.runner.by_event import Offer, offer, settle, settle_due
 from executions.runner.by_hand import TriggerBusyError, accept, resume
 from executions.runner.care import HEARTBEAT, abandon, record_missed, renew
 from executions.runner.end import close, close_lost, write
-from executions.runner.execute import INTERNAL_ERROR, call, execute
+from executions.runner.execute import INTERNAL_ERROR, NO_MORE_TIME, call, execute
 from executions.runner.start import (
     LEASE,
     Occurrence,
@@ -17,6 +17,7 @@ __all__ = [
     "HEARTBEAT",
     "INTERNAL_ERROR",
     "LEASE",
+    "NO_MORE_TIME",
     "Occurrence",
     "Offer",
     "Run",

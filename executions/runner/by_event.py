@@ -23,6 +23,8 @@ from executions import events
 from executions.dispatchers import get_dispatcher
 from executions.models import PendingEvent, Source, TriggerExecution
 from executions.runner.start import BUSY, Occurrence, new_record
+from moca import audit
+from moca.authentication.models import AuditEntry
 from moca.conflicts import ConflictError
 from moca.ids import uuid7
 from triggers.models import OverlapPolicy, RunStatus, Trigger
@@ -221,6 +223,8 @@ def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int
             _let_wait(desk, one, now)
         elif reason:
             desk.note(reason, one.at)
+            if reason == TOO_MANY:
+                _note_limit(desk)
         else:
             new.append(_accept(desk, one, now))
     for desk in desks.values():
@@ -263,6 +267,24 @@ def _refusal(trigger: Trigger, one: Offer, now: datetime) -> str:
     most = subscription.runs_per_hour if subscription else None
     is_full = most is not None and trigger.runs_in_hour >= most
     return TOO_MANY if is_full and _hour_goes_on(trigger, now) else ""
+
+
+def _note_limit(desk: _Desk) -> None:
+    """Put on record, once an hour, that the trigger's limit holds its events back."""
+    trigger = desk.trigger
+    subscription = trigger.subscription
+    most = subscription.runs_per_hour if subscription else None
+    if most is None or trigger.hour_began_at is None or trigger.runs_in_hour != most:
+        return
+    # One more than there were marks the hour as noted.
+    desk.set(runs_in_hour=most + 1)
+    end = trigger.hour_began_at + HOUR
+    audit.note(
+        AuditEntry.Action.HELD_BACK,
+        trigger,
+        by=audit.system("events"),
+        why=f"Events are dropped until {end:%Y-%m-%d %H:%M} UTC: maxRunsPerHour is {most}.",
+    )
 
 
 def _hour_goes_on(trigger: Trigger, now: datetime) -> bool:

@@ -11,6 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
+from moca import audit
+from moca.authentication.models import AuditEntry
 from moca.conflicts import ConflictError
 from triggers.models import RunStatus, Trigger
 from triggers.statistics import PastRun, Statistics
@@ -70,8 +72,9 @@ def write(executions: Sequence[TriggerExecution]) -> int:
         written = _write_in_spite(executions)
     for execution in written:
         log = logger.info if execution.status == RunStatus.COMPLETED else logger.warning
-        message = f"Run {execution.status} in {execution.duration_ms} ms. {execution.error}"
-        log("%s", message.rstrip(), extra=log_ids(execution))
+        # The error may quote the agent, and with it the prompt: it stands on the record alone.
+        message = "Run %s in %s ms"
+        log(message, execution.status, execution.duration_ms, extra=log_ids(execution))
     return len(written)
 
 
@@ -121,6 +124,8 @@ def _write(executions: Sequence[TriggerExecution], *, expected: bool) -> list[Tr
             written.append(execution)
             if trigger := triggers.get(execution.trigger_id):
                 _note_result(trigger, execution)
+                if execution.error in (LOST, NOT_PICKED_UP):
+                    _note_lost(trigger, execution)
     return written
 
 
@@ -163,6 +168,18 @@ def _note_result(trigger: Trigger, execution: TriggerExecution) -> None:
         _pause_after_failures(trigger, execution)
 
 
+def _note_lost(trigger: Trigger, execution: TriggerExecution) -> None:
+    """Put on record that it was the product which closed a run."""
+    logger.warning("Run closed: %s", execution.error, extra=log_ids(execution))
+    audit.note(
+        AuditEntry.Action.CLOSED,
+        trigger,
+        by=audit.system("housekeeping"),
+        why=execution.error,
+        changes={"execution": ["", execution.pk]},
+    )
+
+
 def _tokens(execution: TriggerExecution) -> int:
     usage = execution.usage if isinstance(execution.usage, dict) else {}
     counts = [usage.get("inputTokens"), usage.get("outputTokens")]
@@ -174,17 +191,22 @@ def _pause_after_failures(trigger: Trigger, execution: TriggerExecution) -> None
     if trigger.enabled and most and failures >= most:
         times = "a run" if failures == 1 else f"{failures} runs in a row"
         trigger.disable(f"Paused after {times} had failed. The last one: {execution.error}")
-        trigger.save(update_fields=["enabled", "paused_reason"])
+        audit.save(
+            trigger,
+            by=audit.system("runner"),
+            why=f"Paused, since {times} had failed: pauseAfterFailures is {most}.",
+            update_fields=["enabled", "paused_reason"],
+        )
         logger.warning("Trigger paused", extra=log_ids(execution))
 
 
 def close_lost(now: datetime) -> int:
     """Close the runs whose process has died as failed; returns how many they were."""
-    lost = list(TriggerExecution.objects.lost(now)[:1000])
-    return sum(
-        close(execution, RunStatus.FAILED, error=LOST if execution.attempt else NOT_PICKED_UP)
-        for execution in lost
-    )
+    closed = 0
+    for execution in list(TriggerExecution.objects.lost(now)[:1000]):
+        execution.close_if_lost(now)
+        closed += close(execution, RunStatus.FAILED, error=execution.error)
+    return closed
 
 
 def log_ids(execution: TriggerExecution) -> dict[str, str]:

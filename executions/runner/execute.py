@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 2.0
 CLOSED = "Another process had closed this run."
+# Said of a run whose process, a Lambda function, had less time than the trigger allows.
+NO_MORE_TIME = "its process had no more time"
 INTERNAL_ERROR = "An internal error broke this run off; the log has the details."
 
 
@@ -51,16 +53,24 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     """
     trigger, execution = run.trigger, run.execution
     seconds = float(trigger.timeout_seconds)
+    limit = seconds if time_limit is None else min(seconds, time_limit)
+    end = time.monotonic() + limit
     flush = _Flush(run)
     with bind(**log_ids(execution)):
         try:
+            invocation = _invocation(run)
             reply = client.invoke(
-                _invocation(run),
-                time_limit=seconds if time_limit is None else min(seconds, time_limit),
+                invocation,
+                # What is left of it: to read the agent's profile may have taken its time.
+                time_limit=max(0.0, end - time.monotonic()),
                 max_retries=trigger.max_retries,
                 on_output=flush,
             )
         except AgentError as error:
+            if error.kind == "timeout" and limit < seconds:
+                error.add(f"{NO_MORE_TIME}, though the trigger allows {trigger.timeout_seconds} s")
+            # The agent's words stay out of the log: they may quote the prompt.
+            logger.warning("The agent failed: kind=%s status=%s", error.kind, error.status or "-")
             _keep(run, error.reply)
             _fail(run, error.message, reached=error.reached)
         except RunClosedError:
@@ -97,6 +107,7 @@ def _invocation(run: Run) -> Invocation:
         enabled_tools=profile.enabled_tools if profile and tools is None else tools,
         system_prompt=profile.system_prompt if profile else None,
         mcp_config=profile.mcp_config if profile else None,
+        secrets=profile.secrets if profile else (),
     )
 
 

@@ -19,7 +19,7 @@ from moca.admin import ModelAdmin, ReadOnlyModelAdmin, actor, operator_of
 from moca.authentication import cognito
 from moca.authentication.models import APIToken, AuditEntry, Operator, Role
 from moca.changelist import whole_id
-from moca.display import NOTHING, badge, short_time_tag, time_tag
+from moca.display import NOTHING, badge, excerpt, short_time_tag, time_tag
 from moca.forms import VersionedForm
 
 # Django's own page for groups, which have no table here; its module registers it when imported.
@@ -168,7 +168,7 @@ class APITokenAdmin(ReadOnlyModelAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyModelAdmin):
-    list_display = ["time", "actor", "action", "what", "changed"]
+    list_display = ["time", "actor", "action", "what", "changed", "why"]
     list_display_links = None
     list_filter = ["action"]
     search_fields = ["actor", "object_name"]
@@ -195,3 +195,7 @@ class AuditEntryAdmin(ReadOnlyModelAdmin):
     @admin.display(description="fields")
     def changed(self, entry: AuditEntry) -> str:
         return ", ".join(name.replace("_", " ") for name in entry.changes) or NOTHING
+
+    @admin.display(description="why")
+    def why(self, entry: AuditEntry) -> str:
+        return excerpt(entry.reason, 200) or NOTHING

@@ -121,13 +121,21 @@ class Operator(VersionedModel, AbstractBaseUser):
 
 
 class AuditEntry(models.Model):
-    """One change: who did what to which object, and the values before and after."""
+    """One change: who did what to which object and why, and the values before and after.
+
+    `reason` is empty where a person did it. The actor is a part of the product then, or the command
+    that a person ran.
+    """
 
     class Action(models.TextChoices):
         CREATED = "created", _("Created")
         UPDATED = "updated", _("Updated")
         DELETED = "deleted", _("Deleted")
         RUN = "run", _("Run")
+        # What the product does by itself.
+        REPAIRED = "repaired", _("Repaired")
+        CLOSED = "closed", _("Run closed")
+        HELD_BACK = "held back", _("Events held back")
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
     at = models.DateTimeField(default=timezone.now)
@@ -137,6 +145,7 @@ class AuditEntry(models.Model):
     object_id = models.CharField(max_length=36)
     object_name = models.CharField(max_length=200)
     changes = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
+    reason = models.TextField(blank=True)
 
     dynamodb = Layout("AUDIT#{object_id}", "{id}", indexes=[Index("GSI3", "AUDIT", "{id}")])
 

@@ -395,7 +395,8 @@ class TestImport:
         assert file.load().splitlines()[0].split() == ["create", "trigger", "t-1", "'Report'"]
         assert Trigger.objects.get(user_id="alice", pk="t-1").prompt == "Report."
         assert LocalSchedule.objects.get(pk="t-1").next_run_at is not None
-        assert AuditEntry.objects.get(object_id="t-1").actor == "import_triggers"
+        entry = AuditEntry.objects.get(object_id="t-1")
+        assert (entry.actor, "imported" in entry.reason) == ("import_triggers", True)
 
     def test_a_changed_one(self, file: File, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import DataError
+from django.test import Client
 from django.utils import timezone
 
 from events import sources
@@ -14,6 +15,7 @@ from executions.demo_agent import DemoAgent
 from executions.dispatchers.local import LocalDispatcher
 from executions.fan_out import distribute
 from executions.models import PendingEvent, QueuedRun, TriggerExecution
+from moca.authentication.models import AuditEntry, Operator
 from tests.conftest import wait_for
 from tests.integration.fan_out.conftest import Listen, Send, runs
 from tests.integration.scheduler.conftest import make_due
@@ -231,6 +233,25 @@ class TestStorms:
         trigger.refresh_from_db()
         told = trigger.skipped_runs, "maxRunsPerHour" in trigger.last_skip_reason
         assert (len(runs()), told) == (2, (3, True))
+
+    def test_limit_is_on_record_once_an_hour(
+        self, source: MakeSource, send: Send, listen: Listen, client: Client
+    ) -> None:
+        source()
+        trigger = listen({"maxRunsPerHour": 2})
+        for _ in range(2):
+            for _ in range(3):
+                send(PAID)
+            take()
+        entry = AuditEntry.objects.get(object_id=trigger.pk)
+        told = (entry.actor, entry.action, "maxRunsPerHour is 2." in entry.reason)
+        client.force_login(Operator.objects.create_operator("vera"))
+        page = client.get(f"/console/triggers/{trigger.pk}").content.decode()
+        assert (told, "2 so far" in page, entry.reason in page) == (
+            ("system: events", "held back", True),
+            True,
+            True,
+        )
 
     def test_limit_holds_for_an_hour(self, source: MakeSource, send: Send, listen: Listen) -> None:
         source()

@@ -43,5 +43,5 @@ class Command(BaseCommand):
                 trigger.check_quota()
             except ValidationError as error:
                 raise CommandError("; ".join(error.messages)) from error
-            audit.save(trigger, by="create_samples")
+            audit.save(trigger, by=audit.system("create_samples"), why="A sample to try.")
             self.stdout.write(f"Trigger {trigger.name}: {trigger.schedule_description}")
