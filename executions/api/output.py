@@ -38,6 +38,7 @@ def execution_json(
         "usage": execution.usage,
         "error": execution.error,
         "errorMessage": execution.error,
+        "warning": execution.warning,
         "eventPayload": _cut(execution.event_payload),
         "replayOf": execution.replay_of,
     }

@@ -9,7 +9,7 @@ import time
 from django.conf import settings
 from django.db import OperationalError
 
-from executions import prompt
+from executions import placeholders, prompt
 from executions.agent import AgentClient, AgentError, Invocation, Output, Reply
 from executions.models import TriggerExecution, usage_map
 from executions.runner.end import log_ids, settle, write
@@ -51,6 +51,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     """
     trigger, execution = run.trigger, run.execution
     seconds = float(trigger.timeout_seconds)
+    execution.warning = placeholders.note(trigger.prompt)
     flush = _Flush(run)
     with bind(**log_ids(execution)):
         try:
