@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import models
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from events import secrets
@@ -61,6 +61,9 @@ class EventSource(VersionedModel):
     pattern = models.JSONField(_("pattern"), null=True, blank=True)
     # Sealed, each with the epoch seconds until which it holds; see `events.secrets`.
     secrets = models.JSONField(default=list, blank=True, editable=False)
+    # The last messages that were refused, the latest first; see `events.refusals`. Each has `at`,
+    # `code`, `reason`, `requestId`, and `times`: how many were refused since the one before it.
+    refusals = models.JSONField(default=list, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -117,9 +120,19 @@ class EventSource(VersionedModel):
         Raises:
             UnreadableError: none of them can be read.
         """
-        if self.is_configured:
-            return [secrets.looked_up(text) for text in self.configured_secrets]
-        return secrets.active(self.secrets, now)
+        if not self.is_configured:
+            return secrets.active(self.secrets, now)
+        found = [secrets.looked_up(text) for text in self.configured_secrets]
+        if found and not (usable := [text for text in found if not self._secret_fault(text)]):
+            raise secrets.UnreadableError(self._secret_fault(found[0]))
+        return usable if found else []
+
+    def _secret_fault(self, secret: str) -> str:
+        from events.validation import secret_fault
+
+        # For the log, which is in English, whoever asks.
+        with translation.override("en"):
+            return str(secret_fault(self.kind, secret))
 
 
 class EventState(models.TextChoices):
@@ -149,7 +162,7 @@ class ReceivedEvent(models.Model):
 
     id = models.CharField(primary_key=True, max_length=64)
     source_id = models.CharField(max_length=36)
-    # A digest of the signature it came with: the very same message again is a replay.
+    # A digest of the signature it came with, by which its message is known among others.
     signature = models.CharField(max_length=64)
     state = models.CharField(max_length=10, choices=EventState, default=EventState.QUEUED)
     received_at = models.DateTimeField()
@@ -188,3 +201,20 @@ class ReceivedEvent(models.Model):
         except ValueError:
             return {}
         return contents if isinstance(contents, dict) else {}
+
+
+class SourceRefusals(models.Model):
+    """The last refused messages of a source that the settings list, which has no row of its own."""
+
+    source_id = models.CharField(primary_key=True, max_length=36)
+    # As of `EventSource.refusals`.
+    last = models.JSONField(default=list)
+    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
+
+    dynamodb = Layout("REFUSALS#{source_id}", "REFUSALS")
+
+    class Meta:
+        indexes = [models.Index(fields=["ttl"])]
+
+    def __str__(self) -> str:
+        return self.source_id

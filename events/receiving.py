@@ -6,17 +6,20 @@ that could not go on is refused to the sender, who sends it again, and goes on t
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
-from events import envelopes, marks, signatures
+from events import envelopes, marks, secrets, signatures
 from events.buses import BusError, get_bus
-from events.models import KEPT, EventSource, ReceivedEvent
+from events.envelopes import EnvelopeError
+from events.models import KEPT, EventSource, ReceivedEvent, SourceKind
 from events.signatures import Signature, SignatureError
 from moca.ids import new_id
 
@@ -38,22 +41,45 @@ class Receipt:
 
 
 def verified(
-    source: EventSource, headers: Mapping[str, str], body: bytes, now: datetime
+    source: EventSource, content_type: str, headers: Mapping[str, str], body: bytes, now: datetime
 ) -> Signature:
     """Check who signed a message.
 
     Args:
         source: the source at whose address it came in.
+        content_type: the message's Content-Type.
         headers: its headers, their names in lower case.
         body: its body, byte for byte.
         now: the present.
 
     Raises:
-        SignatureError: it is not signed with a secret of the source, or too old.
+        SignatureError: it is not signed with a secret of the source, or it is too old and its
+            events are not all on record.
         UnreadableError: the secrets of the source cannot be read.
     """
-    secrets = partial(source.active_secrets, now)
-    return signatures.verify(source.kind, headers, body, secrets, now)
+    return signatures.verify(
+        source.kind,
+        headers,
+        body,
+        partial(source.active_secrets, now),
+        now,
+        is_on_record=partial(_is_on_record, source, content_type, headers, body, now),
+    )
+
+
+def decoy(headers: Mapping[str, str]) -> EventSource:
+    """A source that nobody can sign for, of the kind that a message looks to be for.
+
+    A message to an address without a source is checked against it, so that neither the answer nor
+    the time that it takes says that there is none.
+    """
+    kind = signatures.kind_of(headers) or SourceKind.WEBHOOK
+    return EventSource(kind=kind, secrets=_nobodys_secrets())
+
+
+@cache
+def _nobodys_secrets() -> list[dict[str, Any]]:
+    return secrets.only(secrets.new_secret(), timezone.now())
 
 
 def receive(
@@ -75,7 +101,7 @@ def receive(
         now: the present.
 
     Raises:
-        SignatureError: it is a replay.
+        SignatureError: it is too old, and an event of it is not on record any more.
         EnvelopeError: it is no event.
         BusError: it could not go on; the sender is to send it again.
     """
@@ -100,7 +126,7 @@ def receive_test(source: EventSource, body: bytes, now: datetime, *, name: str, 
     headers = {"webhook-id": key, "x-github-event": name, "x-github-delivery": key}
     (sent,) = envelopes.read(source.kind, source.pk, envelopes.JSON_TYPE, headers, body, now)
     marks.set_test(sent.envelope, by)
-    signature = Signature(hashlib.sha256(key.encode()).hexdigest(), is_dated=False)
+    signature = Signature(hashlib.sha256(key.encode()).hexdigest(), is_fresh=True)
     # Of its own key, since the body may be that of an event that came before.
     (receipt,) = _take_in(source, [envelopes.Sent(key, sent.envelope)], signature, now)
     return receipt
@@ -117,17 +143,21 @@ def _take_in(
     for row in sent:
         # The same event may stand in a message twice.
         rows.setdefault(row.pk, row)
-    known = _keep(list(rows.values()), signature)
+    known = (_keep if signature.is_fresh else _on_record)(list(rows.values()))
     bus = get_bus()
     gone = {pk for pk, row in known.items() if bus.has(row)}
     bus.publish(source, [known.get(pk, row) for pk, row in rows.items() if pk not in gone])
     return [Receipt(row.pk, row.pk in gone or rows[row.pk] is not row) for row in sent]
 
 
+def _event_id(source: EventSource, key: str) -> str:
+    return hashlib.sha256(json.dumps([source.pk, key]).encode()).hexdigest()
+
+
 def _row(
     source: EventSource, sent: envelopes.Sent, signature: Signature, now: datetime, place: int
 ) -> ReceivedEvent:
-    event_id = hashlib.sha256(json.dumps([source.pk, sent.key]).encode()).hexdigest()
+    event_id = _event_id(source, sent.key)
     marks.set_id(sent.envelope, event_id)
     return ReceivedEvent(
         id=event_id,
@@ -140,7 +170,30 @@ def _row(
     )
 
 
-def _keep(rows: Sequence[ReceivedEvent], signature: Signature) -> dict[str, ReceivedEvent]:
+def _is_on_record(
+    source: EventSource, content_type: str, headers: Mapping[str, str], body: bytes, now: datetime
+) -> bool:
+    """Whether all events of a message came in before, whoever sent it this time.
+
+    A proxy or a client repeats a message byte for byte, time and all, if the answer got lost.
+    """
+    try:
+        found = envelopes.read(source.kind, source.pk, content_type, headers, body, now)
+    except EnvelopeError:
+        return False
+    ids = {_event_id(source, sent.key) for sent in found}
+    return bool(ids) and len(ReceivedEvent.objects.in_bulk(ids)) == len(ids)
+
+
+def _on_record(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
+    """The rows of events that are all on record; SignatureError else."""
+    known: dict[str, ReceivedEvent] = ReceivedEvent.objects.in_bulk([row.pk for row in rows])
+    if len(known) < len(rows):
+        raise SignatureError("stale", signatures.STALE)
+    return known
+
+
+def _keep(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
     """Put events on record at once; returns the rows of those that are on record already."""
     known: dict[str, ReceivedEvent] = {}
     for _ in range(TRIES):
@@ -152,14 +205,6 @@ def _keep(rows: Sequence[ReceivedEvent], signature: Signature) -> dict[str, Rece
                 ReceivedEvent.objects.bulk_create(new)
         except IntegrityError:
             known = ReceivedEvent.objects.in_bulk([row.pk for row in rows])
-            _refuse_replay(known.values(), signature)
         else:
             return known
     raise BusError("The same events are being received at this moment.")
-
-
-def _refuse_replay(known: Iterable[ReceivedEvent], signature: Signature) -> None:
-    """Refuse a message of which events are on record, unless one of them has yet to go on."""
-    is_same = any(row.signature == signature.digest for row in known)
-    if signature.is_dated and is_same and all(map(get_bus().has, known)):
-        raise SignatureError("This very message came before: sign it anew to send its event again.")

@@ -121,7 +121,8 @@ def _source(entry: Any, where: str) -> EventSource:
         )
     source = EventSource(**{KEYS[name]: value for name, value in given.items()})
     source.is_configured = True
-    source.configured_secrets = tuple(secrets)
+    # A text that stands on lines of its own ends with a line break.
+    source.configured_secrets = tuple(text.strip() for text in secrets)
     try:
         source.clean_fields()
         source.clean()

@@ -24,7 +24,9 @@ GITHUB, SLACK, STRIPE = "github.com", "slack.com", "stripe.com"
 
 
 class EnvelopeError(ValueError):
-    """The body is no event; the text says what is wrong, `field` where."""
+    """The body is no event; the text says what is wrong, `field` where, `code` in a word."""
+
+    code = "body"
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -34,9 +36,13 @@ class EnvelopeError(ValueError):
 class ContentTypeError(EnvelopeError):
     """The body is of a type that the source does not take."""
 
+    code = "content-type"
+
 
 class SizeError(EnvelopeError):
     """The events are larger than an event bus takes."""
+
+    code = "size"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,6 @@ def execution_json(
         "usage": execution.usage,
         "error": execution.error,
         "errorMessage": execution.error,
-        "warning": execution.warning,
         "eventPayload": _cut(execution.event_payload),
         "replayOf": execution.replay_of,
     }

@@ -69,7 +69,6 @@ EXECUTION = component(
             "usage": USAGE,
             "error": text("Why it failed."),
             "errorMessage": text("The same as `error`."),
-            "warning": text("What is wrong with its input, though it ran."),
             "eventPayload": text("The event that was sent along, as JSON; its first 10 KB."),
             "replayOf": uuid("The execution whose input this one has."),
         },

@@ -62,7 +62,8 @@ class TestConfigured:
 
     def test_source_without_secrets_is_a_bus(self, configure: Configure, send: Send) -> None:
         configure({"id": "shop", "name": "Shop"})
-        assert send(ORDER).status_code == 404
+        assert sources.configured()["shop"].kind == "bus"
+        assert send(ORDER).status_code == 401
 
     @pytest.mark.parametrize("secret", [SECRET, OTHER])
     def test_each_secret_of_the_list_holds(
