@@ -1,12 +1,18 @@
 """Event sources, and the events that came in at their addresses."""
 
+import hashlib
 import json
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator, RegexValidator
+from django.core.validators import (
+    MaxLengthValidator,
+    MaxValueValidator,
+    MinValueValidator,
+    RegexValidator,
+)
 from django.db import models
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +24,11 @@ from moca.versioning import VersionedModel
 
 # How long a received event is remembered: for the list of its source, and lest it come again.
 KEPT = timedelta(days=7)
+
+
+# How long a body that nobody signed an id for is known under any other id, in seconds.
+REPLAY_SECONDS = 10
+MAX_REPLAY_SECONDS = int(KEPT.total_seconds())
 
 
 class SourceKind(models.TextChoices):
@@ -59,6 +70,14 @@ class EventSource(VersionedModel):
     )
     bus_name = models.CharField(_("event bus"), max_length=256, blank=True)
     pattern = models.JSONField(_("pattern"), null=True, blank=True)
+    # GitHub signs the body alone: within this time, the same body is the same event, whatever id
+    # its delivery has.
+    replay_seconds = models.PositiveIntegerField(
+        _("replay window"),
+        default=REPLAY_SECONDS,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(MAX_REPLAY_SECONDS)],
+    )
     # Sealed, each with the epoch seconds until which it holds; see `events.secrets`.
     secrets = models.JSONField(default=list, blank=True, editable=False)
     # The last messages that were refused, the latest first; see `events.refusals`. Each has `at`,
@@ -85,9 +104,18 @@ class EventSource(VersionedModel):
         return self.kind != SourceKind.BUS
 
     @property
+    def has_replay_window(self) -> bool:
+        """Whether its sender signs no id, so that the window matters."""
+        return self.kind == SourceKind.GITHUB
+
+    @property
     def bus(self) -> str:
         """The event bus on which its events are."""
         return self.bus_name or str(settings.EVENT_BUS_NAME)
+
+    def event_id(self, key: str) -> str:
+        """The id of an event of this source that its sender knows by a key."""
+        return hashlib.sha256(json.dumps([self.pk, key]).encode()).hexdigest()
 
     def clean(self) -> None:
         """Check what concerns more than one field.
@@ -162,7 +190,7 @@ class ReceivedEvent(models.Model):
 
     id = models.CharField(primary_key=True, max_length=64)
     source_id = models.CharField(max_length=36)
-    # A digest of the signature it came with, by which its message is known among others.
+    # A digest of the signature it came with: the same again is the very same message again.
     signature = models.CharField(max_length=64)
     state = models.CharField(max_length=10, choices=EventState, default=EventState.QUEUED)
     received_at = models.DateTimeField()
@@ -201,20 +229,3 @@ class ReceivedEvent(models.Model):
         except ValueError:
             return {}
         return contents if isinstance(contents, dict) else {}
-
-
-class SourceRefusals(models.Model):
-    """The last refused messages of a source that the settings list, which has no row of its own."""
-
-    source_id = models.CharField(primary_key=True, max_length=36)
-    # As of `EventSource.refusals`.
-    last = models.JSONField(default=list)
-    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
-
-    dynamodb = Layout("REFUSALS#{source_id}", "REFUSALS")
-
-    class Meta:
-        indexes = [models.Index(fields=["ttl"])]
-
-    def __str__(self) -> str:
-        return self.source_id

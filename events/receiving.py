@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from events import envelopes, marks, secrets, signatures
+from events import deliveries, envelopes, marks, secrets, signatures
 from events.buses import BusError, get_bus
 from events.envelopes import EnvelopeError
 from events.models import KEPT, EventSource, ReceivedEvent, SourceKind
@@ -106,7 +106,8 @@ def receive(
         BusError: it could not go on; the sender is to send it again.
     """
     found = envelopes.read(source.kind, source.pk, content_type, headers, body, now)
-    return _take_in(source, found, signature, now)
+    told_apart = [deliveries.told_apart(source, sent, signature.digest, now) for sent in found]
+    return _take_in(source, told_apart, signature, now)
 
 
 def receive_test(source: EventSource, body: bytes, now: datetime, *, name: str, by: str) -> Receipt:
@@ -150,14 +151,10 @@ def _take_in(
     return [Receipt(row.pk, row.pk in gone or rows[row.pk] is not row) for row in sent]
 
 
-def _event_id(source: EventSource, key: str) -> str:
-    return hashlib.sha256(json.dumps([source.pk, key]).encode()).hexdigest()
-
-
 def _row(
     source: EventSource, sent: envelopes.Sent, signature: Signature, now: datetime, place: int
 ) -> ReceivedEvent:
-    event_id = _event_id(source, sent.key)
+    event_id = source.event_id(sent.key)
     marks.set_id(sent.envelope, event_id)
     return ReceivedEvent(
         id=event_id,
@@ -181,7 +178,7 @@ def _is_on_record(
         found = envelopes.read(source.kind, source.pk, content_type, headers, body, now)
     except EnvelopeError:
         return False
-    ids = {_event_id(source, sent.key) for sent in found}
+    ids = {source.event_id(sent.key) for sent in found}
     return bool(ids) and len(ReceivedEvent.objects.in_bulk(ids)) == len(ids)
 
 

@@ -7,13 +7,13 @@ a minute and one write in some seconds. Neither has a body or a secret in it.
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, transaction
 
-from events.models import KEPT, EventSource, SourceRefusals
+from events.models import EventSource
 from moca.times import iso, parse_iso
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class _Tally:
     unlogged: int = 0
     written: float = float("-inf")
     unwritten: int = 0
+    last: list[dict[str, Any]] = field(default_factory=list)
 
     def logs(self, clock: float) -> bool:
         """Whether one more line may stand in the log."""
@@ -95,16 +96,19 @@ def note(
             "requestId": request_id,
             "times": times,
         }
-        _write(source, entry, now)
+        _keep(source, entry, now)
     return is_logged
 
 
 def of_source(source: EventSource) -> list[dict[str, Any]]:
-    """The last refusals of a source, the latest first."""
+    """The last refusals of a source, the latest first.
+
+    One that the settings list has no row: each process knows what it has refused itself.
+    """
     if not source.is_configured:
         return list(source.refusals)
-    row = SourceRefusals.objects.filter(pk=source.pk).first()
-    return list(row.last) if row is not None else []
+    with _lock:
+        return list(_tally(source).last)
 
 
 def _tally(source: EventSource | None) -> _Tally:
@@ -124,22 +128,19 @@ def _shown(source_id: str) -> str:
     return source_id[:36] if is_id else "?"
 
 
-def _write(source: EventSource, entry: dict[str, Any], now: datetime) -> None:
+def _keep(source: EventSource, entry: dict[str, Any], now: datetime) -> None:
     """Keep a refusal; of two processes that do so at the same moment, one may win."""
+    before = of_source(source)
+    if before and parse_iso(before[0]["at"]) > now - timedelta(seconds=WRITE_SECONDS):
+        return
+    last = [entry, *before][:MOST]
+    if source.is_configured:
+        with _lock:
+            _tally(source).last = last
+        return
     try:
+        # An update, since a save would make forms stale that operators have open.
         with transaction.atomic():
-            last = of_source(source)
-            if last and parse_iso(last[0]["at"]) > now - timedelta(seconds=WRITE_SECONDS):
-                return
-            _set(source, [entry, *last][:MOST], now)
+            EventSource.objects.filter(pk=source.pk).update(refusals=last)
     except DatabaseError as error:
         logger.info("A refusal of %s could not be kept: %s", source.pk, type(error).__name__)
-
-
-def _set(source: EventSource, last: list[dict[str, Any]], now: datetime) -> None:
-    if source.is_configured:
-        values = {"last": last, "ttl": int((now + KEPT).timestamp())}
-        SourceRefusals.objects.update_or_create(pk=source.pk, defaults=values)
-    else:
-        # An update, since a save would make forms stale that operators have open.
-        EventSource.objects.filter(pk=source.pk).update(refusals=last)

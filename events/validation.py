@@ -18,25 +18,21 @@ BUS_NAME = re.compile(r"[/.\-_A-Za-z0-9:]{1,256}")
 # What GitHub, Slack and Stripe give or take, and what nobody guesses.
 SECRET = re.compile(r"[!-~]{16,256}")
 # What senders give out besides, which is easily taken for the secret and signs nothing.
-OTHER_KEYS = {
-    SourceKind.STRIPE: [
-        (
-            ("sk_", "rk_", "pk_"),
-            _(
-                "This is an API key of Stripe: enter the signing secret of the endpoint, which "
-                "begins with whsec_."
-            ),
-        )
-    ],
-    SourceKind.SLACK: [
-        (
-            ("xox", "xapp-"),
-            _(
-                "This is a token of Slack: enter the signing secret, which stands under Basic "
-                "Information of the app."
-            ),
-        )
-    ],
+OTHER_KEYS: dict[str, tuple[tuple[str, ...], Any]] = {
+    SourceKind.STRIPE: (
+        ("sk_", "rk_", "pk_"),
+        _(
+            "This is an API key of Stripe: enter the signing secret of the endpoint, which begins "
+            "with whsec_."
+        ),
+    ),
+    SourceKind.SLACK: (
+        ("xox", "xapp-"),
+        _(
+            "This is a token of Slack: enter the signing secret, which stands under Basic "
+            "Information of the app."
+        ),
+    ),
 }
 # Kinds whose sender makes the secret, and tells it.
 MADE_BY_SENDER = {SourceKind.SLACK, SourceKind.STRIPE}
@@ -118,7 +114,7 @@ def check_secret(kind: str, secret: str) -> None:
         raise ValidationError(fault, code="invalid")
 
 
-def secret_fault(kind: str, secret: str) -> str:
+def secret_fault(kind: str, secret: str) -> Any:
     """Why no sender of a kind signs with a secret; empty if one may. The secret is not in it."""
     if not keys_of(kind, secret):
         return _("A secret is empty, or is no base64 after whsec_: copy it once more, whole.")
@@ -126,7 +122,5 @@ def secret_fault(kind: str, secret: str) -> str:
         return _("A secret holds a line break, a tab or the like: copy the secret alone.")
     if secret.startswith("{"):
         return _("A secret is a JSON object: give the text of the secret alone.")
-    for prefixes, message in OTHER_KEYS.get(kind, ()):
-        if secret.startswith(prefixes):
-            return message
-    return ""
+    prefixes, message = OTHER_KEYS.get(kind, ((), ""))
+    return message if secret.startswith(prefixes) else ""

@@ -269,5 +269,11 @@ def _lets_through(source: EventSource, pattern: Pattern | None, event: Event) ->
 
 
 def event_key(event: Event) -> str:
-    """By which an event that a rule brought is known: our mark, or EventBridge's id."""
-    return marks.id_of(event) or str(event.get("id", ""))
+    """By which an event that a rule brought is known: our mark, or EventBridge's id.
+
+    An operator replays an archive of events to have them run again: each replay is known by its
+    name besides ("Archiving and replaying events in Amazon EventBridge").
+    """
+    key = marks.id_of(event) or str(event.get("id", ""))
+    replay = event.get("replay-name")
+    return f"{key} {replay}" if key and replay else key

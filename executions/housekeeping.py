@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from events.models import EventState, ReceivedEvent, SourceRefusals
+from events.models import EventState, ReceivedEvent
 from executions.models import TriggerExecution
 from executions.runner import close_lost
 from triggers.models import IdempotencyKey
@@ -23,8 +23,7 @@ def tidy(now: datetime) -> None:
         return
     # An event that nobody has looked at yet stays: no scheduler was running for days.
     handled = ReceivedEvent.objects.exclude(state=EventState.QUEUED)
-    refusals = SourceRefusals.objects.all()
-    for rows in (TriggerExecution.objects.all(), IdempotencyKey.objects.all(), handled, refusals):
+    for rows in (TriggerExecution.objects.all(), IdempotencyKey.objects.all(), handled):
         expired = rows.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
         while ids := list(expired[:BATCH]):
             rows.filter(pk__in=ids).delete()

@@ -105,6 +105,7 @@ def source_json(source: EventSource) -> dict[str, Any]:
         "description": source.description,
         **({"icon": source.icon} if source.icon else {}),
         **({"eventPattern": source.pattern} if source.pattern else {}),
+        **({"replayWindowSeconds": source.replay_seconds} if source.has_replay_window else {}),
     }
 
 

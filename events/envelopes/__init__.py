@@ -4,7 +4,9 @@ EventBridge's own ("Events in Amazon EventBridge", structure), CloudEvents 1.0, 
 GitHub, Slack, Stripe and other webhooks, which become an envelope's `detail`.
 
 By what an event is known follows from what was signed, its body and `webhook-id`, and from no other
-header: a message that comes again in another guise would be another event otherwise.
+header: a message that comes again in another guise would be another event otherwise. GitHub signs
+no id at all: its events are known by their body and their delivery's id, and for a short time by
+their body alone.
 """
 
 from collections.abc import Mapping

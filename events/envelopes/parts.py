@@ -52,10 +52,13 @@ class Sent:
     Attributes:
         key: by which it is known; the same for the same event sent again.
         envelope: the event.
+        unsigned_id: an id that came with it and that nobody signed. Events of the same key may be
+            several then, each with an id of its own; see `events.deliveries`.
     """
 
     key: str
     envelope: dict[str, Any]
+    unsigned_id: str = ""
 
 
 def envelope(

@@ -290,6 +290,22 @@ class TestNew:
         form = editor.post(NEW, {**ENTERED, "kind": kind, "secret": secret}).context["form"]
         assert message in form.errors["secret"][0]
 
+    @pytest.mark.parametrize(("entered", "kept"), [("0", 0), ("3600", 3600), ("", 10)])
+    def test_replay_window_of_github(self, editor: Client, entered: str, kept: int) -> None:
+        editor.post(NEW, {**ENTERED, "kind": "github", "replay_seconds": entered})
+        assert EventSource.objects.get().replay_seconds == kept
+
+    def test_replay_window_is_offered_where_it_matters(
+        self, editor: Client, make_source: MakeSource
+    ) -> None:
+        make_source()
+        make_source(id="hub", kind="github")
+        offered = [
+            "Replay window" in shown(editor, f"{EVENTS}/{source}/edit")
+            for source in ("shop", "hub")
+        ]
+        assert offered == [False, True]
+
     def test_own_secret_is_not_shown(self, editor: Client) -> None:
         answer = editor.post(NEW, {**ENTERED, "secret": OWN_SECRET}, follow=True)
         held = EventSource.objects.get().active_secrets(timezone.now())

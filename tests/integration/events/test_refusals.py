@@ -4,11 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from events import refusals, sources
-from events.models import EventSource, SourceRefusals
-from executions.housekeeping import tidy
+from events.models import EventSource
 from tests.integration.events.conftest import ORDER, OTHER, SECRET, Later, MakeSource, Send
 
 UNSIGNED = {"webhook-signature": ""}
@@ -180,10 +178,3 @@ class TestConfigured:
         assert [each["code"] for each in refusals.of_source(sources.configured()["shop"])] == [
             "header"
         ]
-
-    @pytest.mark.sqlite
-    def test_they_go_after_seven_days(self, send: Send, later: Later) -> None:
-        send(ORDER, headers=UNSIGNED)
-        later(days=8)
-        tidy(timezone.now())
-        assert not SourceRefusals.objects.exists()

@@ -216,6 +216,9 @@ MISTAKES = {
     "- {id: a, name: A, kind: stripe, secrets: [sk_live_1]}": "This is an API key of Stripe",
     "- {id: a, name: A, kind: slack, secrets: [xoxb-1]}": "This is a token of Slack",
     '- {id: a, name: A, kind: github, secrets: ["a\\nb"]}': "holds a line break",
+    "- {id: a, name: A, replayWindowSeconds: x}": "replayWindowSeconds is no whole number",
+    "- {id: a, name: A, replayWindowSeconds: true}": "replayWindowSeconds is no whole number",
+    "- {id: a, name: A, replayWindowSeconds: -1}": "replayWindowSeconds: Ensure this value is gr",
     "- {id: a, name: A, secrets: ['arn:aws:sqs:x']}": "arn:aws:sqs:x is no ARN of a secret",
     "- {id: a, name: A, eventPattern: {source: [{prefix: 1}]}}": ".eventPattern: source[0]",
     "- {id: a, name: A, eventPattern: {a: ['100%', '100%']}, eventBusName: ' '}": ".eventBusName: ",
@@ -317,6 +320,11 @@ class TestList:
             },
             {"id": "b", "name": "Shop", "description": "Orders.", "icon": "cart"},
         ]
+
+    def test_replay_window_of_github(self, configure: Configure, alice: API) -> None:
+        configure({**SHOP, "kind": "github", "replayWindowSeconds": 0})
+        (told,) = alice.get("/events").json()["eventSources"]
+        assert told["replayWindowSeconds"] == 0
 
     def test_metadata_counts_them(self, alice: API) -> None:
         assert alice.get("/events").json()["metadata"]["count"] == len(BUSES)

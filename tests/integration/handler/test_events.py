@@ -157,6 +157,15 @@ class TestOnce:
             handler(of_source(id=key, **sent), Context())
         assert len(runs()) == 1
 
+    def test_event_that_an_archive_replays_runs_once_a_replay(
+        self, listen: MakeTrigger, function: Function
+    ) -> None:
+        listen()
+        moment = iso(timezone.now())
+        for name in ("", "monday", "monday", "tuesday"):
+            handler(of_source(time=moment, **({"replay-name": name} if name else {})), Context())
+        assert len(runs()) == 3
+
     @pytest.mark.parametrize("moment", ["2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "x"])
     @pytest.mark.parametrize("minutes", [1, 59])
     def test_event_of_another_time_delivered_twice(
