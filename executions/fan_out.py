@@ -5,6 +5,7 @@ one machine the events that came in at sources' addresses are matched here, in t
 bus: with the sources and the triggers that listen to the same bus (`distribute()`).
 """
 
+import hashlib
 import json
 import logging
 from collections import defaultdict
@@ -276,4 +277,4 @@ def event_key(event: Event) -> str:
     """
     key = marks.id_of(event) or str(event.get("id", ""))
     replay = event.get("replay-name")
-    return f"{key} {replay}" if key and replay else key
+    return hashlib.sha256(f"{key} {replay}".encode()).hexdigest() if key and replay else key

@@ -126,6 +126,8 @@ def time_in(document: Mapping[str, Any], name: str, where: str, now: datetime) -
     text = document.get(name)
     if text is None:
         return now
+    if isinstance(text, str) and len(text) > MAX_NAME:
+        raise EnvelopeError(f"{where}{name}", f"Give a time of at most {MAX_NAME} characters.")
     try:
         # Its letters may be small ones (RFC 3339, 5.6).
         return parse_iso(text.upper())

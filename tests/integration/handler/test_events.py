@@ -162,8 +162,9 @@ class TestOnce:
     ) -> None:
         listen()
         moment = iso(timezone.now())
-        for name in ("", "monday", "monday", "tuesday"):
-            handler(of_source(time=moment, **({"replay-name": name} if name else {})), Context())
+        mark = {"resources": [f"moca-event/{'a' * 64}"], "time": moment}
+        for name in ("", "monday", "monday", "t" * 64):
+            handler(of_source(**mark, **({"replay-name": name} if name else {})), Context())
         assert len(runs()) == 3
 
     @pytest.mark.parametrize("moment", ["2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "x"])
