@@ -163,6 +163,12 @@ class EventSource(VersionedModel):
             return str(secret_fault(self.kind, secret))
 
 
+# Bytes of an event's envelope that its row holds: DynamoDB takes items of 400 KB.
+MAX_STORED = 350_000
+# Stands in the detail of a larger one.
+CUT = "moca-cut"
+
+
 class EventState(models.TextChoices):
     """How far an event has come: `done` means handed to all who listen, or to the event bus."""
 
@@ -194,11 +200,15 @@ class ReceivedEvent(models.Model):
     signature = models.CharField(max_length=64)
     state = models.CharField(max_length=10, choices=EventState, default=EventState.QUEUED)
     received_at = models.DateTimeField()
-    # The EventBridge envelope as JSON text.
+    # The EventBridge envelope as JSON text; of an event that is larger than MAX_STORED bytes,
+    # without its detail.
     envelope = models.TextField()
     # Triggers of this machine that it was offered to.
     triggers = models.PositiveIntegerField(default=0)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
+
+    # The whole envelope of a larger one, as long as its message is being handled.
+    whole = ""
 
     objects: ClassVar[Any] = ReceivedEventQuerySet.as_manager()
 
@@ -220,6 +230,25 @@ class ReceivedEvent(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+    def set_envelope(self, envelope: dict[str, Any]) -> None:
+        """Set the envelope; one that the row cannot hold goes on from this message or not at all.
+
+        Nobody can send it on later from the row, which is not queued then.
+        """
+        text = json.dumps(envelope, ensure_ascii=False)
+        size = len(text.encode())
+        if size <= MAX_STORED:
+            self.envelope = text
+            return
+        said = f"The event has {size:,} bytes: of more than {MAX_STORED:,}, no detail is kept."
+        self.envelope = json.dumps({**envelope, "detail": {CUT: said}}, ensure_ascii=False)
+        self.whole, self.state = text, EventState.FAILED
+
+    @property
+    def going_on(self) -> str:
+        """The whole envelope, as it goes on."""
+        return self.whole or self.envelope
 
     @property
     def contents(self) -> dict[str, Any]:

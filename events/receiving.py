@@ -5,7 +5,6 @@ that could not go on is refused to the sender, who sends it again, and goes on t
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -137,9 +136,12 @@ def _take_in(
     source: EventSource, found: Sequence[envelopes.Sent], signature: Signature, now: datetime
 ) -> list[Receipt]:
     sent = [_row(source, one, signature, now, place) for place, one in enumerate(found)]
-    if sum(len(row.envelope.encode()) for row in sent) > settings.MAX_BODY_BYTES:
-        limit = settings.MAX_BODY_BYTES // 1024
-        raise envelopes.SizeError("", f"With their envelopes, events may have {limit} KB together.")
+    if sum(len(row.going_on.encode()) for row in sent) > settings.MAX_EVENT_BYTES:
+        raise envelopes.SizeError(
+            "",
+            f"With their envelopes, events may have {settings.MAX_EVENT_BYTES // 1024} KB "
+            f"together, which is what {get_bus().what} takes.",
+        )
     rows: dict[str, ReceivedEvent] = {}
     for row in sent:
         # The same event may stand in a message twice.
@@ -147,7 +149,9 @@ def _take_in(
     known = (_keep if signature.is_fresh else _on_record)(list(rows.values()))
     bus = get_bus()
     gone = {pk for pk, row in known.items() if bus.has(row)}
-    bus.publish(source, [known.get(pk, row) for pk, row in rows.items() if pk not in gone])
+    # Of a row that does not hold its whole event, the message has it.
+    going = [row if row.whole else known.get(pk, row) for pk, row in rows.items() if pk not in gone]
+    bus.publish(source, going)
     return [Receipt(row.pk, row.pk in gone or rows[row.pk] is not row) for row in sent]
 
 
@@ -156,15 +160,16 @@ def _row(
 ) -> ReceivedEvent:
     event_id = source.event_id(sent.key)
     marks.set_id(sent.envelope, event_id)
-    return ReceivedEvent(
+    row = ReceivedEvent(
         id=event_id,
         source_id=source.pk,
         signature=signature.digest,
         # Events of one message are handled in their order.
         received_at=now + timedelta(microseconds=place),
-        envelope=json.dumps(sent.envelope, ensure_ascii=False),
         ttl=int((now + KEPT).timestamp()),
     )
+    row.set_envelope(sent.envelope)
+    return row
 
 
 def _is_on_record(

@@ -95,7 +95,7 @@ def binary(key: str, media_type: str, headers: Mapping[str, str], data: Any, now
         data: what `data_of()` made of the body.
         now: the present, for one that does not say when it happened.
     """
-    attributes = {
+    attributes: dict[str, Any] = {
         name.removeprefix(PREFIX): _unescaped(text, name)
         for name, text in headers.items()
         if name.startswith(PREFIX)
