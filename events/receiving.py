@@ -8,12 +8,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache, partial
-from typing import Any
+from functools import partial
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from events import deliveries, envelopes, marks, secrets, signatures
 from events.buses import BusError, get_bus
@@ -66,19 +64,14 @@ def verified(
     )
 
 
-def decoy(headers: Mapping[str, str]) -> EventSource:
+def decoy(headers: Mapping[str, str], now: datetime) -> EventSource:
     """A source that nobody can sign for, of the kind that a message looks to be for.
 
     A message to an address without a source is checked against it, so that neither the answer nor
     the time that it takes says that there is none.
     """
     kind = signatures.kind_of(headers) or SourceKind.WEBHOOK
-    return EventSource(kind=kind, secrets=_nobodys_secrets())
-
-
-@cache
-def _nobodys_secrets() -> list[dict[str, Any]]:
-    return secrets.only(secrets.new_secret(), timezone.now())
+    return EventSource(kind=kind, secrets=secrets.only(secrets.new_secret(), now))
 
 
 def receive(

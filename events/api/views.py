@@ -51,7 +51,7 @@ class EventsView(APIView):
         headers = {name.lower(): text for name, text in request.headers.items()}
         content_type = request.content_type or ""
         found = _with_address(source_id)
-        source = found or receiving.decoy(headers)
+        source = found or receiving.decoy(headers, now)
 
         def note(code: str, reason: str) -> bool:
             request_id = getattr(request, "request_id", "")
