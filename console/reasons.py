@@ -20,6 +20,10 @@ KNOWN = (
     gettext_noop("An internal error broke this run off; the log has the details."),
     gettext_noop("The trigger was deleted before the run."),
     gettext_noop("Another run of the trigger had begun."),
+    gettext_noop(
+        "The prompt has %(braces)s, which names no part of the event: the agent was sent it as it "
+        "stands. Correct it in the trigger's prompt."
+    ),
     gettext_noop("The function that runs triggers could not be invoked: %(error)s"),
     gettext_noop(
         "Missed: %(runs)s due from %(first)s to %(last)s UTC, not started in time: no scheduler "

@@ -284,6 +284,7 @@ def _facts(execution: TriggerExecution, trigger: Trigger | None, now: Any) -> li
         ("Attempt", execution.attempt and str(execution.attempt)),
         ("Tokens", usage and _tokens(usage)),
         ("Output", f"{execution.output_bytes:,} bytes"),
+        ("Warning", execution.warning),
         ("User", execution.user_id),
         ("Session", execution.session_id),
         ("Agent's request", execution.request_id),

@@ -5,6 +5,7 @@ one machine the events that came in at sources' addresses are matched here, in t
 bus: with the sources and the triggers that listen to the same bus (`distribute()`).
 """
 
+import hashlib
 import json
 import logging
 from collections import defaultdict
@@ -269,5 +270,11 @@ def _lets_through(source: EventSource, pattern: Pattern | None, event: Event) ->
 
 
 def event_key(event: Event) -> str:
-    """By which an event that a rule brought is known: our mark, or EventBridge's id."""
-    return marks.id_of(event) or str(event.get("id", ""))
+    """By which an event that a rule brought is known: our mark, or EventBridge's id.
+
+    An operator replays an archive of events to have them run again: each replay is known by its
+    name besides ("Archiving and replaying events in Amazon EventBridge").
+    """
+    key = marks.id_of(event) or str(event.get("id", ""))
+    replay = event.get("replay-name")
+    return hashlib.sha256(f"{key} {replay}".encode()).hexdigest() if key and replay else key

@@ -323,10 +323,15 @@ EVENT_SOURCES_CONFIG = env.str("EVENT_SOURCES_CONFIG", default="")
 EVENT_SOURCES_FILE = env.str("EVENT_SOURCES_FILE", default="")
 # The event bus of sources and triggers that name none.
 EVENT_BUS_NAME = env.str("EVENT_BUS_NAME", default="default")
+# MAX_EVENT_BYTES is what the events of one message may have together, and its body.
 if TRIGGER_LAMBDA_ARN:
     EVENT_BUS = "events.buses.eventbridge.EventBridgeBus"
+    # PutEvents takes less than 1 MB, and so does an asynchronous invocation, in which the bus and
+    # the rule add some fields to the event.
+    MAX_EVENT_BYTES = 1_000_000
 else:
     EVENT_BUS = "events.buses.local.LocalBus"
+    MAX_EVENT_BYTES = MAX_BODY_BYTES
 SCHEDULER_CONCURRENCY = whole_number("SCHEDULER_CONCURRENCY", default=64, least=1, most=1000)
 SCHEDULER_CATCH_UP_SECONDS = whole_number(
     "SCHEDULER_CATCH_UP_SECONDS", default=600, least=0, most=604800

@@ -298,6 +298,8 @@ class Trigger(VersionedModel):
         is_concerned = self.changed_fields() & {"type", "schedule_config", "event_config"}
         is_enabling = self.enabled and not self.loaded_value("enabled")
         errors = self._map_errors() if is_concerned or is_enabling else {}
+        if "prompt" in self.changed_fields() and (found := validation.prompt_errors(self.prompt)):
+            errors["prompt"] = found
         if errors:
             raise ValidationError(errors)
 

@@ -23,6 +23,7 @@ from events.patterns import parse as parse_pattern
 from events.validation import BUS_NAME
 from moca.times import parse_iso
 from moca.validation import ONE_LINE
+from triggers.placeholders import not_understood
 from triggers.schedules import Expression, ExpressionError, parse, parse_zone
 from triggers.wording import translated
 
@@ -30,6 +31,8 @@ MAX_TOOLS = 50
 MAX_TAGS = 20
 MAX_DEBOUNCE_SECONDS = 3600
 MAX_RUNS_PER_HOUR = 100_000
+# So much of what a prompt has wrong is named in one message.
+MOST_BRACES = 3
 # EventBridge Scheduler, CreateSchedule, FlexibleTimeWindow.
 MAX_WINDOW_MINUTES = 1440
 _TAG = re.compile(r"[\w .:/@+-]{1,50}")
@@ -200,6 +203,19 @@ def event_errors(config: Any) -> list[ValidationError]:
     known = ", ".join(source.pk for source in sources.all_sources()) or "none so far"
     reader.error("eventSourceId", f"There is no event source {source_id!r}: use one of {known}.")
     return reader.errors
+
+
+def prompt_errors(prompt: str) -> list[ValidationError]:
+    """What in a prompt is in double braces and names no part of the event."""
+    found = not_understood(prompt)
+    if not found:
+        return []
+    message = _(
+        "%(braces)s names no part of the event: write a path such as {{ event.detail.id }} or "
+        '{{ event.detail["a name"] }}, with nothing else between the braces. Put a backslash '
+        "before braces that the agent is to read: \\{{."
+    ) % {"braces": ", ".join(found[:MOST_BRACES])}
+    return [ValidationError(message, code="placeholder")]
 
 
 def validate_tools(value: Any) -> None:

@@ -25,6 +25,7 @@ TRIES = 8
 _ENDING = (
     "status",
     "error",
+    "warning",
     "completed_at",
     "duration_ms",
     "lease_until",

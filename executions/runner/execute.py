@@ -9,7 +9,7 @@ import time
 from django.conf import settings
 from django.db import OperationalError
 
-from executions import prompt
+from executions import placeholders, prompt
 from executions.agent import AgentClient, AgentError, Invocation, Output, Reply
 from executions.models import TriggerExecution, usage_map
 from executions.runner.end import log_ids, settle, write
@@ -55,6 +55,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     seconds = float(trigger.timeout_seconds)
     limit = seconds if time_limit is None else min(seconds, time_limit)
     end = time.monotonic() + limit
+    execution.warning = placeholders.note(trigger.prompt)
     flush = _Flush(run)
     with bind(**log_ids(execution)):
         try:

@@ -82,7 +82,10 @@ class TrailingSlashMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Read a request's body, and refuse one over MAX_BODY_BYTES before it is held in memory."""
+    """Read a request's body, and refuse one that is too large before it is held in memory.
+
+    MAX_BODY_BYTES is the limit, for events MAX_EVENT_BYTES.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -95,7 +98,7 @@ class BodyLimitMiddleware:
             request._body = b""
             request._stream = BytesIO()
             return self.get_response(request)
-        limit = settings.MAX_BODY_BYTES
+        limit = settings.MAX_EVENT_BYTES if _is_signed(request) else settings.MAX_BODY_BYTES
         try:
             body = _read(request, limit + 1)
         except Exception:  # noqa: BLE001  (a server raises errors of its own for malformed chunks)
@@ -115,8 +118,12 @@ def _has_credentials(request: HttpRequest) -> bool:
     return (
         "Authorization" in request.headers
         or settings.SESSION_COOKIE_NAME in request.COOKIES
-        or request.path_info.removesuffix("/") in SIGNED
+        or _is_signed(request)
     )
+
+
+def _is_signed(request: HttpRequest) -> bool:
+    return request.path_info.removesuffix("/") in SIGNED
 
 
 def _read(request: HttpRequest, most: int) -> bytes:

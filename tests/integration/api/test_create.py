@@ -27,6 +27,45 @@ def test_returns_the_trigger_in_the_form_of_the_contract(alice: API) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "braces",
+    [
+        """{{ event.detail['customer's note'] }}""",
+        "{{ event.detail | upper }}",
+        "{{ event.detail[-1] }}",
+        "{{ evnt.detail }}",
+        "{{ event.detail",
+        "{{ event.detail[\u201ccard\u201d] }}",
+    ],
+)
+def test_prompt_that_is_understood_in_part_is_refused(alice: API, braces: str) -> None:
+    answer = alice.post("/triggers", {**VALID, "prompt": f"Look at {braces}"})
+    (told,) = answer.json()["details"]
+    assert (answer.status_code, told["field"], told["message"].startswith(f"{braces} names")) == (
+        400,
+        "prompt",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        """{{ event.detail["customer's note"] }}""",
+        r"Fill in \{{ name }} for 100 % of them",
+        '{"a": {"b": {}}}',
+    ],
+)
+def test_prompt_that_is_understood_is_saved(alice: API, prompt: str) -> None:
+    assert alice.create(prompt=prompt)["prompt"] == prompt
+
+
+def test_prompt_of_old_stays_while_the_rest_is_changed(alice: API) -> None:
+    trigger_id = alice.create()["id"]
+    Trigger.objects.filter(user_id="alice", pk=trigger_id).update(prompt="{{ event.detail | up }}")
+    assert alice.patch(f"/triggers/{trigger_id}", {"name": "Other"}).status_code == 200
+
+
 def test_belongs_to_the_caller(alice: API) -> None:
     assert alice.create(userId="bob")["userId"] == "alice"
 

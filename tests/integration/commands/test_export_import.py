@@ -116,7 +116,7 @@ PATTERNS = st.dictionaries(
 COMMON: dict[str, Any] = {
     "name": NAMES,
     "agent_id": NAMES,
-    "prompt": FILLED,
+    "prompt": FILLED.filter(lambda text: "{{" not in text),
     "description": TEXTS,
     "model_id": LINES.map(lambda text: text[:200]),
     "enabled": st.booleans(),
@@ -293,6 +293,12 @@ class TestExport:
     def test_sources_of_the_settings_are_left_out(self, file: File) -> None:
         assert "orders" not in file.export()
         assert "the settings have it: event source orders" in file.told
+
+    @pytest.mark.parametrize(("seconds", "said"), [(10, None), (0, 0), (3600, 3600)])
+    def test_replay_window_of_a_source(self, file: File, seconds: int, said: int | None) -> None:
+        make_source(id="mine", kind="github", replay_seconds=seconds)
+        (found,) = yaml.safe_load(file.export())["eventSources"]
+        assert found.get("replayWindowSeconds") == said
 
     def test_to_a_file(self, file: File, make_trigger: MakeTrigger) -> None:
         make_trigger()
@@ -599,6 +605,10 @@ class TestFaults:
             ({"name": ["x"]}, "name: Give a text."),
             ({"kind": "bus"}, "eventPattern: Give the pattern of its events"),
             ({"kind": "pigeon"}, "kind: Value 'pigeon' is not a valid choice."),
+            ({"replayWindowSeconds": "5"}, "replayWindowSeconds: Give a whole number."),
+            ({"replayWindowSeconds": True}, "replayWindowSeconds: Give a whole number."),
+            ({"replayWindowSeconds": -1}, "replayWindowSeconds: Ensure this value is greater"),
+            ({"replayWindowSeconds": 604_801}, "replayWindowSeconds: Ensure this value is less"),
             ({"eventBusName": "a b"}, "eventBusName: Give the name of an event bus"),
             ({"pattern": {"source": ["x"]}}, "pattern: There is no such field."),
         ],

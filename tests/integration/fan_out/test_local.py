@@ -21,6 +21,7 @@ from tests.integration.fan_out.conftest import Listen, Send, runs
 from tests.integration.scheduler.conftest import make_due
 from triggers.models import RunStatus, Trigger
 
+CLOUD = {"specversion": "1.0", "id": "A-1", "source": "/shop", "type": "order.paid", "data": {}}
 PAID = {"type": "order.paid", "order": {"id": 4711}}
 
 MakeSource = Callable[..., Any]
@@ -387,6 +388,23 @@ class TestRun:
         with scheduler():
             wait_for(lambda: [run for run in runs() if run.status == RunStatus.COMPLETED])
         assert "Order 4711, a order.paid." in runs()[0].said.text
+
+    def test_patterns_and_prompts_reach_what_a_cloudevent_says_besides(
+        self,
+        source: MakeSource,
+        send: Send,
+        listen: Listen,
+        scheduler: Any,
+        demo_agent: DemoAgent,
+    ) -> None:
+        source()
+        for tenant in ("acme", "other"):
+            pattern = {"detail": {"cloudevent": {"tenant": [tenant]}}}
+            listen({"eventPattern": pattern}, prompt="For {{ event.detail.cloudevent.tenant }}.")
+        send({**CLOUD, "tenant": "acme"})
+        with scheduler():
+            wait_for(lambda: [run for run in runs() if run.status == RunStatus.COMPLETED])
+        assert ["For acme." in run.said.text for run in runs()] == [True]
 
     def test_source_of_the_run_is_the_event(
         self, source: MakeSource, send: Send, listen: Listen
