@@ -46,6 +46,8 @@ if lambda_http.serves_pages() and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
 
 # What is kept back of the time that Lambda gives, to write down how the run ended.
 RESERVE_SECONDS = 10.0
+# What is left at the end of that time, when a database that is away is given up.
+LAST_SECONDS = 1.0
 # How long after that its record is taken for one that nobody will end.
 LEASE_SECONDS = 30.0
 MAX_ID = 128
@@ -111,7 +113,7 @@ def _fire(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     if occurrence.due:
         lag = (run.execution.started_at - occurrence.due).total_seconds() * 1000
         emit(ScheduleLag=(lag, "Milliseconds"))
-    return _execute(run, seconds)
+    return _execute(run, seconds, context)
 
 
 def _run(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def _run(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     run = runner.resume(detail["triggerId"], detail["executionId"], lease=lease)
     if run is None:
         return {"status": "skipped", "executionId": detail["executionId"]}
-    return _execute(run, seconds)
+    return _execute(run, seconds, context)
 
 
 def _deliver(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -242,8 +244,13 @@ def _agent() -> AgentClient:
     return _client
 
 
-def _execute(run: Run, seconds: float) -> dict[str, Any]:
-    execution = runner.execute(run, _agent(), time_limit=seconds)
+def _execute(run: Run, seconds: float, context: Any) -> dict[str, Any]:
+    execution = runner.execute(
+        run,
+        _agent(),
+        time_limit=seconds,
+        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
+    )
     _measure(execution)
     if execution.status == RunStatus.FAILED and not execution.reached_agent:
         raise NotStartedError(execution.error)
