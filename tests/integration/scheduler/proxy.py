@@ -6,13 +6,15 @@ import time
 from contextlib import suppress
 from typing import Self
 
+TRANSACTION = b"DynamoDB_20120810.TransactWriteItems"
+
 
 class Proxy:
     """Forwards connections to a port of this machine.
 
     Attributes:
         mode: `pass`; `refuse`: connections are cut; `hang`: nothing goes either way, and arrives
-            late; `mute`: requests arrive, answers do not.
+            late; `mute`: transactions arrive, and their answers do not.
     """
 
     def __init__(self, port: int) -> None:
@@ -38,16 +40,25 @@ class Proxy:
                     near.close()
                     continue
                 far = socket.create_connection(("127.0.0.1", self._to))
-                for source, target, is_answer in ((near, far, False), (far, near, True)):
-                    args = (source, target, is_answer)
+                muted = threading.Event()
+                for source, target in ((near, far), (far, near)):
+                    args = (source, target, source is far, muted)
                     threading.Thread(target=self._forward, args=args, daemon=True).start()
 
-    def _forward(self, source: socket.socket, target: socket.socket, is_answer: bool) -> None:
+    def _forward(
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        is_answer: bool,
+        muted: threading.Event,
+    ) -> None:
         with suppress(OSError), source, target:
             while data := source.recv(65536):
+                if self.mode == "mute" and not is_answer and TRANSACTION in data:
+                    muted.set()
                 while self.mode == "hang":
                     time.sleep(0.05)
                 if self.mode == "refuse":
                     return
-                if not (is_answer and self.mode == "mute"):
+                if not (is_answer and muted.is_set()):
                     target.sendall(data)
