@@ -29,6 +29,10 @@ KNOWN = (
         "Missed: %(runs)s due from %(first)s to %(last)s UTC, not started in time: no scheduler "
         "was running, or it was busy. Nothing was sent to the agent."
     ),
+    gettext_noop(
+        "The machine's clock jumped ahead over them, and they were not started. If the clock was "
+        "wrong and is put right, they run at their time."
+    ),
     # Of agents.
     gettext_noop("timed out after %(seconds)s s"),
     gettext_noop("the agent sent nothing for %(seconds)s s"),

@@ -46,6 +46,8 @@ if lambda_http.serves_pages() and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
 
 # What is kept back of the time that Lambda gives, to write down how the run ended.
 RESERVE_SECONDS = 10.0
+# What is left at the end of that time, when a database that is away is given up.
+LAST_SECONDS = 1.0
 # How long after that its record is taken for one that nobody will end.
 LEASE_SECONDS = 30.0
 MAX_ID = 128
@@ -250,7 +252,12 @@ def _agent() -> AgentClient:
 
 def _execute(run: Run, context: Any) -> dict[str, Any]:
     # The database may have taken its time: what is left is asked for now.
-    execution = runner.execute(run, _agent(), time_limit=max(0.0, _seconds_left(context)))
+    execution = runner.execute(
+        run,
+        _agent(),
+        time_limit=max(0.0, _seconds_left(context)),
+        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
+    )
     _measure(execution)
     if execution.status == RunStatus.FAILED and not execution.reached_agent:
         # Lambda logs the error, and the record's may quote what the agent was sent.

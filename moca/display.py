@@ -63,6 +63,13 @@ def relative(moment: datetime, now: datetime) -> str:
     return _("%(words)s ago") % {"words": words}
 
 
+def happened(moment: datetime, now: datetime) -> str:
+    """As `relative()`, for what has happened: a later moment is of a clock that was wrong."""
+    if moment - now < timedelta(minutes=1):
+        return relative(min(moment, now), now)
+    return _("%(words)s ahead of the clock") % {"words": timesince(now, moment, depth=1)}
+
+
 def time_tag(moment: datetime, now: datetime, zone: tzinfo = UTC) -> SafeString:
     """The moment, how far away it is first and exactly below."""
     return format_html(
@@ -70,6 +77,26 @@ def time_tag(moment: datetime, now: datetime, zone: tzinfo = UTC) -> SafeString:
         iso(moment),
         relative(moment, now),
         exact(moment, zone),
+    )
+
+
+def past_time_tag(moment: datetime, now: datetime) -> SafeString:
+    """As `time_tag()`, for what has happened."""
+    return format_html(
+        '<time datetime="{}">{}<span class="fine">{}</span></time>',
+        iso(moment),
+        happened(moment, now),
+        exact(moment),
+    )
+
+
+def short_past_time_tag(moment: datetime, now: datetime) -> SafeString:
+    """As `short_time_tag()`, for what has happened."""
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        iso(moment),
+        exact(moment),
+        happened(moment, now),
     )
 
 

@@ -4,11 +4,14 @@ from executions.runner.by_event import Offer, offer, settle, settle_due
 from executions.runner.by_hand import TriggerBusyError, accept, resume
 from executions.runner.care import HEARTBEAT, abandon, record_missed, renew
 from executions.runner.end import close, close_lost, write
+from executions.runner.end import settle as settle_end
 from executions.runner.execute import INTERNAL_ERROR, NO_MORE_TIME, call, execute
 from executions.runner.start import (
     LEASE,
     Occurrence,
     Run,
+    UncertainStartError,
+    is_begun,
     start,
     start_claimed,
 )
@@ -22,18 +25,21 @@ __all__ = [
     "Offer",
     "Run",
     "TriggerBusyError",
+    "UncertainStartError",
     "abandon",
     "accept",
     "call",
     "close",
     "close_lost",
     "execute",
+    "is_begun",
     "offer",
     "record_missed",
     "renew",
     "resume",
     "settle",
     "settle_due",
+    "settle_end",
     "start",
     "start_claimed",
     "write",

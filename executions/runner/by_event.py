@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 # How long a run that an event asked for may wait for a process to begin it.
 QUEUE_LEASE = timedelta(days=1)
 HOUR = timedelta(hours=1)
+# How far apart the clocks of processes may be.
+CLOCKS_APART = timedelta(seconds=5)
 # A run begins at the latest after so many times the pause that it waits for.
 LONGEST_PAUSES = 10
 # Events whose pause is over that are looked at in one turn, and when one that cannot be run is
@@ -288,7 +290,9 @@ def _note_limit(desk: _Desk) -> None:
 
 
 def _hour_goes_on(trigger: Trigger, now: datetime) -> bool:
-    return trigger.hour_began_at is not None and now < trigger.hour_began_at + HOUR
+    # An hour that has yet to begin was written while the clock was ahead.
+    began = trigger.hour_began_at
+    return began is not None and began - CLOCKS_APART <= now < began + HOUR
 
 
 def _accept(desk: _Desk, one: Offer, now: datetime) -> TriggerExecution:

@@ -20,8 +20,9 @@ from moca.dynamodb.local import DynamoDBLocal, UnavailableError
 
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 Part = subprocess.Popen[Any]
-# What a part gets to end by itself: the runs' own grace, and some to write it down.
-LAST_SECONDS = 10
+# What a part gets to end by itself: the runs' own grace, and some to write it down. A call to a
+# database that is away takes up to 30 s.
+LAST_SECONDS = 40
 
 
 class Command(BaseCommand):
