@@ -86,13 +86,15 @@ SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-if env.bool("TRUST_PROXY_HEADERS", default=False):
+TRUST_PROXY_HEADERS = env.bool("TRUST_PROXY_HEADERS", default=False)
+if TRUST_PROXY_HEADERS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 ROOT_URLCONF = "moca.urls"
 WSGI_APPLICATION = "moca.wsgi.application"
 APPEND_SLASH = False
-# The path below which a stage of API Gateway serves the application, such as /web.
-FORCE_SCRIPT_NAME = env.str("FORCE_SCRIPT_NAME", default="") or None
+CSRF_FAILURE_VIEW = "moca.refusals.csrf_failure"
+# The path below which a proxy or a stage of API Gateway serves the application, such as /web.
+FORCE_SCRIPT_NAME = env.str("FORCE_SCRIPT_NAME", default="").rstrip("/") or None
 
 INSTALLED_APPS = [
     "moca",
@@ -116,11 +118,13 @@ COMPRESSION = (
 )
 MIDDLEWARE = [
     "moca.requests.RequestIdMiddleware",
+    "moca.prefixes.CookiePathMiddleware",
     *COMPRESSION,
-    "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "moca.api.middleware.CorsMiddleware",
+    "moca.refusals.HostMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "moca.api.middleware.JSONErrorsMiddleware",
     "moca.api.middleware.TrailingSlashMiddleware",
     "moca.api.middleware.BodyLimitMiddleware",
@@ -164,6 +168,11 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "moca.prefixes.StaticStorage"},
+}
+WHITENOISE_STATIC_PREFIX = "/static/"
 # Files are served from where the apps keep them, so that nothing has to be collected to run.
 WHITENOISE_USE_FINDERS = True
 
@@ -246,6 +255,8 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+# Load balancers ask for it by HTTP and by address, and follow no redirect.
+SECURE_REDIRECT_EXEMPT = [r"^health/?$"]
 SECURE_HSTS_SECONDS = whole_number("SECURE_HSTS_SECONDS", default=0, least=0, most=63_072_000)
 # The domain above may be others', as that of API Gateway is.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -397,6 +408,9 @@ LOGGING = {
         "botocore": {"level": "WARNING"},
         # A refusal is an answer, not an event; errors keep their tracebacks.
         "django.request": {"level": "ERROR"},
+        # Clients that leave, and how many requests wait at a moment, are no events.
+        "waitress": {"level": "WARNING"},
+        "waitress.queue": {"level": "ERROR"},
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
     },

@@ -10,12 +10,13 @@ from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import OperationalError, connection
 from django.http import HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from gunicorn.http.body import Body, ChunkedReader
 from gunicorn.http.unreader import IterUnreader
 
 from moca.api.middleware import BodyLimitMiddleware
+from moca.authentication.models import Operator
 from tests.integration.api.conftest import API, VALID
 from triggers.models import LocalSchedule, Trigger
 
@@ -268,7 +269,15 @@ class TestCors:
     def test_methods(self, nobody: API, method: str) -> None:
         assert method in self.preflight(nobody)["Access-Control-Allow-Methods"].split(", ")
 
-    @pytest.mark.parametrize("header", ["Authorization", "Content-Type", "If-Match"])
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "Authorization",
+            "Content-Type",
+            "If-Match",
+            "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token",
+        ],
+    )
     def test_headers(self, nobody: API, header: str) -> None:
         assert header in self.preflight(nobody)["Access-Control-Allow-Headers"].split(", ")
 
@@ -294,6 +303,79 @@ class TestCors:
     def test_pages_are_left_alone(self, nobody: API) -> None:
         response = self.preflight(nobody, path="/admin/")
         assert "Access-Control-Allow-Origin" not in response
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [
+            ("GET", "/nothing", 404),
+            ("GET", "/triggers/a/b", 404),
+            ("GET", "/triggers", 401),
+            ("PUT", "/events", 405),
+        ],
+    )
+    def test_every_error_can_be_read(
+        self, nobody: API, method: str, path: str, status: int
+    ) -> None:
+        answer = nobody(method, path, Origin=ORIGIN, Accept="*/*", Authorization="Bearer x")
+        statuses = {status, 401} if path == "/events" else {status}
+        assert answer.status_code in statuses
+        assert answer["Access-Control-Allow-Origin"] == ORIGIN
+
+    def test_what_is_too_large_can_be_read(self, alice: API) -> None:
+        body = {**VALID, "prompt": "x" * 2_000_000}
+        answer = alice.post("/triggers", body, Origin=ORIGIN)
+        assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (413, ORIGIN)
+
+    def test_our_faults_can_be_read(self, alice: API, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("triggers.api.writing.find", lambda *_: 1 / 0)
+        answer = alice.get("/triggers/x", Origin=ORIGIN)
+        assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (500, ORIGIN)
+
+    def test_foreign_hosts_can_be_read(self, alice: API) -> None:
+        answer = alice.get("/triggers", Origin=ORIGIN, Host="evil.example.com")
+        assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (400, ORIGIN)
+
+    def test_preflight_of_an_unknown_address(self, nobody: API) -> None:
+        response = self.preflight(nobody, path="/trigers")
+        assert (response.status_code, response["Access-Control-Allow-Origin"]) == (200, ORIGIN)
+
+
+class TestAnyOrigin:
+    @pytest.fixture(autouse=True)
+    def origins(self, settings: Any) -> None:
+        settings.CORS_ALLOWED_ORIGINS = ["*"]
+
+    def test_answer(self, alice: API) -> None:
+        answer = alice.get("/triggers", Origin="https://any.example.com")
+        assert answer["Access-Control-Allow-Origin"] == "*"
+
+    def test_preflight(self, nobody: API) -> None:
+        headers = {"Origin": ORIGIN, "Access_Control_Request_Method": "PUT"}
+        answer = nobody("OPTIONS", "/triggers", **headers)
+        assert "PUT" in answer["Access-Control-Allow-Methods"]
+
+    def test_a_session_cookie_is_no_credential_across_origins(self, db: None) -> None:
+        client = Client()
+        Operator.objects.create_operator("ann", password="x" * 12)
+        client.post("/admin/login/", {"username": "ann", "password": "x" * 12})
+        answer = client.get("/triggers", headers={"Origin": ORIGIN, "Sec-Fetch-Site": "cross-site"})
+        assert "Access-Control-Allow-Credentials" not in answer
+        assert client.cookies["sessionid"]["samesite"] == "Lax"
+
+
+class TestUnknownAddresses:
+    @pytest.mark.parametrize("accept", ["application/json", "*/*", "application/json, */*"])
+    def test_programs_get_json(self, nobody: API, accept: str) -> None:
+        response = nobody.get("/api/v2/triggers", Accept=accept)
+        assert (response.status_code, response.json()["error"]) == (404, "Not Found")
+
+    def test_browsers_get_a_page(self, nobody: API) -> None:
+        response = nobody.get("/nothing", Accept="text/html,application/xhtml+xml,*/*;q=0.8")
+        assert response["Content-Type"].startswith("text/html")
+
+    def test_parts_of_pages_stay_pages(self, nobody: API) -> None:
+        response = nobody.get("/admin/nothing", Accept="*/*")
+        assert not response["Content-Type"].startswith("application/json")
 
 
 class TestRateLimit:
