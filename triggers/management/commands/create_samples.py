@@ -1,6 +1,7 @@
 import argparse
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
@@ -27,7 +28,7 @@ SAMPLES = [
 
 
 class Command(BaseCommand):
-    help = "Create two sample triggers for an operator."
+    help = "Create two sample triggers for an operator, or as many as an operator may have."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("username")
@@ -36,12 +37,19 @@ class Command(BaseCommand):
         operator = Operator.objects.filter(username=username).first()
         if operator is None:
             raise CommandError(f"There is no operator {username}: create one first.")
-        for sample in SAMPLES:
+        for number, sample in enumerate(SAMPLES):
             trigger = Trigger(user_id=operator.subject, agent_id="demo-agent", **sample)
             try:
                 trigger.full_clean(validate_unique=False)
-                trigger.check_quota()
             except ValidationError as error:
                 raise CommandError("; ".join(error.messages)) from error
+            try:
+                trigger.check_quota()
+            except ValidationError:
+                self.stdout.write(
+                    f"{number} of {len(SAMPLES)} samples: MAX_TRIGGERS_PER_USER, "
+                    f"{settings.MAX_TRIGGERS_PER_USER}, allows for no more."
+                )
+                return
             audit.save(trigger, by="create_samples")
             self.stdout.write(f"Trigger {trigger.name}: {trigger.schedule_description}")
