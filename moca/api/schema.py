@@ -132,6 +132,9 @@ def invalid_parameter(name: str, message: str) -> Fault:
     return Fault("A parameter is wrong.", InvalidParameterError(name, message))
 
 
+UNKNOWN = invalid_parameter("page", "This is no parameter. There are none here.")
+
+
 # Parameters and headers
 
 
@@ -217,6 +220,8 @@ def describe(
     """
     function = getattr(view, method.lower())
     found = [*faults]
+    if not is_open and not any(fault.error.error == "Invalid Parameter" for fault in found):
+        found.insert(0, UNKNOWN)
     if takes:
         found += FOR_BODIES
     if not is_open:

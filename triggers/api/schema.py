@@ -285,6 +285,7 @@ describe(
         },
     ),
     faults=[
+        invalid_parameter("deep", "Give one of true, false, 1, 0."),
         INTERNAL,
         Fault(
             "Something is out of reach; told where `deep` is given.",
