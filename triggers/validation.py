@@ -25,8 +25,10 @@ from moca.times import parse_iso
 from triggers.schedules import Expression, ExpressionError, parse, parse_zone
 from triggers.wording import translated
 
-MAX_TOOLS = 50
-MAX_TAGS = 20
+MAX_TOOLS, MAX_TOOL_LENGTH = 50, 128
+MAX_TAGS, MAX_TAG_LENGTH = 20, 50
+# A text in one of the two maps.
+MAX_TEXT_PART = 256
 MAX_DEBOUNCE_SECONDS = 3600
 MAX_RUNS_PER_HOUR = 100_000
 # EventBridge Scheduler, CreateSchedule, FlexibleTimeWindow.
@@ -203,7 +205,7 @@ def event_errors(config: Any) -> list[ValidationError]:
 
 def validate_tools(value: Any) -> None:
     """Accept a list of at most 50 tool names of at most 128 characters."""
-    if not _is_list_of_names(value, most=MAX_TOOLS, longest=128):
+    if not _is_list_of_names(value, most=MAX_TOOLS, longest=MAX_TOOL_LENGTH):
         raise ValidationError(
             _("Give a list of at most %(most)s tool names of 1 to 128 characters each.")
             % {"most": MAX_TOOLS},
@@ -214,7 +216,7 @@ def validate_tools(value: Any) -> None:
 def validate_tags(value: Any) -> None:
     """Accept a list of at most 20 different tags of letters, digits and `_ . : / @ + -`."""
     if (
-        not _is_list_of_names(value, most=MAX_TAGS, longest=50)
+        not _is_list_of_names(value, most=MAX_TAGS, longest=MAX_TAG_LENGTH)
         or len(set(value)) != len(value)
         or not all(_TAG.fullmatch(tag) for tag in value)
     ):
@@ -241,7 +243,7 @@ def _text(value: Any) -> str:
 
 
 def _short_text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 256:
+    if not isinstance(value, str) or len(value) > MAX_TEXT_PART:
         _fail("Give a text of at most 256 characters.")
     return str(value)
 

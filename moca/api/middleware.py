@@ -6,6 +6,7 @@ from io import BytesIO
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_vary_headers
+from django.utils.module_loading import import_string
 
 from moca.api import cors
 from moca.api.errors import APIError
@@ -106,7 +107,7 @@ class TrailingSlashMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Read a request's body, and refuse one over MAX_BODY_BYTES before it is held in memory."""
+    """Read a request's body, and refuse one that is too large before it is held in memory."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -119,7 +120,7 @@ class BodyLimitMiddleware:
             request._body = b""
             request._stream = BytesIO()
             return self.get_response(request)
-        limit = settings.MAX_BODY_BYTES
+        limit = body_limit(request.path_info)
         try:
             body = _read(request, limit + 1)
         except Exception:  # noqa: BLE001  (a server raises errors of its own for malformed chunks)
@@ -133,6 +134,13 @@ class BodyLimitMiddleware:
         request._body = body
         request._stream = BytesIO(body)
         return self.get_response(request)
+
+
+def body_limit(path: str) -> int:
+    """Bytes that a body may have at a path of the API."""
+    if path.removesuffix("/") in SIGNED:
+        return int(settings.MAX_BODY_BYTES)
+    return int(import_string(settings.API_BODY_LIMIT))
 
 
 def _has_credentials(request: HttpRequest) -> bool:

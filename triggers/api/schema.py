@@ -52,6 +52,7 @@ _MADE = {
     "id": ID,
     "userId": "alice",
     **_SENT,
+    "includeContext": True,
     "enabled": True,
     "createdAt": TIMESTAMP,
     "updatedAt": TIMESTAMP,

@@ -18,6 +18,7 @@ from gunicorn.http.unreader import IterUnreader
 from moca.api.middleware import BodyLimitMiddleware
 from moca.authentication.models import Operator
 from tests.integration.api.conftest import API, VALID
+from triggers.api.limits import LARGEST_BODY
 from triggers.models import LocalSchedule, Trigger
 
 ORIGIN = "https://app.example.com"
@@ -152,18 +153,42 @@ class TestBody:
         response = alice.post("/triggers", {**VALID, "k" * 50_000: ["\0"] * 10_000})
         assert (response.status_code, len(response.content) < 20_000) == (400, True)
 
-    def test_over_256_kb(self, alice: API) -> None:
-        response = alice.post("/triggers", {**VALID, "prompt": "x" * 256 * 1024})
+    def test_more_than_the_fields_can_have(self, alice: API) -> None:
+        response = alice.post("/triggers", {**VALID, "prompt": "x" * LARGEST_BODY})
         assert (response.status_code, response.json()["error"]) == (413, "Payload Too Large")
 
-    def test_just_under_256_kb(self, alice: API) -> None:
-        data = b'{"x": "' + b"y" * (256 * 1024 - 9) + b'"}'
+    def test_as_much_as_may_be(self, alice: API) -> None:
+        data = b'{"x": "' + b"y" * (LARGEST_BODY - 9) + b'"}'
         response = alice.raw("POST", "/triggers", data, Authorization=f"Bearer {alice.token}")
-        assert (len(data), response.status_code) == (256 * 1024, 400)
+        assert (len(data), response.status_code) == (LARGEST_BODY, 400)
 
-    @pytest.mark.parametrize(("size", "status"), [(256 * 1024, 200), (256 * 1024 + 1, 413)])
-    def test_without_content_length(self, size: int, status: int) -> None:
-        request = RequestFactory().post("/triggers", b"", "application/json")
+    @pytest.mark.parametrize("letter", ["あ", "🐑", '"', "\x7f"])
+    def test_the_longest_texts_as_a_client_escapes_them(self, alice: API, letter: str) -> None:
+        fields = {
+            "prompt": letter * 50_000,
+            "description": letter * 2000,
+            "name": letter * 200,
+            "agentId": letter * 200,
+            "modelId": letter * 200,
+            "workingDirectory": letter * 1000,
+            "enabledTools": [letter * 128] * 50,
+            "sessionId": "s" * 256,
+        }
+        answer = alice.post("/triggers", {**VALID, **fields})
+        shown = answer.json()["trigger"]
+        assert {name: shown[name] for name in fields} == fields
+
+    @pytest.mark.parametrize(
+        ("path", "size", "status"),
+        [
+            ("/triggers", LARGEST_BODY, 200),
+            ("/triggers", LARGEST_BODY + 1, 413),
+            ("/events", 256 * 1024, 200),
+            ("/events", 256 * 1024 + 1, 413),
+        ],
+    )
+    def test_without_content_length(self, path: str, size: int, status: int) -> None:
+        request = RequestFactory().post(path, b"", "application/json")
         request.META.update(
             {
                 "HTTP_AUTHORIZATION": "Bearer x",
