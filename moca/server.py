@@ -5,7 +5,6 @@ from there too. A client that sends or reads slowly therefore holds a socket, an
 """
 
 import json
-import logging
 import signal
 import socket
 import time
@@ -20,8 +19,6 @@ from waitress.server import create_server
 from waitress.task import ErrorTask
 
 from moca.api.cors import answer_headers
-
-logger = logging.getLogger(__name__)
 
 THREADS = 8
 # Seconds in which a request has to arrive as a whole, and after which an idle connection is closed.
