@@ -1,6 +1,5 @@
 """Everything at once, as a newcomer starts it: web, scheduler and demo agent."""
 
-import io
 import os
 import re
 import signal
@@ -15,11 +14,9 @@ from typing import IO, Any
 import httpx
 import pytest
 from django.conf import settings
-from django.core.management import call_command
 
 from moca.authentication.models import Operator
 from tests.conftest import wait_for
-from triggers.models import Trigger
 
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 
@@ -148,13 +145,9 @@ def test_port_in_use_is_a_clear_message(installation: Installation) -> None:
     assert f"Cannot listen on 127.0.0.1:{installation.port}" in done.stderr
 
 
-def test_samples_are_as_many_as_a_user_may_have(settings: Any, db: None) -> None:
-    settings.MAX_TRIGGERS_PER_USER = 1
-    Operator.objects.create_operator("ann", password="x" * 12)
-    out = io.StringIO()
-    call_command("create_samples", "ann", stdout=out)
-    told = out.getvalue()
-    assert (Trigger.objects.count(), "MAX_TRIGGERS_PER_USER, 1, allows for no more" in told) == (
-        1,
-        True,
-    )
+def test_samples_are_as_many_as_a_user_may_have(installation: Installation) -> None:
+    installation.environment["MAX_TRIGGERS_PER_USER"] = "1"
+    installation.start()
+    made = installation.api("/triggers")["triggers"]
+    installation.stop()
+    assert (len(made), "1 of 2 samples were made" in installation.output) == (1, True)

@@ -1,7 +1,6 @@
 import argparse
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
@@ -45,11 +44,10 @@ class Command(BaseCommand):
                 raise CommandError("; ".join(error.messages)) from error
             try:
                 trigger.check_quota()
-            except ValidationError:
-                self.stdout.write(
-                    f"{number} of {len(SAMPLES)} samples: MAX_TRIGGERS_PER_USER, "
-                    f"{settings.MAX_TRIGGERS_PER_USER}, allows for no more."
-                )
-                return
+            except ValidationError as error:
+                raise CommandError(
+                    f"{number} of {len(SAMPLES)} samples were made. {'; '.join(error.messages)} "
+                    "MAX_TRIGGERS_PER_USER sets how many."
+                ) from error
             audit.save(trigger, by="create_samples")
             self.stdout.write(f"Trigger {trigger.name}: {trigger.schedule_description}")
