@@ -27,8 +27,10 @@ from triggers.placeholders import not_understood
 from triggers.schedules import Expression, ExpressionError, parse, parse_zone
 from triggers.wording import translated
 
-MAX_TOOLS = 50
-MAX_TAGS = 20
+MAX_TOOLS, MAX_TOOL_LENGTH = 50, 128
+MAX_TAGS, MAX_TAG_LENGTH = 20, 50
+# A text in one of the two maps.
+MAX_TEXT_PART = 256
 MAX_DEBOUNCE_SECONDS = 3600
 MAX_RUNS_PER_HOUR = 100_000
 # So much of what a prompt has wrong is named in one message.
@@ -220,7 +222,7 @@ def prompt_errors(prompt: str) -> list[ValidationError]:
 
 def validate_tools(value: Any) -> None:
     """Accept a list of at most 50 tool names of at most 128 characters."""
-    if not _is_list_of_names(value, most=MAX_TOOLS, longest=128):
+    if not _is_list_of_names(value, most=MAX_TOOLS, longest=MAX_TOOL_LENGTH):
         raise ValidationError(
             _("Give a list of at most %(most)s tool names of 1 to 128 characters in one line each.")
             % {"most": MAX_TOOLS},
@@ -231,7 +233,7 @@ def validate_tools(value: Any) -> None:
 def validate_tags(value: Any) -> None:
     """Accept a list of at most 20 different tags of letters, digits and `_ . : / @ + -`."""
     if (
-        not _is_list_of_names(value, most=MAX_TAGS, longest=50)
+        not _is_list_of_names(value, most=MAX_TAGS, longest=MAX_TAG_LENGTH)
         or len(set(value)) != len(value)
         or not all(_TAG.fullmatch(tag) for tag in value)
     ):
@@ -259,7 +261,7 @@ def _text(value: Any) -> str:
 
 
 def _short_text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 256:
+    if not isinstance(value, str) or len(value) > MAX_TEXT_PART:
         _fail("Give a text of at most 256 characters.")
     return str(value)
 

@@ -1,7 +1,7 @@
 """The event sources there are, and the address at which they take in events."""
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
@@ -16,13 +16,16 @@ from events.models import EventSource
 from events.secrets import UnreadableError
 from events.signatures import SignatureError
 from moca.api.errors import APIError, InvalidParameterError, detail
-from moca.api.views import APIView
+from moca.api.views import ANY, APIView
 from moca.conflicts import ConflictError
 
 logger = logging.getLogger(__name__)
 
 
 class EventsView(APIView):
+    # Senders sign what is in the body, and may add to an address what they like.
+    parameters: ClassVar = {"POST": ANY}
+
     # A sender has a signature in place of a token.
     def get_authenticators(self) -> list[BaseAuthentication]:
         return (

@@ -23,7 +23,7 @@ def test_returns_the_trigger_in_the_form_of_the_contract(alice: API) -> None:
     assert set(alice.create()) == {
         "id", "userId", "name", "type", "enabled", "agentId", "prompt", "scheduleConfig",
         "createdAt", "updatedAt", "timeoutSeconds", "overlapPolicy", "maxRetries", "nextRuns",
-        "scheduleDescription", "syncState", "consecutiveFailures", "version",
+        "includeContext", "scheduleDescription", "syncState", "consecutiveFailures", "version",
     }  # fmt: skip
 
 
@@ -347,3 +347,21 @@ class TestIdempotencyKey:
 )
 def test_junk_beside_what_counts_is_refused(alice: API, junk: dict[str, Any]) -> None:
     assert alice.post("/triggers", {**VALID, **junk}).status_code == 400
+
+
+class TestIncludeContext:
+    def test_is_on_for_a_new_trigger(self, alice: API) -> None:
+        assert alice.create()["includeContext"] is True
+
+    def test_can_be_switched_off_and_stays_so(self, alice: API) -> None:
+        made = alice.create(includeContext=False)
+        path = f"/triggers/{made['id']}"
+        changed = alice.patch(path, {"name": "n"}).json()["trigger"]
+        assert (made["includeContext"], changed["includeContext"]) == (False, False)
+        back = alice.patch(path, {"includeContext": True}).json()["trigger"]
+        assert (back["includeContext"], Trigger.objects.get().include_context) == (True, True)
+
+    @pytest.mark.parametrize("value", [None, "no", 0, []])
+    def test_is_true_or_false(self, alice: API, value: Any) -> None:
+        response = alice.post("/triggers", {**VALID, "includeContext": value})
+        assert [one["field"] for one in response.json()["details"]] == ["includeContext"]

@@ -156,3 +156,11 @@ def test_port_in_use_is_a_clear_message(installation: Installation) -> None:
             [*MANAGE, "run"], env=installation.environment, capture_output=True, text=True
         )
     assert f"Cannot listen on 127.0.0.1:{installation.port}" in done.stderr
+
+
+def test_samples_are_as_many_as_a_user_may_have(installation: Installation) -> None:
+    installation.environment["MAX_TRIGGERS_PER_USER"] = "1"
+    installation.start()
+    made = installation.api("/triggers")["triggers"]
+    installation.stop()
+    assert (len(made), "1 of 2 samples were made" in installation.output) == (1, True)
