@@ -181,7 +181,7 @@ class SampleForm(forms.Form):
     body = forms.CharField(
         label=gettext_lazy("What the sender would send"),
         strip=False,
-        max_length=settings.MAX_BODY_BYTES,
+        max_length=settings.MAX_EVENT_BYTES,
         widget=forms.Textarea(attrs={"rows": 16, "cols": 80, "spellcheck": "false"}),
     )
 

@@ -161,7 +161,7 @@ def _json(value: Any) -> Any:
 
 
 def _read(sample: Sample) -> None:
-    if len(sample.text) > settings.MAX_BODY_BYTES:
+    if len(sample.text) > settings.MAX_EVENT_BYTES:
         sample.problem = _("The sample is too long.")
         return
     try:
