@@ -28,6 +28,8 @@ from triggers.schedules.rate import Rate
 Expression = TypeVar("Expression", bound=Cron | Rate | At)
 Read = Callable[[str], Expression]
 
+# A longer text is refused for its length, whatever it says.
+_LONGEST = 256
 # More than these help nobody to choose.
 _OFFERED = 5
 # A text can hold several mistakes; each step mends one.
@@ -54,9 +56,9 @@ def _meant(
     error: ExpressionError, text: str, zone: ZoneInfo | None, read: Read[Expression]
 ) -> ExpressionError:
     """The error with corrections that may need correcting themselves."""
-    text = text.strip()
-    if not text or len(text) > 1000:
+    if len(text) > _LONGEST or not text.strip():
         return error
+    text = text.strip()
     if found := unwrapped(text):
         return found
     keyword, body, write = opened(text)
