@@ -57,6 +57,11 @@ NOW = datetime(2027, 1, 1, tzinfo=UTC)
             "At 5, 20 and 37 minutes past the hour in the hours 08 to 10, 12 and 14",
         ),
         ("*/15 */2 * * ? *", "Every 15 minutes in every 2nd hour from 00 to 22"),
+        ("0/20 0/6 * * ? *", "Every 20 minutes in every 6th hour from 00 to 18"),
+        (
+            "10/20 0/6 * * ? *",
+            "At 10, 30 and 50 minutes past the hour in every 6th hour from 00 to 18",
+        ),
         ("0 9 15W * ? *", "At 09:00 on the weekday nearest the 15th of the month"),
         ("0 9 LW * ? *", "At 09:00 on the last weekday of the month"),
         ("0 9 L-1 * ? *", "At 09:00 on the day before the last day of the month"),
