@@ -36,6 +36,9 @@ def describe(expression: Cron | Rate | At, zone: ZoneInfo | None = None) -> str:
 def zone_words(zone: ZoneInfo) -> str:
     """The zone as people call it: "UTC", "Tokyo time"."""
     area, _slash, city = zone.key.rpartition("/")
+    # Australia has a West, too.
+    if zone.key == "Brazil/West":
+        return _("%(city)s time", city=zone.key)
     if city in ("UTC", "UCT", "Universal", "Zulu"):
         return "UTC"
     return _("%(city)s time", city=zone.key if area == "Etc" else city.replace("_", " "))

@@ -1,6 +1,10 @@
 """What is offered for expressions of other programs, and for texts with a mistake."""
 
+import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -185,6 +189,30 @@ def test_each_offer_is_said_in_words():
 def test_words_name_the_zone_of_an_offer():
     words = error_of("at(2027-01-01T09:00:00+09:00)").corrections[0].words
     assert words == "Once, on 1 January 2027 at 00:00, UTC"
+
+
+def test_reading_what_is_right_does_not_load_the_corrections():
+    code = (
+        "import sys; from triggers.schedules import parse; parse('0 9 * * ? *');"
+        "print([name for name in sys.modules if 'corrections' in name])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+DOCUMENTED = re.findall(
+    r"^\| `([^`]+)` \| `([^`]+)`(?: or `([^`]+)`)? \| [^|]*\|$",
+    (Path(__file__).parents[3] / "docs" / "schedules.md")
+    .read_text()
+    .partition("## Expressions of other programs")[2],
+    re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: row[0])
+def test_the_documented_corrections_are_offered(row):
+    text, *expected = row
+    assert offers(text, TOKYO) == [each for each in expected if each]
 
 
 # Dialects against models of theirs
