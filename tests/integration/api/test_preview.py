@@ -75,7 +75,7 @@ class TestPreview:
         ]
 
     def test_message_tells_several_readings_too(self, alice: API) -> None:
-        (told,) = preview(alice, expression="0 9 1 * MON *").json()["details"]
+        (told,) = preview(alice, expression="0 9 1 * MON").json()["details"]
         assert told["message"].endswith(
             "Did you mean 0 9 1 * ? * (At 09:00 on the 1st of the month. It leaves out the "
             "day-of-week MON; make another trigger for that) or 0 9 ? * MON * (At 09:00 on "

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.schedules.test_schedule_parse import error_of
-from triggers.schedules import describe, parse
+from triggers.schedules import Sentence, describe, parse
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -31,7 +31,11 @@ def offers(text, zone=None):
         # Seconds first
         ("0 0 9 * * 1-5", ["0 9 ? * MON-FRI *"]),
         ("0 0 9 * * MON-FRI", ["0 9 ? * MON-FRI *"]),
-        ("0 0 9 * * 0", ["0 9 ? * SUN *"]),
+        ("0 0 9 * * 7", ["0 9 ? * SUN *"]),
+        ("0 0 9 13 * FRI", ["0 9 13 * ? *", "0 9 ? * FRI *"]),
+        # Seconds last
+        ("0 0 9 * * 0", ["0 9 ? * SUN *", "0 0 9 * ? *"]),
+        ("30 9 * * 1-5 0", ["9 * ? 1-5 SUN *", "30 9 ? * MON-FRI *"]),
         ("0 0 9 * * 5L", ["0 9 ? * FRIL *"]),
         ("0 0 9 ? * 2-6", ["0 9 ? * 2-6 *"]),
         ("0 0 9 1 * ?", ["0 9 1 * ? *"]),
@@ -162,7 +166,9 @@ def test_the_moment_stays(text, zone, expression, timezone):
             "30 0 9 * * ?",
             "It leaves out the seconds (30), for a schedule runs at whole minutes.",
         ),
-        ("0 9 1 * MON *", "It leaves out the day-of-week MON; make another trigger for that."),
+        ("0 9 1 * MON", "It leaves out the day-of-week MON; make another trigger for that."),
+        # Friday the 13th in Spring, and no two triggers.
+        ("0 0 9 13 * FRI", "It leaves out the day-of-week FRI."),
         ("0 0 29 2 ? 2027", "It leaves out the year 2027."),
         ("TZ=Asia/Tokyo 0 9 * * *", "Set the timezone to Asia/Tokyo with it."),
         ("at(2027-01-01T09:00:00Z)", "Set the timezone to UTC with it."),
@@ -300,6 +306,18 @@ def test_every_offer_parses_and_has_words(fragments, space, zone):
     assert error is None or all(
         describe(parse(each.expression)) in each.words for each in error.corrections
     )
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(st.lists(FRAGMENTS, min_size=1, max_size=9).map(" ".join))
+def test_what_is_said_can_be_translated(text):
+    error = error_of(text)
+    said = (
+        [error.reason, *(note for each in error.corrections for note in each.notes)]
+        if error
+        else []
+    )
+    assert all(isinstance(each, Sentence) for each in said)
 
 
 def mutated(text, places):

@@ -50,7 +50,7 @@ def crontab(error: ExpressionError, body: str, read: Read) -> ExpressionError | 
             error.field, error.reason, corrections=[*error.corrections, Correction(later)]
         )
     if len(fields) == 5:
-        return _in_order(error, [*fields, "*"], "unix")
+        return _in_order(error, [*fields, "*"], "unix", both=True)
     if len(fields) == 6:
         return _six(error, fields, read)
     return _seven(error, fields) if len(fields) == 7 else None
@@ -164,11 +164,13 @@ def _carried(fields: list[str]) -> str | None:
     return None
 
 
-def _in_order(error: ExpressionError, fields: list[str], numbering: str) -> ExpressionError | None:
+def _in_order(
+    error: ExpressionError, fields: list[str], numbering: str, *, both: bool = False
+) -> ExpressionError | None:
     """Six fields in the right order, of which the day fields may be wrong."""
     day, weekday = fields[2], fields[4]
     if (day == "?") == (weekday == "?"):
-        return _explained(error, with_days(fields, numbering), weekday)
+        return _explained(error, with_days(fields, numbering, both=both), weekday)
     if day == "?" and re.search(r"(?<![0-9#/])0(?![0-9])", weekday):
         named = " ".join([*fields[:4], from_unix_weekdays(weekday), fields[5]])
         return ExpressionError(error.field, error.reason, named)
@@ -203,7 +205,7 @@ def _six(error: ExpressionError, fields: list[str], read: Read) -> ExpressionErr
     if "?" in fields[:3] or weekday == "?":
         return _in_order(error, fields, "either")
     if "?" in (month, last) or (has_weekday and not last.startswith("*")):
-        return _seconds_first(fields)
+        return _seconds_first(fields, read)
     return _either_order(error, fields, read)
 
 
@@ -214,26 +216,43 @@ def _swapped(fields: list[str]) -> ExpressionError:
     return ExpressionError("year", reason, corrected)
 
 
-def _seconds_first(fields: list[str]) -> ExpressionError:
+def _seconds_first(fields: list[str], read: Read) -> ExpressionError:
     reason = _("The year is last and there are no seconds; drop the first field and add a year.")
-    return ExpressionError("year", reason, corrections=_without_seconds([*fields, "*"]))
+    corrections = [*_without_seconds([*fields, "*"]), *_seconds_last(fields, read)]
+    return ExpressionError("year", reason, corrections=corrections)
+
+
+def _seconds_last(fields: list[str], read: Read) -> list[Correction]:
+    """Readings of Unix's five fields with seconds behind them, as croniter has them."""
+    if "?" in fields or not re.fullmatch("0|[89]|[1-5][0-9]", fields[5]):
+        return []
+    notes = _seconds_note(fields[5])
+    return [
+        Correction(each.expression, (*notes, *each.notes))
+        for each in with_days([*fields[:5], "*"], "unix", both=True)
+        if _parses(each, read)
+    ]
 
 
 def _without_seconds(fields: list[str]) -> list[Correction]:
     """Readings of seven fields, of which the first are seconds."""
     numbering = "quartz" if "?" in (fields[3], fields[5]) else "unix"
-    notes: tuple[str, ...] = ()
-    if fields[0] not in ("0", "?"):
-        notes = (
-            _(
-                "It leaves out the seconds (%(seconds)s), for a schedule runs at whole minutes.",
-                seconds=fields[0],
-            ),
-        )
+    notes = _seconds_note(fields[0])
     return [
         Correction(each.expression, (*notes, *each.notes))
         for each in with_days(fields[1:], numbering)
     ]
+
+
+def _seconds_note(seconds: str) -> tuple[str, ...]:
+    if seconds in ("0", "?"):
+        return ()
+    return (
+        _(
+            "It leaves out the seconds (%(seconds)s), for a schedule runs at whole minutes.",
+            seconds=seconds,
+        ),
+    )
 
 
 def _either_order(error: ExpressionError, fields: list[str], read: Read) -> ExpressionError | None:
@@ -245,8 +264,9 @@ def _either_order(error: ExpressionError, fields: list[str], read: Read) -> Expr
     ours = [each for each in plain if _parses(each, read)]
     theirs = [each for each in seconds if _parses(each, read)]
     if theirs and not ours:
-        return _seconds_first(fields)
-    return _explained(error, [*(ours or plain), *theirs], fields[4])
+        return _seconds_first(fields, read)
+    corrections = [*(ours or plain), *theirs, *_seconds_last(fields, read)]
+    return _explained(error, corrections, fields[4])
 
 
 def _parses(correction: Correction, read: Read) -> bool:

@@ -32,13 +32,15 @@ def _name(match: re.Match[str]) -> str:
     return WEEKDAY_NAMES[int(match[1]) % 7]
 
 
-def with_days(fields: list[str], numbering: str) -> list[Correction]:
+def with_days(fields: list[str], numbering: str, *, both: bool = False) -> list[Correction]:
     """Readings of six fields in EventBridge's order that have one `?` in the day fields.
 
     Args:
         fields: minutes to year; neither of the day fields is `?`, or both are.
         numbering: how the weekdays are numbered: "unix" (0 = Sunday), "quartz" (1 = Sunday) or
             "either".
+        both: whether the days of both fields are meant, as Unix cron does. Other programs mean
+            the days that are in both, such as a Friday the 13th, or refuse two values.
     """
     day, weekday = ("*" if fields[n] == "?" else fields[n] for n in (2, 4))
     if weekday == "*":
@@ -46,28 +48,19 @@ def with_days(fields: list[str], numbering: str) -> list[Correction]:
     weekdays = _weekdays(weekday, numbering)
     if day == "*":
         return [Correction(_with(fields, "?", each)) for each in weekdays]
+    without_weekday = _("It leaves out the day-of-week %(value)s.", value=weekday)
+    without_day = _("It leaves out the day-of-month %(value)s.", value=day)
+    if both:
+        without_weekday = _(
+            "It leaves out the day-of-week %(value)s; make another trigger for that.",
+            value=weekday,
+        )
+        without_day = _(
+            "It leaves out the day-of-month %(value)s; make another trigger for that.", value=day
+        )
     return [
-        Correction(
-            _with(fields, day, "?"),
-            (
-                _(
-                    "It leaves out the day-of-week %(value)s; make another trigger for that.",
-                    value=weekday,
-                ),
-            ),
-        ),
-        *(
-            Correction(
-                _with(fields, "?", each),
-                (
-                    _(
-                        "It leaves out the day-of-month %(value)s; make another trigger for that.",
-                        value=day,
-                    ),
-                ),
-            )
-            for each in weekdays
-        ),
+        Correction(_with(fields, day, "?"), (without_weekday,)),
+        *(Correction(_with(fields, "?", each), (without_day,)) for each in weekdays),
     ]
 
 
