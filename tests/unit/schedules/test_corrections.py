@@ -174,13 +174,13 @@ def test_the_moment_stays(text, zone, expression, timezone):
         ("at(2027-01-01T09:00:00Z)", "Set the timezone to UTC with it."),
         (
             "@every 90s",
-            "A rate counts whole minutes, so 90 seconds become 2 minutes.",
+            "A rate counts whole minutes; 90 seconds are rounded to 120 seconds.",
         ),
         ("R5/PT10M", "It does not stop after 5 repetitions; set an end date."),
         ("FREQ=DAILY;UNTIL=20280101", "It leaves out its end; set the end date to 20280101."),
         ("0 9 * * * root /bin/true", "It leaves out the command."),
         ("at(2027-01-01T09:00:00.5)", "It leaves out the fraction of a second."),
-        ("at(2027-02-30T09:00:00)", "That month ends on the 28."),
+        ("at(2027-02-30T09:00:00)", "That month has 28 days."),
     ],
 )
 def test_what_is_left_out_is_said(text, note):

@@ -192,9 +192,9 @@ def _rates(exact: Fraction, unit_minutes: Fraction | None = None) -> list[Correc
     if exact and total != exact:
         notes = (
             _(
-                "A rate counts whole minutes, so %(seconds)s seconds become %(minutes)s.",
-                seconds=f"{float(exact * 60):g}",
-                minutes=rate_words(total, "minute"),
+                "A rate counts whole minutes; %(exact)s seconds are rounded to %(rounded)s seconds.",
+                exact=f"{float(exact * 60):g}",
+                rounded=total * 60,
             ),
         )
     largest = unit_minutes or Fraction(1440)

@@ -90,7 +90,7 @@ def read_moment(text: str) -> Moment | None:
     last = monthrange(year, month)[1]
     notes = []
     if day > last:
-        notes.append(_("That month ends on the %(day)s.", day=last))
+        notes.append(_("That month has %(days)s days.", days=last))
     if match[7] and match[7].strip(".,0"):
         notes.append(_("It leaves out the fraction of a second."))
     try:
