@@ -192,7 +192,8 @@ def _rates(exact: Fraction, unit_minutes: Fraction | None = None) -> list[Correc
     if exact and total != exact:
         notes = (
             _(
-                "A rate counts whole minutes; %(exact)s seconds are rounded to %(rounded)s seconds.",
+                "A rate counts whole minutes; %(exact)s seconds are rounded to %(rounded)s "
+                "seconds.",
                 exact=f"{float(exact * 60):g}",
                 rounded=total * 60,
             ),
