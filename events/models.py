@@ -139,8 +139,23 @@ class EventSource(VersionedModel):
 
         try:
             super().save(**options)
-        except Exception:
-            rules.restore(self.pk)
+        except Exception as error:
+            rules.restore(self.pk, error)
+            raise
+
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        """Delete the source with the rule that brings its events.
+
+        Raises:
+            BusError: the rule could not be removed; nothing was deleted.
+        """
+        from events import rules
+
+        source_id = self.pk
+        try:
+            return super().delete(*args, **options)
+        except Exception as error:
+            rules.restore(source_id, error)
             raise
 
     def active_secrets(self, now: datetime) -> list[str]:
