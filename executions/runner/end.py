@@ -16,6 +16,7 @@ from moca.authentication.models import AuditEntry
 from moca.conflicts import ConflictError
 from triggers.models import RunStatus, Trigger
 from triggers.statistics import PastRun, Statistics
+from triggers.synchronization import in_step
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def _write(executions: Sequence[TriggerExecution], *, expected: bool) -> list[Tr
         executions: the records.
         expected: that none was closed or taken over is taken for granted: ConflictError else.
     """
-    with transaction.atomic():
+    with in_step(), transaction.atomic():
         keys = {(execution.user_id, execution.trigger_id) for execution in executions}
         triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(keys)}
         for _, trigger_id in keys:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -11,12 +12,15 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from django.db import transaction
 from django.utils import timezone
 
+from executions.models import TriggerExecution
+from executions.runner.end import close
 from moca.conflicts import ConflictError
 from moca.times import iso
 from tests.integration.api.conftest import API
 from tests.integration.eventbridge.conftest import GROUP, LAMBDA, QUEUE, ROLE, Failing
 from triggers.actions import act_on_each, disable
-from triggers.models import SyncState, Trigger
+from triggers.models import RunStatus, SyncState, Trigger
+from triggers.schedulers import SchedulerError
 from triggers.synchronization import in_step, synchronize
 
 MakeTrigger = Callable[..., Trigger]
@@ -261,6 +265,20 @@ class TestFailedCommit:
         act_on_each(triggers, partial(disable, by="ed"))
         states = Trigger.objects.filter(user_id="alice").values_list("sync_state", flat=True)
         assert list(states) == ["pending", "pending"]
+
+    def test_trigger_that_was_to_be_paused_after_a_failure_says_so(
+        self, eventbridge: Any, make_trigger: MakeTrigger
+    ) -> None:
+        trigger = make_trigger(pause_after_failures=1)
+        execution = TriggerExecution(
+            trigger_id=trigger.pk, user_id="alice", started_at=timezone.now(), ttl=2**31
+        )
+        execution.save(force_insert=True)
+        lost_from_now_on(eventbridge)
+        with suppress(SchedulerError):
+            close(execution, RunStatus.FAILED, error="Down.")
+        found = Trigger.objects.get(user_id="alice", pk=trigger.pk)
+        assert (found.enabled, found.sync_state) == (True, SyncState.PENDING)
 
     def test_clear_refusal_is_neither_restored_nor_logged_as_a_failure(
         self, alice: API, failing: Failing, caplog: pytest.LogCaptureFixture
