@@ -271,7 +271,11 @@ class TestFailedCommit:
     ) -> None:
         trigger = make_trigger(pause_after_failures=1)
         execution = TriggerExecution(
-            trigger_id=trigger.pk, user_id="alice", started_at=timezone.now(), ttl=2**31
+            id="e1",
+            trigger_id=trigger.pk,
+            user_id="alice",
+            started_at=timezone.now(),
+            ttl=2**31,
         )
         execution.save(force_insert=True)
         lost_from_now_on(eventbridge)
