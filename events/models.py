@@ -143,21 +143,6 @@ class EventSource(VersionedModel):
             rules.restore(self.pk, error)
             raise
 
-    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
-        """Delete the source with the rule that brings its events.
-
-        Raises:
-            BusError: the rule could not be removed; nothing was deleted.
-        """
-        from events import rules
-
-        source_id = self.pk
-        try:
-            return super().delete(*args, **options)
-        except Exception as error:
-            rules.restore(source_id, error)
-            raise
-
     def active_secrets(self, now: datetime) -> list[str]:
         """The secrets with which events may be signed now, the newest first.
 
