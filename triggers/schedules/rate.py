@@ -17,7 +17,7 @@ _MINUTES: dict[Unit, int] = {"minute": 1, "hour": 60, "day": 1440}
 _LONGEST_DAYS = 365 * len(YEARS)
 
 _RATE = re.compile(r"([0-9]+)\s+(minute|hour|day)s?", re.IGNORECASE)
-_LOOSE = re.compile(r"(?:every\s)?\W*([0-9]+(?:\.[0-9]+)?)?\W*([a-z]*)\W*", re.IGNORECASE)
+_LOOSE = re.compile(r"(?:every\s)?\W*(?:([0-9]+(?:\.[0-9]+)?)\W*)?(?:([a-z]+)\W*)?", re.IGNORECASE)
 _EXAMPLE = _("such as rate(5 minutes), rate(1 hour) or rate(1 day)")
 
 
@@ -76,7 +76,7 @@ def correct_rate(body: str) -> str | None:
     match = _LOOSE.fullmatch(body)
     if match is None or not (match[1] or match[2]):
         return None
-    minutes = _minutes_of(match[2].lower())
+    minutes = _minutes_of((match[2] or "").lower())
     if minutes is None:
         return None
     total = round(float(match[1] or 1) * minutes) if len(match[1] or "") < 10 else 0
