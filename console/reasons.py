@@ -46,6 +46,14 @@ KNOWN = (
     gettext_noop("More events than maxRunsPerHour lets run came within the hour."),
     gettext_noop("A further event came before the pause of debounceSeconds was over."),
     gettext_noop("The event had more than %(size)s bytes."),
+    gettext_noop(
+        "The event has too many values to compare it with the trigger's pattern: ask for fewer "
+        "fields within its lists."
+    ),
+    gettext_noop(
+        "The event has too many values to compare it with the pattern of the event source: ask "
+        "for fewer fields within its lists."
+    ),
     gettext_noop("Another program wrote what cannot be read: %(names)s."),
     # Of EventBridge Scheduler.
     gettext_noop("The schedule cannot be read: correct it first."),

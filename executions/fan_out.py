@@ -21,8 +21,8 @@ from django.db import OperationalError, connection, connections
 
 from events import marks, sources
 from events.models import EventSource, EventState, ReceivedEvent
-from events.patterns import Pattern, PatternError
-from executions.runner import Offer, offer
+from events.patterns import Pattern, PatternError, TooMuchWorkError
+from executions.runner import TOO_MUCH_WORK, TOO_MUCH_WORK_FOR_SOURCE, Offer, offer
 from moca.conflicts import ConflictError
 from triggers.models import Trigger
 from triggers.validation import Subscription, compiled
@@ -59,10 +59,11 @@ def deliver(
     Returns:
         The ids of the triggers for which it failed, and is to be delivered again.
     """
+    asked = [(trigger, _answer(trigger, trigger.subscription, event)) for trigger in triggers]
     offers = [
-        Offer.of(trigger, event, event_id, at, earlier_at)
-        for trigger in triggers
-        if _takes(trigger, event)
+        Offer.of(trigger, event, event_id, at, earlier_at, answer.refusal)
+        for trigger, answer in asked
+        if trigger.enabled and answer.takes
     ]
     if len(offers) == 1:
         return [one.trigger_id for one in offers if not _deliver(one)]
@@ -72,9 +73,23 @@ def deliver(
         return [one.trigger_id for one, each in zip(offers, done, strict=True) if not each.result()]
 
 
-def _takes(trigger: Trigger, event: Event) -> bool:
-    subscription = trigger.subscription
-    return trigger.enabled and subscription is not None and subscription.takes(event)
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Whether a trigger is to be offered an event, and why it drops it, if it has to."""
+
+    takes: bool
+    refusal: str = ""
+
+
+def _answer(trigger: Trigger, subscription: Subscription | None, event: Event) -> _Answer:
+    """Ask a trigger's pattern. An event that is too much work is dropped, and counted there."""
+    if subscription is None:
+        return _Answer(False)
+    try:
+        return _Answer(subscription.takes(event))
+    except TooMuchWorkError as error:
+        logger.error("An event was dropped: %s", error, extra={"triggerId": trigger.pk})
+        return _Answer(True, TOO_MUCH_WORK)
 
 
 def _deliver(one: Offer) -> bool:
@@ -126,18 +141,30 @@ class Listeners:
                 of_bus.setdefault(_bus(subscription.bus_name), []).append(listener)
         return cls(of_source, of_bus, list(_sources()))
 
-    def of(self, row: ReceivedEvent, event: Event) -> Iterator[Trigger]:
-        """The triggers that take an event which came in at a source's address."""
+    def of(self, row: ReceivedEvent, event: Event) -> Iterator[tuple[Trigger, str]]:
+        """The triggers that take an event which came in at a source's address.
+
+        Those that have to drop it come with the reason.
+        """
         came_at = next((source for source, _ in self.sources if source.pk == row.source_id), None)
         bus = _bus(came_at.bus_name if came_at else "")
         listeners = list(self.of_bus.get(bus, ()))
         for source, pattern in self.sources:
             is_here = source.pk == row.source_id if source.has_address else True
-            if is_here and _bus(source.bus_name) == bus and _lets_through(source, pattern, event):
-                listeners += self.of_source.get(source.pk, ())
+            if not is_here or _bus(source.bus_name) != bus:
+                continue
+            of_source = self.of_source.get(source.pk, ())
+            try:
+                if of_source and _lets_through(source, pattern, event):
+                    listeners += of_source
+            except TooMuchWorkError as error:
+                logger.error("An event was dropped for the source %s: %s", source.pk, error)
+                for listener in of_source:
+                    yield listener.trigger, TOO_MUCH_WORK_FOR_SOURCE
         for listener in listeners:
-            if listener.subscription.takes(event):
-                yield listener.trigger
+            answer = _answer(listener.trigger, listener.subscription, event)
+            if answer.takes:
+                yield listener.trigger, answer.refusal
 
 
 def distribute(rows: Sequence[ReceivedEvent]) -> int:
@@ -174,11 +201,14 @@ def _offers(row: ReceivedEvent, listeners: Listeners) -> list[Offer] | None:
     """What an event is offered to; None where it cannot be read."""
     try:
         event: Event = json.loads(row.envelope)
-        triggers = list(listeners.of(row, event))
+        found = list(listeners.of(row, event))
     except Exception:
         logger.exception("An event could not be read; going on without it")
         return None
-    return [Offer.of(trigger, event, row.pk, row.received_at) for trigger in triggers]
+    return [
+        Offer.of(trigger, event, row.pk, row.received_at, refusal=refusal)
+        for trigger, refusal in found
+    ]
 
 
 def _offer_all(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:

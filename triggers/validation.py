@@ -18,7 +18,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from events import sources
-from events.patterns import Pattern, PatternError
+from events.patterns import Pattern, PatternError, Work
 from events.patterns import parse as parse_pattern
 from events.validation import BUS_NAME
 from moca.times import parse_iso
@@ -159,9 +159,17 @@ class Subscription:
         """The event bus on which its events are."""
         return self.bus_name or str(settings.EVENT_BUS_NAME)
 
-    def takes(self, event: Mapping[str, Any]) -> bool:
-        """Whether the pattern lets an event through."""
-        return self.pattern is None or self.pattern.matches(event)
+    def takes(self, event: Mapping[str, Any], work: Work | None = None) -> bool:
+        """Whether the pattern lets an event through.
+
+        Args:
+            event: the EventBridge envelope.
+            work: limits the work, if it is not to be as much as one match may be.
+
+        Raises:
+            TooMuchWorkError: it is more work than that.
+        """
+        return self.pattern is None or self.pattern.matches(event, work)
 
 
 def read_subscription(config: Any) -> tuple[Subscription | None, list[ValidationError]]:
