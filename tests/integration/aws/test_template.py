@@ -221,3 +221,12 @@ def test_each_parameter_is_held_by_a_resource() -> None:
     # A change of parameters that change no resource is refused as no change.
     used = set(re.findall(r"[A-Z]\w+", json.dumps(RESOURCES, default=str)))
     assert set(TEMPLATE["Parameters"]) - used == set()
+
+
+def test_rules_and_events_are_of_the_buses_that_the_settings_name() -> None:
+    found = [each for each in statements() if "events:PutRule" in each["Action"]]
+    found += [each for each in statements() if each["Action"] == "events:PutEvents"]
+    written = [json.dumps(each["Resource"]) for each in found]
+    names = [sorted(set(re.findall("EventBus(?:es|Name)", text))) for text in written]
+    assert names == [["EventBusName"], ["EventBuses"], ["EventBusName"], ["EventBuses"]]
+    assert [text for text in written if re.search(r"rule/\*|event-bus/\*", text)] == []

@@ -63,7 +63,8 @@ class TestForm:
             "maxRunsPerHour": 20,
         }
 
-    def test_events_of_a_bus(self, editor: Client) -> None:
+    def test_events_of_a_bus(self, editor: Client, settings: Any) -> None:
+        settings.EVENT_BUSES = ["main"]
         parts = {"event_source_id": "", "event_bus_name": "main"}
         editor.post(NEW, {**ENTERED, **parts, "event_pattern": '{"source": ["my.app"]}'})
         assert Trigger.objects.get().event_config == {
