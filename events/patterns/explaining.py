@@ -64,7 +64,7 @@ class _Look:
 
 
 # What is found is kept for each way, which takes longer than to ask a value: so many steps.
-_LOOK_STEPS = 6
+_LOOK_STEPS = 9
 # For each field of a way.
 _Looks = dict[Leaf, _Look]
 
