@@ -60,8 +60,8 @@ class Load:
 
 
 def server() -> tuple[subprocess.Popen[bytes], list[psutil.Process]]:
-    command = ["-m", "gunicorn", "moca.wsgi", f"--bind=127.0.0.1:{PORT}", "--threads=8"]
-    started = subprocess.Popen([sys.executable, *command, "--log-level=error"], cwd=ROOT)
+    command = ["manage.py", "serve", f"--port={PORT}"]
+    started = subprocess.Popen([sys.executable, *command], cwd=ROOT)
     for _ in range(100):
         time.sleep(0.1)
         try:
@@ -106,6 +106,8 @@ def main() -> None:
             seconds = time.perf_counter() - clock
             cpu = 1000 * (cpu_seconds(parts) - before) / count
             print(f"{name:16} {count / seconds:6.0f} requests/s {cpu:6.2f} ms CPU a request")
+        memory = sum(part.memory_info().rss for part in parts) / 2**20
+        print(f"{memory:.0f} MB of memory")
     finally:
         started.terminate()
         started.wait()

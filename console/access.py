@@ -3,15 +3,35 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from moca.authentication.models import Operator, Role
 
 View = Callable[..., HttpResponse]
+
+
+def _ask_to_sign_in(request: HttpRequest) -> HttpResponse:
+    if request.method in ("GET", "HEAD"):
+        return redirect_to_login(request.get_full_path())
+    messages.warning(
+        request,
+        _("Your session has ended, and what you sent was not saved. Sign in and send it again."),
+    )
+    # Where the form is: most addresses that take one show no page.
+    page = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(page, {request.get_host()}, request.is_secure()):
+        return redirect_to_login(resolve_url("home"))
+    parts = urlsplit(page)
+    return redirect_to_login(parts._replace(scheme="", netloc="").geturl())
 
 
 def for_operators(role: Role = Role.VIEWER) -> Callable[[View], View]:
@@ -30,7 +50,7 @@ def for_operators(role: Role = Role.VIEWER) -> Callable[[View], View]:
                 if "HX-Request" in request.headers:
                     # A part of a page was asked for: the page itself is to lead to the sign-in.
                     return HttpResponse(status=204, headers={"HX-Refresh": "true"})
-                return redirect_to_login(request.get_full_path())
+                return _ask_to_sign_in(request)
             if not operator.has_role(role):
                 raise PermissionDenied
             return view(request, *args, **kwargs)

@@ -3,6 +3,7 @@
 from django.utils.translation import gettext as _
 
 from executions.models import NOT_PICKED_UP, TriggerExecution
+from executions.runner import NO_MORE_TIME
 from triggers.models import RunStatus, Trigger
 
 
@@ -11,7 +12,14 @@ def advice(execution: TriggerExecution, trigger: Trigger | None) -> list[str]:
     if execution.status != RunStatus.FAILED:
         return []
     found = []
-    if "timed out" in execution.error and trigger is not None:
+    if NO_MORE_TIME in execution.error:
+        found.append(
+            _(
+                "The function that runs triggers is cut off by Lambda after 15 minutes at the "
+                "most, whatever the time-out of the trigger. Ask for less in the prompt."
+            )
+        )
+    elif "timed out" in execution.error and trigger is not None:
         found.append(
             _(
                 "A run of this trigger may take %(seconds)s seconds. Give it more, or ask for less "
@@ -24,8 +32,8 @@ def advice(execution: TriggerExecution, trigger: Trigger | None) -> list[str]:
     if execution.reached_agent:
         found.append(
             _(
-                "The agent had begun: part of its work may be done. Look at what it said before "
-                "you replay the run."
+                "The agent may have begun: part of its work may be done. Look at what it said "
+                "before you replay the run."
             )
         )
     else:

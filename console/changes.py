@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
+from console.reasons import reason
 from moca import audit
 from moca.authentication.models import AuditEntry
 
@@ -18,7 +19,7 @@ def changes_of(instance: Model, labels: Mapping[str, Any] | None = None) -> list
     """The latest changes of a row, with the values before and after.
 
     Args:
-        instance: the row.
+        instance: the row, which the reader may see.
         labels: what its fields are called, where that is not as the model calls them.
     """
     named = {**(labels or {}), TEST_EVENT: _("Test event")}
@@ -26,6 +27,10 @@ def changes_of(instance: Model, labels: Mapping[str, Any] | None = None) -> list
         object_id=instance.pk, object_type=instance._meta.label_lower
     )
     return [
-        {"entry": entry, "values": audit.told(entry, type(instance), named)}
+        {
+            "entry": entry,
+            "reason": reason(entry.reason),
+            "values": audit.told(entry, type(instance), named),
+        }
         for entry in entries.order_by("-id")[:CHANGES]
     ]

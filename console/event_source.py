@@ -21,7 +21,7 @@ from console.access import for_operators
 from console.changes import TEST_EVENT, changes_of
 from console.event_list import lacks_secret
 from console.received import counts_triggers, page_of_events
-from events import examples, receiving, sources
+from events import examples, receiving, refusals, sources
 from events.buses import BusError
 from events.envelopes import EnvelopeError
 from events.forms import NewSecretForm
@@ -100,6 +100,7 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "changes": changes_of(source, {"secrets": _("Secret")}),
         "lacks_secret": lacks_secret(source, now),
         "counts_triggers": counts_triggers(),
+        "refusals": refusals.of_source(source) if source.has_address else [],
         **(page_of_events(request, source) if source.has_address else {}),
     }
     return render(request, "console/event_source.html", context)
@@ -180,7 +181,7 @@ class SampleForm(forms.Form):
     body = forms.CharField(
         label=gettext_lazy("What the sender would send"),
         strip=False,
-        max_length=settings.MAX_BODY_BYTES,
+        max_length=settings.MAX_EVENT_BYTES,
         widget=forms.Textarea(attrs={"rows": 16, "cols": 80, "spellcheck": "false"}),
     )
 

@@ -17,6 +17,7 @@ from executions.models import Source
 from executions.prompt import compose
 from moca.display import pretty
 from triggers.models import Trigger, TriggerType
+from triggers.placeholders import not_understood, paths
 from triggers.wording import translated
 
 # So many of the latest events are offered as samples.
@@ -259,8 +260,8 @@ def preview_prompt(
         now: the time of the run.
     """
     prompt = str(entered.get("prompt") or "")
-    unread = placeholders.unread(prompt)
-    if not unread and not placeholders.paths(prompt):
+    unread = not_understood(prompt)
+    if not unread and not paths(prompt):
         return None
     has_context = bool(entered.get("include_context"))
     trigger = Trigger(

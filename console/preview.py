@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from console import charts
@@ -17,6 +18,8 @@ from triggers.schedules import Expression, ExpressionError, parse, parse_zone, w
 from triggers.wording import translated, words_of
 
 RUNS_AHEAD = 10
+# What a run has of Lambda's longest time, so that its end can be written down.
+LAMBDA_SECONDS = 890
 DAYS = 365
 # So many runs of a year are counted; after them, each day on which it fires is as the last counted.
 COUNTED = 2000
@@ -78,6 +81,7 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     shown.warnings += _too_often(runs, entered)
     if not runs and not shown.warnings:
         shown.warnings.append(_("It never runs between its start and its end date."))
+    shown.warnings += _too_long(entered)
     shown.year = _year(expression, zone, after, last)
     return shown
 
@@ -116,6 +120,18 @@ def _too_often(runs: list[datetime], entered: Mapping[str, Any]) -> list[str]:
             "or be skipped."
         )
         % {"between": between, "most": most}
+    ]
+
+
+def _too_long(entered: Mapping[str, Any]) -> list[str]:
+    """A warning where Lambda ends a run before its time-out does."""
+    seconds = str(entered.get("timeout_seconds") or "")
+    if not settings.TRIGGER_LAMBDA_ARN or not seconds.isdecimal() or int(seconds) <= LAMBDA_SECONDS:
+        return []
+    most = duration(1000 * LAMBDA_SECONDS)
+    return [
+        _("The function that runs triggers ends a run after %(most)s, before its time-out.")
+        % {"most": most}
     ]
 
 

@@ -20,10 +20,18 @@ KNOWN = (
     gettext_noop("An internal error broke this run off; the log has the details."),
     gettext_noop("The trigger was deleted before the run."),
     gettext_noop("Another run of the trigger had begun."),
+    gettext_noop(
+        "The prompt has %(braces)s, which names no part of the event: the agent was sent it as it "
+        "stands. Correct it in the trigger's prompt."
+    ),
     gettext_noop("The function that runs triggers could not be invoked: %(error)s"),
     gettext_noop(
         "Missed: %(runs)s due from %(first)s to %(last)s UTC, not started in time: no scheduler "
         "was running, or it was busy. Nothing was sent to the agent."
+    ),
+    gettext_noop(
+        "The machine's clock jumped ahead over them, and they were not started. If the clock was "
+        "wrong and is put right, they run at their time."
     ),
     # Of agents.
     gettext_noop("timed out after %(seconds)s s"),
@@ -40,6 +48,8 @@ KNOWN = (
     gettext_noop("%(who)s cannot be reached (%(error)s): check its URL and that it runs"),
     # Of triggers.
     gettext_noop("Paused after %(runs)s had failed. The last one: %(error)s"),
+    gettext_noop("Paused, since %(runs)s had failed: pauseAfterFailures is %(number)s."),
+    gettext_noop("Events are dropped until %(time)s UTC: maxRunsPerHour is %(number)s."),
     gettext_noop("The run before was still going."),
     gettext_noop("The trigger was disabled."),
     gettext_noop("The trigger's end date had passed."),
@@ -71,7 +81,12 @@ KNOWN = (
     gettext_noop("EventBridge Scheduler refuses it: %(message)s"),
 )
 # What follows a reason, and what stands in one.
-MORE = gettext_noop("%(reason)s; tried %(number)s times")
+MORE = (
+    gettext_noop("%(reason)s; tried %(number)s times"),
+    gettext_noop(
+        "%(reason)s; its process had no more time, though the trigger allows %(number)s s"
+    ),
+)
 PARTS = (
     gettext_noop("the agent"),
     gettext_noop("the token endpoint"),
@@ -115,7 +130,7 @@ def _reason(stored: str, depth: int) -> str:
 
 @cache
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
-    return [(template, _pattern(template)) for template in (MORE, *KNOWN, *PARTS)]
+    return [(template, _pattern(template)) for template in (*MORE, *KNOWN, *PARTS)]
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -268,7 +268,7 @@ def _run(trigger: Trigger, *, by: str) -> bool:
 
 
 def _synchronize(trigger: Trigger, *, by: str) -> bool:
-    return bring_in_step(trigger)
+    return bring_in_step(trigger, by=by)
 
 
 ACTIONS: dict[str, tuple[Callable[..., bool], Any]] = {

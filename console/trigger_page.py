@@ -95,10 +95,12 @@ def _events(trigger: Trigger, view: View, now: datetime) -> dict[str, Any]:
     latest = ReceivedEvent.objects.of_source(source.pk)[:1] if source and source.has_address else ()
     last = next(iter(latest), None)
     began = trigger.hour_began_at
+    most = view.subscription.runs_per_hour or 0
     return {
         "last_event": event_row(last) if last else None,
         "pending": PendingEvent.objects.filter(pk=trigger.pk).first(),
-        "runs_in_hour": trigger.runs_in_hour if began and now < began + HOUR else 0,
+        # One above the limit marks an hour in which events were held back.
+        "runs_in_hour": min(trigger.runs_in_hour, most) if began and now < began + HOUR else 0,
     }
 
 

@@ -23,6 +23,8 @@ from moca.paging import Page, read_page
 STATE_KINDS = {EventState.QUEUED: "busy", EventState.DONE: "good", EventState.FAILED: "bad"}
 ABOUT = ["name", "id", "kind", "description", "icon"]
 EVENTS = ["pattern", "bus_name"]
+# Of sources whose sender signs no id.
+WINDOW = "replay_seconds"
 
 
 class AdminEventSourceForm(EventSourceForm):
@@ -63,13 +65,14 @@ class EventSourceAdmin(ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if not self.has_change_permission(request, obj):
-            return [(None, {"fields": ABOUT}), ("Events", {"fields": EVENTS})]
+            return [(None, {"fields": ABOUT}), ("Events", {"fields": [*EVENTS, WINDOW]})]
         # What sort a source is stays as it was made; a further secret is set on its own page.
         secret = ["secret"] if obj is None else []
         about = ABOUT if obj is None else [name for name in ABOUT if name not in ("id", "kind")]
+        window = [WINDOW] if obj is None or obj.has_replay_window else []
         return [
             (None, {"fields": ["opened_version", *about]}),
-            ("Events", {"fields": [*secret, *EVENTS]}),
+            ("Events", {"fields": [*secret, *EVENTS, *window]}),
         ]
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from events import secrets, sources
-from events.models import EventSource, SourceKind
+from events.models import REPLAY_SECONDS, EventSource, SourceKind
 from events.validation import MADE_BY_SENDER, check_secret
 from moca.forms import JSONTextField, VersionedForm
 
@@ -59,7 +59,10 @@ class EventSourceForm(VersionedForm):
 
     class Meta:
         model = EventSource
-        fields = ["name", "id", "description", "icon", "kind", "bus_name", "pattern"]
+        fields = [
+            *("name", "id", "description", "icon", "kind", "bus_name", "pattern"),
+            "replay_seconds",
+        ]
         labels: ClassVar[dict[str, Any]] = {
             "id": _("Id"),
             "name": _("Name"),
@@ -67,10 +70,15 @@ class EventSourceForm(VersionedForm):
             "icon": _("Icon"),
             "kind": _("Events come from"),
             "bus_name": _("Event bus"),
+            "replay_seconds": _("Replay window (seconds)"),
         }
         help_texts: ClassVar[dict[str, Any]] = {
             "id": _("By which triggers name it: lower-case letters, digits, - and _."),
             "icon": _("A name that other programs show it with."),
+            "replay_seconds": _(
+                "Of GitHub alone, which signs the body and no id: for so long, the same body is "
+                "the same event, whatever id its delivery has. 0: never."
+            ),
         }
         widgets: ClassVar[dict[str, Any]] = {
             "id": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
@@ -88,6 +96,8 @@ class EventSourceForm(VersionedForm):
         if not self.instance._state.adding:
             for name in ("id", "kind", "secret"):
                 self.fields.pop(name, None)
+            if not self.instance.has_replay_window:
+                self.fields.pop("replay_seconds", None)
 
     def clean_id(self) -> str:
         key: str = self.cleaned_data["id"]
@@ -96,6 +106,10 @@ class EventSourceForm(VersionedForm):
         if key in TAKEN:
             raise ValidationError(_("This id is a page's address: use another."), code="invalid")
         return key
+
+    def clean_replay_seconds(self) -> int:
+        seconds: int | None = self.cleaned_data["replay_seconds"]
+        return REPLAY_SECONDS if seconds is None else seconds
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()

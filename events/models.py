@@ -1,23 +1,35 @@
 """Event sources, and the events that came in at their addresses."""
 
+import hashlib
 import json
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator, RegexValidator
+from django.core.validators import (
+    MaxLengthValidator,
+    MaxValueValidator,
+    MinValueValidator,
+    RegexValidator,
+)
 from django.db import models
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from events import secrets
 from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Index, Layout
+from moca.validation import one_line
 from moca.versioning import VersionedModel
 
 # How long a received event is remembered: for the list of its source, and lest it come again.
 KEPT = timedelta(days=7)
+
+
+# How long a body that nobody signed an id for is known under any other id, in seconds.
+REPLAY_SECONDS = 10
+MAX_REPLAY_SECONDS = int(KEPT.total_seconds())
 
 
 class SourceKind(models.TextChoices):
@@ -49,18 +61,29 @@ class EventSource(VersionedModel):
             )
         ],
     )
-    name = models.CharField(_("name"), max_length=200)
+    name = models.CharField(_("name"), max_length=200, validators=[one_line])
     description = models.TextField(
         _("description"), blank=True, validators=[MaxLengthValidator(2000)]
     )
-    icon = models.CharField(_("icon"), max_length=100, blank=True)
+    icon = models.CharField(_("icon"), max_length=100, blank=True, validators=[one_line])
     kind = models.CharField(
         _("events come from"), max_length=10, choices=SourceKind, default=SourceKind.WEBHOOK
     )
     bus_name = models.CharField(_("event bus"), max_length=256, blank=True)
     pattern = models.JSONField(_("pattern"), null=True, blank=True)
+    # GitHub signs the body alone: within this time, the same body is the same event, whatever id
+    # its delivery has.
+    replay_seconds = models.PositiveIntegerField(
+        _("replay window"),
+        default=REPLAY_SECONDS,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(MAX_REPLAY_SECONDS)],
+    )
     # Sealed, each with the epoch seconds until which it holds; see `events.secrets`.
     secrets = models.JSONField(default=list, blank=True, editable=False)
+    # The last messages that were refused, the latest first; see `events.refusals`. Each has `at`,
+    # `code`, `reason`, `requestId`, and `times`: how many were refused since the one before it.
+    refusals = models.JSONField(default=list, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -82,9 +105,18 @@ class EventSource(VersionedModel):
         return self.kind != SourceKind.BUS
 
     @property
+    def has_replay_window(self) -> bool:
+        """Whether its sender signs no id, so that the window matters."""
+        return self.kind == SourceKind.GITHUB
+
+    @property
     def bus(self) -> str:
         """The event bus on which its events are."""
         return self.bus_name or str(settings.EVENT_BUS_NAME)
+
+    def event_id(self, key: str) -> str:
+        """The id of an event of this source that its sender knows by a key."""
+        return hashlib.sha256(json.dumps([self.pk, key]).encode()).hexdigest()
 
     def clean(self) -> None:
         """Check what concerns more than one field.
@@ -117,9 +149,25 @@ class EventSource(VersionedModel):
         Raises:
             UnreadableError: none of them can be read.
         """
-        if self.is_configured:
-            return [secrets.looked_up(text) for text in self.configured_secrets]
-        return secrets.active(self.secrets, now)
+        if not self.is_configured:
+            return secrets.active(self.secrets, now)
+        found = [secrets.looked_up(text) for text in self.configured_secrets]
+        if found and not (usable := [text for text in found if not self._secret_fault(text)]):
+            raise secrets.UnreadableError(self._secret_fault(found[0]))
+        return usable if found else []
+
+    def _secret_fault(self, secret: str) -> str:
+        from events.validation import secret_fault
+
+        # For the log, which is in English, whoever asks.
+        with translation.override("en"):
+            return str(secret_fault(self.kind, secret))
+
+
+# Bytes of an event's envelope that its row holds: DynamoDB takes items of 400 KB.
+MAX_STORED = 350_000
+# Stands in the detail of a larger one.
+CUT = "moca-cut"
 
 
 class EventState(models.TextChoices):
@@ -149,15 +197,19 @@ class ReceivedEvent(models.Model):
 
     id = models.CharField(primary_key=True, max_length=64)
     source_id = models.CharField(max_length=36)
-    # A digest of the signature it came with: the very same message again is a replay.
+    # A digest of the signature it came with: the same again is the very same message again.
     signature = models.CharField(max_length=64)
     state = models.CharField(max_length=10, choices=EventState, default=EventState.QUEUED)
     received_at = models.DateTimeField()
-    # The EventBridge envelope as JSON text.
+    # The EventBridge envelope as JSON text; of an event that is larger than MAX_STORED bytes,
+    # without its detail.
     envelope = models.TextField()
     # Triggers of this machine that it was offered to.
     triggers = models.PositiveIntegerField(default=0)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
+
+    # The whole envelope of a larger one, as long as its message is being handled.
+    whole = ""
 
     objects: ClassVar[Any] = ReceivedEventQuerySet.as_manager()
 
@@ -179,6 +231,25 @@ class ReceivedEvent(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+    def set_envelope(self, envelope: dict[str, Any]) -> None:
+        """Set the envelope; one that the row cannot hold goes on from this message or not at all.
+
+        Nobody can send it on later from the row, which is not queued then.
+        """
+        text = json.dumps(envelope, ensure_ascii=False)
+        size = len(text.encode())
+        if size <= MAX_STORED:
+            self.envelope = text
+            return
+        said = f"The event has {size:,} bytes: of more than {MAX_STORED:,}, no detail is kept."
+        self.envelope = json.dumps({**envelope, "detail": {CUT: said}}, ensure_ascii=False)
+        self.whole, self.state = text, EventState.FAILED
+
+    @property
+    def going_on(self) -> str:
+        """The whole envelope, as it goes on."""
+        return self.whole or self.envelope
 
     @property
     def contents(self) -> dict[str, Any]:

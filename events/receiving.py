@@ -5,8 +5,7 @@ that could not go on is refused to the sender, who sends it again, and goes on t
 """
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,9 +13,10 @@ from functools import partial
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from events import envelopes, marks, signatures
+from events import deliveries, envelopes, marks, secrets, signatures
 from events.buses import BusError, get_bus
-from events.models import KEPT, EventSource, ReceivedEvent
+from events.envelopes import EnvelopeError
+from events.models import KEPT, EventSource, ReceivedEvent, SourceKind
 from events.signatures import Signature, SignatureError
 from moca.ids import new_id
 
@@ -38,22 +38,40 @@ class Receipt:
 
 
 def verified(
-    source: EventSource, headers: Mapping[str, str], body: bytes, now: datetime
+    source: EventSource, content_type: str, headers: Mapping[str, str], body: bytes, now: datetime
 ) -> Signature:
     """Check who signed a message.
 
     Args:
         source: the source at whose address it came in.
+        content_type: the message's Content-Type.
         headers: its headers, their names in lower case.
         body: its body, byte for byte.
         now: the present.
 
     Raises:
-        SignatureError: it is not signed with a secret of the source, or too old.
+        SignatureError: it is not signed with a secret of the source, or it is too old and its
+            events are not all on record.
         UnreadableError: the secrets of the source cannot be read.
     """
-    secrets = partial(source.active_secrets, now)
-    return signatures.verify(source.kind, headers, body, secrets, now)
+    return signatures.verify(
+        source.kind,
+        headers,
+        body,
+        partial(source.active_secrets, now),
+        now,
+        is_on_record=partial(_is_on_record, source, content_type, headers, body, now),
+    )
+
+
+def decoy(headers: Mapping[str, str], now: datetime) -> EventSource:
+    """A source that nobody can sign for, of the kind that a message looks to be for.
+
+    A message to an address without a source is checked against it, so that neither the answer nor
+    the time that it takes says that there is none.
+    """
+    kind = signatures.kind_of(headers) or SourceKind.WEBHOOK
+    return EventSource(kind=kind, secrets=secrets.only(secrets.new_secret(), now))
 
 
 def receive(
@@ -75,12 +93,13 @@ def receive(
         now: the present.
 
     Raises:
-        SignatureError: it is a replay.
+        SignatureError: it is too old, and an event of it is not on record any more.
         EnvelopeError: it is no event.
         BusError: it could not go on; the sender is to send it again.
     """
     found = envelopes.read(source.kind, source.pk, content_type, headers, body, now)
-    return _take_in(source, found, signature, now)
+    told_apart = [deliveries.told_apart(source, sent, signature.digest, now) for sent in found]
+    return _take_in(source, told_apart, signature, now)
 
 
 def receive_test(source: EventSource, body: bytes, now: datetime, *, name: str, by: str) -> Receipt:
@@ -100,7 +119,7 @@ def receive_test(source: EventSource, body: bytes, now: datetime, *, name: str, 
     headers = {"webhook-id": key, "x-github-event": name, "x-github-delivery": key}
     (sent,) = envelopes.read(source.kind, source.pk, envelopes.JSON_TYPE, headers, body, now)
     marks.set_test(sent.envelope, by)
-    signature = Signature(hashlib.sha256(key.encode()).hexdigest(), is_dated=False)
+    signature = Signature(hashlib.sha256(key.encode()).hexdigest(), is_fresh=True)
     # Of its own key, since the body may be that of an event that came before.
     (receipt,) = _take_in(source, [envelopes.Sent(key, sent.envelope)], signature, now)
     return receipt
@@ -110,37 +129,66 @@ def _take_in(
     source: EventSource, found: Sequence[envelopes.Sent], signature: Signature, now: datetime
 ) -> list[Receipt]:
     sent = [_row(source, one, signature, now, place) for place, one in enumerate(found)]
-    if sum(len(row.envelope.encode()) for row in sent) > settings.MAX_BODY_BYTES:
-        limit = settings.MAX_BODY_BYTES // 1024
-        raise envelopes.SizeError("", f"With their envelopes, events may have {limit} KB together.")
+    if sum(len(row.going_on.encode()) for row in sent) > settings.MAX_EVENT_BYTES:
+        raise envelopes.SizeError(
+            "",
+            f"With their envelopes, events may have {settings.MAX_EVENT_BYTES // 1024} KB "
+            f"together, which is what {get_bus().what} takes.",
+        )
     rows: dict[str, ReceivedEvent] = {}
     for row in sent:
         # The same event may stand in a message twice.
         rows.setdefault(row.pk, row)
-    known = _keep(list(rows.values()), signature)
+    known = (_keep if signature.is_fresh else _on_record)(list(rows.values()))
     bus = get_bus()
     gone = {pk for pk, row in known.items() if bus.has(row)}
-    bus.publish(source, [known.get(pk, row) for pk, row in rows.items() if pk not in gone])
+    # Of a row that does not hold its whole event, the message has it.
+    going = [row if row.whole else known.get(pk, row) for pk, row in rows.items() if pk not in gone]
+    bus.publish(source, going)
     return [Receipt(row.pk, row.pk in gone or rows[row.pk] is not row) for row in sent]
 
 
 def _row(
     source: EventSource, sent: envelopes.Sent, signature: Signature, now: datetime, place: int
 ) -> ReceivedEvent:
-    event_id = hashlib.sha256(json.dumps([source.pk, sent.key]).encode()).hexdigest()
+    event_id = source.event_id(sent.key)
     marks.set_id(sent.envelope, event_id)
-    return ReceivedEvent(
+    row = ReceivedEvent(
         id=event_id,
         source_id=source.pk,
         signature=signature.digest,
         # Events of one message are handled in their order.
         received_at=now + timedelta(microseconds=place),
-        envelope=json.dumps(sent.envelope, ensure_ascii=False),
         ttl=int((now + KEPT).timestamp()),
     )
+    row.set_envelope(sent.envelope)
+    return row
 
 
-def _keep(rows: Sequence[ReceivedEvent], signature: Signature) -> dict[str, ReceivedEvent]:
+def _is_on_record(
+    source: EventSource, content_type: str, headers: Mapping[str, str], body: bytes, now: datetime
+) -> bool:
+    """Whether all events of a message came in before, whoever sent it this time.
+
+    A proxy or a client repeats a message byte for byte, time and all, if the answer got lost.
+    """
+    try:
+        found = envelopes.read(source.kind, source.pk, content_type, headers, body, now)
+    except EnvelopeError:
+        return False
+    ids = {source.event_id(sent.key) for sent in found}
+    return bool(ids) and len(ReceivedEvent.objects.in_bulk(ids)) == len(ids)
+
+
+def _on_record(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
+    """The rows of events that are all on record; SignatureError else."""
+    known: dict[str, ReceivedEvent] = ReceivedEvent.objects.in_bulk([row.pk for row in rows])
+    if len(known) < len(rows):
+        raise SignatureError("stale", signatures.STALE)
+    return known
+
+
+def _keep(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
     """Put events on record at once; returns the rows of those that are on record already."""
     known: dict[str, ReceivedEvent] = {}
     for _ in range(TRIES):
@@ -152,14 +200,6 @@ def _keep(rows: Sequence[ReceivedEvent], signature: Signature) -> dict[str, Rece
                 ReceivedEvent.objects.bulk_create(new)
         except IntegrityError:
             known = ReceivedEvent.objects.in_bulk([row.pk for row in rows])
-            _refuse_replay(known.values(), signature)
         else:
             return known
     raise BusError("The same events are being received at this moment.")
-
-
-def _refuse_replay(known: Iterable[ReceivedEvent], signature: Signature) -> None:
-    """Refuse a message of which events are on record, unless one of them has yet to go on."""
-    is_same = any(row.signature == signature.digest for row in known)
-    if signature.is_dated and is_same and all(map(get_bus().has, known)):
-        raise SignatureError("This very message came before: sign it anew to send its event again.")

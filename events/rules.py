@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterator
 from events import marks, sources
 from events.buses import BusError, Rule, get_bus
 from events.models import EventSource
-from moca import reconciling
+from moca import audit, reconciling
+from moca.authentication.models import AuditEntry
 from moca.reconciling import Action
 
 logger = logging.getLogger(__name__)
@@ -60,8 +61,12 @@ def restore(source_id: str) -> None:
         )
 
 
-def synchronize(*, dry_run: bool = False) -> Iterator[Action]:
+def synchronize(*, dry_run: bool = False, by: str) -> Iterator[Action]:
     """Make the rules equal to the sources; tells what was done, or is to be.
+
+    Args:
+        dry_run: change nothing.
+        by: who is on record for what is repaired.
 
     Raises:
         BusError: the rules cannot be listed; nothing was done.
@@ -80,13 +85,13 @@ def synchronize(*, dry_run: bool = False) -> Iterator[Action]:
         if rule is not None:
             names.discard(rule.name)
             try:
-                yield from _mend(source, rule, dry_run=dry_run)
+                yield from _mend(source, rule, dry_run=dry_run, by=by)
             except BusError as error:
                 yield Action("fail", "rule", source.pk, str(error))
-    yield from _drop_orphans(names, dry_run=dry_run)
+    yield from _drop_orphans(names, dry_run=dry_run, by=by)
 
 
-def _drop_orphans(names: Collection[str], *, dry_run: bool) -> Iterator[Action]:
+def _drop_orphans(names: Collection[str], *, dry_run: bool, by: str) -> Iterator[Action]:
     """Remove rules that no source wants."""
     kept: set[str] = set()
     if names and not dry_run:
@@ -94,19 +99,29 @@ def _drop_orphans(names: Collection[str], *, dry_run: bool) -> Iterator[Action]:
         time.sleep(reconciling.COMMIT_SECONDS)
         kept = {rule.name for source in sources.all_sources() if (rule := rule_of(source))}
     for name in sorted(set(names) - kept):
+        key = name.removeprefix(PREFIX)
+        action = Action("delete", "rule", key, "its event source is gone")
         try:
             if not dry_run:
                 get_bus().drop(name)
+                _note_repair(EventSource(pk=key, name=key), action, by)
         except BusError as error:
-            yield Action("fail", "rule", name.removeprefix(PREFIX), str(error))
+            yield Action("fail", "rule", key, str(error))
         else:
-            yield Action("delete", "rule", name.removeprefix(PREFIX), "its event source is gone")
+            yield action
 
 
-def _mend(source: EventSource, rule: Rule, *, dry_run: bool) -> Iterator[Action]:
+def _mend(source: EventSource, rule: Rule, *, dry_run: bool, by: str) -> Iterator[Action]:
     differences = get_bus().differences(rule)
     if differences is not None and not differences:
         return
+    action = reconciling.mending("rule", source.pk, differences)
     if not dry_run:
         get_bus().keep(rule)
-    yield reconciling.mending("rule", source.pk, differences)
+        _note_repair(source, action, by)
+    yield action
+
+
+def _note_repair(source: EventSource, action: Action, by: str) -> None:
+    """Put on record what was repaired, and why."""
+    audit.note(AuditEntry.Action.REPAIRED, source, by=by, why=action.sentence)

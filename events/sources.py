@@ -1,8 +1,9 @@
 """All event sources: those that the settings list, and those that operators have added.
 
 EVENT_SOURCES_CONFIG holds a list as JSON or YAML, EVENT_SOURCES_FILE names a file of it. Each entry
-has `id` and `name`, and may have `description`, `icon`, `kind`, `eventBusName`, `eventPattern` and
-`secrets` (texts, or ARNs of Secrets Manager). The settings come first where both know an id.
+has `id` and `name`, and may have `description`, `icon`, `kind`, `eventBusName`, `eventPattern`,
+`replayWindowSeconds` and `secrets` (texts, or ARNs of Secrets Manager). The settings come first
+where both know an id.
 """
 
 from functools import cache
@@ -24,8 +25,10 @@ KEYS = {
     "kind": "kind",
     "eventBusName": "bus_name",
     "eventPattern": "pattern",
+    "replayWindowSeconds": "replay_seconds",
     "secrets": "secrets",
 }
+WINDOW = "replayWindowSeconds"
 TEXTS = ("id", "name", "description", "icon", "kind", "eventBusName")
 
 
@@ -114,6 +117,8 @@ def _source(entry: Any, where: str) -> EventSource:
     for name in TEXTS:
         if not isinstance(given.get(name, ""), str):
             raise ImproperlyConfigured(f"{where}.{name} is no text: put it in quotes.")
+    if not isinstance(given.get(WINDOW, 0), int) or isinstance(given.get(WINDOW), bool):
+        raise ImproperlyConfigured(f"{where}.{WINDOW} is no whole number of seconds.")
     kind = given.setdefault("kind", SourceKind.WEBHOOK if secrets else SourceKind.BUS)
     if kind not in SourceKind.values:
         raise ImproperlyConfigured(
@@ -121,7 +126,8 @@ def _source(entry: Any, where: str) -> EventSource:
         )
     source = EventSource(**{KEYS[name]: value for name, value in given.items()})
     source.is_configured = True
-    source.configured_secrets = tuple(secrets)
+    # A text that stands on lines of its own ends with a line break.
+    source.configured_secrets = tuple(text.strip() for text in secrets)
     try:
         source.clean_fields()
         source.clean()

@@ -1,7 +1,5 @@
 """The rules of event sources, and of the patterns of sources and triggers."""
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -13,13 +11,30 @@ from django.utils.translation import gettext_lazy as _
 from events.models import EventSource, SourceKind
 from events.patterns import PatternError, parse
 from events.secrets import ARN, PREFIX
-from events.signatures import is_key
+from events.signatures import VERSION, keys_of
 
 SECRET_ARN = re.compile(r"arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+")
 # EventBridge, PutRule, EventBusName, where a bus of another account is named by its ARN.
 BUS_NAME = re.compile(r"[/.\-_A-Za-z0-9:]{1,256}")
 # What GitHub, Slack and Stripe give or take, and what nobody guesses.
 SECRET = re.compile(r"[!-~]{16,256}")
+# What senders give out besides, which is easily taken for the secret and signs nothing.
+OTHER_KEYS: dict[str, tuple[tuple[str, ...], Any]] = {
+    SourceKind.STRIPE: (
+        ("sk_", "rk_", "pk_"),
+        _(
+            "This is an API key of Stripe: enter the signing secret of the endpoint, which begins "
+            "with whsec_."
+        ),
+    ),
+    SourceKind.SLACK: (
+        ("xox", "xapp-"),
+        _(
+            "This is a token of Slack: enter the signing secret, which stands under Basic "
+            "Information of the app."
+        ),
+    ),
+}
 # Kinds whose sender makes the secret, and tells it.
 MADE_BY_SENDER = {SourceKind.SLACK, SourceKind.STRIPE}
 # Standard Webhooks: how many bytes a secret has.
@@ -91,10 +106,8 @@ def _secret_errors(source: EventSource) -> Iterator[ValidationError]:
                     f"{text} is no ARN of a secret, such as "
                     "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME."
                 )
-        elif not is_key(source.kind, text):
-            yield ValidationError(
-                "A secret is empty, or is no base64 after whsec_: copy it once more, whole."
-            )
+        elif fault := secret_fault(source.kind, text):
+            yield ValidationError(fault)
 
 
 def pattern_errors(pattern: Any) -> list[ValidationError]:
@@ -116,12 +129,20 @@ def check_secret(kind: str, secret: str) -> None:
         raise ValidationError(
             _("Give 16 to 256 letters, digits and signs without spaces."), code="invalid"
         )
-    if kind == SourceKind.WEBHOOK and secret.startswith(PREFIX):
-        try:
-            size = len(base64.b64decode(secret.removeprefix(PREFIX), validate=True))
-        except binascii.Error:
-            size = 0
-        if size not in SECRET_BYTES:
-            raise ValidationError(
-                _("After whsec_, give the base64 of 24 to 64 bytes."), code="invalid"
-            )
+    is_encoded = kind == SourceKind.WEBHOOK and secret.removeprefix(VERSION).startswith(PREFIX)
+    if is_encoded and not all(len(key) in SECRET_BYTES for key in keys_of(kind, secret) or [b""]):
+        raise ValidationError(_("After whsec_, give the base64 of 24 to 64 bytes."), code="invalid")
+    if fault := secret_fault(kind, secret):
+        raise ValidationError(fault, code="invalid")
+
+
+def secret_fault(kind: str, secret: str) -> Any:
+    """Why no sender of a kind signs with a secret; empty if one may. The secret is not in it."""
+    if not keys_of(kind, secret):
+        return _("A secret is empty, or is no base64 after whsec_: copy it once more, whole.")
+    if not secret.isprintable():
+        return _("A secret holds a line break, a tab or the like: copy the secret alone.")
+    if secret.startswith("{"):
+        return _("A secret is a JSON object: give the text of the secret alone.")
+    prefixes, message = OTHER_KEYS.get(kind, ((), ""))
+    return message if secret.startswith(prefixes) else ""

@@ -29,8 +29,9 @@ from moca.display import (
     duration,
     exact,
     excerpt,
+    happened,
     laid_out,
-    relative,
+    past_time_tag,
     short_time_tag,
     time_tag,
 )
@@ -128,7 +129,7 @@ def _summary(execution: TriggerExecution) -> dict[str, Any]:
         "url": execution_link(execution.trigger_id, execution.pk),
         "status": status_badge(execution),
         "started": exact(execution.started_at),
-        "ago": relative(execution.started_at, now),
+        "ago": happened(execution.started_at, now),
         "took": took(execution),
         "source": execution.get_source_display(),
         "said": excerpt(execution.error or execution.output, 100),
@@ -202,7 +203,7 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description="started")
     def started(self, execution: TriggerExecution) -> str:
-        return time_tag(execution.started_at, timezone.now())
+        return past_time_tag(execution.started_at, timezone.now())
 
     @admin.display(description="took")
     def took(self, execution: TriggerExecution) -> str:
@@ -278,12 +279,13 @@ def _facts(execution: TriggerExecution, trigger: Trigger | None, now: Any) -> li
         ("Source", execution.get_source_display()),
         ("Replay of", replayed and _replayed_link(execution)),
         ("Due", execution.scheduled_at and time_tag(execution.scheduled_at, now)),
-        ("Started", time_tag(execution.started_at, now)),
-        ("Ended", execution.completed_at and time_tag(execution.completed_at, now)),
+        ("Started", past_time_tag(execution.started_at, now)),
+        ("Ended", execution.completed_at and past_time_tag(execution.completed_at, now)),
         ("Took", execution.duration_ms is not None and took(execution)),
         ("Attempt", execution.attempt and str(execution.attempt)),
         ("Tokens", usage and _tokens(usage)),
         ("Output", f"{execution.output_bytes:,} bytes"),
+        ("Warning", execution.warning),
         ("User", execution.user_id),
         ("Session", execution.session_id),
         ("Agent's request", execution.request_id),

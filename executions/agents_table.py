@@ -23,6 +23,8 @@ KEPT_SECONDS = 60.0
 MOST_KEPT = 1000
 # What one call of GetParameters takes.
 MOST_PARAMETERS = 10
+# Texts of `env` and `headers` that are masked in what the agent says have so many characters.
+SHORTEST_INLINE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Profile:
     system_prompt: str | None = field(default=None, repr=False)
     enabled_tools: list[str] | None = None
     mcp_config: dict[str, Any] | None = field(default=None, repr=False)
+    # What in `mcp_config` nobody is to see: see `_secrets_in()`.
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 _kept: dict[tuple[str, str, str], tuple[float, Profile]] = {}
@@ -79,15 +83,32 @@ def _read(user_id: str, agent_id: str) -> Profile:
     if tools and not all(isinstance(tool, str) for tool in tools):
         raise _wrong(f"enabledTools of {where} is no list of names")
     config = _typed(row.get("mcpConfig"), dict, f"mcpConfig of {where} is no map")
-    return Profile(
-        _typed(row.get("systemPrompt"), str, f"systemPrompt of {where} is no text") or None,
-        tools,
-        _with_secrets(config, user_id) if config else None,
-    )
+    system_prompt = _typed(row.get("systemPrompt"), str, f"systemPrompt of {where} is no text")
+    if not config:
+        return Profile(system_prompt or None, tools)
+    parameters = _parameters(config, user_id)
+    secrets = {*parameters.values(), *_secrets_in(config)}
+    return Profile(system_prompt or None, tools, _filled(config, parameters), tuple(secrets))
 
 
-def _with_secrets(config: dict[str, Any], user_id: str) -> dict[str, Any]:
-    """The config with the values of the parameters that it names."""
+def _secrets_in(part: Any, *, named: bool = False) -> Iterator[str]:
+    """The texts that stand below `env` and `headers`, where many write a secret itself.
+
+    Short ones are left out: they are mostly plain settings, such as `prod`, and not to be masked
+    wherever the agent says them.
+    """
+    if isinstance(part, dict):
+        for key, each in part.items():
+            yield from _secrets_in(each, named=named or key in ("env", "headers"))
+    elif isinstance(part, list):
+        for each in part:
+            yield from _secrets_in(each, named=named)
+    elif named and isinstance(part, str) and len(part) >= SHORTEST_INLINE:
+        yield part
+
+
+def _parameters(config: dict[str, Any], user_id: str) -> dict[str, str]:
+    """The values of the parameters that a config names, by their names."""
     names = sorted(set(_named(config)))
     own = f"{settings.MCP_SECRETS_PATH}/{user_id}/"
     for name in names:
@@ -107,8 +128,7 @@ def _with_secrets(config: dict[str, Any], user_id: str) -> dict[str, Any]:
         if missing := answer["InvalidParameters"]:
             raise _wrong(f"mcpConfig names {', '.join(missing)}, and there is no such parameter")
         values |= {found["Name"]: found["Value"] for found in answer["Parameters"]}
-    filled: dict[str, Any] = _filled(config, values)
-    return filled
+    return values
 
 
 def _named(part: Any) -> Iterator[str]:

@@ -26,11 +26,14 @@ from moca.aws import client
 from moca.dynamodb.layout import indexes
 from triggers.models import LocalSchedule
 from triggers.schedulers import SchedulerError, get_scheduler
+from triggers.schedulers.local import astray
 
 # Lambda's longest.
 HANDLER_SECONDS = 900
 SECONDS = 10.0
 ARN_COLONS = 5
+# Schedules that are read at once.
+SCHEDULES = 100
 # So late, a due schedule has waited longer than any scheduler process leaves it.
 OVERDUE = timedelta(minutes=2)
 
@@ -167,8 +170,24 @@ def _scheduler() -> Iterator[Finding]:
         text = f"A schedule has been due since {overdue[0].due_at:%Y-%m-%d %H:%M:%S} UTC."
         fix = "Start the scheduler process: manage.py run, or manage.py runscheduler."
         yield Finding("fail", "scheduler", text, fix)
+        return
+    wrong = _schedules_astray()
+    if wrong:
+        text = (
+            f"{wrong} schedules wait for a later time than their next run: the clock was ahead "
+            "when they were written."
+        )
+        yield Finding("fail", "scheduler", text, "Run manage.py sync_schedules.")
     else:
         yield Finding("ok", "scheduler", "The local scheduler: nothing is overdue.")
+
+
+def _schedules_astray() -> int:
+    found, last = 0, ""
+    while rows := list(LocalSchedule.objects.filter(pk__gt=last).order_by("pk")[:SCHEDULES]):
+        found += sum(1 for _ in astray(rows, timezone.now()))
+        last = rows[-1].pk
+    return found
 
 
 def _events() -> Iterator[Finding]:
@@ -295,6 +314,10 @@ def _user_pool() -> Iterator[Finding]:
         yield Finding("fail", "user pool", text, fix)
     else:
         yield Finding("ok", "user pool", "Its keys are known.")
+    if not settings.COGNITO_APP_CLIENT_IDS:
+        text = "The API takes tokens of every app client of the pool."
+        fix = "Set COGNITO_APP_CLIENT_IDS to the app clients of your frontends."
+        yield Finding("warn", "user pool", text, fix)
 
 
 def _token() -> Iterator[Finding]:

@@ -46,6 +46,8 @@ if lambda_http.serves_pages() and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
 
 # What is kept back of the time that Lambda gives, to write down how the run ended.
 RESERVE_SECONDS = 10.0
+# What is left at the end of that time, when a database that is away is given up.
+LAST_SECONDS = 1.0
 # How long after that its record is taken for one that nobody will end.
 LEASE_SECONDS = 30.0
 MAX_ID = 128
@@ -104,24 +106,24 @@ def _fire(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Run the occurrence of a schedule."""
     detail = _detail(event, "userId", "triggerId")
     occurrence = _occurrence(event, detail, str(context.aws_request_id))
-    seconds, lease = _time_of(context)
+    lease = _lease(context)
     run = runner.start(occurrence, lease=lease)
     if run is None:
         return {"status": "skipped", "executionId": occurrence.id}
     if occurrence.due:
         lag = (run.execution.started_at - occurrence.due).total_seconds() * 1000
         emit(ScheduleLag=(lag, "Milliseconds"))
-    return _execute(run, seconds)
+    return _execute(run, context)
 
 
 def _run(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Run what an operator or the API asked for, and has on record."""
     detail = _detail(event, "triggerId", "executionId")
-    seconds, lease = _time_of(context)
+    lease = _lease(context)
     run = runner.resume(detail["triggerId"], detail["executionId"], lease=lease)
     if run is None:
         return {"status": "skipped", "executionId": detail["executionId"]}
-    return _execute(run, seconds)
+    return _execute(run, context)
 
 
 def _deliver(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -223,12 +225,18 @@ def _moment(text: Any) -> datetime | None:
         return None
 
 
-def _time_of(context: Any) -> tuple[float, timedelta]:
-    """Seconds for the run, and how long its record vouches for it."""
-    seconds = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+def _seconds_left(context: Any) -> float:
+    """Seconds for a run, so that its end can be written down before Lambda's comes."""
+    left: float = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    return left
+
+
+def _lease(context: Any) -> timedelta:
+    """How long the record of a run vouches for it."""
+    seconds = _seconds_left(context)
     if seconds <= 0:
         raise NotStartedError("There is no time left to run anything: raise the time-out.")
-    return seconds, timedelta(seconds=seconds + RESERVE_SECONDS + LEASE_SECONDS)
+    return timedelta(seconds=seconds + RESERVE_SECONDS + LEASE_SECONDS)
 
 
 _client: AgentClient | None = None
@@ -242,11 +250,18 @@ def _agent() -> AgentClient:
     return _client
 
 
-def _execute(run: Run, seconds: float) -> dict[str, Any]:
-    execution = runner.execute(run, _agent(), time_limit=seconds)
+def _execute(run: Run, context: Any) -> dict[str, Any]:
+    # The database may have taken its time: what is left is asked for now.
+    execution = runner.execute(
+        run,
+        _agent(),
+        time_limit=max(0.0, _seconds_left(context)),
+        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
+    )
     _measure(execution)
     if execution.status == RunStatus.FAILED and not execution.reached_agent:
-        raise NotStartedError(execution.error)
+        # Lambda logs the error, and the record's may quote what the agent was sent.
+        raise NotStartedError(f"Run {execution.pk} failed before the agent had begun: see there.")
     return {"status": str(execution.status), "executionId": execution.pk}
 
 

@@ -89,6 +89,8 @@ class TriggerExecution(models.Model):
     output_bytes = models.PositiveBigIntegerField(default=0)
     usage = models.JSONField(null=True, blank=True)
     error = models.TextField(blank=True)
+    # What is wrong with the run's input, though it ran.
+    warning = models.TextField(blank=True)
     event_payload = models.TextField(blank=True)
     replay_of = models.CharField(max_length=36, blank=True)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the record goes.")
@@ -153,6 +155,8 @@ class TriggerExecution(models.Model):
         if self.is_lost(now):
             self.status = RunStatus.FAILED
             self.error = LOST if self.attempt else NOT_PICKED_UP
+            # The process may have died while the agent was at work: never sent again.
+            self.reached_agent = self.attempt > 0
 
 
 class QueuedRun(models.Model):

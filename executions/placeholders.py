@@ -1,20 +1,14 @@
-"""Parts of the event in a prompt: `{{ event.detail.order.id }}`.
+"""Parts of the event in a prompt: each path of `triggers.placeholders` gives way to its value.
 
-There is no logic in them: a path is looked up and its value stands in its place, a text as it is
-and anything else as JSON. Names are divided by dots and may be quoted in brackets, elements of
-lists have their number: `{{ event["detail-type"] }}`, `{{ event.resources[0] }}`. Braces around
-anything but a path that begins with `event` stay as they are, and so does what a value holds.
+A text stands there as it is, and anything else as JSON. What a value holds is not looked at again.
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-_STEP = r"""(?:\.[\w-]+|\[(?:\d+|"[^"\]]*"|'[^'\]]*')\])"""
-_PLACEHOLDER = re.compile(r"\{\{\s*(event" + _STEP + r"*)\s*\}\}")
-_BRACES = re.compile(r"\{\{[^{}]*\}\}")
-_NAME = re.compile(r"""\.([\w-]+)|\[(\d+)\]|\[["']([^"'\]]*)["']\]""")
+from triggers.placeholders import Steps, not_understood, paths, steps_of, substitute
+
 # Characters of one value, and of all in a prompt, lest it become longer than an agent reads.
 MAX_VALUE = 50_000
 MAX_VALUES = 200_000
@@ -32,40 +26,45 @@ def fill(prompt: str, event: Mapping[str, Any]) -> str:
         event: the EventBridge envelope.
     """
     left = MAX_VALUES
+    # A large part may be named thousands of times: its JSON is written once.
+    texts: dict[Steps, str] = {}
 
-    def value(found: re.Match[str]) -> str:
+    def text_of(path: str, steps: Steps) -> str:
         nonlocal left
-        text = _text(found[1], _value(found[1], event), most=min(MAX_VALUE, left))
-        left = max(0, left - len(text))
-        return text
+        value = _value(steps, event)
+        if value is _MISSING:
+            return f"(the event has no {path.removeprefix('event').lstrip('.') or 'content'})"
+        if not left:
+            return "(cut)"
+        if steps not in texts:
+            texts[steps] = value if isinstance(value, str) else _json(value)
+        text, most = texts[steps], min(MAX_VALUE, left)
+        left -= min(len(text), most)
+        return text if len(text) <= most else f"{text[:most]} (cut: {len(text):,} characters)"
 
-    return _PLACEHOLDER.sub(value, prompt)
+    return substitute(prompt, text_of)
 
 
 def missing(prompt: str, event: Mapping[str, Any]) -> list[str]:
     """The paths in a prompt that lead to nothing in the event, each once, in their order."""
-    return [path for path in paths(prompt) if _value(path, event) is _MISSING]
+    return [path for path in paths(prompt) if _value(steps_of(path), event) is _MISSING]
 
 
-def paths(prompt: str) -> list[str]:
-    """The paths in a prompt, each once, in their order."""
-    return list(dict.fromkeys(found[1] for found in _PLACEHOLDER.finditer(prompt)))
+def note(prompt: str) -> str:
+    """What a run says of a prompt that was saved before such prompts were refused; else empty."""
+    found = not_understood(prompt)
+    if not found:
+        return ""
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return (
+        f"The prompt has {found[0]}{more}, which names no part of the event: the agent was sent it "
+        "as it stands. Correct it in the trigger's prompt."
+    )
 
 
-def unread(prompt: str) -> list[str]:
-    """What stands in double braces and is no path of the event, each once, in its order."""
-    found = (braces for braces in _BRACES.findall(prompt) if not _PLACEHOLDER.fullmatch(braces))
-    return list(dict.fromkeys(found))
-
-
-def _steps(path: str) -> Iterator[str]:
-    for name, number, quoted in _NAME.findall(path):
-        yield name or number or quoted
-
-
-def _value(path: str, event: Mapping[str, Any]) -> Any:
+def _value(steps: Steps, event: Mapping[str, Any]) -> Any:
     value: Any = event
-    for step in _steps(path):
+    for step in steps:
         if isinstance(value, Mapping) and step in value:
             value = value[step]
         elif isinstance(value, list) and _is_number(step) and int(step) < len(value):
@@ -79,8 +78,5 @@ def _is_number(step: str) -> bool:
     return step.isdecimal() and len(step) <= MAX_DIGITS
 
 
-def _text(path: str, value: Any, *, most: int) -> str:
-    if value is _MISSING:
-        return f"(the event has no {path.removeprefix('event').lstrip('.') or 'content'})"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-    return text if len(text) <= most else f"{text[:most]} (cut: {len(text):,} characters)"
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)

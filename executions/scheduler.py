@@ -6,31 +6,32 @@ leaves either a schedule that is still due, or a record that housekeeping closes
 """
 
 import logging
-import queue
-import random
 import threading
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import OperationalError, close_old_connections, connection, connections
+from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from events.models import ReceivedEvent
-from executions import runner
+from executions import runner, spool
 from executions.agent import AgentClient
-from executions.fan_out import distribute
-from executions.housekeeping import tidy
+from executions.fan_out import Distributor
+from executions.keeper import Keeper
 from executions.models import QueuedRun
+from executions.recorder import Recorder
 from executions.runner import Occurrence, Run
 from executions.runner.start import Triggers
 from moca.conflicts import ConflictError
-from triggers.models import LocalSchedule, Trigger
+from moca.outages import database, is_away
+from triggers.models import LocalSchedule, OverlapPolicy, RunStatus, Trigger
 from triggers.schedulers.local import due_at, start_offset
 
 logger = logging.getLogger(__name__)
@@ -45,11 +46,12 @@ EVENTS = 200
 # When to look again at an occurrence that waits for the run before it, or whose row is broken.
 WAIT = timedelta(seconds=1)
 BROKEN = timedelta(minutes=1)
-# Missed runs are counted up to here.
-MOST_COUNTED = 1000
-WRITE_ATTEMPTS = 5
-# How long an end waits for others that can be written in the same transaction.
-GATHER_SECONDS = 0.05
+# How long a start is looked for whose commit was cut off: the database may make it late.
+UNCERTAIN_SECONDS = 60.0
+# How long a call may take to fail at a database that is away.
+HANGING_SECONDS = 30.0
+# What the last ends get to be written in, when the grace time is over.
+STOP_SECONDS = 5.0
 INSTANT = timedelta(microseconds=1)
 STOPPED = "The scheduler was shut down before the agent had answered."
 
@@ -63,40 +65,60 @@ class LocalSchedulerProcess:
         self.catch_up = timedelta(seconds=settings.SCHEDULER_CATCH_UP_SECONDS)
         self.grace: float = settings.SCHEDULER_GRACE_SECONDS
         self._runs: dict[str, Run] = {}
-        # Runs whose end is to be written; one thread writes, so that runs do not wait for each
-        # other's turn at a database that takes one writer at a time.
-        self._ended: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self._recorder = Recorder(_batch, self._forget)
+        # Runs that may have been put on record when the database went away, and until when that is
+        # looked for (monotonic).
+        self._uncertain: list[tuple[Run, float]] = []
+        self._keeper = Keeper()
+        self._distributor = Distributor()
         self._wake = threading.Event()
-        # A plain flag: a signal's handler must not take the lock of an Event.
+        # Plain values: a signal's handler must not take the lock of an Event.
         self._stopping = False
-        self._care_at = 0.0
+        self._stopped_at = 0.0
 
     def stop(self) -> None:
         """Ask the process to end: nothing new begins, runs under way get some time."""
+        self._stopped_at = time.monotonic()
         self._stopping = True
 
     def run(self) -> None:
         """Fire what is due until `stop()`; no bad row and no database error ends it."""
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="run")
-        recorder = threading.Thread(target=self._record, name="recorder", daemon=True)
-        recorder.start()
+        self._recorder.start()
         while not self._stopping:
             self._wake.clear()
             pause = POLL_SECONDS
             try:
                 pause = self._turn(pool)
-            except DatabaseError:
-                logger.exception("The database failed; trying again")
-                close_old_connections()
+            except DatabaseError as error:
+                pause = self._failed(error)
             except Exception:
                 logger.exception("The scheduler's turn broke off; going on")
             self._wake.wait(pause)
-        self._finish(pool, recorder)
+        self._finish(pool)
+
+    def _failed(self, error: DatabaseError) -> float:
+        """Note that the database failed; returns the seconds until the next try."""
+        close_old_connections()
+        if isinstance(error, runner.UncertainStartError):
+            end = time.monotonic() + UNCERTAIN_SECONDS
+            self._uncertain += [(run, end) for run in error.runs]
+        if not is_away(error):
+            logger.error("The scheduler's turn failed; going on", exc_info=error)
+            return POLL_SECONDS
+        database.failed(error)
+        return database.pause()
 
     def _turn(self, pool: ThreadPoolExecutor) -> float:
         """Do what there is to do; returns the seconds until there may be more."""
-        self._care()
-        has_more_events = self._take_events()
+        began = time.monotonic()
+        if database.is_on:
+            # Our runs come first when it is back. They are written to, and some of an outage leave
+            # it readable.
+            self._keeper.hurry()
+        self._keeper.care(self._runs)
+        self._look_for_uncertain(pool)
+        has_more_events, failure = self._take_events()
         free = self._free()
         soon = timezone.now() + timedelta(seconds=POLL_SECONDS)
         upcoming = list(LocalSchedule.objects.upcoming(soon)[:free])
@@ -105,8 +127,12 @@ class LocalSchedulerProcess:
         self._fire(due, pool)
         # After the schedules, which a storm of events would have wait until they are missed.
         for queued in list(QueuedRun.objects.all()[: self._free()]):
-            self._begin(_resumed(queued), pool)
-        if has_more_events:
+            if not self._is_under_way(queued.trigger_id):
+                self._begin(_resumed(queued), pool)
+        if failure:
+            raise failure
+        database.over(began)
+        if has_more_events or self._keeper.mend_some():
             return 0.0
         if len(due) < len(upcoming):
             following = upcoming[len(due)].due_at or now
@@ -114,17 +140,42 @@ class LocalSchedulerProcess:
             return min(max(wait, 0.0), POLL_SECONDS)
         return 0.0 if due and len(due) == free else POLL_SECONDS
 
-    def _take_events(self) -> bool:
-        """Put the runs of received events on record; returns whether there may be more events."""
+    def _take_events(self) -> tuple[bool, DatabaseError | None]:
+        """Put the runs of received events on record.
+
+        Returns:
+            Whether there may be more events; and how the database failed, if it did: schedules
+            fire all the same.
+        """
         try:
             runner.settle_due(timezone.now())
             received = list(ReceivedEvent.objects.queued()[:EVENTS])
-            taken = distribute(received) if received else 0
-        except Exception:
-            # Schedules fire all the same.
+            taken = self._distributor.distribute(received) if received else 0
+        except Exception as error:
+            if isinstance(error, DatabaseError) and is_away(error):
+                return False, error
             logger.exception("The events could not be taken; trying again")
-            return False
-        return taken < len(received) or len(received) == EVENTS
+            return False, None
+        return taken < len(received) or len(received) == EVENTS, None
+
+    def _look_for_uncertain(self, pool: ThreadPoolExecutor) -> None:
+        """Begin the runs that are on record after all, though the database went away meanwhile."""
+        still = []
+        for run, end in self._uncertain:
+            if run.execution.pk in self._runs:
+                continue
+            if runner.is_begun(run):
+                self._begin(run, pool)
+            elif time.monotonic() < end:
+                still.append((run, end))
+        self._uncertain = still
+
+    def _is_under_way(self, trigger_id: str) -> bool:
+        """Whether a run of a trigger that lets none overlap is going in this process."""
+        return any(
+            run.trigger.pk == trigger_id and run.trigger.overlap_policy == OverlapPolicy.SKIP
+            for run in list(self._runs.values())
+        )
 
     def _free(self) -> int:
         return min(self.concurrency - len(self._runs), _batch())
@@ -147,7 +198,7 @@ class LocalSchedulerProcess:
         self, due: list[LocalSchedule], error: Exception, pool: ThreadPoolExecutor
     ) -> None:
         """Start one by one what could not be started together, but for what another has taken."""
-        if isinstance(error, OperationalError) and not isinstance(error, ConflictError):
+        if is_away(error):
             raise error
         if len(due) > 1:
             for row in due:
@@ -170,9 +221,9 @@ class LocalSchedulerProcess:
                 # A flexible window starts a run later than it is due, which makes it no late one.
                 since = now - self.catch_up - start_offset(trigger)
                 if run_at < since:
-                    _record_missed(trigger, run_at, since)
+                    self._keeper.record_missed(trigger, run_at, since)
                     run_at = max(run_at, since - INSTANT)
-                elif _has_to_wait(trigger, run_at, now):
+                elif self._has_to_wait(trigger, run_at, now):
                     waiting.append(row)
                     continue
                 else:
@@ -186,6 +237,21 @@ class LocalSchedulerProcess:
         _put_off(waiting, now + WAIT)
         return claimed
 
+    def _has_to_wait(self, trigger: Trigger, due: datetime, now: datetime) -> bool:
+        """Whether to look at an occurrence again in a moment.
+
+        A run is going that began after this one was due: both are late, none is skipped. Or a hold
+        against overlaps has ended while a run of ours goes on, or while nobody could renew it.
+        """
+        since = trigger.running_since
+        if trigger.is_held(now):
+            return since is not None and since > due
+        if trigger.overlap_policy != OverlapPolicy.SKIP:
+            return False
+        return self._is_under_way(trigger.pk) or (
+            since is not None and not self._keeper.trusts_leases
+        )
+
     def _begin(self, run: Run | None, pool: ThreadPoolExecutor) -> None:
         if run is not None:
             self._runs[run.execution.pk] = run
@@ -195,81 +261,58 @@ class LocalSchedulerProcess:
         try:
             runner.call(run, self.client)
         finally:
-            self._ended.put(run)
+            self._recorder.put(run)
             close_old_connections()
 
-    def _record(self) -> None:
-        """Write the ends of runs, many in one transaction, until None comes."""
-        last = False
-        while not last:
-            runs = [self._ended.get()]
-            time.sleep(GATHER_SECONDS)
-            while len(runs) < _batch() and not self._ended.empty():
-                runs.append(self._ended.get())
-            last = None in runs
-            if ended := [run for run in runs if run is not None]:
-                self._write(ended)
-        connections.close_all()
-
-    def _write(self, runs: list[Run]) -> None:
-        try:
-            self._write_patiently(runs)
-        except Exception:
-            if len(runs) > 1:
-                for run in runs:
-                    self._write([run])
-                return
-            logger.exception("The end of a run could not be recorded")
-            self._give_up(runs[0])
-        for run in runs:
-            self._runs.pop(run.execution.pk, None)
+    def _forget(self, run: Run) -> None:
+        """Let a run go whose end is on record."""
+        self._runs.pop(run.execution.pk, None)
         if self.concurrency - len(self._runs) >= self.concurrency // 2:
             # Starting many at once is cheaper than one at a time.
             self._wake.set()
 
-    def _give_up(self, run: Run, reason: str = runner.INTERNAL_ERROR) -> None:
-        """Close a run as failed that does not end by itself, or whose end cannot be written."""
+    def _finish(self, pool: ThreadPoolExecutor) -> None:
+        """Let the runs under way end within the grace time, and close the others as failed.
+
+        What the database does not take goes to the spool.
+        """
+        logger.info("Stopping: %d runs under way", len(self._runs))
+        end = self._stopped_at + self.grace
+        while self._runs and time.monotonic() < end:
+            self._wake.clear()
+            pause = POLL_SECONDS
+            try:
+                # A call may hang that long at a database that is away.
+                if not database.is_on or end - time.monotonic() > HANGING_SECONDS:
+                    self._keeper.care(self._runs)
+            except DatabaseError as error:
+                pause = self._failed(error)
+            self._wake.wait(min(pause, max(0.0, end - time.monotonic())))
+        for run in list(self._runs.values()):
+            if run.execution.status == RunStatus.RUNNING:
+                self._stop(run)
+        pool.shutdown(wait=not self._runs, cancel_futures=True)
+        self._recorder.stop(STOP_SECONDS)
+        for run in list(self._runs.values()):
+            if run.execution.status != RunStatus.RUNNING:
+                spool.keep(run.execution)
+
+    def _stop(self, run: Run) -> None:
+        """Close a run as failed that does not end in time."""
+        # A copy, since the run goes on in its thread.
+        stopped = copy(run.execution)
+        stopped.reached_agent = True
+        runner.settle_end(stopped, RunStatus.FAILED, error=STOPPED, clock=run.clock)
+        if database.is_on and spool.keep(stopped, spool.WITHOUT_OUTPUT):
+            return
         try:
-            runner.abandon(run, reason)
+            runner.abandon(run, STOPPED)
+        except DatabaseError as error:
+            self._failed(error)
+            spool.keep(stopped, spool.WITHOUT_OUTPUT)
         except Exception:
             # Its lease ends, and housekeeping closes it then.
             logger.exception("A run could not be closed", extra={"executionId": run.execution.pk})
-
-    def _write_patiently(self, runs: list[Run]) -> None:
-        for attempt in range(WRITE_ATTEMPTS):
-            try:
-                runner.write([run.execution for run in runs])
-                return
-            except OperationalError:
-                if attempt == WRITE_ATTEMPTS - 1:
-                    raise
-                logger.warning("The database is not to be written to; trying again", exc_info=True)
-                close_old_connections()
-                time.sleep(random.uniform(0, 2**attempt))  # noqa: S311  (jitter)
-
-    def _care(self) -> None:
-        """Vouch for our own runs, then close those of processes that died, every so often."""
-        if time.monotonic() >= self._care_at:
-            self._care_at = time.monotonic() + runner.HEARTBEAT.total_seconds()
-            runner.renew(list(self._runs.values()))
-            tidy(timezone.now())
-
-    def _finish(self, pool: ThreadPoolExecutor, recorder: threading.Thread) -> None:
-        """Let the runs under way end within the grace time, and close the others as failed."""
-        logger.info("Stopping: %d runs under way", len(self._runs))
-        end = time.monotonic() + self.grace
-        while self._runs and time.monotonic() < end:
-            self._wake.clear()
-            try:
-                self._care()
-            except DatabaseError:
-                logger.exception("The database failed; trying again")
-            self._wake.wait(min(POLL_SECONDS, max(0.0, end - time.monotonic())))
-        for run in list(self._runs.values()):
-            self._give_up(run, STOPPED)
-        pool.shutdown(wait=not self._runs, cancel_futures=True)
-        self._ended.put(None)
-        recorder.join(timeout=5)
 
 
 def _batch() -> int:
@@ -288,19 +331,6 @@ def _resumed(queued: QueuedRun) -> Run | None:
         return runner.resume(queued.trigger_id, queued.pk, claim=claim)
     except ConflictError:
         return None
-
-
-def _has_to_wait(trigger: Trigger, due: datetime, now: datetime) -> bool:
-    """Whether a run is going that began after this one was due: both are late, none is skipped."""
-    since = trigger.running_since
-    return trigger.is_held(now) and since is not None and since > due
-
-
-def _record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
-    missed = [first, *(run for run in trigger.next_runs(first, MOST_COUNTED) if run < since)]
-    counted = f"more than {MOST_COUNTED:,}" if len(missed) > MOST_COUNTED else len(missed)
-    runs = f"{counted} run{'s' * (len(missed) != 1)}"
-    runner.record_missed(trigger, first, trigger.last_run(since) or first, runs)
 
 
 def _put_off(rows: list[LocalSchedule], until: datetime) -> None:

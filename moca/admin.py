@@ -15,17 +15,18 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import PasswordChangeView
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
+from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from moca import audit, lagging
-from moca.authentication import cognito
+from moca.authentication import cognito, limits
 from moca.authentication.cognito import BY_COGNITO, SignInError
 from moca.authentication.models import AuditEntry, Operator
 from moca.changelist import ActionForm, ChangeList
@@ -58,7 +59,25 @@ def actor(request: HttpRequest) -> str:
 
 
 class OwnPasswordForm(AdminPasswordChangeForm):
-    """An operator's change of the own password, on record."""
+    """An operator's change of the own password, on record.
+
+    A wrong old password counts like one at sign-in: whoever finds an open session may not guess.
+    """
+
+    def __init__(self, user: Operator, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        try:
+            attempt = limits.begin(self.request, self.user.get_username())
+        except limits.TooManyFailuresError as error:
+            raise ValidationError(
+                "Too many wrong passwords: wait five minutes, then try again.", code="too_many"
+            ) from error
+        password: str = super().clean_old_password()
+        attempt.forgive()
+        return password
 
     def save(self, commit: bool = True) -> Any:
         operator = super().save(commit=False)
@@ -109,12 +128,24 @@ class AdminSite(admin.AdminSite):
     def get_log_entries(self, request: HttpRequest) -> Any:
         return []
 
+    def get_urls(self) -> list[Any]:
+        # Django's page of foreign objects asks a table of content types, which is never made.
+        urls = super().get_urls()
+        return [url for url in urls if getattr(url, "name", "") != "view_on_site"]
+
+    @method_decorator(never_cache)
+    def password_change_done(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        return super().password_change_done(request, extra_context)
+
+    @method_decorator(never_cache)
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
         request.current_app = self.name
         view = PasswordChangeView.as_view(
-            form_class=OwnPasswordForm,
+            form_class=partial(OwnPasswordForm, request=request),
             success_url=reverse("admin:password_change_done", current_app=self.name),
             template_name="registration/password_change_form.html",
             extra_context={**self.each_context(request), **(extra_context or {})},

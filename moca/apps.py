@@ -7,7 +7,7 @@ class MocaConfig(AppConfig):
     name = "moca"
 
     def ready(self) -> None:
-        from moca import checks  # noqa: F401  (registers the system checks)
+        from moca import address_checks, checks  # noqa: F401  (they register system checks)
         from moca.dynamodb.checks import check_layouts
 
         register(check_layouts)

@@ -1,10 +1,14 @@
-"""Changes that are on record: the write and its audit entry in one transaction."""
+"""Changes that are on record: the write and its audit entry in one transaction.
+
+What the product changes by itself is on record too: by `system()`, with the reason.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db import models, transaction
+from django.utils import timezone
 from django.utils.text import capfirst
 
 from moca.authentication.models import AuditEntry
@@ -13,25 +17,54 @@ from moca.versioning import StaleVersionError, VersionedModel
 # What an entry never shows, and what every save changes anyhow.
 SECRET = {"password", "secrets"}
 SILENT = {"version", "updated_at", "last_login", "session_key"}
+# How the actors begin that are parts of the product.
+SYSTEM = "system: "
+# What stands in an entry in the place of a field: how many rows were removed.
+EXPIRED = "removed"
 
 
-def save(instance: VersionedModel, *, by: str) -> None:
+class System(str):
+    """A part of the product as an actor; no person can have its name in the record."""
+
+    __slots__ = ()
+
+
+def system(process: str) -> System:
+    """The actor of a change that the product makes by itself.
+
+    Args:
+        process: the part of it that does so, such as `reconciler`.
+    """
+    return System(SYSTEM + process)
+
+
+def save(
+    instance: VersionedModel,
+    *,
+    by: str,
+    why: str = "",
+    update_fields: Collection[str] | None = None,
+) -> None:
     """Save the instance and record who did so, with the values before and after.
 
     Args:
         instance: a new or changed row; nothing happens where nothing changed.
-        by: the operator's name, or the user id of an API caller.
+        by: the operator's name, the user id of an API caller, or `system()`.
+        why: a sentence, where it was not a person's doing.
+        update_fields: save only these of the changed fields; None for all.
 
     Raises:
         StaleVersionError: somebody else saved it since it was read.
     """
     created = instance._state.adding
     changes = {} if created else _readable(instance.changes())
+    if update_fields is not None:
+        changes = {name: values for name, values in changes.items() if name in update_fields}
     with transaction.atomic():
-        instance.save()
+        instance.save(update_fields=update_fields)
         if created or changes:
             action = AuditEntry.Action.CREATED if created else AuditEntry.Action.UPDATED
-            note(action, instance, by=by, changes=changes)
+            note(action, instance, by=by, why=why, changes=changes)
 
 
 def delete(instance: models.Model, *, by: str) -> None:
@@ -51,17 +84,43 @@ def note(
     instance: models.Model,
     *,
     by: str,
+    why: str = "",
     changes: dict[str, list[Any]] | None = None,
 ) -> None:
-    """Record an action that somebody took on the instance."""
+    """Record an action that somebody took on the instance; arguments as for `save()`."""
+    if by.startswith(SYSTEM) and not isinstance(by, System):
+        by = f"user {by}"
     AuditEntry.objects.create(
-        actor=by,
+        actor=by[:150],
+        reason=why,
         action=action,
         object_type=instance._meta.label_lower,
         object_id=instance.pk,
         object_name=str(instance)[:200],
         changes=changes or {},
     )
+
+
+def note_expired(model: type[models.Model], number: int, *, why: str) -> None:
+    """Record that rows were removed since their time was over: one entry a day and model."""
+    label, today = model._meta.label_lower, f"{timezone.now():%Y-%m-%d}"
+    key = f"expired-{today}"
+    entry = AuditEntry.objects.filter(object_id=key, object_type=label).first()
+    if entry is None:
+        name = str(model._meta.verbose_name_plural)
+        AuditEntry.objects.create(
+            actor=str(system("housekeeping")),
+            reason=why,
+            action=AuditEntry.Action.DELETED,
+            object_type=label,
+            object_id=key,
+            object_name=f"{name} that expired on {today}",
+            changes={EXPIRED: ["", number]},
+        )
+        return
+    before = entry.changes.get(EXPIRED, ["", 0])[1]
+    entry.changes = {EXPIRED: ["", before + number]}
+    entry.save(update_fields=["changes"])
 
 
 def told(

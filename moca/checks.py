@@ -11,6 +11,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 
+from moca.local_keys import is_private
+
 AGENT_AUTHS = ("cognito", "cognito-user", "static", "none")
 RATE_LIMIT = re.compile(r"[1-9][0-9]*/(s|sec|second|min|minute|h|hour|day)")
 GROUP_NAME = re.compile(r"[0-9a-zA-Z_.-]{1,64}")
@@ -94,6 +96,21 @@ def _needed_for(way: str) -> list[str]:
 
 
 @register()
+def check_data_directory(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    if is_private(settings.DATA_DIR):
+        return []
+    return [
+        CheckWarning(
+            f"Other accounts of this machine can enter {settings.DATA_DIR}, where the database and "
+            "keys are.",
+            hint="Set MOCA_DATA_DIR to a directory of its own that this account owns, or run "
+            f"chmod 700 {settings.DATA_DIR}.",
+            id="moca.W011",
+        )
+    ]
+
+
+@register()
 def check_sign_in(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     pool = settings.COGNITO_USER_POOL_ID
     if pool and not POOL_ID.fullmatch(pool):
@@ -161,6 +178,14 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[
                 "machine, and no other machine that serves this table takes them.",
                 hint=f"Set {' and '.join(own)}.",
                 id="moca.W002",
+            )
+        )
+    if settings.COGNITO_USER_POOL_ID and not settings.COGNITO_APP_CLIENT_IDS:
+        found.append(
+            CheckWarning(
+                "The API takes tokens of every app client of the user pool.",
+                hint="Set COGNITO_APP_CLIENT_IDS to the app clients of your frontends.",
+                id="moca.W010",
             )
         )
     if settings.TRIGGER_LAMBDA_ARN:

@@ -2,12 +2,13 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import pairwise
 from typing import Any
 
 from django.utils.dates import WEEKDAYS_ABBR
-from django.utils.html import format_html
+from django.utils.html import avoid_wrapping, format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
+from django.utils.timesince import TIME_STRINGS
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
@@ -16,6 +17,15 @@ from moca.times import iso
 NOTHING = "\N{EN DASH}"
 # JSON that fits into so many characters stands on one line.
 WIDTH = 72
+# Seconds in each; a month is a twelfth of a year.
+UNITS = [
+    ("year", 31_557_600),
+    ("month", 2_629_800),
+    ("week", 604_800),
+    ("day", 86_400),
+    ("hour", 3600),
+    ("minute", 60),
+]
 
 
 def badge(kind: str, words: str) -> SafeString:
@@ -57,10 +67,30 @@ def relative(moment: datetime, now: datetime) -> str:
     if abs(moment - now) < timedelta(minutes=1):
         words = (_("%(number)s s") % {"number": abs(moment - now).seconds}).replace(" ", "\xa0")
     else:
-        words = timesince(min(moment, now), max(moment, now), depth=1)
+        words = _span_words(abs(moment - now))
     if moment > now:
         return _("in %(words)s") % {"words": words}
     return _("%(words)s ago") % {"words": words}
+
+
+def happened(moment: datetime, now: datetime) -> str:
+    """As `relative()`, for what has happened: a later moment is of a clock that was wrong."""
+    if moment - now < timedelta(minutes=1):
+        return relative(min(moment, now), now)
+    return _("%(words)s ahead of the clock") % {"words": _span_words(moment - now)}
+
+
+def _span_words(span: timedelta) -> str:
+    """A length of time, rounded down to one unit of which it has at least two.
+
+    "1 day" is said of 24 hours only: of 47 it would be wrong by half.
+    """
+    seconds = int(span.total_seconds())
+    for (unit, length), (_unit, smaller) in pairwise(UNITS):
+        number = seconds // length
+        if number > 1 or (number and seconds // smaller == length // smaller):
+            return avoid_wrapping(TIME_STRINGS[unit] % {"num": number})
+    return avoid_wrapping(TIME_STRINGS["minute"] % {"num": seconds // 60})
 
 
 def time_tag(moment: datetime, now: datetime, zone: tzinfo = UTC) -> SafeString:
@@ -70,6 +100,26 @@ def time_tag(moment: datetime, now: datetime, zone: tzinfo = UTC) -> SafeString:
         iso(moment),
         relative(moment, now),
         exact(moment, zone),
+    )
+
+
+def past_time_tag(moment: datetime, now: datetime) -> SafeString:
+    """As `time_tag()`, for what has happened."""
+    return format_html(
+        '<time datetime="{}">{}<span class="fine">{}</span></time>',
+        iso(moment),
+        happened(moment, now),
+        exact(moment),
+    )
+
+
+def short_past_time_tag(moment: datetime, now: datetime) -> SafeString:
+    """As `short_time_tag()`, for what has happened."""
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        iso(moment),
+        exact(moment),
+        happened(moment, now),
     )
 
 

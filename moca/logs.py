@@ -10,11 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Any
 
 from moca.times import iso
 
 FIELDS = ("requestId", "triggerId", "executionId", "userId")
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
+# Characters that end a line or steer a terminal: the control characters C0 and C1, Unicode's line
+# ends, and the marks that turn the direction of the text behind them.
+_STEERING = (*range(32), *range(127, 160), 0x061C, 0x200E, 0x200F)
+_STEERING += (*range(0x2028, 0x202F), *range(0x2066, 0x206A))
+_CONTROLS = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _STEERING}
+_IN_TRACEBACKS = {code: text for code, text in _CONTROLS.items() if chr(code) not in "\n\t"}
+_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in _STEERING if code > 126}
 _context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
 
 
@@ -58,17 +65,23 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        # Some readers of logs end a line at these; within a JSON text each may be escaped.
+        return json.dumps(line, ensure_ascii=False).translate(_JSON_ESCAPES)
 
 
 class TextFormatter(logging.Formatter):
-    """A plain line for a terminal: time, level, message, then the ids."""
+    """A plain line for a terminal: time, level, message, then the ids.
+
+    What others wrote stays on its line and steers no terminal.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
-        # What others said stays on its line, and steers no terminal.
         record.message = record.message.translate(_CONTROLS)
         ids = " ".join(f"{name}={value}" for name, value in _ids(record).items())
-        return f"{super().formatMessage(record)}  {ids}".rstrip()
+        return f"{super().formatMessage(record)}  {ids.translate(_CONTROLS)}".rstrip()
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  (logging's name)
+        return super().formatException(ei).translate(_IN_TRACEBACKS)

@@ -23,6 +23,13 @@ class Action:
     id: str
     reason: str
 
+    @property
+    def sentence(self) -> str:
+        """What was repaired, for the record."""
+        if self.kind == "delete":
+            return f"The {self.what} was removed, since {self.reason}."
+        return f"The {self.what} {self.reason}."
+
 
 def mending(what: str, key: str, differences: Sequence[str] | None) -> Action:
     """What brings a copy to what it should be.

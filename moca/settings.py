@@ -8,9 +8,13 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from moca.local_keys import secret_key
+from moca.local_keys import make_private, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+FLAGS = dict.fromkeys(["true", "yes", "on", "1", "y", "ok"], True) | dict.fromkeys(
+    ["false", "no", "off", "0", "n"], False
+)
 
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
@@ -24,6 +28,23 @@ def whole_number(name: str, *, default: int, least: int, most: int) -> int:
             f"{name} is {text!r}: set it to a whole number from {least} to {most}."
         )
     return int(text)
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    """Read a yes or no; ImproperlyConfigured names the variable if it is neither."""
+    text = env.str(name, default="").strip().lower()
+    if not text:
+        return default
+    if text not in FLAGS:
+        raise ImproperlyConfigured(f"{name} is {text!r}: set it to true or false.")
+    return FLAGS[text]
+
+
+def texts(name: str, *, default: list[str] | None = None) -> list[str]:
+    """Read texts with commas between them, and spaces around them as one likes."""
+    if name not in os.environ:
+        return list(default or [])
+    return [text.strip() for text in os.environ[name].split(",") if text.strip()]
 
 
 def choice(name: str, *, default: str, choices: list[str]) -> str:
@@ -78,21 +99,24 @@ def own_secret_key() -> str:
 
 # Where a one-machine installation keeps its database and keys.
 DATA_DIR = Path(env.str("MOCA_DATA_DIR", default=str(BASE_DIR / "var")))
+make_private(DATA_DIR)
 
 # Django
 
 SECRET_KEY = env.str("SECRET_KEY", default="") or own_secret_key()
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-DEBUG = env.bool("DEBUG", default=False)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-if env.bool("TRUST_PROXY_HEADERS", default=False):
+SECRET_KEY_FALLBACKS = texts("SECRET_KEY_FALLBACKS")
+DEBUG = flag("DEBUG")
+ALLOWED_HOSTS = texts("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = texts("CSRF_TRUSTED_ORIGINS")
+TRUST_PROXY_HEADERS = flag("TRUST_PROXY_HEADERS")
+if TRUST_PROXY_HEADERS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 ROOT_URLCONF = "moca.urls"
 WSGI_APPLICATION = "moca.wsgi.application"
 APPEND_SLASH = False
-# The path below which a stage of API Gateway serves the application, such as /web.
-FORCE_SCRIPT_NAME = env.str("FORCE_SCRIPT_NAME", default="") or None
+CSRF_FAILURE_VIEW = "moca.refusals.csrf_failure"
+# The path below which a proxy or a stage of API Gateway serves the application, such as /web.
+FORCE_SCRIPT_NAME = env.str("FORCE_SCRIPT_NAME", default="").rstrip("/") or None
 
 INSTALLED_APPS = [
     "moca",
@@ -116,11 +140,13 @@ COMPRESSION = (
 )
 MIDDLEWARE = [
     "moca.requests.RequestIdMiddleware",
+    "moca.prefixes.CookiePathMiddleware",
     *COMPRESSION,
-    "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "moca.api.middleware.CorsMiddleware",
+    "moca.refusals.HostMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "moca.api.middleware.JSONErrorsMiddleware",
     "moca.api.middleware.TrailingSlashMiddleware",
     "moca.api.middleware.BodyLimitMiddleware",
@@ -131,6 +157,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "moca.requests.DatabaseAwayMiddleware",
 ]
 
 TEMPLATES = [
@@ -164,6 +191,11 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "moca.prefixes.StaticStorage"},
+}
+WHITENOISE_STATIC_PREFIX = "/static/"
 # Files are served from where the apps keep them, so that nothing has to be collected to run.
 WHITENOISE_USE_FINDERS = True
 
@@ -214,6 +246,14 @@ MIGRATION_MODULES = {"auth": None, "contenttypes": None, "admin": None}
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 
+# Each process counts API_RATE_LIMIT, and remembers what tokens may do, for so many users.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+}
+
 # Who may do what
 
 AUTH_USER_MODEL = "authentication.Operator"
@@ -223,9 +263,7 @@ LOGIN_REDIRECT_URL = "home"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = env.bool(
-    "COOKIES_SECURE", default=False
-)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = flag("COOKIES_SECURE")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -245,12 +283,14 @@ CONTENT_SECURITY_POLICY = {
         "style-src": ["'self'"],
     }
 }
-SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+SECURE_SSL_REDIRECT = flag("SECURE_SSL_REDIRECT")
+# Load balancers ask for it by HTTP and by address, and follow no redirect.
+SECURE_REDIRECT_EXEMPT = [r"^health/?$"]
 SECURE_HSTS_SECONDS = whole_number("SECURE_HSTS_SECONDS", default=0, least=0, most=63_072_000)
 # The domain above may be others', as that of API Gateway is.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
-COGNITO_APP_CLIENT_IDS = env.list("COGNITO_APP_CLIENT_IDS", default=[])
+COGNITO_APP_CLIENT_IDS = texts("COGNITO_APP_CLIENT_IDS")
 COGNITO_JWKS_URL = env.str("COGNITO_JWKS_URL", default="")
 # Operators' sign-in by Cognito's own pages, with an app client of its own.
 COGNITO_SIGN_IN_CLIENT_ID = env.str("COGNITO_SIGN_IN_CLIENT_ID", default="")
@@ -262,11 +302,12 @@ COGNITO_ROLES = env.dict(
 
 # The API
 
-CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_ALLOWED_ORIGINS = texts("CORS_ALLOWED_ORIGINS")
 # Requests a user may make, as "600/min"; empty for no limit.
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
 MAX_TRIGGERS_PER_USER = whole_number("MAX_TRIGGERS_PER_USER", default=1000, least=1, most=100_000)
-MAX_BODY_BYTES = 256 * 1024
+# Bytes of a message of events, as EventBridge has it, and of any other body of the API.
+API_BODY_LIMIT = "triggers.api.limits.LARGEST_BODY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 REST_FRAMEWORK = {
@@ -318,10 +359,15 @@ EVENT_BUSES = env.list("EVENT_BUSES", default=[])
 # The users whose triggers may listen to a bus by a pattern of their own, without a source; "*" for
 # all.
 EVENT_PATTERN_USERS = env.list("EVENT_PATTERN_USERS", default=["*"])
+# MAX_EVENT_BYTES is what the events of one message may have together, and its body.
 if TRIGGER_LAMBDA_ARN:
     EVENT_BUS = "events.buses.eventbridge.EventBridgeBus"
+    # PutEvents takes less than 1 MB, and so does an asynchronous invocation, in which the bus and
+    # the rule add some fields to the event.
+    MAX_EVENT_BYTES = 1_000_000
 else:
     EVENT_BUS = "events.buses.local.LocalBus"
+    MAX_EVENT_BYTES = 256 * 1024
 SCHEDULER_CONCURRENCY = whole_number("SCHEDULER_CONCURRENCY", default=64, least=1, most=1000)
 SCHEDULER_CATCH_UP_SECONDS = whole_number(
     "SCHEDULER_CATCH_UP_SECONDS", default=600, least=0, most=604800
@@ -339,6 +385,10 @@ else:
 DEMO_AGENT_PORT = whole_number("DEMO_AGENT_PORT", default=8081, least=1, most=65535)
 AGENT_API_URL = env.str("AGENT_API_URL", default="")
 AGENT_AUTH = env.str("AGENT_AUTH", default="cognito")
+# How long an agent that has begun to answer may send nothing; 0 for as long as the run may take.
+AGENT_IDLE_TIMEOUT_SECONDS = whole_number(
+    "AGENT_IDLE_TIMEOUT_SECONDS", default=0, least=0, most=86_400
+)
 AGENT_TOKEN = env.str("AGENT_TOKEN", default="")
 AGENT_TOKEN_ARN = env.str("AGENT_TOKEN_ARN", default="")
 COGNITO_CLIENT_ID = env.str("COGNITO_CLIENT_ID", default="")
@@ -402,6 +452,9 @@ LOGGING = {
         "botocore": {"level": "WARNING"},
         # A refusal is an answer, not an event; errors keep their tracebacks.
         "django.request": {"level": "ERROR"},
+        # Clients that leave, and how many requests wait at a moment, are no events.
+        "waitress": {"level": "WARNING"},
+        "waitress.queue": {"level": "ERROR"},
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
     },

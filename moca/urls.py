@@ -7,6 +7,8 @@ from django.views.generic import RedirectView
 from moca.api import reference
 from moca.authentication import views
 
+handler400 = "moca.refusals.bad_request"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="console:dashboard"), name="home"),
     path("console/", include("console.urls")),

@@ -1,9 +1,19 @@
-"""The WSGI application."""
+"""The WSGI application, which finds the path below which a proxy serves it."""
 
 import os
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
+from moca.prefixes import find_prefix
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moca.settings")
 
-application = get_wsgi_application()
+_django = get_wsgi_application()
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer a request, whether or not a proxy has removed its own prefix from the path."""
+    find_prefix(environ)
+    return _django(environ, start_response)

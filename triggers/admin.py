@@ -25,7 +25,7 @@ from moca.display import (
     exact,
     excerpt,
     relative,
-    short_time_tag,
+    short_past_time_tag,
     shortened,
     time_tag,
 )
@@ -175,7 +175,7 @@ class TriggerAdmin(ModelAdmin):
         return format_html(
             '{} {}{}<span class="fine" title="{}">{}</span>',
             _linked(self.last_run_url(trigger), status),
-            short_time_tag(trigger.last_executed_at, now),
+            short_past_time_tag(trigger.last_executed_at, now),
             f", {failures} in a row" if failures > 1 else "",
             trigger.last_error,
             excerpt(trigger.last_error, 80),
@@ -232,7 +232,8 @@ class TriggerAdmin(ModelAdmin):
 
     @admin.action(permissions=["change"], description="Bring schedule in step")
     def synchronize(self, request: HttpRequest, triggers: Iterable[Trigger]) -> None:
-        self.act_on_each(request, triggers, bring_in_step, "brought in step")
+        act = partial(bring_in_step, by=actor(request))
+        self.act_on_each(request, triggers, act, "brought in step")
 
     def act_on_each(
         self,

@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.ids import new_id
+from moca.validation import one_line
 from moca.versioning import VersionedModel
 from triggers import validation
 from triggers.schedules import describe
@@ -165,12 +166,12 @@ class Trigger(VersionedModel):
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
     user_id = models.CharField("user", max_length=128, db_index=True)
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=200, validators=[one_line])
     description = models.TextField(blank=True, validators=[MaxLengthValidator(2000)])
     type = models.CharField(max_length=10, choices=TriggerType, default=TriggerType.SCHEDULE)
     enabled = models.BooleanField(default=True)
 
-    agent_id = models.CharField("agent", max_length=200)
+    agent_id = models.CharField("agent", max_length=200, validators=[one_line])
     prompt = models.TextField(validators=[MaxLengthValidator(50_000)])
     include_context = models.BooleanField(
         "add context to the prompt",
@@ -187,8 +188,8 @@ class Trigger(VersionedModel):
         ],
         help_text="33 to 256 characters. Empty: each run is a session of its own.",
     )
-    model_id = models.CharField("model", max_length=200, blank=True)
-    working_directory = models.CharField(max_length=1000, blank=True)
+    model_id = models.CharField("model", max_length=200, blank=True, validators=[one_line])
+    working_directory = models.CharField(max_length=1000, blank=True, validators=[one_line])
     enabled_tools = models.JSONField(
         null=True,
         blank=True,
@@ -297,6 +298,8 @@ class Trigger(VersionedModel):
         is_concerned = self.changed_fields() & {"type", "schedule_config", "event_config"}
         is_enabling = self.enabled and not self.loaded_value("enabled")
         errors = self._map_errors() if is_concerned or is_enabling else {}
+        if "prompt" in self.changed_fields() and (found := validation.prompt_errors(self.prompt)):
+            errors["prompt"] = found
         if errors:
             raise ValidationError(errors)
 

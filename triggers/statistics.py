@@ -128,17 +128,29 @@ class Statistics:
         """The last runs, the newest last."""
         return self._read("runs", _read_run)
 
-    def add(self, run: PastRun, *, tokens: int = 0) -> None:
-        """Count a run that has just ended, and forget what has become too old."""
+    def add(self, run: PastRun, *, tokens: int = 0, now: datetime | None = None) -> None:
+        """Count a run that has just ended, and forget what has become too old.
+
+        Args:
+            run: the run.
+            tokens: how many the agent read and wrote.
+            now: the present. Counts of a later time are of a clock that was wrong: they would make
+                all others too old, and are forgotten.
+        """
         runs = [*self.runs, run][-RUNS:]
-        hours = _counted(self._read("hours", _read_tally), run, tokens, HOUR, HOURS)
-        days = _counted(self._read("days", _read_tally), run, tokens, DAY, DAYS)
+        hours = _counted(self._read("hours", _read_tally), run, tokens, HOUR, HOURS, now)
+        days = _counted(self._read("days", _read_tally), run, tokens, DAY, DAYS, now)
         self._stored = {
             "runs": [_stored_run(run) for run in runs],
             # Of an hour nobody asks more than how many there were, and how long.
             "hours": [_stored_tally(tally)[:5] for tally in hours],
             "days": [_stored_tally(tally) for tally in days],
         }
+
+    def correct(self, run: PastRun) -> None:
+        """Put the true end of a run in place of the one that was noted; counts stay."""
+        runs = [run if each.execution_id == run.execution_id else each for each in self.runs]
+        self._stored = {**self._stored, "runs": [_stored_run(each) for each in runs]}
 
     def text(self) -> str:
         """All of it as a short text."""
@@ -174,9 +186,18 @@ def start_of(tally: Tally, length: timedelta) -> datetime:
 
 
 def _counted(
-    tallies: list[Tally], run: PastRun, tokens: int, length: timedelta, most: int
+    tallies: list[Tally],
+    run: PastRun,
+    tokens: int,
+    length: timedelta,
+    most: int,
+    now: datetime | None,
 ) -> list[Tally]:
     number = _number(run.started_at, length)
+    if now is not None:
+        latest = _number(now, length)
+        number = min(number, latest)
+        tallies = [tally for tally in tallies if tally.number <= latest]
     found = {tally.number: tally for tally in tallies}
     found.setdefault(number, Tally(number)).add(run, tokens)
     newest = max(found)

@@ -10,16 +10,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone
 
 from events import rules
 from events.buses import BusError
-from moca import reconciling
+from moca import audit, reconciling
+from moca.authentication.models import AuditEntry
 from moca.reconciling import Action
 from triggers.models import SyncState, Trigger
 from triggers.schedulers import Scheduler, SchedulerError, all_schedulers, scheduler_of
@@ -27,6 +28,7 @@ from triggers.schedulers import Scheduler, SchedulerError, all_schedulers, sched
 logger = logging.getLogger(__name__)
 
 CONCURRENCY = 16
+RECONCILER = audit.system("reconciler")
 # Younger schedules without a trigger may be those of a transaction under way.
 ORPHAN_AGE = timedelta(minutes=5)
 
@@ -81,6 +83,7 @@ def synchronize(
     *,
     dry_run: bool = False,
     concurrency: int = CONCURRENCY,
+    by: str = RECONCILER,
 ) -> list[Action]:
     """Make the copies equal to the triggers and event sources, in one pass over both.
 
@@ -88,6 +91,7 @@ def synchronize(
         scheduler: make those of this one equal; None for all there are.
         dry_run: change nothing, and tell what would be done.
         concurrency: calls to the scheduler at once.
+        by: who is on record for what is repaired.
 
     Returns:
         What was done. What failed is noted on its trigger, and tried again by the next pass.
@@ -96,17 +100,17 @@ def synchronize(
         SchedulerError: what there is cannot be listed; nothing more was done.
     """
     if scheduler is not None:
-        return _synchronize(scheduler, dry_run=dry_run, concurrency=concurrency)
+        return _synchronize(scheduler, dry_run=dry_run, concurrency=concurrency, by=by)
     done = []
     for each in all_schedulers():
-        done += _synchronize(each, dry_run=dry_run, concurrency=concurrency)
+        done += _synchronize(each, dry_run=dry_run, concurrency=concurrency, by=by)
     try:
-        return [*done, *rules.synchronize(dry_run=dry_run)]
+        return [*done, *rules.synchronize(dry_run=dry_run, by=by)]
     except BusError as error:
         raise SchedulerError(str(error)) from error
 
 
-def _synchronize(scheduler: Scheduler, *, dry_run: bool, concurrency: int) -> list[Action]:
+def _synchronize(scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: str) -> list[Action]:
     entries = {entry.trigger_id: entry for entry in scheduler.list()}
     triggers = list(Trigger.objects.filter(type=scheduler.trigger_type).order_by("-pk").iterator())
     before = timezone.now() - ORPHAN_AGE
@@ -121,25 +125,29 @@ def _synchronize(scheduler: Scheduler, *, dry_run: bool, concurrency: int) -> li
         # The rows of new ones may be about to be written; they are looked for once more.
         time.sleep(reconciling.COMMIT_SECONDS)
     tasks: list[Callable[[], Action | None]] = [
-        partial(_mend, scheduler, trigger, dry_run=dry_run)
+        partial(_mend, scheduler, trigger, dry_run=dry_run, by=by)
         for trigger in triggers
         if trigger.pk in entries
         or scheduler.wants(trigger)
         or trigger.sync_state != SyncState.SYNCED
     ]
-    tasks += [partial(_remove, scheduler, orphan, dry_run=dry_run) for orphan in orphans]
+    tasks += [partial(_remove, scheduler, orphan, dry_run=dry_run, by=by) for orphan in orphans]
     with ThreadPoolExecutor(concurrency, thread_name_prefix="sync") as pool:
         found = pool.map(_in_own_connection, tasks)
         return [action for action in found if action is not None]
 
 
-def bring_in_step(trigger: Trigger) -> bool:
+def bring_in_step(trigger: Trigger, *, by: str) -> bool:
     """Make one trigger's schedule what it is to be; False where it was so already.
+
+    Args:
+        trigger: the trigger.
+        by: the operator who asks for it.
 
     Raises:
         SchedulerError: the scheduler refuses; that is noted on the trigger.
     """
-    action = _mend(scheduler_of(trigger), trigger, dry_run=False)
+    action = _mend(scheduler_of(trigger), trigger, dry_run=False, by=by)
     if action is not None and action.kind == "fail":
         raise SchedulerError(action.reason)
     return action is not None
@@ -152,7 +160,7 @@ def _in_own_connection(task: Callable[[], Action | None]) -> Action | None:
         connections.close_all()
 
 
-def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool) -> Action | None:
+def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -> Action | None:
     action: Action | None = None
     error = ""
     try:
@@ -160,21 +168,42 @@ def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool) -> Action | 
         if differences is None or differences:
             action = _planned(scheduler, trigger, differences)
             if not dry_run:
-                _tell_what_is_stored(scheduler, trigger)
+                with _one_transaction(scheduler):
+                    _tell_what_is_stored(scheduler, trigger)
+                    _note_repair(trigger, action, by)
     except SchedulerError as refusal:
         error = str(refusal)
         action = Action("fail", scheduler.what, trigger.pk, error)
     state = SyncState.FAILED if error else SyncState.SYNCED
     if not dry_run and (trigger.sync_state, trigger.sync_error) != (state, error):
-        row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
-        row.update(sync_state=state, sync_error=error)
+        _note_state(trigger, state, error, by)
     return action
+
+
+def _one_transaction(scheduler: Scheduler) -> AbstractContextManager[None]:
+    """A transaction, where the scheduler is part of one; no lock is held while others are asked."""
+    return transaction.atomic() if scheduler.is_transactional else nullcontext()
+
+
+def _note_repair(trigger: Trigger, action: Action, by: str) -> None:
+    """Put on record what was repaired, and why."""
+    audit.note(AuditEntry.Action.REPAIRED, trigger, by=by, why=action.sentence)
+
+
+def _note_state(trigger: Trigger, state: SyncState, error: str, by: str) -> None:
+    """Note on the trigger whether it is in step; what keeps it from that goes on record."""
+    row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
+    with transaction.atomic():
+        row.update(sync_state=state, sync_error=error)
+        if error:
+            changes = {"sync_state": [trigger.sync_state, state]}
+            audit.note(AuditEntry.Action.UPDATED, trigger, by=by, why=error, changes=changes)
 
 
 def _planned(scheduler: Scheduler, trigger: Trigger, differences: Sequence[str] | None) -> Action:
     if differences or scheduler.wants(trigger):
         return reconciling.mending(scheduler.what, trigger.pk, differences)
-    return Action("delete", scheduler.what, trigger.pk, "is not needed any more")
+    return Action("delete", scheduler.what, trigger.pk, "it is not needed any more")
 
 
 def _tell_what_is_stored(scheduler: Scheduler, trigger: Trigger) -> None:
@@ -189,14 +218,17 @@ def _tell_what_is_stored(scheduler: Scheduler, trigger: Trigger) -> None:
     scheduler.delete(trigger.pk)
 
 
-def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool) -> Action | None:
+def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool, by: str) -> Action | None:
     trigger = Trigger.objects.filter(pk=trigger_id).first()
     if trigger is not None and scheduler.wants(trigger):
         return None
     reason = f"its trigger {'is gone' if trigger is None else f'has no {scheduler.what}'}"
+    action = Action("delete", scheduler.what, trigger_id, reason)
     try:
         if not dry_run:
-            scheduler.delete(trigger_id)
+            with _one_transaction(scheduler):
+                scheduler.delete(trigger_id)
+                _note_repair(trigger or Trigger(pk=trigger_id, name=trigger_id), action, by)
     except SchedulerError as error:
         return Action("fail", scheduler.what, trigger_id, str(error))
-    return Action("delete", scheduler.what, trigger_id, reason)
+    return action

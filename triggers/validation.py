@@ -22,13 +22,19 @@ from events.patterns import Pattern, PatternError, Work
 from events.patterns import parse as parse_pattern
 from events.validation import BUS_NAME, is_bus_open, open_buses
 from moca.times import parse_iso
+from moca.validation import ONE_LINE
+from triggers.placeholders import not_understood
 from triggers.schedules import Expression, ExpressionError, parse, parse_zone
 from triggers.wording import translated
 
-MAX_TOOLS = 50
-MAX_TAGS = 20
+MAX_TOOLS, MAX_TOOL_LENGTH = 50, 128
+MAX_TAGS, MAX_TAG_LENGTH = 20, 50
+# A text in one of the two maps.
+MAX_TEXT_PART = 256
 MAX_DEBOUNCE_SECONDS = 3600
 MAX_RUNS_PER_HOUR = 100_000
+# So much of what a prompt has wrong is named in one message.
+MOST_BRACES = 3
 # EventBridge Scheduler, CreateSchedule, FlexibleTimeWindow.
 MAX_WINDOW_MINUTES = 1440
 _TAG = re.compile(r"[\w .:/@+-]{1,50}")
@@ -243,11 +249,24 @@ def own_pattern_errors(config: Any, before: Any, user_id: str) -> list[Validatio
     return reader.errors
 
 
+def prompt_errors(prompt: str) -> list[ValidationError]:
+    """What in a prompt is in double braces and names no part of the event."""
+    found = not_understood(prompt)
+    if not found:
+        return []
+    message = _(
+        "%(braces)s names no part of the event: write a path such as {{ event.detail.id }} or "
+        '{{ event.detail["a name"] }}, with nothing else between the braces. Put a backslash '
+        "before braces that the agent is to read: \\{{."
+    ) % {"braces": ", ".join(found[:MOST_BRACES])}
+    return [ValidationError(message, code="placeholder")]
+
+
 def validate_tools(value: Any) -> None:
     """Accept a list of at most 50 tool names of at most 128 characters."""
-    if not _is_list_of_names(value, most=MAX_TOOLS, longest=128):
+    if not _is_list_of_names(value, most=MAX_TOOLS, longest=MAX_TOOL_LENGTH):
         raise ValidationError(
-            _("Give a list of at most %(most)s tool names of 1 to 128 characters each.")
+            _("Give a list of at most %(most)s tool names of 1 to 128 characters in one line each.")
             % {"most": MAX_TOOLS},
             code="names",
         )
@@ -256,7 +275,7 @@ def validate_tools(value: Any) -> None:
 def validate_tags(value: Any) -> None:
     """Accept a list of at most 20 different tags of letters, digits and `_ . : / @ + -`."""
     if (
-        not _is_list_of_names(value, most=MAX_TAGS, longest=50)
+        not _is_list_of_names(value, most=MAX_TAGS, longest=MAX_TAG_LENGTH)
         or len(set(value)) != len(value)
         or not all(_TAG.fullmatch(tag) for tag in value)
     ):
@@ -275,6 +294,7 @@ def _is_list_of_names(value: Any, *, most: int, longest: int) -> bool:
         isinstance(value, list)
         and len(value) <= most
         and all(isinstance(name, str) and 0 < len(name) <= longest for name in value)
+        and all(ONE_LINE.match(name) for name in value)
     )
 
 
@@ -283,7 +303,7 @@ def _text(value: Any) -> str:
 
 
 def _short_text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 256:
+    if not isinstance(value, str) or len(value) > MAX_TEXT_PART:
         _fail("Give a text of at most 256 characters.")
     return str(value)
 

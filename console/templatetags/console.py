@@ -14,7 +14,7 @@ from console.reasons import reason
 from executions.runner.by_event import MERGED
 from moca.display import duration as duration_words
 from moca.display import exact as exact_words
-from moca.display import relative
+from moca.display import relative, short_past_time_tag
 from moca.times import iso
 
 register = template.Library()
@@ -32,6 +32,12 @@ def ago(context: Any, moment: datetime | None, zone: tzinfo = UTC) -> SafeString
         exact_words(moment, zone),
         relative(moment, context["now"]),
     )
+
+
+@register.simple_tag(takes_context=True)
+def happened(context: Any, moment: datetime | None) -> SafeString | str:
+    """How long ago something happened; exactly when pointed at. Needs `now` in the context."""
+    return "" if moment is None else short_past_time_tag(moment, context["now"])
 
 
 @register.simple_tag(takes_context=True)

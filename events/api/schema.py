@@ -66,16 +66,13 @@ describe(
     faults=[
         invalid_parameter("source", "Name the event source: POST /events?source=ID."),
         Fault(
-            "It is not signed with a secret of the source, too old, or was sent before.",
+            "It is not signed with a secret of the source, or too old, or there is no such source "
+            "that takes events.",
             APIError(
                 401,
                 "The header webhook-signature is missing: sign the message.",
                 extra={"code": "INVALID_SIGNATURE"},
             ),
-        ),
-        Fault(
-            "There is no such source, or it takes no events here.",
-            APIError(404, "No event source takes events at this address."),
         ),
         INTERNAL,
         Fault(

@@ -17,7 +17,13 @@ _SOURCE = component(
     record(
         "What an event trigger may listen to.",
         {"id": text(), "name": text(), "description": text()},
-        {"icon": text(), "eventPattern": {"type": "object"}},
+        {
+            "icon": text(),
+            "eventPattern": {"type": "object"},
+            "replayWindowSeconds": number(
+                "Of GitHub's: how long the same body is the same event, whatever its delivery's id."
+            ),
+        },
     ),
 )
 SOURCES = answer(

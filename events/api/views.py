@@ -1,7 +1,7 @@
 """The event sources there are, and the address at which they take in events."""
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
@@ -9,20 +9,23 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from events import envelopes, receiving, sources
+from events import envelopes, receiving, refusals, signatures, sources
 from events.buses import BusError
 from events.envelopes import ContentTypeError, EnvelopeError, SizeError
 from events.models import EventSource
 from events.secrets import UnreadableError
 from events.signatures import SignatureError
 from moca.api.errors import APIError, InvalidParameterError, detail
-from moca.api.views import APIView
+from moca.api.views import ANY, APIView
 from moca.conflicts import ConflictError
 
 logger = logging.getLogger(__name__)
 
 
 class EventsView(APIView):
+    # Senders sign what is in the body, and may add to an address what they like.
+    parameters: ClassVar = {"POST": ANY}
+
     # A sender has a signature in place of a token.
     def get_authenticators(self) -> list[BaseAuthentication]:
         return (
@@ -44,21 +47,35 @@ class EventsView(APIView):
 
     def post(self, request: Request) -> Response:
         """Take in signed events."""
-        source = _source(request)
+        source_id = request.query_params.get("source", "")
+        if not source_id:
+            raise InvalidParameterError("source", "Name the event source: POST /events?source=ID.")
         body, now = request._request.body, timezone.now()
         headers = {name.lower(): text for name, text in request.headers.items()}
+        content_type = request.content_type or ""
+        found = _with_address(source_id)
+        source = found or receiving.decoy(headers, now)
+
+        def note(code: str, reason: str) -> bool:
+            request_id = getattr(request, "request_id", "")
+            return refusals.note(found, source_id, code, reason, request_id, now)
+
         try:
-            signature = receiving.verified(source, headers, body, now)
+            signature = receiving.verified(source, content_type, headers, body, now)
             challenge = envelopes.slack_challenge(source.kind, body)
             if challenge is not None:
                 return Response({"challenge": challenge})
-            receipts = receiving.receive(
-                source, signature, request.content_type or "", headers, body, now
-            )
-        except (SignatureError, EnvelopeError) as error:
+            receipts = receiving.receive(source, signature, content_type, headers, body, now)
+        except SignatureError as error:
+            note(error.code if found else "no-source", str(error))
+            message = signatures.told(headers, body, now)
+            raise APIError(401, message, extra={"code": "INVALID_SIGNATURE"}) from error
+        except EnvelopeError as error:
+            note(error.code, f"{error.field}: {error}" if error.field else str(error))
             raise _refusal(error) from error
         except UnreadableError as error:
-            logger.error("Events of the source %s are refused: %s", source.pk, error)
+            if note("secrets", str(error)):
+                logger.error("Events of the source %s are refused: %s", source.pk, error)
             message = (
                 "The secrets of this source cannot be read here, so no signature can be checked: "
                 "tell its operators, and send the event again later."
@@ -72,11 +89,9 @@ class EventsView(APIView):
         return Response({"events": events, "metadata": {"count": len(events)}})
 
 
-def _refusal(error: SignatureError | EnvelopeError) -> APIError:
-    """What the sender of a message is told that is not taken."""
+def _refusal(error: EnvelopeError) -> APIError:
+    """What the sender of a message is told that is signed, and is no event."""
     match error:
-        case SignatureError():
-            return APIError(401, str(error), extra={"code": "INVALID_SIGNATURE"})
         case ContentTypeError():
             return APIError(415, str(error))
         case SizeError():
@@ -93,15 +108,11 @@ def source_json(source: EventSource) -> dict[str, Any]:
         "description": source.description,
         **({"icon": source.icon} if source.icon else {}),
         **({"eventPattern": source.pattern} if source.pattern else {}),
+        **({"replayWindowSeconds": source.replay_seconds} if source.has_replay_window else {}),
     }
 
 
-def _source(request: Request) -> EventSource:
-    """The source that the address names."""
-    source_id = request.query_params.get("source", "")
-    if not source_id:
-        raise InvalidParameterError("source", "Name the event source: POST /events?source=ID.")
+def _with_address(source_id: str) -> EventSource | None:
+    """The source of an id, if it takes events at its address."""
     source = sources.find(source_id)
-    if source is None or not source.has_address:
-        raise APIError(404, "No event source takes events at this address.")
-    return source
+    return source if source is not None and source.has_address else None

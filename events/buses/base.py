@@ -34,6 +34,8 @@ class Rule:
 class EventBus(ABC):
     # Whether what it is told is undone with the transaction in which it was told.
     is_transactional: ClassVar[bool] = True
+    # What it is, for messages about its limits.
+    what: ClassVar[str] = "an event bus"
 
     @abstractmethod
     def publish(self, source: EventSource, events: Sequence[ReceivedEvent]) -> None:

@@ -240,7 +240,7 @@ def _put(bus_name: str, events: Sequence[ReceivedEvent]) -> dict[str, str]:
 
 
 def _entry(bus_name: str, row: ReceivedEvent) -> dict[str, Any]:
-    envelope = json.loads(row.envelope)
+    envelope = json.loads(row.going_on)
     return {
         "EventBusName": bus_name,
         "Time": parse_iso(envelope["time"]),

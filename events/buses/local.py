@@ -10,6 +10,8 @@ from events.models import EventSource, ReceivedEvent
 
 
 class LocalBus(EventBus):
+    what = "the queue of this machine"
+
     def publish(self, source: EventSource, events: Sequence[ReceivedEvent]) -> None:
         """Do nothing: the events are on record as queued."""
 

@@ -4,7 +4,9 @@ EventBridge's own ("Events in Amazon EventBridge", structure), CloudEvents 1.0, 
 GitHub, Slack, Stripe and other webhooks, which become an envelope's `detail`.
 
 By what an event is known follows from what was signed, its body and `webhook-id`, and from no other
-header: a message that comes again in another guise would be another event otherwise.
+header: a message that comes again in another guise would be another event otherwise. GitHub signs
+no id at all: its events are known by their body and their delivery's id, and for a short time by
+their body alone.
 """
 
 from collections.abc import Mapping
@@ -26,6 +28,7 @@ from events.envelopes.parts import (
     object_of,
     read_body,
     time_in,
+    unix_time,
 )
 from events.envelopes.providers import PROVIDERS, slack_challenge
 from events.models import SourceKind
@@ -82,7 +85,7 @@ def _webhook(
     if media_type == cloudevents.STRUCTURED or cloudevents.is_event(document):
         return [cloudevents.structured(document, now)]
     if is_binary:
-        return [cloudevents.binary(key, headers, document, now)]
+        return [cloudevents.binary(key, media_type, headers, document, now)]
     return [_plain(key, document, source_id, now)]
 
 
@@ -97,7 +100,10 @@ def _plain(key: str, document: Any, source_id: str, now: datetime) -> Sent:
         return _of_eventbridge(key, document, now)
     kind = document.get("type") if isinstance(document, dict) else None
     name = kind if isinstance(kind, str) and kind else "Webhook"
-    return envelope(key, f"webhook.{source_id}", name, now, document)
+    # Standard Webhooks, payload structure: `timestamp` is when the event occurred.
+    said = document.get("timestamp") if isinstance(document, dict) else None
+    time = unix_time(said.upper(), now) if isinstance(said, str) else now
+    return envelope(key, f"webhook.{source_id}", name, time, document)
 
 
 def _of_eventbridge(key: str, document: dict[str, Any], now: datetime) -> Sent:

@@ -1,6 +1,9 @@
 """CloudEvents 1.0: the JSON event format, and the HTTP binding's three modes.
 
 https://github.com/cloudevents/spec: json-format.md and http-protocol-binding.md of version 1.0.2.
+
+Attributes that an envelope has no place for (`dataschema`, `datacontenttype` and extensions) stand
+in its `detail`, as `cloudevent`: what goes over an event bus keeps no other field of ours.
 """
 
 import base64
@@ -30,7 +33,16 @@ VERSION = "1.0"
 # Events in one message.
 MAX_BATCH = 50
 PREFIX = "ce-"
-ATTRIBUTES = ("specversion", "id", "source", "type", "time", "subject")
+# Those that have a place of their own in the envelope.
+PLACED = ("specversion", "id", "source", "type", "time", "subject")
+DATA = ("data", "data_base64")
+CONTENT_TYPE = "datacontenttype"
+# Where the others stand in an envelope's detail. Data that has such a part keeps its own.
+OTHERS = "cloudevent"
+# What data is that is not said to be anything else.
+JSON_TYPE = "application/json"
+# Characters of an attribute that has no smaller limit.
+MAX_ATTRIBUTE = 2048
 
 
 def is_event(document: Any) -> bool:
@@ -73,20 +85,22 @@ def batch(document: Any, now: datetime) -> list[Sent]:
     return [structured(one, now, f"[{place}].") for place, one in enumerate(document)]
 
 
-def binary(key: str, headers: Mapping[str, str], data: Any, now: datetime) -> Sent:
+def binary(key: str, media_type: str, headers: Mapping[str, str], data: Any, now: datetime) -> Sent:
     """An event with its attributes in headers.
 
     Args:
         key: the message's id, which is signed; the headers are not.
+        media_type: the request's, which is that of the data.
         headers: the request's headers, their names in lower case.
         data: what `data_of()` made of the body.
         now: the present, for one that does not say when it happened.
     """
-    attributes = {
-        name: _unescaped(headers[PREFIX + name], PREFIX + name)
-        for name in ATTRIBUTES
-        if PREFIX + name in headers
+    attributes: dict[str, Any] = {
+        name.removeprefix(PREFIX): _unescaped(text, name)
+        for name, text in headers.items()
+        if name.startswith(PREFIX)
     }
+    attributes[CONTENT_TYPE] = None if media_type in ("", JSON_TYPE) else media_type
     return _event(key, attributes, data, now, PREFIX)
 
 
@@ -98,7 +112,7 @@ def data_of(body: bytes, media_type: str) -> Any:
         # Whatever its type says, since that is not signed.
         return read_body(body)
     except EnvelopeError:
-        if re.fullmatch(r".+/(.+\+)?json", media_type):
+        if _is_json(media_type):
             raise
     try:
         text = body.decode()
@@ -107,6 +121,12 @@ def data_of(body: bytes, media_type: str) -> Any:
     if "\0" in text:
         return {"data_base64": base64.b64encode(body).decode()}
     return text
+
+
+def _is_json(media_type: str) -> bool:
+    """Whether data of a type is JSON (json-format.md, 3.1)."""
+    _, _, subtype = media_type.partition("/")
+    return subtype == "json" or subtype.endswith("+json")
 
 
 def _event(key: str, attributes: Mapping[str, Any], data: Any, now: datetime, where: str) -> Sent:
@@ -119,9 +139,28 @@ def _event(key: str, attributes: Mapping[str, Any], data: Any, now: datetime, wh
     if subject is not None:
         check_resource(subject, f"{where}subject")
     time = time_in(attributes, "time", where, now)
+    others = _others(attributes, where)
     sent = envelope(key, source, kind, time, data, [subject] if subject else [])
     sent.envelope["id"] = own
+    if others:
+        sent.envelope["detail"] = {OTHERS: others, **sent.envelope["detail"]}
     return sent
+
+
+def _others(attributes: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The attributes that the envelope has no place for."""
+    found = {
+        name: value
+        for name, value in attributes.items()
+        if value is not None and name not in PLACED and name not in DATA
+    }
+    for name, value in found.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if len(text) > MAX_ATTRIBUTE:
+            raise EnvelopeError(
+                f"{where}{name}", f"Give an attribute of at most {MAX_ATTRIBUTE:,} characters."
+            )
+    return found
 
 
 def _data_in(event: Mapping[str, Any], where: str) -> Any:
@@ -141,13 +180,25 @@ def _data_in(event: Mapping[str, Any], where: str) -> Any:
 
 
 def _unescaped(text: str, name: str) -> str:
-    """A header's value without quotes and percent signs (http-protocol-binding.md, 3.1.3.2)."""
+    """A header's value without quotes and percent signs (http-protocol-binding.md, 3.1.3.2).
+
+    Senders that encode nothing send UTF-8 or Latin-1, which is taken for what it is.
+    """
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = re.sub(r"\\(.)", r"\1", text[1:-1])
     try:
-        found = unquote_to_bytes(text.encode("latin-1")).decode()
+        found = unquote_to_bytes(_as_sent(text).encode()).decode()
     except ValueError:
         found = "\0"
     if "\0" in found:
         raise EnvelopeError(name, "Give a text in UTF-8, percent-encoded.")
     return found
+
+
+def _as_sent(text: str) -> str:
+    """A header's text, of which servers read each byte as a character of Latin-1."""
+    try:
+        return text.encode("latin-1").decode()
+    except ValueError:
+        # It was Latin-1, or a gateway has read it as UTF-8 already.
+        return text

@@ -24,7 +24,9 @@ GITHUB, SLACK, STRIPE = "github.com", "slack.com", "stripe.com"
 
 
 class EnvelopeError(ValueError):
-    """The body is no event; the text says what is wrong, `field` where."""
+    """The body is no event; the text says what is wrong, `field` where, `code` in a word."""
+
+    code = "body"
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -34,9 +36,13 @@ class EnvelopeError(ValueError):
 class ContentTypeError(EnvelopeError):
     """The body is of a type that the source does not take."""
 
+    code = "content-type"
+
 
 class SizeError(EnvelopeError):
     """The events are larger than an event bus takes."""
+
+    code = "size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +52,13 @@ class Sent:
     Attributes:
         key: by which it is known; the same for the same event sent again.
         envelope: the event.
+        unsigned_id: an id that came with it and that nobody signed. Events of the same key may be
+            several then, each with an id of its own; see `events.deliveries`.
     """
 
     key: str
     envelope: dict[str, Any]
+    unsigned_id: str = ""
 
 
 def envelope(
@@ -117,6 +126,8 @@ def time_in(document: Mapping[str, Any], name: str, where: str, now: datetime) -
     text = document.get(name)
     if text is None:
         return now
+    if isinstance(text, str) and len(text) > MAX_NAME:
+        raise EnvelopeError(f"{where}{name}", f"Give a time of at most {MAX_NAME} characters.")
     try:
         # Its letters may be small ones (RFC 3339, 5.6).
         return parse_iso(text.upper())

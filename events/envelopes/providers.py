@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -28,11 +29,10 @@ def _github(
     repository = document.get("repository")
     name = text_of(repository.get("full_name")) if isinstance(repository, dict) else ""
     kind = headers.get("x-github-event", "") or "webhook"
-    # The delivery's id is not signed: a body that was sent before would pass for a new event.
-    key = _digest(body)
-    sent = envelope(key, GITHUB, kind, now, document, [name] if name else [])
-    sent.envelope["id"] = headers.get("x-github-delivery", "")[:MAX_NAME] or key
-    return sent
+    digest, delivery = _digest(body), headers.get("x-github-delivery", "").strip()[:MAX_NAME]
+    sent = envelope(digest, GITHUB, kind, now, document, [name] if name else [])
+    sent.envelope["id"] = delivery or digest
+    return replace(sent, unsigned_id=delivery)
 
 
 def _slack(

@@ -24,17 +24,15 @@ from executions.agent.connection import (
     new_http,
     plain_bytes,
     post,
-    quote,
     read_body,
     refusal,
     with_retries,
 )
 from executions.agent.errors import AgentError
+from executions.agent.masking import Mask
 from executions.agent.output import Output
 from executions.agent.stream import Reply, read_answer
 from executions.agent.tokens import Tokens
-
-IDLE_TIMEOUT = 120.0
 
 # More than is quoted, so that what is taken out of it leaves enough.
 _ERROR_BYTES = 16 * 1024
@@ -51,6 +49,8 @@ class Invocation:
     `target_user_id` is the trigger's owner, `session_id` has 33 to 256 characters (see
     `new_session_id`), `execution_id` lets the agent recognise a request that it has seen.
     `trace_id` is a whole X-Amzn-Trace-Id header; without it Lambda's own or a new one is sent.
+    `secrets` are what the request holds that nobody is to see: they are masked in all that the
+    agent says.
     """
 
     prompt: str = field(repr=False)
@@ -64,6 +64,7 @@ class Invocation:
     system_prompt: str | None = field(default=None, repr=False)
     mcp_config: dict[str, Any] | None = field(default=None, repr=False)
     trace_id: str | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def body(self) -> bytes:
         """The request's body, JSON in ASCII."""
@@ -107,9 +108,10 @@ _FIXED_HEADERS = [
 class AgentClient:
     """Calls one agent. Safe to share between threads; close it after use.
 
-    `url` is completed by `agent_url`. `connect_timeout` and `idle_timeout` (between two pieces
-    of the answer, and before the first) are in seconds. `http` is used in place of a client of its
-    own, and then not closed. Raises AgentError for a URL that cannot be called.
+    `url` is completed by `agent_url`. `connect_timeout` and `idle_timeout` are in seconds; the
+    latter ends a run whose agent has begun to answer and then sends nothing for so long, None for
+    no such limit. `http` is used in place of a client of its own, and then not closed. Raises
+    AgentError for a URL that cannot be called.
     """
 
     def __init__(
@@ -118,7 +120,7 @@ class AgentClient:
         tokens: Tokens,
         *,
         connect_timeout: float = CONNECT_TIMEOUT,
-        idle_timeout: float = IDLE_TIMEOUT,
+        idle_timeout: float | None = None,
         http: httpx.Client | None = None,
     ) -> None:
         self.url = agent_url(url)
@@ -180,20 +182,21 @@ class AgentClient:
         Raises AgentError, whose `reply` holds what a failed run had said.
         """
         content, headers = invocation.body(), _FIXED_HEADERS + invocation.headers()
-        used: set[str] = set()
+        secrets = set(invocation.secrets)
         try:
-            with Deadline(time_limit) as deadline:
-                response = self._send(content, headers, deadline, max_retries, used)
+            with Deadline(time_limit, idle=self._idle_timeout) as deadline:
+                response = self._send(content, headers, deadline, max_retries, secrets)
                 try:
                     chunks = self._chunks(response, deadline)
-                    reply = read_answer(chunks, response.headers.get("content-type", ""), on_output)
+                    media_type = response.headers.get("content-type", "")
+                    reply = read_answer(chunks, media_type, on_output, Mask(secrets))
                     _drain(chunks, deadline)
                     return reply
                 finally:
                     response.close()
         except AgentError as error:
-            # An agent may quote the headers that it was sent.
-            error.hide(used)
+            # An agent may quote the request that it was sent.
+            error.hide(Mask(secrets))
             raise
 
     def _send(
@@ -202,18 +205,18 @@ class AgentClient:
         headers: list[tuple[bytes, bytes]],
         deadline: Deadline,
         retries: int,
-        used: set[str],
+        secrets: set[str],
     ) -> httpx.Response:
         """Send until there is a response of status 200, once more where a token is refused.
 
-        The tokens that were sent are added to `used`.
+        The tokens that were sent are added to `secrets`.
         """
         renewed = False
 
         def once() -> httpx.Response:
             nonlocal renewed
             token = self._token(deadline)
-            used.update([token] if token else [])
+            secrets.update([token] if token else [])
             try:
                 return self._open(content, headers, token, deadline)
             except AgentError as error:
@@ -255,7 +258,6 @@ class AgentClient:
             content=content,
             deadline=deadline,
             connect_timeout=self._connect_timeout,
-            idle_timeout=self._idle_timeout,
             who="the agent",
         )
         if response.status_code == 200:
@@ -264,25 +266,28 @@ class AgentClient:
             body = read_body(response, _ERROR_BYTES)
         finally:
             response.close()
-        raise refusal(response, "the agent", quote(body, token))
+        raise refusal(response, "the agent", body)
 
     def _chunks(self, response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
         try:
             for chunk in plain_bytes(response):
+                deadline.hear()
                 deadline.check(reached=True)
                 yield chunk
+                deadline.listen()
         except httpx.HTTPError as error:
-            deadline.check(reached=True)
-            raise self._interrupted(error) from error
+            self._check(deadline)
+            message = "the agent's stream ended early: the connection broke"
+            raise AgentError(message, kind="connection", reached=True) from error
         # A connection that was shut down may look like the end of an answer without a length.
-        deadline.check(reached=True)
+        self._check(deadline)
 
-    def _interrupted(self, error: httpx.HTTPError) -> AgentError:
-        if isinstance(error, httpx.TimeoutException):
+    def _check(self, deadline: Deadline) -> None:
+        """Raise AgentError where it was we who ended the connection."""
+        deadline.check(reached=True)
+        if deadline.is_silent:
             message = f"the agent sent nothing for {self._idle_timeout:g} s"
-            return AgentError(message, kind="timeout", reached=True)
-        message = "the agent's stream ended early: the connection broke"
-        return AgentError(message, kind="connection", reached=True)
+            raise AgentError(message, kind="timeout", reached=True)
 
 
 def _drain(chunks: Iterator[bytes], deadline: Deadline) -> None:

@@ -32,7 +32,8 @@ def client_from_settings() -> AgentClient:
     """
     from django.conf import settings
 
-    return AgentClient(settings.AGENT_API_URL, _tokens(settings))
+    idle = settings.AGENT_IDLE_TIMEOUT_SECONDS or None
+    return AgentClient(settings.AGENT_API_URL, _tokens(settings), idle_timeout=idle)
 
 
 def _tokens(settings: Any) -> Tokens:

@@ -23,14 +23,20 @@ import httpx
 from executions.agent.errors import AgentError
 
 CONNECT_TIMEOUT = 10.0
-BODY_BYTES = 2048
 
-# AWS Architecture Blog, "Exponential Backoff And Jitter": full jitter.
 _PIECE_BYTES = 64 * 1024
+# AWS Architecture Blog, "Exponential Backoff And Jitter": full jitter.
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 20.0
 
-_TRANSIENT = {429, 502, 503, 504}
+# The request was turned away before the agent could begin, and may be taken later.
+_TRANSIENT = {402, 429, 503}
+# AgentCore answers 409 with this error where it has not begun.
+_RETRYABLE_CONFLICT = "RetryableConflict"
+# The agent may have begun, although these are the client's errors: a request that was waited for,
+# one that met another in its session, one that failed within AgentCore's runtime (424), and one
+# that the client was taken to have left.
+_BEGUN = {408, 409, 424, 499}
 
 T = TypeVar("T")
 
@@ -69,10 +75,16 @@ class Deadline:
     Used as a context manager around the run. HTTP time-outs begin anew with each byte, so an
     agent that drips would outlive them: at the deadline the connection is shut down instead,
     which ends the read. After leaving the block nothing happens any more.
+
+    With `idle`, the connection is shut down too where between `listen()` and `hear()` so many
+    seconds pass. Time in which nobody listens does not count.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, idle: float | None = None) -> None:
         self.seconds = seconds
+        self.idle = idle
+        self.is_silent = False
+        self._listening_since: float | None = None
         self._end = time.monotonic() + seconds
         self._over = False
         self._socket: socket.socket | None = None
@@ -111,7 +123,16 @@ class Deadline:
 
     def error(self, *, reached: bool) -> AgentError:
         """The error of a run that took too long."""
-        return AgentError(f"timed out after {self.seconds:g} s", kind="timeout", reached=reached)
+        seconds = round(self.seconds, 1)
+        return AgentError(f"timed out after {seconds:g} s", kind="timeout", reached=reached)
+
+    def listen(self) -> None:
+        """Begin to wait for the next piece of an answer."""
+        self._listening_since = time.monotonic()
+
+    def hear(self) -> None:
+        """Have the next piece."""
+        self._listening_since = None
 
     def trace(self, event: str, info: dict[str, Any]) -> None:
         """Learn of the connection; httpx calls this as its "trace" extension."""
@@ -131,9 +152,17 @@ class Deadline:
 
     def _watch(self) -> None:
         with self._changed:
-            while self.left and not self._over:
-                self._changed.wait(min(self.left, threading.TIMEOUT_MAX))
+            while self.left and not self._over and not self.is_silent:
+                self._changed.wait(min(self.left, self._patience(), threading.TIMEOUT_MAX))
+                self.is_silent = not self._patience()
             self._shut_down()
+
+    def _patience(self) -> float:
+        """Seconds until the other side has been silent for too long, if it stays so."""
+        if self.idle is None:
+            return threading.TIMEOUT_MAX
+        since = self._listening_since
+        return self.idle if since is None else max(since + self.idle - time.monotonic(), 0.0)
 
     def _shut_down(self) -> None:
         with suppress(OSError):
@@ -149,16 +178,17 @@ def post(
     content: bytes,
     deadline: Deadline,
     connect_timeout: float,
-    idle_timeout: float,
     who: str,
+    read_timeout: float | None = None,
 ) -> httpx.Response:
     """POST once and return the response with its body unread; close it after use.
 
-    Times are in seconds; `who` names the other side in messages, such as "the agent". Raises
+    Times are in seconds; `who` names the other side in messages, such as "the agent".
+    `read_timeout` is how long it may be silent, None for as long as the deadline lets it. Raises
     AgentError where no response came.
     """
     deadline.check()
-    read = min(idle_timeout, deadline.left)
+    read = deadline.left if read_timeout is None else min(read_timeout, deadline.left)
     connect = min(connect_timeout, deadline.left)
     request = httpx.Request(
         "POST",
@@ -223,24 +253,36 @@ def _unreachable(message: str) -> AgentError:
     return AgentError(message, kind="connection", transient=True)
 
 
-def refusal(response: httpx.Response, who: str, body: str) -> AgentError:
+def refusal(response: httpx.Response, who: str, body: bytes) -> AgentError:
     """The error for an HTTP status that is no success; `body` is quoted after it."""
     status = response.status_code
     message = f"{who} answered {status} {response.reason_phrase}".rstrip()
+    quoted = body.decode("utf-8", "replace").strip()
     if response.is_redirect:
         message += ", a redirect, which is not followed: set the URL that it leads to"
-    elif body:
-        message += f": {body}"
+        quoted = ""
+    kind = response.headers.get("x-amzn-errortype", "")
+    is_retryable = status == 409 and _RETRYABLE_CONFLICT in kind + quoted
+    transient = status in _TRANSIENT or is_retryable
     return AgentError(
         message,
         kind="refused",
-        # What else a server calls its own error, or a success of another kind, may be work begun.
-        reached=200 <= status < 300 or (status >= 500 and status not in _TRANSIENT),
-        transient=status in _TRANSIENT,
+        quoted=quoted,
+        reached=not transient and _may_have_begun(status),
+        transient=transient,
         retry_after=_retry_after(response.headers.get("retry-after", "")),
         status=status,
         request_id=response.headers.get("x-amzn-requestid"),
     )
+
+
+def _may_have_begun(status: int) -> bool:
+    """Whether the agent may be at work after an answer that is no 200.
+
+    A gateway that answers 502 or 504 had passed the request on (RFC 9110, 15.6.3 and 15.6.5), and
+    a success of another kind may be work begun.
+    """
+    return 200 <= status < 300 or status >= 500 or status in _BEGUN
 
 
 def plain_bytes(response: httpx.Response) -> Iterator[bytes]:
@@ -275,17 +317,6 @@ def read_body(response: httpx.Response, limit: int) -> bytes:
             if len(body) >= limit:
                 break
     return bytes(body[:limit])
-
-
-def quote(body: bytes, *secrets: str | None) -> str:
-    """A body for a message: cut to 2 KB, and without secrets that it echoes."""
-    text = body.decode("utf-8", "replace").strip()
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    if len(text.encode()) <= BODY_BYTES:
-        return text
-    return text.encode()[:BODY_BYTES].decode("utf-8", "ignore") + " [...]"
 
 
 def _retry_after(value: str) -> float | None:

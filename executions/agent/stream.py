@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from executions.agent.errors import AgentError
+from executions.agent.errors import KEPT_CHARACTERS, AgentError
+from executions.agent.event_stream import (
+    CutOffError,
+    ServerSentEvent,
+    TooLongError,
+    server_sent_events,
+)
+from executions.agent.masking import Mask, MaskedText
 from executions.agent.output import Output
 
 # The longest line of a stream, and the longest answer that is a single document.
@@ -19,6 +26,9 @@ _ANSWER_KEYS = ("output", "result", "response", "message", "text", "content", "d
 _TEXT_TYPES = (None, "text", "output_text", "message", "text_delta")
 _BLOCK_TYPES = (None, "textBlock", "text")
 _DEEPEST = 8
+# Where the data of an event named `error` says why, and how much is quoted of what cannot be read.
+_REASON_KEYS = ("message", "error", "text", "detail", "error_type", "code")
+_QUOTED_BYTES = 200
 
 # json.loads less its checks, which cost as much as the parsing of a short line.
 _scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
@@ -48,11 +58,13 @@ class Answer:
 
     Text comes from deltas; `textBlock` and `messageAddedEvent` repeat it, and count only in a
     message of the assistant that had none. A message ends where the next begins, or at its
-    `messageAddedEvent`.
+    `messageAddedEvent`. Secrets are masked before the text goes into the output, which keeps parts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mask: Mask) -> None:
         self.output = Output()
+        self._mask = mask
+        self._masked = MaskedText(mask)
         self.complete = False
         self._input_tokens = 0
         self._output_tokens = 0
@@ -85,20 +97,29 @@ class Answer:
     def flush(self) -> None:
         """Put the text taken so far into the output, which costs less in one piece."""
         if self._pieces:
-            self.output.append("".join(self._pieces))
+            self._put(self._masked.add("".join(self._pieces)))
             self._pieces.clear()
 
     def reply(self) -> Reply:
-        """What has come so far."""
+        """What has come, when no more does."""
         self.flush()
+        self._put(self._masked.end())
         return Reply(
             output=self.output,
             input_tokens=self._input_tokens,
             output_tokens=self._output_tokens,
-            request_id=_text(self._end.get("requestId")),
-            session_id=_text(self._end.get("sessionId")),
+            request_id=self._name("requestId"),
+            session_id=self._name("sessionId"),
             duration_ms=_count(self._end["duration"]) if "duration" in self._end else None,
         )
+
+    def _put(self, text: str) -> None:
+        if text:
+            self.output.append(text)
+
+    def _name(self, key: str) -> str | None:
+        name = _text(self._end.get(key))
+        return self._mask.text(name) if name else None
 
     def _say(self, text: Any, source: str) -> None:
         if isinstance(text, str) and text:
@@ -134,8 +155,7 @@ class Answer:
 
     def _failure(self, event: dict[str, Any]) -> None:
         error = event.get("error")
-        request_id = _text(_mapping(error).get("requestId"))
-        raise AgentError(_error_text(error), kind="agent", reached=True, request_id=request_id)
+        raise _failure(error, request_id=_text(_mapping(error).get("requestId")))
 
 
 _EVENTS: dict[str, Callable[[Answer, dict[str, Any]], None]] = {
@@ -152,6 +172,7 @@ def read_answer(
     chunks: Iterable[bytes],
     content_type: str,
     on_output: Callable[[Output], None] | None = None,
+    mask: Mask | None = None,
 ) -> Reply:
     """Read an answer to its end.
 
@@ -159,12 +180,12 @@ def read_answer(
     `text/event-stream` server-sent events, everything else one JSON value a line. A document
     that is complete, or an event stream that said something and ended cleanly, needs no completion
     event; lines do. What follows a completion event is not read. `on_output` is called after each
-    chunk that brought text.
+    chunk that brought text. The secrets of `mask` are masked in the reply.
 
     Raises AgentError where the agent reports a failure, or sends what is no JSON, a line above
-    16 MB, or no completion event.
+    16 MB, or no completion event. Its message quotes the agent, and is not masked yet.
     """
-    answer = Answer()
+    answer = Answer(mask or Mask())
     media_type = content_type.partition(";")[0].strip().lower()
     try:
         for batch in _batches(chunks, media_type):
@@ -175,7 +196,7 @@ def read_answer(
             return answer.reply()
         if media_type == "text/event-stream" and answer.output.total_bytes:
             return answer.reply()
-        raise _unreadable("the agent's stream ended early")
+        raise _ended_early()
     except AgentError as error:
         error.reply = answer.reply()
         raise
@@ -231,8 +252,8 @@ def _decode(data: bytearray) -> Iterator[list[str]]:
     except UnicodeDecodeError as error:
         bad_line = data.rfind(b"\n", 0, error.start) + 1
         yield data[:bad_line].decode().split("\n")
-        quoted = data[bad_line : bad_line + 200].decode("utf-8", "backslashreplace")
-        raise _unreadable(f"the agent sent a line that is no UTF-8: {quoted}") from error
+        quoted = data[bad_line : bad_line + KEPT_CHARACTERS].decode("utf-8", "backslashreplace")
+        raise _unreadable("the agent sent a line that is no UTF-8", quoted) from error
 
 
 def _lines_of_json(chunks: Iterable[bytes]) -> Iterator[Batch]:
@@ -241,6 +262,7 @@ def _lines_of_json(chunks: Iterable[bytes]) -> Iterator[Batch]:
 
 def _values(lines: list[str]) -> Iterator[Any]:
     for line in lines:
+        # Spelled out, since it is what most of the time is spent on.
         try:
             value, end = _scan(line, 0)
         except (ValueError, StopIteration, RecursionError):
@@ -255,8 +277,7 @@ def _loads(text: str, what: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        quoted = text if len(text) <= 200 else text[:200] + "..."
-        raise _unreadable(f"the agent sent {what} that is no JSON: {quoted}") from error
+        raise _unreadable(f"the agent sent {what} that is no JSON", text) from error
 
 
 def _document(chunks: Iterable[bytes]) -> Iterator[Batch]:
@@ -274,27 +295,27 @@ def _document(chunks: Iterable[bytes]) -> Iterator[Batch]:
 
 
 def _server_sent(chunks: Iterable[bytes]) -> Iterator[Batch]:
-    """Read `data` fields of events (WHATWG HTML, 9.2.6), whose other fields say nothing here."""
-    data: list[str] = []
-    size = 0
-    for lines in _lines(chunks):
-        for line in lines:
-            field, _, value = line.rstrip("\r").partition(":")
-            if field == "data":
-                data.append(value.removeprefix(" "))
-                size += len(value)
-                if size > LONGEST_LINE:
-                    raise _too_long()
-            elif not field and data and not line.startswith(":"):
-                yield _event_data(data)
-                data, size = [], 0
-    if data:
-        yield _event_data(data)
+    try:
+        for events in server_sent_events(chunks, longest=LONGEST_LINE):
+            yield _values_of_events(events)
+    except CutOffError as error:
+        raise _ended_early() from error
+    except TooLongError as error:
+        raise _too_long() from error
 
 
-def _event_data(data: list[str]) -> Batch:
-    text = "\n".join(data).strip()
-    return [_loads(text, "an event")] if text not in ("", "[DONE]") else []
+def _values_of_events(events: list[ServerSentEvent]) -> Iterator[Any]:
+    for name, data in events:
+        if name == "error":
+            raise _reported(data)
+        try:
+            value, end = _scan(data, 0)
+        except (ValueError, StopIteration, RecursionError):
+            end = -1
+        if end == len(data):
+            yield value
+        elif (data := data.strip()) not in ("", "[DONE]"):
+            yield _loads(data, "an event")
 
 
 def _is_event(value: Any) -> bool:
@@ -305,8 +326,9 @@ def _is_event(value: Any) -> bool:
 
 def _add_other(answer: Answer, value: Any, *, whole: bool) -> None:
     """Take what an agent with a format of its own sent: a whole answer, or a piece of one."""
-    if isinstance(value, dict) and value.get("error"):
-        raise AgentError(_error_text(value["error"]), kind="agent", reached=True)
+    # An error without a text has a class all the same.
+    if isinstance(value, dict) and (value.get("error") or value.get("error_type")):
+        raise _failure(value.get("error") or value["error_type"])
     said = _answer_text(value, _DEEPEST)
     if not said and whole and value:
         said = json.dumps(value, ensure_ascii=False)
@@ -327,16 +349,37 @@ def _answer_text(value: Any, depth: int) -> str:
     return ""
 
 
-def _error_text(error: Any) -> str:
-    text = error if isinstance(error, str) else _mapping(error).get("message")
-    if not isinstance(text, str) or not text.strip():
-        return "the agent failed without saying why"
-    data = _printable(text.strip()).encode()
-    return data[:2048].decode("utf-8", "ignore")
+def _reported(data: str) -> AgentError:
+    """The failure that an event named `error` reports, whatever the protocol of its data."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        value = data
+    return _failure(value, request_id=_text(_mapping(value).get("requestId")))
 
 
-def _unreadable(message: str) -> AgentError:
-    return AgentError(message, kind="protocol", reached=True)
+def _failure(error: Any, *, request_id: str | None = None) -> AgentError:
+    reason = _printable(_reason(error, _DEEPEST).strip())
+    own = "" if reason else "the agent failed without saying why"
+    return AgentError(own, quoted=reason, kind="agent", reached=True, request_id=request_id)
+
+
+def _reason(error: Any, depth: int) -> str:
+    """Why the agent failed: the first text where errors have one; empty where there is none."""
+    if isinstance(error, str):
+        return error
+    if not depth or not isinstance(error, dict):
+        return ""
+    found = (_reason(error.get(key), depth - 1) for key in _REASON_KEYS)
+    return next((text for text in found if text.strip()), "")
+
+
+def _ended_early() -> AgentError:
+    return _unreadable("the agent's stream ended early")
+
+
+def _unreadable(message: str, quoted: str = "") -> AgentError:
+    return AgentError(message, quoted=quoted, limit=_QUOTED_BYTES, kind="protocol", reached=True)
 
 
 def _too_long() -> AgentError:

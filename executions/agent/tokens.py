@@ -20,12 +20,12 @@ from executions.agent.connection import (
     Deadline,
     new_http,
     post,
-    quote,
     read_body,
     refusal,
     with_retries,
 )
 from executions.agent.errors import AgentError
+from executions.agent.masking import Mask
 
 # Seconds before a token expires at which it is no longer used.
 EARLY = 60.0
@@ -157,7 +157,7 @@ class ClientCredentials:
             b"Content-Type": b"application/x-www-form-urlencoded",
         }
         url = token_url(_value(self.domain))
-        answer = _ask(url, headers, urlencode(form).encode(), deadline, secret, _oauth_error)
+        answer = _ask(url, headers, urlencode(form).encode(), deadline, [secret], _oauth_error)
         return _grant(answer.get("access_token"), answer.get("expires_in"))
 
 
@@ -181,15 +181,16 @@ class UserLogin:
         """Sign in and return the access token; raises AgentError."""
         password = _value(self.password)
         parameters = self._named(self.username)
+        secrets = [password, _value(self.client_secret), parameters.get("SECRET_HASH", "")]
         if self.flow == "USER_PASSWORD_AUTH":
             parameters["PASSWORD"] = password
         body = {"AuthFlow": self.flow, "ClientId": self.client_id, "AuthParameters": parameters}
-        answer = self._call("InitiateAuth", body, deadline, password)
+        answer = self._call("InitiateAuth", body, deadline, secrets)
         for _ in range(_MOST_CHALLENGES):
             if answer.get("ChallengeName") != "CUSTOM_CHALLENGE":
                 break
             response = self._response(answer, password)
-            answer = self._call("RespondToAuthChallenge", response, deadline, password)
+            answer = self._call("RespondToAuthChallenge", response, deadline, secrets)
         if isinstance(answer.get("ChallengeName"), str):
             raise _error(
                 f"Cognito asks the machine user for {answer['ChallengeName']}, which needs a "
@@ -219,7 +220,7 @@ class UserLogin:
         return {"USERNAME": username, "SECRET_HASH": base64.b64encode(digest).decode()}
 
     def _call(
-        self, operation: str, body: dict[str, Any], deadline: Deadline, secret: str
+        self, operation: str, body: dict[str, Any], deadline: Deadline, secrets: list[str]
     ) -> dict[str, Any]:
         target = f"AWSCognitoIdentityProviderService.{operation}"
         headers = {
@@ -227,7 +228,7 @@ class UserLogin:
             b"X-Amz-Target": target.encode(),
         }
         url = self.endpoint.rstrip("/") + "/"
-        return _ask(url, headers, json.dumps(body).encode(), deadline, secret, _cognito_error)
+        return _ask(url, headers, json.dumps(body).encode(), deadline, secrets, _cognito_error)
 
 
 def token_url(domain: str) -> str:
@@ -246,7 +247,7 @@ def _ask(
     headers: dict[bytes, bytes],
     content: bytes,
     deadline: Deadline,
-    secret: str,
+    secrets: list[str],
     explain: Callable[[int, dict[str, Any]], AgentError | None],
 ) -> dict[str, Any]:
     """POST to a token endpoint, again where that may help, and return the JSON object it sent."""
@@ -259,13 +260,13 @@ def _ask(
             content=content,
             deadline=deadline,
             connect_timeout=CONNECT_TIMEOUT,
-            idle_timeout=_READ_TIMEOUT,
             who=_WHO,
+            read_timeout=_READ_TIMEOUT,
         )
         try:
             body = read_body(response, _LONGEST_ANSWER)
             deadline.check()
-            return _answer(response, body, secret, explain)
+            return _answer(response, body, secrets, explain)
         finally:
             response.close()
 
@@ -300,7 +301,7 @@ def _unreached(once: Callable[[], dict[str, Any]], deadline: Deadline) -> dict[s
 def _answer(
     response: httpx.Response,
     body: bytes,
-    secret: str,
+    secrets: list[str],
     explain: Callable[[int, dict[str, Any]], AgentError | None],
 ) -> dict[str, Any]:
     try:
@@ -312,7 +313,9 @@ def _answer(
             return answer
         raise _error(f"{_WHO} answered 200 with what is no JSON object: check its URL")
     explained = explain(response.status_code, answer) if isinstance(answer, dict) else None
-    raise explained or refusal(response, _WHO, quote(body, secret))
+    error = explained or refusal(response, _WHO, body)
+    error.hide(Mask(secrets))
+    raise error
 
 
 def _oauth_error(_status: int, answer: dict[str, Any]) -> AgentError | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 from django.utils import timezone
 from rest_framework.request import Request
@@ -31,6 +32,8 @@ class RunView(APIView):
 
 
 class ExecutionsView(APIView):
+    parameters: ClassVar = {"GET": ("limit", "nextToken", "status")}
+
     def get(self, request: Request, trigger_id: str) -> Response:
         """List a trigger's executions, newest first."""
         query, now = request.query_params, timezone.now()
@@ -68,6 +71,8 @@ class ExecutionView(APIView):
 
 
 class OutputView(APIView):
+    parameters: ClassVar = {"GET": ("after",)}
+
     def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
         """Tell what the agent said after a byte, so far."""
         after = parameters.whole_number(

@@ -275,10 +275,15 @@ class _Conversation(BaseHTTPRequestHandler):
             return
         script = Script.read(request["prompt"])
         self.agent.stopping.wait(script.seconds("first-byte"))
-        if "status" not in script or not self._status(" ".join(script.steps["status"])):
-            self._answer(script, request)
+        quoted = self._quotation(request) if "quote" in script else ""
+        if "status" not in script or not self._status(" ".join(script.steps["status"]), quoted):
+            self._answer(script, request, quoted)
 
-    def _status(self, arguments: str) -> bool:
+    def _quotation(self, request: dict[str, Any]) -> str:
+        """What was sent, as an agent repeats it that is careless with it."""
+        return f"I was sent {self.headers.get('Authorization', '')} {json.dumps(request)}"
+
+    def _status(self, arguments: str, reason: str) -> bool:
         """Answer `CODE [TIMES|once] [retry-after WHEN]`, or tell that it was answered enough."""
         match = _STATUS.fullmatch(arguments)
         if match is None:
@@ -289,12 +294,14 @@ class _Conversation(BaseHTTPRequestHandler):
         if times and attempt > (1 if times == "once" else int(times)):
             return False
         headers = {"Retry-After": retry_after} if retry_after else {}
-        self._json(int(code), {"error": f"the prompt asks for status {code}"}, headers)
+        self._json(int(code), {"error": reason or f"the prompt asks for status {code}"}, headers)
         return True
 
-    def _answer(self, script: Script, request: dict[str, Any]) -> None:
+    def _answer(self, script: Script, request: dict[str, Any], quoted: str) -> None:
         session_id = self.headers.get("X-Amzn-Bedrock-AgentCore-Runtime-Session-Id", "")
-        text = answer_text(request["prompt"])
+        text = quoted or answer_text(request["prompt"])
+        if quoted and "fail" in script:
+            script.steps["fail"] = [quoted]
         if "json" in script:
             self._json(200, {"output": text})
             return
@@ -321,7 +328,7 @@ class _Conversation(BaseHTTPRequestHandler):
         else:
             pause = script.seconds("slow", self.agent.options.pause) / len(lines)
             self._send_slowly(lines[:middle], pause)
-            self._send_block(size)
+            self._send_block(size, sse="sse" in script)
             if "break" in script:
                 self._break()
                 return
@@ -344,9 +351,9 @@ class _Conversation(BaseHTTPRequestHandler):
             if self.agent.stopping.wait(pause):
                 return
 
-    def _send_block(self, size: int) -> None:
+    def _send_block(self, size: int, *, sse: bool) -> None:
         """Send `size` bytes of deltas, from one piece that is made once."""
-        event = line(text_delta("All work and no play makes an agent a dull one. "), sse=False)
+        event = line(text_delta("All work and no play makes an agent a dull one. "), sse=sse)
         block = event * max(_BLOCK_BYTES // len(event), 1)
         framed = b"%x\r\n%b\r\n" % (len(block), block)
         for _ in range(size // len(block)):

@@ -11,11 +11,14 @@ from executions.runner.by_event import (
 from executions.runner.by_hand import TriggerBusyError, accept, resume
 from executions.runner.care import HEARTBEAT, abandon, record_missed, renew
 from executions.runner.end import close, close_lost, write
-from executions.runner.execute import INTERNAL_ERROR, call, execute
+from executions.runner.end import settle as settle_end
+from executions.runner.execute import INTERNAL_ERROR, NO_MORE_TIME, call, execute
 from executions.runner.start import (
     LEASE,
     Occurrence,
     Run,
+    UncertainStartError,
+    is_begun,
     start,
     start_claimed,
 )
@@ -24,24 +27,28 @@ __all__ = [
     "HEARTBEAT",
     "INTERNAL_ERROR",
     "LEASE",
+    "NO_MORE_TIME",
     "TOO_MUCH_WORK",
     "TOO_MUCH_WORK_FOR_SOURCE",
     "Occurrence",
     "Offer",
     "Run",
     "TriggerBusyError",
+    "UncertainStartError",
     "abandon",
     "accept",
     "call",
     "close",
     "close_lost",
     "execute",
+    "is_begun",
     "offer",
     "record_missed",
     "renew",
     "resume",
     "settle",
     "settle_due",
+    "settle_end",
     "start",
     "start_claimed",
     "write",

@@ -23,6 +23,8 @@ from executions import events
 from executions.dispatchers import get_dispatcher
 from executions.models import PendingEvent, Source, TriggerExecution
 from executions.runner.start import BUSY, Occurrence, new_record
+from moca import audit
+from moca.authentication.models import AuditEntry
 from moca.conflicts import ConflictError
 from moca.ids import uuid7
 from triggers.models import OverlapPolicy, RunStatus, Trigger
@@ -32,6 +34,8 @@ logger = logging.getLogger(__name__)
 # How long a run that an event asked for may wait for a process to begin it.
 QUEUE_LEASE = timedelta(days=1)
 HOUR = timedelta(hours=1)
+# How far apart the clocks of processes may be.
+CLOCKS_APART = timedelta(seconds=5)
 # A run begins at the latest after so many times the pause that it waits for.
 LONGEST_PAUSES = 10
 # Events whose pause is over that are looked at in one turn, and when one that cannot be run is
@@ -233,6 +237,8 @@ def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int
             _let_wait(desk, one, now)
         elif reason:
             desk.note(reason, one.at)
+            if reason == TOO_MANY:
+                _note_limit(desk)
         else:
             new.append(_accept(desk, one, now))
     for desk in desks.values():
@@ -279,8 +285,28 @@ def _refusal(trigger: Trigger, one: Offer, now: datetime) -> str:
     return TOO_MANY if is_full and _hour_goes_on(trigger, now) else ""
 
 
+def _note_limit(desk: _Desk) -> None:
+    """Put on record, once an hour, that the trigger's limit holds its events back."""
+    trigger = desk.trigger
+    subscription = trigger.subscription
+    most = subscription.runs_per_hour if subscription else None
+    if most is None or trigger.hour_began_at is None or trigger.runs_in_hour != most:
+        return
+    # One more than there were marks the hour as noted.
+    desk.set(runs_in_hour=most + 1)
+    end = trigger.hour_began_at + HOUR
+    audit.note(
+        AuditEntry.Action.HELD_BACK,
+        trigger,
+        by=audit.system("events"),
+        why=f"Events are dropped until {end:%Y-%m-%d %H:%M} UTC: maxRunsPerHour is {most}.",
+    )
+
+
 def _hour_goes_on(trigger: Trigger, now: datetime) -> bool:
-    return trigger.hour_began_at is not None and now < trigger.hour_began_at + HOUR
+    # An hour that has yet to begin was written while the clock was ahead.
+    began = trigger.hour_began_at
+    return began is not None and began - CLOCKS_APART <= now < began + HOUR
 
 
 def _accept(desk: _Desk, one: Offer, now: datetime) -> TriggerExecution:

@@ -10,7 +10,14 @@ from django.utils.translation import gettext as _
 from executions import events
 from executions.models import Source, TriggerExecution
 from executions.runner.end import close
-from executions.runner.start import LEASE, Occurrence, Run, hold, new_record
+from executions.runner.start import (
+    LEASE,
+    Occurrence,
+    Run,
+    begun_or_uncertain,
+    hold,
+    new_record,
+)
 from moca.ids import new_id
 from triggers.models import OverlapPolicy, RunStatus, Trigger
 
@@ -76,29 +83,36 @@ def resume(
         execution_id: the id of the record that `accept()` made.
         lease: how long the record vouches for the run from now on.
         claim: called first, in the same transaction; False means that another process has it.
+
+    Raises:
+        UncertainStartError: the database went away at the commit.
     """
+    with begun_or_uncertain() as runs:
+        if (claim is None or claim()) and (run := _resume(trigger_id, execution_id, lease)):
+            runs.append(run)
+    return runs[0] if runs else None
+
+
+def _resume(trigger_id: str, execution_id: str, lease: timedelta) -> Run | None:
     now = timezone.now()
-    with transaction.atomic():
-        if claim is not None and not claim():
-            return None
-        record = TriggerExecution.objects.filter(trigger_id=trigger_id, pk=execution_id)
-        execution = record.first()
-        if execution is None:
-            return None
-        accepted = record.filter(status=RunStatus.RUNNING, attempt=0)
-        if not accepted.update(attempt=1, started_at=now, lease_until=now + lease):
-            return None
-        holder = execution.started_at
-        execution.attempt, execution.started_at = 1, now
-        trigger = Trigger.objects.filter(user_id=execution.user_id, pk=trigger_id).first()
-        if trigger is None:
-            close(execution, RunStatus.FAILED, error="The trigger was deleted before the run.")
-            return None
-        if trigger.overlap_policy == OverlapPolicy.SKIP and not hold(
-            [trigger], now, until=now + lease, holder=holder
-        ):
-            close(execution, RunStatus.FAILED, error="Another run of the trigger had begun.")
-            return None
+    record = TriggerExecution.objects.filter(trigger_id=trigger_id, pk=execution_id)
+    execution = record.first()
+    if execution is None:
+        return None
+    accepted = record.filter(status=RunStatus.RUNNING, attempt=0)
+    if not accepted.update(attempt=1, started_at=now, lease_until=now + lease):
+        return None
+    holder = execution.started_at
+    execution.attempt, execution.started_at = 1, now
+    trigger = Trigger.objects.filter(user_id=execution.user_id, pk=trigger_id).first()
+    if trigger is None:
+        close(execution, RunStatus.FAILED, error="The trigger was deleted before the run.")
+        return None
+    if trigger.overlap_policy == OverlapPolicy.SKIP and not hold(
+        [trigger], now, until=now + lease, holder=holder
+    ):
+        close(execution, RunStatus.FAILED, error="Another run of the trigger had begun.")
+        return None
     occurrence = Occurrence(execution.pk, trigger.user_id, trigger.pk, Source(execution.source))
     event = events.restored(execution.event_payload) or occurrence.event_of(trigger, now)
     return Run(trigger, execution, event)

@@ -1,6 +1,7 @@
 """Runs in the care of a process: vouched for, given up, or missed."""
 
 import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -8,6 +9,7 @@ from django.utils import timezone
 from executions.models import TriggerExecution
 from executions.runner.end import close, log_ids
 from executions.runner.start import LEASE, Occurrence, Run, new_record
+from moca.conflicts import ConflictError
 from triggers.models import RunStatus, Trigger
 
 logger = logging.getLogger(__name__)
@@ -20,9 +22,11 @@ def renew(runs: list[Run], *, lease: timedelta = LEASE) -> None:
     """Vouch for runs that are under way in this process for another while."""
     until = timezone.now() + lease
     for run in runs:
-        run.record().update(lease_until=until)
-        held = Trigger.objects.filter(user_id=run.trigger.user_id, pk=run.trigger.pk)
-        held.filter(running_since=run.execution.started_at).update(running_until=until)
+        # Somebody else has just written the row: the next time will do.
+        with suppress(ConflictError):
+            run.record().update(lease_until=until)
+            held = Trigger.objects.filter(user_id=run.trigger.user_id, pk=run.trigger.pk)
+            held.filter(running_since=run.execution.started_at).update(running_until=until)
 
 
 def abandon(run: Run, reason: str) -> None:
@@ -31,7 +35,7 @@ def abandon(run: Run, reason: str) -> None:
     execution = record.first()
     if execution is not None:
         execution.reached_agent = True
-        close(execution, RunStatus.FAILED, error=reason)
+        close(execution, RunStatus.FAILED, error=reason, clock=run.clock)
 
 
 def record_missed(trigger: Trigger, first: datetime, last: datetime, runs: str) -> None:

@@ -3,15 +3,18 @@
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.utils import timezone
 
 from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
+from moca import audit
+from moca.authentication.models import AuditEntry
 from moca.conflicts import ConflictError
+from moca.outages import database, is_away
 from triggers.models import RunStatus, Trigger
 from triggers.statistics import PastRun, Statistics
 
@@ -19,10 +22,15 @@ logger = logging.getLogger(__name__)
 
 # How often an end is written anew that others come before.
 TRIES = 8
+# The longest pause between tries at a database that is away.
+LONGEST_PAUSE = 5.0
+CLOSED = "Another process had closed this run."
 
-_ENDING = (
+# The fields that the end of a run sets.
+ENDING = (
     "status",
     "error",
+    "warning",
     "completed_at",
     "duration_ms",
     "lease_until",
@@ -51,13 +59,21 @@ def settle(
     seconds = (now - execution.started_at).total_seconds()
     if clock is not None:
         seconds = time.monotonic() - clock
-    execution.status, execution.error, execution.completed_at = status, error, now
+    execution.status, execution.error = status, error
+    # The clock may have been put back since the start.
+    execution.completed_at = max(now, execution.started_at)
     execution.duration_ms = max(0, round(seconds * 1000))
     execution.lease_until = None
 
 
-def write(executions: Sequence[TriggerExecution]) -> int:
+def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> int:
     """Write the ends of runs, and what follows for their triggers, in one transaction.
+
+    Args:
+        executions: the records, settled.
+        waited: whether the ends waited for the database, and leases ended meanwhile. Housekeeping
+            may have closed such runs as lost, and their true end takes the place of that. Those
+            that completed get no line in the log each.
 
     Returns:
         How many were written. Records that were closed or taken over meanwhile stay as they are.
@@ -66,37 +82,85 @@ def write(executions: Sequence[TriggerExecution]) -> int:
         written = _write(executions, expected=True)
     except ConflictError:
         if len(executions) > 1:
-            return sum(write([execution]) for execution in executions)
-        written = _write_in_spite(executions)
+            return sum(write([execution], waited=waited) for execution in executions)
+        written = _write_in_spite(executions, corrects=waited)
     for execution in written:
-        log = logger.info if execution.status == RunStatus.COMPLETED else logger.warning
-        message = f"Run {execution.status} in {execution.duration_ms} ms. {execution.error}"
-        log("%s", message.rstrip(), extra=log_ids(execution))
+        level = logging.WARNING
+        if execution.status == RunStatus.COMPLETED:
+            level = logging.DEBUG if waited else logging.INFO
+        # The error may quote the agent, and with it the prompt: it stands on the record alone.
+        message = "Run %s in %s ms"
+        logger.log(
+            level, message, execution.status, execution.duration_ms, extra=log_ids(execution)
+        )
     return len(written)
 
 
-def close(execution: TriggerExecution, status: RunStatus, *, error: str = "") -> int:
-    """Settle and write the end of a run that is not under way in this process."""
-    settle(execution, status, error=error)
+def write_in_time(execution: TriggerExecution, seconds: Callable[[], float]) -> None:
+    """Write the end of a run, again and again if the database is away, while there is time.
+
+    Args:
+        execution: the record, settled.
+        seconds: how many are left.
+
+    Raises:
+        OperationalError: the time was not enough; the log has how the run ended.
+    """
+    pause, waited = 0.1, False
+    while True:
+        began = time.monotonic()
+        try:
+            write([execution], waited=waited)
+        except (OperationalError, InterfaceError) as error:
+            if is_away(error):
+                database.failed(error)
+            if seconds() <= pause:
+                logger.error(
+                    "The end of a run could not be recorded: %s in %s ms. %s",
+                    execution.status,
+                    execution.duration_ms,
+                    execution.error,
+                    extra=log_ids(execution),
+                )
+                raise
+        else:
+            database.over(began)
+            return
+        waited = True
+        close_old_connections()
+        time.sleep(random.uniform(pause / 2, pause))  # noqa: S311  (jitter)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def close(
+    execution: TriggerExecution, status: RunStatus, *, error: str = "", clock: float | None = None
+) -> int:
+    """Settle and write the end of a run; arguments as for `settle()`."""
+    settle(execution, status, error=error, clock=clock)
     return write([execution])
 
 
-def _write_in_spite(executions: Sequence[TriggerExecution]) -> list[TriggerExecution]:
+def _write_in_spite(
+    executions: Sequence[TriggerExecution], *, corrects: bool
+) -> list[TriggerExecution]:
     """Write ends while others write the same rows, looking each time at what stands there."""
     for _ in range(TRIES):
         try:
-            return _write(executions, expected=False)
+            return _write(executions, expected=False, corrects=corrects)
         except ConflictError:
             time.sleep(random.uniform(0, 0.05))  # noqa: S311  (jitter)
-    return _write(executions, expected=False)
+    return _write(executions, expected=False, corrects=corrects)
 
 
-def _write(executions: Sequence[TriggerExecution], *, expected: bool) -> list[TriggerExecution]:
+def _write(
+    executions: Sequence[TriggerExecution], *, expected: bool, corrects: bool = False
+) -> list[TriggerExecution]:
     """Write ends in one transaction; returns those that were still to be written.
 
     Args:
         executions: the records.
         expected: that none was closed or taken over is taken for granted: ConflictError else.
+        corrects: whether ends take the place of those of lost runs.
     """
     with transaction.atomic():
         keys = {(execution.user_id, execution.trigger_id) for execution in executions}
@@ -113,15 +177,34 @@ def _write(executions: Sequence[TriggerExecution], *, expected: bool) -> list[Tr
                 status=RunStatus.RUNNING,
                 attempt=execution.attempt,
             )
-            ending = {name: getattr(execution, name) for name in _ENDING}
+            ending = {name: getattr(execution, name) for name in ENDING}
+            is_correction = False
             if expected:
                 record.update_expected(**ending)
             elif not record.update(**ending):
-                continue
+                is_correction = corrects and _correct(execution, ending)
+                if not is_correction:
+                    continue
             written.append(execution)
             if trigger := triggers.get(execution.trigger_id):
-                _note_result(trigger, execution)
+                _note_result(trigger, execution, is_correction=is_correction)
+                if execution.error in (LOST, NOT_PICKED_UP):
+                    _note_lost(trigger, execution)
     return written
+
+
+def _correct(execution: TriggerExecution, ending: dict[str, Any]) -> bool:
+    """Put the end in the place of one that housekeeping guessed; False if there is none."""
+    if execution.error in (LOST, CLOSED):
+        return False
+    guessed = TriggerExecution.objects.filter(
+        trigger_id=execution.trigger_id,
+        pk=execution.pk,
+        status=RunStatus.FAILED,
+        error=LOST,
+        attempt=execution.attempt,
+    )
+    return bool(guessed.update(**ending))
 
 
 def _by_id(trigger_id: str) -> Trigger | None:
@@ -129,22 +212,33 @@ def _by_id(trigger_id: str) -> Trigger | None:
     return found
 
 
-def _note_result(trigger: Trigger, execution: TriggerExecution) -> None:
-    """Note the result on the trigger as it was just read, and let its next run in."""
+def _note_result(
+    trigger: Trigger, execution: TriggerExecution, *, is_correction: bool = False
+) -> None:
+    """Note the result on the trigger as it was just read, and let its next run in.
+
+    Args:
+        trigger: the trigger.
+        execution: the run that ended.
+        is_correction: whether another end of this run was noted before.
+    """
     failed = execution.status == RunStatus.FAILED
     statistics = Statistics.read(trigger.statistics)
-    statistics.add(
-        PastRun(execution.pk, execution.started_at, execution.duration_ms or 0, failed),
-        tokens=_tokens(execution),
-    )
-    result: dict[str, Any] = {
-        "statistics": statistics.text(),
-        "last_executed_at": execution.started_at,
-        "last_execution_id": execution.pk,
-        "last_status": execution.status,
-        "last_error": execution.error[:500],
-        "consecutive_failures": trigger.consecutive_failures + 1 if failed else 0,
-    }
+    run = PastRun(execution.pk, execution.started_at, execution.duration_ms or 0, failed)
+    if is_correction:
+        statistics.correct(run)
+    else:
+        statistics.add(run, tokens=_tokens(execution), now=timezone.now())
+    result: dict[str, Any] = {"statistics": statistics.text()}
+    if not is_correction or trigger.last_execution_id == execution.pk:
+        failures = trigger.consecutive_failures + (not is_correction)
+        result |= {
+            "last_executed_at": execution.started_at,
+            "last_execution_id": execution.pk,
+            "last_status": execution.status,
+            "last_error": execution.error[:500],
+            "consecutive_failures": failures if failed else 0,
+        }
     if trigger.running_since == execution.started_at:
         result |= {"running_since": None, "running_until": None}
     row = Trigger.objects.filter(
@@ -159,8 +253,20 @@ def _note_result(trigger: Trigger, execution: TriggerExecution) -> None:
         raise ConflictError("the trigger has changed meanwhile")
     for name, value in result.items():
         setattr(trigger, name, value)
-    if failed:
+    if failed and not is_correction:
         _pause_after_failures(trigger, execution)
+
+
+def _note_lost(trigger: Trigger, execution: TriggerExecution) -> None:
+    """Put on record that it was the product which closed a run."""
+    logger.warning("Run closed: %s", execution.error, extra=log_ids(execution))
+    audit.note(
+        AuditEntry.Action.CLOSED,
+        trigger,
+        by=audit.system("housekeeping"),
+        why=execution.error,
+        changes={"execution": ["", execution.pk]},
+    )
 
 
 def _tokens(execution: TriggerExecution) -> int:
@@ -174,17 +280,22 @@ def _pause_after_failures(trigger: Trigger, execution: TriggerExecution) -> None
     if trigger.enabled and most and failures >= most:
         times = "a run" if failures == 1 else f"{failures} runs in a row"
         trigger.disable(f"Paused after {times} had failed. The last one: {execution.error}")
-        trigger.save(update_fields=["enabled", "paused_reason"])
+        audit.save(
+            trigger,
+            by=audit.system("runner"),
+            why=f"Paused, since {times} had failed: pauseAfterFailures is {most}.",
+            update_fields=["enabled", "paused_reason"],
+        )
         logger.warning("Trigger paused", extra=log_ids(execution))
 
 
 def close_lost(now: datetime) -> int:
     """Close the runs whose process has died as failed; returns how many they were."""
-    lost = list(TriggerExecution.objects.lost(now)[:1000])
-    return sum(
-        close(execution, RunStatus.FAILED, error=LOST if execution.attempt else NOT_PICKED_UP)
-        for execution in lost
-    )
+    closed = 0
+    for execution in list(TriggerExecution.objects.lost(now)[:1000]):
+        execution.close_if_lost(now)
+        closed += close(execution, RunStatus.FAILED, error=execution.error)
+    return closed
 
 
 def log_ids(execution: TriggerExecution) -> dict[str, str]:

@@ -5,14 +5,15 @@ A process whose run was closed by another meanwhile changes nothing.
 
 import logging
 import time
+from collections.abc import Callable
 
 from django.conf import settings
-from django.db import OperationalError
 
-from executions import prompt
+from executions import placeholders, prompt
 from executions.agent import AgentClient, AgentError, Invocation, Output, Reply
 from executions.models import TriggerExecution, usage_map
-from executions.runner.end import log_ids, settle, write
+from executions.runner.end import CLOSED, log_ids, settle, write_in_time
+from executions.runner.progress import Progress
 from executions.runner.start import Run
 from moca.logs import bind
 from triggers.models import RunStatus
@@ -20,7 +21,8 @@ from triggers.models import RunStatus
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 2.0
-CLOSED = "Another process had closed this run."
+# Said of a run whose process, a Lambda function, had less time than the trigger allows.
+NO_MORE_TIME = "its process had no more time"
 INTERNAL_ERROR = "An internal error broke this run off; the log has the details."
 
 
@@ -28,7 +30,13 @@ class RunClosedError(Exception):
     """Somebody else has closed this run's record; there is nothing more to write."""
 
 
-def execute(run: Run, client: AgentClient, *, time_limit: float | None = None) -> TriggerExecution:
+def execute(
+    run: Run,
+    client: AgentClient,
+    *,
+    time_limit: float | None = None,
+    seconds_left: Callable[[], float] = lambda: 0.0,
+) -> TriggerExecution:
     """Call the agent and put its answer, or the reason of the failure, on record.
 
     Args:
@@ -36,10 +44,11 @@ def execute(run: Run, client: AgentClient, *, time_limit: float | None = None) -
         client: speaks to the agent.
         time_limit: seconds that are left to this process, where that is less than the trigger's
             own time-out.
+        seconds_left: tells, when the run has ended, how long its end may be tried to be written.
     """
     call(run, client, time_limit=time_limit)
     with bind(**log_ids(run.execution)):
-        write([run.execution])
+        write_in_time(run.execution, seconds_left)
     return run.execution
 
 
@@ -51,16 +60,25 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     """
     trigger, execution = run.trigger, run.execution
     seconds = float(trigger.timeout_seconds)
+    limit = seconds if time_limit is None else min(seconds, time_limit)
+    end = time.monotonic() + limit
+    execution.warning = placeholders.note(trigger.prompt)
     flush = _Flush(run)
     with bind(**log_ids(execution)):
         try:
+            invocation = _invocation(run)
             reply = client.invoke(
-                _invocation(run),
-                time_limit=seconds if time_limit is None else min(seconds, time_limit),
+                invocation,
+                # What is left of it: to read the agent's profile may have taken its time.
+                time_limit=max(0.0, end - time.monotonic()),
                 max_retries=trigger.max_retries,
                 on_output=flush,
             )
         except AgentError as error:
+            if error.kind == "timeout" and limit < seconds:
+                error.add(f"{NO_MORE_TIME}, though the trigger allows {trigger.timeout_seconds} s")
+            # The agent's words stay out of the log: they may quote the prompt.
+            logger.warning("The agent failed: kind=%s status=%s", error.kind, error.status or "-")
             _keep(run, error.reply)
             _fail(run, error.message, reached=error.reached)
         except RunClosedError:
@@ -97,6 +115,7 @@ def _invocation(run: Run) -> Invocation:
         enabled_tools=profile.enabled_tools if profile and tools is None else tools,
         system_prompt=profile.system_prompt if profile else None,
         mcp_config=profile.mcp_config if profile else None,
+        secrets=profile.secrets if profile else (),
     )
 
 
@@ -104,7 +123,7 @@ class _Flush:
     """Writes what the agent has said so far to the record, at most every two seconds."""
 
     def __init__(self, run: Run) -> None:
-        self.run = run
+        self.progress = Progress(run)
         self.output: Output | None = None
         self.next = time.monotonic() + FLUSH_SECONDS
 
@@ -113,17 +132,7 @@ class _Flush:
         if time.monotonic() < self.next:
             return
         self.next = time.monotonic() + FLUSH_SECONDS
-        try:
-            written = self.run.record().update(
-                output=output.head,
-                output_tail=output.tail,
-                output_bytes=output.total_bytes,
-                reached_agent=True,
-            )
-        except OperationalError:
-            logger.warning("The output could not be shown so far; trying again", exc_info=True)
-            return
-        if not written:
+        if not self.progress.write(output):
             raise RunClosedError
 
 

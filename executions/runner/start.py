@@ -6,12 +6,13 @@ runs it.
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -21,6 +22,7 @@ from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet
 from executions.runner.end import log_ids
 from moca.conflicts import ConflictError
 from moca.ids import occurrence_id
+from moca.outages import is_away
 from triggers.models import OverlapPolicy, RunStatus, Trigger
 
 logger = logging.getLogger(__name__)
@@ -88,6 +90,40 @@ class Run:
         return rows
 
 
+class UncertainStartError(OperationalError):
+    """The database went away at the commit: the runs may be on record, or may be in a moment.
+
+    Attributes:
+        runs: the runs; `is_begun()` tells.
+    """
+
+    def __init__(self, runs: list[Run], cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.runs = runs
+
+
+@contextmanager
+def begun_or_uncertain() -> Iterator[list[Run]]:
+    """A transaction that puts runs on record; whoever enters it adds them to the list.
+
+    Raises:
+        UncertainStartError: it failed in a way in which it may have been committed.
+    """
+    runs: list[Run] = []
+    try:
+        with transaction.atomic():
+            yield runs
+    except Exception as error:
+        if runs and is_away(error):
+            raise UncertainStartError(runs, error) from error
+        raise
+
+
+def is_begun(run: Run) -> bool:
+    """Whether a run of an `UncertainStartError` is on record as begun by this process."""
+    return run.record().filter(started_at=run.execution.started_at).exists()
+
+
 Triggers = Mapping[str, Trigger]
 # Called with the triggers, in the transaction; returns the occurrences that are ours to run.
 Claim = Callable[[Triggers], Sequence[Occurrence]]
@@ -122,15 +158,18 @@ def start_claimed(
     Raises:
         IntegrityError, ConflictError: one of several was run before, or another process has
             changed something; try them one by one.
+        UncertainStartError: the database went away at the commit.
     """
     try:
-        with transaction.atomic():
-            return _start(trigger_keys, claim, lease, again=False)
+        with begun_or_uncertain() as runs:
+            runs += _start(trigger_keys, claim, lease, again=False)
+        return runs
     except (IntegrityError, ConflictError):
         if len(trigger_keys) > 1:
             raise
-    with transaction.atomic():
-        return _start(trigger_keys, claim, lease, again=True)
+    with begun_or_uncertain() as runs:
+        runs += _start(trigger_keys, claim, lease, again=True)
+    return runs
 
 
 def _start(

@@ -41,7 +41,8 @@ def as_told(exception: Exception) -> APIError | None:
         case Http404():
             return NotFoundError("address")
         case OperationalError() | InterfaceError():
-            logger.error("The database failed", exc_info=exception)
+            # Not its traceback: there is one for each request of an outage.
+            logger.error("The database failed: %s", exception)
             message = "The database is busy or away: try again in a moment."
             return APIError(503, message, headers={"Retry-After": "1"})
         case DataError():

@@ -6,9 +6,11 @@ from io import BytesIO
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_vary_headers
+from django.utils.module_loading import import_string
 
+from moca.api import cors
 from moca.api.errors import APIError
-from moca.api.paths import SIGNED, is_api
+from moca.api.paths import SIGNED, is_api, is_route
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -28,30 +30,45 @@ def error_response(request: HttpRequest, error: APIError) -> HttpResponse:
 
 
 class CorsMiddleware:
-    """Let pages of the origins in CORS_ALLOWED_ORIGINS call the API, with tokens, not cookies."""
+    """Let pages of the origins in CORS_ALLOWED_ORIGINS call the API, with tokens, not cookies.
+
+    Addresses at which there is nothing count as the API's, so that a frontend with a wrong one is
+    told so.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not is_api(request.path_info):
-            return self.get_response(request)
-        preflight = (
-            request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-        )
-        response = HttpResponse() if preflight else self.get_response(request)
-        patch_vary_headers(response, ["Origin"])
         origin = request.headers.get("Origin", "")
-        if origin in settings.CORS_ALLOWED_ORIGINS:
-            response["Access-Control-Allow-Origin"] = origin
-            response["Access-Control-Expose-Headers"] = "X-Request-Id, Retry-After"
-            if preflight:
-                response["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
-                response["Access-Control-Allow-Headers"] = (
-                    "Authorization, Content-Type, Idempotency-Key, If-Match"
-                )
-                response["Access-Control-Max-Age"] = "3600"
-        return response
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            if is_api(request.path_info) or not is_route(request.path_info):
+                return _varied(HttpResponse(headers=cors.preflight_headers(origin)))
+            return self.get_response(request)
+        response = self.get_response(request)
+        if not is_api(request.path_info) and not _is_unserved(request, response):
+            return response
+        for name, value in cors.answer_headers(origin).items():
+            response[name] = value
+        return _varied(response)
+
+
+def _varied(response: HttpResponse) -> HttpResponse:
+    patch_vary_headers(response, ["Origin"])
+    return response
+
+
+def _is_unserved(request: HttpRequest, response: HttpResponse) -> bool:
+    """Whether this error is told because no view has the request's address."""
+    return response.status_code >= 400 and request.resolver_match is None
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether whoever sent a request is to get its error in the API's form."""
+    if is_api(request.path_info):
+        return True
+    accepted = request.headers.get("Accept", "")
+    return bool(accepted) and "text/html" not in accepted
 
 
 class JSONErrorsMiddleware:
@@ -64,9 +81,17 @@ class JSONErrorsMiddleware:
         response = self.get_response(request)
         status = response.status_code
         is_json = response.headers.get("Content-Type", "").startswith("application/json")
-        if status < 400 or is_json or not is_api(request.path_info):
+        if status < 400 or is_json:
             return response
-        return error_response(request, APIError(status, MESSAGES.get(status, MESSAGES[500])))
+        if is_api(request.path_info):
+            return error_response(request, APIError(status, MESSAGES.get(status, MESSAGES[500])))
+        if not _is_unserved(request, response):
+            return response
+        if wants_json(request):
+            error = APIError(status, MESSAGES.get(status, MESSAGES[500]))
+            response = error_response(request, error)
+        patch_vary_headers(response, ["Accept"])
+        return response
 
 
 class TrailingSlashMiddleware:
@@ -82,7 +107,7 @@ class TrailingSlashMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Read a request's body, and refuse one over MAX_BODY_BYTES before it is held in memory."""
+    """Read a request's body, and refuse one that is too large before it is held in memory."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -95,7 +120,7 @@ class BodyLimitMiddleware:
             request._body = b""
             request._stream = BytesIO()
             return self.get_response(request)
-        limit = settings.MAX_BODY_BYTES
+        limit = body_limit(request.path_info)
         try:
             body = _read(request, limit + 1)
         except Exception:  # noqa: BLE001  (a server raises errors of its own for malformed chunks)
@@ -111,12 +136,23 @@ class BodyLimitMiddleware:
         return self.get_response(request)
 
 
+def body_limit(path: str) -> int:
+    """Bytes that a body may have at a path of the API."""
+    if path.removesuffix("/") in SIGNED:
+        return int(settings.MAX_EVENT_BYTES)
+    return int(import_string(settings.API_BODY_LIMIT))
+
+
 def _has_credentials(request: HttpRequest) -> bool:
     return (
         "Authorization" in request.headers
         or settings.SESSION_COOKIE_NAME in request.COOKIES
-        or request.path_info.removesuffix("/") in SIGNED
+        or _is_signed(request)
     )
+
+
+def _is_signed(request: HttpRequest) -> bool:
+    return request.path_info.removesuffix("/") in SIGNED
 
 
 def _read(request: HttpRequest, most: int) -> bytes:

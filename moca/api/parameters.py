@@ -7,6 +7,20 @@ from django.http import QueryDict
 from moca.api.errors import InvalidParameterError
 
 MAX_TEXT = 200
+MAX_NAME = 100
+
+
+def require_known(query: QueryDict, known: Collection[str]) -> None:
+    """Refuse a parameter that is not among those that there are, and name them."""
+    for name in query:
+        if name not in known:
+            there = f"Give only {', '.join(known)}" if known else "There are none here"
+            raise InvalidParameterError(name[:MAX_NAME], f"This is no parameter. {there}.")
+
+
+def flag(query: QueryDict, name: str) -> bool:
+    """True or false, in words or as 1 or 0; false if it is left out."""
+    return choice(query, name, ["true", "false", "1", "0"]) in ("true", "1")
 
 
 def whole_number(query: QueryDict, name: str, *, default: int, least: int, most: int) -> int:

@@ -1,5 +1,7 @@
 """Which paths belong to the API, and how ids stand in them."""
 
+from django.urls import Resolver404, resolve
+
 ROOTS = {"triggers", "schedules", "events", "health", "openapi.json"}
 # Where what is sent is signed, by headers of many names.
 SIGNED = {"/events"}
@@ -8,6 +10,15 @@ SIGNED = {"/events"}
 def is_api(path: str) -> bool:
     """Whether a path belongs to the API, whatever is below it."""
     return path.removeprefix("/").partition("/")[0] in ROOTS
+
+
+def is_route(path: str) -> bool:
+    """Whether there is a view for a path."""
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True
 
 
 class IdConverter:

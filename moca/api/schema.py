@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from django.utils.module_loading import autodiscover_modules
+from django.conf import settings
+from django.utils.module_loading import autodiscover_modules, import_string
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -112,13 +113,17 @@ FOR_CHANGES = [
         APIError(403, "Viewers may look but not change: ask an admin for the editor role."),
     )
 ]
-FOR_BODIES = [
-    Fault("The body is over 256 KB.", APIError(413, "The body may have 256 KB: send less.")),
-    Fault(
-        "The body is not JSON by its `Content-Type`.",
-        APIError(415, "Send the body as Content-Type: application/json."),
-    ),
-]
+
+
+def _for_bodies(limit: int) -> list[Fault]:
+    size = f"{limit // 1024} KB"
+    return [
+        Fault(f"The body is over {size}.", APIError(413, f"The body may have {size}: send less.")),
+        Fault(
+            "The body is not JSON by its `Content-Type`.",
+            APIError(415, "Send the body as Content-Type: application/json."),
+        ),
+    ]
 
 
 def invalid(name: str, message: str, code: str = "invalid", suggestion: str = "") -> Fault:
@@ -130,6 +135,9 @@ def invalid(name: str, message: str, code: str = "invalid", suggestion: str = ""
 def invalid_parameter(name: str, message: str) -> Fault:
     """A part of the query or a header that is wrong."""
     return Fault("A parameter is wrong.", InvalidParameterError(name, message))
+
+
+UNKNOWN = invalid_parameter("page", "This is no parameter. There are none here.")
 
 
 # Parameters and headers
@@ -217,8 +225,12 @@ def describe(
     """
     function = getattr(view, method.lower())
     found = [*faults]
+    if not is_open and not any(fault.error.error == "Invalid Parameter" for fault in found):
+        found.insert(0, UNKNOWN)
     if takes:
-        found += FOR_BODIES
+        # What takes no sign-in is signed, and takes events.
+        limit = settings.MAX_EVENT_BYTES if is_open else import_string(settings.API_BODY_LIMIT)
+        found += _for_bodies(limit)
     if not is_open:
         found += [*FOR_EVERYBODY, *(FOR_CHANGES if method != "GET" else [])]
     responses = {answers.status: _success(answers), **_failures(found)}

@@ -1,16 +1,37 @@
 """What all views of the API share."""
 
-from typing import Any, cast
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, cast
 
 from django.http import HttpRequest
 from rest_framework import views
+from rest_framework.request import Request
 from rest_framework.response import Response
 
+from moca.api import parameters
 from moca.authentication.api import Caller
+
+# For a method that takes any query parameter.
+ANY = ("*",)
 
 
 class APIView(views.APIView):
-    """A view for signed-in callers, who see what is theirs."""
+    """A view for signed-in callers, who see what is theirs.
+
+    Attributes:
+        parameters: the query parameters that each method takes. Another one is a 400, because a
+            filter with a slip of the pen would otherwise answer with everything.
+    """
+
+    parameters: ClassVar[Mapping[str, Collection[str]]] = {}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        if method in self.allowed_methods and method != "OPTIONS":
+            known = self.parameters.get(method, ())
+            if known is not ANY:
+                parameters.require_known(request.query_params, known)
 
     @property
     def user_id(self) -> str:

@@ -14,11 +14,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from moca.admin import ModelAdmin, ReadOnlyModelAdmin, operator_of
+from moca import audit
+from moca.admin import ModelAdmin, ReadOnlyModelAdmin, actor, operator_of
 from moca.authentication import cognito
-from moca.authentication.models import AuditEntry, Operator, Role
+from moca.authentication.models import APIToken, AuditEntry, Operator, Role
 from moca.changelist import whole_id
-from moca.display import NOTHING, badge, short_time_tag, time_tag
+from moca.display import NOTHING, badge, excerpt, short_time_tag, time_tag
 from moca.forms import VersionedForm
 
 # Django's own page for groups, which have no table here; its module registers it when imported.
@@ -136,9 +137,38 @@ class OperatorAdmin(ModelAdmin):
         update_session_auth_hash(request, operator_of(request))
 
 
+@admin.register(APIToken)
+class APITokenAdmin(ReadOnlyModelAdmin):
+    """Tokens that `issue_token` printed; deleting one revokes it."""
+
+    list_display = ["id", "user_id", "issued", "expires"]
+    list_display_links = None
+    search_fields = ["user_id__exact"]
+    search_help_text = "The whole user id."
+    sortable_by = ()
+    actions = ["revoke"]
+
+    @admin.display(description="issued")
+    def issued(self, token: APIToken) -> str:
+        return time_tag(token.created_at, timezone.now())
+
+    @admin.display(description="expires")
+    def expires(self, token: APIToken) -> str:
+        return time_tag(token.expires_at, timezone.now())
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: Any) -> None:
+        for token in queryset:
+            audit.delete(token, by=actor(request))
+        self.message_user(request, f"{len(queryset)} tokens were revoked.")
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return operator_of(request).has_role(Role.ADMIN)
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyModelAdmin):
-    list_display = ["time", "actor", "action", "what", "changed"]
+    list_display = ["time", "actor", "action", "what", "changed", "why"]
     list_display_links = None
     list_filter = ["action"]
     search_fields = ["actor", "object_name"]
@@ -165,3 +195,7 @@ class AuditEntryAdmin(ReadOnlyModelAdmin):
     @admin.display(description="fields")
     def changed(self, entry: AuditEntry) -> str:
         return ", ".join(name.replace("_", " ") for name in entry.changes) or NOTHING
+
+    @admin.display(description="why")
+    def why(self, entry: AuditEntry) -> str:
+        return excerpt(entry.reason, 200) or NOTHING

@@ -9,6 +9,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from moca.api.errors import APIError
+from moca.authentication.access import role_of
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.models import Operator, Role
 from moca.authentication.tokens import MachineUserError, TokenError, user_of
@@ -35,15 +36,16 @@ class JWTAuthentication(BaseAuthentication):
         if scheme.lower() != "bearer" or not token or " " in token:
             _refuse(401, "INVALID_AUTHORIZATION_FORMAT", "Send Authorization: Bearer <token>.")
         try:
-            return Caller(user_of(token)), None
+            user = user_of(token)
+            return Caller(user.user_id, role_of(user)), None
         except TokenError as error:
             _refuse(401, "INVALID_JWT", str(error))
         except MachineUserError:
             message = "This token is a program's and has no user: sign in as the user instead."
             _refuse(400, "MACHINE_USER", message)
-        except KeysUnavailableError:
+        except KeysUnavailableError as error:
             message = "Tokens cannot be checked now: try again in a moment."
-            _refuse(503, "KEYS_UNAVAILABLE", message)
+            _refuse(503, "KEYS_UNAVAILABLE", message, {"Retry-After": str(error.retry_after)})
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -72,12 +74,13 @@ class RolePermission(BasePermission):
         raise APIError(403, "Viewers may look but not change: ask an admin for the editor role.")
 
 
-def _refuse(status: int, code: str, message: str) -> NoReturn:
-    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}.get(status)
+def _refuse(
+    status: int, code: str, message: str, headers: dict[str, str] | None = None
+) -> NoReturn:
     raise APIError(
         status,
         message,
         error="Authentication Error",
-        headers=headers,
+        headers={"WWW-Authenticate": "Bearer"} if status == 401 else headers,
         extra={"code": code, "timestamp": iso(timezone.now())},
     )

@@ -1,21 +1,15 @@
 """Sign-in of operators by name and password."""
 
-import hashlib
 import logging
 from typing import Any
 
 from django.contrib.auth.backends import BaseBackend
-from django.core.cache import cache
 from django.http import HttpRequest
 
+from moca.authentication import limits
 from moca.authentication.models import Operator
 
 logger = logging.getLogger(__name__)
-
-
-# Wrong passwords for one name from one address, after which none is looked at for a while.
-MOST_FAILURES = 10
-FORGIVEN_AFTER_SECONDS = 300
 
 
 class OperatorBackend(BaseBackend):
@@ -28,22 +22,18 @@ class OperatorBackend(BaseBackend):
     ) -> Operator | None:
         """Return the active operator of this name and password, else None.
 
-        After ten wrong passwords for a name from one address the next are refused for 5 minutes.
+        After too many wrong passwords (`moca.authentication.limits`) none is checked for 5 minutes.
         """
         if username is None or password is None:
             return None
-        address = request.META.get("REMOTE_ADDR", "") if request else ""
-        digest = hashlib.sha256(f"{address} {username}".encode("utf-8", "replace")).hexdigest()
-        failures = f"sign-in-failures-{digest}"
-        if cache.get(failures, 0) >= MOST_FAILURES:
+        try:
+            attempt = limits.begin(request, username)
+        except limits.TooManyFailuresError:
             logger.warning("A sign-in was refused after too many wrong passwords")
             return None
         operator = self._checked(username, password)
-        if operator is None:
-            cache.add(failures, 0, FORGIVEN_AFTER_SECONDS)
-            cache.incr(failures)
-        else:
-            cache.delete(failures)
+        if operator is not None:
+            attempt.forgive()
         return operator
 
     def _checked(self, username: str, password: str) -> Operator | None:

@@ -1,8 +1,10 @@
 """The public keys by which tokens are checked, and the key of a one-machine installation."""
 
 import logging
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import cache
 
@@ -27,8 +29,11 @@ from moca.local_keys import kept
 logger = logging.getLogger(__name__)
 
 TIMEOUT = httpx.Timeout(3.0, connect=2.0)
-# Seconds between two fetches, and the age from which keys are fetched anew.
-PAUSE = 60.0
+# How many fetches a minute callers with unknown key ids can cause, so that a key which the pool has
+# just begun to use is found, and how old a fetch has to be before its word on a key is doubted.
+FETCHES, PER_SECONDS = 2, 60.0
+RECENT = 1.0
+# Seconds between two fetches while there are no keys, and the age from which keys are fetched anew.
 PAUSE_WITHOUT_KEYS = 5.0
 MAX_AGE = 3600.0
 
@@ -36,7 +41,15 @@ LOCAL_KEY_ID = "local"
 
 
 class KeysUnavailableError(Exception):
-    """The keys could not be fetched, so nothing can be said about the token."""
+    """The keys could not be fetched, so nothing can be said about the token.
+
+    Attributes:
+        retry_after: seconds after which it is worth another try.
+    """
+
+    def __init__(self, retry_after: float = PAUSE_WITHOUT_KEYS) -> None:
+        super().__init__()
+        self.retry_after = math.ceil(retry_after)
 
 
 class RemoteKeys:
@@ -52,13 +65,15 @@ class RemoteKeys:
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: dict[str, RSAPublicKey] = {}
-        self._tried_at = self._fetched_at = float("-inf")
+        self._tries: deque[float] = deque([float("-inf")], maxlen=FETCHES)
+        self._fetched_at = float("-inf")
 
     def get(self, key_id: str) -> RSAPublicKey | None:
         """The key of this id; None where the address does not list it.
 
         Raises:
-            KeysUnavailableError: the key is unknown, and the address was out of reach lately.
+            KeysUnavailableError: the key is unknown, and the address was out of reach lately or
+                has been asked too often to ask it again now.
         """
         key = self._keys.get(key_id)
         if key is not None and not self._is_old():
@@ -70,8 +85,8 @@ class RemoteKeys:
             if (key_id not in self._keys or self._is_old()) and self._may_try():
                 self._fetch()
             key = self._keys.get(key_id)
-            if key is None and self._fetched_at < self._tried_at:
-                raise KeysUnavailableError
+            if key is None:
+                self._require_word()
             return key
         finally:
             self._lock.release()
@@ -80,10 +95,27 @@ class RemoteKeys:
         return self._clock() - self._fetched_at >= MAX_AGE
 
     def _may_try(self) -> bool:
-        return self._clock() - self._tried_at >= (PAUSE if self._keys else PAUSE_WITHOUT_KEYS)
+        now = self._clock()
+        if not self._keys:
+            return now - self._tries[-1] >= PAUSE_WITHOUT_KEYS
+        return now - self._tries[-1] > RECENT and self._until_next() <= 0
+
+    def _until_next(self) -> float:
+        """Seconds until the number of fetches allows for another one."""
+        if len(self._tries) < FETCHES:
+            return 0
+        return PER_SECONDS - (self._clock() - self._tries[0])
+
+    def _require_word(self) -> None:
+        """Raise KeysUnavailableError if the last fetch says nothing about keys of this moment."""
+        if self._fetched_at < self._tries[-1]:
+            raise KeysUnavailableError
+        if self._clock() - self._fetched_at > RECENT:
+            raise KeysUnavailableError(max(1, self._until_next()))
 
     def _fetch(self) -> None:
-        now = self._tried_at = self._clock()
+        now = self._clock()
+        self._tries.append(now)
         try:
             answer = httpx.get(self._url, timeout=TIMEOUT)
             answer.raise_for_status()

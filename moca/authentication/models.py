@@ -1,4 +1,4 @@
-"""Operators, who sign in, and the record of what they changed."""
+"""Operators, API tokens, wrong passwords, and the audit log."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -10,8 +10,10 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Index, Layout
 from moca.ids import new_id
+from moca.validation import one_line
 from moca.versioning import VersionedModel
 
 
@@ -44,6 +46,11 @@ class OperatorManager(BaseUserManager["Operator"]):
         operator.save(force_insert=True)
         return operator
 
+    def user_id_of(self, name: str) -> str:
+        """The subject of the operator with this username, or the text itself as a user's id."""
+        operator = self.filter(username=name).first()
+        return operator.subject if operator else name
+
 
 class Operator(VersionedModel, AbstractBaseUser):
     """Somebody who signs in to the pages: a role, and no groups or permissions beside it.
@@ -53,8 +60,8 @@ class Operator(VersionedModel, AbstractBaseUser):
     """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
-    username = models.CharField(_("username"), max_length=150, unique=True)
-    subject = models.CharField(max_length=128, unique=True, default=new_id)
+    username = models.CharField(_("username"), max_length=150, unique=True, validators=[one_line])
+    subject = models.CharField(max_length=128, unique=True, default=new_id, validators=[one_line])
     email = models.EmailField(blank=True)
     role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
     is_active = models.BooleanField(
@@ -114,13 +121,21 @@ class Operator(VersionedModel, AbstractBaseUser):
 
 
 class AuditEntry(models.Model):
-    """One change: who did what to which object, and the values before and after."""
+    """One change: who did what to which object and why, and the values before and after.
+
+    `reason` is empty where a person did it. The actor is a part of the product then, or the command
+    that a person ran.
+    """
 
     class Action(models.TextChoices):
         CREATED = "created", _("Created")
         UPDATED = "updated", _("Updated")
         DELETED = "deleted", _("Deleted")
         RUN = "run", _("Run")
+        # What the product does by itself.
+        REPAIRED = "repaired", _("Repaired")
+        CLOSED = "closed", _("Run closed")
+        HELD_BACK = "held back", _("Events held back")
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
     at = models.DateTimeField(default=timezone.now)
@@ -130,6 +145,7 @@ class AuditEntry(models.Model):
     object_id = models.CharField(max_length=36)
     object_name = models.CharField(max_length=200)
     changes = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
+    reason = models.TextField(blank=True)
 
     dynamodb = Layout("AUDIT#{object_id}", "{id}", indexes=[Index("GSI3", "AUDIT", "{id}")])
 
@@ -140,3 +156,50 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.object_type} {self.object_name}"
+
+
+class APIToken(models.Model):
+    """A token that `issue_token` printed. The API refuses a token whose row is gone.
+
+    The row holds no part of the token: `id` is the token's `jti` claim.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
+    user_id = models.CharField("user", max_length=128)
+    is_of_operator = models.BooleanField(
+        "operator's", default=False, help_text="Such a token is refused once the operator is gone."
+    )
+    created_at = models.DateTimeField("issued", default=timezone.now, editable=False)
+    expires_at = models.DateTimeField("expires")
+    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
+
+    dynamodb = Layout("TOKEN", "{id}")
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "API token"
+        indexes = [models.Index(fields=["ttl"])]
+
+    def __str__(self) -> str:
+        return f"{self.id} of {self.user_id}"
+
+
+class FailedSignIns(models.Model):
+    """How many wrong passwords came for one name, from one address, or both.
+
+    All processes share the count, so that guesses which spread over processes count too.
+    """
+
+    id = models.CharField(primary_key=True, max_length=64, help_text="A digest of what is counted.")
+    failures = models.PositiveIntegerField(default=0)
+    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds from which they are forgiven.")
+
+    objects: ClassVar[Any] = ExpectingQuerySet.as_manager()
+
+    dynamodb = Layout("SIGNIN#{id}", "SIGNIN")
+
+    class Meta:
+        indexes = [models.Index(fields=["ttl"])]
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.failures}"

@@ -19,6 +19,7 @@ from moca.authentication.keys import (
     local_key,
     local_public_key,
 )
+from moca.authentication.models import APIToken, Operator
 
 LOCAL_ISSUER = LOCAL_CLIENT = "moca-triggers-local"
 LEEWAY = timedelta(seconds=30)
@@ -38,6 +39,19 @@ class MachineUserError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class TokenUser:
+    """Whom a checked token stands for.
+
+    Attributes:
+        user_id: the token's `sub`.
+        token_id: `jti` of a token of this installation; empty for a token of a pool.
+    """
+
+    user_id: str
+    token_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Issuer:
     """Who may issue tokens, and the keys by their ids."""
 
@@ -45,8 +59,10 @@ class Issuer:
     key: Callable[[str], RSAPublicKey | None]
 
 
-def user_of(token: str) -> str:
-    """Check a token and return the id of its user.
+def user_of(token: str) -> TokenUser:
+    """Check a token's signature and claims, and return whom it stands for.
+
+    Whether the token was revoked is for the caller to look up.
 
     Raises:
         TokenError: it is malformed, expired, forged, or of another pool or client.
@@ -58,6 +74,8 @@ def user_of(token: str) -> str:
     if use not in ("access", "id"):
         raise TokenError("The token is neither an access nor an ID token.")
     client = claims.get("client_id" if use == "access" else "aud")
+    if use == "id" and not (isinstance(client, str) and client):
+        raise TokenError("The ID token names no app client (aud).")
     if settings.COGNITO_APP_CLIENT_IDS and client not in settings.COGNITO_APP_CLIENT_IDS:
         raise TokenError("The token is of an app client that is not accepted here.")
     subject = claims.get("sub")
@@ -65,7 +83,12 @@ def user_of(token: str) -> str:
         raise MachineUserError
     if not isinstance(subject, str) or not is_user_id(subject):
         raise TokenError("The token names no user.")
-    return subject
+    if settings.COGNITO_USER_POOL_ID:
+        return TokenUser(subject)
+    token_id = claims.get("jti")
+    if not isinstance(token_id, str) or not token_id:
+        raise TokenError("The token cannot be revoked: print another one with issue_token.")
+    return TokenUser(subject, token_id)
 
 
 def claims_of_id_token(token: str, *, client_id: str, nonce: str) -> dict[str, Any]:
@@ -96,16 +119,28 @@ def is_user_id(text: str) -> bool:
 
 
 def issue(user_id: str, *, lasting: timedelta, now: datetime) -> str:
-    """A token of this installation, in the form of Cognito's access tokens."""
+    """A token of this installation, in the form of Cognito's access tokens.
+
+    The database remembers its id, so that it can be listed and revoked.
+    """
     clients = settings.COGNITO_APP_CLIENT_IDS
+    expires_at = now + lasting
+    row = APIToken.objects.create(
+        user_id=user_id,
+        is_of_operator=Operator.objects.filter(subject=user_id).exists(),
+        created_at=now,
+        expires_at=expires_at,
+        ttl=int((expires_at + LEEWAY).timestamp()) + 1,
+    )
     claims = {
+        "jti": row.pk,
         "sub": user_id,
         "username": user_id,
         "token_use": "access",
         "client_id": clients[0] if clients else LOCAL_CLIENT,
         "iss": LOCAL_ISSUER,
         "iat": now,
-        "exp": now + lasting,
+        "exp": expires_at,
     }
     return jwt.encode(claims, local_key(), algorithm="RS256", headers={"kid": LOCAL_KEY_ID})
 

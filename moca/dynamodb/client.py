@@ -24,7 +24,9 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 2
 READ_SECONDS = 5
-# Calls that botocore makes in all where the service is throttling, failing or out of reach.
+# Calls that botocore makes at most if the service throttles, fails or is out of reach. Its retries
+# draw on a quota that all calls of a client share: in an outage it is used up after about eight
+# failing calls, and each further call is made once. What has to succeed is retried by its caller.
 ATTEMPTS = 5
 # Calls where another transaction holds one of the items, or an item's part was not processed.
 CONTENTION_ATTEMPTS = 8

@@ -74,6 +74,7 @@ FIELDS = {
     "enabled": Field("enabled", _flag),
     "agentId": Field("agent_id", _some_text),
     "prompt": Field("prompt", _some_text),
+    "includeContext": Field("include_context", _flag),
     "sessionId": Field("session_id", _text, cleared=""),
     "modelId": Field("model_id", _text, cleared=""),
     "workingDirectory": Field("working_directory", _text, cleared=""),

@@ -24,6 +24,7 @@ def trigger_json(trigger: Trigger, now: datetime) -> dict[str, Any]:
         "enabled": trigger.enabled,
         "agentId": trigger.agent_id,
         "prompt": trigger.prompt,
+        "includeContext": trigger.include_context,
         **_given("sessionId", trigger.session_id),
         **_given("modelId", trigger.model_id),
         **_given("workingDirectory", trigger.working_directory),

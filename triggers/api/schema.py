@@ -52,6 +52,7 @@ _MADE = {
     "id": ID,
     "userId": "alice",
     **_SENT,
+    "includeContext": True,
     "enabled": True,
     "createdAt": TIMESTAMP,
     "updatedAt": TIMESTAMP,
@@ -285,6 +286,7 @@ describe(
         },
     ),
     faults=[
+        invalid_parameter("deep", "Give one of true, false, 1, 0."),
         INTERNAL,
         Fault(
             "Something is out of reach; told where `deep` is given.",

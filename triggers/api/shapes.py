@@ -100,6 +100,9 @@ _EVENT_INPUT = component(
         },
     ),
 )
+TAG_LETTERS = (
+    "Letters and digits of any script, without combining marks, spaces and `. : / @ + - _`."
+)
 # Not empty, nor nothing but spaces.
 _FILLED: dict[str, Any] = {"minLength": 1, "pattern": r"\S"}
 _INPUT = {
@@ -107,6 +110,10 @@ _INPUT = {
     "type": TYPE,
     "agentId": text("The agent that is asked.", **_FILLED, maxLength=200),
     "prompt": text("What it is asked.", **_FILLED, maxLength=50_000),
+    "includeContext": flag(
+        "Whether a section is added to the prompt that says which trigger fired, when and by what; "
+        "true for a new trigger."
+    ),
     "description": or_null(text(maxLength=2000)),
     "enabled": flag("Whether it fires; true for a new trigger."),
     "scheduleConfig": or_null(_SCHEDULE_INPUT),
@@ -148,7 +155,7 @@ _INPUT = {
     ),
     "tags": or_null(
         each(
-            text("Letters, digits, spaces and `. : / @ + - _`.", minLength=1, maxLength=50),
+            text(TAG_LETTERS, minLength=1, maxLength=50),
             maxItems=MAX_TAGS,
             uniqueItems=True,
         )
@@ -214,6 +221,7 @@ _TRIGGER = component(
             "enabled": flag("Whether it fires."),
             "agentId": text("The agent that is asked."),
             "prompt": text("What it is asked."),
+            "includeContext": flag("Whether the prompt is followed by what fired it."),
             "createdAt": moment(),
             "updatedAt": moment(),
             "timeoutSeconds": number("Seconds after which a run is cancelled, and has failed."),

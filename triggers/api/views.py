@@ -1,6 +1,7 @@
 """The routes under /triggers that concern triggers alone."""
 
 from functools import partial
+from typing import ClassVar
 
 from django.utils import timezone
 from rest_framework.request import Request
@@ -23,6 +24,8 @@ def answer(trigger: Trigger, status: int = 200) -> Response:
 
 
 class TriggersView(APIView):
+    parameters: ClassVar = {"GET": ("limit", "nextToken", "type", "enabled", "search")}
+
     def get(self, request: Request) -> Response:
         """List the user's triggers, newest first."""
         query = request.query_params

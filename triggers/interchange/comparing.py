@@ -23,7 +23,16 @@ from moca.api.parsers import faults
 from moca.times import parse_iso
 from triggers.api.body import MAPS, NEEDED, fill
 from triggers.interchange.files import Contents, Entry
-from triggers.interchange.form import OF_SOURCE, SHARED, body, given, same, source_entry
+from triggers.interchange.form import (
+    OF_SOURCE,
+    SHARED,
+    SOURCE_DEFAULTS,
+    body,
+    given,
+    given_of_source,
+    same,
+    source_entry,
+)
 from triggers.interchange.plan import Note, Plan, unknown_keys
 from triggers.models import OverlapPolicy, Trigger, TriggerType
 
@@ -89,11 +98,11 @@ def _compare_source(entry: Entry, plan: Plan) -> None:
         return
     row = EventSource.objects.filter(pk=source_id).first() or EventSource(pk=source_id)
     before = {} if row._state.adding else source_entry(row)
-    wanted = given(entry.value)
+    wanted = given_of_source(entry.value)
     fields = [name for name in OF_SOURCE if not same(before.get(name), wanted.get(name))]
     for name in fields:
         empty = None if name == "eventPattern" else ""
-        setattr(row, OF_SOURCE[name], wanted.get(name, empty))
+        setattr(row, OF_SOURCE[name], wanted.get(name, SOURCE_DEFAULTS.get(name, empty)))
     plan.faults += [Note(entry, each) for each in _rules_of_source(row)] if fields else []
     plan.put(row, fields)
     if row.has_address and not row.active_secrets(timezone.now()):
@@ -108,6 +117,9 @@ def _source_faults(value: dict[str, Any]) -> Iterator[Detail]:
     for name in OF_SOURCE:
         if name in _SOURCE_NEEDS and value.get(name) in (None, ""):
             yield detail(name, "This is needed.", "required")
+        elif name in SOURCE_DEFAULTS:
+            if not isinstance(value.get(name), int | None) or isinstance(value.get(name), bool):
+                yield detail(name, "Give a whole number.")
         elif name != "eventPattern" and not isinstance(value.get(name, ""), str | None):
             yield detail(name, "Give a text.")
 

@@ -7,7 +7,7 @@ itself (versions, statistics, the last run) or holds in one place alone (ARNs, s
 import json
 from typing import Any
 
-from events.models import EventSource
+from events.models import REPLAY_SECONDS, EventSource
 from moca.times import iso
 from triggers.api.body import MAPS
 from triggers.models import Trigger
@@ -42,7 +42,10 @@ OF_SOURCE = {
     "kind": "kind",
     "eventBusName": "bus_name",
     "eventPattern": "pattern",
+    "replayWindowSeconds": "replay_seconds",
 }
+# What a source has that says nothing else, which is left out as what is empty is.
+SOURCE_DEFAULTS = {"replayWindowSeconds": REPLAY_SECONDS}
 
 
 def body(trigger: Trigger) -> dict[str, Any]:
@@ -60,7 +63,13 @@ def entry(trigger: Trigger) -> dict[str, Any]:
 def source_entry(source: EventSource) -> dict[str, Any]:
     """The event source without its secrets."""
     values = {name: getattr(source, field) for name, field in OF_SOURCE.items()}
-    return given({name: _in_order(value) for name, value in values.items()})
+    return given_of_source({name: _in_order(value) for name, value in values.items()})
+
+
+def given_of_source(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of an event source that are neither empty nor what they are anyhow."""
+    found = given(values)
+    return {name: found[name] for name in found if not same(found[name], SOURCE_DEFAULTS.get(name))}
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:

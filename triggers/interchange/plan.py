@@ -138,7 +138,7 @@ def _write(change: Change) -> str:
     """Why a row could not be written; empty where it was."""
     try:
         with in_step(), transaction.atomic():
-            audit.save(change.row, by=BY)
+            audit.save(change.row, by=BY, why="A file was imported by the command.")
     except (SchedulerError, BusError, DataError) as error:
         return reason_of(error)
     except IntegrityError:

@@ -12,6 +12,8 @@ from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
 
 # What has been due for so long was not seen by any process.
 LATE = timedelta(minutes=2)
+# How far apart the clocks of processes may be.
+TOLERANCE = timedelta(seconds=5)
 
 
 class LocalScheduler(Scheduler):
@@ -43,7 +45,9 @@ class LocalScheduler(Scheduler):
         row = LocalSchedule.objects.filter(pk=trigger.pk).first()
         if row is None:
             return None if self.wants(trigger) else []
-        return [] if row.spec == _spec(trigger) and row.user_id == trigger.user_id else ["spec"]
+        if row.spec != _spec(trigger) or row.user_id != trigger.user_id:
+            return ["spec"]
+        return ["next run"] if _is_astray(row, trigger, timezone.now()) else []
 
     def check(self) -> None:
         if LocalSchedule.objects.upcoming(timezone.now() - LATE).exists():
@@ -71,6 +75,35 @@ def start_offset(trigger: Trigger) -> timedelta:
         return timedelta(0)
     digest = int.from_bytes(hashlib.sha256(trigger.pk.encode()).digest()[:4])
     return timedelta(seconds=digest % (schedule.window_minutes * 60))
+
+
+def astray(rows: Sequence[LocalSchedule], now: datetime) -> Iterator[tuple[LocalSchedule, Trigger]]:
+    """The schedules that wait for a later time than their next run, with their triggers.
+
+    Such a time was written while the clock was ahead. Each would not fire until that time comes.
+    """
+    # A schedule that is due is looked at anyway.
+    waiting = {row.pk: row for row in rows if not (row.due_at and row.due_at <= now)}
+    keys = [(row.user_id, row.pk) for row in waiting.values()]
+    for trigger in Trigger.objects.named(keys) if keys else ():
+        if _is_astray(waiting[trigger.pk], trigger, now):
+            yield waiting[trigger.pk], trigger
+
+
+def put_right(row: LocalSchedule, trigger: Trigger, now: datetime) -> bool:
+    """Set a schedule to the trigger's next run, unless another process has moved it meanwhile."""
+    next_run_at = _next_run(trigger, now - start_offset(trigger))
+    unmoved = LocalSchedule.objects.filter(pk=row.pk, next_run_at=row.next_run_at)
+    return bool(unmoved.update(next_run_at=next_run_at, due_at=due_at(trigger, next_run_at)))
+
+
+def _is_astray(row: LocalSchedule, trigger: Trigger, now: datetime) -> bool:
+    first = _next_run(trigger, now + TOLERANCE)
+    if first is None:
+        return False
+    if row.next_run_at is None or row.due_at is None or row.next_run_at > first:
+        return True
+    return row.due_at > max(row.next_run_at + start_offset(trigger), now) + LATE
 
 
 def _next_run(trigger: Trigger, after: datetime) -> datetime | None:

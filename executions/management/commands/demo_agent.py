@@ -30,7 +30,9 @@ class Command(BaseCommand):
                 "Stop what uses that port, or choose another with --port."
             ) from error
         with suppress(KeyboardInterrupt):
-            signal.signal(signal.SIGTERM, _interrupt)
+            # A shell that starts a command in the background has it ignore SIGINT.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, _interrupt)
             with agent:
                 self.stdout.write(f"The demo agent listens on {agent.url} (Ctrl-C ends it).")
                 agent.wait()

@@ -17,11 +17,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from moca.authentication.models import Operator
 from moca.dynamodb.local import DynamoDBLocal, UnavailableError
+from moca.management.commands.serve import address, cannot_listen, port_number
 
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 Part = subprocess.Popen[Any]
-# What a part gets to end by itself: the runs' own grace, and some to write it down.
-LAST_SECONDS = 10
+# What a part gets to end by itself: the runs' own grace, and some to write it down. A call to a
+# database that is away takes up to 30 s.
+LAST_SECONDS = 40
 
 
 class Command(BaseCommand):
@@ -32,9 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", default=os.environ.get("PORT", "8000"))
 
     def handle(self, *args: Any, host: str, port: str, **options: Any) -> None:
-        if not port.isdecimal() or not 0 < int(port) < 65_536:
-            raise CommandError(f"PORT is {port!r}: set it to a number from 1 to 65535.")
-        self._serve(host, int(port))
+        self._serve(host, port_number(port))
 
     def _serve(self, host: str, port: int) -> None:
         _require_free(host, port, "PORT=8001 make run")
@@ -47,7 +47,8 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         self._first_start(host, port)
         # Ended in this order.
-        parts = {"scheduler": [*MANAGE, "runscheduler"], "web": _web(host, port)}
+        web = [*MANAGE, "serve", f"--host={host}", f"--port={port}"]
+        parts = {"scheduler": [*MANAGE, "runscheduler"], "web": web}
         if settings.USES_DEMO_AGENT:
             parts["agent"] = [*MANAGE, "demo_agent", f"--port={settings.DEMO_AGENT_PORT}"]
         failed = _supervise(parts, database, self.stdout)
@@ -58,8 +59,14 @@ class Command(BaseCommand):
         if not Operator.objects.exists():
             password = os.environ.get("MOCA_OPERATOR_PASSWORD", "")
             call_command("create_operator", "operator", password=password, stdout=self.stdout)
-            call_command("create_samples", "operator", stdout=self.stdout)
-        self.stdout.write(f"Open http://{host}:{port} and sign in as operator. Ctrl-C ends it all.")
+            try:
+                call_command("create_samples", "operator", stdout=self.stdout)
+            except CommandError as error:
+                # Everything works without them.
+                self.stdout.write(str(error))
+        self.stdout.write(
+            f"Open {address(host, port)} and sign in as operator. Ctrl-C ends it all."
+        )
         database = f"DATABASE_URL={settings.DATABASE_URL} " if settings.USES_DYNAMODB_LOCAL else ""
         self.stdout.write(
             f"Lost the password? {database}.venv/bin/python manage.py changepassword operator"
@@ -86,29 +93,13 @@ def _database() -> Iterator[dict[str, Part]]:
 
 
 def _require_free(host: str, port: int, example: str) -> None:
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise CommandError(
-                f"Cannot listen on {host}:{port} ({error.strerror}). Stop what uses the port, or "
-                f"choose another: {example}"
-            ) from error
-
-
-def _web(host: str, port: int) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "moca.wsgi",
-        f"--bind={host}:{port}",
-        "--workers=1",
-        "--threads=8",
-        "--graceful-timeout=5",
-        "--log-level=warning",
-    ]
+            raise CommandError(cannot_listen(host, port, error, example)) from error
 
 
 def _supervise(commands: dict[str, list[str]], running: dict[str, Part], out: Any) -> str:
@@ -121,7 +112,9 @@ def _supervise(commands: dict[str, list[str]], running: dict[str, Part], out: An
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        # nohup has the terminal's end ignored, and shall be obeyed.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
     width = max(map(len, commands))
     parts = {name: _spawn(command) for name, command in commands.items()}
     watched = {**parts, **running}

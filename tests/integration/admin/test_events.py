@@ -80,6 +80,15 @@ class TestSources:
         changed = EventSource.objects.get()
         assert (changed.name, changed.active_secrets(timezone.now())) == ("Renamed", [SECRET])
 
+    @pytest.mark.parametrize(("entered", "kept"), [("0", 0), ("3600", 3600), ("", 10)])
+    def test_replay_window(
+        self, editor: Client, source: EventSource, entered: str, kept: int
+    ) -> None:
+        EventSource.objects.filter(pk="shop").update(kind="github", replay_seconds=5)
+        values = {"name": "The shop", "opened_version": source.version, "replay_seconds": entered}
+        editor.post(f"{SOURCES}shop/change/", values)
+        assert EventSource.objects.get().replay_seconds == kept
+
     @pytest.mark.parametrize("page", ["", "shop/change/", "shop/history/", "shop/delete/"])
     def test_secret_is_never_shown(self, editor: Client, source: EventSource, page: str) -> None:
         shown = editor.get(f"{SOURCES}{page}")

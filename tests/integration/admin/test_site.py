@@ -101,3 +101,8 @@ def test_signing_out_ends_the_session_wherever_it_was_kept(viewer: Client) -> No
     viewer.post("/admin/logout/")
     stolen = Client(headers={"host": "localhost", "cookie": kept})
     assert stolen.get("/admin/triggers/trigger/").status_code == 302
+
+
+@pytest.mark.parametrize("path", ["/admin/r/1/1/", "/admin/r/999/x/"])
+def test_the_page_of_foreign_objects_does_not_exist(editor: Client, path: str) -> None:
+    assert editor.get(path).status_code == 404

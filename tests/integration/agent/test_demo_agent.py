@@ -40,6 +40,14 @@ def test_command_ends_at_once(number: int) -> None:
     assert (process.returncode, errors) == (0, "")
 
 
+def test_command_ends_by_ctrl_c_though_its_shell_ignored_that() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        test_command_ends_at_once(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_command_says_when_the_port_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, command(taken.getsockname()[1]) as run:
         _, errors = run.communicate(timeout=20)

@@ -79,7 +79,7 @@ def test_retry_after_past_the_limit_fails_at_once(client: AgentClient) -> None:
     assert time.monotonic() - began < 1
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [402, 429, 503])
 def test_busy_agent_is_asked_again(agent: DemoAgent, client: AgentClient, status: int) -> None:
     client.invoke(invocation(f"demo: status {status} 2"), time_limit=10, max_retries=2)
     assert len(agent.requests) == 3
@@ -90,9 +90,26 @@ def test_busy_for_ever_is_bounded(agent: DemoAgent, client: AgentClient) -> None
     assert len(agent.requests) == 3
 
 
-def test_other_5xx_may_have_begun(agent: DemoAgent, client: AgentClient) -> None:
-    assert failure(client, "demo: status 500").reached
-    assert len(agent.requests) == 1
+@pytest.mark.parametrize("status", [408, 409, 424, 499, 500, 502, 504, 599])
+def test_agent_that_may_have_begun_is_not_asked_again(
+    agent: DemoAgent, client: AgentClient, status: int
+) -> None:
+    reached = failure(client, f"demo: status {status} once").reached
+    assert (reached, len(agent.requests)) == (True, 1)
+
+
+RETRYABLE = b'{"__type": "RetryableConflictException", "message": "busy"}'
+
+
+@pytest.mark.parametrize(
+    ("header", "body"),
+    [(b"", RETRYABLE), (b"x-amzn-ErrorType: RetryableConflictException\r\n", b"{}")],
+)
+def test_retryable_conflict_is_sent_again(header: bytes, body: bytes) -> None:
+    head = b"HTTP/1.1 409 Conflict\r\n%bContent-Length: %d\r\n\r\n" % (header, len(body))
+    completion = b'{"type": "serverCompletionEvent", "metadata": {"requestId": "r"}}\n'
+    with raw_client(lambda peer: peer.sendall(head + body), answering(completion)) as client:
+        assert client.invoke(invocation(), time_limit=5, max_retries=1).request_id == "r"
 
 
 def test_redirect_is_not_followed(client: AgentClient) -> None:
@@ -125,11 +142,43 @@ def unused_url() -> str:
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_no_answer_is_not_sent_again(agent: DemoAgent) -> None:
-    with AgentClient(agent.url, credentials(agent), idle_timeout=0.3) as client:
-        error = failure(client, "demo: first-byte 5")
-    assert (error.message, error.reached) == ("the agent sent no answer within 0.3 s", True)
+def test_no_answer_is_not_sent_again(agent: DemoAgent, client: AgentClient) -> None:
+    error = failure(client, "demo: first-byte 5", limit=0.3)
+    assert (error.message, error.reached) == ("timed out after 0.3 s", True)
     assert len(agent.requests) == 1
+
+
+def test_silence_before_the_first_byte_is_no_silence(agent: DemoAgent) -> None:
+    with AgentClient(agent.url, credentials(agent), idle_timeout=0.2) as client:
+        prompt = "demo: first-byte 0.7"
+        assert client.invoke(invocation(prompt), time_limit=5, max_retries=0).request_id
+
+
+def test_silence_before_the_first_byte_of_the_body_is_none_either() -> None:
+    def answer(peer: socket.socket) -> None:
+        answering(b"")(peer)
+        time.sleep(0.7)
+        peer.sendall(b'{"type": "serverCompletionEvent", "metadata": {"requestId": "r"}}\n')
+
+    with raw_client(answer, idle_timeout=0.2) as client:
+        assert client.invoke(invocation(), time_limit=5, max_retries=0).request_id == "r"
+
+
+def test_time_that_we_take_is_no_silence(agent: DemoAgent) -> None:
+    pauses = iter([0.8])
+
+    def write_slowly(_output: object) -> None:
+        time.sleep(next(pauses, 0))
+
+    with AgentClient(agent.url, credentials(agent), idle_timeout=0.3) as client:
+        reply = client.invoke(invocation(), time_limit=20, max_retries=0, on_output=write_slowly)
+    assert (reply.request_id is not None, next(pauses, None)) == (True, None)
+
+
+def test_without_a_limit_silence_is_borne(agent: DemoAgent) -> None:
+    with AgentClient(agent.url, credentials(agent)) as client:
+        error = failure(client, "demo: stall", limit=1.5)
+    assert error.message == "timed out after 1.5 s"
 
 
 def test_disconnect_before_an_answer_is_not_sent_again() -> None:

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -230,6 +231,9 @@ class TestPoolTokens:
             {"sub": "\ud800"},
             {"sub": "x" * 129},
             {"nbf": int(time.time()) + 3600},
+            {"token_use": "id", "aud": None},
+            {"token_use": "id", "aud": ""},
+            {"token_use": "id", "aud": ["app"]},
         ],
     )
     def test_wrong_claims(self, nobody: API, claims: dict[str, Any]) -> None:
@@ -270,6 +274,15 @@ class TestPoolTokens:
             ask(nobody, pool_token())
         assert pool.requests == 1
 
+    def test_rotated_key_is_no_reason_to_sign_out(self, nobody: API, pool: KeyServer) -> None:
+        ask(nobody, pool_token())
+        time.sleep(1.1)
+        ask(nobody, pool_token("forged"))
+        pool.names.append("two")
+        time.sleep(1.1)
+        response = ask(nobody, pool_token("two"))
+        assert (response.status_code, 0 < int(response["Retry-After"]) <= 60) == (503, True)
+
     def test_keys_out_of_reach(self, nobody: API, pool: KeyServer) -> None:
         pool.status = 500
         response = ask(nobody, pool_token())
@@ -304,8 +317,31 @@ class TestRemoteKeys:
         self, keys: RemoteKeys, key_server: KeyServer, clock: Clock
     ) -> None:
         keys.get("one")
-        clock.now += 59
-        assert (keys.get("two"), key_server.requests) == (None, 1)
+        key_server.names.append("two")
+        clock.now += 2
+        assert (keys.get("two") is not None, key_server.requests) == (True, 2)
+
+    def test_unknown_key_that_nobody_has_looked_for_lately(
+        self, keys: RemoteKeys, key_server: KeyServer, clock: Clock
+    ) -> None:
+        keys.get("one")
+        clock.now += 2
+        keys.get("forged")
+        key_server.names.append("two")
+        clock.now += 2
+        with pytest.raises(KeysUnavailableError) as error:
+            keys.get("two")
+        clock.now += error.value.retry_after
+        assert (error.value.retry_after, keys.get("two") is not None) == (56, True)
+
+    def test_unknown_keys_all_day_are_two_fetches_a_minute(
+        self, keys: RemoteKeys, key_server: KeyServer, clock: Clock
+    ) -> None:
+        for number in range(600):
+            clock.now += 1
+            with suppress(KeysUnavailableError):
+                keys.get(f"unknown {number}")
+        assert key_server.requests <= 21
 
     def test_many_unknown_keys_are_one_fetch(
         self, keys: RemoteKeys, key_server: KeyServer, clock: Clock

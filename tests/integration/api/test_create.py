@@ -23,8 +23,47 @@ def test_returns_the_trigger_in_the_form_of_the_contract(alice: API) -> None:
     assert set(alice.create()) == {
         "id", "userId", "name", "type", "enabled", "agentId", "prompt", "scheduleConfig",
         "createdAt", "updatedAt", "timeoutSeconds", "overlapPolicy", "maxRetries", "nextRuns",
-        "scheduleDescription", "syncState", "consecutiveFailures", "version",
+        "includeContext", "scheduleDescription", "syncState", "consecutiveFailures", "version",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "braces",
+    [
+        """{{ event.detail['customer's note'] }}""",
+        "{{ event.detail | upper }}",
+        "{{ event.detail[-1] }}",
+        "{{ evnt.detail }}",
+        "{{ event.detail",
+        "{{ event.detail[\u201ccard\u201d] }}",
+    ],
+)
+def test_prompt_that_is_understood_in_part_is_refused(alice: API, braces: str) -> None:
+    answer = alice.post("/triggers", {**VALID, "prompt": f"Look at {braces}"})
+    (told,) = answer.json()["details"]
+    assert (answer.status_code, told["field"], told["message"].startswith(f"{braces} names")) == (
+        400,
+        "prompt",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        """{{ event.detail["customer's note"] }}""",
+        r"Fill in \{{ name }} for 100 % of them",
+        '{"a": {"b": {}}}',
+    ],
+)
+def test_prompt_that_is_understood_is_saved(alice: API, prompt: str) -> None:
+    assert alice.create(prompt=prompt)["prompt"] == prompt
+
+
+def test_prompt_of_old_stays_while_the_rest_is_changed(alice: API) -> None:
+    trigger_id = alice.create()["id"]
+    Trigger.objects.filter(user_id="alice", pk=trigger_id).update(prompt="{{ event.detail | up }}")
+    assert alice.patch(f"/triggers/{trigger_id}", {"name": "Other"}).status_code == 200
 
 
 def test_belongs_to_the_caller(alice: API) -> None:
@@ -128,6 +167,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"name": "  "}, "name", "invalid"),
     ({"name": "n" * 201}, "name", "max_length"),
     ({"name": 5}, "name", "invalid"),
+    ({"name": "a\r\nb"}, "name", "one_line"),
+    ({"agentId": "a\nb"}, "agentId", "one_line"),
+    ({"modelId": "a\rb"}, "modelId", "one_line"),
+    ({"workingDirectory": "/a\u2028b"}, "workingDirectory", "one_line"),
+    ({"enabledTools": ["a\nb"]}, "enabledTools", "names"),
     ({"name": None}, "name", "null"),
     ({"name": "a\0b"}, "name", "invalid"),
     ({"description": "d" * 2001}, "description", "max_length"),
@@ -303,3 +347,21 @@ class TestIdempotencyKey:
 )
 def test_junk_beside_what_counts_is_refused(alice: API, junk: dict[str, Any]) -> None:
     assert alice.post("/triggers", {**VALID, **junk}).status_code == 400
+
+
+class TestIncludeContext:
+    def test_is_on_for_a_new_trigger(self, alice: API) -> None:
+        assert alice.create()["includeContext"] is True
+
+    def test_can_be_switched_off_and_stays_so(self, alice: API) -> None:
+        made = alice.create(includeContext=False)
+        path = f"/triggers/{made['id']}"
+        changed = alice.patch(path, {"name": "n"}).json()["trigger"]
+        assert (made["includeContext"], changed["includeContext"]) == (False, False)
+        back = alice.patch(path, {"includeContext": True}).json()["trigger"]
+        assert (back["includeContext"], Trigger.objects.get().include_context) == (True, True)
+
+    @pytest.mark.parametrize("value", [None, "no", 0, []])
+    def test_is_true_or_false(self, alice: API, value: Any) -> None:
+        response = alice.post("/triggers", {**VALID, "includeContext": value})
+        assert [one["field"] for one in response.json()["details"]] == ["includeContext"]

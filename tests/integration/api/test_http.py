@@ -10,13 +10,15 @@ from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import OperationalError, connection
 from django.http import HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from gunicorn.http.body import Body, ChunkedReader
 from gunicorn.http.unreader import IterUnreader
 
 from moca.api.middleware import BodyLimitMiddleware
+from moca.authentication.models import Operator
 from tests.integration.api.conftest import API, VALID
+from triggers.api.limits import LARGEST_BODY
 from triggers.models import LocalSchedule, Trigger
 
 ORIGIN = "https://app.example.com"
@@ -151,18 +153,42 @@ class TestBody:
         response = alice.post("/triggers", {**VALID, "k" * 50_000: ["\0"] * 10_000})
         assert (response.status_code, len(response.content) < 20_000) == (400, True)
 
-    def test_over_256_kb(self, alice: API) -> None:
-        response = alice.post("/triggers", {**VALID, "prompt": "x" * 256 * 1024})
+    def test_more_than_the_fields_can_have(self, alice: API) -> None:
+        response = alice.post("/triggers", {**VALID, "prompt": "x" * LARGEST_BODY})
         assert (response.status_code, response.json()["error"]) == (413, "Payload Too Large")
 
-    def test_just_under_256_kb(self, alice: API) -> None:
-        data = b'{"x": "' + b"y" * (256 * 1024 - 9) + b'"}'
+    def test_as_much_as_may_be(self, alice: API) -> None:
+        data = b'{"x": "' + b"y" * (LARGEST_BODY - 9) + b'"}'
         response = alice.raw("POST", "/triggers", data, Authorization=f"Bearer {alice.token}")
-        assert (len(data), response.status_code) == (256 * 1024, 400)
+        assert (len(data), response.status_code) == (LARGEST_BODY, 400)
 
-    @pytest.mark.parametrize(("size", "status"), [(256 * 1024, 200), (256 * 1024 + 1, 413)])
-    def test_without_content_length(self, size: int, status: int) -> None:
-        request = RequestFactory().post("/triggers", b"", "application/json")
+    @pytest.mark.parametrize("letter", ["あ", "🐑", '"', "\x7f"])
+    def test_the_longest_texts_as_a_client_escapes_them(self, alice: API, letter: str) -> None:
+        fields = {
+            "prompt": letter * 50_000,
+            "description": letter * 2000,
+            "name": letter * 200,
+            "agentId": letter * 200,
+            "modelId": letter * 200,
+            "workingDirectory": letter * 1000,
+            "enabledTools": [letter * 128] * 50,
+            "sessionId": "s" * 256,
+        }
+        answer = alice.post("/triggers", {**VALID, **fields})
+        shown = answer.json()["trigger"]
+        assert {name: shown[name] for name in fields} == fields
+
+    @pytest.mark.parametrize(
+        ("path", "size", "status"),
+        [
+            ("/triggers", LARGEST_BODY, 200),
+            ("/triggers", LARGEST_BODY + 1, 413),
+            ("/events", 256 * 1024, 200),
+            ("/events", 256 * 1024 + 1, 413),
+        ],
+    )
+    def test_without_content_length(self, path: str, size: int, status: int) -> None:
+        request = RequestFactory().post(path, b"", "application/json")
         request.META.update(
             {
                 "HTTP_AUTHORIZATION": "Bearer x",
@@ -268,7 +294,15 @@ class TestCors:
     def test_methods(self, nobody: API, method: str) -> None:
         assert method in self.preflight(nobody)["Access-Control-Allow-Methods"].split(", ")
 
-    @pytest.mark.parametrize("header", ["Authorization", "Content-Type", "If-Match"])
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "Authorization",
+            "Content-Type",
+            "If-Match",
+            "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token",
+        ],
+    )
     def test_headers(self, nobody: API, header: str) -> None:
         assert header in self.preflight(nobody)["Access-Control-Allow-Headers"].split(", ")
 
@@ -294,6 +328,79 @@ class TestCors:
     def test_pages_are_left_alone(self, nobody: API) -> None:
         response = self.preflight(nobody, path="/admin/")
         assert "Access-Control-Allow-Origin" not in response
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [
+            ("GET", "/nothing", 404),
+            ("GET", "/triggers/a/b", 404),
+            ("GET", "/triggers", 401),
+            ("PUT", "/events", 405),
+        ],
+    )
+    def test_every_error_can_be_read(
+        self, nobody: API, method: str, path: str, status: int
+    ) -> None:
+        answer = nobody(method, path, Origin=ORIGIN, Accept="*/*", Authorization="Bearer x")
+        statuses = {status, 401} if path == "/events" else {status}
+        assert answer.status_code in statuses
+        assert answer["Access-Control-Allow-Origin"] == ORIGIN
+
+    def test_what_is_too_large_can_be_read(self, alice: API) -> None:
+        body = {**VALID, "prompt": "x" * 2_000_000}
+        answer = alice.post("/triggers", body, Origin=ORIGIN)
+        assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (413, ORIGIN)
+
+    def test_our_faults_can_be_read(self, alice: API, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("triggers.api.writing.find", lambda *_: 1 / 0)
+        answer = alice.get("/triggers/x", Origin=ORIGIN)
+        assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (500, ORIGIN)
+
+    def test_foreign_hosts_can_be_read(self, alice: API) -> None:
+        answer = alice.get("/triggers", Origin=ORIGIN, Host="evil.example.com")
+        assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (400, ORIGIN)
+
+    def test_preflight_of_an_unknown_address(self, nobody: API) -> None:
+        response = self.preflight(nobody, path="/trigers")
+        assert (response.status_code, response["Access-Control-Allow-Origin"]) == (200, ORIGIN)
+
+
+class TestAnyOrigin:
+    @pytest.fixture(autouse=True)
+    def origins(self, settings: Any) -> None:
+        settings.CORS_ALLOWED_ORIGINS = ["*"]
+
+    def test_answer(self, alice: API) -> None:
+        answer = alice.get("/triggers", Origin="https://any.example.com")
+        assert answer["Access-Control-Allow-Origin"] == "*"
+
+    def test_preflight(self, nobody: API) -> None:
+        headers = {"Origin": ORIGIN, "Access_Control_Request_Method": "PUT"}
+        answer = nobody("OPTIONS", "/triggers", **headers)
+        assert "PUT" in answer["Access-Control-Allow-Methods"]
+
+    def test_a_session_cookie_is_no_credential_across_origins(self, db: None) -> None:
+        client = Client()
+        Operator.objects.create_operator("ann", password="x" * 12)
+        client.post("/admin/login/", {"username": "ann", "password": "x" * 12})
+        answer = client.get("/triggers", headers={"Origin": ORIGIN, "Sec-Fetch-Site": "cross-site"})
+        assert "Access-Control-Allow-Credentials" not in answer
+        assert client.cookies["sessionid"]["samesite"] == "Lax"
+
+
+class TestUnknownAddresses:
+    @pytest.mark.parametrize("accept", ["application/json", "*/*", "application/json, */*"])
+    def test_programs_get_json(self, nobody: API, accept: str) -> None:
+        response = nobody.get("/api/v2/triggers", Accept=accept)
+        assert (response.status_code, response.json()["error"]) == (404, "Not Found")
+
+    def test_browsers_get_a_page(self, nobody: API) -> None:
+        response = nobody.get("/nothing", Accept="text/html,application/xhtml+xml,*/*;q=0.8")
+        assert response["Content-Type"].startswith("text/html")
+
+    def test_parts_of_pages_stay_pages(self, nobody: API) -> None:
+        response = nobody.get("/admin/nothing", Accept="*/*")
+        assert not response["Content-Type"].startswith("application/json")
 
 
 class TestRateLimit:

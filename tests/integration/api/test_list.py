@@ -224,3 +224,45 @@ def test_too_much_to_look_through_is_told_at_the_parameter(
     response = alice.get(path)
     details = response.json()["details"]
     assert (response.status_code, details[0]["field"]) == (400, parameter)
+
+
+class TestUnknownParameters:
+    @pytest.mark.parametrize(
+        ("method", "path", "there"),
+        [
+            ("GET", "/triggers?enable=true", "limit, nextToken, type, enabled, search"),
+            ("GET", "/triggers?Limit=2", "limit, nextToken, type, enabled, search"),
+            ("HEAD", "/triggers?enable=true", ""),
+            ("GET", "/triggers/{id}/executions?state=failed", "limit, nextToken, status"),
+            ("GET", "/triggers/{id}/executions/x/output?afer=7", "after"),
+            ("GET", "/triggers/{id}?x=1", "none"),
+            ("DELETE", "/triggers/{id}?dryRun=true", "none"),
+            ("POST", "/triggers/{id}/run?dryRun=true", "none"),
+            ("POST", "/triggers?enabled=false", "none"),
+            ("GET", "/events?type=bus", "none"),
+        ],
+    )
+    def test_is_named_with_those_that_there_are(
+        self, alice: API, method: str, path: str, there: str
+    ) -> None:
+        made = alice.create()
+        response = alice(method, path.format(id=made["id"]))
+        if method == "HEAD":
+            assert response.status_code == 400
+            return
+        body = response.json()
+        name = path.partition("?")[2].partition("=")[0]
+        assert (body["error"], body["details"][0]["field"]) == ("Invalid Parameter", name)
+        assert there in body["message"]
+        assert Trigger.objects.count() == 1
+
+    def test_sign_in_comes_first(self, nobody: API) -> None:
+        assert nobody.get("/triggers?x=1").status_code == 401
+
+    @pytest.mark.parametrize("path", ["/health?cachebuster=5", "/health?deep=0"])
+    def test_load_balancers_may_add_theirs(self, nobody: API, path: str) -> None:
+        assert "checks" not in nobody.get(path).json()
+
+    def test_deep_is_yes_or_no(self, nobody: API) -> None:
+        response = nobody.get("/health?deep=yes")
+        assert (response.status_code, response.json()["error"]) == (400, "Invalid Parameter")

@@ -28,6 +28,7 @@ from executions.models import TriggerExecution
 from moca.api.schema import document
 from tests.integration.api.conftest import API, DAILY, STARTED, VALID
 from tests.integration.api.description import JSON, faults, operations, resolved
+from triggers.api.limits import LARGEST_BODY
 from triggers.models import RunStatus, SyncState, Trigger
 from triggers.schedulers import SchedulerError
 from triggers.schedulers.local import LocalScheduler
@@ -273,7 +274,7 @@ class TestAnswers:
             404: lambda: alice.get("/triggers/nothing"),
             409: lambda: [alice.post(f"{path}/run") for _ in range(2)][-1],
             412: lambda: alice.patch(path, {"name": "n"}, If_Match='"9"'),
-            413: lambda: alice.post("/triggers", {"prompt": "x" * 256 * 1024}),
+            413: lambda: alice.post("/triggers", {"prompt": "x" * LARGEST_BODY}),
             415: lambda: alice.raw(
                 "POST", "/triggers", b"x", "text/plain", Authorization=f"Bearer {alice.token}"
             ),

@@ -190,3 +190,33 @@ def test_failure_is_not_kept(put: Put, fire: Fire, make_trigger: MakeTrigger) ->
     fire(make_trigger())
     put()
     assert fire(make_trigger()).error == ""
+
+
+@pytest.mark.parametrize("how", ["", "demo: fail", "demo: status 403", "demo: status 500"])
+def test_secrets_that_the_agent_quotes_are_masked(
+    put: Put,
+    fire: Fire,
+    make_trigger: MakeTrigger,
+    demo_agent: DemoAgent,
+    caplog: pytest.LogCaptureFixture,
+    how: str,
+) -> None:
+    put(
+        mcpConfig={
+            "M": {
+                "key": {"M": {"ssm": {"S": "/moca/mcp/alice/github"}}},
+                "env": {"M": {"PASSWORD": {"S": "in-the-table"}, "STAGE": {"S": "prod"}}},
+                "headers": {"M": {"X-Key": {"S": "Bearer of-a-header"}}},
+            }
+        }
+    )
+    with caplog.at_level("DEBUG"):
+        execution = fire(make_trigger(prompt=f"My plan\ndemo: quote\n{how}"))
+    sent = demo_agent.requests[0].body["mcpConfig"]
+    kept = execution.said.text + execution.error
+    trigger = Trigger.objects.get(pk=execution.trigger_id)
+    shown = kept + trigger.last_error + trigger.paused_reason
+    secrets = [sent["key"], sent["env"]["PASSWORD"], "of-a-header"]
+    token = demo_agent.requests[0].headers["authorization"].removeprefix("Bearer ")
+    assert [secret for secret in (*secrets, token) if secret in shown + caplog.text] == []
+    assert ("prod" in kept, "My plan" in caplog.text) == (True, False)

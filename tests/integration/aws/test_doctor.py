@@ -127,6 +127,12 @@ class TestOneMachine:
         settings.COGNITO_JWKS_URL = "http://127.0.0.1:9/jwks.json"
         assert "cannot be fetched" in findings()["user pool"][1]
 
+    def test_tokens_of_any_app_client_are_told(self, well: DemoAgent, settings: Any) -> None:
+        settings.COGNITO_USER_POOL_ID = "eu-west-1_AbC123xyz"
+        with suppress(CommandError):
+            call_command("doctor", stdout=(out := StringIO()))
+        assert "COGNITO_APP_CLIENT_IDS" in out.getvalue()
+
     def test_exit_code_says_that_something_failed(self, well: DemoAgent, settings: Any) -> None:
         settings.COGNITO_CLIENT_SECRET = "another"
         with pytest.raises(CommandError, match="1 of"):

@@ -230,3 +230,10 @@ def test_rules_and_events_are_of_the_buses_that_the_settings_name() -> None:
     names = [sorted(set(re.findall("EventBus(?:es|Name)", text))) for text in written]
     assert names == [["EventBusName"], ["EventBuses"], ["EventBusName"], ["EventBuses"]]
     assert [text for text in written if re.search(r"rule/\*|event-bus/\*", text)] == []
+
+
+@pytest.mark.parametrize("policy", ["DeadLettersOfRules", "DeploymentBucketPolicy"])
+def test_queue_and_bucket_refuse_what_comes_without_tls(policy: str) -> None:
+    statements = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]
+    refused = [each for each in statements if each["Effect"] == "Deny"]
+    assert [each["Condition"] for each in refused] == [{"Bool": {"aws:SecureTransport": "false"}}]

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from executions.models import TriggerExecution
-from moca.authentication.models import Operator
+from moca.authentication.models import AuditEntry, Operator
 from moca.dynamodb import adoption
 from moca.dynamodb.layout import UNIQUE
 from tests.integration.interchange.conftest import ALICE, Table, execution_item, trigger_item
@@ -72,6 +72,11 @@ class TestAdoption:
         assert enabled.due_at is not None
         assert LocalSchedule.objects.get(pk=items[1]["id"]).due_at is None
         assert not LocalSchedule.objects.filter(pk=items[2]["id"])
+
+    def test_schedules_that_are_made_are_on_record(self, items: list[dict[str, Any]]) -> None:
+        adopt()
+        entry = AuditEntry.objects.get(object_id=items[0]["id"])
+        assert (entry.actor, entry.reason) == ("system: adopt_table", "The schedule was missing.")
 
     def test_nothing_else_changes(self, table: Table, items: list[dict[str, Any]]) -> None:
         adopt()

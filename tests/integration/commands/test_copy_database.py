@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from events import secrets
 from events.models import EventSource, ReceivedEvent
 from executions.models import PendingEvent, QueuedRun, TriggerExecution, expiry
-from moca.authentication.models import AuditEntry, Operator
+from moca.authentication.models import APIToken, AuditEntry, FailedSignIns, Operator
 from moca.copying import models as copied_models
 from moca.copying import values_of
 from moca.ids import new_id
@@ -111,6 +111,8 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
         object_name="Renamed",
         changes={"name": ["Report", "Renamed"]},
     )
+    APIToken.objects.create(user_id="alice", expires_at=STARTED, ttl=expiry(STARTED))
+    FailedSignIns.objects.create(id="d" * 64, failures=1, ttl=expiry(STARTED))
     return {"operator": operator, "trigger": first, "stopped": stopped, "runs": runs}
 
 

@@ -19,7 +19,8 @@ from events import secrets
 from events.buses import BusError, Rule
 from events.buses.local import LocalBus
 from events.models import EventSource
-from moca.authentication.models import AuditEntry, Role
+from moca.authentication.models import AuditEntry, Operator, Role
+from moca.validation import ONE_LINE
 from tests.integration.admin.conftest import signed_in
 from tests.integration.api.conftest import API
 from tests.integration.interchange.conftest import Table, trigger_item
@@ -104,6 +105,8 @@ TEXTS = st.one_of(
     st.lists(st.sampled_from([*TRICKY, " ", "\n", "word"]), max_size=6).map("".join),
 )
 FILLED = TEXTS.filter(lambda text: bool(text.strip()))
+LINES = TEXTS.filter(lambda text: bool(ONE_LINE.match(text)))
+NAMES = LINES.map(lambda text: text[:200]).filter(lambda text: bool(text.strip()))
 PATTERNS = st.dictionaries(
     st.sampled_from(["yes", "on", "1", "1e3", "null", "~", "a b", "\u00e9", "detail-type", "a\nb"]),
     st.lists(st.one_of(TEXTS, st.integers(-1000, 1000), st.none(), st.booleans()), min_size=1),
@@ -111,14 +114,14 @@ PATTERNS = st.dictionaries(
     max_size=3,
 )
 COMMON: dict[str, Any] = {
-    "name": FILLED.map(lambda text: text[:200]).filter(lambda text: bool(text.strip())),
-    "agent_id": FILLED.map(lambda text: text[:200]).filter(lambda text: bool(text.strip())),
-    "prompt": FILLED,
+    "name": NAMES,
+    "agent_id": NAMES,
+    "prompt": FILLED.filter(lambda text: "{{" not in text),
     "description": TEXTS,
-    "model_id": TEXTS.map(lambda text: text[:200]),
+    "model_id": LINES.map(lambda text: text[:200]),
     "enabled": st.booleans(),
     "include_context": st.booleans(),
-    "enabled_tools": st.none() | st.lists(TEXTS.filter(bool), max_size=3),
+    "enabled_tools": st.none() | st.lists(LINES.filter(bool), max_size=3),
     "timeout_seconds": st.integers(10, 86_400),
     "overlap_policy": st.sampled_from(["skip", "allow"]),
     "max_retries": st.integers(0, 185),
@@ -150,7 +153,7 @@ SOURCES = st.fixed_dictionaries(
     {
         "name": COMMON["name"],
         "description": TEXTS,
-        "icon": TEXTS.map(lambda text: text[:100]),
+        "icon": LINES.map(lambda text: text[:100]),
         "kind": st.sampled_from(["bus", "github"]),
         "pattern": PATTERNS,
     }
@@ -291,6 +294,12 @@ class TestExport:
         assert "orders" not in file.export()
         assert "the settings have it: event source orders" in file.told
 
+    @pytest.mark.parametrize(("seconds", "said"), [(10, None), (0, 0), (3600, 3600)])
+    def test_replay_window_of_a_source(self, file: File, seconds: int, said: int | None) -> None:
+        make_source(id="mine", kind="github", replay_seconds=seconds)
+        (found,) = yaml.safe_load(file.export())["eventSources"]
+        assert found.get("replayWindowSeconds") == said
+
     def test_to_a_file(self, file: File, make_trigger: MakeTrigger) -> None:
         make_trigger()
         expected = file.export()
@@ -392,7 +401,8 @@ class TestImport:
         assert file.load().splitlines()[0].split() == ["create", "trigger", "t-1", "'Report'"]
         assert Trigger.objects.get(user_id="alice", pk="t-1").prompt == "Report."
         assert LocalSchedule.objects.get(pk="t-1").next_run_at is not None
-        assert AuditEntry.objects.get(object_id="t-1").actor == "import_triggers"
+        entry = AuditEntry.objects.get(object_id="t-1")
+        assert (entry.actor, "imported" in entry.reason) == ("import_triggers", True)
 
     def test_a_changed_one(self, file: File, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger()
@@ -470,6 +480,17 @@ class TestImport:
         file.write([spec(id="t-1")])
         file.load("--user", "bob")
         assert Trigger.objects.get(pk="t-1").user_id == "bob"
+
+    def test_an_operators_name_stands_for_the_operator(self, file: File) -> None:
+        operator = Operator.objects.create_operator("olga")
+        file.write([spec(id="t-1")])
+        file.load("--user", "olga")
+        assert (Trigger.objects.get(pk="t-1").user_id, file.told) == (operator.subject, "")
+
+    def test_an_id_that_nobody_has_is_warned_of(self, file: File) -> None:
+        file.write([spec(id="t-1")])
+        file.load("--user", "opreator")
+        assert "no operator and no other trigger has the user id 'opreator'" in file.told
 
     def test_disabled(self, file: File, make_trigger: MakeTrigger) -> None:
         make_trigger(id="t-1")
@@ -584,6 +605,10 @@ class TestFaults:
             ({"name": ["x"]}, "name: Give a text."),
             ({"kind": "bus"}, "eventPattern: Give the pattern of its events"),
             ({"kind": "pigeon"}, "kind: Value 'pigeon' is not a valid choice."),
+            ({"replayWindowSeconds": "5"}, "replayWindowSeconds: Give a whole number."),
+            ({"replayWindowSeconds": True}, "replayWindowSeconds: Give a whole number."),
+            ({"replayWindowSeconds": -1}, "replayWindowSeconds: Ensure this value is greater"),
+            ({"replayWindowSeconds": 604_801}, "replayWindowSeconds: Ensure this value is less"),
             ({"eventBusName": "a b"}, "eventBusName: Give the name of an event bus"),
             ({"pattern": {"source": ["x"]}}, "pattern: There is no such field."),
         ],

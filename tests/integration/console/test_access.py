@@ -1,8 +1,10 @@
 """Who gets to see the operators' pages, and what browsers are told about them."""
 
 import re
+from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from moca.authentication.models import Operator
@@ -111,3 +113,14 @@ def test_page_and_all_it_loads_are_light(editor: Client, page: str) -> None:
 def test_wrong_password_is_told(client: Client) -> None:
     page = client.post("/admin/login/", {"username": "nobody", "password": "x"}).content.decode()
     assert "The name or the password is wrong." in page
+
+
+def test_page_says_that_the_database_is_away(
+    viewer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr("console.trigger_list.read_page", fail)
+    page = viewer.get("/console/triggers")
+    assert (page.status_code, "The database is away" in page.content.decode()) == (503, True)

@@ -547,3 +547,11 @@ class TestRun:
         run = make_execution(trigger, source="event", event_payload=payload)
         answer = viewer.get(f"{TRIGGERS}/{trigger.pk}/runs/{run.pk}")
         assert (answer.status_code, "<script>alert" in answer.content.decode()) == (200, False)
+
+
+def test_run_says_what_its_prompt_had_wrong(
+    viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+) -> None:
+    run = make_execution(make_trigger(), warning="The prompt has {{ x }}, which names nothing.")
+    shown = viewer.get(f"{TRIGGERS}/{run.trigger_id}/runs/{run.pk}").content.decode()
+    assert "The prompt has {{ x }}, which names nothing." in shown

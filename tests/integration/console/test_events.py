@@ -104,6 +104,15 @@ def shown(client: Client, address: str, **query: str) -> str:
     return client.get(address, query).content.decode()
 
 
+def test_page_says_why_messages_were_refused(
+    viewer: Client, client: Client, make_source: MakeSource
+) -> None:
+    make_source()
+    client.post("/events?source=shop", {}, content_type="application/json")
+    page = shown(viewer, f"{EVENTS}/shop")
+    assert "The header webhook-id is missing: sign the message. <code>header</code>" in page
+
+
 class TestAccess:
     @pytest.mark.parametrize("page", ["", "/shop", "/shop/received/" + "0" * 64])
     def test_viewers_see(
@@ -266,6 +275,36 @@ class TestNew:
 
     def test_answer_is_not_to_be_stored(self, editor: Client) -> None:
         assert "no-store" in editor.post(NEW, ENTERED)["Cache-Control"]
+
+    @pytest.mark.parametrize(
+        ("kind", "secret", "message"),
+        [
+            ("webhook", "v1,whsec_AAAA-not-base64", "After whsec_"),
+            ("stripe", "sk_live_0123456789abcdef", "API key of Stripe"),
+            ("slack", "xoxb-0123456789abcdef", "token of Slack"),
+        ],
+    )
+    def test_secret_that_signs_nothing_is_refused(
+        self, editor: Client, kind: str, secret: str, message: str
+    ) -> None:
+        form = editor.post(NEW, {**ENTERED, "kind": kind, "secret": secret}).context["form"]
+        assert message in form.errors["secret"][0]
+
+    @pytest.mark.parametrize(("entered", "kept"), [("0", 0), ("3600", 3600), ("", 10)])
+    def test_replay_window_of_github(self, editor: Client, entered: str, kept: int) -> None:
+        editor.post(NEW, {**ENTERED, "kind": "github", "replay_seconds": entered})
+        assert EventSource.objects.get().replay_seconds == kept
+
+    def test_replay_window_is_offered_where_it_matters(
+        self, editor: Client, make_source: MakeSource
+    ) -> None:
+        make_source()
+        make_source(id="hub", kind="github")
+        offered = [
+            "Replay window" in shown(editor, f"{EVENTS}/{source}/edit")
+            for source in ("shop", "hub")
+        ]
+        assert offered == [False, True]
 
     def test_own_secret_is_not_shown(self, editor: Client) -> None:
         answer = editor.post(NEW, {**ENTERED, "secret": OWN_SECRET}, follow=True)

@@ -227,6 +227,17 @@ class TestPreview:
         assert "Runs a day: 1 on 243 days" in shown
 
     @pytest.mark.parametrize(
+        ("arn", "seconds", "is_warned"),
+        [("arn:aws:lambda:x", "891", True), ("arn:aws:lambda:x", "890", False), ("", "891", False)],
+    )
+    def test_time_out_that_lambda_does_not_reach(
+        self, viewer: Client, settings: Any, arn: str, seconds: str, is_warned: bool
+    ) -> None:
+        settings.TRIGGER_LAMBDA_ARN = arn
+        shown = previewed(viewer, expression="rate(1 day)", timeout_seconds=seconds)
+        assert ("ends a run after 14 min 50 s, before its time-out" in shown) is is_warned
+
+    @pytest.mark.parametrize(
         "entered",
         [
             {},

@@ -277,3 +277,12 @@ def test_reads_do_not_grow_with_the_list(
     # The operator, the triggers, the names of their users, and the agents to choose from.
     with django_assert_num_queries(4):
         viewer.get(TRIGGERS)
+
+
+def test_last_run_of_a_clock_that_was_ahead_is_not_said_to_come(
+    viewer: Client, make_trigger: MakeTrigger
+) -> None:
+    pk = make_trigger().pk
+    ahead = timezone.now() + timedelta(hours=3)
+    Trigger.objects.filter(pk=pk).update(last_executed_at=ahead, last_status="completed")
+    assert "hours ahead of the clock" in viewer.get(TRIGGERS).content.decode()

@@ -13,7 +13,7 @@ from executions.agent import AgentClient, FixedToken
 from executions.demo_agent import DemoAgent
 from executions.models import TriggerExecution
 from executions.runner import Occurrence
-from moca.authentication.models import Operator, Role
+from moca.authentication.models import AuditEntry, Operator, Role
 from tests.integration.api.conftest import API, VALID
 from tests.integration.dynamodb.conftest import Counting
 from triggers.models import LocalSchedule, Trigger
@@ -113,6 +113,17 @@ def test_one_firing_is_two_reads_and_two_transactions(
         assert run is not None
         runner.execute(run, client)
     assert made == [READ, WRITE, READ, WRITE]
+
+
+def test_pause_after_a_failure_costs_no_request_more(
+    make_trigger: MakeTrigger, client: AgentClient, requests_made: Counting
+) -> None:
+    trigger = make_trigger(prompt="x\ndemo: fail", pause_after_failures=1)
+    with requests_made() as made:
+        run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
+        assert run is not None
+        runner.execute(run, client)
+    assert (made, AuditEntry.objects.count()) == ([READ, WRITE, READ, WRITE], 1)
 
 
 def test_idle_poll_of_the_scheduler_is_one_query(

@@ -16,6 +16,7 @@ from events.models import EventSource, ReceivedEvent
 from executions.lambda_handler import handler
 from executions.models import TriggerExecution
 from moca import audit, aws, reconciling
+from moca.authentication.models import AuditEntry
 from moca.reconciling import Action
 from tests.integration.api.conftest import API, VALID
 from tests.integration.eventbridge.conftest import LAMBDA, QUEUE
@@ -335,6 +336,19 @@ class TestPass:
         bus_source()
         EventSource.objects.filter(pk="shop")._raw_delete("default")
         assert ([action.kind for action in synchronize()], names(rules)) == (["delete"], [])
+
+    def test_repair_of_a_source_is_on_record(self, transactional_db: None, rules: Any) -> None:
+        bus_source()
+        get_bus().drop("source-shop")
+        synchronize()
+        EventSource.objects.filter(pk="shop")._raw_delete("default")
+        synchronize()
+        found = AuditEntry.objects.filter(object_type="events.eventsource", object_id="shop")
+        by_system = found.exclude(actor="ann").order_by("id")
+        assert [(entry.actor, entry.reason) for entry in by_system] == [
+            ("system: reconciler", "The rule was missing."),
+            ("system: reconciler", "The rule was removed, since its event source is gone."),
+        ]
 
     def test_rules_of_others_stay(self, transactional_db: None, rules: Any) -> None:
         rules.put_rule(Name="trigger-of-theirs", EventPattern='{"source": ["theirs"]}')

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from moca.authentication.models import Operator, Role
+from moca.authentication.models import AuditEntry, Operator, Role
 from moca.reconciling import Action
 from tests.integration.eventbridge.conftest import GROUP, Failing
 from triggers import synchronization
@@ -203,3 +203,27 @@ def test_operator_brings_a_ticked_trigger_in_step(
     data = {"action": "synchronize", "_selected_action": [trigger.pk], "index": "0"}
     client.post("/admin/triggers/trigger/", data)
     assert names(service) == [name_of(trigger)]
+
+
+def test_failure_is_on_record_once(
+    service: Any, make_trigger: MakeTrigger, failing: Failing
+) -> None:
+    trigger = make_trigger()
+    service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
+    with failing("CreateSchedule", "ServiceQuotaExceededException", 402):
+        synchronize()
+        synchronize()
+    (entry,) = AuditEntry.objects.filter(object_id=trigger.pk)
+    assert (entry.actor, entry.changes, "quota" in entry.reason) == (
+        "system: reconciler",
+        {"sync_state": ["synced", "failed"]},
+        True,
+    )
+
+
+def test_repair_is_on_record(service: Any, make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger()
+    service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
+    synchronize()
+    (entry,) = AuditEntry.objects.filter(object_id=trigger.pk)
+    assert (entry.actor, entry.reason) == ("system: reconciler", "The schedule was missing.")

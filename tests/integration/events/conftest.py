@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from events import secrets
+from events.api import views
 from events.models import EventSource, ReceivedEvent
 from tests.integration.api.conftest import API, alice, nobody
 from tests.integration.aws.conftest import moto
@@ -37,6 +39,7 @@ BUSES = {"orders", "s", "s1", "s3", "uploads"}
 
 MakeSource = Callable[..., EventSource]
 Send = Callable[..., Any]
+Later = Callable[..., None]
 
 
 @pytest.fixture
@@ -76,6 +79,17 @@ def send(db: None) -> Send:
         return api.raw("POST", f"/events?source={source}", data, content_type, **given)
 
     return send
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Have the address take messages so much later than they come."""
+
+    def wait(**spans: float) -> None:
+        moment = timezone.now() + timedelta(**spans)
+        monkeypatch.setattr(views.timezone, "now", lambda: moment)
+
+    return wait
 
 
 def stored(source: str = "shop") -> list[dict[str, Any]]:

@@ -1,10 +1,12 @@
 """Bodies that are no events: each is refused with what is wrong and where, and leaves no trace."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 
+from events.envelopes import cloudevents
 from tests.integration.events.conftest import (
     BATCHED,
     CLOUD,
@@ -53,6 +55,20 @@ WRONG: dict[str, tuple[str, str, Any, str]] = {
     "a long type": ("webhook", STRUCTURED, {**CLOUD, "type": "x" * 129}, "type"),
     "a subject that is a number": ("webhook", STRUCTURED, {**CLOUD, "subject": 1}, "subject"),
     "a long subject": ("webhook", STRUCTURED, {**CLOUD, "subject": "x" * 2049}, "subject"),
+    "a long type of data": (
+        "webhook",
+        STRUCTURED,
+        {**CLOUD, "datacontenttype": "x" * 2049},
+        "datacontenttype",
+    ),
+    "a long extension": ("webhook", STRUCTURED, {**CLOUD, "tenant": ["x" * 2049]}, "tenant"),
+    "a long time": ("webhook", STRUCTURED, {**CLOUD, "time": "2" * 257}, "time"),
+    "a long extension in a batch": (
+        "webhook",
+        BATCHED,
+        [CLOUD, {**CLOUD, "tenant": "x" * 2049}],
+        "[1].tenant",
+    ),
     "bad base64": (
         "webhook",
         STRUCTURED,
@@ -153,15 +169,20 @@ CE = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/shop", "ce-type": "o
         ("ce-time", "now"),
         ("ce-type", "%C0%A0"),
         ("ce-type", "%00"),
-        ("ce-type", "\u00ff"),
+        ("ce-subject", "%E9"),
         ("ce-subject", "x" * 2049),
+        ("ce-dataschema", "x" * 2049),
+        ("ce-tenant", "x" * 2049),
+        ("ce-tenant", "%00"),
+        ("Content-Type", "x/" + "y" * 2049),
     ],
 )
 def test_wrong_attribute(make_source: MakeSource, send: Send, name: str, text: str) -> None:
     make_source()
     answer = send(ORDER, headers={**CE, name: text})
     told = [each["field"] for each in answer.json()["details"]]
-    assert (answer.status_code, told, stored()) == (400, [name], [])
+    field = "ce-datacontenttype" if name == "Content-Type" else name
+    assert (answer.status_code, told, stored()) == (400, [field], [])
 
 
 @pytest.mark.parametrize(
@@ -218,3 +239,29 @@ class TestSize:
 
     def test_size_is_looked_at_before_the_source(self, db: None, send: Send) -> None:
         assert send(b"x" * (LIMIT + 1)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["x/" + "+" * 100_000, "/" * 100_000, "a/" + "json+" * 25_000, "/+" * 50_000 + "json"],
+)
+def test_type_of_data_is_read_in_linear_time(media_type: str) -> None:
+    def seconds(text: str) -> float:
+        took = []
+        for _ in range(3):
+            began = time.process_time()
+            cloudevents._is_json(text)
+            took.append(time.process_time() - began)
+        return min(took)
+
+    # A million characters, of which a quadratic search would make hours.
+    assert seconds(media_type * 10) < 0.5
+
+
+def test_long_type_of_data_is_answered_at_once(make_source: MakeSource, send: Send) -> None:
+    make_source()
+    event = {name: value for name, value in CLOUD.items() if name != "data"}
+    began = time.process_time()
+    # Neither JSON nor said to be.
+    answer = send({**event, "datacontenttype": "/" * 120_000, "data_base64": "ew=="})
+    assert (answer.status_code, time.process_time() - began < 5) == (400, True)

@@ -74,6 +74,11 @@ def envelope(key: str, *resources: str, **parts: Any) -> dict[str, Any]:
     }
 
 
+def kept(**attributes: Any) -> dict[str, Any]:
+    """Where the attributes of a CloudEvent stand that have no place of their own."""
+    return {"cloudevent": attributes}
+
+
 def body_key(document: Any) -> str:
     return hashlib.sha256(json.dumps(document).encode()).hexdigest()
 
@@ -112,7 +117,39 @@ FORMS: dict[str, tuple[str, Any, str, dict[str, str], dict[str, Any]]] = {
         {**CLOUD, "datacontenttype": "application/xml", "data": "<order/>"},
         STRUCTURED,
         {},
-        envelope(CLOUD_KEY, detail={"data": "<order/>"}),
+        envelope(CLOUD_KEY, detail={"data": "<order/>", **kept(datacontenttype="application/xml")}),
+    ),
+    "structured, with extensions": (
+        "webhook",
+        {
+            **CLOUD,
+            "dataschema": "https://example.com/order.json",
+            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "sequence": 7,
+            "sampled": True,
+            "absent": None,
+        },
+        STRUCTURED,
+        {},
+        envelope(
+            CLOUD_KEY,
+            detail={
+                "order": 4711,
+                **kept(
+                    dataschema="https://example.com/order.json",
+                    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                    sequence=7,
+                    sampled=True,
+                ),
+            },
+        ),
+    ),
+    "structured, with data that has such a part": (
+        "webhook",
+        {**CLOUD, "tenant": "acme", "data": {"cloudevent": 1}},
+        STRUCTURED,
+        {},
+        envelope(CLOUD_KEY, detail={"cloudevent": 1}),
     ),
     "structured, without data": (
         "webhook",
@@ -137,7 +174,9 @@ FORMS: dict[str, tuple[str, Any, str, dict[str, str], dict[str, Any]]] = {
         },
         STRUCTURED,
         {},
-        envelope(CLOUD_KEY),
+        envelope(
+            CLOUD_KEY, detail={"order": 4711, **kept(datacontenttype="application/vnd.shop+json")}
+        ),
     ),
     "structured, of bytes": (
         "webhook",
@@ -148,7 +187,9 @@ FORMS: dict[str, tuple[str, Any, str, dict[str, str], dict[str, Any]]] = {
         },
         STRUCTURED,
         {},
-        envelope(CLOUD_KEY, detail={"data_base64": "iVBORw=="}),
+        envelope(
+            CLOUD_KEY, detail={"data_base64": "iVBORw==", **kept(datacontenttype="image/png")}
+        ),
     ),
     "structured, with small letters in its time": (
         "webhook",
@@ -174,14 +215,49 @@ FORMS: dict[str, tuple[str, Any, str, dict[str, str], dict[str, Any]]] = {
         b"<order/>",
         "application/xml",
         CE,
-        envelope("msg_1", detail={"data": "<order/>"}),
+        envelope("msg_1", detail={"data": "<order/>", **kept(datacontenttype="application/xml")}),
     ),
     "binary, of bytes": (
         "webhook",
         b"\x89PNG",
         "image/png",
         CE,
-        envelope("msg_1", detail={"data_base64": "iVBORw=="}),
+        envelope("msg_1", detail={"data_base64": "iVBORw==", **kept(datacontenttype="image/png")}),
+    ),
+    "binary, with extensions": (
+        "webhook",
+        {"order": 4711},
+        "application/json",
+        {**CE, "ce-tenant": "Caf%C3%A9", "ce-dataschema": "https://example.com/order.json"},
+        envelope(
+            "msg_1",
+            detail={
+                "order": 4711,
+                **kept(tenant="Caf\u00e9", dataschema="https://example.com/order.json"),
+            },
+        ),
+    ),
+    "binary, in Latin-1": (
+        "webhook",
+        {"order": 4711},
+        "application/json",
+        {**CE, "ce-subject": "Caf\u00e9", "ce-type": "\u00ff"},
+        envelope("msg_1", "Caf\u00e9", detail_type="\u00ff"),
+    ),
+    "binary, in UTF-8 that is not encoded": (
+        "webhook",
+        {"order": 4711},
+        "application/json",
+        # As servers read the bytes of a header.
+        {**CE, "ce-subject": "Caf\u00e9 \u20ac%21".encode().decode("latin-1")},
+        envelope("msg_1", "Caf\u00e9 \u20ac!"),
+    ),
+    "binary, from a gateway that reads UTF-8": (
+        "webhook",
+        {"order": 4711},
+        "application/json",
+        {**CE, "ce-subject": "\u5e97"},
+        envelope("msg_1", "\u5e97"),
     ),
     "binary, without data": ("webhook", b"", "", CE, envelope("msg_1", detail={})),
     "Slack": (
@@ -297,6 +373,23 @@ def test_event_without_a_time_has_that_of_its_coming(make_source: MakeSource, se
     send(ORDER)
     age = timezone.now() - datetime.fromisoformat(stored()[0]["time"])
     assert 0 <= age.total_seconds() < 60
+
+
+@pytest.mark.parametrize("said", ["2027-01-31T09:00:00Z", "2027-01-31t10:00:00.000+01:00"])
+def test_webhook_says_when_it_happened(make_source: MakeSource, send: Send, said: str) -> None:
+    make_source()
+    send({**ORDER, "timestamp": said})
+    assert stored()[0]["time"] == AT
+
+
+@pytest.mark.parametrize("said", ["yesterday", "", 1801386000, None, "2027-01-31T09:00:00", [AT]])
+def test_timestamp_that_is_no_time_is_that_of_its_coming(
+    make_source: MakeSource, send: Send, said: Any
+) -> None:
+    make_source()
+    answer = send({**ORDER, "timestamp": said})
+    age = timezone.now() - datetime.fromisoformat(stored()[0]["time"])
+    assert (answer.status_code, 0 <= age.total_seconds() < 60) == (200, True)
 
 
 def test_answer_names_the_event(make_source: MakeSource, send: Send) -> None:

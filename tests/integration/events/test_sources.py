@@ -62,7 +62,8 @@ class TestConfigured:
 
     def test_source_without_secrets_is_a_bus(self, configure: Configure, send: Send) -> None:
         configure({"id": "shop", "name": "Shop"})
-        assert send(ORDER).status_code == 404
+        assert sources.configured()["shop"].kind == "bus"
+        assert send(ORDER).status_code == 401
 
     @pytest.mark.parametrize("secret", [SECRET, OTHER])
     def test_each_secret_of_the_list_holds(
@@ -70,6 +71,13 @@ class TestConfigured:
     ) -> None:
         configure({**SHOP, "secrets": [SECRET, OTHER]})
         assert send(ORDER, secret=secret).status_code == 200
+
+    @pytest.mark.parametrize("kind", ["webhook", "github", "slack", "stripe"])
+    def test_line_break_after_a_secret_is_none_of_it(
+        self, configure: Configure, send: Send, kind: str
+    ) -> None:
+        configure(f"- id: shop\n  name: Shop\n  kind: {kind}\n  secrets:\n  - |\n    {SECRET}\n")
+        assert send({"event_id": "1", "id": "1", "type": "x"}, kind).status_code == 200
 
     def test_other_secrets_do_not(self, configure: Configure, send: Send) -> None:
         configure(SHOP)
@@ -125,6 +133,26 @@ class TestSecretsManager:
         for number in range(20):
             send(ORDER, key=str(number), secret=[SECRET, OTHER][number % 2])
         assert len(reads) == 1
+
+    @pytest.mark.parametrize(
+        ("stored_text", "reason"),
+        [
+            ("whsec_%%%", "no base64 after whsec_"),
+            (json.dumps({"secret": SECRET}), "is a JSON object"),
+        ],
+    )
+    def test_secret_that_signs_nothing_says_why(
+        self,
+        arn: str,
+        send: Send,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+        stored_text: str,
+        reason: str,
+    ) -> None:
+        aws.client("secretsmanager").put_secret_value(SecretId=arn, SecretString=stored_text)
+        monkeypatch.setattr(secrets, "REREAD_SECONDS", 1e-6)
+        assert (send(ORDER).status_code, reason in caplog.text) == (503, True)
 
     def test_new_secret_is_known_after_a_while(
         self, arn: str, send: Send, monkeypatch: pytest.MonkeyPatch
@@ -185,6 +213,12 @@ MISTAKES = {
     "- {id: a, name: A, secrets: ['']}": "secrets: A secret is empty",
     "- {id: a, name: A, secrets: [whsec_]}": "secrets: A secret is empty",
     "- {id: a, name: A, secrets: ['whsec_%']}": "no base64 after whsec_",
+    "- {id: a, name: A, kind: stripe, secrets: [sk_live_1]}": "This is an API key of Stripe",
+    "- {id: a, name: A, kind: slack, secrets: [xoxb-1]}": "This is a token of Slack",
+    '- {id: a, name: A, kind: github, secrets: ["a\\nb"]}': "holds a line break",
+    "- {id: a, name: A, replayWindowSeconds: x}": "replayWindowSeconds is no whole number",
+    "- {id: a, name: A, replayWindowSeconds: true}": "replayWindowSeconds is no whole number",
+    "- {id: a, name: A, replayWindowSeconds: -1}": "replayWindowSeconds: Ensure this value is gr",
     "- {id: a, name: A, secrets: ['arn:aws:sqs:x']}": "arn:aws:sqs:x is no ARN of a secret",
     "- {id: a, name: A, eventPattern: {source: [{prefix: 1}]}}": ".eventPattern: source[0]",
     "- {id: a, name: A, eventPattern: {a: ['100%', '100%']}, eventBusName: ' '}": ".eventBusName: ",
@@ -286,6 +320,11 @@ class TestList:
             },
             {"id": "b", "name": "Shop", "description": "Orders.", "icon": "cart"},
         ]
+
+    def test_replay_window_of_github(self, configure: Configure, alice: API) -> None:
+        configure({**SHOP, "kind": "github", "replayWindowSeconds": 0})
+        (told,) = alice.get("/events").json()["eventSources"]
+        assert told["replayWindowSeconds"] == 0
 
     def test_metadata_counts_them(self, alice: API) -> None:
         assert alice.get("/events").json()["metadata"]["count"] == len(BUSES)

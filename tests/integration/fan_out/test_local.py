@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import DataError
+from django.test import Client
 from django.utils import timezone
 
 from events import sources
@@ -14,11 +15,13 @@ from executions.demo_agent import DemoAgent
 from executions.dispatchers.local import LocalDispatcher
 from executions.fan_out import distribute
 from executions.models import PendingEvent, QueuedRun, TriggerExecution
+from moca.authentication.models import AuditEntry, Operator
 from tests.conftest import wait_for
 from tests.integration.fan_out.conftest import Listen, Send, runs
 from tests.integration.scheduler.conftest import make_due
 from triggers.models import RunStatus, Trigger
 
+CLOUD = {"specversion": "1.0", "id": "A-1", "source": "/shop", "type": "order.paid", "data": {}}
 PAID = {"type": "order.paid", "order": {"id": 4711}}
 
 MakeSource = Callable[..., Any]
@@ -235,6 +238,25 @@ class TestStorms:
         told = trigger.skipped_runs, "maxRunsPerHour" in trigger.last_skip_reason
         assert (len(runs()), told) == (2, (3, True))
 
+    def test_limit_is_on_record_once_an_hour(
+        self, source: MakeSource, send: Send, listen: Listen, client: Client
+    ) -> None:
+        source()
+        trigger = listen({"maxRunsPerHour": 2})
+        for _ in range(2):
+            for _ in range(3):
+                send(PAID)
+            take()
+        entry = AuditEntry.objects.get(object_id=trigger.pk)
+        told = (entry.actor, entry.action, "maxRunsPerHour is 2." in entry.reason)
+        client.force_login(Operator.objects.create_operator("vera"))
+        page = client.get(f"/console/triggers/{trigger.pk}").content.decode()
+        assert (told, "2 so far" in page, entry.reason in page) == (
+            ("system: events", "held back", True),
+            True,
+            True,
+        )
+
     def test_limit_holds_for_an_hour(self, source: MakeSource, send: Send, listen: Listen) -> None:
         source()
         trigger = listen({"maxRunsPerHour": 1})
@@ -369,6 +391,23 @@ class TestRun:
         with scheduler():
             wait_for(lambda: [run for run in runs() if run.status == RunStatus.COMPLETED])
         assert "Order 4711, a order.paid." in runs()[0].said.text
+
+    def test_patterns_and_prompts_reach_what_a_cloudevent_says_besides(
+        self,
+        source: MakeSource,
+        send: Send,
+        listen: Listen,
+        scheduler: Any,
+        demo_agent: DemoAgent,
+    ) -> None:
+        source()
+        for tenant in ("acme", "other"):
+            pattern = {"detail": {"cloudevent": {"tenant": [tenant]}}}
+            listen({"eventPattern": pattern}, prompt="For {{ event.detail.cloudevent.tenant }}.")
+        send({**CLOUD, "tenant": "acme"})
+        with scheduler():
+            wait_for(lambda: [run for run in runs() if run.status == RunStatus.COMPLETED])
+        assert ["For acme." in run.said.text for run in runs()] == [True]
 
     def test_source_of_the_run_is_the_event(
         self, source: MakeSource, send: Send, listen: Listen

@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from events.models import EventState, ReceivedEvent
+from executions.fan_out import Distributor
 from executions.lambda_handler import handler
 from executions.models import Source, TriggerExecution
 from tests.conftest import wait_for
@@ -115,6 +116,21 @@ def test_schedules_do_not_wait_for_patterns(
         lag = (run.started_at - run.scheduled_at).total_seconds()
         # All patterns take seconds; the schedule fires meanwhile.
         assert (was_queued, lag < 2.0) == (True, True), f"{lag} s, {time.monotonic() - began} s"
+
+
+def test_event_is_handled_in_slices_and_once(
+    source: MakeSource, send: Send, listen: Listen
+) -> None:
+    source()
+    for user in ("alice", "bob", "carol"):
+        listen({"eventPattern": {"detail-type": ["order.paid"]}}, user_id=user)
+    send({"type": "order.paid"})
+    distributor = Distributor(most_steps=1)
+    taken = []
+    while queued := list(ReceivedEvent.objects.queued()):
+        taken.append((distributor.distribute(queued), len(runs())))
+    # One pattern a slice: the source, three listeners, and the end of the event.
+    assert (taken[:-1], taken[-1]) == ([(0, 0)] * 4, (1, 3))
 
 
 def test_runs_of_events_begin_soon(

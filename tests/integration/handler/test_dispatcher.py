@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 
+from executions import runner
 from executions.dispatchers import get_dispatcher
 from executions.models import TriggerExecution
 from moca import aws
@@ -85,3 +86,20 @@ def test_trigger_is_free_again_after_a_refusal(run: Run, function: Function) -> 
     run()
     function.status = 202
     assert run().status_code == 202
+
+
+def test_run_that_has_begun_though_the_answer_was_lost_goes_on(
+    run: Run, function: Function
+) -> None:
+    answer = function.answer
+
+    def begin(request: Any, **options: Any) -> AWSResponse:
+        sent = json.loads(request.body)["detail"]
+        runner.resume(sent["triggerId"], sent["executionId"])
+        return answer(request, **options)
+
+    function.status = 403
+    aws.client("lambda").meta.events.register_first("before-send.lambda.Invoke", begin)
+    answered = run()
+    (record,) = TriggerExecution.objects.all()
+    assert (answered.status_code, record.status) == (202, RunStatus.RUNNING)

@@ -157,6 +157,16 @@ class TestOnce:
             handler(of_source(id=key, **sent), Context())
         assert len(runs()) == 1
 
+    def test_event_that_an_archive_replays_runs_once_a_replay(
+        self, listen: MakeTrigger, function: Function
+    ) -> None:
+        listen()
+        moment = iso(timezone.now())
+        mark = {"resources": [f"moca-event/{'a' * 64}"], "time": moment}
+        for name in ("", "monday", "monday", "t" * 64):
+            handler(of_source(**mark, **({"replay-name": name} if name else {})), Context())
+        assert len(runs()) == 3
+
     @pytest.mark.parametrize("moment", ["2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "x"])
     @pytest.mark.parametrize("minutes", [1, 59])
     def test_event_of_another_time_delivered_twice(

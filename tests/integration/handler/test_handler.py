@@ -1,11 +1,15 @@
 """The Lambda function, called as Lambda calls it, against the demo agent."""
 
 import json
+import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from executions import lambda_handler
@@ -19,6 +23,7 @@ from triggers.models import RunStatus, Trigger
 NINE = "2027-01-04T09:00:00Z"
 
 MakeTrigger = Callable[..., Trigger]
+Away = Callable[[float], None]
 
 
 @dataclass
@@ -30,6 +35,16 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         return int(self.seconds * 1000)
+
+
+@dataclass
+class Waning(Context):
+    """A context whose time passes."""
+
+    began: float = field(default_factory=time.monotonic)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self.began + self.seconds - time.monotonic()) * 1000)
 
 
 @pytest.fixture
@@ -197,3 +212,45 @@ def test_refused_events_are_not_logged(db: None, caplog: pytest.LogCaptureFixtur
     with pytest.raises(EventError):
         handler({"command": "secret-prompt"}, Context())
     assert "secret-prompt" not in caplog.text
+
+
+@pytest.mark.sqlite
+class TestOutage:
+    """The database goes away while the agent answers."""
+
+    @pytest.fixture
+    def away(self, transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Away]:
+        monkeypatch.setitem(connections.settings["default"]["OPTIONS"], "timeout", 0.5)
+        connection.close()
+        name = connection.settings_dict["NAME"]
+        held = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
+        timers: list[threading.Timer] = []
+
+        def away(seconds: float) -> None:
+            timers.append(threading.Timer(0.5, held.execute, ["BEGIN EXCLUSIVE"]))
+            timers.append(threading.Timer(0.5 + seconds, held.execute, ["ROLLBACK"]))
+            for timer in timers:
+                timer.start()
+
+        yield away
+        for timer in timers:
+            timer.join()
+        held.close()
+
+    def test_end_is_written_when_it_is_back(
+        self, agent: DemoAgent, make_trigger: MakeTrigger, away: Away
+    ) -> None:
+        trigger = make_trigger(prompt="x\ndemo: first-byte 1")
+        away(4)
+        handler(event_of(trigger), Context())
+        assert runs_of(trigger)[0].status == RunStatus.COMPLETED
+
+    def test_end_is_tried_while_there_is_time_and_no_longer(
+        self, agent: DemoAgent, make_trigger: MakeTrigger, away: Away
+    ) -> None:
+        trigger = make_trigger(prompt="x\ndemo: first-byte 1")
+        away(13)
+        began = time.monotonic()
+        with pytest.raises(OperationalError):
+            handler(event_of(trigger), Waning(seconds=12.5))
+        assert 8 < time.monotonic() - began < 13

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -121,6 +122,18 @@ def test_interrupt_ends_all_parts(installation: Installation) -> None:
     assert (code, installation.is_up()) == (0, False)
 
 
+def test_nohup_outlives_the_terminal(installation: Installation) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        installation.start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert installation.process is not None
+    installation.process.send_signal(signal.SIGHUP)
+    time.sleep(1)
+    assert (installation.is_up(), installation.stop()) == (True, 0)
+
+
 def test_second_start_keeps_the_data(installation: Installation) -> None:
     installation.start()
     before = installation.api("/triggers")["triggers"]
@@ -143,3 +156,11 @@ def test_port_in_use_is_a_clear_message(installation: Installation) -> None:
             [*MANAGE, "run"], env=installation.environment, capture_output=True, text=True
         )
     assert f"Cannot listen on 127.0.0.1:{installation.port}" in done.stderr
+
+
+def test_samples_are_as_many_as_a_user_may_have(installation: Installation) -> None:
+    installation.environment["MAX_TRIGGERS_PER_USER"] = "1"
+    installation.start()
+    made = installation.api("/triggers")["triggers"]
+    installation.stop()
+    assert (len(made), "1 of 2 samples were made" in installation.output) == (1, True)

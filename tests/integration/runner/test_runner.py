@@ -45,6 +45,13 @@ def fire(client: AgentClient) -> Fire:
     return run
 
 
+def old_prompt(make_trigger: MakeTrigger, prompt: str) -> Trigger:
+    """A trigger with a prompt that was saved before such prompts were refused."""
+    trigger = make_trigger(include_context=False)
+    Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk).update(prompt=prompt)
+    return trigger
+
+
 class TestSuccess:
     def test_answer_is_on_record(self, make_trigger: MakeTrigger, fire: Fire) -> None:
         execution = fire(make_trigger(prompt="Count the sheep."))
@@ -103,6 +110,21 @@ class TestSuccess:
     ) -> None:
         fire(make_trigger(prompt="Bare.", include_context=False))
         assert demo_agent.requests[-1].body["prompt"] == "Bare."
+
+    def test_prompt_of_old_sends_nothing_wider(
+        self, make_trigger: MakeTrigger, fire: Fire, demo_agent: DemoAgent
+    ) -> None:
+        fire(old_prompt(make_trigger, "Look at {{ event.detail | upper }}"))
+        assert demo_agent.requests[-1].body["prompt"] == "Look at {{ event.detail | upper }}"
+
+    def test_prompt_of_old_is_said_on_the_run(self, make_trigger: MakeTrigger, fire: Fire) -> None:
+        execution = fire(old_prompt(make_trigger, "{{ event.detail | upper }} {{ x }}"))
+        assert execution.warning.startswith("The prompt has {{ event.detail | upper }} and 1 more")
+
+    def test_prompt_that_is_understood_warns_of_nothing(
+        self, make_trigger: MakeTrigger, fire: Fire
+    ) -> None:
+        assert fire(make_trigger(prompt="{{ event.detail }}")).warning == ""
 
     def test_agent_works_for_the_owner(
         self, make_trigger: MakeTrigger, fire: Fire, demo_agent: DemoAgent

@@ -49,6 +49,8 @@ def trigger(transactional_db: None) -> Callable[..., Trigger]:
 class SchedulerCommand:
     """`manage.py runscheduler` as a process of its own, on the test's database."""
 
+    output: str | None = None
+
     def __init__(self, agent: DemoAgent, **environment: str) -> None:
         self.process = subprocess.Popen(
             [*MANAGE, "runscheduler"],
@@ -70,10 +72,11 @@ class SchedulerCommand:
         return self.process.wait(timeout=40)
 
     def close(self) -> str:
-        if self.process.poll() is None:
-            self.process.kill()
-        output, _ = self.process.communicate()
-        return output
+        if self.output is None:
+            if self.process.poll() is None:
+                self.process.kill()
+            self.output, _ = self.process.communicate()
+        return self.output
 
 
 @pytest.fixture

@@ -1,8 +1,15 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from moca.checks import check_agent, check_deployment, check_scheduler, check_sign_in
+from moca.checks import (
+    check_agent,
+    check_data_directory,
+    check_deployment,
+    check_scheduler,
+    check_sign_in,
+)
 
 
 def ids(found: list[Any]) -> list[str]:
@@ -99,3 +106,14 @@ def test_sign_in_needs_its_pool(settings: Any) -> None:
 def test_group_with_an_unknown_role(settings: Any) -> None:
     settings.COGNITO_ROLES = {"operators": "king"}
     assert ids(check_sign_in(None)) == ["moca.E024"]
+
+
+def test_tokens_of_any_app_client_are_not_for_deployment(settings: Any) -> None:
+    settings.COGNITO_USER_POOL_ID = "eu-west-1_AbC123xyz"
+    assert "moca.W010" in ids(check_deployment(None))
+
+
+def test_a_data_directory_that_others_can_enter_is_told(settings: Any, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    settings.DATA_DIR = tmp_path
+    assert ids(check_data_directory(None)) == ["moca.W011"]

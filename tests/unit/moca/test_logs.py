@@ -1,5 +1,8 @@
 import json
 import logging
+import sys
+
+import pytest
 
 from moca.logs import ContextFilter, JsonFormatter, TextFormatter, bind
 
@@ -38,3 +41,24 @@ def test_line_break_stays_within_the_json_line() -> None:
 
 def test_text_line_names_the_ids() -> None:
     assert TextFormatter().format(record(triggerId="t1")).endswith("INFO    Hello  triggerId=t1")
+
+
+@pytest.mark.parametrize("mark", ["\x1b", "\x7f", "\x85", "\x9b", "\u2028", "\u2029", "\u202e"])
+def test_no_text_steers_the_terminal_or_ends_the_line(mark: str) -> None:
+    assert mark not in TextFormatter().format(record(f"a{mark}b", triggerId=f"t{mark}1"))
+
+
+def test_a_traceback_keeps_its_lines_and_nothing_else_that_steers() -> None:
+    made = record()
+    try:
+        raise ValueError("a\x9bb")
+    except ValueError:
+        made.exc_info = sys.exc_info()
+    line = TextFormatter().format(made)
+    assert ("\nValueError: a\\x9bb" in line, "\x9b" in line) == (True, False)
+
+
+@pytest.mark.parametrize("mark", ["\x85", "\u2028", "\u2029"])
+def test_a_json_line_is_one_line_for_readers_that_know_unicode(mark: str) -> None:
+    line = JsonFormatter().format(record(f"a{mark}b"))
+    assert (len(line.splitlines()), json.loads(line)["message"]) == (1, f"a{mark}b")

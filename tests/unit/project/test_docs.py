@@ -3,6 +3,10 @@
 import re
 from pathlib import Path
 
+from django.core.management import get_commands
+
+from triggers.api.limits import LARGEST_BODY
+
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text()
 DOCUMENTED = set(re.findall(r"^\| `(\w+)`", SETTINGS_PAGE, re.MULTILINE))
@@ -11,7 +15,8 @@ DOCUMENTED = set(re.findall(r"^\| `(\w+)`", SETTINGS_PAGE, re.MULTILINE))
 def test_every_setting_is_documented() -> None:
     settings = (ROOT / "moca" / "settings.py").read_text()
     assert (
-        set(re.findall(r'(?:env\.\w+|whole_number|choice)\(\s*"(\w+)"', settings)) - DOCUMENTED
+        set(re.findall(r'(?:env\.\w+|whole_number|choice|flag|texts)\(\s*"(\w+)"', settings))
+        - DOCUMENTED
         == set()
     )
 
@@ -30,3 +35,19 @@ def test_links_between_documents_lead_somewhere() -> None:
         if not (document.parent / target).exists()
     }
     assert broken == set()
+
+
+def test_the_largest_body_is_documented() -> None:
+    told = f"Bodies may have {LARGEST_BODY // 1024} KB"
+    assert told in (ROOT / "docs" / "api.md").read_text()
+
+
+def test_commands_in_the_documentation_exist() -> None:
+    commands = set(get_commands()) | {"help"}
+    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    named = {
+        name
+        for document in documents
+        for name in re.findall(r"manage\.py ([a-z_]+)", document.read_text())
+    }
+    assert named - commands == set()

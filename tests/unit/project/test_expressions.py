@@ -59,9 +59,11 @@ def found() -> Iterator[tuple[str, re.Pattern[str]]]:
     """Each expression that a module keeps, by its name."""
     for package in PACKAGES:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if module.name.endswith("urls") or {"migrations", "management"} & {
-                *module.name.split(".")
-            }:
+            # Those of settings change the environment.
+            if module.name.endswith(("urls", "settings", "wsgi")) or {
+                "migrations",
+                "management",
+            } & {*module.name.split(".")}:
                 continue
             for name, value in vars(importlib.import_module(module.name)).items():
                 if isinstance(value, re.Pattern) and isinstance(value.pattern, str):

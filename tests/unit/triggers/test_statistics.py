@@ -113,3 +113,11 @@ def test_a_busy_trigger_stays_small() -> None:
     hours = range(24 * (DAYS + 5))
     runs = [run(NOON + timedelta(hours=hour), 1000 * 2 ** (hour % 4)) for hour in hours]
     assert len(after(*runs).text()) < 4000
+
+
+def test_runs_of_a_clock_that_was_ahead_do_not_make_others_too_old() -> None:
+    statistics, now = Statistics(), datetime(2027, 1, 4, 9, tzinfo=UTC)
+    ahead = PastRun("a", now + timedelta(days=400), 1000, failed=False)
+    statistics.add(ahead, now=ahead.started_at)
+    statistics.add(PastRun("b", now, 1000, failed=False), now=now)
+    assert statistics.days(now)[-1].runs == 1

@@ -5,6 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 
+from moca import audit
+from moca.authentication.models import AuditEntry
 from moca.dynamodb.adoption import Examined, Walk
 from moca.dynamodb.layout import table_of
 from moca.progress import Progress
@@ -162,6 +164,12 @@ def make_schedule(row: dict[str, Any], *, dry_run: bool) -> bool:
     try:
         with transaction.atomic():
             scheduler.create(trigger)
+            audit.note(
+                AuditEntry.Action.REPAIRED,
+                trigger,
+                by=audit.system("adopt_table"),
+                why="The schedule was missing.",
+            )
     except IntegrityError:
         # Somebody else was faster.
         return False

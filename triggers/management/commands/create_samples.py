@@ -27,7 +27,7 @@ SAMPLES = [
 
 
 class Command(BaseCommand):
-    help = "Create two sample triggers for an operator."
+    help = "Create two sample triggers for an operator, or as many as an operator may have."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("username")
@@ -36,12 +36,18 @@ class Command(BaseCommand):
         operator = Operator.objects.filter(username=username).first()
         if operator is None:
             raise CommandError(f"There is no operator {username}: create one first.")
-        for sample in SAMPLES:
+        for number, sample in enumerate(SAMPLES):
             trigger = Trigger(user_id=operator.subject, agent_id="demo-agent", **sample)
             try:
                 trigger.full_clean(validate_unique=False)
-                trigger.check_quota()
             except ValidationError as error:
                 raise CommandError("; ".join(error.messages)) from error
-            audit.save(trigger, by="create_samples")
+            try:
+                trigger.check_quota()
+            except ValidationError as error:
+                raise CommandError(
+                    f"{number} of {len(SAMPLES)} samples were made. {'; '.join(error.messages)} "
+                    "MAX_TRIGGERS_PER_USER sets how many."
+                ) from error
+            audit.save(trigger, by=audit.system("create_samples"), why="A sample to try.")
             self.stdout.write(f"Trigger {trigger.name}: {trigger.schedule_description}")

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from moca.authentication.models import Operator
 from triggers.interchange.exporting import sections
 from triggers.interchange.files import FORMATS
 
@@ -26,8 +27,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--user",
             default="",
-            metavar="ID",
-            help="only the triggers of this user, and the event sources that they listen to",
+            metavar="USER",
+            help="only the triggers of this user, by id or by an operator's username, and the "
+            "event sources that they listen to",
         )
         parser.add_argument(
             "--output",
@@ -40,7 +42,7 @@ class Command(BaseCommand):
         is_json = output is not None and output.suffix == ".json"
         pieces = FORMATS[options["format"] or ("json" if is_json else "yaml")]
         try:
-            text = pieces(sections(user, self.stderr.write))
+            text = pieces(sections(Operator.objects.user_id_of(user), self.stderr.write))
             if output is None:
                 for piece in text:
                     self.stdout.write(piece, ending="")

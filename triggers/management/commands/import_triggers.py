@@ -9,9 +9,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from moca.authentication.models import Operator
 from triggers.interchange.comparing import compare
 from triggers.interchange.files import MAX_BYTES, FileError, read
 from triggers.interchange.plan import CREATE, UPDATE, Change, Note, Plan, carry_out
+from triggers.models import Trigger
 
 INTERRUPTED = 130
 DONE = {CREATE: "created", UPDATE: "updated", "fail": "failed"}
@@ -29,7 +31,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--dry-run", action="store_true", help="write nothing, and say what would be done"
         )
-        parser.add_argument("--user", default="", metavar="ID", help="whose all triggers are to be")
+        parser.add_argument(
+            "--user",
+            default="",
+            metavar="USER",
+            help="whose all triggers are to be: a user's id or an operator's username",
+        )
         parser.add_argument(
             "--disabled", action="store_true", help="import all triggers disabled: none fires yet"
         )
@@ -38,8 +45,10 @@ class Command(BaseCommand):
         self, *args: Any, file: str, dry_run: bool, user: str, disabled: bool, **options: Any
     ) -> None:
         try:
-            plan = compare(read(_data(file)), user_id=user, disabled=disabled)
+            user_id = Operator.objects.user_id_of(user)
+            plan = compare(read(_data(file)), user_id=user_id, disabled=disabled)
             self._check(plan, file)
+            self._warn_of_unknown_users(plan)
             if dry_run:
                 self._preview(plan)
             else:
@@ -60,6 +69,18 @@ class Command(BaseCommand):
             self.stderr.write(f"{_place(file, note.line)}: {note}")
         if plan.faults:
             raise CommandError(f"{_count(plan.faults, 'fault')}; nothing was imported.")
+
+    def _warn_of_unknown_users(self, plan: Plan) -> None:
+        """Name the users of new triggers whom nothing here knows: a mistyped id has no owner."""
+        rows = [change.row for change in plan.changes if change.kind == CREATE]
+        for user_id in sorted({row.user_id for row in rows if isinstance(row, Trigger)}):
+            if Operator.objects.filter(subject=user_id).exists():
+                continue
+            if not Trigger.objects.of_user(user_id).exists():
+                self.stderr.write(
+                    f"Warning: no operator and no other trigger has the user id {user_id!r}. To "
+                    "give the triggers to an operator, pass --user USERNAME."
+                )
 
     def _preview(self, plan: Plan) -> None:
         for change in plan.changes:

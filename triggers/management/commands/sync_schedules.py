@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from moca import audit
 from moca.reconciling import Action
 from triggers.schedulers import Scheduler, SchedulerError
 from triggers.synchronization import CONCURRENCY, synchronize
@@ -48,7 +49,12 @@ class Command(BaseCommand):
         if not 1 <= concurrency <= 64:
             raise CommandError("--concurrency is out of range: give 1 to 64.")
         try:
-            actions = synchronize(_of_group(group), dry_run=dry_run, concurrency=concurrency)
+            actions = synchronize(
+                _of_group(group),
+                dry_run=dry_run,
+                concurrency=concurrency,
+                by=audit.system("sync_schedules"),
+            )
         except SchedulerError as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         try:
             with transaction.atomic():
                 operator = Operator.objects.create_operator(username, password=generated, **fields)
-                audit.note(AuditEntry.Action.CREATED, operator, by="create_operator")
+                audit.note(AuditEntry.Action.CREATED, operator, by=audit.system("create_operator"))
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from error
         except IntegrityError as error:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from moca.authentication.models import Operator
 from moca.authentication.tokens import MAX_USER_ID, is_user_id, issue
 
 MAX_HOURS = 24 * 366
@@ -15,7 +16,9 @@ class Command(BaseCommand):
     help = "Print a token for the API of a one-machine installation."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("user_id", help="Whose triggers the token is for.")
+        parser.add_argument(
+            "user_id", help="Whose triggers the token is for: a user id, or an operator's username."
+        )
         parser.add_argument("--hours", type=float, default=12, help="How long it is good (12).")
 
     def handle(self, *args: Any, user_id: str, hours: float, **options: Any) -> None:
@@ -32,4 +35,5 @@ class Command(BaseCommand):
             raise CommandError(f"Give a user id of 1 to {MAX_USER_ID} printable characters.")
         if not 0 < hours <= MAX_HOURS:
             raise CommandError(f"Give --hours above 0 and up to {MAX_HOURS}.")
+        user_id = Operator.objects.user_id_of(user_id)
         self.stdout.write(issue(user_id, lasting=timedelta(hours=hours), now=timezone.now()))

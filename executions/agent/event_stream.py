@@ -1,0 +1,114 @@
+"""Event streams, read as the standard says (WHATWG HTML, 9.2.5 and 9.2.6).
+
+`id` and `retry` are for a client that connects again. We never do: the agent would begin anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+class ServerSentEvent(NamedTuple):
+    """An event: its name, "" for one without, and its data, with LF between the lines."""
+
+    name: str
+    data: str
+
+
+class CutOffError(Exception):
+    """The stream ended within an event, which is dropped."""
+
+
+class TooLongError(Exception):
+    """An event is longer than allowed."""
+
+
+def server_sent_events(chunks: Iterable[bytes], *, longest: int) -> Iterator[list[ServerSentEvent]]:
+    """The events that each chunk completes; a line may end in LF, CR or CR LF.
+
+    Args:
+        chunks: the stream, cut anywhere.
+        longest: how many bytes an event may have.
+
+    Raises:
+        CutOffError, TooLongError: see there.
+    """
+    blocks = _Blocks(longest)
+    for chunk in chunks:
+        events = [event for block in blocks.of(chunk) if (event := _event(block))]
+        if events:
+            yield events
+    if blocks.is_within_event:
+        raise CutOffError
+
+
+class _Blocks:
+    """The lines between two blank ones, in one text: all that there is of an event."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        # What has come of the next block, with LF as the end of each line.
+        self._begun = bytearray()
+        self._is_after_return = False
+        self._is_first = True
+
+    @property
+    def is_within_event(self) -> bool:
+        """Whether more has come of the next block than comments and fields without data."""
+        *lines, last = self._text(self._begun).split("\n")
+        return any(map(_is_data, lines)) or bool(last and not last.startswith(":"))
+
+    def of(self, chunk: bytes) -> list[str]:
+        """The blocks that a chunk completes."""
+        chunk = self._with_line_feeds(chunk)
+        end = chunk.rfind(b"\n\n") + 2
+        if end < 2:
+            # The blank line may be at the very place where the stream was cut.
+            end = int(chunk.startswith(b"\n") and self._begun.endswith(b"\n"))
+        if not end:
+            self._begun += chunk
+            if len(self._begun) > self._longest:
+                raise TooLongError
+            return []
+        text = self._text(self._begun + chunk[:end])
+        self._begun = bytearray(chunk[end:])
+        self._is_first = False
+        blocks = text.split("\n\n")
+        if len(text) > self._longest and max(map(len, blocks)) > self._longest:
+            raise TooLongError
+        return blocks
+
+    def _with_line_feeds(self, chunk: bytes) -> bytes:
+        if self._is_after_return and chunk:
+            chunk = chunk.removeprefix(b"\n")
+            self._is_after_return = False
+        if b"\r" not in chunk:
+            return chunk
+        self._is_after_return = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _text(self, data: bytearray) -> str:
+        text = data.decode("utf-8", "replace")
+        return text.removeprefix(_BYTE_ORDER_MARK) if self._is_first else text
+
+
+def _event(block: str) -> ServerSentEvent | None:
+    """The event of a block; None for one without data."""
+    # Most events are one line, which need not be taken apart.
+    if block.startswith("data: ") and "\n" not in block:
+        return ServerSentEvent("", block[6:])
+    name, data = "", []
+    for line in block.split("\n"):
+        field, _, value = line.partition(":")
+        if field == "data":
+            data.append(value.removeprefix(" "))
+        elif field == "event":
+            name = value.removeprefix(" ")
+    return ServerSentEvent(name, "\n".join(data)) if data else None
+
+
+def _is_data(line: str) -> bool:
+    return line.partition(":")[0] == "data"

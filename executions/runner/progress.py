@@ -1,0 +1,68 @@
+"""Output of runs under way, written to their records by threads of their own.
+
+A database that hangs would otherwise keep the run from reading what its agent says, until its
+time-out has passed.
+"""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYetError
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+
+from executions.agent import Output
+from executions.runner.start import Run
+from moca.outages import database, is_away
+
+# How long a run waits for its output to be written.
+PATIENCE_SECONDS = 1.0
+# How long no output is written after a call has failed.
+RETRY_SECONDS = 5.0
+
+_pool = ThreadPoolExecutor(4, thread_name_prefix="progress")
+
+
+class Progress:
+    """The output of one run, written so far."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._writing: Future[bool] | None = None
+
+    def write(self, output: Output) -> bool:
+        """Write the output, unless the write before is under way or the database is away.
+
+        Returns:
+            False if another process has closed the run, as far as is known by now.
+        """
+        if connection.in_atomic_block:
+            # Another connection does not see what this one has written.
+            return _write(self._run, output)
+        if self._writing is None:
+            if database.was_on_within(RETRY_SECONDS):
+                return True
+            self._writing = _pool.submit(_write, self._run, output)
+        elif not self._writing.done():
+            return True
+        try:
+            is_ours = self._writing.result(PATIENCE_SECONDS)
+        except NotYetError:
+            return True
+        self._writing = None
+        return is_ours
+
+
+def _write(run: Run, output: Output) -> bool:
+    try:
+        written = run.record().update(
+            output=output.head,
+            output_tail=output.tail,
+            output_bytes=output.total_bytes,
+            reached_agent=True,
+        )
+    except (OperationalError, InterfaceError) as error:
+        # The next write shows the output, too.
+        if is_away(error):
+            database.failed(error)
+        close_old_connections()
+        return True
+    return bool(written)

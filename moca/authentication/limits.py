@@ -1,0 +1,107 @@
+"""Limits on wrong passwords, counted in the database for all processes together."""
+
+import hashlib
+import time
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from django.conf import settings
+from django.db.models import F
+from django.http import HttpRequest
+
+from moca.authentication.models import FailedSignIns
+from moca.conflicts import ConflictError
+
+FORGIVEN_AFTER_SECONDS = 300
+# One person mistypes; one address tries many names; many addresses try one name.
+MOST_FOR_NAME_AND_ADDRESS = 10
+MOST_FOR_ADDRESS = 50
+MOST_FOR_NAME = 100
+# Two processes may count for the same name or address at the same moment.
+COUNT_ATTEMPTS = 5
+
+
+class TooManyFailuresError(Exception):
+    """Too many wrong passwords came for this name or from this address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A password that is about to be checked. It counts as wrong until `forgive()`."""
+
+    pair: str
+    name: str
+    address: str
+
+    def forgive(self) -> None:
+        """Take the attempt back, since the password was right."""
+        FailedSignIns.objects.filter(pk=self.pair).discard()
+        for key in (self.name, self.address):
+            FailedSignIns.objects.filter(pk=key, failures__gt=0).update(failures=F("failures") - 1)
+
+
+def begin(request: HttpRequest | None, username: str) -> Attempt:
+    """Count an attempt before its password is checked, so that parallel guesses count too.
+
+    Args:
+        request: where it comes from; None for a call that is no request.
+        username: as it was typed; the name of nobody counts like any other.
+
+    Raises:
+        TooManyFailuresError: no password may be checked for this name and address now.
+    """
+    address = client_address(request) if request else ""
+    attempt = Attempt(
+        pair=_digest("pair", address, username),
+        name=_digest("name", username),
+        address=_digest("address", address),
+    )
+    limits = {
+        attempt.pair: MOST_FOR_NAME_AND_ADDRESS,
+        attempt.name: MOST_FOR_NAME,
+        attempt.address: MOST_FOR_ADDRESS,
+    }
+    now = int(time.time())
+    counted = {row.pk: row for row in FailedSignIns.objects.filter(pk__in=list(limits))}
+    for key, most in limits.items():
+        row = counted.get(key)
+        if row and row.ttl > now and row.failures >= most:
+            raise TooManyFailuresError
+    for key in limits:
+        _count(key, counted.get(key), now)
+    return attempt
+
+
+def client_address(request: HttpRequest) -> str:
+    """The address that an attempt counts for: of IPv6 the network, since a client has many."""
+    address = request.META.get("REMOTE_ADDR", "")
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    if settings.TRUST_PROXY_HEADERS and forwarded:
+        # The proxy appends the address that it saw; what stands before is the client's word.
+        address = forwarded.rpartition(",")[2].strip()
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address[:64]
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ip_network((parsed, 64), strict=False))
+
+
+def _count(key: str, row: FailedSignIns | None, now: int) -> None:
+    if row and row.ttl <= now:
+        FailedSignIns.objects.filter(pk=key, ttl=row.ttl).delete()
+    first = FailedSignIns(pk=key, failures=1, ttl=now + FORGIVEN_AFTER_SECONDS)
+    for attempt in range(COUNT_ATTEMPTS):
+        try:
+            FailedSignIns.objects.filter(pk=key).update_expected(
+                failures=F("failures") + 1, missing=first
+            )
+            return
+        except ConflictError:
+            if attempt == COUNT_ATTEMPTS - 1:
+                raise
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,49 @@
+import argparse
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from moca.server import WebServer
+
+
+class Command(BaseCommand):
+    help = "Serve the pages and the API until SIGTERM or Ctrl-C."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", default=os.environ.get("PORT", "8000"))
+
+    def handle(self, *args: Any, host: str, port: str, **options: Any) -> None:
+        number = port_number(port)
+        # The application loads its settings' middleware, which reports what is wrong with them.
+        from moca.wsgi import application
+
+        try:
+            server = WebServer(application, host, number)
+        except OSError as error:
+            raise CommandError(cannot_listen(host, number, error, "PORT=8001")) from error
+        server.stop_on_signals()
+        server.run()
+
+
+def port_number(text: str) -> int:
+    """The number in PORT or --port; CommandError if it is none."""
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 65_536:
+        raise CommandError(f"PORT is {text!r}: set it to a number from 1 to 65535.")
+    return int(text)
+
+
+def cannot_listen(host: str, port: int, error: OSError, example: str) -> str:
+    """What to do about an address that cannot be bound."""
+    return (
+        f"Cannot listen on {host}:{port} ({error.strerror}). Stop what uses the port, or "
+        f"choose another: {example}"
+    )
+
+
+def address(host: str, port: int) -> str:
+    """Where a browser finds the first page."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}{settings.FORCE_SCRIPT_NAME or ''}"

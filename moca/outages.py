@@ -1,0 +1,89 @@
+"""Outages of the database: one log line when it goes away, one when it is back, growing pauses."""
+
+import logging
+import random
+import threading
+import time
+
+from django.db import InterfaceError, OperationalError
+
+from moca.conflicts import ConflictError
+
+logger = logging.getLogger(__name__)
+
+SHORTEST_PAUSE = 0.5
+LONGEST_PAUSE = 5.0
+# An outage that begins so soon after the last one keeps that one's pauses.
+SAME_SECONDS = 60.0
+MAX_REASON = 200
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database cannot be used now, and may be used later."""
+    is_of_connection = isinstance(error, OperationalError | InterfaceError)
+    return is_of_connection and not isinstance(error, ConflictError)
+
+
+class Outage:
+    """The time in which this process cannot use the database. All threads report to one object."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # Monotonic times: when the outage began, None if there is none; from when pauses grow.
+        self._began: float | None = None
+        self._grows_from = 0.0
+        self._last_failure = self._last_success = float("-inf")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the last word was a failure."""
+        return self._began is not None
+
+    def failed(self, error: BaseException) -> None:
+        """Note that a call failed; the first one is logged."""
+        now = time.monotonic()
+        with self._lock:
+            is_new = self._began is None
+            if is_new:
+                if now - self._last_failure > SAME_SECONDS:
+                    self._grows_from = now
+                # The call may have hung for long, so the outage began after the last good one.
+                is_known = now - self._last_success < SAME_SECONDS
+                self._began = self._last_success if is_known else now
+            self._last_failure = now
+        if is_new:
+            reason = " ".join(str(error).split())[:MAX_REASON]
+            logger.warning(
+                "The database is away, and is tried again at most every %.0f s: %s",
+                LONGEST_PAUSE,
+                reason or type(error).__name__,
+            )
+
+    def over(self, began: float) -> None:
+        """Note that a call succeeded that an outage would have made fail.
+
+        Args:
+            began: when it began (monotonic). What failed since has the last word.
+        """
+        now = time.monotonic()
+        with self._lock:
+            if began < self._last_failure:
+                return
+            self._last_success = now
+            away_since, self._began = self._began, None
+        if away_since is not None:
+            logger.warning("The database is back after %.1f s", now - away_since)
+
+    def was_on_within(self, seconds: float) -> bool:
+        """Whether a call failed in the last seconds."""
+        return time.monotonic() - self._last_failure < seconds
+
+    def pause(self) -> float:
+        """Seconds to wait before the next try: a fourth of the outage so far, with jitter."""
+        grown = (time.monotonic() - self._grows_from) / 4
+        longest = min(max(grown, SHORTEST_PAUSE), LONGEST_PAUSE)
+        return random.uniform(longest / 2, longest)  # noqa: S311  (jitter)
+
+
+# The outage of this process's database.
+database = Outage()

@@ -1,0 +1,179 @@
+"""Requests that no view gets to see: what refused them, and what an operator can do about it."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import (
+    DisallowedHost,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
+from django.http import HttpRequest, HttpResponse
+from django.middleware import csrf
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from moca.api.errors import APIError
+from moca.api.middleware import error_response, wants_json
+
+logger = logging.getLogger(__name__)
+
+HEALTH = "/health"
+# Seconds between two log lines about foreign hosts; scanners send them without end.
+QUIET_SECONDS = 60.0
+MAX_HOST = 100
+
+
+class HostMiddleware:
+    """Refuse hosts that are not in ALLOWED_HOSTS, before anything else asks for the host.
+
+    `/health` is answered for every host: load balancers ask for it by address.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self._lock = threading.Lock()
+        self._logged_at = float("-inf")
+        self._unlogged = 0
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.removesuffix("/") == HEALTH:
+            # Nothing that answers it makes addresses of the host.
+            request.META["HTTP_HOST"] = _any_allowed_host()
+            return self.get_response(request)
+        try:
+            request.get_host()
+        except DisallowedHost:
+            host = request.META.get("HTTP_HOST", "")[:MAX_HOST]
+            self._log(host)
+            return _refuse_host(request, host)
+        return self.get_response(request)
+
+    def _log(self, host: str) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if now - self._logged_at < QUIET_SECONDS:
+                self._unlogged += 1
+                return
+            self._logged_at, unlogged, self._unlogged = now, self._unlogged, 0
+        before = f" ({unlogged} more before)" if unlogged else ""
+        logger.warning(
+            "A request for the host %r was refused%s: add it to ALLOWED_HOSTS if it is this "
+            "installation's",
+            host,
+            before,
+        )
+
+
+def _any_allowed_host() -> str:
+    named = (host.lstrip(".") for host in settings.ALLOWED_HOSTS if host != "*")
+    return next(named, "localhost")
+
+
+def _refuse_host(request: HttpRequest, host: str) -> HttpResponse:
+    message = "The Host header names no host that this server answers for."
+    if settings.DEBUG:
+        message = f"{message} Add {host!r} to ALLOWED_HOSTS if it is this installation's."
+    if wants_json(request):
+        return error_response(request, APIError(400, message, error="Bad Request"))
+    return render(request, "refused.html", {"reason": message}, status=400)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Say why a form was not taken, and what the reader or the operator can do about it."""
+    found = _csrf_reason(request, reason)
+    if wants_json(request):
+        return error_response(request, APIError(403, found))
+    return render(request, "refused.html", {"reason": found}, status=403)
+
+
+def _csrf_reason(request: HttpRequest, reason: str) -> str:
+    origin = request.headers.get("Origin", "")
+    if reason.startswith(csrf.REASON_BAD_ORIGIN.partition("%s")[0]):
+        found = _origin_reason(request, origin)
+        logger.warning("A form from %r was refused. %s", origin[:MAX_HOST], found)
+        return found
+    if reason == csrf.REASON_NO_CSRF_COOKIE:
+        if settings.CSRF_COOKIE_SECURE and not request.is_secure():
+            found = _over_http(request)
+            logger.warning("A form was refused. %s", found)
+            return found
+        return _(
+            "Your browser sent no cookie. Allow cookies for this site, load the page anew "
+            "and try again."
+        )
+    if reason in (csrf.REASON_NO_REFERER, csrf.REASON_MALFORMED_REFERER):
+        return _(
+            "Your browser does not say which page the form is on. Allow it to send the "
+            "Referer header to this site, and try again."
+        )
+    if reason.startswith(csrf.REASON_BAD_REFERER.partition("%s")[0]) or (
+        reason == csrf.REASON_INSECURE_REFERER
+    ):
+        return _("The form is on a page of another site. Open the page here and try again.")
+    return _("The page was opened before you signed in or out. Load it anew and try again.")
+
+
+def _origin_reason(request: HttpRequest, origin: str) -> str:
+    if origin == "null":
+        return _(
+            "Your browser hides from which page the form comes. Open the page in a window of "
+            "its own, without a setting or a proxy that hides it, and try again."
+        )
+    seen, host = urlsplit(origin), request.get_host()
+    parts = {"origin": origin, "host": host}
+    if seen.netloc != host:
+        return (
+            _(
+                "Your browser sent the form from %(origin)s, and the server was asked for "
+                "%(host)s. Whoever runs this installation should let the proxy pass on the Host "
+                "header, or set CSRF_TRUSTED_ORIGINS=%(origin)s."
+            )
+            % parts
+        )
+    return _over_http(request, origin)
+
+
+def _over_http(request: HttpRequest, origin: str = "") -> str:
+    """The remedy if the browser and the server do not agree whether this is HTTPS."""
+    if origin.startswith("http:"):
+        return _(
+            "The page was opened over HTTP, and the server takes the connection for HTTPS. "
+            "Open it over HTTPS."
+        )
+    if not settings.TRUST_PROXY_HEADERS:
+        return _(
+            "The server takes the connection for HTTP. If a proxy in front of it speaks HTTPS and "
+            "sets X-Forwarded-Proto, whoever runs this installation should set "
+            "TRUST_PROXY_HEADERS=true; without HTTPS, COOKIES_SECURE=false."
+        )
+    return _(
+        "The server takes the connection for HTTP, because the proxy in front of it does not send "
+        "X-Forwarded-Proto: https. Whoever runs this installation should let the proxy send it."
+    )
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say what is wrong with a request that Django refused."""
+    status, reason = _bad_reason(exception)
+    if wants_json(request):
+        return error_response(request, APIError(status, reason))
+    return render(request, "refused.html", {"reason": reason}, status=status)
+
+
+def _bad_reason(exception: Exception) -> tuple[int, str]:
+    match exception:
+        case RequestDataTooBig():
+            most = (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0) // 1024
+            return 413, _("The form may have %(most)s KB: send less.") % {"most": most}
+        case TooManyFieldsSent():
+            most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+            return 400, _("The form may have %(most)s fields: tick fewer rows.") % {"most": most}
+        case TooManyFilesSent():
+            return 400, _("The form has too many files: send none.")
+    return 400, _("The request is malformed: load the page anew and try again.")

@@ -1,0 +1,166 @@
+"""Runs that the agent may have begun are never sent again, whoever delivers them again."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from executions import lambda_handler, runner
+from executions.agent import AgentClient, FixedToken
+from executions.demo_agent import DemoAgent
+from executions.lambda_handler import NotStartedError, handler
+from executions.models import TriggerExecution
+from executions.runner import Occurrence
+from moca.authentication.models import Operator
+from tests.conftest import wait_for
+from tests.integration.handler.test_handler import Context, event_of
+from triggers.models import LocalSchedule, Trigger
+
+MakeTrigger = Callable[..., Trigger]
+
+BEGUN = [424, 500, 502, 504]
+NOT_BEGUN = [402, 429, 503]
+
+
+@pytest.fixture
+def agent(demo_agent: DemoAgent, monkeypatch: pytest.MonkeyPatch) -> Iterator[DemoAgent]:
+    with AgentClient(demo_agent.url, FixedToken(demo_agent.issue_token())) as client:
+        monkeypatch.setattr(lambda_handler, "_client", client)
+        yield demo_agent
+
+
+def deliver(trigger: Trigger, times: int = 3) -> None:
+    """Call the function as Lambda does: twice more where it raises."""
+    for _ in range(times):
+        with suppress(NotStartedError):
+            handler(event_of(trigger), Context())
+            return
+
+
+def record_of(trigger: Trigger) -> TriggerExecution:
+    found: TriggerExecution = TriggerExecution.objects.get(trigger_id=trigger.pk)
+    return found
+
+
+@pytest.mark.parametrize("status", BEGUN)
+def test_lambda_sends_it_once(agent: DemoAgent, make_trigger: MakeTrigger, status: int) -> None:
+    trigger = make_trigger(prompt=f"x\ndemo: status {status}", max_retries=3)
+    deliver(trigger)
+    # EventBridge Scheduler may deliver a second time what Lambda took well.
+    deliver(trigger)
+    assert len(agent.requests) == 1
+
+
+@pytest.mark.parametrize("status", NOT_BEGUN)
+def test_lambda_sends_again_what_has_not_begun(
+    agent: DemoAgent, make_trigger: MakeTrigger, status: int
+) -> None:
+    deliver(make_trigger(prompt=f"x\ndemo: status {status}", max_retries=0))
+    assert len(agent.requests) == 3
+
+
+@pytest.mark.parametrize("status", BEGUN)
+def test_local_scheduler_sends_it_once(
+    make_trigger: MakeTrigger, demo_agent: DemoAgent, scheduler: Callable[..., Any], status: int
+) -> None:
+    trigger = make_trigger(prompt=f"x\ndemo: status {status}", max_retries=3)
+    due = timezone.now()
+    row = LocalSchedule.objects.filter(pk=trigger.pk)
+    with scheduler():
+        for _ in range(2):
+            row.update(next_run_at=due, due_at=due)
+            wait_for(lambda: row.filter(next_run_at__gt=due).exists())
+            wait_for(lambda: record_of(trigger).status == "failed")
+    assert len(demo_agent.requests) == 1
+
+
+@pytest.mark.parametrize("status", BEGUN)
+def test_page_says_that_the_agent_may_have_begun(
+    agent: DemoAgent, make_trigger: MakeTrigger, status: int
+) -> None:
+    trigger = make_trigger(prompt=f"x\ndemo: status {status}")
+    deliver(trigger)
+    page = Client()
+    page.force_login(Operator.objects.create_operator("vera"))
+    shown = page.get(f"/console/triggers/{trigger.pk}/runs/{record_of(trigger).pk}")
+    told = shown.content.decode()
+    assert ("may have begun" in told, "doubles nothing" in told) == (True, False)
+
+
+def test_lost_run_is_not_sent_again(agent: DemoAgent, make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger()
+    due = timezone.now().replace(microsecond=0)
+    # The process died while the agent was at work: nothing but the start is on record.
+    runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, due))
+    runner.close_lost(timezone.now() + timedelta(minutes=2))
+    handler(event_of(trigger, time=due.isoformat()), Context())
+    assert len(agent.requests) == 0
+
+
+def test_lost_run_may_have_begun_before_that_is_on_record(make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger()
+    run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, timezone.now()))
+    assert run is not None
+    run.execution.close_if_lost(timezone.now() + timedelta(minutes=2))
+    assert run.execution.reached_agent
+
+
+def test_run_by_hand_is_sent_once(agent: DemoAgent, make_trigger: MakeTrigger) -> None:
+    execution = runner.accept(make_trigger(prompt="x\ndemo: status 424"), "manual")  # type: ignore[arg-type]
+    detail = {"triggerId": execution.trigger_id, "executionId": execution.pk}
+    for _ in range(3):
+        handler({"detail-type": "Run Requested", "detail": detail}, Context())
+    assert len(agent.requests) == 1
+
+
+def test_run_cut_short_by_lambda_says_so(agent: DemoAgent, make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger(prompt="x\ndemo: stall", timeout_seconds=3600)
+    handler(event_of(trigger), Context(seconds=11))
+    assert record_of(trigger).error == (
+        "timed out after 1 s; its process had no more time, though the trigger allows 3600 s"
+    )
+
+
+def test_time_that_the_database_took_is_taken_off(
+    agent: DemoAgent, make_trigger: MakeTrigger
+) -> None:
+    trigger = make_trigger(prompt="x\ndemo: stall")
+
+    class Later(Context):
+        """A context whose time has gone by when it is asked again."""
+
+        asked = 0
+
+        def get_remaining_time_in_millis(self) -> int:
+            self.asked += 1
+            return 600_000 if self.asked == 1 else 10_500
+
+    handler(event_of(trigger), Later())
+    assert record_of(trigger).error.startswith("timed out after 0.5 s")
+
+
+class TestLog:
+    """What the agent says, which may quote all that it was sent, stays out of the log."""
+
+    @pytest.mark.parametrize("instruction", ["demo: fail", "demo: bad-json", "demo: status 403"])
+    def test_words_of_the_agent_are_not_logged(
+        self,
+        agent: DemoAgent,
+        make_trigger: MakeTrigger,
+        caplog: pytest.LogCaptureFixture,
+        instruction: str,
+    ) -> None:
+        trigger = make_trigger(prompt=f"SECRET-PLAN\n{instruction} SECRET-PLAN")
+        said = ""
+        with caplog.at_level("DEBUG"):
+            try:
+                handler(event_of(trigger), Context())
+            except NotStartedError as error:
+                said = str(error)
+        words = record_of(trigger).error.partition(": ")[2] or record_of(trigger).error
+        logged = caplog.text + said
+        assert ("SECRET-PLAN" in logged, words in logged, "kind=" in logged) == (False, False, True)
