@@ -5,6 +5,7 @@ import sys
 
 NAMES = [
     "expressions",
+    "bounds",
     "stream",
     "api",
     "pages",

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
 from console.received import EventRow, event_row
 from events import examples, sources
 from events.models import EventSource, ReceivedEvent
-from events.patterns import Finding, Pattern, PatternError, parse
+from events.patterns import Finding, Pattern, PatternError, TooMuchWorkError, parse
 from executions import events, placeholders
 from executions.models import Source
 from executions.prompt import compose
@@ -25,6 +24,8 @@ from triggers.wording import translated
 LATEST = 10
 # Choices of the sample besides those: what somebody has written, and an example of ours.
 OWN, EXAMPLE = "", "example"
+# An event may be larger, but somebody reads this one, and each key asks its patterns anew.
+MAX_SAMPLE = 64 * 1024
 # So many characters of a prompt are shown.
 MOST_SHOWN = 20_000
 
@@ -61,11 +62,20 @@ class Sample:
 
 @dataclass(slots=True)
 class Check:
-    """What a pattern says of the sample: field by field, or why it is no pattern."""
+    """What a pattern says of the sample: field by field, or why it is no pattern.
+
+    Attributes:
+        title: which pattern it is.
+        findings: what it says of each field; none where there is a problem or a note.
+        problem: why it says nothing.
+        note: why it does not say it field by field.
+        matched: whether it takes the sample.
+    """
 
     title: str
     findings: list[Finding] = field(default_factory=list)
     problem: str = ""
+    note: str = ""
     matched: bool = False
 
 
@@ -161,8 +171,10 @@ def _json(value: Any) -> Any:
 
 
 def _read(sample: Sample) -> None:
-    if len(sample.text) > settings.MAX_EVENT_BYTES:
-        sample.problem = _("The sample is too long.")
+    if len(sample.text) > MAX_SAMPLE:
+        sample.problem = _("The sample has more than %(most)s characters: shorten it.") % {
+            "most": f"{MAX_SAMPLE:,}"
+        }
         return
     try:
         event = json.loads(sample.text)
@@ -210,9 +222,22 @@ def _check(title: str, document: Any, sample: Sample) -> Check:
         check.problem = _("This is not valid JSON: %(reason)s") % {"reason": error}
     else:
         if sample.event is not None:
-            check.findings = [_said(each) for each in pattern.explain(sample.event)]
-            check.matched = pattern.matches(sample.event)
+            _ask(pattern, sample.event, check)
     return check
+
+
+def _ask(pattern: Pattern, event: dict[str, Any], check: Check) -> None:
+    try:
+        check.matched = pattern.matches(event)
+    except TooMuchWorkError as error:
+        check.problem = _("%(reason)s Such an event does not run the trigger.") % {
+            "reason": translated(str(error))
+        }
+        return
+    try:
+        check.findings = [_said(each) for each in pattern.explain(event)]
+    except TooMuchWorkError:
+        check.note = _("The pattern and the sample are too large to compare them field by field.")
 
 
 def _said(finding: Finding) -> Finding:

@@ -2,19 +2,47 @@
 
 HTML in the text is shown as text, links lead only to the web and open apart, and pictures are
 named and not fetched: an agent's words must not make the operator's browser ask other hosts.
+
+The work and the HTML are bounded. Links by reference are off: one long address, named often, made
+200 MB of HTML of 100 KB. Formatting stops at the line where a text has more marks than are read, or
+its tables more cells. The rest of the text follows as it is.
 """
 
+import re
 from collections.abc import MutableMapping, Sequence
 from functools import cache
 from typing import Any
 
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block.table import table
 from markdown_it.token import Token
 
 # With the usual hundred levels, 128 KB of brackets take ten seconds; CommonMark has twenty.
 OPTIONS = {"html": False, "linkify": False, "typographer": False, "maxNesting": 20}
+# Marks count, and lines double: a letter costs next to nothing. A report of 64 KB has fewer. To
+# read so many takes 0.1 s.
+MAX_MARKS = 8_000
+# An address is escaped in a time that grows with its square.
+MAX_LINE = 10_000
+# Rows are filled up with empty cells, so that a few characters may make many.
+MAX_CELLS = 4_000
+_MARK = re.compile(r"[!-/:-@\[-`{-~]")
+_NESTING = re.compile(r"[\s>*+\-.)0-9]*")
+# What stands between fences is not read, and may be code with many marks.
+_FENCE = re.compile(r" {0,3}(?:(`{3,})[^`]*|(~{3,}).*)")
+
+
+class _CellsError(Exception):
+    """The tables have more cells than are formatted, from a line on."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
 
 
 def render(text: str) -> SafeString:
@@ -24,16 +52,71 @@ def render(text: str) -> SafeString:
         text: Markdown as CommonMark has it, with tables and struck words; nothing in it is
             trusted.
     """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    end = _end_of_marks(lines)
+    try:
+        html = _formatted(lines[:end])
+    except _CellsError as error:
+        end = error.line
+        html = _formatted(lines[:end])
+    if end == len(lines):
+        return html
+    note = _("From here on the text is not formatted, since it has too many marks of Markdown.")
+    rest = "\n".join(lines[end:])
+    return html + format_html('<p class="fine">{}</p><pre class="output">{}</pre>', note, rest)
+
+
+def _end_of_marks(lines: Sequence[str]) -> int:
+    """The number of lines that are formatted."""
+    marks, fence = 0, ""
+    for number, line in enumerate(lines):
+        if len(line) > MAX_LINE:
+            return number
+        marks += 2
+        found = _FENCE.fullmatch(line)
+        if fence:
+            # It ends with at least as many of the same sign, and nothing else.
+            if found and line.strip() == line.strip()[0] * len(line.strip()) >= fence:
+                fence = ""
+        elif found:
+            fence = found[1] or found[2]
+        else:
+            # Lists and quotes in each other cost most.
+            nested = _NESTING.match(line)
+            marks += len(_MARK.findall(line)) + 2 * len(_MARK.findall(nested[0] if nested else ""))
+        if marks > MAX_MARKS:
+            return number
+    return len(lines)
+
+
+def _formatted(lines: Sequence[str]) -> SafeString:
     # Escaped by the renderer: HTML is off, and addresses are checked and quoted.
-    return mark_safe(_renderer().render(text))  # noqa: S308
+    return mark_safe(_renderer().render("\n".join(lines), {"cells": MAX_CELLS}))  # noqa: S308
 
 
 @cache
 def _renderer() -> MarkdownIt:
     made = MarkdownIt("js-default", OPTIONS)
-    made.disable("image")
+    made.disable(["image", "reference"])
+    made.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
     made.add_render_rule("link_open", _link_open)
     return made
+
+
+def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Read a table as markdown-it does, as far as there are cells left."""
+    header = state.src[state.bMarks[start] : state.eMarks[start]]
+    columns = header.strip().strip("|").count("|") + 1
+    last = min(end, start + 1 + state.env["cells"] // columns)
+    if not table(state, start, last, silent):
+        if last < end and table(state, start, end, True):
+            raise _CellsError(start)
+        return False
+    if not silent:
+        state.env["cells"] -= columns * (state.line - start - 1)
+        if state.line == last < end and not state.isEmpty(last):
+            raise _CellsError(last)
+    return True
 
 
 def _link_open(

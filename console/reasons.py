@@ -56,6 +56,14 @@ KNOWN = (
     gettext_noop("More events than maxRunsPerHour lets run came within the hour."),
     gettext_noop("A further event came before the pause of debounceSeconds was over."),
     gettext_noop("The event had more than %(size)s bytes."),
+    gettext_noop(
+        "The event has too many values to compare it with the trigger's pattern: ask for fewer "
+        "fields within its lists."
+    ),
+    gettext_noop(
+        "The event has too many values to compare it with the pattern of the event source: ask "
+        "for fewer fields within its lists."
+    ),
     gettext_noop("Another program wrote what cannot be read: %(names)s."),
     # Of EventBridge Scheduler.
     gettext_noop("The schedule cannot be read: correct it first."),
@@ -88,15 +96,34 @@ PARTS = (
     gettext_noop("%(number)s runs"),
     gettext_noop("more than %(number)s runs"),
 )
-# Others may say anything, so what stands for these is not just any text.
-NARROW = {"number": "[0-9,]+", "who": "the agent|the token endpoint"}
+# Others may say anything, so what stands for these is not just any text. Each template has at most
+# one part that is, or one long text would be tried in very many ways.
+NARROW = {
+    "number": "[0-9,]{1,20}",
+    "who": "the agent|the token endpoint",
+    "runs": "[a-z0-9, ]{1,40}",
+    "first": "[0-9: -]{1,40}",
+    "last": "[0-9: -]{1,40}",
+    "seconds": "[0-9.,e+-]{1,20}",
+    "size": "[0-9,]{1,20}",
+}
+# Longer texts are shown as they are stored: an agent may have said anything.
+MAX_LENGTH = 2_000
+# A reason in a reason in a reason, and its parts.
+MAX_DEPTH = 4
 
 
 def reason(stored: str) -> str:
     """A stored reason in the reader's language, or as it is where it is none of the known."""
+    return _reason(stored, MAX_DEPTH) if len(stored) <= MAX_LENGTH else stored
+
+
+def _reason(stored: str, depth: int) -> str:
+    if not depth:
+        return stored
     for template, pattern in _patterns():
         if found := pattern.fullmatch(stored):
-            parts = {name: reason(part) for name, part in found.groupdict().items()}
+            parts = {name: _reason(part, depth - 1) for name, part in found.groupdict().items()}
             return gettext(template) % parts
     return stored
 

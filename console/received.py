@@ -20,6 +20,7 @@ from console.executions import RunRow, run_rows
 from events import marks, sources
 from events.buses import get_bus
 from events.models import KEPT, EventSource, EventState, ReceivedEvent
+from events.patterns import TooMuchWorkError, Work
 from executions.models import TriggerExecution
 from executions.runner import Offer
 from moca.display import NOTHING, pretty
@@ -157,8 +158,14 @@ def _runs_of(event: EventRow, now: datetime) -> list[RunRow]:
 
 def _offers(event: EventRow, triggers: Iterable[Trigger]) -> Iterator[tuple[Offer, str]]:
     row = event.row
+    # Of all patterns together: the page does not wait for each.
+    work = Work()
     for trigger in triggers:
         subscription = trigger.subscription
-        if subscription is None or not subscription.takes(event.envelope):
-            continue
+        try:
+            if subscription is None or not subscription.takes(event.envelope, work):
+                continue
+        except TooMuchWorkError:
+            # It may have been the trigger's: its run is looked for.
+            pass
         yield Offer.of(trigger, event.envelope, row.pk, row.received_at), trigger.name

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from events import sources
 from events.secrets import ARN
+from events.validation import BUS_NAME
 
 
 @register()
@@ -44,6 +45,13 @@ def _of_list() -> Iterator[CheckMessage]:
 
 
 def _of_settings() -> Iterator[CheckMessage]:
+    odd = [name for name in settings.EVENT_BUSES if name != "*" and not BUS_NAME.fullmatch(name)]
+    if odd:
+        yield Error(
+            f"EVENT_BUSES has {', '.join(map(repr, odd))}, which no event bus can be called.",
+            hint="Give names of event buses with commas between, or * for any.",
+            id="moca.E060",
+        )
     if settings.EVENT_SOURCES_CONFIG and settings.EVENT_SOURCES_FILE:
         yield CheckWarning(
             "EVENT_SOURCES_CONFIG and EVENT_SOURCES_FILE are both set; only the file is read.",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
@@ -40,6 +41,16 @@ MADE_BY_SENDER = {SourceKind.SLACK, SourceKind.STRIPE}
 SECRET_BYTES = range(24, 65)
 
 
+def is_bus_open(name: str) -> bool:
+    """Whether sources and triggers may listen to an event bus; an empty name is the default one."""
+    return not name or name in open_buses() or "*" in settings.EVENT_BUSES
+
+
+def open_buses() -> list[str]:
+    """The event buses that the settings name."""
+    return sorted({settings.EVENT_BUS_NAME, *settings.EVENT_BUSES} - {"*"})
+
+
 def source_errors(source: EventSource) -> dict[str, list[ValidationError]]:
     """What is wrong with a source beyond its single fields, by field."""
     found: dict[str, list[ValidationError]] = {}
@@ -47,6 +58,9 @@ def source_errors(source: EventSource) -> dict[str, list[ValidationError]]:
         found["bus_name"] = [
             ValidationError(_("Give the name of an event bus, such as default."), code="invalid")
         ]
+    elif "bus_name" in source.changed_fields() and not source.is_configured:
+        # One that was chosen before stays as it is.
+        found |= _bus_errors(source.bus_name)
     # Rules for a source without a pattern are somebody else's, which only the settings may say.
     if not source.has_address and source.pattern is None and not source.is_configured:
         found["pattern"] = [
@@ -68,6 +82,14 @@ def source_errors(source: EventSource) -> dict[str, list[ValidationError]]:
     if source.is_configured and (errors := list(_secret_errors(source))):
         found["secrets"] = errors
     return found
+
+
+def _bus_errors(name: str) -> dict[str, list[ValidationError]]:
+    if is_bus_open(name):
+        return {}
+    reason = _("Use one of %(buses)s, or have EVENT_BUSES name this one too.")
+    buses = ", ".join(open_buses())
+    return {"bus_name": [ValidationError(reason, code="bus", params={"buses": buses})]}
 
 
 def _secret_errors(source: EventSource) -> Iterator[ValidationError]:

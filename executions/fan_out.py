@@ -8,6 +8,7 @@ bus: with the sources and the triggers that listen to the same bus (`distribute(
 import hashlib
 import json
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +23,8 @@ from django.db import OperationalError, connection, connections
 
 from events import marks, sources
 from events.models import EventSource, EventState, ReceivedEvent
-from events.patterns import Pattern, PatternError
-from executions.runner import Offer, offer
+from events.patterns import Pattern, PatternError, TooMuchWorkError, Work
+from executions.runner import TOO_MUCH_WORK, TOO_MUCH_WORK_FOR_SOURCE, Offer, offer
 from moca.conflicts import ConflictError
 from triggers.models import Trigger
 from triggers.validation import Subscription, compiled
@@ -37,6 +38,10 @@ BATCH = 100
 WRITES = 4
 # After so many offers, the scheduler looks after other things.
 MOST_OFFERS = 500
+# It also does after so many steps of patterns, some 0.2 s. Any user may write a pattern, which must
+# not keep the schedules of others waiting. To ask a listener at all takes as long as some steps.
+MOST_STEPS = 500_000
+LISTENER_STEPS = 20
 
 Event = dict[str, Any]
 
@@ -60,10 +65,11 @@ def deliver(
     Returns:
         The ids of the triggers for which it failed, and is to be delivered again.
     """
+    asked = [(trigger, _answer(trigger, trigger.subscription, event)) for trigger in triggers]
     offers = [
-        Offer.of(trigger, event, event_id, at, earlier_at)
-        for trigger in triggers
-        if _takes(trigger, event)
+        Offer.of(trigger, event, event_id, at, earlier_at, answer.refusal)
+        for trigger, answer in asked
+        if trigger.enabled and answer.takes
     ]
     if len(offers) == 1:
         return [one.trigger_id for one in offers if not _deliver(one)]
@@ -73,9 +79,25 @@ def deliver(
         return [one.trigger_id for one, each in zip(offers, done, strict=True) if not each.result()]
 
 
-def _takes(trigger: Trigger, event: Event) -> bool:
-    subscription = trigger.subscription
-    return trigger.enabled and subscription is not None and subscription.takes(event)
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Whether a trigger is to be offered an event, and why it drops it, if it has to."""
+
+    takes: bool
+    refusal: str = ""
+
+
+def _answer(
+    trigger: Trigger, subscription: Subscription | None, event: Event, work: Work | None = None
+) -> _Answer:
+    """Ask a trigger's pattern. An event that is too much work is dropped, and counted there."""
+    if subscription is None:
+        return _Answer(False)
+    try:
+        return _Answer(subscription.takes(event, work))
+    except TooMuchWorkError as error:
+        logger.error("An event was dropped: %s", error, extra={"triggerId": trigger.pk})
+        return _Answer(True, TOO_MUCH_WORK)
 
 
 def _deliver(one: Offer) -> bool:
@@ -104,6 +126,15 @@ class _Listener:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """One pattern that was asked: the steps that took, and the trigger that gets the event."""
+
+    steps: int
+    trigger: Trigger | None = None
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Listeners:
     """All that listens on this machine."""
 
@@ -127,59 +158,114 @@ class Listeners:
                 of_bus.setdefault(_bus(subscription.bus_name), []).append(listener)
         return cls(of_source, of_bus, list(_sources()))
 
-    def of(self, row: ReceivedEvent, event: Event) -> Iterator[Trigger]:
-        """The triggers that take an event which came in at a source's address."""
+    def ask(self, row: ReceivedEvent, event: Event) -> Iterator[_Asked]:
+        """Find the triggers that take an event which came in at a source's address."""
         came_at = next((source for source, _ in self.sources if source.pk == row.source_id), None)
         bus = _bus(came_at.bus_name if came_at else "")
         listeners = list(self.of_bus.get(bus, ()))
         for source, pattern in self.sources:
             is_here = source.pk == row.source_id if source.has_address else True
-            if is_here and _bus(source.bus_name) == bus and _lets_through(source, pattern, event):
-                listeners += self.of_source.get(source.pk, ())
+            if not is_here or _bus(source.bus_name) != bus:
+                continue
+            of_source, work = self.of_source.get(source.pk, ()), Work()
+            try:
+                if of_source and _lets_through(source, pattern, event, work):
+                    listeners += of_source
+            except TooMuchWorkError as error:
+                logger.error("An event was dropped for the source %s: %s", source.pk, error)
+                for listener in of_source:
+                    yield _Asked(0, listener.trigger, TOO_MUCH_WORK_FOR_SOURCE)
+            yield _Asked(LISTENER_STEPS + work.done)
         for listener in listeners:
-            if listener.subscription.takes(event):
-                yield listener.trigger
+            work = Work()
+            answer = _answer(listener.trigger, listener.subscription, event, work)
+            trigger = listener.trigger if answer.takes else None
+            yield _Asked(LISTENER_STEPS + work.done, trigger, answer.refusal)
+
+
+class _Matching:
+    """One event, and how far its listeners were asked."""
+
+    def __init__(self, row: ReceivedEvent, listeners: Listeners) -> None:
+        self.row = row
+        self.offers: list[Offer] = []
+        self._event: Event = json.loads(row.envelope)
+        self._asked = listeners.ask(row, self._event)
+
+    def go_on(self, most: float) -> tuple[bool, int]:
+        """Ask further listeners, for so many steps.
+
+        Returns:
+            Whether all were asked, and the steps that were taken.
+        """
+        steps, row = 0, self.row
+        for asked in self._asked:
+            steps += asked.steps
+            if asked.trigger:
+                self.offers.append(
+                    Offer.of(
+                        asked.trigger, self._event, row.pk, row.received_at, refusal=asked.refusal
+                    )
+                )
+            if steps >= most:
+                return False, steps
+        return True, steps
+
+
+class Distributor:
+    """Offers received events to all that listen, a slice of the work at a time."""
+
+    def __init__(self, most_steps: float = MOST_STEPS) -> None:
+        self._most_steps = most_steps
+        # The event in the middle of whose listeners the last slice ended.
+        self._begun: _Matching | None = None
+
+    def distribute(self, rows: Sequence[ReceivedEvent]) -> int:
+        """Offer events that were received on this machine; each event once.
+
+        Args:
+            rows: queued events, the longest waiting first.
+
+        Returns:
+            How many of them were looked at. The slice is over before the others, so that
+            schedules do not wait; call it again with them.
+        """
+        listeners: Listeners | None = None
+        waiting: list[tuple[ReceivedEvent, list[Offer]]] = []
+        made, left = 0, self._most_steps
+        for place, row in enumerate(rows):
+            matching, self._begun = self._begun, None
+            try:
+                if matching is None or matching.row.pk != row.pk:
+                    listeners = listeners or Listeners.load()
+                    matching = _Matching(row, listeners)
+                is_whole, steps = matching.go_on(left)
+            except OperationalError:
+                raise
+            except Exception:
+                logger.exception("An event could not be read; going on without it")
+                _set_aside(row)
+                continue
+            left -= steps
+            if not is_whole:
+                self._begun = matching
+                _offer_all(waiting)
+                return place
+            made += len(matching.offers) + 1
+            waiting.append((row, matching.offers))
+            if sum(len(some) + 1 for _, some in waiting) >= _batch():
+                _offer_all(waiting)
+                waiting = []
+            if made >= MOST_OFFERS:
+                _offer_all(waiting)
+                return place + 1
+        _offer_all(waiting)
+        return len(rows)
 
 
 def distribute(rows: Sequence[ReceivedEvent]) -> int:
-    """Offer events that were received on this machine to all that listen; each event once.
-
-    Args:
-        rows: queued events.
-
-    Returns:
-        How many of them were looked at: runs are put on record for so long only, that schedules
-        do not wait.
-    """
-    listeners = Listeners.load()
-    waiting: list[tuple[ReceivedEvent, list[Offer]]] = []
-    made = 0
-    for place, row in enumerate(rows):
-        if made >= MOST_OFFERS:
-            _offer_all(waiting)
-            return place
-        offers = _offers(row, listeners)
-        if offers is None:
-            _set_aside(row)
-            continue
-        made += len(offers) + 1
-        waiting.append((row, offers))
-        if sum(len(some) + 1 for _, some in waiting) >= _batch():
-            _offer_all(waiting)
-            waiting = []
-    _offer_all(waiting)
-    return len(rows)
-
-
-def _offers(row: ReceivedEvent, listeners: Listeners) -> list[Offer] | None:
-    """What an event is offered to; None where it cannot be read."""
-    try:
-        event: Event = json.loads(row.envelope)
-        triggers = list(listeners.of(row, event))
-    except Exception:
-        logger.exception("An event could not be read; going on without it")
-        return None
-    return [Offer.of(trigger, event, row.pk, row.received_at) for trigger in triggers]
+    """Offer events to all that listen, whatever the work; see `Distributor`."""
+    return Distributor(math.inf).distribute(rows)
 
 
 def _offer_all(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:
@@ -262,9 +348,9 @@ def _sources() -> Iterator[tuple[EventSource, Pattern | None]]:
             yield source, pattern
 
 
-def _lets_through(source: EventSource, pattern: Pattern | None, event: Event) -> bool:
+def _lets_through(source: EventSource, pattern: Pattern | None, event: Event, work: Work) -> bool:
     if pattern is not None:
-        return pattern.matches(event)
+        return pattern.matches(event, work)
     # Without an address and a pattern, it is the rules of others that say what its events are.
     return source.has_address
 

@@ -23,7 +23,7 @@ from django.utils import timezone
 from events.models import ReceivedEvent
 from executions import runner, spool
 from executions.agent import AgentClient
-from executions.fan_out import distribute
+from executions.fan_out import Distributor
 from executions.keeper import Keeper
 from executions.models import QueuedRun
 from executions.recorder import Recorder
@@ -70,6 +70,7 @@ class LocalSchedulerProcess:
         # looked for (monotonic).
         self._uncertain: list[tuple[Run, float]] = []
         self._keeper = Keeper()
+        self._distributor = Distributor()
         self._wake = threading.Event()
         # Plain values: a signal's handler must not take the lock of an Event.
         self._stopping = False
@@ -149,7 +150,7 @@ class LocalSchedulerProcess:
         try:
             runner.settle_due(timezone.now())
             received = list(ReceivedEvent.objects.queued()[:EVENTS])
-            taken = distribute(received) if received else 0
+            taken = self._distributor.distribute(received) if received else 0
         except Exception as error:
             if isinstance(error, DatabaseError) and is_away(error):
                 return False, error

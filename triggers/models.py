@@ -309,11 +309,21 @@ class Trigger(VersionedModel):
                 "schedule_config": validation.schedule_errors(self.schedule_config, timezone.now())
             }
         elif self.type == TriggerType.EVENT:
-            found = {"event_config": validation.event_errors(self.event_config)}
+            found = {
+                "event_config": validation.event_errors(self.event_config)
+                or validation.own_pattern_errors(
+                    self.event_config, self._event_config_before(), self.user_id
+                )
+            }
         else:
             found = {}
         found |= self._unused_map_errors()
         return {name: errors for name, errors in found.items() if errors}
+
+    def _event_config_before(self) -> Any:
+        """What the map was when it was read; None for a new trigger, or one of another type."""
+        was_event = self.loaded_value("type") == TriggerType.EVENT
+        return self.loaded_value("event_config") if was_event else None
 
     def _unused_map_errors(self) -> dict[str, list[ValidationError]]:
         """What is wrong with the map of the other type, which may be left empty but not odd."""

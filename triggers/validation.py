@@ -19,9 +19,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from events import sources
-from events.patterns import Pattern, PatternError
+from events.patterns import Pattern, PatternError, Work
 from events.patterns import parse as parse_pattern
-from events.validation import BUS_NAME
+from events.validation import BUS_NAME, is_bus_open, open_buses
 from moca.times import parse_iso
 from moca.validation import ONE_LINE
 from triggers.placeholders import not_understood
@@ -174,9 +174,17 @@ class Subscription:
         """The event bus on which its events are."""
         return self.bus_name or str(settings.EVENT_BUS_NAME)
 
-    def takes(self, event: Mapping[str, Any]) -> bool:
-        """Whether the pattern lets an event through."""
-        return self.pattern is None or self.pattern.matches(event)
+    def takes(self, event: Mapping[str, Any], work: Work | None = None) -> bool:
+        """Whether the pattern lets an event through.
+
+        Args:
+            event: the EventBridge envelope.
+            work: limits the work, if it is not to be as much as one match may be.
+
+        Raises:
+            TooMuchWorkError: it is more work than that.
+        """
+        return self.pattern is None or self.pattern.matches(event, work)
 
 
 def read_subscription(config: Any) -> tuple[Subscription | None, list[ValidationError]]:
@@ -213,6 +221,40 @@ def event_errors(config: Any) -> list[ValidationError]:
     reader = _Reader(config)
     known = ", ".join(source.pk for source in sources.all_sources()) or "none so far"
     reader.error("eventSourceId", f"There is no event source {source_id!r}: use one of {known}.")
+    return reader.errors
+
+
+def own_pattern_errors(config: Any, before: Any, user_id: str) -> list[ValidationError]:
+    """Why a trigger may not listen to an event bus by a pattern of its own.
+
+    Args:
+        config: the trigger's map.
+        before: what that was; what was allowed before stays.
+        user_id: whose trigger it is.
+    """
+    subscription, _errors = read_subscription(config)
+    if subscription is None or not subscription.has_own_rule:
+        return []
+    earlier = read_subscription(before)[0] if before else None
+    is_new = earlier is None or not earlier.has_own_rule
+    reader = _Reader(config)
+    if not is_bus_open(subscription.bus_name) and (
+        earlier is None or is_new or earlier.bus != subscription.bus
+    ):
+        buses = ", ".join(open_buses())
+        reader.error(
+            "eventBusName",
+            f"The event bus {subscription.bus} is not open to triggers: use one of {buses}, or "
+            "have EVENT_BUSES name this one too.",
+            "bus",
+        )
+    if is_new and not {"*", user_id} & set(settings.EVENT_PATTERN_USERS):
+        reader.error(
+            "eventPattern",
+            "A trigger of this user may not listen to an event bus by a pattern alone: name an "
+            "event source in eventSourceId, or have EVENT_PATTERN_USERS name the user.",
+            "user",
+        )
     return reader.errors
 
 

@@ -11,17 +11,21 @@ operators" (.../eb-create-pattern-operators.html), "Matching on multiple values"
 that EventBridge is built on (https://github.com/aws/event-ruler).
 """
 
-from events.patterns.errors import PatternError
+from events.patterns.errors import PatternError, TooMuchWorkError
 from events.patterns.explaining import Finding
 from events.patterns.pattern import Pattern, parse
 from events.patterns.reading import MAX_COMBINATIONS, MAX_DEPTH, MAX_LENGTH
+from events.patterns.work import MAX_STEPS, Work
 
 __all__ = [
     "MAX_COMBINATIONS",
     "MAX_DEPTH",
     "MAX_LENGTH",
+    "MAX_STEPS",
     "Finding",
     "Pattern",
     "PatternError",
+    "TooMuchWorkError",
+    "Work",
     "parse",
 ]

@@ -1,4 +1,4 @@
-"""The one error of the pattern package."""
+"""The errors of the pattern package."""
 
 
 class PatternError(ValueError):
@@ -16,3 +16,16 @@ class PatternError(ValueError):
     def told(self) -> str:
         """The place and the sentence, for where both stand in one text."""
         return f"{self.where}: {self}" if self.where else str(self)
+
+
+class TooMuchWorkError(Exception):
+    """A pattern and an event that are together more work than is done for them.
+
+    Whether the event matches is not known then.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"To compare the event with the pattern takes more than {limit:,} steps. Ask for fewer "
+            "fields within the event's lists, or for fewer values of each."
+        )

@@ -10,19 +10,18 @@ from typing import Any
 
 from events.patterns import words
 from events.patterns.matching import (
-    ABSENT,
-    FAILS,
     MISSING,
-    PRESENT,
     Step,
     objects,
     plain_values,
     steps,
+    steps_of,
     value_test,
     ways,
     without_dots,
 )
 from events.patterns.reading import Either, Every, Leaf
+from events.patterns.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +41,63 @@ class Finding:
     within: str = ""
 
 
-# For each field of a way: FAILS, ABSENT or PRESENT, and what was found.
-_Looks = dict[Leaf, tuple[int, str]]
+# What a field makes of an event: it does not match; it may be absent and is; it has a value that
+# matches.
+FAILS, ABSENT, PRESENT = 0, 1, 2
 
 
-def explain(tree: Every, event: dict[str, Any]) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was found for a field: what it makes of the event, its value, and the array elements in
+    which that lies, each with the array's place, the innermost first."""
+
+    state: int
+    value: Any
+    within: tuple[tuple[int, str], ...] = ()
+
+    def said(self, leaf: Leaf, work: Work) -> str:
+        """What was found, as a phrase."""
+        text = _said(leaf, self.value, work)
+        for position, place in self.within:
+            text = words.found_at(text, position, place)
+        return text
+
+
+# What is found is kept for each way, which takes longer than to ask a value: so many steps.
+_LOOK_STEPS = 9
+# For each field of a way.
+_Looks = dict[Leaf, _Look]
+
+
+def explain(tree: Every, event: dict[str, Any], work: Work) -> list[Finding]:
     """The findings of a pattern, in its order."""
-    looks = [_look_into(steps(way), event, "") for way in ways(tree)]
+    looks = []
+    for way in ways(tree):
+        looks.append(_look_into(steps(dict.fromkeys(way, 1)), event, "", work))
+        work.take(len(way))
     looks.sort(key=_failures)
-    return list(_findings(tree, looks[0], looks, ""))
+    return list(_findings(tree, looks[0], looks, "", work))
 
 
 def _failures(looks: _Looks) -> int:
-    return sum(state == FAILS for state, _found in looks.values())
+    return sum(look.state == FAILS for look in looks.values())
 
 
 def _findings(
-    tree: Every, looks: _Looks, all_looks: list[_Looks], within: str
+    tree: Every, looks: _Looks, all_looks: list[_Looks], within: str, work: Work
 ) -> Iterator[Finding]:
     """Tell of the fields by one way to match, and of others by the best way that has them."""
     for part in tree.parts:
         if isinstance(part, Leaf):
-            state, found = looks[part]
+            look = looks[part]
             wanted = words.either([condition.wanted for condition in part.conditions])
-            yield Finding(part.path, state != FAILS, wanted, found, within)
+            found = look.said(part, work)
+            yield Finding(part.path, look.state != FAILS, wanted, found, within)
             continue
         yield _either(part, looks, within)
         for alternative in part.alternatives:
             best = next(each for each in all_looks if _is_way_of(alternative, each))
-            yield from _findings(alternative, best, all_looks, part.path)
+            yield from _findings(alternative, best, all_looks, part.path, work)
 
 
 def _either(part: Either, looks: _Looks, within: str) -> Finding:
@@ -87,26 +114,32 @@ def _is_way_of(alternative: Every, looks: _Looks) -> bool:
 
 
 def _holds(alternative: Every, looks: _Looks) -> bool:
-    return all(looks[leaf][0] != FAILS for leaf in alternative.leaves() if leaf in looks)
+    return all(looks[leaf].state != FAILS for leaf in alternative.leaves() if leaf in looks)
 
 
-def _look_into(step: Step, event: dict[str, Any], place: str) -> _Looks:
+def _look_into(step: Step, event: dict[str, Any], place: str, work: Work) -> _Looks:
     """Look at all names below a step in an object, which stands at a place of the event."""
-    event = without_dots(event, step.dotted())
+    dotted = step.dotted()
+    work.take(_LOOK_STEPS * (len(step.below) + len(dotted)))
+    if not dotted.isdisjoint(event):
+        event = without_dots(event, dotted, work)
     looks: _Looks = {}
     for name, below in step.below.items():
-        looks |= _look_at(below, event.get(name, MISSING), f"{place}.{name}" if place else name)
+        inner = f"{place}.{name}" if place else name
+        looks |= _look_at(below, event.get(name, MISSING), inner, work)
     return looks
 
 
-def _look_at(step: Step, value: Any, place: str) -> _Looks:
-    looks = {step.leaf: _look_at_value(step.leaf, value)} if step.leaf else {}
+def _look_at(step: Step, value: Any, place: str, work: Work) -> _Looks:
+    looks = {leaf: _look_at_value(leaf, value, work) for leaf in step.leaves}
     if not step.below:
         return looks
     if isinstance(value, list):
-        choices = [_look_into(step, each, place) for each in objects(value)]
-        return looks | (_choose(choices, place) if choices else _look_into(step, {}, place))
-    return looks | _look_into(step, value if isinstance(value, dict) else {}, place)
+        choices = [_look_into(step, each, place, work) for each in objects(value, work)]
+        if choices:
+            return looks | _choose(choices, place)
+        return looks | _look_into(step, {}, place, work)
+    return looks | _look_into(step, value if isinstance(value, dict) else {}, place, work)
 
 
 def _choose(choices: list[_Looks], place: str) -> _Looks:
@@ -114,29 +147,43 @@ def _choose(choices: list[_Looks], place: str) -> _Looks:
     found = [
         (position, looks)
         for position, looks in enumerate(choices, 1)
-        if any(state == PRESENT for state, _found in looks.values())
+        if any(look.state == PRESENT for look in looks.values())
     ]
     if not found:
         # No object is meant more than another, so that what may be absent must be so in all.
         return {
-            leaf: min((looks[leaf] for looks in choices), key=lambda look: look[0])
+            leaf: min((looks[leaf] for looks in choices), key=lambda look: look.state)
             for leaf in choices[0]
         }
     position, best = min(found, key=lambda each: _failures(each[1]))
     return {
-        leaf: (state, words.found_at(text, position, place)) for leaf, (state, text) in best.items()
+        leaf: _Look(look.state, look.value, (*look.within, (position, place)))
+        for leaf, look in best.items()
     }
 
 
-def _look_at_value(leaf: Leaf, value: Any) -> tuple[int, str]:
+def _look_at_value(leaf: Leaf, value: Any, work: Work) -> _Look:
     absent = ABSENT if leaf.may_be_absent else FAILS
+    if value is MISSING or isinstance(value, dict):
+        return _Look(absent, value)
+    values = plain_values(value, work) if isinstance(value, list) else iter([value])
+    test, is_there = value_test(leaf), False
+    for each in values:
+        is_there = True
+        work.take(steps_of(leaf.steps, each))
+        if test(each):
+            return _Look(PRESENT, value)
+    return _Look(FAILS if is_there else absent, value)
+
+
+def _said(leaf: Leaf, value: Any, work: Work) -> str:
     if value is MISSING:
-        return absent, words.MISSING
+        return words.MISSING
     if isinstance(value, dict):
-        return absent, words.FOUND_OBJECT
-    values = list(plain_values(value)) if isinstance(value, list) else [value]
+        return words.FOUND_OBJECT
+    values = list(plain_values(value, work)) if isinstance(value, list) else [value]
     if not values:
-        return absent, words.FOUND_NO_VALUES if value else words.FOUND_EMPTY_LIST
+        return words.FOUND_NO_VALUES if value else words.FOUND_EMPTY_LIST
+    work.take(sum(steps_of(leaf.steps, each) for each in values))
     test = value_test(leaf)
-    matching = [each for each in values if test(each)]
-    return (PRESENT, words.found(matching)) if matching else (FAILS, words.found(values))
+    return words.found([each for each in values if test(each)] or values)

@@ -1,8 +1,10 @@
-"""From the tree of a pattern to functions that ask it of an event.
+"""From the tree of a pattern to a function that asks it of an event.
 
-A pattern is made into the ways in which it can match: one for each combination of alternatives of
-its `$or`s, as in Event Ruler. A way is a set of fields of which all must match, and so is quickly
-asked of an event from the top down.
+A pattern has one way to match for each combination of alternatives of its `$or`s, as in Event
+Ruler. A way is a set of fields which must all match. All ways are asked at once: each way has a
+bit, and each field of the pattern is asked once of each object of the event, whatever the number of
+ways. An answer is two sets of ways, as bits: those that fail, and those that have a value which
+matches. A way in neither set has only fields there that may be absent and are.
 
 Arrays of an event (User Guide, "Matching on multiple values"; Event Ruler's README, "JSON Array
 Matching"): a field matches if any value of the array does; arrays within arrays count as one; an
@@ -16,37 +18,42 @@ and fields within it is read for each apart. A name that an event gives twice, o
 both values, as if they stood in an array.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, product
 from typing import Any
 
 from events.patterns.operators import Test
 from events.patterns.reading import Either, Every, Leaf
+from events.patterns.work import Work
 
 Way = tuple[Leaf, ...]
-Matcher = Callable[[dict[str, Any]], bool]
+Matcher = Callable[[dict[str, Any], Work], bool]
 
 MISSING: Any = object()
-
-# What a field or several make of an event: they do not match; they do, for all may be absent and
-# are; they do, and at least one of them has a value that matches.
-FAILS, ABSENT, PRESENT = 0, 1, 2
-_Reader = Callable[[Any], int]
+# The ways that fail, and those that have a value which matches.
+_Answer = tuple[int, int]
+_Reader = Callable[[Any, Work], _Answer]
+_NEITHER: _Answer = (0, 0)
+# A text is read as far as a test has to: so many characters count as a step more.
+CHARACTERS = 1024
 
 
 @dataclass(slots=True)
 class Step:
-    """A name in an event with what a way asks of it: of its own value, and of names below it."""
+    """A name in an event with what is asked of it: of its own value, and of names below it.
 
-    leaf: Leaf | None = None
+    `leaves` are the fields that end here, each with the ways that have it. No way has two of them.
+    """
+
+    leaves: dict[Leaf, int] = field(default_factory=dict)
     below: dict[str, "Step"] = field(default_factory=dict)
 
-    def leaves(self) -> Iterator[Leaf]:
-        if self.leaf:
-            yield self.leaf
+    def all_below(self) -> Iterator[tuple[Leaf, int]]:
+        """The fields below this name, with the ways that have them."""
         for step in self.below.values():
-            yield from step.leaves()
+            yield from step.leaves.items()
+            yield from step.all_below()
 
     def dotted(self) -> frozenset[str]:
         """The names of two or more steps by which an event may leap over names below."""
@@ -71,108 +78,123 @@ def ways(tree: Every) -> Iterator[Way]:
         yield tuple(chain.from_iterable(combination))
 
 
-def steps(way: Iterable[Leaf]) -> Step:
-    """Arrange fields by their names, from the top of an event down."""
+def steps(fields: Mapping[Leaf, int]) -> Step:
+    """Arrange fields by their names, from the top of an event down; each with its ways."""
     top = Step()
-    for leaf in way:
+    for leaf, its_ways in fields.items():
         step = top
         for name in leaf.names:
             step = step.below.setdefault(name, Step())
-        step.leaf = leaf
+        step.leaves[leaf] = its_ways
     return top
 
 
 def matcher(tree: Every) -> Matcher:
     """Make the function that tells whether an event matches."""
-    readers = [_fields(steps(way)) for way in ways(tree)]
-    if len(readers) == 1:
-        only = readers[0]
-        return lambda event: only(event) != FAILS
-    # Fields beside all $or are asked first: they settle most events without trying each way. Not
-    # those that may be absent, for in arrays it takes all fields of a way to tell where.
-    always = _fields(
-        steps(part for part in tree.parts if isinstance(part, Leaf) and not part.may_be_absent)
-    )
-    return lambda event: always(event) != FAILS and any(read(event) for read in readers)
+    fields: dict[Leaf, int] = {}
+    bit = 1
+    for way in ways(tree):
+        for leaf in way:
+            fields[leaf] = fields.get(leaf, 0) | bit
+        bit <<= 1
+    all_ways = bit - 1
+    read = _fields(steps(fields))
+    return lambda event, work: read(event, work)[0] != all_ways
 
 
 def _fields(step: Step) -> _Reader:
     """Read the names below a step in an object."""
     readers = [(name, _value(below)) for name, below in step.below.items()]
     dotted = step.dotted()
+    concerned = _union(step.all_below())
 
-    def read(event: Any) -> int:
+    def read(event: Any, work: Work) -> _Answer:
         if dotted and not event.keys().isdisjoint(dotted):
-            event = without_dots(event, dotted)
-        result = ABSENT
+            event = without_dots(event, dotted, work)
+        fails = present = asked = 0
         for name, reader in readers:
-            one = reader(event.get(name, MISSING))
-            if one == FAILS:
-                return FAILS
-            if one == PRESENT:
-                result = PRESENT
-        return result
+            asked += 1
+            failing, matching = reader(event.get(name, MISSING), work)
+            fails |= failing
+            if fails == concerned:
+                break
+            present |= matching
+        work.take(asked)
+        return fails, present & ~fails
 
     return read
 
 
 def _value(step: Step) -> _Reader:
     """Read the value under a name."""
-    if step.leaf is None:
-        return _inner(step)
-    own = _own(step.leaf)
-    if not step.below:
-        return own
-    inner = _inner(step)
+    readers = [_own(leaf, its_ways) for leaf, its_ways in step.leaves.items()]
+    if step.below:
+        readers.append(_inner(step))
+    if len(readers) == 1:
+        return readers[0]
 
-    def read(value: Any) -> int:
-        both = own(value), inner(value)
-        return FAILS if FAILS in both else max(both)
+    def read(value: Any, work: Work) -> _Answer:
+        answers = [reader(value, work) for reader in readers]
+        fails = present = 0
+        for failing, matching in answers:
+            fails |= failing
+            present |= matching
+        return fails, present & ~fails
 
     return read
 
 
-def _own(leaf: Leaf) -> _Reader:
-    test = value_test(leaf)
-    absent = ABSENT if leaf.may_be_absent else FAILS
+def _own(leaf: Leaf, its_ways: int) -> _Reader:
+    test, test_steps = value_test(leaf), leaf.steps
+    fails, matches = (its_ways, 0), (0, its_ways)
+    absent = _NEITHER if leaf.may_be_absent else fails
 
-    def read(value: Any) -> int:
+    def read(value: Any, work: Work) -> _Answer:
         if value is MISSING or isinstance(value, dict):
             return absent
         if not isinstance(value, list):
-            return PRESENT if test(value) else FAILS
+            work.take(steps_of(test_steps, value))
+            return matches if test(value) else fails
         any_value = False
-        for each in plain_values(value):
+        for each in plain_values(value, work):
+            work.take(steps_of(test_steps, each))
             if test(each):
-                return PRESENT
+                return matches
             any_value = True
-        return FAILS if any_value else absent
+        return fails if any_value else absent
 
     return read
 
 
 def _inner(step: Step) -> _Reader:
     fields = _fields(step)
-    absent = (
-        ABSENT
-        if all(leaf.may_be_absent for leaf in step.leaves() if leaf is not step.leaf)
-        else FAILS
-    )
+    concerned = _union(step.all_below())
+    must_be_there = _union(each for each in step.all_below() if not each[0].may_be_absent)
+    absent = must_be_there, 0
 
-    def read(value: Any) -> int:
+    def read(value: Any, work: Work) -> _Answer:
         if isinstance(value, dict):
-            return fields(value)
+            return fields(value, work)
         if not isinstance(value, list):
             return absent
-        result = absent
-        for each in objects(value):
-            one = fields(each)
-            if one == PRESENT:
-                return PRESENT
-            result = min(result, one)
-        return result
+        fails, present = absent
+        for each in objects(value, work):
+            failing, matching = fields(each, work)
+            fails |= failing
+            present |= matching
+            if present == concerned:
+                break
+        return fails & ~present, present
 
     return read
+
+
+def _union(fields: Iterable[tuple[Leaf, int]]) -> int:
+    """The ways that have any of the fields."""
+    union = 0
+    for _leaf, its_ways in fields:
+        union |= its_ways
+    return union
 
 
 def value_test(leaf: Leaf) -> Test:
@@ -183,21 +205,29 @@ def value_test(leaf: Leaf) -> Test:
     return lambda value: any(test(value) for test in tests)
 
 
-def plain_values(listed: list[Any]) -> Iterator[Any]:
+def steps_of(test_steps: int, value: Any) -> int:
+    """How much work it is to test a value."""
+    if isinstance(value, str):
+        return test_steps * (1 + len(value) // CHARACTERS)
+    return test_steps
+
+
+def plain_values(listed: list[Any], work: Work) -> Iterator[Any]:
     """The values of an array and of arrays in it that are neither arrays nor objects."""
-    return (each for each in _flat(listed) if not isinstance(each, dict))
+    return (each for each in _flat(listed, work) if not isinstance(each, dict))
 
 
-def objects(listed: list[Any]) -> Iterator[dict[str, Any]]:
+def objects(listed: list[Any], work: Work) -> Iterator[dict[str, Any]]:
     """The objects of an array and of arrays in it."""
-    return (each for each in _flat(listed) if isinstance(each, dict))
+    return (each for each in _flat(listed, work) if isinstance(each, dict))
 
 
-def _flat(listed: list[Any]) -> Iterator[Any]:
+def _flat(listed: list[Any], work: Work) -> Iterator[Any]:
     # No recursion: an event may nest its arrays as deeply as it likes.
     pending = [iter(listed)]
     while pending:
         for each in pending[-1]:
+            work.take(1)
             if isinstance(each, list):
                 pending.append(iter(each))
                 break
@@ -206,30 +236,46 @@ def _flat(listed: list[Any]) -> Iterator[Any]:
             pending.pop()
 
 
-def without_dots(event: dict[str, Any], dotted: frozenset[str]) -> dict[str, Any]:
+def without_dots(event: dict[str, Any], dotted: frozenset[str], work: Work) -> dict[str, Any]:
     """Write an object of an event with one name for each step, for those names that are given."""
-    plain: dict[str, Any] = {}
+    merged = _Merged(work)
     # The longest names first, so that what lies below a name is together before its own value.
     for name in sorted(dotted.intersection(event), key=lambda name: (-name.count("."), name)):
         value = event[name]
         for part in reversed(name.split(".")):
             value = {part: value}
-        _merge(plain, value)
-    _merge(plain, {name: value for name, value in event.items() if name not in dotted})
-    return plain
+        merged.add(value)
+    merged.add({name: value for name, value in event.items() if name not in dotted})
+    return merged.whole
 
 
-def _merge(into: dict[str, Any], other: dict[str, Any]) -> None:
-    """Add the names of `other`. Two values of one name become an array, which any may match."""
-    pending = [(into, other)]
-    while pending:
-        target, source = pending.pop()
-        for name, value in source.items():
-            if name not in target:
-                target[name] = value
-            elif isinstance(target[name], dict) and isinstance(value, dict):
-                # A copy, for the event is the caller's.
-                target[name] = dict(target[name])
-                pending.append((target[name], value))
-            else:
-                target[name] = [target[name], value]
+class _Merged:
+    """Objects as one. What is the caller's is never changed, but copied once."""
+
+    def __init__(self, work: Work) -> None:
+        self.whole: dict[str, Any] = {}
+        self._work = work
+        # The objects of `whole` that are its own, by their ids.
+        self._own = {id(self.whole)}
+
+    def add(self, other: dict[str, Any]) -> None:
+        """Add the names of `other`. Two values of one name become an array, which any may match."""
+        pending = [(self.whole, other)]
+        while pending:
+            target, source = pending.pop()
+            self._work.take(len(source))
+            for name, value in source.items():
+                if name not in target:
+                    target[name] = value
+                elif isinstance(target[name], dict) and isinstance(value, dict):
+                    pending.append((self._owned(target, name), value))
+                else:
+                    target[name] = [target[name], value]
+
+    def _owned(self, target: dict[str, Any], name: str) -> dict[str, Any]:
+        found: dict[str, Any] = target[name]
+        if id(found) not in self._own:
+            self._work.take(len(found))
+            found = target[name] = dict(found)
+            self._own.add(id(found))
+        return found

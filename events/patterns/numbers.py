@@ -1,20 +1,22 @@
 """The operator `numeric`.
 
-Source: User Guide, "Comparison operators", section on numeric matching: JSON numbers from -5.0e9 to
-+5.0e9, with six digits after the point. A number of an event outside of that range matches nothing,
-as in Event Ruler.
+Source: Event Ruler since 1.8.0, ComparableNumber.java. It compares each number that a double holds
+(IEEE 754, 64 bits). A number with more digits than that, such as 9007199254740993, matches nothing
+in an event and is refused in a pattern. The User Guide still speaks of an older bound: 5.0e9, with
+six digits after the point.
 """
 
 import math
 import operator
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, TypeGuard
 
 from events.patterns import words
 from events.patterns.errors import PatternError
 
-LIMIT = 5_000_000_000
-_DECIMALS = 6
+# Each whole number up to here is a double.
+_EXACT = 2**53
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
     ">": operator.gt,
@@ -29,6 +31,21 @@ _UPPER = ("<", "<=")
 def is_number(value: Any) -> TypeGuard[int | float]:
     """Tell whether a value is a JSON number, which true, NaN and infinity are not."""
     return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
+def is_comparable(value: Any) -> bool:
+    """Tell whether a value is a number that a double holds.
+
+    A number with a point or an exponent is one as soon as JSON is decoded.
+    """
+    if type(value) is not int:
+        return is_number(value)
+    if -_EXACT <= value <= _EXACT:
+        return True
+    try:
+        return Decimal(repr(float(value))) == value
+    except OverflowError:
+        return False
 
 
 def read_numeric(where: str, operand: Any) -> tuple[str, Callable[[Any], bool]]:
@@ -52,12 +69,7 @@ def read_numeric(where: str, operand: Any) -> tuple[str, Callable[[Any], bool]]:
     (compare, bound), (compare_too, bound_too) = tests[0], tests[-1]
 
     def holds(value: Any) -> bool:
-        return (
-            is_number(value)
-            and -LIMIT <= value <= LIMIT
-            and compare(value, bound)
-            and compare_too(value, bound_too)
-        )
+        return is_comparable(value) and compare(value, bound) and compare_too(value, bound_too)
 
     return wanted, holds
 
@@ -75,12 +87,15 @@ def _symbol(where: str, symbol: Any) -> str:
 def _bound(where: str, bound: Any) -> int | float:
     if not is_number(bound):
         raise PatternError(where, "Compare with a number, without quotes.")
-    if not -LIMIT <= bound <= LIMIT:
-        reason = "The number is out of range. Keep it from -5000000000 to 5000000000."
-        raise PatternError(where, reason)
-    if round(bound, _DECIMALS) != bound:
-        raise PatternError(where, "Only six digits after the point are compared. Round the number.")
+    check_comparable(where, bound)
     return bound
+
+
+def check_comparable(where: str, number: float) -> None:
+    """Accept a number that a double holds; PatternError for any other."""
+    if not is_comparable(number):
+        reason = "The number has more digits than can be compared. Round it to 15 digits."
+        raise PatternError(where, reason)
 
 
 def _check_range(where: str, pairs: list[tuple[str, int | float]]) -> None:

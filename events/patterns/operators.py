@@ -3,7 +3,8 @@
 Source: User Guide, "Comparison operators"
 (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html). The
 errors are those of Event Ruler's compiler (JsonRuleCompiler.java), but for that of an empty list
-within anything-but. A range of one address, such as 10.0.0.1/32, is taken.
+within anything-but. A range of one address, such as 10.0.0.1/32, is taken here, and EventBridge
+refuses it (CIDR.java: "IPv4 mask bits must be < 32").
 
 Numbers are compared by value, as Event Ruler does: 300, 300.0 and 3.0e2 are one number. The guide's
 page on syntax still says that they differ, which cannot be told from decoded JSON.
@@ -15,24 +16,31 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
-from events.patterns import words
+from events.patterns import letter_case, words
 from events.patterns.errors import PatternError
-from events.patterns.numbers import is_number, read_numeric
+from events.patterns.numbers import check_comparable, is_number, read_numeric
 from events.patterns.wildcards import read_wildcard
 
 Test = Callable[[Any], bool]
+
+# The longest text of an IP address: six groups of IPv6, then an address of IPv4.
+_LONGEST_ADDRESS = 45
+# To read an address takes as long as so many comparisons.
+_CIDR_STEPS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One thing that a field may be: `holds` takes a text, number, true, false or null.
 
-    `absent` is true of `{"exists": false}`, which no value fulfils.
+    `absent` is true of `{"exists": false}`, which no value fulfils. `steps` says how much work it
+    is to ask a value.
     """
 
     wanted: str
     holds: Test
     absent: bool = False
+    steps: int = 1
 
 
 def read_conditions(where: str, listed: list[Any]) -> tuple[Condition, ...]:
@@ -175,18 +183,15 @@ def _suffix(_where: str, text: str) -> Callable[[str], bool]:
 
 
 def _prefix_ignore_case(_where: str, text: str) -> Callable[[str], bool]:
-    lowered = text.lower()
-    return lambda value: value.lower().startswith(lowered)
+    return letter_case.beginning(text)
 
 
 def _suffix_ignore_case(_where: str, text: str) -> Callable[[str], bool]:
-    lowered = text.lower()
-    return lambda value: value.lower().endswith(lowered)
+    return letter_case.ending(text)
 
 
 def _equals_ignore_case(_where: str, text: str) -> Callable[[str], bool]:
-    lowered = text.lower()
-    return lambda value: value.lower() == lowered
+    return letter_case.equal(text)
 
 
 _TEXT_OPERATORS = {
@@ -233,14 +238,14 @@ def _read_cidr(where: str, operand: Any) -> Condition:
 
     def holds(value: str) -> bool:
         # A zone ("%eth0") is part of an address to Python, and not to EventBridge.
-        if "%" in value:
+        if len(value) > _LONGEST_ADDRESS or "%" in value:
             return False
         try:
             return ip_address(value) in network
         except ValueError:
             return False
 
-    return Condition(words.cidr(operand), _texts(holds))
+    return Condition(words.cidr(operand), _texts(holds), steps=_CIDR_STEPS)
 
 
 def _network(where: str, text: str) -> IPv4Network | IPv6Network:
@@ -269,7 +274,9 @@ def _read_anything_but(where: str, operand: Any) -> Condition:
         tests = [_texts(operator.make(at, text)) for at, text in _excluded_texts(place, inner)]
         excluded = operator.wanted(words.any_of(_as_list(inner)))
         return Condition(
-            words.anything_but(excluded), lambda value: not any(t(value) for t in tests)
+            words.anything_but(excluded),
+            lambda value: not any(t(value) for t in tests),
+            steps=len(tests),
         )
     values = _excluded_values(where, operand)
     one_of = _one_of(values)
@@ -294,6 +301,8 @@ def _excluded_values(where: str, operand: Any) -> list[Any]:
         raise PatternError(
             where, "Texts and numbers stand together. Write either only texts or only numbers."
         )
+    for number in numbers:
+        check_comparable(where, number)
     return values
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from events.patterns.explaining import Finding, explain
 from events.patterns.matching import Matcher, matcher
 from events.patterns.reading import Every, read_tree
+from events.patterns.work import Work
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,17 +24,29 @@ class Pattern:
         """The JSON object from which the pattern was read, as a copy."""
         return copy.deepcopy(self._document)
 
-    def matches(self, event: Mapping[str, Any]) -> bool:
-        """Tell whether an event, as decoded from JSON, is one of those that are wanted."""
-        return self._matcher(_as_dict(event))
+    def matches(self, event: Mapping[str, Any], work: Work | None = None) -> bool:
+        """Tell whether an event, as decoded from JSON, is one of those that are wanted.
 
-    def explain(self, event: Mapping[str, Any]) -> list[Finding]:
+        Args:
+            event: the event.
+            work: counts the steps, and limits them; `MAX_STEPS` if None is given.
+
+        Raises:
+            TooMuchWorkError: it takes more steps than the limit.
+        """
+        return self._matcher(_as_dict(event), work or Work())
+
+    def explain(self, event: Mapping[str, Any], work: Work | None = None) -> list[Finding]:
         """Say of each field of the pattern, in its order, whether the event has what it wants.
 
         The event matches if and only if all findings are matched that are not within an `$or`
         (whose `within` is empty).
+
+        Raises:
+            TooMuchWorkError: it takes more steps than the limit. That may be so of an event for
+                which `matches` has an answer.
         """
-        return explain(self._tree, _as_dict(event))
+        return explain(self._tree, _as_dict(event), work or Work())
 
 
 def parse(document: Any) -> Pattern:

@@ -47,6 +47,11 @@ class Leaf:
     def may_be_absent(self) -> bool:
         return any(condition.absent for condition in self.conditions)
 
+    @property
+    def steps(self) -> int:
+        """How much work it is to ask one value."""
+        return sum(condition.steps for condition in self.conditions)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Every:
@@ -79,8 +84,15 @@ def read_tree(document: Any) -> Every:
     """
     if not isinstance(document, dict):
         raise PatternError("", 'A pattern is a JSON object, such as {"source": ["my.app"]}.')
+    # What is too long is not read first, which would be work without a limit. What cannot be
+    # written as JSON has a fault that reading tells better.
+    length = _length(document)
+    if length is not None and length > MAX_LENGTH:
+        reason = f"The pattern has {length} characters. Shorten it to {MAX_LENGTH}."
+        raise PatternError("", reason)
     tree = Every(tuple(_read_object("", (), document, within_or=False)))
-    _check_length(document)
+    if length is None:
+        raise PatternError("", "A number has too many digits. Shorten it.")
     _check_combinations(tree)
     _check_repeats(tree, set())
     return tree
@@ -163,15 +175,12 @@ def _read_or(where: str, names: tuple[str, ...], alternatives: list[dict[str, An
     )
 
 
-def _check_length(document: dict[str, Any]) -> None:
-    # Without blanks, which are the writer's own. Only now, when the depth is known to be bounded.
+def _length(document: dict[str, Any]) -> int | None:
+    """How many characters the pattern has, without blanks, which are the writer's own."""
     try:
-        length = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
-    except ValueError:
-        raise PatternError("", "A number has too many digits. Shorten it.") from None
-    if length > MAX_LENGTH:
-        reason = f"The pattern has {length} characters. Shorten it to {MAX_LENGTH}."
-        raise PatternError("", reason)
+        return len(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def _check_combinations(tree: Every) -> None:

@@ -88,7 +88,11 @@ def shown(value: Any) -> str:
     """A text, number, true, false or null as JSON, cut to a length that fits on a line."""
     if type(value) is int and value.bit_length() > 300:
         return _("a very large number")
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    # What is cut off anyway is not written down first.
+    beginning = value[:_SHOWN] if isinstance(value, str) else value
+    text = json.dumps(beginning, ensure_ascii=False, default=str)
+    if beginning != value:
+        text = f"{text[:-1]}..."
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 

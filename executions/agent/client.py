@@ -39,7 +39,7 @@ _ERROR_BYTES = 16 * 1024
 # Seconds that an agent has for closing its stream after its completion event.
 _FAREWELL = 1.0
 _LETTERS_AND_DIGITS = string.ascii_letters + string.digits
-_RUNTIME_PATH = re.compile(r"(.*/runtimes/)(arn(?::|%3a).+?)(?:/invocations)?/?", re.IGNORECASE)
+_RUNTIME_PATH = re.compile(r"((?>.*/runtimes/))(arn(?::|%3a).+?)(?:/invocations)?/?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
-_DIRECTIVE = re.compile(r"^[ \t]*demo:[ \t]*([a-z0-9-]+)[ \t]*(.*?)[ \t]*$", re.MULTILINE)
-_TRIGGER_NAME = re.compile(r"(?im)^\|\s*trigger(?: name)?\s*\|\s*(.+?)\s*\|\s*$")
+_DIRECTIVE = re.compile(r"^[ \t]*demo:[ \t]*([a-z0-9-]+)[ \t]*(.*)$", re.MULTILINE)
+_TRIGGER_NAME = re.compile(r"(?im)^\|[ \t]*trigger(?: name)?[ \t]*\|[ \t]*(\S.*)\|[ \t]*$")
 _SIZE = re.compile(r"(\d+)(KB|MB)?", re.IGNORECASE)
 _UNITS = {"": 1, "kb": 1000, "mb": 1000 * 1000}
 
@@ -51,7 +51,9 @@ def answer_text(prompt: str) -> str:
     task, _, _ = prompt.partition("\n---")
     lines = [line.strip() for line in _DIRECTIVE.sub("", task).splitlines() if line.strip()]
     trigger = _TRIGGER_NAME.search(prompt)
-    greeting = f"Hello! The trigger \u201c{trigger[1]}\u201d woke me. " if trigger else "Hello! "
+    greeting = (
+        f"Hello! The trigger \u201c{trigger[1].strip()}\u201d woke me. " if trigger else "Hello! "
+    )
     first = lines[0][:500] if lines else "(nothing)"
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
     return (

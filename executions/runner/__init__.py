@@ -1,6 +1,13 @@
 """Running one occurrence of a trigger: start, token, invocation, end."""
 
-from executions.runner.by_event import Offer, offer, settle, settle_due
+from executions.runner.by_event import (
+    TOO_MUCH_WORK,
+    TOO_MUCH_WORK_FOR_SOURCE,
+    Offer,
+    offer,
+    settle,
+    settle_due,
+)
 from executions.runner.by_hand import TriggerBusyError, accept, resume
 from executions.runner.care import HEARTBEAT, abandon, record_missed, renew
 from executions.runner.end import close, close_lost, write
@@ -21,6 +28,8 @@ __all__ = [
     "INTERNAL_ERROR",
     "LEASE",
     "NO_MORE_TIME",
+    "TOO_MUCH_WORK",
+    "TOO_MUCH_WORK_FOR_SOURCE",
     "Occurrence",
     "Offer",
     "Run",

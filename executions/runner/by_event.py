@@ -45,6 +45,14 @@ BROKEN = timedelta(minutes=1)
 # How often an offer is made anew that other writes come before.
 TRIES = 8
 TOO_MANY = "More events than maxRunsPerHour lets run came within the hour."
+TOO_MUCH_WORK = (
+    "The event has too many values to compare it with the trigger's pattern: ask for fewer fields "
+    "within its lists."
+)
+TOO_MUCH_WORK_FOR_SOURCE = (
+    "The event has too many values to compare it with the pattern of the event source: ask for "
+    "fewer fields within its lists."
+)
 MERGED = "A further event came before the pause of debounceSeconds was over."
 
 
@@ -58,6 +66,7 @@ class Offer:
         at: when the event came in.
         event: the EventBridge envelope.
         earlier_id: what its id may have been at an earlier delivery; empty where that was the same.
+        refusal: why the trigger drops the event, whatever else; empty if it may take it.
     """
 
     id: str
@@ -66,6 +75,7 @@ class Offer:
     at: datetime
     event: dict[str, Any]
     earlier_id: str = ""
+    refusal: str = ""
 
     @classmethod
     def of(
@@ -75,6 +85,7 @@ class Offer:
         event_id: str,
         at: datetime,
         earlier_at: datetime | None = None,
+        refusal: str = "",
     ) -> "Offer":
         """The offer of an event to a trigger.
 
@@ -84,13 +95,14 @@ class Offer:
             event_id: by which the event is known, the same for each delivery.
             at: when it came in, the same for each delivery.
             earlier_at: what that may have been at an earlier delivery.
+            refusal: why the trigger drops the event.
         """
         digest = hashlib.sha256(f"{trigger.pk} {event_id}".encode()).digest()[:10]
         key, earlier = (
             uuid7(round(moment.timestamp() * 1000), digest) if moment else ""
             for moment in (at, earlier_at)
         )
-        return cls(key, trigger.user_id, trigger.pk, at, event, earlier)
+        return cls(key, trigger.user_id, trigger.pk, at, event, earlier, refusal)
 
 
 @dataclass(slots=True)
@@ -214,7 +226,7 @@ def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int
         desk = desks.get(one.trigger_id)
         if desk is None:
             continue
-        waits = not paused and _waits_for_pause(desk.trigger)
+        waits = not paused and not one.refusal and _waits_for_pause(desk.trigger)
         reason = "" if waits else _refusal(desk.trigger, one, now)
         # A run that begins meets the one on record when it is put there; what is held back would
         # not, and be counted as dropped or take the place of a later event.
@@ -261,6 +273,8 @@ def _to_be_handed_on_again(execution: TriggerExecution) -> list[TriggerExecution
 def _refusal(trigger: Trigger, one: Offer, now: datetime) -> str:
     if not trigger.enabled:
         return "The trigger was disabled."
+    if one.refusal:
+        return one.refusal
     if not events.is_kept_whole(one.event):
         return f"The event had more than {events.MAX_STORED_PAYLOAD:,} bytes."
     if trigger.is_held(now):

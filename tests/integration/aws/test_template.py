@@ -223,6 +223,15 @@ def test_each_parameter_is_held_by_a_resource() -> None:
     assert set(TEMPLATE["Parameters"]) - used == set()
 
 
+def test_rules_and_events_are_of_the_buses_that_the_settings_name() -> None:
+    found = [each for each in statements() if "events:PutRule" in each["Action"]]
+    found += [each for each in statements() if each["Action"] == "events:PutEvents"]
+    written = [json.dumps(each["Resource"]) for each in found]
+    names = [sorted(set(re.findall("EventBus(?:es|Name)", text))) for text in written]
+    assert names == [["EventBusName"], ["EventBuses"], ["EventBusName"], ["EventBuses"]]
+    assert [text for text in written if re.search(r"rule/\*|event-bus/\*", text)] == []
+
+
 @pytest.mark.parametrize("policy", ["DeadLettersOfRules", "DeploymentBucketPolicy"])
 def test_queue_and_bucket_refuse_what_comes_without_tls(policy: str) -> None:
     statements = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]

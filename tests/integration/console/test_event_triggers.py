@@ -63,7 +63,8 @@ class TestForm:
             "maxRunsPerHour": 20,
         }
 
-    def test_events_of_a_bus(self, editor: Client) -> None:
+    def test_events_of_a_bus(self, editor: Client, settings: Any) -> None:
+        settings.EVENT_BUSES = ["main"]
         parts = {"event_source_id": "", "event_bus_name": "main"}
         editor.post(NEW, {**ENTERED, **parts, "event_pattern": '{"source": ["my.app"]}'})
         assert Trigger.objects.get().event_config == {
@@ -190,6 +191,25 @@ class TestTester:
         assert "There is no event source gone any more." in previewed(
             viewer, event_source_id="gone"
         )
+
+    def test_sample_that_is_too_long(self, viewer: Client) -> None:
+        sample = json.dumps({"detail": {"text": "x" * 70_000}})
+        page = previewed(viewer, sample=sample, event_pattern='{"source": ["x"]}')
+        assert "The sample has more than 65,536 characters: shorten it." in page
+
+    def test_sample_that_is_too_much_work(self, viewer: Client) -> None:
+        sample = json.dumps({"items": [{}] * 15_000})
+        pattern = {"items": {f"n{place}": [{"exists": False}] for place in range(100)}}
+        page = previewed(viewer, sample=sample, event_pattern=json.dumps(pattern))
+        assert "takes more than 500,000 steps" in page
+        assert ("This event runs the trigger." in page, "No match" in page) == (False, False)
+
+    def test_sample_that_is_too_much_to_be_told_of(self, viewer: Client) -> None:
+        ways = {f"or{n}": {"$or": [{"a": [1]}, {"b": [1]}]} for n in range(9)}
+        sample = json.dumps({"items": [{f"or{n}": {"a": 1} for n in range(9)}] * 50})
+        page = previewed(viewer, sample=sample, event_pattern=json.dumps({"items": ways}))
+        assert "too large to compare them field by field" in page
+        assert "This event runs the trigger." in page
 
     @pytest.mark.parametrize(
         ("sample", "message"),

@@ -316,7 +316,8 @@ class TestNew:
         form = editor.post(NEW, {**ENTERED, "kind": kind}).context["form"]
         assert (list(form.errors), EventSource.objects.exists()) == (["secret"], False)
 
-    def test_events_of_a_bus(self, editor: Client) -> None:
+    def test_events_of_a_bus(self, editor: Client, settings: Any) -> None:
+        settings.EVENT_BUSES = ["main"]
         entered = {"kind": "bus", "pattern": '{"source": ["my.app"]}', "bus_name": "main"}
         editor.post(NEW, {**ENTERED, **entered})
         made = EventSource.objects.get()

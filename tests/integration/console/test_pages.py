@@ -121,8 +121,9 @@ class TestTrigger:
         ],
     )
     def test_yaml_makes_the_same_trigger_by_the_api(
-        self, editor: Client, make_trigger: MakeTrigger, fields: dict[str, Any]
+        self, editor: Client, make_trigger: MakeTrigger, fields: dict[str, Any], settings: Any
     ) -> None:
+        settings.EVENT_BUSES = ["bus"]
         trigger = make_trigger(**fields)
         shown = editor.get(f"{TRIGGERS}/{trigger.pk}").context["yaml"]
         body = yaml.safe_load(shown)

@@ -186,7 +186,8 @@ class TestRuleOfATrigger:
         alice.patch(f"/triggers/{event_trigger(alice)['id']}", body)
         assert [name for name in names(rules) if name.startswith("trigger-")] == []
 
-    def test_moves_to_another_bus(self, alice: API, rules: Any) -> None:
+    def test_moves_to_another_bus(self, alice: API, rules: Any, settings: Any) -> None:
+        settings.EVENT_BUSES = ["other"]
         rules.create_event_bus(Name="other")
         made = event_trigger(alice)
         alice.patch(f"/triggers/{made['id']}", {"eventConfig": {"eventBusName": "other"}})
@@ -226,7 +227,8 @@ class TestRefusals:
         kept = alice.get(f"/triggers/{made['id']}").json()["trigger"]["eventConfig"]
         assert (kept, json.loads(on(rules, made)["EventPattern"])) == (OWN, OWN["eventPattern"])
 
-    def test_missing_bus_is_named(self, alice: API, rules: Any) -> None:
+    def test_missing_bus_is_named(self, alice: API, rules: Any, settings: Any) -> None:
+        settings.EVENT_BUSES = ["*"]
         config = {**OWN, "eventBusName": "nowhere"}
         body = {**VALID, "type": "event", "scheduleConfig": None, "eventConfig": config}
         answer = alice.post("/triggers", body)

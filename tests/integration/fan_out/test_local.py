@@ -90,7 +90,10 @@ class TestWhoRuns:
         take()
         assert listeners() == ["alice"]
 
-    def test_pattern_on_another_bus(self, source: MakeSource, send: Send, listen: Listen) -> None:
+    def test_pattern_on_another_bus(
+        self, source: MakeSource, send: Send, listen: Listen, settings: Any
+    ) -> None:
+        settings.EVENT_BUSES = ["other"]
         source()
         pattern = {"eventPattern": {"source": ["webhook.shop"]}, "eventBusName": "other"}
         listen({"eventSourceId": None, **pattern})
