@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 
 from console import charts
 from moca.display import duration, exact, relative
-from moca.times import iso
-from triggers.schedules import Expression, ExpressionError, parse, parse_zone, warnings
+from moca.times import iso, parse_iso
+from triggers.models import Trigger
+from triggers.schedules import ExpressionError, parse, parse_zone, warnings
 from triggers.wording import translated, words_of
 
 RUNS_AHEAD = 10
@@ -50,7 +51,7 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
 
     Args:
         entered: `expression`, `timezone`, `start_date`, `end_date` and `timeout_seconds`, as they
-            stand in the form.
+            stand in the form, and `counted_from`, when the trigger was made, if it is there yet.
         now: the moment after which runs are told.
     """
     shown = Preview(expression=str(entered.get("expression") or "").strip())
@@ -66,11 +67,9 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
         return shown
     first, last = _bound(entered, "start_date", zone), _bound(entered, "end_date", zone)
     after = min(first - timedelta(seconds=1) if first and first > now else now, LATEST)
-    runs = [
-        run
-        for run in expression.next_runs(after.replace(microsecond=0), zone, RUNS_AHEAD)
-        if last is None or run <= last
-    ]
+    origin = after.replace(microsecond=0)
+    bounds = {"start": first, "end": last, "anchor": _made(entered) or origin}
+    runs = expression.next_runs(origin, zone, RUNS_AHEAD, **bounds)
     shown.words = words_of(expression, zone)
     shown.zone = str(zone)
     shown.runs = [(iso(run), exact(run, zone), relative(run, now)) for run in runs]
@@ -78,8 +77,14 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     shown.warnings += _too_often(runs, entered)
     if not runs and not shown.warnings:
         shown.warnings.append(_("It never runs between its start and its end date."))
-    shown.year = _year(expression, zone, after, last)
+    shown.year = _year(partial(expression.next_run, zone=zone, **bounds), zone, after)
     return shown
+
+
+def with_creation(values: Mapping[str, Any], trigger: Trigger | None) -> dict[str, Any]:
+    """What stands in the form of a trigger, with what `preview` needs to know of it besides."""
+    made = {} if trigger is None else {"counted_from": iso(trigger.created_at)}
+    return {**values, **made}
 
 
 def _zone(name: str, shown: Preview) -> ZoneInfo | None:
@@ -96,6 +101,14 @@ def _bound(entered: Mapping[str, Any], name: str, zone: ZoneInfo) -> datetime | 
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
         return moment.replace(tzinfo=zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _made(entered: Mapping[str, Any]) -> datetime | None:
+    """When the trigger was made, from which a rate without a start counts."""
+    try:
+        return parse_iso(str(entered.get("counted_from"))).replace(microsecond=0)
     except (ValueError, OverflowError):
         return None
 
@@ -120,11 +133,16 @@ def _too_often(runs: list[datetime], entered: Mapping[str, Any]) -> list[str]:
 
 
 def _year(
-    expression: Expression, zone: ZoneInfo, after: datetime, last: datetime | None
+    following: Callable[[datetime], datetime | None], zone: ZoneInfo, after: datetime
 ) -> charts.Year:
-    """How often it fires on each day of the year to come; runs are counted until they are many."""
+    """How often it fires on each day of the year to come; runs are counted until they are many.
+
+    Args:
+        following: the first run after a moment.
+        zone: whose days they are.
+        after: the moment after which the year begins.
+    """
     origin = after.replace(microsecond=0)
-    following = partial(expression.next_run, zone=zone, end=last, anchor=origin)
     end = after + timedelta(days=DAYS)
     counts: dict[date, int] = {}
     left, count = COUNTED, 1

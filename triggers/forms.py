@@ -240,6 +240,10 @@ class TriggerForm(VersionedForm):
         if is_blank:
             initial.setdefault("overlap_policy", "")
         super().__init__(*args, instance=instance, initial=initial, **kwargs)
+        if not instance._state.adding:
+            # The preview asks for it: a rate without a start counts from there.
+            attrs = self.fields["expression"].widget.attrs
+            attrs["data-counted-from"] = iso(instance.created_at)
         if instance.enabled_tools == [] and "enabled_tools" in self.fields:
             self.fields["enabled_tools"].help_text = NO_TOOLS
         if "overlap_policy" in self.fields:

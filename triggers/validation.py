@@ -115,12 +115,20 @@ def read_schedule(config: Any) -> tuple[Schedule | None, list[ValidationError]]:
     return Schedule(expression, zone, start, end, window), []
 
 
-def schedule_errors(config: Any, now: datetime) -> list[ValidationError]:
-    """What is wrong with a schedule's map, or that it does not fire after `now` any more."""
+def schedule_errors(
+    config: Any, now: datetime, *, anchor: datetime | None = None
+) -> list[ValidationError]:
+    """What is wrong with a schedule's map, or that it does not fire after `now` any more.
+
+    Args:
+        config: the map.
+        now: the present.
+        anchor: where a rate counts from; None for the present.
+    """
     schedule, errors = read_schedule(config)
     if schedule is None:
         return errors
-    if schedule.next_runs(now, 1, anchor=now):
+    if schedule.next_runs(now, 1, anchor=anchor or now):
         return []
     reader = _Reader(config)
     reader.error(
