@@ -33,7 +33,7 @@ class Preview:
         words: what it says.
         runs: its next runs: the moment, on the schedule's clock, how far away.
         warnings: what may surprise about it.
-        errors: what is wrong: the form's field, the reason, and what may be meant.
+        errors: what is wrong: the form's field, the reason, and each thing that may be meant.
         year: how often it fires on each day.
     """
 
@@ -42,7 +42,7 @@ class Preview:
     words: str = ""
     runs: list[tuple[str, str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    errors: list[tuple[str, str, str]] = field(default_factory=list)
+    errors: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
     year: charts.Year | None = None
 
 
@@ -61,15 +61,15 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     try:
         expression = parse(shown.expression)
     except ExpressionError as error:
-        shown.errors.append(("expression", translated(error.reason), error.suggestion or ""))
+        shown.errors.append(("expression", translated(error.reason), error.suggestions))
         return shown
     if zone is None:
         return shown
     first, last = _bound(entered, "start_date", zone), _bound(entered, "end_date", zone)
     after = min(first - timedelta(seconds=1) if first and first > now else now, LATEST)
     origin = after.replace(microsecond=0)
-    bounds = {"start": first, "end": last, "anchor": _made(entered) or origin}
-    runs = expression.next_runs(origin, zone, RUNS_AHEAD, **bounds)
+    made = _made(entered) or origin
+    runs = expression.next_runs(origin, zone, RUNS_AHEAD, start=first, end=last, anchor=made)
     shown.words = words_of(expression, zone)
     shown.zone = str(zone)
     shown.runs = [(iso(run), exact(run, zone), relative(run, now)) for run in runs]
@@ -77,7 +77,8 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     shown.warnings += _too_often(runs, entered)
     if not runs and not shown.warnings:
         shown.warnings.append(_("It never runs between its start and its end date."))
-    shown.year = _year(partial(expression.next_run, zone=zone, **bounds), zone, after)
+    following = partial(expression.next_run, zone=zone, start=first, end=last, anchor=made)
+    shown.year = _year(following, zone, after)
     return shown
 
 
@@ -91,7 +92,7 @@ def _zone(name: str, shown: Preview) -> ZoneInfo | None:
     try:
         return parse_zone(name or "UTC")
     except ExpressionError as error:
-        shown.errors.append(("timezone", translated(error.reason), error.suggestion or ""))
+        shown.errors.append(("timezone", translated(error.reason), error.suggestions))
         return None
 
 

@@ -1,12 +1,12 @@
 """The rules of a trigger's parts, shared by the API, forms, admin and commands.
 
 An error about a part of a map carries the part's name in `params["part"]`, and the corrected value
-in `params["suggestion"]` where there is one.
+in `params["suggestion"]` where there is one; `params["suggestions"]` are all that may be meant.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -71,7 +71,7 @@ class _Reader:
         try:
             return read(value)
         except ExpressionError as error:
-            self.error(name, error.reason, error.field, error.suggestion)
+            self.error(name, error.reason, error.field, error.suggestions)
         except PatternError as error:
             self.error(name, error.told, "pattern")
         except ValueError as error:
@@ -79,9 +79,10 @@ class _Reader:
         return default
 
     def error(
-        self, part: str, message: str, code: str = "invalid", suggestion: str | None = None
+        self, part: str, message: str, code: str = "invalid", suggestions: Sequence[str] = ()
     ) -> None:
-        params = {"part": part, "suggestion": suggestion}
+        first = next(iter(suggestions), None)
+        params = {"part": part, "suggestion": first, "suggestions": list(suggestions)}
         # Interpolated by Django with %, which the text itself may hold.
         message = translated(message).replace("%", "%%")
         self.errors.append(ValidationError(message, code=code, params=params))

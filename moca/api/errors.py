@@ -1,12 +1,12 @@
 """The one shape in which every error leaves the API."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
-Detail = dict[str, str]
+Detail = dict[str, Any]
 
 # Callers choose the names of keys, so answers could grow with them.
 MAX_FIELD = 200
@@ -92,15 +92,23 @@ class NotFoundError(APIError):
 
 
 def detail(
-    field: str, message: str, code: str = "invalid", suggestion: str | None = None
+    field: str,
+    message: str,
+    code: str = "invalid",
+    suggestion: str | None = None,
+    suggestions: Sequence[str] = (),
 ) -> Detail:
-    """What is wrong with a field, named as in the contract (`scheduleConfig.expression`)."""
+    """What is wrong with a field, named as in the contract (`scheduleConfig.expression`).
+
+    Where several things may be meant, `suggestions` are all of them, and `suggestion` is the first.
+    """
     field = field[:MAX_FIELD]
     if not suggestion:
         return {"field": field, "message": message, "code": code}
     if suggestion not in message:
         message = f"{message} Did you mean {suggestion}?"
-    return {"field": field, "message": message, "code": code, "suggestion": suggestion}
+    found = {"field": field, "message": message, "code": code, "suggestion": suggestion}
+    return {**found, "suggestions": list(suggestions)} if len(suggestions) > 1 else found
 
 
 def details_of(error: ValidationError) -> Iterator[Detail]:
@@ -114,6 +122,7 @@ def details_of(error: ValidationError) -> Iterator[Detail]:
                 " ".join(map(str, one.messages)),
                 one.code or "invalid",
                 params.get("suggestion"),
+                params.get("suggestions") or (),
             )
 
 

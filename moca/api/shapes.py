@@ -108,7 +108,10 @@ DETAIL = component(
             "message": text("What is wrong, and what to give instead."),
             "code": text("The kind of fault."),
         },
-        {"suggestion": text("What was probably meant.")},
+        {
+            "suggestion": text("What was probably meant."),
+            "suggestions": each(text(), "All that may be meant, where it is more than one."),
+        },
     ),
 )
 _ERROR = {

@@ -78,7 +78,8 @@ def _read(
         try:
             return read(text)
         except ExpressionError as error:
-            wrong.append(detail(name, error.reason, error.field, error.suggestion))
+            suggestions = error.suggestions
+            wrong.append(detail(name, error.reason, error.field, error.suggestion, suggestions))
     return None
 
 

@@ -180,6 +180,19 @@ class TestPreview:
         shown = previewed(viewer, expression="rate(1 hour)", timezone="Tokyo")
         assert 'data-use="Asia/Tokyo" data-for="timezone"' in shown
 
+    @pytest.mark.parametrize("meant", ["America/Chicago", "Asia/Shanghai", "America/Havana"])
+    def test_each_zone_that_may_be_meant_is_offered(self, viewer: Client, meant: str) -> None:
+        shown = previewed(viewer, expression="rate(1 hour)", timezone="CST")
+        assert f'data-use="{meant}" data-for="timezone"' in shown
+
+    def test_zone_that_is_not_what_it_seems(self, viewer: Client) -> None:
+        shown = previewed(viewer, expression="cron(0 9 * * ? *)", timezone="Etc/GMT+9")
+        assert "The sign of Etc/GMT+9 is reversed" in shown
+
+    def test_refused_form_names_all_zones(self, editor: Client) -> None:
+        page = editor.post(NEW, {**ENTERED, "timezone": "BST"}).content.decode()
+        assert "Did you mean Europe/London or Asia/Dhaka?" in page
+
     def test_short_months(self, viewer: Client) -> None:
         shown = previewed(viewer, expression="cron(0 9 31 * ? *)")
         assert "It skips months without a 31st" in shown
