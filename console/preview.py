@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 
 from console import charts
 from moca.display import duration, exact, relative
-from moca.times import iso
-from triggers.schedules import Expression, ExpressionError, parse, parse_zone, warnings
+from moca.times import iso, parse_iso
+from triggers.models import Trigger
+from triggers.schedules import ExpressionError, parse, parse_zone, warnings
 from triggers.wording import Offer, offers, translated, words_of
 
 RUNS_AHEAD = 10
@@ -35,8 +36,8 @@ class Preview:
         words: what it says.
         runs: its next runs: the moment, on the schedule's clock, how far away.
         warnings: what may surprise about it.
-        errors: what is wrong: the form's field, the reason, and what may be meant: each offer has
-            its `expression`, and perhaps a `description`, a `timezone` and `notes`.
+        errors: what is wrong: the form's field, the reason, and what may be meant, as
+            `triggers.wording.offers` gives it.
         year: how often it fires on each day.
     """
 
@@ -54,7 +55,7 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
 
     Args:
         entered: `expression`, `timezone`, `start_date`, `end_date` and `timeout_seconds`, as they
-            stand in the form.
+            stand in the form, and `counted_from`, when the trigger was made, if it is there yet.
         now: the moment after which runs are told.
     """
     shown = Preview(expression=str(entered.get("expression") or "").strip())
@@ -64,18 +65,15 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     try:
         expression = parse(shown.expression, zone)
     except ExpressionError as error:
-        offered = offers(error.corrections)
-        shown.errors.append(("expression", translated(error.reason), offered))
+        shown.errors.append(("expression", translated(error.reason), offers(error)))
         return shown
     if zone is None:
         return shown
     first, last = _bound(entered, "start_date", zone), _bound(entered, "end_date", zone)
     after = min(first - timedelta(seconds=1) if first and first > now else now, LATEST)
-    runs = [
-        run
-        for run in expression.next_runs(after.replace(microsecond=0), zone, RUNS_AHEAD)
-        if last is None or run <= last
-    ]
+    origin = after.replace(microsecond=0)
+    made = _made(entered) or origin
+    runs = expression.next_runs(origin, zone, RUNS_AHEAD, start=first, end=last, anchor=made)
     shown.words = words_of(expression, zone)
     shown.zone = str(zone)
     shown.runs = [(iso(run), exact(run, zone), relative(run, now)) for run in runs]
@@ -84,16 +82,22 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     if not runs and not shown.warnings:
         shown.warnings.append(_("It never runs between its start and its end date."))
     shown.warnings += _too_long(entered)
-    shown.year = _year(expression, zone, after, last)
+    following = partial(expression.next_run, zone=zone, start=first, end=last, anchor=made)
+    shown.year = _year(following, zone, after)
     return shown
+
+
+def with_creation(values: Mapping[str, Any], trigger: Trigger | None) -> dict[str, Any]:
+    """What stands in the form of a trigger, with what `preview` needs to know of it besides."""
+    made = {} if trigger is None else {"counted_from": iso(trigger.created_at)}
+    return {**values, **made}
 
 
 def _zone(name: str, shown: Preview) -> ZoneInfo | None:
     try:
         return parse_zone(name or "UTC")
     except ExpressionError as error:
-        offered = [{"expression": each.expression} for each in error.corrections]
-        shown.errors.append(("timezone", translated(error.reason), offered))
+        shown.errors.append(("timezone", translated(error.reason), offers(error)))
         return None
 
 
@@ -103,6 +107,14 @@ def _bound(entered: Mapping[str, Any], name: str, zone: ZoneInfo) -> datetime | 
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
         return moment.replace(tzinfo=zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _made(entered: Mapping[str, Any]) -> datetime | None:
+    """When the trigger was made, from which a rate without a start counts."""
+    try:
+        return parse_iso(str(entered.get("counted_from"))).replace(microsecond=0)
     except (ValueError, OverflowError):
         return None
 
@@ -139,11 +151,16 @@ def _too_long(entered: Mapping[str, Any]) -> list[str]:
 
 
 def _year(
-    expression: Expression, zone: ZoneInfo, after: datetime, last: datetime | None
+    following: Callable[[datetime], datetime | None], zone: ZoneInfo, after: datetime
 ) -> charts.Year:
-    """How often it fires on each day of the year to come; runs are counted until they are many."""
+    """How often it fires on each day of the year to come; runs are counted until they are many.
+
+    Args:
+        following: the first run after a moment.
+        zone: whose days they are.
+        after: the moment after which the year begins.
+    """
     origin = after.replace(microsecond=0)
-    following = partial(expression.next_run, zone=zone, end=last, anchor=origin)
     end = after + timedelta(days=DAYS)
     counts: dict[date, int] = {}
     left, count = COUNTED, 1

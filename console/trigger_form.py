@@ -17,6 +17,7 @@ from console.access import for_operators
 from console.event_tester import preview_prompt, sample_of, test
 from console.finding import agents_in_use, find_trigger
 from console.preview import preview as preview_of
+from console.preview import with_creation
 from console.reasons import reason
 from moca import audit
 from moca.admin import actor, operator_of
@@ -187,7 +188,7 @@ def _shown(
         "trigger": trigger,
         "source": source,
         "sections": [Section(form, *section) for section in SECTIONS],
-        "preview": preview_of(values, now),
+        "preview": preview_of(with_creation(values, trigger), now),
         "agents": agents_in_use(),
         "sample": sample,
         "tester": test(values, sample),

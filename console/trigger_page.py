@@ -16,7 +16,7 @@ from console.access import for_operators
 from console.changes import changes_of
 from console.executions import page_of_runs
 from console.finding import find_trigger, names_of
-from console.preview import RUNS_AHEAD, preview
+from console.preview import RUNS_AHEAD, preview, with_creation
 from console.received import event_row
 from events import sources
 from events.models import EventSource, ReceivedEvent
@@ -108,7 +108,8 @@ def _preview(trigger: Trigger, now: Any) -> Any:
     if trigger.type != TriggerType.SCHEDULE:
         return None
     form = TriggerForm(instance=trigger)
-    return preview({name: form[name].value() for name in form.fields}, now)
+    values = {name: form[name].value() for name in form.fields}
+    return preview(with_creation(values, trigger), now)
 
 
 def _length(milliseconds: int | None) -> str:

@@ -2,6 +2,7 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from console import (
+    clock,
     dashboard,
     event_form,
     event_list,
@@ -43,6 +44,7 @@ urlpatterns = [
     path(
         "events/<str:source_id>/received/<str:event_id>", received.received, name="received-event"
     ),
+    path("clock", clock.clock, name="clock"),
     path("language", set_language, name="language"),
     path("event-preview", trigger_form.event_preview, name="event-preview"),
     path("schedule-preview", trigger_form.preview, name="schedule-preview"),

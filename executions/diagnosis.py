@@ -20,6 +20,7 @@ from events import sources
 from events.models import EventSource, ReceivedEvent
 from events.secrets import UnreadableError
 from executions.agent import AgentError, Invocation, client_from_settings, new_session_id
+from moca import zone_data
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.tokens import pool_key
 from moca.aws import client
@@ -104,6 +105,19 @@ def _settings() -> Iterator[Finding]:
         yield Finding(verdict, "settings", f"({message.id}) {message.msg}", message.hint or "")
     if not found:
         yield Finding("ok", "settings", "Nothing is missing or contradictory.")
+
+
+def _zone_data() -> Iterator[Finding]:
+    data, newest = zone_data.in_use(), zone_data.PACKAGE_VERSION
+    version = data.version or "of an unknown version"
+    where = data.folder or "the tzdata package"
+    if data.source != "PYTHONTZPATH":
+        yield Finding("ok", "zone data", f"{version}, from {where}.")
+    elif data.version >= newest:
+        yield Finding("ok", "zone data", f"{version}, from {where} (PYTHONTZPATH).")
+    else:
+        text = f"{version}, from {where} (PYTHONTZPATH); the tzdata package has {newest}."
+        yield Finding("warn", "zone data", text, "Unset PYTHONTZPATH, or renew what it names.")
 
 
 def _database() -> Iterator[Finding]:
@@ -361,6 +375,7 @@ def _invocation() -> Iterator[Finding]:
 
 PROBES: dict[str, Probe] = {
     "settings": _settings,
+    "zone data": _zone_data,
     "database": _database,
     "scheduler": _scheduler,
     "events": _events,

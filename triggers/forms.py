@@ -241,6 +241,10 @@ class TriggerForm(VersionedForm):
         if is_blank:
             initial.setdefault("overlap_policy", "")
         super().__init__(*args, instance=instance, initial=initial, **kwargs)
+        if "expression" in self.fields and not instance._state.adding:
+            # The preview asks for it: a rate without a start counts from there.
+            attrs = self.fields["expression"].widget.attrs
+            attrs["data-counted-from"] = iso(instance.created_at)
         if instance.enabled_tools == [] and "enabled_tools" in self.fields:
             self.fields["enabled_tools"].help_text = NO_TOOLS
         if "overlap_policy" in self.fields:
@@ -343,7 +347,8 @@ def _with_suggestion(error: ValidationError) -> ValidationError:
     message = error.messages[0]
     params = error.params or {}
     suggestion, offered = params.get("suggestion"), params.get("suggestions", ())
-    if len(offered) > 1 or any("notes" in offer for offer in offered):
+    has_words = all("description" in offer for offer in offered)
+    if has_words and (len(offered) > 1 or any("notes" in offer for offer in offered)):
         suggestion = _(" or ").join(map(offer_words, offered))
     if suggestion and suggestion not in message:
         message = _("%(reason)s Try %(suggestion)s") % {
@@ -400,7 +405,8 @@ def _moment(date: Any) -> datetime | None:
 
 
 def _zone(name: Any) -> ZoneInfo:
+    """The zone that the map names; UTC where that cannot be read."""
     try:
-        return parse_zone(name or "UTC")
-    except (TypeError, ExpressionError):
+        return parse_zone(name) if name and isinstance(name, str) else ZoneInfo("UTC")
+    except ExpressionError:
         return ZoneInfo("UTC")

@@ -305,9 +305,10 @@ class Trigger(VersionedModel):
 
     def _map_errors(self) -> dict[str, list[ValidationError]]:
         if self.type == TriggerType.SCHEDULE:
-            found = {
-                "schedule_config": validation.schedule_errors(self.schedule_config, timezone.now())
-            }
+            errors = validation.schedule_errors(
+                self.schedule_config, timezone.now(), anchor=self._anchor
+            )
+            found = {"schedule_config": errors}
         elif self.type == TriggerType.EVENT:
             found = {
                 "event_config": validation.event_errors(self.event_config)

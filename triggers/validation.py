@@ -1,8 +1,8 @@
 """The rules of a trigger's parts, shared by the API, forms, admin and commands.
 
 An error about a part of a map carries the part's name in `params["part"]`, and the corrected value
-in `params["suggestion"]` if there is one. `params["suggestions"]` has all expressions that may be
-meant, as `triggers.wording.offers` gives them.
+in `params["suggestion"]` if there is one. `params["suggestions"]` has all that may be meant, as
+`triggers.wording.offers` gives it.
 """
 
 import json
@@ -78,7 +78,7 @@ class _Reader:
         try:
             return read(value)
         except ExpressionError as error:
-            self.error(name, error.reason, error.field, error.suggestion, offers(error.corrections))
+            self.error(name, error.reason, error.field, error.suggestion, offers(error))
         except PatternError as error:
             self.error(name, error.told, "pattern")
         except ValueError as error:
@@ -130,12 +130,20 @@ def read_schedule(config: Any) -> tuple[Schedule | None, list[ValidationError]]:
     return Schedule(expression, zone, start, end, window), []
 
 
-def schedule_errors(config: Any, now: datetime) -> list[ValidationError]:
-    """What is wrong with a schedule's map, or that it does not fire after `now` any more."""
+def schedule_errors(
+    config: Any, now: datetime, *, anchor: datetime | None = None
+) -> list[ValidationError]:
+    """What is wrong with a schedule's map, or that it does not fire after `now` any more.
+
+    Args:
+        config: the map.
+        now: the present.
+        anchor: where a rate counts from; None for the present.
+    """
     schedule, errors = read_schedule(config)
     if schedule is None:
         return errors
-    if schedule.next_runs(now, 1, anchor=now):
+    if schedule.next_runs(now, 1, anchor=anchor or now):
         return []
     reader = _Reader(config)
     reader.error(

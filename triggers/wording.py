@@ -1,6 +1,5 @@
 """What the schedule package says, in the reader's language."""
 
-from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,6 +8,7 @@ from django.utils.translation import get_language, gettext
 from triggers.schedules import (
     Correction,
     Expression,
+    ExpressionError,
     Sentence,
     describe,
     japanese,
@@ -41,13 +41,16 @@ def translated(text: str) -> str:
     return gettext(text.template) % parts
 
 
-def offers(corrections: Iterable[Correction]) -> list[Offer]:
-    """Corrections to an expression as the API gives them, in the reader's language.
+def offers(error: ExpressionError) -> list[Offer]:
+    """What may be meant, as the API gives it, in the reader's language.
 
-    Each has its `expression` and, in words, its `description`. The `timezone` to set with it and
-    `notes` about it are there only if there are any.
+    For a timezone each has only a `timezone`. For an expression each has its `expression` and, in
+    words, its `description`; the `timezone` to set with it and `notes` about it are there only if
+    there are any.
     """
-    return [_offer(each) for each in corrections if each.words]
+    if error.field == "timezone":
+        return [{"timezone": name} for name in error.suggestions]
+    return [_offer(each) for each in error.corrections if each.words]
 
 
 def _offer(correction: Correction) -> Offer:

@@ -105,13 +105,13 @@ def detail(
         message: what is wrong, and the remedy.
         code: the kind of fault.
         suggestion: the value that was probably meant.
-        suggestions: all expressions that may be meant, each with its `description` and perhaps
-            with `notes`.
+        suggestions: all that may be meant: expressions, each with its `description` and perhaps
+            with `notes`, or timezones.
     """
     found: Detail = {"field": field[:MAX_FIELD], "message": message, "code": code}
     if not suggestion:
         return found
-    if len(suggestions) > 1:
+    if len(suggestions) > 1 and all("description" in each for each in suggestions):
         found["message"] += f" Did you mean {' or '.join(map(offer_words, suggestions))}?"
     elif suggestion not in message:
         found["message"] += f" Did you mean {suggestion}?"
@@ -140,7 +140,7 @@ def details_of(error: ValidationError) -> Iterator[Detail]:
                 " ".join(map(str, one.messages)),
                 one.code or "invalid",
                 params.get("suggestion"),
-                params.get("suggestions", ()),
+                params.get("suggestions") or (),
             )
 
 

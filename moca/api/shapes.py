@@ -112,13 +112,12 @@ DETAIL = component(
             "suggestion": text("What was probably meant."),
             "suggestions": each(
                 record(
-                    "A schedule expression that may be meant.",
+                    "An expression or a timezone that may be meant.",
+                    {},
                     {
                         "expression": text("The corrected expression."),
                         "description": text("When it runs, in words."),
-                    },
-                    {
-                        "timezone": text("The timezone to set with it."),
+                        "timezone": text("The timezone, or the one to set with the expression."),
                         "notes": each(text(), "What it leaves out or takes for granted."),
                     },
                 ),

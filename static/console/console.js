@@ -14,30 +14,57 @@ themeSwitch.addEventListener("click", () => {
   localStorage.setItem("theme", root.dataset.theme);
 });
 
-// Times on the person's own clock, as the person writes the page's language
+// Times on the person's own clock, as the person writes the page's language. The server tells what
+// the clock shows, since a browser's zone data may be old.
 
 const pageLanguage = document.documentElement.lang;
 const ownLanguage = navigator.languages.find((each) => each.startsWith(pageLanguage)) ?? pageLanguage;
 const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const told = new Map();
+// What is told is written as it stands, so nothing is left to count with a zone.
 const ownClock = new Intl.DateTimeFormat(ownLanguage, {
-  weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit",
+  weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZone: "UTC",
 });
-const ownHour = new Intl.DateTimeFormat(ownLanguage, { hour: "2-digit", minute: "2-digit" });
+const ownHour = new Intl.DateTimeFormat(ownLanguage, {
+  hour: "2-digit", minute: "2-digit", timeZone: "UTC",
+});
 
-function showTimes(root) {
-  for (const head of root.querySelectorAll("[data-viewer-head]")) {
-    const isSame = head.dataset.viewerHead === ownZone;
-    head.hidden = isSame;
-    for (const time of head.closest("table").querySelectorAll("time[data-viewer]")) {
-      time.textContent = ownClock.format(new Date(time.dateTime));
-      time.parentElement.hidden = isSame;
-    }
+/** Asks what the person's clock shows at moments; false where that is not to be known. */
+async function learn(moments) {
+  const unknown = [...new Set(moments)].filter((moment) => !told.has(moment));
+  if (unknown.length === 0) return true;
+  const query = new URLSearchParams([["zone", ownZone], ...unknown.map((each) => ["at", each])]);
+  try {
+    const answer = await fetch(`${document.body.dataset.clockAddress}?${query}`);
+    // The sign-in page, where the session has ended, tells no times.
+    if (!answer.ok || answer.redirected) return false;
+    const { times } = await answer.json();
+    // Such as 2027-02-01T09:00:00+09:00, of which the first part is what the clock shows.
+    unknown.forEach((moment, index) => told.set(moment, new Date(`${times[index].slice(0, 19)}Z`)));
+    return true;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return false;
   }
+}
+
+async function showTimes(root) {
+  const heads = [...root.querySelectorAll("[data-viewer-head]")].filter(
+    (head) => head.dataset.viewerHead !== ownZone,
+  );
+  const columns = heads.flatMap((head) => [
+    ...head.closest("table").querySelectorAll("time[data-viewer]"),
+  ]);
+  const hours = [...root.querySelectorAll("time[data-hour]")];
+  if (!(await learn([...columns, ...hours].map((time) => time.dateTime)))) return;
+  for (const head of heads) head.hidden = false;
+  for (const time of columns) {
+    time.textContent = ownClock.format(told.get(time.dateTime));
+    time.parentElement.hidden = false;
+  }
+  for (const time of hours) time.textContent = ownHour.format(told.get(time.dateTime));
   for (const clock of root.querySelectorAll("[data-clock]")) {
     clock.textContent = clock.dataset.clock;
-  }
-  for (const time of root.querySelectorAll("time[data-hour]")) {
-    time.textContent = ownHour.format(new Date(time.dateTime));
   }
 }
 

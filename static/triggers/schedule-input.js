@@ -162,6 +162,7 @@ class Builder {
     for (const name of [...SHOWN, "csrfmiddlewaretoken"]) {
       data.set(name, this.form.elements[name]?.value ?? "");
     }
+    data.set("counted_from", this.expression.dataset.countedFrom ?? "");
     try {
       const answer = await fetch(this.root.dataset.preview, {
         method: "POST",

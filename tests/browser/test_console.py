@@ -1,5 +1,6 @@
 """The operators' pages in a real browser: the schedule builder, live output, lists, a telephone."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -141,6 +142,21 @@ class TestBuilder:
         editor.locator("[name=expression]").fill("cron(0 9 * * ? *)")
         # The browser's clock is UTC.
         expect(editor.locator("time[data-viewer]").first).to_contain_text("12:00")
+
+    def test_one_of_several_zones_is_taken_by_a_click(self, editor: Page) -> None:
+        editor.goto(NEW)
+        editor.locator("[name=expression]").fill("cron(0 9 * * ? *)")
+        editor.get_by_label("Time zone").fill("IST")
+        editor.get_by_role("button", name="Use Asia/Jerusalem").click()
+        expect(editor.get_by_text("At 09:00 every day, Jerusalem time")).to_be_visible()
+
+    def test_own_clock_is_told_by_the_server(self, editor: Page) -> None:
+        told = json.dumps({"times": ["2027-02-03T04:05:00+00:00"] * 20})
+        editor.route("**/clock?zone=UTC&*", lambda route: route.fulfill(body=told))
+        editor.goto(NEW)
+        editor.get_by_label("Time zone").fill("Asia/Tokyo")
+        editor.locator("[name=expression]").fill("cron(0 9 * * ? *)")
+        expect(editor.locator("time[data-viewer]").first).to_have_text("Wed, Feb 3, 04:05 AM")
 
     def test_correction_is_taken_by_a_click(self, editor: Page) -> None:
         editor.goto(NEW)

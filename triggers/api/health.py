@@ -8,6 +8,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from moca import zone_data
 from moca.api import parameters
 from moca.api.errors import APIError
 from moca.api.views import ANY, APIView
@@ -21,7 +22,10 @@ NOBODY = "health"
 
 
 class HealthView(APIView):
-    """Open to everybody, load balancers among them; tells nothing but ok or error."""
+    """Open to everybody, load balancers among them.
+
+    It tells ok or error, and which data of the time zones is in use.
+    """
 
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -36,10 +40,12 @@ class HealthView(APIView):
             "database": _outcome("database", _reach_database),
             "scheduler": _outcome("scheduler", _reach_scheduler),
         }
+        data = zone_data.in_use()
+        told = {"checks": checks, "zoneData": {"version": data.version, "source": data.source}}
         if set(checks.values()) == {"ok"}:
-            return Response({"status": "ok", "checks": checks})
+            return Response({"status": "ok", **told})
         failed = " and ".join(name for name, outcome in checks.items() if outcome != "ok")
-        extra = {"status": "error", "checks": checks}
+        extra = {"status": "error", **told}
         raise APIError(503, f"Out of reach: {failed}.", extra=extra)
 
 

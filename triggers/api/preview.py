@@ -81,7 +81,7 @@ def _read(
         try:
             return read(text)
         except ExpressionError as error:
-            suggestions = offers(error.corrections)
+            suggestions = offers(error)
             wrong.append(detail(name, error.reason, error.field, error.suggestion, suggestions))
     return None
 

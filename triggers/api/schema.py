@@ -48,6 +48,7 @@ _SENT: dict[str, Any] = {
     "scheduleConfig": {"expression": "cron(0 9 ? * MON-FRI *)", "timezone": "Asia/Tokyo"},
     "tags": ["daily"],
 }
+_ZONE_DATA = {"version": "2026f", "source": "package"}
 _MADE = {
     "id": ID,
     "userId": "alice",
@@ -282,6 +283,7 @@ describe(
         {
             "status": "ok",
             "checks": {"database": "ok", "scheduler": "ok"},
+            "zoneData": _ZONE_DATA,
             "metadata": {"requestId": REQUEST_ID, "timestamp": TIMESTAMP},
         },
     ),
@@ -293,7 +295,11 @@ describe(
             APIError(
                 503,
                 "Out of reach: scheduler.",
-                extra={"status": "error", "checks": {"database": "ok", "scheduler": "error"}},
+                extra={
+                    "status": "error",
+                    "checks": {"database": "ok", "scheduler": "error"},
+                    "zoneData": _ZONE_DATA,
+                },
             ),
             shapes.UNHEALTHY,
         ),

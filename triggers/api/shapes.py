@@ -308,6 +308,20 @@ _CHECKS = component(
     "HealthChecks",
     record("What the service needs.", {"database": _CHECK, "scheduler": _CHECK}),
 )
+_ZONE_DATA = component(
+    "HealthZoneData",
+    record(
+        "The data of the time zones that is in use.",
+        {
+            "version": text("Such as `2026f`; empty where it does not say."),
+            "source": enum(
+                "ZoneDataSource",
+                ["package", "host", "PYTHONTZPATH"],
+                "The tzdata package, the host, or what the variable names.",
+            ),
+        },
+    ),
+)
 # Nobody is signed in here.
 _PROBE = record("About the request.", {"requestId": uuid(), "timestamp": moment()})
 HEALTH = component(
@@ -315,7 +329,7 @@ HEALTH = component(
     record(
         "The service is up.",
         {"status": text(const="ok"), "metadata": component("HealthMetadata", _PROBE)},
-        {"checks": _CHECKS},
+        {"checks": _CHECKS, "zoneData": _ZONE_DATA},
     ),
 )
 _ERROR = COMPONENTS["Error"]["properties"]
@@ -327,6 +341,7 @@ UNHEALTHY = component(
             **{name: _ERROR[name] for name in ("error", "message", "requestId")},
             "status": text(const="error"),
             "checks": _CHECKS,
+            "zoneData": _ZONE_DATA,
         },
     ),
 )

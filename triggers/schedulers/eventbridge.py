@@ -3,6 +3,10 @@
 A schedule is sent whole each time, since UpdateSchedule replaces all of it
 (https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html). One that fires
 once goes by itself when it has fired.
+
+A rate without a StartDate fires at once, and counts anew from each update (User Guide, "Rate-based
+schedules"), so each rate is sent with its own next run as its StartDate. The date lies ahead, since
+the service refuses one that is more than five minutes past.
 """
 
 import json
@@ -18,7 +22,7 @@ from django.utils import timezone
 from moca.aws import client, is_refusal
 from triggers.models import Trigger
 from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
-from triggers.schedules import At
+from triggers.schedules import At, Rate
 
 PREFIX = "trigger-"
 # Of those that fire once, after the events of a trigger have paused.
@@ -26,6 +30,8 @@ PAUSE_PREFIX = "events-"
 # CreateSchedule, Target.Input.
 MAX_INPUT_BYTES = 256 * 1024
 RETRIES = 3
+# So long after the set minute the service may fire.
+PRECISION = timedelta(minutes=1)
 LEAST_EVENT_AGE, GREATEST_EVENT_AGE = 60, 86_400
 # What a schedule is compared by.
 COMPARED = (
@@ -118,13 +124,16 @@ class EventBridgeScheduler(Scheduler):
 
     def differences(self, trigger: Trigger) -> Sequence[str] | None:
         found = self._found(trigger.pk)
-        wanted = schedule_of(trigger) if _will_fire(trigger) else None
+        now = timezone.now()
+        wanted = schedule_of(trigger, now) if _will_fire(trigger, now) else None
         if found is None or wanted is None:
             return [] if found is None and wanted is None else None
+        if _starts_alike(trigger, found.get("StartDate"), wanted.get("StartDate"), now):
+            found["StartDate"] = wanted.get("StartDate")
         return [part for part in COMPARED if _plain(found.get(part)) != _plain(wanted.get(part))]
 
     def wants(self, trigger: Trigger) -> bool:
-        return _will_fire(trigger)
+        return _will_fire(trigger, timezone.now())
 
     def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:
         """Have the handler look once at the event that waits for the trigger's events to pause.
@@ -180,16 +189,16 @@ class EventBridgeScheduler(Scheduler):
         return found
 
     def _put(self, operation: str, trigger: Trigger, token: str) -> None:
-        if not _will_fire(trigger):
+        now = timezone.now()
+        if not _will_fire(trigger, now):
             # It has fired, or cannot any more: the service has removed it, or refuses it.
             self.delete(trigger.pk)
             return
-        schedule = {
-            **schedule_of(trigger),
-            "Name": _name(trigger.pk),
-            "GroupName": self.group,
-            "ClientToken": token,
-        }
+        schedule = schedule_of(trigger, now)
+        if start := schedule.get("StartDate"):
+            # A token stands for one request, and this part of it changes as time goes by.
+            token = f"{token}-{int(start.timestamp())}"
+        schedule |= {"Name": _name(trigger.pk), "GroupName": self.group, "ClientToken": token}
         others = {
             "create_schedule": ("ConflictException", "update_schedule"),
             "update_schedule": ("ResourceNotFoundException", "create_schedule"),
@@ -206,8 +215,12 @@ class EventBridgeScheduler(Scheduler):
                 _refuse(second, after=error)
 
 
-def schedule_of(trigger: Trigger) -> dict[str, Any]:
+def schedule_of(trigger: Trigger, now: datetime | None = None) -> dict[str, Any]:
     """The schedule that a trigger is to have, but for its name, group and token.
+
+    Args:
+        trigger: whose schedule it is.
+        now: the moment from which on a rate is to run; None for the present.
 
     Raises:
         SchedulerError: the trigger's schedule cannot be read.
@@ -224,7 +237,7 @@ def schedule_of(trigger: Trigger) -> dict[str, Any]:
         if window
         else {"Mode": "OFF"},
         "ActionAfterCompletion": "DELETE",
-        **_dates(trigger),
+        **_dates(trigger, now or timezone.now()),
         "Target": _target(_input(trigger)),
     }
 
@@ -249,17 +262,31 @@ def _target(text: str) -> dict[str, Any]:
     }
 
 
-def _dates(trigger: Trigger) -> dict[str, datetime]:
-    """The dates between which it fires; of a start that is past, the service takes no note."""
-    schedule, now = trigger.schedule, timezone.now()
+def _dates(trigger: Trigger, now: datetime) -> dict[str, datetime]:
+    """The dates between which it fires."""
+    schedule = trigger.schedule
     if schedule is None or isinstance(schedule.expression, At):
         return {}
-    dates = {}
-    if schedule.start and schedule.start > now:
-        dates["StartDate"] = schedule.start
-    if schedule.end:
-        dates["EndDate"] = schedule.end
-    return dates
+    start = schedule.start if schedule.start and schedule.start > now else None
+    if isinstance(schedule.expression, Rate):
+        # The last run of all may be due at this moment, while none is left after it.
+        runs = trigger.next_runs(now, 1) or trigger.next_runs(now - PRECISION, 1)
+        start = next(iter(runs), None)
+    dates = {"StartDate": start, "EndDate": schedule.end}
+    return {name: date for name, date in dates.items() if date is not None}
+
+
+def _starts_alike(
+    trigger: Trigger, found: datetime | None, wanted: datetime | None, now: datetime
+) -> bool:
+    """Whether a rate has the same runs from now on, though its StartDate was sent long ago."""
+    schedule = trigger.schedule
+    if schedule is None or not isinstance(schedule.expression, Rate) or not (found and wanted):
+        return False
+    # The service keeps dates to the second, and a start of our own may have a part of one.
+    before = min(now, wanted - timedelta(seconds=1)).replace(microsecond=0)
+    run = schedule.expression.next_run(before, schedule.zone, start=found)
+    return _plain(run) == _plain(wanted)
 
 
 def _input(trigger: Trigger) -> str:
@@ -287,11 +314,9 @@ def _input(trigger: Trigger) -> str:
     return text
 
 
-def _will_fire(trigger: Trigger) -> bool:
+def _will_fire(trigger: Trigger, now: datetime) -> bool:
     """Whether the service is to have a schedule: not where none would ever fire again."""
-    return trigger.schedule is not None and bool(
-        trigger.next_runs(timezone.now() - timedelta(minutes=1), 1)
-    )
+    return trigger.schedule is not None and bool(trigger.next_runs(now - PRECISION, 1))
 
 
 def _name(trigger_id: str) -> str:

@@ -65,11 +65,11 @@ class At(Schedule):
         """The run if it is strictly earlier than `before`, else None; the bounds are ignored."""
         return self._before(within_reach(before), zone, before)
 
-    def _after(self, after: datetime, zone: ZoneInfo, _origin: datetime) -> datetime | None:
+    def _after(self, after: datetime, zone: ZoneInfo, _first: datetime) -> datetime | None:
         run = self.instant(zone)
         return run if run is not None and run > after else None
 
-    def _before(self, before: datetime, zone: ZoneInfo, _origin: datetime) -> datetime | None:
+    def _before(self, before: datetime, zone: ZoneInfo, _first: datetime) -> datetime | None:
         run = self.instant(zone)
         return run if run is not None and run < before else None
 

@@ -12,6 +12,7 @@ from triggers.schedules.fields import HOURS, MONTH, WEEKDAY_NAMES
 from triggers.schedules.rate import Rate
 from triggers.schedules.schedule import YEARS
 from triggers.schedules.steps import is_daily, step_caveats
+from triggers.schedules.zone_caveats import zone_caveats
 from triggers.schedules.zones import ClockChange, clock_changes, first_pass, is_repeated
 
 _YEAR_DAYS = 366
@@ -27,8 +28,12 @@ _END_OF_YEARS = datetime(YEARS[-1] + 1, 1, 3, tzinfo=UTC)
 def warnings(expression: Cron | Rate | At, zone: ZoneInfo, after: datetime) -> list[str]:
     """Sentences about runs that will be missing, moved or the last, in the year after `after`.
 
-    `after` is an aware datetime, as a rule the present.
+    `after` is an aware datetime, as a rule the present. What may surprise about the zone is first.
     """
+    return [*zone_caveats(zone), *_of_expression(expression, zone, after)]
+
+
+def _of_expression(expression: Cron | Rate | At, zone: ZoneInfo, after: datetime) -> list[str]:
     if isinstance(expression, At):
         return _at_warnings(expression, zone, after)
     if isinstance(expression, Rate):

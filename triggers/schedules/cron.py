@@ -81,7 +81,7 @@ class Cron(Schedule):
             return self.wall_before(wall.replace(hour=0, minute=0))
         return datetime(*day, *time, tzinfo=wall.tzinfo)
 
-    def _after(self, after: datetime, zone: ZoneInfo, _origin: datetime) -> datetime | None:
+    def _after(self, after: datetime, zone: ZoneInfo, _first: datetime) -> datetime | None:
         wall = after.astimezone(zone)
         # In the second pass of a repeated hour the whole of that hour has had its runs.
         start = _first_clear(wall) if wall.fold else wall.replace(second=0, microsecond=0) + MINUTE
@@ -93,7 +93,7 @@ class Cron(Schedule):
             found = self.wall_from(stretch_around(found)[1])
         return None
 
-    def _before(self, before: datetime, zone: ZoneInfo, _origin: datetime) -> datetime | None:
+    def _before(self, before: datetime, zone: ZoneInfo, _first: datetime) -> datetime | None:
         wall = before.astimezone(zone)
         found = self.wall_before(_first_clear(wall) if wall.fold else wall)
         while found is not None:

@@ -47,6 +47,11 @@ class ExpressionError(ValueError):
         """The text of the likeliest correction, or None if there is none."""
         return self.corrections[0].expression if self.corrections else None
 
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """The texts of all corrections, the likeliest first."""
+        return tuple(each.expression for each in self.corrections)
+
     def within(self, write: Callable[[str], str]) -> "ExpressionError":
         """The same error about a larger text, into which `write` sets the corrected part."""
         corrections = (

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
 from triggers.schedules.errors import ExpressionError
-from triggers.schedules.schedule import YEARS, Schedule
+from triggers.schedules.schedule import YEARS, Schedule, within_reach
 
 Unit = Literal["minute", "hour", "day"]
 
@@ -22,7 +22,10 @@ EXAMPLE = _("such as rate(5 minutes), rate(1 hour) or rate(1 day)")
 
 @dataclass(frozen=True, slots=True)
 class Rate(Schedule):
-    """Runs at the start of the schedule and every `value` `unit`s after."""
+    """Runs at the start of the schedule and every `value` `unit`s after.
+
+    Without a start it runs for the first time one period after the creation of its trigger.
+    """
 
     value: int
     unit: Unit
@@ -37,16 +40,20 @@ class Rate(Schedule):
         """The time from one run to the next."""
         return timedelta(minutes=self.value * _MINUTES[self.unit])
 
-    def _after(self, after: datetime, _zone: ZoneInfo, origin: datetime) -> datetime | None:
-        if after < origin:
-            return origin
-        return origin + ((after - origin) // self.period + 1) * self.period
+    def _first(self, start: datetime | None, anchor: datetime) -> datetime:
+        """The start itself, or one period after the creation where there is none."""
+        return within_reach(start) if start is not None else within_reach(anchor) + self.period
 
-    def _before(self, before: datetime, _zone: ZoneInfo, origin: datetime) -> datetime | None:
-        if before <= origin:
+    def _after(self, after: datetime, _zone: ZoneInfo, first: datetime) -> datetime | None:
+        if after < first:
+            return first
+        return first + ((after - first) // self.period + 1) * self.period
+
+    def _before(self, before: datetime, _zone: ZoneInfo, first: datetime) -> datetime | None:
+        if before <= first:
             return None
         # Rounded up and less one, so that a run at `before` itself does not count.
-        return origin + (-(-(before - origin) // self.period) - 1) * self.period
+        return first + (-(-(before - first) // self.period) - 1) * self.period
 
 
 def read_rate(body: str) -> Rate:

@@ -26,7 +26,8 @@ class Schedule:
     """Base of Cron, Rate and At. All datetimes that come in are aware; those returned are UTC.
 
     `start` and `end` are inclusive bounds, as EventBridge Scheduler's StartDate and EndDate.
-    `anchor` is the creation time of the trigger: a rate without a start counts from it.
+    `anchor` is the creation time of the trigger: a rate without a start counts from it, and has its
+    first run one period later.
     """
 
     __slots__ = ()
@@ -37,12 +38,16 @@ class Schedule:
         """The wrapped form that EventBridge Scheduler takes, such as "rate(5 minutes)"."""
 
     @abstractmethod
-    def _after(self, after: datetime, zone: ZoneInfo, origin: datetime) -> datetime | None:
-        """The first run later than `after`; `origin` is where a rate counts from."""
+    def _after(self, after: datetime, zone: ZoneInfo, first: datetime) -> datetime | None:
+        """The first run later than `after`; `first` is the first run of a rate."""
 
     @abstractmethod
-    def _before(self, before: datetime, zone: ZoneInfo, origin: datetime) -> datetime | None:
-        """The last run earlier than `before`."""
+    def _before(self, before: datetime, zone: ZoneInfo, first: datetime) -> datetime | None:
+        """The last run earlier than `before`; `first` is the first run of a rate."""
+
+    def _first(self, start: datetime | None, anchor: datetime) -> datetime:
+        """Where the runs of a rate begin; other schedules do not ask."""
+        return within_reach(start or anchor)
 
     def next_run(
         self,
@@ -55,11 +60,11 @@ class Schedule:
     ) -> datetime | None:
         """The first run strictly later than `after`, or None if there is none."""
         after = within_reach(after)
-        origin = within_reach(start or anchor or after)
+        first = self._first(start, anchor or after)
         if start is not None:
             after = max(after, within_reach(start) - _INSTANT)
         last = _LATEST if end is None else within_reach(end)
-        run = self._after(after, zone, origin)
+        run = self._after(after, zone, first)
         return None if run is None or run > last else run
 
     def next_runs(
@@ -97,10 +102,10 @@ class Schedule:
         A rate with neither `start` nor `anchor` has no past, so it has no previous run.
         """
         before = within_reach(before)
-        origin = within_reach(start or anchor or before)
+        first = self._first(start, anchor or before)
         if end is not None:
             before = min(before, within_reach(end) + _INSTANT)
-        run = self._before(before, zone, origin)
+        run = self._before(before, zone, first)
         return None if run is None or (start is not None and run < within_reach(start)) else run
 
     def can_fire(

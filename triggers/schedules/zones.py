@@ -4,34 +4,21 @@ A wall time here is a datetime whose tzinfo is the zone and whose fold is 0. Pyt
 and compares such datetimes by the clock on the wall, which is what a cron expression means.
 """
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from moca.sentences import Sentence as _
-from triggers.schedules.errors import ExpressionError
+from triggers.schedules.errors import Correction, ExpressionError
 
 MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 
 # Files of the zone database that are not places, or that depend on the machine.
 _NOT_ZONES = {"Factory", "localtime", "posixrules"}
-_OFFSET = re.compile(r"(?:(?:gmt|utc)_?([+-]?)|([+-]))_?([0-9]{1,2})(?::?00)?")
-_ABBREVIATIONS = {
-    "cdt": "America/Chicago",
-    "cest": "Europe/Berlin",
-    "edt": "America/New_York",
-    "jst": "Asia/Tokyo",
-    "kst": "Asia/Seoul",
-    "mdt": "America/Denver",
-    "pdt": "America/Los_Angeles",
-    "pst": "America/Los_Angeles",
-}
 
 
 @lru_cache(maxsize=1)
@@ -43,49 +30,31 @@ def zone_names() -> frozenset[str]:
 def parse_zone(name: str) -> ZoneInfo:
     """Return the zone of an exact IANA name such as "Asia/Tokyo" or "UTC".
 
-    Raises ExpressionError (field "timezone"), with the closest name as its suggestion.
+    Raises ExpressionError (field "timezone"), with the names that may be meant as its suggestions.
     """
     if name in zone_names():
         return ZoneInfo(name)
-    suggestion = _closest_name(name)
     if not name.strip():
         reason = _("Name a timezone, such as Asia/Tokyo or UTC.")
-    elif suggestion is None:
+        raise ExpressionError("timezone", reason, "UTC")
+    # Imported here, since few need it: the table behind it is large.
+    from triggers.schedules.zone_names import candidates
+
+    found = candidates(name, zone_names())
+    if not found:
         reason = _("This is not an IANA timezone name. Write one such as Asia/Tokyo or UTC.")
-    else:
-        reason = _(
-            "This is not an IANA timezone name. Did you mean %(suggestion)s?",
-            suggestion=suggestion,
-        )
-    raise ExpressionError("timezone", reason, suggestion)
+        raise ExpressionError("timezone", reason)
+    reason = _(
+        "This is not an IANA timezone name. Did you mean %(suggestion)s?",
+        suggestion=_alternatives(found),
+    )
+    raise ExpressionError("timezone", reason, corrections=map(Correction, found))
 
 
-@lru_cache(maxsize=1)
-def _spellings() -> dict[str, str]:
-    """Lower-case full names and bare city names, with the IANA name of each."""
-    spellings = dict(_ABBREVIATIONS)
-    for name in sorted(zone_names()):
-        if name.startswith("Etc/GMT"):
-            continue
-        spellings.setdefault(name.rpartition("/")[2].lower(), name)
-    spellings.update({name.lower(): name for name in zone_names()})
-    return spellings
-
-
-def _closest_name(name: str) -> str | None:
-    wanted = "_".join(name[:64].split()).lower()
-    if not wanted:
-        return "UTC"
-    spellings = _spellings()
-    if wanted in spellings:
-        return spellings[wanted]
-    if offset := _OFFSET.fullmatch(wanted):
-        # People count eastwards, and these names westwards: GMT+9 is meant for Tokyo's clock, and
-        # so is GMT 9.
-        name = f"Etc/GMT{'+' if '-' in offset.groups() else '-'}{int(offset[3])}"
-        return name if name in zone_names() else None
-    close = get_close_matches(wanted, spellings, n=1, cutoff=0.75)
-    return spellings[close[0]] if close else None
+def _alternatives(names: tuple[str, ...]) -> str:
+    """Names as a list: "a", "a or b", "a, b or c"."""
+    *most, last = names
+    return _("%(most)s or %(last)s", most=", ".join(most), last=last) if most else last
 
 
 def first_pass(wall: datetime) -> datetime | None:

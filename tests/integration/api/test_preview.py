@@ -36,6 +36,17 @@ class TestPreview:
     def test_warnings(self, alice: API) -> None:
         assert preview(alice, expression="cron(0 9 31 * ? *)").json()["warnings"] != []
 
+    def test_all_zones_that_may_be_meant(self, alice: API) -> None:
+        answer = preview(alice, expression="cron(0 9 * * ? *)", timezone="IST")
+        (fault,) = answer.json()["details"]
+        found = ["Asia/Kolkata", "Asia/Jerusalem", "Europe/Dublin"]
+        told = [each["timezone"] for each in fault["suggestions"]]
+        assert (fault["suggestion"], told) == (found[0], found)
+
+    def test_zone_that_is_not_what_it_seems(self, alice: API) -> None:
+        answer = preview(alice, expression="cron(0 9 * * ? *)", timezone="EST").json()
+        assert "America/New_York" in answer["warnings"][0]
+
     def test_nulls_are_as_if_left_out(self, alice: API) -> None:
         answer = preview(alice, expression="rate(1 hour)", timezone=None, count=None)
         assert answer.status_code == 200

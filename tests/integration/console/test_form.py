@@ -1,13 +1,16 @@
 """The form of a trigger, and what it tells of a schedule before that is saved."""
 
 import re
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from moca.authentication.models import AuditEntry, Operator
+from moca.times import iso
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
 from triggers.models import Trigger
 from triggers.schedulers import SchedulerError
@@ -197,6 +200,19 @@ class TestPreview:
         shown = previewed(viewer, expression="rate(1 hour)", timezone="Tokyo")
         assert 'data-use="Asia/Tokyo" data-for="timezone"' in shown
 
+    @pytest.mark.parametrize("meant", ["America/Chicago", "Asia/Shanghai", "America/Havana"])
+    def test_each_zone_that_may_be_meant_is_offered(self, viewer: Client, meant: str) -> None:
+        shown = previewed(viewer, expression="rate(1 hour)", timezone="CST")
+        assert f'data-use="{meant}" data-for="timezone"' in shown
+
+    def test_zone_that_is_not_what_it_seems(self, viewer: Client) -> None:
+        shown = previewed(viewer, expression="cron(0 9 * * ? *)", timezone="Etc/GMT+9")
+        assert "The sign of Etc/GMT+9 is reversed" in shown
+
+    def test_refused_form_names_all_zones(self, editor: Client) -> None:
+        page = editor.post(NEW, {**ENTERED, "timezone": "BST"}).content.decode()
+        assert "Did you mean Europe/London or Asia/Dhaka?" in page
+
     def test_short_months(self, viewer: Client) -> None:
         shown = previewed(viewer, expression="cron(0 9 31 * ? *)")
         assert "It skips months without a 31st" in shown
@@ -246,6 +262,24 @@ class TestPreview:
         shown = previewed(viewer, expression="rate(36 hours)", start_date=start)
         assert "Runs a day: 1 on 243 days" in shown
 
+    def test_a_rate_with_a_start_runs_at_its_start(self, viewer: Client) -> None:
+        start = "2090-01-01T12:00"
+        shown = previewed(viewer, expression="rate(36 hours)", start_date=start)
+        assert shown.count("2090-01-01 12:00") == 1
+
+    def test_a_rate_that_is_there_counts_from_its_creation(self, viewer: Client) -> None:
+        made = (timezone.now() - timedelta(minutes=90)).replace(microsecond=0)
+        shown = previewed(viewer, expression="rate(1 hour)", counted_from=iso(made))
+        assert f'datetime="{iso(made + timedelta(hours=2))}"' in shown
+
+    def test_page_shows_a_rate_as_it_will_run(
+        self, editor: Client, make_trigger: MakeTrigger
+    ) -> None:
+        ago = timezone.now() - timedelta(minutes=90)
+        made = make_trigger(schedule_config={"expression": "rate(5 hours)"}, created_at=ago)
+        page = editor.get(f"{TRIGGERS}/{made.pk}/edit").content.decode()
+        assert f'datetime="{iso(made.next_runs(timezone.now(), 1)[0])}"' in page
+
     @pytest.mark.parametrize(
         ("arn", "seconds", "is_warned"),
         [("arn:aws:lambda:x", "891", True), ("arn:aws:lambda:x", "890", False), ("", "891", False)],
@@ -262,6 +296,7 @@ class TestPreview:
         [
             {},
             {"expression": "x" * 5000},
+            {"expression": "rate(1 hour)", "counted_from": "9999-12-31T23:59:59+00:00"},
             {"expression": "rate(1 hour)", "start_date": "9999-12-31T23:59"},
             {"expression": "rate(1 hour)", "start_date": "0001-01-01T00:00"},
             {"expression": "rate(1 hour)", "timeout_seconds": "9" * 400},

@@ -355,7 +355,7 @@ def test_zone(name):
         ("UTC9", "Etc/GMT-9"),
         ("gmt0", "GMT0"),
         ("GMT+15", None),
-        ("UTC+05:30", None),
+        ("UTC+05:30", "Asia/Kolkata"),
         ("New York", "America/New_York"),
         ("", "UTC"),
         ("localtime", None),

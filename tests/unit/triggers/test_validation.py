@@ -274,6 +274,26 @@ def test_rate_counts_from_the_creation() -> None:
     ) == timedelta(hours=2)
 
 
+def test_first_run_of_a_rate_is_one_period_after_the_creation() -> None:
+    made = trigger(schedule_config={"expression": "rate(1 hour)"})
+    before = made.created_at - timedelta(minutes=10)
+    first = made.created_at.replace(microsecond=0) + timedelta(hours=1)
+    assert made.next_runs(before, 1) == [first]
+
+
+def test_creation_is_no_run_of_a_rate() -> None:
+    made = trigger(schedule_config={"expression": "rate(1 hour)"})
+    assert made.last_run(made.created_at + timedelta(minutes=30)) is None
+
+
+def test_rate_that_runs_before_its_end_is_taken() -> None:
+    end = timezone.now() + timedelta(days=5)
+    made = trigger(schedule_config={"expression": "rate(30 days)", "endDate": iso(end)})
+    made.created_at = timezone.now() - timedelta(days=27)
+    made.full_clean(validate_unique=False)
+    assert len(made.next_runs(timezone.now())) == 1
+
+
 def test_rate_counts_from_the_start_date() -> None:
     start = (timezone.now() + timedelta(days=1)).replace(microsecond=0)
     made = trigger(**schedule(startDate=iso(start)))
