@@ -15,7 +15,7 @@ from console import charts
 from moca.display import duration, exact, relative
 from moca.times import iso
 from triggers.schedules import Expression, ExpressionError, parse, parse_zone, warnings
-from triggers.wording import translated, words_of
+from triggers.wording import Offer, offers, translated, words_of
 
 RUNS_AHEAD = 10
 # What a run has of Lambda's longest time, so that its end can be written down.
@@ -35,7 +35,8 @@ class Preview:
         words: what it says.
         runs: its next runs: the moment, on the schedule's clock, how far away.
         warnings: what may surprise about it.
-        errors: what is wrong: the form's field, the reason, and what may be meant.
+        errors: what is wrong: the form's field, the reason, and what may be meant: each offer has
+            its `expression`, and perhaps a `description`, a `timezone` and `notes`.
         year: how often it fires on each day.
     """
 
@@ -44,7 +45,7 @@ class Preview:
     words: str = ""
     runs: list[tuple[str, str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    errors: list[tuple[str, str, str]] = field(default_factory=list)
+    errors: list[tuple[str, str, list[Offer]]] = field(default_factory=list)
     year: charts.Year | None = None
 
 
@@ -61,9 +62,10 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     if not shown.expression:
         return shown
     try:
-        expression = parse(shown.expression)
+        expression = parse(shown.expression, zone)
     except ExpressionError as error:
-        shown.errors.append(("expression", translated(error.reason), error.suggestion or ""))
+        offered = offers(error.corrections)
+        shown.errors.append(("expression", translated(error.reason), offered))
         return shown
     if zone is None:
         return shown
@@ -90,7 +92,8 @@ def _zone(name: str, shown: Preview) -> ZoneInfo | None:
     try:
         return parse_zone(name or "UTC")
     except ExpressionError as error:
-        shown.errors.append(("timezone", translated(error.reason), error.suggestion or ""))
+        offered = [{"expression": each.expression} for each in error.corrections]
+        shown.errors.append(("timezone", translated(error.reason), offered))
         return None
 
 

@@ -139,8 +139,8 @@ class EventSource(VersionedModel):
 
         try:
             super().save(**options)
-        except Exception:
-            rules.restore(self.pk)
+        except Exception as error:
+            rules.restore(self.pk, error)
             raise
 
     def active_secrets(self, now: datetime) -> list[str]:

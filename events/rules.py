@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 PREFIX = "source-"
 # What the rule of a source says beside its events, as those of the TypeScript service do in them.
 FROM_SOURCE = "_eventSourceId"
+UNRESTORED = "The rule of source %s could not be restored; sync_schedules will: %s"
 
 
 def name_of(source_id: str) -> str:
@@ -48,17 +49,22 @@ def follow(source: EventSource) -> None:
         get_bus().keep(rule)
 
 
-def restore(source_id: str) -> None:
-    """Bring the rule to what is stored, after a change of the source was not written after all."""
-    if get_bus().is_transactional:
+def restore(source_id: str, error: Exception) -> None:
+    """Bring the rule to what is stored, after a change of the source was not written after all.
+
+    Args:
+        source_id: the source's id.
+        error: why it was not written.
+    """
+    if get_bus().is_transactional or (isinstance(error, BusError) and error.is_refusal):
         return
     try:
         stored = EventSource.objects.filter(pk=source_id).first()
         get_bus().replace(name_of(source_id), rule_of(stored) if stored else None)
-    except Exception:
-        logger.exception(
-            "The rule of source %s could not be restored; sync_schedules will", source_id
-        )
+    except BusError as failure:
+        logger.error(UNRESTORED, source_id, failure)
+    except Exception as failure:
+        logger.exception(UNRESTORED, source_id, failure)
 
 
 def synchronize(*, dry_run: bool = False, by: str) -> Iterator[Action]:

@@ -27,6 +27,7 @@ from moca.dynamodb.layout import indexes
 from triggers.models import LocalSchedule
 from triggers.schedulers import SchedulerError, get_scheduler
 from triggers.schedulers.local import astray
+from triggers.synchronization import out_of_step
 
 # Lambda's longest.
 HANDLER_SECONDS = 900
@@ -161,9 +162,16 @@ def _scheduler() -> Iterator[Finding]:
     scheduler = get_scheduler()
     if settings.TRIGGER_LAMBDA_ARN:
         scheduler.check()
-        next(iter(scheduler.list()), None)
+        apart, unclaimed = out_of_step(scheduler)
         text = f"EventBridge Scheduler, group {settings.SCHEDULE_GROUP_NAME}: schedules are listed."
         yield Finding("ok", "scheduler", text)
+        fix = "Run manage.py sync_schedules. What it leaves to a later pass needs five minutes."
+        if apart:
+            text = f"{len(apart)} triggers say that their schedules are not in step."
+            yield Finding("warn", "scheduler", text, fix)
+        if unclaimed:
+            text = f"{len(unclaimed)} schedules have no trigger, such as that of {unclaimed[0]}."
+            yield Finding("warn", "scheduler", text, fix)
         return
     overdue = LocalSchedule.objects.upcoming(timezone.now() - OVERDUE)[:1]
     if overdue:

@@ -180,9 +180,10 @@ def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     runner.settle_due(now - LATENESS)
     publish_overdue(now)
     actions = synchronize()
+    done = sum(action.kind != "wait" for action in actions)
     failures = sum(action.kind == "fail" for action in actions)
     emit(SyncFailures=(failures, "Count"))
-    return {"status": "reconciled", "actions": len(actions), "failures": failures}
+    return {"status": "reconciled", "actions": done, "failures": failures}
 
 
 Act = Callable[[Mapping[str, Any], Any], dict[str, Any]]

@@ -128,9 +128,9 @@ class TriggerExecution(models.Model):
     def __str__(self) -> str:
         return self.id
 
-    def _do_update(self, base_qs: Any, *args: Any) -> bool:
+    def _do_update(self, base_qs: Any, *args: Any, **options: Any) -> Any:
         # A record is found by its trigger and its id; see `dynamodb` above.
-        return bool(super()._do_update(base_qs.filter(trigger_id=self.trigger_id), *args))
+        return super()._do_update(base_qs.filter(trigger_id=self.trigger_id), *args, **options)
 
     @property
     def said(self) -> Output:

@@ -12,7 +12,7 @@ class Action:
     """What was done, or is to be done, about one copy.
 
     Attributes:
-        kind: `create`, `update`, `delete` or `fail`.
+        kind: `create`, `update`, `delete`, `fail`, or `wait` for what a later pass removes.
         what: what the copy is: `schedule` or `rule`.
         id: of whom: the id of the trigger or the event source.
         reason: why, in a few words.

@@ -39,8 +39,11 @@ class VersionedModel(models.Model):
         abstract = True
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
-        instance = super().from_db(db, field_names, values)
+    def from_db(
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any], **options: Any
+    ) -> Self:
+        # From Django 6.1 on, it is called with a fetch mode.
+        instance = super().from_db(db, field_names, values, **options)
         instance._loaded = instance._snapshot()
         return instance
 
@@ -99,12 +102,13 @@ class VersionedModel(models.Model):
             raise
         self._loaded = self._snapshot()
 
-    def _do_update(self, base_qs: Any, *args: Any) -> bool:
+    def _do_update(self, base_qs: Any, *args: Any, **options: Any) -> Any:
         key = {name: self.loaded_value(name) for name in self.key_fields}
         expecting = base_qs.filter(version=self.version - 1, **key)
         # See `ExpectingQuerySet`: what was loaded is taken for granted.
         expecting.query.expects_row = True
-        updated: bool = super()._do_update(expecting, *args)
+        # From Django 6.0 on, these may be rows with the values of returned fields.
+        updated = super()._do_update(expecting, *args, **options)
         if not updated:
             raise StaleVersionError(self)
         return updated

@@ -31,7 +31,8 @@ def enable(trigger: Trigger, *, by: str) -> bool:
         return False
     trigger.enable()
     trigger.clean()
-    audit.save(trigger, by=by)
+    with in_step():
+        audit.save(trigger, by=by)
     return True
 
 
@@ -40,7 +41,8 @@ def disable(trigger: Trigger, *, by: str) -> bool:
     if not trigger.enabled:
         return False
     trigger.disable()
-    audit.save(trigger, by=by)
+    with in_step():
+        audit.save(trigger, by=by)
     return True
 
 

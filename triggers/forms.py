@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from moca.api.errors import offer_words
 from moca.forms import JSONTextField, VersionedForm
 from moca.times import iso, parse_iso
 from triggers.models import OverlapPolicy, Trigger, TriggerType
@@ -340,7 +341,10 @@ def _field_of(name: str, error: ValidationError) -> str:
 
 def _with_suggestion(error: ValidationError) -> ValidationError:
     message = error.messages[0]
-    suggestion = (error.params or {}).get("suggestion")
+    params = error.params or {}
+    suggestion, offered = params.get("suggestion"), params.get("suggestions", ())
+    if len(offered) > 1 or any("notes" in offer for offer in offered):
+        suggestion = _(" or ").join(map(offer_words, offered))
     if suggestion and suggestion not in message:
         message = _("%(reason)s Try %(suggestion)s") % {
             "reason": message,

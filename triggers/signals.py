@@ -8,7 +8,7 @@ from django.dispatch import receiver
 
 from triggers.models import Trigger, TriggerCount
 from triggers.schedulers import all_schedulers
-from triggers.synchronization import note_told
+from triggers.synchronization import telling
 
 
 @receiver(post_save, sender=Trigger)
@@ -21,12 +21,12 @@ def follow_save(
         ):
             continue
         if instance.type == scheduler.trigger_type:
-            note_told(instance, scheduler)
             tell = scheduler.create if created else scheduler.update
-            tell(instance)
+            with telling(instance, scheduler):
+                tell(instance)
         elif not created and scheduler.had(instance):
-            note_told(instance, scheduler)
-            scheduler.delete(instance.pk)
+            with telling(instance, scheduler):
+                scheduler.delete(instance.pk)
 
 
 @receiver(post_delete, sender=Trigger)
@@ -34,5 +34,5 @@ def follow_delete(instance: Trigger, **_: Any) -> None:
     TriggerCount.objects.give_back(instance.user_id)
     for scheduler in all_schedulers():
         if scheduler.had(instance):
-            note_told(instance, scheduler)
-            scheduler.delete(instance.pk)
+            with telling(instance, scheduler):
+                scheduler.delete(instance.pk)

@@ -2,7 +2,8 @@
 
 A scheduler outside of the database is told within the transaction that changes the trigger, before
 its commit: what it refuses is not written. Where the commit fails after all, `in_step()` tells it
-what stands in the database. `synchronize()` finds what a process that dies in between leaves.
+what stands in the database; where that fails too, the trigger says that it is not yet in step.
+`synchronize()` mends that, and finds what a process that dies in between leaves.
 """
 
 import logging
@@ -11,10 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from django.db import connections, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from events import rules
@@ -24,6 +27,7 @@ from moca.authentication.models import AuditEntry
 from moca.reconciling import Action
 from triggers.models import SyncState, Trigger
 from triggers.schedulers import Scheduler, SchedulerError, all_schedulers, scheduler_of
+from triggers.schedulers.base import ScheduleEntry
 
 logger = logging.getLogger(__name__)
 
@@ -33,18 +37,38 @@ RECONCILER = audit.system("reconciler")
 ORPHAN_AGE = timedelta(minutes=5)
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a scheduler was told of: the kind of its copy, the trigger, and who may own that."""
+
+    what: str
+    trigger_id: str
+    owners: tuple[str, ...]
+
+
 class _State(threading.local):
-    told: list[tuple[str, str, str]] | None = None
+    told: list[_Told] | None = None
 
 
 _state = _State()
 
 
-def note_told(trigger: Trigger, scheduler: Scheduler) -> None:
-    """Remember that a scheduler is told of a change of a trigger that is not committed yet."""
-    if _state.told is not None and not scheduler.is_transactional:
-        owners = {trigger.user_id, trigger.loaded_value("user_id") or trigger.user_id}
-        _state.told += [(scheduler.what, owner, trigger.pk) for owner in sorted(owners)]
+@contextmanager
+def telling(trigger: Trigger, scheduler: Scheduler) -> Iterator[None]:
+    """Wrap what tells a scheduler of a change that is not committed yet, and remember it."""
+    told = _state.told
+    if told is None or scheduler.is_transactional:
+        yield
+        return
+    owners = {trigger.user_id, trigger.loaded_value("user_id") or trigger.user_id}
+    told.append(_Told(scheduler.what, trigger.pk, tuple(sorted(owners))))
+    try:
+        yield
+    except SchedulerError as error:
+        if error.is_refusal:
+            # It did nothing, and nothing has to be undone.
+            told.pop()
+        raise
 
 
 @contextmanager
@@ -59,22 +83,31 @@ def in_step() -> Iterator[None]:
     except BaseException:
         told, _state.told = _state.told, None
         schedulers = {scheduler.what: scheduler for scheduler in all_schedulers()}
-        for what, user_id, trigger_id in dict.fromkeys(told):
-            _restore(schedulers[what], user_id, trigger_id)
+        for each in dict.fromkeys(told):
+            _restore(schedulers[each.what], each)
         raise
     finally:
         _state.told = None
 
 
-def _restore(scheduler: Scheduler, user_id: str, trigger_id: str) -> None:
+def _restore(scheduler: Scheduler, told: _Told) -> None:
+    rows = Trigger.objects.filter(user_id__in=told.owners, pk=told.trigger_id)
     try:
-        trigger = Trigger.objects.filter(user_id=user_id, pk=trigger_id).first()
-        if trigger is not None and scheduler.wants(trigger):
-            scheduler.restore(trigger)
-        else:
-            scheduler.delete(trigger_id)
+        _tell_what_is_stored(scheduler, rows, told.trigger_id)
+    except Exception as error:
+        is_expected = isinstance(error, SchedulerError)
+        message = f"The {scheduler.what} could not be restored; sync_schedules will: {error}"
+        extra = {"triggerId": told.trigger_id}
+        logger.error(message, extra=extra, exc_info=not is_expected)
+        _note_pending(rows, str(error) if is_expected else "", told.trigger_id)
+
+
+def _note_pending(rows: QuerySet[Trigger], reason: str, trigger_id: str) -> None:
+    """Have the trigger say that nobody knows what its copy is like, until the next pass."""
+    try:
+        rows.update(sync_state=SyncState.PENDING, sync_error=reason)
     except Exception:
-        message = f"The {scheduler.what} could not be restored; sync_schedules will"
+        message = "The trigger could not be marked as not yet in step"
         logger.exception(message, extra={"triggerId": trigger_id})
 
 
@@ -113,13 +146,10 @@ def synchronize(
 def _synchronize(scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: str) -> list[Action]:
     entries = {entry.trigger_id: entry for entry in scheduler.list()}
     triggers = list(Trigger.objects.filter(type=scheduler.trigger_type).order_by("-pk").iterator())
-    before = timezone.now() - ORPHAN_AGE
     known = {trigger.pk for trigger in triggers}
-    orphans = [
-        entry.trigger_id
-        for entry in entries.values()
-        if entry.trigger_id not in known and (entry.made_at is None or entry.made_at < before)
-    ]
+    unclaimed = [entry for entry in entries.values() if entry.trigger_id not in known]
+    young = [entry.trigger_id for entry in unclaimed if _is_young(entry)]
+    orphans = [entry.trigger_id for entry in unclaimed if entry.trigger_id not in young]
     is_apart = not (dry_run or scheduler.is_transactional)
     if is_apart and any(entries[orphan].made_at is None for orphan in orphans):
         # The rows of new ones may be about to be written; they are looked for once more.
@@ -134,7 +164,36 @@ def _synchronize(scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: s
     tasks += [partial(_remove, scheduler, orphan, dry_run=dry_run, by=by) for orphan in orphans]
     with ThreadPoolExecutor(concurrency, thread_name_prefix="sync") as pool:
         found = pool.map(_in_own_connection, tasks)
-        return [action for action in found if action is not None]
+        done = [action for action in found if action is not None]
+    return done + [_wait(scheduler, trigger_id) for trigger_id in young]
+
+
+def _is_young(entry: ScheduleEntry) -> bool:
+    """Whether a schedule without a trigger may be that of a transaction under way."""
+    return entry.made_at is not None and entry.made_at >= timezone.now() - ORPHAN_AGE
+
+
+def _wait(scheduler: Scheduler, trigger_id: str) -> Action:
+    minutes = ORPHAN_AGE // timedelta(minutes=1)
+    reason = f"it has no trigger, and is removed once it is {minutes} minutes old"
+    return Action("wait", scheduler.what, trigger_id, reason)
+
+
+def out_of_step(scheduler: Scheduler) -> tuple[list[str], list[str]]:
+    """What is known to be out of step, without a look at each copy.
+
+    Returns:
+        The ids of triggers that say so, and those of copies that have no trigger.
+
+    Raises:
+        SchedulerError: the copies cannot be listed.
+    """
+    kept = [entry.trigger_id for entry in scheduler.list()]
+    states = dict(
+        Trigger.objects.filter(type=scheduler.trigger_type).values_list("pk", "sync_state")
+    )
+    apart = [pk for pk, state in states.items() if state != SyncState.SYNCED]
+    return apart, [pk for pk in kept if pk not in states]
 
 
 def bring_in_step(trigger: Trigger, *, by: str) -> bool:
@@ -169,7 +228,8 @@ def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -> 
             action = _planned(scheduler, trigger, differences)
             if not dry_run:
                 with _one_transaction(scheduler):
-                    _tell_what_is_stored(scheduler, trigger)
+                    row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
+                    _tell_what_is_stored(scheduler, row, trigger.pk)
                     _note_repair(trigger, action, by)
     except SchedulerError as refusal:
         error = str(refusal)
@@ -206,16 +266,15 @@ def _planned(scheduler: Scheduler, trigger: Trigger, differences: Sequence[str] 
     return Action("delete", scheduler.what, trigger.pk, "it is not needed any more")
 
 
-def _tell_what_is_stored(scheduler: Scheduler, trigger: Trigger) -> None:
+def _tell_what_is_stored(scheduler: Scheduler, row: QuerySet[Trigger], trigger_id: str) -> None:
     """Tell the scheduler what stands in the database, again where that changes meanwhile."""
-    row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
     told: Trigger | None = None
     while (current := row.first()) is not None:
         if told is not None and told.version == current.version:
             return
         scheduler.restore(current)
         told = current
-    scheduler.delete(trigger.pk)
+    scheduler.delete(trigger_id)
 
 
 def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool, by: str) -> Action | None:

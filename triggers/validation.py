@@ -1,12 +1,13 @@
 """The rules of a trigger's parts, shared by the API, forms, admin and commands.
 
 An error about a part of a map carries the part's name in `params["part"]`, and the corrected value
-in `params["suggestion"]` where there is one.
+in `params["suggestion"]` if there is one. `params["suggestions"]` has all expressions that may be
+meant, as `triggers.wording.offers` gives them.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -25,7 +26,7 @@ from moca.times import parse_iso
 from moca.validation import ONE_LINE
 from triggers.placeholders import not_understood
 from triggers.schedules import Expression, ExpressionError, parse, parse_zone
-from triggers.wording import translated
+from triggers.wording import Offer, offers, translated
 
 MAX_TOOLS, MAX_TOOL_LENGTH = 50, 128
 MAX_TAGS, MAX_TAG_LENGTH = 20, 50
@@ -77,7 +78,7 @@ class _Reader:
         try:
             return read(value)
         except ExpressionError as error:
-            self.error(name, error.reason, error.field, error.suggestion)
+            self.error(name, error.reason, error.field, error.suggestion, offers(error.corrections))
         except PatternError as error:
             self.error(name, error.told, "pattern")
         except ValueError as error:
@@ -85,9 +86,14 @@ class _Reader:
         return default
 
     def error(
-        self, part: str, message: str, code: str = "invalid", suggestion: str | None = None
+        self,
+        part: str,
+        message: str,
+        code: str = "invalid",
+        suggestion: str | None = None,
+        suggestions: Sequence[Offer] = (),
     ) -> None:
-        params = {"part": part, "suggestion": suggestion}
+        params = {"part": part, "suggestion": suggestion, "suggestions": suggestions}
         # Interpolated by Django with %, which the text itself may hold.
         message = translated(message).replace("%", "%%")
         self.errors.append(ValidationError(message, code=code, params=params))
@@ -103,14 +109,17 @@ def read_schedule(config: Any) -> tuple[Schedule | None, list[ValidationError]]:
         reader = _Reader({})
     else:
         reader = _Reader(config)
-    expression = reader.part("expression", lambda value: parse(_text(value)))
+    zones = _Reader(reader.config)
+    zone = zones.part("timezone", lambda value: parse_zone(_text(value)), ZoneInfo("UTC"))
+    known = None if zones.errors else zone
+    expression = reader.part("expression", lambda value: parse(_text(value), known))
     if expression is None and not reader.errors:
         reader.error(
             "expression",
             _("Give a schedule such as cron(0 9 * * ? *) or rate(1 hour)."),
             "required",
         )
-    zone = reader.part("timezone", lambda value: parse_zone(_text(value)), ZoneInfo("UTC"))
+    reader.errors += zones.errors
     start = reader.part("startDate", _moment)
     end = reader.part("endDate", _moment)
     window = reader.part("flexibleTimeWindowMinutes", _window, 0)

@@ -1,14 +1,30 @@
 """What the schedule package says, in the reader's language."""
 
+from collections.abc import Iterable
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import get_language, gettext
 
-from triggers.schedules import Expression, Sentence, describe, japanese
+from triggers.schedules import (
+    Correction,
+    Expression,
+    Sentence,
+    describe,
+    japanese,
+    parse,
+    parse_zone,
+)
+
+Offer = dict[str, Any]
 
 
 def words_of(expression: Expression, zone: ZoneInfo) -> str:
     """A schedule in words, in the reader's language."""
+    return _said(expression, zone)
+
+
+def _said(expression: Expression, zone: ZoneInfo | None) -> str:
     if get_language() == "ja":
         return japanese.describe(expression, zone)
     return describe(expression, zone)
@@ -23,3 +39,25 @@ def translated(text: str) -> str:
         for name, part in text.parts.items()
     }
     return gettext(text.template) % parts
+
+
+def offers(corrections: Iterable[Correction]) -> list[Offer]:
+    """Corrections to an expression as the API gives them, in the reader's language.
+
+    Each has its `expression` and, in words, its `description`. The `timezone` to set with it and
+    `notes` about it are there only if there are any.
+    """
+    return [_offer(each) for each in corrections if each.words]
+
+
+def _offer(correction: Correction) -> Offer:
+    zone = parse_zone(correction.timezone) if correction.timezone else None
+    offer: Offer = {
+        "expression": correction.expression,
+        "description": _said(parse(correction.expression), zone),
+    }
+    if correction.timezone:
+        offer["timezone"] = correction.timezone
+    if correction.notes:
+        offer["notes"] = [translated(note) for note in correction.notes]
+    return offer

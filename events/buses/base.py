@@ -9,7 +9,15 @@ from events.models import EventSource, ReceivedEvent
 
 
 class BusError(Exception):
-    """The bus refused or could not be reached; the message says what to do about it."""
+    """The bus refused or could not be reached; the message says what to do about it.
+
+    Attributes:
+        is_refusal: whether it answered clearly that it did nothing. Otherwise nobody knows.
+    """
+
+    def __init__(self, message: str, *, is_refusal: bool = False) -> None:
+        super().__init__(message)
+        self.is_refusal = is_refusal
 
 
 @dataclass(frozen=True, slots=True)

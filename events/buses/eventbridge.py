@@ -14,7 +14,7 @@ from django.conf import settings
 
 from events.buses.base import BusError, EventBus, Rule
 from events.models import EventSource, EventState, ReceivedEvent
-from moca.aws import client
+from moca.aws import client, is_refusal
 from moca.times import parse_iso
 
 # PutEvents takes ten entries at a time.
@@ -33,6 +33,8 @@ REMEDIES = {
     "ConcurrentModificationException": "EventBridge is changing this rule: try again in a moment.",
 }
 MISSING = "ResourceNotFoundException"
+# The calls of a change of a rule before which nothing has been changed.
+FIRST_CALLS = ("ListTargetsByRule", "PutRule")
 
 
 class EventBridgeBus(EventBus):
@@ -69,7 +71,8 @@ class EventBridgeBus(EventBus):
         if found is not None and not _is_ours(found):
             raise BusError(
                 f"The bus {rule.bus_name} has a rule {rule.name} of another service: use another "
-                "id, or another bus."
+                "id, or another bus.",
+                is_refusal=True,
             )
         _permit()
         client("events").put_rule(**_fields(rule))
@@ -257,9 +260,12 @@ def _code(error: Exception) -> str:
 
 def _refuse(error: Exception, bus_name: str) -> NoReturn:
     code = _code(error)
-    if code == MISSING:
-        raise BusError(f"There is no event bus {bus_name}: make it, or name another.") from error
     if not isinstance(error, ClientError):
         raise BusError(f"EventBridge cannot be reached: {error}") from error
+    is_clear = is_refusal(error) and error.operation_name in FIRST_CALLS
+    if code == MISSING:
+        text = f"There is no event bus {bus_name}: make it, or name another."
+        raise BusError(text, is_refusal=is_clear) from error
     message = error.response["Error"].get("Message", "")
-    raise BusError(REMEDIES.get(code, f"EventBridge refuses it: {message}")) from error
+    remedy = REMEDIES.get(code, f"EventBridge refuses it: {message}")
+    raise BusError(remedy, is_refusal=is_clear) from error

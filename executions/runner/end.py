@@ -17,6 +17,7 @@ from moca.conflicts import ConflictError
 from moca.outages import database, is_away
 from triggers.models import RunStatus, Trigger
 from triggers.statistics import PastRun, Statistics
+from triggers.synchronization import in_step
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +163,7 @@ def _write(
         expected: that none was closed or taken over is taken for granted: ConflictError else.
         corrects: whether ends take the place of those of lost runs.
     """
-    with transaction.atomic():
+    with in_step(), transaction.atomic():
         keys = {(execution.user_id, execution.trigger_id) for execution in executions}
         triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(keys)}
         for _, trigger_id in keys:

@@ -1,12 +1,12 @@
 """The one shape in which every error leaves the API."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
-Detail = dict[str, str]
+Detail = dict[str, Any]
 
 # Callers choose the names of keys, so answers could grow with them.
 MAX_FIELD = 200
@@ -92,15 +92,41 @@ class NotFoundError(APIError):
 
 
 def detail(
-    field: str, message: str, code: str = "invalid", suggestion: str | None = None
+    field: str,
+    message: str,
+    code: str = "invalid",
+    suggestion: str | None = None,
+    suggestions: Sequence[Mapping[str, Any]] = (),
 ) -> Detail:
-    """What is wrong with a field, named as in the contract (`scheduleConfig.expression`)."""
-    field = field[:MAX_FIELD]
+    """What is wrong with a field, named as in the contract (`scheduleConfig.expression`).
+
+    Args:
+        field: its name.
+        message: what is wrong, and the remedy.
+        code: the kind of fault.
+        suggestion: the value that was probably meant.
+        suggestions: all expressions that may be meant, each with its `description` and perhaps
+            with `notes`.
+    """
+    found: Detail = {"field": field[:MAX_FIELD], "message": message, "code": code}
     if not suggestion:
-        return {"field": field, "message": message, "code": code}
-    if suggestion not in message:
-        message = f"{message} Did you mean {suggestion}?"
-    return {"field": field, "message": message, "code": code, "suggestion": suggestion}
+        return found
+    if len(suggestions) > 1:
+        found["message"] += f" Did you mean {' or '.join(map(offer_words, suggestions))}?"
+    elif suggestion not in message:
+        found["message"] += f" Did you mean {suggestion}?"
+    if len(suggestions) == 1:
+        found["message"] = " ".join([found["message"], *suggestions[0].get("notes", ())])
+    found["suggestion"] = suggestion
+    if suggestions:
+        found["suggestions"] = list(suggestions)
+    return found
+
+
+def offer_words(offer: Mapping[str, Any]) -> str:
+    """An expression with what it does and what it leaves out, on one line."""
+    said = ". ".join([offer["description"], *(note.rstrip(".") for note in offer.get("notes", ()))])
+    return f"{offer['expression']} ({said})"
 
 
 def details_of(error: ValidationError) -> Iterator[Detail]:
@@ -114,6 +140,7 @@ def details_of(error: ValidationError) -> Iterator[Detail]:
                 " ".join(map(str, one.messages)),
                 one.code or "invalid",
                 params.get("suggestion"),
+                params.get("suggestions", ()),
             )
 
 

@@ -108,7 +108,23 @@ DETAIL = component(
             "message": text("What is wrong, and what to give instead."),
             "code": text("The kind of fault."),
         },
-        {"suggestion": text("What was probably meant.")},
+        {
+            "suggestion": text("What was probably meant."),
+            "suggestions": each(
+                record(
+                    "A schedule expression that may be meant.",
+                    {
+                        "expression": text("The corrected expression."),
+                        "description": text("When it runs, in words."),
+                    },
+                    {
+                        "timezone": text("The timezone to set with it."),
+                        "notes": each(text(), "What it leaves out or takes for granted."),
+                    },
+                ),
+                "All that may be meant, the likeliest first.",
+            ),
+        },
     ),
 )
 _ERROR = {

@@ -9,6 +9,7 @@ CONNECT_SECONDS = 2
 READ_SECONDS = 10
 # Calls in all, with pauses between them that grow and have jitter.
 ATTEMPTS = 5
+REQUEST_TIMEOUT = 408
 
 
 @cache
@@ -33,3 +34,13 @@ def client(service: str, region: str | None = None) -> Any:
             max_pool_connections=64,
         ),
     )
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether an error of a call is a service's clear answer that it did nothing.
+
+    After a retry nobody knows whether an earlier try was made and its answer was lost.
+    """
+    metadata = getattr(error, "response", {}).get("ResponseMetadata", {})
+    status = metadata.get("HTTPStatusCode", 0)
+    return 400 <= status < 500 and status != REQUEST_TIMEOUT and not metadata.get("RetryAttempts")

@@ -591,7 +591,10 @@ class SQLDeleteCompiler(WritingMixin, compiler.SQLDeleteCompiler):
             return 0
         expects = getattr(self.query, "expects_row", False)
         keys = self.named_keys(conditions) if expects == "any" else []
-        if keys and not self.table.unique:
+        open_one = self.connection.transaction
+        is_untouched = open_one is None or not any(key in open_one.pending for key in keys)
+        # What this transaction does to a row has conditions, which a blind deletion would drop.
+        if keys and not self.table.unique and is_untouched:
             return self.run(lambda transaction: _discard(transaction, keys))
         return self.run(lambda transaction: self._delete(conditions, transaction))
 

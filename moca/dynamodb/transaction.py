@@ -105,8 +105,9 @@ class Pending:
     """What a transaction does to one item.
 
     Attributes:
-        before: the item as it was read; None for one that is to be new.
-        after: the item as it will be; None for one that is deleted.
+        before: the item as it was read; None for one that must not be there before.
+        after: the item as it will be; None for one that is deleted. Neither is set for one that
+            was inserted and deleted again: the commit still finds whether it could be inserted.
         looked_at: attributes on whose values the write depends.
         change: instead of the above, for an item that was not read.
         discard: the item is to go, whether it is there or not.
@@ -117,6 +118,11 @@ class Pending:
     looked_at: frozenset[str] = frozenset()
     change: Change | None = None
     discard: bool = False
+
+    @property
+    def must_be_absent(self) -> bool:
+        """Whether the item must not be in the table, because this transaction inserted it."""
+        return self.before is None and self.change is None and not self.discard
 
 
 class Transaction:
@@ -185,10 +191,7 @@ class Transaction:
     def delete(self, key: Key, before: Item, looked_at: frozenset[str]) -> None:
         """Delete an item that was read."""
         entry = self._known(key, before)
-        if entry.before is None and not entry.discard:
-            del self.pending[key]
-        else:
-            self.pending[key] = replace(entry, after=None, looked_at=entry.looked_at | looked_at)
+        self.pending[key] = replace(entry, after=None, looked_at=entry.looked_at | looked_at)
 
     def change(self, key: Key, change: Change) -> None:
         """Change an item that was not read."""
@@ -213,13 +216,12 @@ class Transaction:
                 to be something else.
         """
         entry = self.pending.get(key)
-        is_new = entry is not None and entry.after is not None and not entry.discard
-        if is_new and item is not None:
-            if self.pending[key].after != item:
-                raise _duplicate(key)
-            del self.pending[key]
-        else:
+        if entry is None or not entry.must_be_absent:
             self.pending[key] = Pending(discard=True)
+        elif item is None or entry.after == item:
+            self.pending[key] = replace(entry, after=None)
+        else:
+            raise _duplicate(key)
 
     def _known(self, key: Key, before: Item) -> Pending:
         entry = self.pending.get(key)
@@ -277,17 +279,13 @@ class Transaction:
         ):
             # The first try had been made, and its answer was lost.
             return
-        inserts = [key for key in failed if self._is_insert(key)]
+        inserts = [key for key in failed if self.pending[key].must_be_absent]
         if inserts:
             raise _duplicate(inserts[0]) from error
         raise ConflictError(
             "Somebody else changed or deleted a row that this transaction relies on; nothing was "
             "written."
         ) from error
-
-    def _is_insert(self, key: Key) -> bool:
-        entry = self.pending[key]
-        return entry.before is None and entry.after is not None and entry.change is None
 
     def _is_done(self, key: Key, item: Item) -> bool:
         entry = self.pending[key]
@@ -371,9 +369,12 @@ def _write(table: str, key: Key, entry: Pending) -> dict[str, Any] | None:
     if entry.discard and entry.after is None:
         return {"Delete": {"TableName": table, "Key": key_of(key)}}
     if entry.after is None:
-        if entry.before is None:
-            return None
-        conditions = _still_there(entry.before, entry.looked_at, expression)
+        # Of one that was inserted and deleted again, the condition alone counts.
+        conditions = (
+            _absent(expression)
+            if entry.before is None
+            else _still_there(entry.before, entry.looked_at, expression)
+        )
         return {
             "Delete": {
                 "TableName": table,
@@ -385,16 +386,19 @@ def _write(table: str, key: Key, entry: Pending) -> dict[str, Any] | None:
     if entry.discard:
         return {"Put": {"TableName": table, "Item": entry.after}}
     if entry.before is None:
-        condition = f"attribute_not_exists({expression.name(PK)})"
         return {
             "Put": {
                 "TableName": table,
                 "Item": entry.after,
-                "ConditionExpression": condition,
+                "ConditionExpression": _absent(expression),
                 **expression.arguments(),
             }
         }
     return _update(table, key, entry.before, entry.after, entry.looked_at, expression)
+
+
+def _absent(expression: _Expression) -> str:
+    return f"attribute_not_exists({expression.name(PK)})"
 
 
 def _still_there(before: Item, looked_at: frozenset[str], expression: _Expression) -> str:
@@ -439,8 +443,7 @@ def _update_unread(table: str, key: Key, change: Change, expression: _Expression
         exists = f"attribute_exists({expression.name(PK)})"
         condition["ConditionExpression"] = " AND ".join([exists, *clauses])
     elif clauses:
-        absent = f"attribute_not_exists({expression.name(PK)})"
-        condition["ConditionExpression"] = f"{absent} OR {' AND '.join(clauses)}"
+        condition["ConditionExpression"] = f"{_absent(expression)} OR {' AND '.join(clauses)}"
     return {
         "TableName": table,
         "Key": key_of(key),

@@ -183,6 +183,11 @@ class Builder {
     const button = event.target.closest("[data-use]");
     if (!button) return;
     const field = this.form.elements[button.dataset.for];
+    const zone = this.form.elements.timezone;
+    if (button.dataset.zone && zone) {
+      zone.value = button.dataset.zone;
+      zone.dispatchEvent(new Event("input", { bubbles: true }));
+    }
     field.value = button.dataset.use;
     field.dispatchEvent(new Event("input", { bubbles: true }));
     field.focus();

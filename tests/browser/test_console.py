@@ -148,6 +148,18 @@ class TestBuilder:
         editor.get_by_role("button", name="Use cron(0 9 ? * MON *)").click()
         expect(editor.get_by_text("At 09:00 on Mondays")).to_be_visible()
 
+    def test_correction_takes_its_zone_along(self, editor: Page) -> None:
+        editor.goto(NEW)
+        editor.locator("[name=expression]").fill("TZ=Asia/Tokyo 0 9 * * 1-5")
+        editor.get_by_role("button", name="Use 0 9 ? * MON-FRI *").click()
+        expect(editor.get_by_text("At 09:00 on weekdays, Tokyo time")).to_be_visible()
+
+    def test_second_reading_is_taken_by_a_click(self, editor: Page) -> None:
+        editor.goto("/admin/triggers/trigger/add/")
+        editor.locator("[name=expression]").fill("0 0 9 * * *")
+        editor.get_by_role("button", name="Use 0 9 * * ? *", exact=True).click()
+        expect(editor.get_by_text("At 09:00 every day").first).to_be_visible()
+
     def test_is_in_the_admin_too(self, editor: Page) -> None:
         editor.goto("/admin/triggers/trigger/add/")
         editor.locator("[data-mode]").select_option("hours")

@@ -47,6 +47,8 @@ class Note(models.Model):
     rank = models.IntegerField(default=0)
     parcel = models.ForeignKey(Parcel, models.DO_NOTHING, null=True, db_constraint=False)
 
+    objects: ClassVar[models.Manager["Note"]] = ExpectingQuerySet.as_manager()
+
     class Meta:
         app_label = "tests_dynamodb"
 

@@ -3,16 +3,20 @@
 # What fails is the end of the block.
 # ruff: noqa: PT012
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import F
 
+from executions.models import TriggerExecution
 from moca.conflicts import ConflictError
 from moca.dynamodb.base import DatabaseWrapper
 from tests.dynamodb.models import Note, Parcel
 from triggers.models import Trigger
+
+MOMENT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 pytestmark = pytest.mark.usefixtures("dynamodb")
 
@@ -313,7 +317,7 @@ class TestUniqueValues:
 
     def test_a_row_made_and_deleted_in_a_block_does_not_free_the_value_of_another(self) -> None:
         make("p1", code="c1")
-        with transaction.atomic():
+        with pytest.raises(IntegrityError), transaction.atomic():
             make("p2", code="c1").delete()
         with pytest.raises(IntegrityError):
             make("p3", code="c1")
@@ -616,3 +620,67 @@ class TestCalls:
         dynamodb.force_debug_cursor = True
         make(note="secret")
         assert [entry["sql"] for entry in dynamodb.queries_log] == ["PutItem"]
+
+
+class TestInsertAndDeleteOfOneRow:
+    """What a block inserts and deletes again had to be possible to insert."""
+
+    def test_a_row_that_is_there_cannot_be_inserted_and_deleted(self) -> None:
+        make(weight=1)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            make(weight=2)
+            Parcel.objects.filter(pk="p1").delete()
+        assert Parcel.objects.get(pk="p1").weight == 1
+
+    def test_nothing_else_of_the_block_is_written(self) -> None:
+        execution("e1").save(force_insert=True)
+        execution("e2").save(force_insert=True)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            execution("e1").save(force_insert=True)
+            TriggerExecution.objects.filter(trigger_id="t1").delete()
+        assert TriggerExecution.objects.filter(trigger_id="t1").count() == 2
+
+    def test_a_row_that_is_there_cannot_be_inserted_and_discarded(self) -> None:
+        Note.objects.create(id=1, text="before")
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Note.objects.create(id=1, text="after")
+            Note.objects.filter(id=1).discard()
+        assert Note.objects.get(id=1).text == "before"
+
+    def test_a_taken_value_cannot_be_used_for_a_moment(self) -> None:
+        make("p1", code="c1")
+        with pytest.raises(IntegrityError), transaction.atomic():
+            make("p2", code="c1")
+            Parcel.objects.filter(pk="p2").update(code="c2")
+        assert ids(mine()) == ["p1"]
+
+    def test_a_row_that_is_there_cannot_be_inserted_and_moved_away(self) -> None:
+        make(weight=1)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            make(weight=2)
+            Parcel.objects.filter(pk="p1").update(owner="bob")
+        assert [(p.owner, p.weight) for p in Parcel.objects.all()] == [("ann", 1)]
+
+    def test_an_expected_update_that_was_not_possible_is_found_in_spite_of_a_discard(self) -> None:
+        Note.objects.create(id=1, text="n", rank=1)
+        with pytest.raises(ConflictError), transaction.atomic():
+            Note.objects.filter(id=1, rank=5).update_expected(text="m")
+            Note.objects.filter(id=1).discard()
+        assert Note.objects.filter(id=1).exists()
+
+    def test_a_new_row_is_inserted_and_deleted(self) -> None:
+        with transaction.atomic():
+            make().delete()
+        assert ids(mine()) == []
+
+    def test_a_new_row_is_inserted_deleted_and_inserted(self) -> None:
+        with transaction.atomic():
+            make(code="c1", weight=1).delete()
+            make(code="c1", weight=2)
+        assert mine().get().weight == 2
+
+
+def execution(id_: str) -> TriggerExecution:
+    return TriggerExecution(
+        id=id_, trigger_id="t1", user_id="ann", status="completed", started_at=MOMENT, ttl=2**31
+    )

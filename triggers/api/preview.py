@@ -20,6 +20,7 @@ from triggers.schedules import (
     parse_zone,
     warnings,
 )
+from triggers.wording import offers
 
 DEFAULT_COUNT = 10
 MAX_COUNT = 50
@@ -44,8 +45,10 @@ def preview(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         InvalidFieldsError: one of them is wrong.
     """
     wrong: list[Detail] = []
-    expression = _read(body, "expression", parse, wrong)
-    zone = _read(body, "timezone", parse_zone, wrong) if body.get("timezone") else ZoneInfo("UTC")
+    no_zone: list[Detail] = []
+    zone = _read(body, "timezone", parse_zone, no_zone) if body.get("timezone") else ZoneInfo("UTC")
+    expression = _read(body, "expression", lambda text: parse(text, zone), wrong)
+    wrong += no_zone
     count = _count(body.get("count"), wrong)
     if expression is None or zone is None or wrong:
         raise InvalidFieldsError(wrong)
@@ -78,7 +81,8 @@ def _read(
         try:
             return read(text)
         except ExpressionError as error:
-            wrong.append(detail(name, error.reason, error.field, error.suggestion))
+            suggestions = offers(error.corrections)
+            wrong.append(detail(name, error.reason, error.field, error.suggestion, suggestions))
     return None
 
 

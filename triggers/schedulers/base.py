@@ -10,7 +10,15 @@ from triggers.models import Trigger, TriggerType
 
 
 class SchedulerError(Exception):
-    """The scheduler refused or could not be reached; the message says what to do about it."""
+    """The scheduler refused or could not be reached; the message says what to do about it.
+
+    Attributes:
+        is_refusal: whether it answered clearly that it did nothing. Otherwise nobody knows.
+    """
+
+    def __init__(self, message: str, *, is_refusal: bool = False) -> None:
+        super().__init__(message)
+        self.is_refusal = is_refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.utils import timezone
 
-from moca.aws import client
+from moca.aws import client, is_refusal
 from triggers.models import Trigger
 from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
 from triggers.schedules import At
@@ -203,7 +203,7 @@ class EventBridgeScheduler(Scheduler):
             try:
                 _call(other, {**schedule, "ClientToken": str(uuid4())})
             except (ClientError, BotoCoreError) as second:
-                _refuse(second)
+                _refuse(second, after=error)
 
 
 def schedule_of(trigger: Trigger) -> dict[str, Any]:
@@ -316,10 +316,17 @@ def _code(error: Exception) -> str:
     return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
 
 
-def _refuse(error: Exception) -> NoReturn:
+def _refuse(error: Exception, after: Exception | None = None) -> NoReturn:
+    """Raise what a call came to.
+
+    Args:
+        error: what it raised.
+        after: what a call before it raised, which said to make this one.
+    """
     if not isinstance(error, ClientError):
         raise SchedulerError(f"EventBridge Scheduler cannot be reached: {error}") from error
     details = error.response["Error"]
     message = details.get("Message", "")
     remedy = REMEDIES.get(_code(error), f"EventBridge Scheduler refuses it: {message}")
-    raise SchedulerError(remedy) from error
+    is_clear = is_refusal(error) and (after is None or is_refusal(after))
+    raise SchedulerError(remedy, is_refusal=is_clear) from error

@@ -10,7 +10,7 @@ from triggers.schedules.at import At
 from triggers.schedules.caveats import warnings
 from triggers.schedules.cron import Cron
 from triggers.schedules.description import describe, zone_words
-from triggers.schedules.errors import ExpressionError
+from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.rate import Rate
 from triggers.schedules.reading import MAX_LENGTH, Expression, parse
 from triggers.schedules.zones import parse_zone, zone_names
@@ -18,6 +18,7 @@ from triggers.schedules.zones import parse_zone, zone_names
 __all__ = [
     "MAX_LENGTH",
     "At",
+    "Correction",
     "Cron",
     "Expression",
     "ExpressionError",

@@ -1,7 +1,6 @@
 """`at(yyyy-mm-ddThh:mm:ss)`: a single run, in the schedule's timezone."""
 
 import re
-from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
@@ -15,13 +14,7 @@ from triggers.schedules.zones import first_pass
 _AT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})", re.IGNORECASE
 )
-_LOOSE = re.compile(
-    r"([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})"
-    r"(?:[T\s]+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]+)?)?)?"
-    r"\s*(Z|UTC|[+-][0-9]{2}:?[0-9]{2})?",
-    re.IGNORECASE,
-)
-_FORM = _("yyyy-mm-ddThh:mm:ss, such as at(2027-01-01T09:00:00)")
+FORM = _("yyyy-mm-ddThh:mm:ss, such as at(2027-01-01T09:00:00)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +77,11 @@ class At(Schedule):
 def read_at(body: str) -> At:
     """Read what stands inside `at(...)`, such as "2027-01-01T09:00:00".
 
-    Raises ExpressionError (field "at") whose suggestion corrects `body`.
+    Raises ExpressionError (field "at").
     """
     match = _AT.fullmatch(body)
     if match is None:
-        raise ExpressionError("at", _reason(body), correct_at(body))
+        raise ExpressionError("at", _("A one-time schedule is written %(form)s.", form=FORM))
     year, month, day, hour, minute, second = map(int, match.groups())
     if year not in YEARS:
         reason = _(
@@ -100,30 +93,5 @@ def read_at(body: str) -> At:
     try:
         return At(date(year, month, day), time(hour, minute, second))
     except ValueError:
-        reason = _("There is no such date or time; write a real one as %(form)s.", form=_FORM)
-        raise ExpressionError("at", reason, correct_at(body)) from None
-
-
-def correct_at(body: str) -> str | None:
-    """Turn a loose date and time such as "2027-1-1 9:00" into an at's body."""
-    match = _LOOSE.fullmatch(body)
-    if match is None:
-        return None
-    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
-    if not (year and 1 <= month <= 12 and day and hour < 24 and minute < 60 and second < 60):
-        return None
-    day = min(day, monthrange(year, month)[1])
-    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-
-
-def _reason(body: str) -> str:
-    match = _LOOSE.fullmatch(body)
-    if match is not None and match[7]:
-        return _(
-            "The time is in the schedule's timezone, so leave out %(offset)s: write %(form)s.",
-            offset=match[7],
-            form=_FORM,
-        )
-    if match is not None and not match[4]:
-        return _("The time of day is missing; write %(form)s.", form=_FORM)
-    return _("A one-time schedule is written %(form)s.", form=_FORM)
+        reason = _("There is no such date or time; write a real one as %(form)s.", form=FORM)
+        raise ExpressionError("at", reason) from None

@@ -8,9 +8,10 @@ from moca.sentences import Sentence as _
 from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
 from triggers.schedules.description import WEEKDAYS, date_words, zone_words
-from triggers.schedules.fields import WEEKDAY_NAMES
+from triggers.schedules.fields import HOURS, MONTH, WEEKDAY_NAMES
 from triggers.schedules.rate import Rate
 from triggers.schedules.schedule import YEARS
+from triggers.schedules.steps import is_daily, step_caveats
 from triggers.schedules.zones import ClockChange, clock_changes, first_pass, is_repeated
 
 _YEAR_DAYS = 366
@@ -39,8 +40,8 @@ def warnings(expression: Cron | Rate | At, zone: ZoneInfo, after: datetime) -> l
         *ending,
         *_missing_days(expression),
         *_unix_weekdays(expression),
-        *_restarting_steps(expression),
-        *_nights(expression),
+        *step_caveats(expression, after),
+        *_nights(expression, after),
         *_clock_changes(expression, zone, after),
     ]
 
@@ -94,13 +95,13 @@ def _ending(cron: Cron, zone: ZoneInfo, after: datetime) -> list[str]:
 def _missing_days(cron: Cron) -> list[str]:
     notes: list[str] = []
     months = set(cron.months)
-    written = re.findall(r"(?:^|,)(29|30|31)W?(?=,|$)", cron.fields[2])
-    for day in sorted({int(number) for number in written}):
+    for day in _late_days(cron):
         short = months & _SHORT_MONTHS[day]
         if day == 29 and months == {2}:
             notes.append(_("The 29th of February comes in leap years only; L means its last day."))
         elif short:
             notes.append(_WITHOUT[day])
+    notes += _missing_before_end(cron)
     for weekday, nth in cron.rule.nth:
         if nth == 5:
             notes.append(
@@ -113,47 +114,73 @@ def _missing_days(cron: Cron) -> list[str]:
     return notes
 
 
+def _late_days(cron: Cron) -> list[int]:
+    """The days from the 29th on that are written one by one, or with which a range begins."""
+    written = re.findall(r"(?:^|,)(29|30|31)W?(?=,|$)", cron.fields[2])
+    late = {int(number) for number in written}
+    rule = cron.rule
+    others = rule.before_end or rule.nearest or rule.last_weekday
+    if rule.days and rule.days[0] in _SHORT_MONTHS and not others:
+        late.add(rule.days[0])
+    return sorted(late)
+
+
+def _missing_before_end(cron: Cron) -> list[str]:
+    """A note on L-28 and more, which short months do not have."""
+    furthest = max(cron.rule.before_end, default=0)
+    if not set(cron.months) & _SHORT_MONTHS.get(furthest + 1, set()):
+        return []
+    return [
+        _(
+            "It skips months of fewer than %(days)s days, for L-%(back)s lies before their 1st.",
+            days=furthest + 1,
+            back=furthest,
+        )
+    ]
+
+
 def _unix_weekdays(cron: Cron) -> list[str]:
-    if cron.fields[4] != "1-5":
+    if cron.fields[4] == "1-5":
+        return [_("Weekdays count from 1 = SUN, so 1-5 is Sunday to Thursday; MON-FRI is 2-6.")]
+    if cron.fields[4] in ("6,7", "6-7"):
+        return [_("Weekdays count from 1 = SUN, so 6 and 7 are Friday and Saturday.")]
+    return []
+
+
+def _nights(cron: Cron, after: datetime) -> list[str]:
+    """A note on hours on both sides of midnight, if not every day has them."""
+    if len(cron.hours) == HOURS.span or not _is_over_midnight(cron):
         return []
-    return [_("Weekdays count from 1 = SUN, so 1-5 is Sunday to Thursday; MON-FRI is 2-6.")]
-
-
-def _restarting_steps(cron: Cron) -> list[str]:
-    notes: list[str] = []
-    minutes, hours = _uneven_step(cron.fields[0], 60), _uneven_step(cron.fields[1], 24)
-    if minutes:
-        notes.append(
+    if not is_daily(cron):
+        return [
+            _("The hours after midnight count to the day they fall on, not to the evening before.")
+        ]
+    if len(cron.months) < MONTH.span:
+        return [
             _(
-                "The step of %(step)s minutes starts anew each hour, so the gap there is shorter; "
-                "rate(%(step)s minutes) keeps it even.",
-                step=minutes,
+                "The hours after midnight count to the month they fall on, not to that of the "
+                "evening before."
             )
-        )
-    if hours:
-        notes.append(
+        ]
+    if cron.years != tuple(range(cron.years[0], YEARS[-1] + 1)) or cron.years[0] > after.year:
+        return [
             _(
-                "The step of %(step)s hours starts anew each day, so the gap there is shorter; "
-                "rate(%(step)s hours) keeps it even.",
-                step=hours,
+                "The hours after midnight count to the year they fall on, not to that of the "
+                "evening before."
             )
-        )
-    return notes
+        ]
+    return []
 
 
-def _uneven_step(text: str, span: int) -> str:
-    """The step of a field that does not divide its values evenly; empty for others."""
-    step = re.fullmatch(r"(?:\*|[0-9]+)/([0-9]+)", text)
-    return step[1] if step and span % int(step[1]) else ""
-
-
-def _nights(cron: Cron) -> list[str]:
-    wraps = any(
-        int(first) > int(last) for first, last in re.findall(r"([0-9]+)-([0-9]+)", cron.fields[1])
+def _is_over_midnight(cron: Cron) -> bool:
+    if cron.hours[0] == HOURS.low and cron.hours[-1] == HOURS.high:
+        return True
+    ranges = re.findall(r"([0-9]+)-([0-9]+)(?:/([0-9]+))?", cron.fields[1])
+    return any(
+        any(hour > HOURS.high for hour in range(int(first), int(last) + 25, int(step or 1)))
+        for first, last, step in ranges
+        if int(first) > int(last)
     )
-    if not wraps or "*" in (cron.fields[2], cron.fields[4]):
-        return []
-    return [_("The hours after midnight count to the day they fall on, not to the evening before.")]
 
 
 def _clock_changes(cron: Cron, zone: ZoneInfo, after: datetime) -> list[str]:

@@ -36,6 +36,9 @@ def describe(expression: Cron | Rate | At, zone: ZoneInfo | None = None) -> str:
 def zone_words(zone: ZoneInfo) -> str:
     """The zone as people call it: "UTC", "Tokyo time"."""
     area, _slash, city = zone.key.rpartition("/")
+    # Australia has a West, too.
+    if zone.key == "Brazil/West":
+        return _("%(city)s time", city=zone.key)
     if city in ("UTC", "UCT", "Universal", "Zulu"):
         return "UTC"
     return _("%(city)s time", city=zone.key if area == "Etc" else city.replace("_", " "))
@@ -92,7 +95,9 @@ def _pattern_words(cron: Cron) -> str:
     step = _step(cron.minutes)
     every = "Every minute" if step == 1 else f"Every {step} minutes"
     if step and first < step and last + step > MINUTES.high and MINUTES.span % step == 0:
-        return f"{every} {_even_hours(cron)}".strip()
+        hours = _even_hours(cron)
+        if hours is not None:
+            return f"{every} {hours}".strip()
     if step and len(cron.minutes) > 3:
         words = f"{every} from {first} to {last} minutes past the hour"
     else:
@@ -112,8 +117,11 @@ def _hourly_words(hours: tuple[int, ...], minute: int) -> str:
     return f"{every} from {_clock(hours[0], minute)} to {_clock(hours[-1], minute)}"
 
 
-def _even_hours(cron: Cron) -> str:
-    """The hours of a pattern that fills each of them, by the first and last time of a stretch."""
+def _even_hours(cron: Cron) -> str | None:
+    """The hours of a pattern that fills each of them, by the first and last time of a stretch.
+
+    None if that would be a list of hours, which does not say at which minute the pattern begins.
+    """
     first, last = cron.minutes[0], cron.minutes[-1]
     if len(cron.hours) == HOURS.span and first == 0:
         return ""
@@ -122,7 +130,7 @@ def _even_hours(cron: Cron) -> str:
     if wrapped and wrapped[0] > wrapped[1] and _is_daily(cron.rule):
         stretches = [wrapped]
     if len(stretches) > 3:
-        return _hour_list(cron.hours)
+        return None if first else _hour_list(cron.hours)
     return "from " + joined(f"{_clock(a, first)} to {_clock(b, last)}" for a, b in stretches)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from moca.sentences import Sentence as _
-from triggers.schedules.errors import ExpressionError
+from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.schedule import YEARS
 
 MONTH_NAMES = (
@@ -24,7 +24,6 @@ _BEFORE_END = re.compile(r"L(?:-([0-9]+))?")
 _NEAREST = re.compile(r"([0-9]+)W")
 _LAST = re.compile(r"([A-Z]{3}|[0-9]+)L")
 _NTH = re.compile(r"([A-Z]{3,}|[0-9]+)#([0-9]+)")
-_UNIX_WEEKDAY = re.compile(r"(?<![#/0-9])0*([0-7])(?![0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +153,7 @@ def read_day_of_week(text: str) -> DayRule:
         elif match := _NTH.fullmatch(item):
             nth.add(_nth_weekday(match[1], match[2], item, text))
             if text.count("#") > 1:
-                reason = _("Only one # can stand in day-of-week; make a schedule for each of them.")
-                raise DAY_OF_WEEK.error(reason, item)
+                raise _only_one_nth(text)
         else:
             weekdays.update(_plain(DAY_OF_WEEK, item, text))
     return DayRule(
@@ -163,9 +161,11 @@ def read_day_of_week(text: str) -> DayRule:
     )
 
 
-def from_unix_weekdays(text: str) -> str:
-    """The day-of-week field of Unix cron (0 or 7 = Sunday) in names."""
-    return _UNIX_WEEKDAY.sub(lambda match: WEEKDAY_NAMES[int(match[1]) % 7], text)
+def _only_one_nth(text: str) -> ExpressionError:
+    reason = _("Only one # can stand in day-of-week; make a schedule for each of them.")
+    note = _("It leaves out the other days; make another trigger for those.")
+    corrections = [Correction(item, (note,)) for item in text.split(",") if "#" in item]
+    return ExpressionError(DAY_OF_WEEK.name, reason, corrections=corrections)
 
 
 def _items(field: Field, text: str) -> Iterator[str]:
@@ -297,7 +297,7 @@ def _rule(field: Field, item: str) -> str:
 def _refuse_unix_sunday(text: str) -> None:
     if re.search(r"(?<![0-9#/])0+(?![0-9])", text):
         reason = _("Weekdays count from 1 = SUN to 7 = SAT, so 0 is no day; write their names.")
-        raise DAY_OF_WEEK.error(reason, from_unix_weekdays(text))
+        raise DAY_OF_WEEK.error(reason)
 
 
 def _days_before_end(number: str | None, item: str, text: str) -> int:

@@ -1,6 +1,7 @@
 """A schedule in Japanese, such as 「平日 09:00 (Asia/Tokyo)」."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from triggers.schedules.at import At
@@ -30,22 +31,37 @@ def _at_words(at: At) -> str:
 
 
 def _cron_words(cron: Cron) -> str:
-    years = "" if len(cron.years) == YEAR.span else f"{_numbers(cron.years)}年 "
+    years = "" if len(cron.years) == YEAR.span else f"{_year_words(cron.years)} "
     return f"{years}{_day_words(cron)} {_time_words(cron)}"
 
 
+def _year_words(years: tuple[int, ...]) -> str:
+    step = _step(years)
+    if step and years[-1] + step > YEAR.high:
+        return f"{years[0]}年から{step}年ごと"
+    return _stepped(years, "年") or f"{_numbers(years)}年"
+
+
 def _day_words(cron: Cron) -> str:
-    rule, months = cron.rule, cron.months
-    every = len(months) == MONTH.span
-    month = "" if every else f"{_numbers(months)}月"
+    rule = cron.rule
+    month = _month_words(cron.months)
     if len(rule.days) == 31 or len(rule.weekdays) == 7:
         return f"{month}の毎日" if month else "毎日"
     weekly = _weekly_words(rule.weekdays)
     monthly = list(_monthly_words(rule))
     if not monthly:
         return f"{month}の{weekly}" if month else weekly
-    dates = f"{month or '毎月'}{'、'.join(monthly)}"
+    # Of one month the dates are written as in a calendar: 1月1日.
+    of = "の" if len(cron.months) > 1 and month else ""
+    dates = f"{month or '毎月'}{of}{'、'.join(monthly)}"
     return f"{dates}と{weekly}" if weekly else dates
+
+
+def _month_words(months: tuple[int, ...]) -> str:
+    """The months, each with its 月 so that none reads as a date; empty for all of them."""
+    if len(months) == MONTH.span:
+        return ""
+    return "・".join(f"{each}月" for each in _stretches(months))
 
 
 def _weekly_words(weekdays: tuple[int, ...]) -> str:
@@ -60,7 +76,7 @@ def _weekly_words(weekdays: tuple[int, ...]) -> str:
 
 def _monthly_words(rule: DayRule) -> Iterator[str]:
     if rule.days:
-        yield f"{_numbers(rule.days)}日"
+        yield _stepped(rule.days, "日") or f"{_numbers(rule.days)}日"
     yield from (f"{day}日に最も近い平日" for day in rule.nearest)
     yield from (f"第{nth}{_WEEKDAYS[day - 1]}曜日" for day, nth in rule.nth)
     yield from (f"最終{_WEEKDAYS[day - 1]}曜日" for day in rule.last)
@@ -74,9 +90,10 @@ def _time_words(cron: Cron) -> str:
     if len(minutes) * len(hours) <= _LISTED_TIMES:
         return "・".join(f"{hour:02}:{minute:02}" for hour in hours for minute in minutes)
     every = _even_minutes(minutes)
+    past = _stepped(minutes, "分") or f"{_numbers(minutes)}分"
     if len(hours) == HOURS.span:
-        return every or f"毎時{_numbers(minutes)}分"
-    return f"{_numbers(hours)}時台の{every or f'{_numbers(minutes)}分'}"
+        return every or f"毎時{past}"
+    return f"{_numbers(hours)}時台の{every or past}"
 
 
 def _even_minutes(minutes: tuple[int, ...]) -> str:
@@ -87,15 +104,32 @@ def _even_minutes(minutes: tuple[int, ...]) -> str:
     return ""
 
 
+def _stepped(values: tuple[int, ...], unit: str) -> str:
+    """Many values at even steps: 「1日から31日まで2日ごと」; empty for others."""
+    step = _step(values)
+    if not step or len(values) <= _LISTED_TIMES:
+        return ""
+    return f"{values[0]}{unit}から{values[-1]}{unit}まで{step}{unit}ごと"
+
+
+def _step(values: tuple[int, ...]) -> int:
+    """The step of three or more values, if it is always the same and more than 1; else 0."""
+    steps = {later - value for value, later in pairwise(values)}
+    step = steps.pop() if len(steps) == 1 and len(values) > 2 else 0
+    return step if step > 1 else 0
+
+
 def _numbers(values: Iterable[int]) -> str:
     """Numbers as a list in which three or more in a row are a stretch: 「1〜5・8」."""
+    return "・".join(_stretches(values))
+
+
+def _stretches(values: Iterable[int]) -> Iterator[str]:
     stretches: list[list[int]] = []
     for value in values:
         if stretches and value == stretches[-1][-1] + 1:
             stretches[-1].append(value)
         else:
             stretches.append([value])
-    return "・".join(
-        f"{each[0]}〜{each[-1]}" if len(each) > 2 else "・".join(map(str, each))
-        for each in stretches
-    )
+    for each in stretches:
+        yield from [f"{each[0]}〜{each[-1]}"] if len(each) > 2 else map(str, each)

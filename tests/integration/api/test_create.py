@@ -260,6 +260,21 @@ def test_suggestion_is_told(alice: API) -> None:
     assert response.json()["details"][0]["suggestion"] == "Asia/Tokyo"
 
 
+def test_all_readings_are_told(alice: API) -> None:
+    config = {**DAILY, "expression": "0 0 9 * * *", "timezone": "UTC"}
+    (told,) = alice.post("/triggers", {**VALID, "scheduleConfig": config}).json()["details"]
+    assert [each["description"] for each in told["suggestions"]] == [
+        "At 00:00 on the 9th of the month",
+        "At 09:00 every day",
+    ]
+
+
+def test_a_moment_is_converted_into_the_zone(alice: API) -> None:
+    config = {"expression": "at(2099-01-01T09:00:00Z)", "timezone": "Asia/Tokyo"}
+    (told,) = alice.post("/triggers", {**VALID, "scheduleConfig": config}).json()["details"]
+    assert told["suggestion"] == "at(2099-01-01T18:00:00)"
+
+
 def test_no_trigger_where_something_is_wrong(alice: API) -> None:
     alice.post("/triggers", {**VALID, "name": ""})
     assert not Trigger.objects.exists()

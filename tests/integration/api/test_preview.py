@@ -67,6 +67,38 @@ class TestPreview:
         response = preview(alice, expression="cron(0 9 * * *)")
         assert "suggestion" in response.json()["details"][0]
 
+    def test_several_readings_are_told_in_words(self, alice: API) -> None:
+        (told,) = preview(alice, expression="0 0 9 * * *").json()["details"]
+        assert told["suggestions"] == [
+            {"expression": "0 0 9 * ? *", "description": "At 00:00 on the 9th of the month"},
+            {"expression": "0 9 * * ? *", "description": "At 09:00 every day"},
+        ]
+
+    def test_message_tells_several_readings_too(self, alice: API) -> None:
+        (told,) = preview(alice, expression="0 9 1 * MON").json()["details"]
+        assert told["message"].endswith(
+            "Did you mean 0 9 1 * ? * (At 09:00 on the 1st of the month. It leaves out the "
+            "day-of-week MON; make another trigger for that) or 0 9 ? * MON * (At 09:00 on "
+            "Mondays. It leaves out the day-of-month 1; make another trigger for that)?"
+        )
+
+    def test_the_zone_of_a_reading_is_told(self, alice: API) -> None:
+        body = {"expression": "TZ=Asia/Tokyo 0 9 * * *", "timezone": "UTC"}
+        (told,) = preview(alice, **body).json()["details"]
+        assert told["suggestions"] == [
+            {
+                "expression": "0 9 * * ? *",
+                "description": "At 09:00 every day, Tokyo time",
+                "timezone": "Asia/Tokyo",
+                "notes": ["Set the timezone to Asia/Tokyo with it."],
+            }
+        ]
+
+    def test_a_moment_is_converted_into_the_zone(self, alice: API) -> None:
+        body = {"expression": "at(2099-01-01T09:00:00Z)", "timezone": "Asia/Tokyo"}
+        (told,) = preview(alice, **body).json()["details"]
+        assert told["suggestion"] == "at(2099-01-01T18:00:00)"
+
     def test_both_faults_at_once(self, alice: API) -> None:
         response = preview(alice, expression="x", timezone="Mars")
         assert len(response.json()["details"]) == 2

@@ -173,6 +173,26 @@ class TestPreview:
         shown = previewed(viewer, expression="cron(0 9 * * MON *)")
         assert 'data-use="cron(0 9 ? * MON *)" data-for="expression"' in shown
 
+    def test_each_reading_is_offered_in_words(self, viewer: Client) -> None:
+        shown = previewed(viewer, expression="0 0 9 * * *")
+        offered = re.findall(
+            r'data-use="([^"]+)" data-for="expression">[^<]+</button> (.+?)</p>', shown
+        )
+        assert offered == [
+            ("0 0 9 * ? *", "At 00:00 on the 9th of the month"),
+            ("0 9 * * ? *", "At 09:00 every day"),
+        ]
+
+    def test_what_an_offer_leaves_out_is_told(self, viewer: Client) -> None:
+        shown = previewed(viewer, expression="30 0 9 * * ?")
+        assert "It leaves out the seconds (30)" in shown
+
+    def test_saving_tells_each_reading(self, editor: Client) -> None:
+        form = editor.post(NEW, {**ENTERED, "expression": "0 0 9 * * *"}).context["form"]
+        assert form.errors["expression"][0].endswith(
+            "Try 0 0 9 * ? * (At 00:00 on the 9th of the month) or 0 9 * * ? * (At 09:00 every day)"
+        )
+
     def test_zone_is_corrected(self, viewer: Client) -> None:
         shown = previewed(viewer, expression="rate(1 hour)", timezone="Tokyo")
         assert 'data-use="Asia/Tokyo" data-for="timezone"' in shown

@@ -233,6 +233,10 @@ class TestPreview:
         answers = {each: admin.post(PREVIEW, {"expression": each}) for each in MISTAKEN}
         assert english(**answers) == {}
 
+    def test_each_reading_is_said(self, admin: Client) -> None:
+        page = admin.post(PREVIEW, {"expression": "0 0 9 * * *"}).content.decode()
+        assert ("毎月9日 00:00" in page, "毎日 09:00" in page) == (True, True)
+
     def test_zones(self, admin: Client) -> None:
         zones = ["羊", "jst", "asia/tokyo"]
         assert english(**{zone: admin.post(PREVIEW, {"timezone": zone}) for zone in zones}) == {}

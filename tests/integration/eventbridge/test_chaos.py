@@ -7,16 +7,20 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from tests.integration.api.conftest import API, VALID
 from triggers import synchronization
-from triggers.models import Trigger
+from triggers.models import SyncState, Trigger
 from triggers.schedulers import get_scheduler
 from triggers.synchronization import synchronize
 
 OPERATIONS = 500
+STEPS = 150
 CALLS = ("CreateSchedule", "UpdateSchedule", "DeleteSchedule")
+
+
+Answer = tuple[AWSResponse, dict[str, Any]]
 
 
 class Killed(BaseException):
@@ -28,15 +32,19 @@ class Weather:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
+        self.kills = True
+        self.storm = False
         self.dead = False
         self.clear = False
 
-    def before(self, **_: Any) -> AWSResponse | None:
+    def before(self, **_: Any) -> Answer | None:
         if self.dead:
             raise Killed
         fate = 1.0 if self.clear else self.random.random()
         if fate < 0.05:
             self.die()
+        if self.storm:
+            raise ConnectTimeoutError(endpoint_url="https://scheduler")
         if fate < 0.15:
             return self.refusal("ValidationException", 400)
         if fate < 0.2:
@@ -48,15 +56,21 @@ class Weather:
         if fate < 0.05:
             self.die()
         if fate < 0.15:
+            # A lost answer is often the first of many.
+            self.storm = not self.kills and self.random.random() < 0.5
             raise ReadTimeoutError(endpoint_url="https://scheduler")
 
     def die(self) -> None:
+        if not self.kills:
+            return
         self.dead = True
         raise Killed
 
-    def refusal(self, code: str, status: int) -> AWSResponse:
-        raw = type("Raw", (), {"stream": lambda self, **_: iter([b'{"Message": "no"}'])})()
-        return AWSResponse("", status, {"x-amzn-ErrorType": code}, raw)
+    def refusal(self, code: str, status: int) -> Answer:
+        """The answer of a service that does nothing: the call does not get to it."""
+        error = {"Code": code, "Message": "no"}
+        metadata = {"HTTPStatusCode": status, "RetryAttempts": 0}
+        return AWSResponse("", status, {}, None), {"Error": error, "ResponseMetadata": metadata}
 
 
 @pytest.fixture(params=range(2))
@@ -64,11 +78,11 @@ def weather(request: pytest.FixtureRequest, eventbridge: Any) -> Iterator[Weathe
     weather = Weather(request.param)
     events = eventbridge.meta.events
     for name in CALLS:
-        events.register_first(f"before-send.scheduler.{name}", weather.before)
+        events.register_first(f"before-call.scheduler.{name}", weather.before)
         events.register(f"after-call.scheduler.{name}", weather.after)
     yield weather
     for name in CALLS:
-        events.unregister(f"before-send.scheduler.{name}", weather.before)
+        events.unregister(f"before-call.scheduler.{name}", weather.before)
         events.unregister(f"after-call.scheduler.{name}", weather.after)
 
 
@@ -132,3 +146,19 @@ def test_one_pass_makes_all_equal_and_nobody_was_lied_to(
     kept = {entry.trigger_id for entry in scheduler.list()}
     assert mended
     assert (caller.lies, differing, kept) == ([], [], {trigger.pk for trigger in triggers})
+
+
+def test_no_trigger_says_in_step_while_its_schedule_differs(
+    weather: Weather, transactional_db: None, eventbridge: Any
+) -> None:
+    weather.kills = False
+    caller, scheduler = Caller(weather), get_scheduler()
+    lies, states = [], set()
+    for number in range(STEPS):
+        caller.request()
+        weather.storm = False
+        for trigger in Trigger.objects.filter(user_id="alice"):
+            states.add(trigger.sync_state)
+            if trigger.sync_state == SyncState.SYNCED and scheduler.differences(trigger) != []:
+                lies.append(f"{number}: {trigger.pk}")
+    assert (lies, states) == ([], {SyncState.SYNCED, SyncState.PENDING})

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ReadTimeoutError
 from django.utils import timezone
 
 from events import secrets
@@ -255,6 +256,31 @@ class TestRefusals:
         with pytest.raises(BusError, match="another service"):
             bus_source()
         assert "theirs" in rules.describe_rule(Name="source-shop")["EventPattern"]
+
+
+class TestLostAnswers:
+    """The service did what it was told, and nobody heard of it."""
+
+    def test_trigger_whose_rule_cannot_be_restored_says_so(self, alice: API, rules: Any) -> None:
+        trigger = event_trigger(alice, **OWN)
+        lose(rules, "PutRule")
+        alice.post(f"/triggers/{trigger['id']}/disable")
+        found = Trigger.objects.get(user_id="alice", pk=trigger["id"])
+        assert (found.enabled, found.sync_state) == (True, SyncState.PENDING)
+
+    def test_refused_source_is_not_restored(self, rules: Any) -> None:
+        refusing(rules, "PutRule", "ValidationException")
+        calls = counted(rules)
+        with pytest.raises(BusError):
+            bus_source()
+        assert calls.count("DeleteRule") == 0
+
+
+def lose(service: Any, operation: str) -> None:
+    def after(**_: Any) -> None:
+        raise ReadTimeoutError(endpoint_url="https://events")
+
+    service.meta.events.register(f"after-call.events.{operation}", after)
 
 
 class TestRuleOfASource:

@@ -2,20 +2,26 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from django.db import transaction
 from django.utils import timezone
 
+from executions.models import TriggerExecution
+from executions.runner.end import close
 from moca.conflicts import ConflictError
 from moca.times import iso
 from tests.integration.api.conftest import API
 from tests.integration.eventbridge.conftest import GROUP, LAMBDA, QUEUE, ROLE, Failing
-from triggers.models import Trigger
-from triggers.synchronization import in_step
+from triggers.actions import act_on_each, disable
+from triggers.models import RunStatus, SyncState, Trigger
+from triggers.schedulers import SchedulerError
+from triggers.synchronization import in_step, synchronize
 
 MakeTrigger = Callable[..., Trigger]
 
@@ -222,3 +228,96 @@ class TestFailedCommit:
         response = alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
         event = json.loads(schedule(eventbridge, made["id"])["Target"]["Input"])
         assert (response.status_code, event["detail"]["prompt"]) == (502, "Report.")
+
+    def test_trigger_whose_schedule_cannot_be_restored_says_so(
+        self, alice: API, eventbridge: Any
+    ) -> None:
+        made = alice.create()
+        lost_from_now_on(eventbridge)
+        alice.post(f"/triggers/{made['id']}/disable")
+        found = Trigger.objects.get(user_id="alice", pk=made["id"])
+        assert (found.enabled, found.sync_state) == (True, SyncState.PENDING)
+
+    def test_next_pass_mends_a_schedule_that_could_not_be_restored(
+        self, transactional_db: None, alice: API, eventbridge: Any
+    ) -> None:
+        made = alice.create()
+        clear = lost_from_now_on(eventbridge)
+        alice.post(f"/triggers/{made['id']}/disable")
+        clear()
+        synchronize()
+        found = Trigger.objects.get(user_id="alice", pk=made["id"])
+        state = schedule(eventbridge, made["id"])["State"]
+        assert (found.sync_state, state) == (SyncState.SYNCED, "ENABLED")
+
+    def test_trigger_whose_deletion_was_lost_says_so(self, alice: API, eventbridge: Any) -> None:
+        made = alice.create()
+        lost_from_now_on(eventbridge, "DeleteSchedule", "UpdateSchedule")
+        alice("DELETE", f"/triggers/{made['id']}")
+        found = Trigger.objects.get(user_id="alice", pk=made["id"])
+        assert found.sync_state == SyncState.PENDING
+
+    def test_trigger_of_an_operator_action_whose_answer_was_lost_says_so(
+        self, eventbridge: Any, make_trigger: MakeTrigger
+    ) -> None:
+        triggers = [make_trigger(), make_trigger()]
+        lost_from_now_on(eventbridge)
+        act_on_each(triggers, partial(disable, by="ed"))
+        states = Trigger.objects.filter(user_id="alice").values_list("sync_state", flat=True)
+        assert list(states) == ["pending", "pending"]
+
+    def test_trigger_that_was_to_be_paused_after_a_failure_says_so(
+        self, eventbridge: Any, make_trigger: MakeTrigger
+    ) -> None:
+        trigger = make_trigger(pause_after_failures=1)
+        execution = TriggerExecution(
+            id="e1",
+            trigger_id=trigger.pk,
+            user_id="alice",
+            started_at=timezone.now(),
+            ttl=2**31,
+        )
+        execution.save(force_insert=True)
+        lost_from_now_on(eventbridge)
+        with suppress(SchedulerError):
+            close(execution, RunStatus.FAILED, error="Down.")
+        found = Trigger.objects.get(user_id="alice", pk=trigger.pk)
+        assert (found.enabled, found.sync_state) == (True, SyncState.PENDING)
+
+    def test_clear_refusal_is_neither_restored_nor_logged_as_a_failure(
+        self, alice: API, failing: Failing, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        made = alice.create()
+        with failing("UpdateSchedule", "ServiceQuotaExceededException", 402) as calls:
+            alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
+        failures = [record for record in caplog.records if record.name.startswith("triggers")]
+        assert (len(calls), failures) == (1, [])
+
+    def test_trigger_that_is_not_given_to_another_keeps_its_schedule(
+        self, eventbridge: Any, make_trigger: MakeTrigger
+    ) -> None:
+        trigger = make_trigger()
+        name = f"trigger-{trigger.pk}"
+        trigger.user_id = "bob"
+        roll_back_after(trigger.save)
+        assert names(eventbridge) == [name]
+
+
+def lost_from_now_on(eventbridge: Any, *operations: str) -> Callable[[], None]:
+    """The service does one thing whose answer is lost, then is out of reach until it is called."""
+    calls: list[str] = []
+    is_clear: list[bool] = []
+
+    def before(**_: Any) -> None:
+        calls.append("")
+        if not is_clear and len(calls) > 1:
+            raise ConnectTimeoutError(endpoint_url="https://scheduler")
+
+    def after(**_: Any) -> None:
+        if not is_clear:
+            raise ReadTimeoutError(endpoint_url="https://scheduler")
+
+    for operation in operations or ("UpdateSchedule",):
+        eventbridge.meta.events.register_first(f"before-call.scheduler.{operation}", before)
+        eventbridge.meta.events.register(f"after-call.scheduler.{operation}", after)
+    return lambda: is_clear.append(True)

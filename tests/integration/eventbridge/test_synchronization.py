@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
+from executions.diagnosis import diagnose
 from moca.authentication.models import AuditEntry, Operator, Role
 from moca.reconciling import Action
 from tests.integration.eventbridge.conftest import GROUP, Failing
@@ -61,7 +62,54 @@ def test_young_schedule_without_a_trigger_stays(
     monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(minutes=5))
     trigger = make_trigger()
     Trigger.objects.filter(user_id="alice", pk=trigger.pk)._raw_delete("default")
-    assert synchronize() == []
+    synchronize()
+    assert names(service) == [name_of(trigger)]
+
+
+def test_young_schedule_without_a_trigger_is_reported(
+    service: Any, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(minutes=5))
+    trigger = make_trigger()
+    Trigger.objects.filter(user_id="alice", pk=trigger.pk)._raw_delete("default")
+    output = StringIO()
+    call_command("sync_schedules", "--format=json", stdout=output)
+    reason = "it has no trigger, and is removed once it is 5 minutes old"
+    wait = {"kind": "wait", "what": "schedule", "id": trigger.pk, "reason": reason}
+    assert json.loads(output.getvalue()) == [wait]
+
+
+def test_young_schedule_without_a_trigger_is_counted_in_the_table(
+    service: Any, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(minutes=5))
+    trigger = make_trigger()
+    Trigger.objects.filter(user_id="alice", pk=trigger.pk)._raw_delete("default")
+    output = StringIO()
+    call_command("sync_schedules", "--dry-run", stdout=output)
+    assert output.getvalue().splitlines()[-1] == "1 left to a later pass"
+
+
+def findings(subject: str) -> list[str]:
+    return [f"{each.verdict}: {each.text}" for each in diagnose() if each.subject == subject]
+
+
+def test_doctor_tells_of_a_schedule_without_a_trigger(
+    service: Any, make_trigger: MakeTrigger
+) -> None:
+    trigger = make_trigger()
+    Trigger.objects.filter(user_id="alice", pk=trigger.pk)._raw_delete("default")
+    text = f"warn: 1 schedules have no trigger, such as that of {trigger.pk}."
+    assert text in findings("scheduler")
+
+
+def test_doctor_tells_of_triggers_that_are_not_in_step(
+    service: Any, make_trigger: MakeTrigger
+) -> None:
+    trigger = make_trigger()
+    Trigger.objects.filter(user_id="alice", pk=trigger.pk).update(sync_state=SyncState.PENDING)
+    text = "warn: 1 triggers say that their schedules are not in step."
+    assert text in findings("scheduler")
 
 
 def test_other_schedules_of_the_group_stay(service: Any, make_trigger: MakeTrigger) -> None:

@@ -57,6 +57,11 @@ NOW = datetime(2027, 1, 1, tzinfo=UTC)
             "At 5, 20 and 37 minutes past the hour in the hours 08 to 10, 12 and 14",
         ),
         ("*/15 */2 * * ? *", "Every 15 minutes in every 2nd hour from 00 to 22"),
+        ("0/20 0/6 * * ? *", "Every 20 minutes in every 6th hour from 00 to 18"),
+        (
+            "10/20 0/6 * * ? *",
+            "At 10, 30 and 50 minutes past the hour in every 6th hour from 00 to 18",
+        ),
         ("0 9 15W * ? *", "At 09:00 on the weekday nearest the 15th of the month"),
         ("0 9 LW * ? *", "At 09:00 on the last weekday of the month"),
         ("0 9 L-1 * ? *", "At 09:00 on the day before the last day of the month"),
@@ -108,6 +113,8 @@ def test_description_in_a_zone(text, words):
         ("America/New_York", "New York time"),
         ("America/Argentina/Buenos_Aires", "Buenos Aires time"),
         ("EST", "EST time"),
+        ("Australia/West", "West time"),
+        ("Brazil/West", "Brazil/West time"),
     ],
 )
 def test_zone_words(zone, words):
@@ -162,7 +169,13 @@ REPEATED = "On 7 November 2027 the clocks go from 02:00 to 01:00: the "
         ("0 9 31 * ? *", ["It skips months without a 31st; L means the last day."]),
         ("0 9 1,31W * ? *", ["It skips months without a 31st; L means the last day."]),
         ("0 9 31 1,3 ? *", []),
-        ("0 9 */2 * ? *", []),
+        (
+            "0 9 */2 * ? *",
+            [
+                "The step of 2 days starts anew each month, so day 31 is followed by day 1 of the "
+                "next; rate(2 days) keeps it even."
+            ],
+        ),
         (
             "0 9 29 2 ? *",
             ["The 29th of February comes in leap years only; L means its last day."],
@@ -176,10 +189,14 @@ REPEATED = "On 7 November 2027 the clocks go from 02:00 to 01:00: the "
             ["Weekdays count from 1 = SUN, so 1-5 is Sunday to Thursday; MON-FRI is 2-6."],
         ),
         (
-            "*/45 9 * * ? *",
+            "*/45 * * * ? *",
             [
                 "The step of 45 minutes starts anew each hour, so the gap there is shorter; "
-                "rate(45 minutes) keeps it even."
+                "rate(45 minutes) keeps it even.",
+                "On 14 March 2027 the clocks go from 02:00 to 03:00: it skips the runs between "
+                "02:00 and 03:00.",
+                "On 7 November 2027 the clocks go from 02:00 to 01:00: the runs between 01:00 and "
+                "02:00 happen once.",
             ],
         ),
         (

@@ -73,8 +73,11 @@ class Command(BaseCommand):
         for action in actions:
             self.stdout.write(f"{action.kind:8}{action.what:10}{action.id:38}{action.reason}")
         counts = Counter(action.kind for action in actions)
-        parts = [f"{counts[kind]} to {kind}" for kind in counts] if dry_run else []
-        parts = parts or [f"{counts[kind]} {DONE[kind]}" for kind in counts]
+        parts = [
+            f"{counts[kind]} to {kind}" if dry_run and kind != "wait" else f"{counts[kind]} {words}"
+            for kind, words in DONE.items()
+            if counts[kind]
+        ]
         self.stdout.write(", ".join(parts) or "All schedules and rules are in step.")
 
 
@@ -98,4 +101,10 @@ def _of_group(group: str) -> Scheduler | None:
     return other
 
 
-DONE = {"create": "created", "update": "updated", "delete": "deleted", "fail": "failed"}
+DONE = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    "fail": "failed",
+    "wait": "left to a later pass",
+}
