@@ -18,7 +18,7 @@ _LOOSE = re.compile(
 _RIGHT = re.compile(r"[0-9]+\s+(?:minute|hour|day)s?", re.IGNORECASE)
 _BARE = re.compile(r"(?:@?every\b|p[0-9t]|-?[0-9.]+\s*[a-z])[a-z0-9.\s-]*", re.IGNORECASE)
 _GO = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:d|h|m|s|ms|us|ns))+", re.IGNORECASE)
-_GO_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|us|ns|d|h|m|s)", re.IGNORECASE)
+_GO_PART = re.compile(r"(?<![0-9])([0-9]+(?:\.[0-9]+)?)(ms|us|ns|d|h|m|s)", re.IGNORECASE)
 _ISO = re.compile(
     r"P(?:([0-9]+)Y)?(?:([0-9]+)M)?(?:([0-9]+)W)?(?:([0-9]+)D)?"
     r"(?:T(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+(?:\.[0-9]+)?)S)?)?",
