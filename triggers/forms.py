@@ -240,7 +240,7 @@ class TriggerForm(VersionedForm):
         if is_blank:
             initial.setdefault("overlap_policy", "")
         super().__init__(*args, instance=instance, initial=initial, **kwargs)
-        if not instance._state.adding:
+        if "expression" in self.fields and not instance._state.adding:
             # The preview asks for it: a rate without a start counts from there.
             attrs = self.fields["expression"].widget.attrs
             attrs["data-counted-from"] = iso(instance.created_at)
@@ -400,7 +400,8 @@ def _moment(date: Any) -> datetime | None:
 
 
 def _zone(name: Any) -> ZoneInfo:
+    """The zone that the map names; UTC where that cannot be read."""
     try:
-        return parse_zone(name or "UTC")
-    except (TypeError, ExpressionError):
+        return parse_zone(name) if name and isinstance(name, str) else ZoneInfo("UTC")
+    except ExpressionError:
         return ZoneInfo("UTC")
