@@ -38,7 +38,7 @@ def parse_zone(name: str) -> ZoneInfo:
         reason = _("Name a timezone, such as Asia/Tokyo or UTC.")
         raise ExpressionError("timezone", reason, "UTC")
     # Imported here, since few need it: the table behind it is large.
-    from triggers.schedules.zone_names import candidates
+    from triggers.schedules.zone_aliases import candidates
 
     found = candidates(name, zone_names())
     if not found:

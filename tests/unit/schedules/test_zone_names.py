@@ -80,7 +80,7 @@ def test_places_of_an_offset_are_offered_beside_its_own_zone() -> None:
 
 
 def test_only_known_zones_are_in_the_table() -> None:
-    from triggers.schedules.zone_names import _table
+    from triggers.schedules.zone_aliases import _table
 
     written = " ".join([*_table()["spellings"].values(), _table()["representatives"]])
     assert set(written.split()) - zone_names() == set()
@@ -89,7 +89,7 @@ def test_only_known_zones_are_in_the_table() -> None:
 def test_table_is_not_read_for_right_names() -> None:
     code = (
         "import sys; from triggers.schedules import parse_zone; parse_zone('Asia/Tokyo');"
-        "sys.exit('triggers.schedules.zone_names' in sys.modules)"
+        "sys.exit('triggers.schedules.zone_aliases' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

