@@ -140,8 +140,12 @@ def _too_often(runs: list[datetime], entered: Mapping[str, Any]) -> list[str]:
 
 def _too_long(entered: Mapping[str, Any]) -> list[str]:
     """A warning where Lambda ends a run before its time-out does."""
-    seconds = str(entered.get("timeout_seconds") or "")
-    if not settings.TRIGGER_LAMBDA_ARN or not seconds.isdecimal() or int(seconds) <= LAMBDA_SECONDS:
+    try:
+        seconds = int(entered.get("timeout_seconds") or 0)
+    except ValueError:
+        # The form tells what is wrong with it.
+        return []
+    if not settings.TRIGGER_LAMBDA_ARN or seconds <= LAMBDA_SECONDS:
         return []
     most = duration(1000 * LAMBDA_SECONDS)
     return [

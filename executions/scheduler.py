@@ -178,7 +178,8 @@ class LocalSchedulerProcess:
         )
 
     def _free(self) -> int:
-        return min(self.concurrency - len(self._runs), _batch())
+        # Runs whose start was in doubt may make them more than the concurrency.
+        return max(0, min(self.concurrency - len(self._runs), _batch()))
 
     def _fire(self, due: list[LocalSchedule], pool: ThreadPoolExecutor) -> None:
         """Start what is due: all at once, or one by one where that does not work."""

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.core import serializers
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from executions.models import TriggerExecution
 from executions.runner.end import ENDING, log_ids, write
@@ -25,7 +25,15 @@ logger = logging.getLogger(__name__)
 FOLDER = "ends"
 DAMAGED = ".damaged"
 # The end of a run that is broken off: what its agent said so far is on record.
-WITHOUT_OUTPUT = ("status", "error", "completed_at", "duration_ms", "lease_until", "reached_agent")
+WITHOUT_OUTPUT = (
+    "status",
+    "error",
+    "completed_at",
+    "duration_ms",
+    "lease_until",
+    "reached_agent",
+    "warning",
+)
 # What says which run it is.
 NAMING = ("trigger_id", "user_id", "attempt", "started_at")
 
@@ -81,9 +89,17 @@ def take_up() -> int:
         except Exception as error:  # noqa: BLE001  (there are many ways to be damaged)
             _set_aside(path, error)
             continue
-        if found is not None:
+        if found is None:
+            continue
+        try:
             written += write([found], waited=True)
-            path.unlink(missing_ok=True)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001  (one end must not keep schedules from firing)
+            # A database's error may quote what the agent said.
+            _set_aside(path, type(error).__name__)
+            continue
+        path.unlink(missing_ok=True)
     if written:
         logger.warning("Recorded the ends of %d runs that were kept in %s", written, _folder())
     return written
@@ -112,13 +128,13 @@ def _read(path: Path) -> TriggerExecution | None:
     return record
 
 
-def _set_aside(path: Path, error: Exception) -> None:
+def _set_aside(path: Path, reason: object) -> None:
     aside = path.with_name(path.name + DAMAGED)
-    logger.error("%s is damaged (%s); it is set aside as %s", path, error, aside.name)
+    logger.error("%s is damaged (%s); it is set aside as %s", path, reason, aside.name)
     try:
         path.replace(aside)
-    except OSError as reason:
-        logger.error("%s could not be set aside: %s", path, reason.strerror)
+    except OSError as error:
+        logger.error("%s could not be set aside: %s", path, error.strerror)
 
 
 def _serialized(execution: TriggerExecution, fields: Sequence[str]) -> dict[str, Any]:

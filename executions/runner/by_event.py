@@ -346,7 +346,7 @@ def _let_wait(desk: _Desk, one: Offer, now: datetime) -> None:
             trigger_id=one.trigger_id, user_id=one.user_id, first_at=now, due_at=due, **latest
         )
         get_dispatcher().wake(one.user_id, one.trigger_id, due)
-    elif pending.execution_id != one.id:
+    elif pending.execution_id not in (one.id, one.earlier_id):
         due = max(pending.due_at, min(now + pause, pending.first_at + LONGEST_PAUSES * pause))
         # Buses keep no order, and bring some events late or a second time.
         kept = latest if one.at >= pending.last_at else {}

@@ -35,6 +35,7 @@ def abandon(run: Run, reason: str) -> None:
     execution = record.first()
     if execution is not None:
         execution.reached_agent = True
+        execution.warning = run.execution.warning
         close(execution, RunStatus.FAILED, error=reason, clock=run.clock)
 
 

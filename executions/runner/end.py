@@ -60,7 +60,8 @@ def settle(
     seconds = (now - execution.started_at).total_seconds()
     if clock is not None:
         seconds = time.monotonic() - clock
-    execution.status, execution.error = status, error
+    # Some databases take no NUL in a text, and the agent may have said one.
+    execution.status, execution.error = status, error.replace("\0", "")
     # The clock may have been put back since the start.
     execution.completed_at = max(now, execution.started_at)
     execution.duration_ms = max(0, round(seconds * 1000))
@@ -117,10 +118,10 @@ def write_in_time(execution: TriggerExecution, seconds: Callable[[], float]) -> 
                 database.failed(error)
             if seconds() <= pause:
                 logger.error(
-                    "The end of a run could not be recorded: %s in %s ms. %s",
+                    # The error may quote the agent, and with it the prompt.
+                    "The end of a run could not be recorded: %s in %s ms",
                     execution.status,
                     execution.duration_ms,
-                    execution.error,
                     extra=log_ids(execution),
                 )
                 raise

@@ -291,6 +291,13 @@ class TestPreview:
         shown = previewed(viewer, expression="rate(1 day)", timeout_seconds=seconds)
         assert ("ends a run after 14 min 50 s, before its time-out" in shown) is is_warned
 
+    def test_a_time_out_of_thousands_of_digits_does_not_break_the_preview(
+        self, viewer: Client, settings: Any
+    ) -> None:
+        settings.TRIGGER_LAMBDA_ARN = "arn:aws:lambda:x"
+        shown = previewed(viewer, expression="rate(1 day)", timeout_seconds="9" * 5000)
+        assert "Every day" in shown
+
     @pytest.mark.parametrize(
         "entered",
         [

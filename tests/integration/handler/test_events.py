@@ -312,6 +312,16 @@ class TestPause:
         handler(json.loads(schedules[0]["Target"]["Input"]), Context())
         assert ['"n": 2' in run.event_payload for run in runs()] == [True]
 
+    def test_event_without_a_time_that_comes_again_in_the_next_hour_is_no_further_one(
+        self, paused: Trigger, schedules: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hour = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        for moment in (hour - timedelta(seconds=5), hour + timedelta(seconds=5)):
+            monkeypatch.setattr(timezone, "now", lambda moment=moment: moment)
+            handler(of_source(time="no time"), Context())
+        paused.refresh_from_db()
+        assert (PendingEvent.objects.get().events, paused.skipped_runs) == (1, 0)
+
     def test_event_that_has_run_does_not_take_the_place_of_the_next(
         self, paused: Trigger, schedules: list[dict[str, Any]]
     ) -> None:

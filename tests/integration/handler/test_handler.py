@@ -245,6 +245,21 @@ class TestOutage:
         handler(event_of(trigger), Context())
         assert runs_of(trigger)[0].status == RunStatus.COMPLETED
 
+    def test_log_of_an_end_that_is_lost_does_not_quote_the_agent(
+        self,
+        agent: DemoAgent,
+        make_trigger: MakeTrigger,
+        away: Away,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        trigger = make_trigger(prompt="x\ndemo: first-byte 1\ndemo: fail What you asked for")
+        away(8)
+        with pytest.raises(OperationalError):
+            handler(event_of(trigger), Waning(seconds=12.5))
+        told = [record.getMessage() for record in caplog.records]
+        assert any("could not be recorded" in line for line in told)
+        assert not any("What you asked for" in line for line in told)
+
     def test_end_is_tried_while_there_is_time_and_no_longer(
         self, agent: DemoAgent, make_trigger: MakeTrigger, away: Away
     ) -> None:

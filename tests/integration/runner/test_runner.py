@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.utils import timezone
 
 from executions import runner
-from executions.agent import AgentClient, CachedTokens, ClientCredentials
+from executions.agent import AgentClient, AgentError, CachedTokens, ClientCredentials
 from executions.demo_agent import DemoAgent
 from executions.models import LOST, NOT_PICKED_UP, QueuedRun, Source, TriggerExecution
 from executions.requests import run_now
@@ -139,6 +139,15 @@ class TestFailure:
 
     def test_what_was_said_before_is_kept(self, make_trigger: MakeTrigger, fire: Fire) -> None:
         assert fire(make_trigger(prompt="Sheep\ndemo: fail")).output_bytes > 0
+
+    def test_reason_holds_no_nul_which_some_databases_refuse(
+        self, make_trigger: MakeTrigger, fire: Fire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: Any, **__: Any) -> NoReturn:
+            raise AgentError("The agent failed", kind="agent", quoted="a\0b")
+
+        monkeypatch.setattr(AgentClient, "invoke", refuse)
+        assert "ab" in fire(make_trigger()).error
 
     def test_failures_in_a_row_are_counted(self, make_trigger: MakeTrigger, fire: Fire) -> None:
         trigger = make_trigger(prompt="x\ndemo: fail")

@@ -242,6 +242,23 @@ class TestSpool:
             wait_for(lambda: spool()[0].name == f"{spooled.name}.damaged")
         assert running()
 
+    def test_end_that_cannot_be_written_keeps_no_schedule_from_firing(
+        self,
+        spooled: Path,
+        scheduler: Callable,
+        trigger: MakeTrigger,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def refuse(*_: Any, **__: Any) -> int:
+            raise ValueError("A string literal cannot contain NUL (0x00) characters.")
+
+        monkeypatch.setattr("executions.spool.write", refuse)
+        made = trigger()
+        make_due(made)
+        with scheduler():
+            wait_for(lambda: executions(trigger_id=made.pk, status=RunStatus.COMPLETED))
+        assert spool()[0].name == f"{spooled.name}.damaged"
+
     def test_file_of_another_database_stays(self, spooled: Path, scheduler: Callable) -> None:
         kept = json.loads(spooled.read_text())
         spooled.write_text(json.dumps({**kept, "database": "dynamodb:other"}))

@@ -1,5 +1,6 @@
 """The scheduler process: what it fires, when, and what it leaves alone."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -233,3 +234,27 @@ def test_end_that_cannot_be_written_is_a_failure_at_once(
     monkeypatch.setattr("executions.runner.write", lambda _: 1 / 0)
     with scheduler():
         assert wait_for(ended)[0].error.startswith("An internal error")
+
+
+def test_more_runs_than_places_break_no_turn_off(
+    trigger: Callable[..., Trigger], scheduler: Callable, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Runs whose start was in doubt come on top of those that the places let begin."""
+    for _ in range(3):
+        make_due(trigger(prompt="x\ndemo: first-byte 3"))
+    with scheduler() as process:
+        wait_for(lambda: len(executions(status=RunStatus.RUNNING)) == 3)
+        process.concurrency = 1
+        time.sleep(1.5)
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_run_that_is_broken_off_keeps_the_warning_of_its_prompt(
+    trigger: Callable[..., Trigger], scheduler: Callable, settings: Any
+) -> None:
+    settings.SCHEDULER_GRACE_SECONDS = 0
+    make_due(trigger(prompt="{{ name }}\ndemo: first-byte 6"))
+    with scheduler():
+        wait_for(lambda: executions(status=RunStatus.RUNNING))
+        time.sleep(0.5)
+    assert "{{ name }}" in wait_for(ended)[0].warning
