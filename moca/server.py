@@ -15,6 +15,7 @@ from typing import Any
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
@@ -32,6 +33,9 @@ MAX_HEAD_BYTES = 32 * 1024
 MAX_BODY_BYTES = 4 * 1024 * 1024
 # Bytes of a body, or of an answer, that are kept in memory; the rest waits in a temporary file.
 IN_MEMORY_BYTES = 256 * 1024
+# Bytes of an answer above which a thread would wait for its client: more than any answer has, which
+# waits in a file instead.
+ANSWER_BYTES = 256 * 1024 * 1024
 # Seconds that requests under way get to end when the process is stopped.
 GRACE_SECONDS = 5.0
 
@@ -40,6 +44,23 @@ REASONS = {
     431: f"The request's head may have {MAX_HEAD_BYTES // 1024} KB: send fewer or shorter headers.",
     501: "Send the body with a Content-Length, or with Transfer-Encoding: chunked alone.",
 }
+
+
+class Parser(HTTPRequestParser):
+    """A request on a connection that takes one at a time.
+
+    A client that sends a hundred requests at once and reads nothing would have a hundred answers
+    made for it. The first is answered; then the connection closes, and the client has to repeat the
+    others, as RFC 9112, 9.3.2 has it.
+    """
+
+    def received(self, data: bytes) -> int:
+        """Take a part of the request; returns how many bytes were taken."""
+        taken: int = super().received(data)
+        if not self.completed or self.empty or taken >= len(data):
+            return taken
+        self.headers["CONNECTION"] = "close"
+        return len(data)
 
 
 class ErrorAnswer(ErrorTask):
@@ -75,6 +96,7 @@ class Channel(HTTPChannel):
     """
 
     error_task_class = ErrorAnswer
+    parser_class = Parser
     last_activity: float
     # When the request that is arriving began.
     began: float | None = None
@@ -82,18 +104,28 @@ class Channel(HTTPChannel):
     # then, the system would drop the answer that is on its way.
     lingers = False
     _has_shut = False
+    _was_blank = False
 
     def handle_read(self) -> None:
         if self._has_shut:
             self.recv(self.adj.recv_bytes)
             return
+        before = self.last_activity
         super().handle_read()
+        if self._was_blank:
+            # No request begins by it, and no time is given for it.
+            self.last_activity = before
+            return
         if self.request is None or self.requests:
             self.began = None
             return
         if self.began is None:
             self.began = self.last_activity
         self.last_activity = self.began
+
+    def received(self, data: bytes) -> Any:
+        self._was_blank = self.request is None and not data.strip(b"\r\n")
+        return False if self._was_blank else super().received(data)
 
     def handle_close(self) -> None:
         if not self.lingers or self._has_shut or not self.connected:
@@ -132,6 +164,7 @@ class WebServer:
             max_request_body_size=MAX_BODY_BYTES,
             inbuf_overflow=IN_MEMORY_BYTES,
             outbuf_overflow=IN_MEMORY_BYTES,
+            outbuf_high_watermark=ANSWER_BYTES,
             asyncore_use_poll=True,
             # Which headers of a proxy are believed is a setting of the application.
             clear_untrusted_proxy_headers=False,

@@ -1,5 +1,6 @@
 """The web server as `make run` starts it, with clients that send or read slowly."""
 
+import http.client
 import os
 import signal
 import socket
@@ -26,6 +27,7 @@ POST = (
 BODY = POST + b'Content-Length: 1000\r\n\r\n{"name"'
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"
 MANY = b"GET /static/vendor/htmx-2.0.11.min.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 40
+LARGE = b"GET /static/admin/js/vendor/xregexp/xregexp.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 100
 
 
 class Served:
@@ -85,11 +87,14 @@ def served(tmp_path: Path, transactional_db: None) -> Iterator[Served]:
     made.process.communicate()
 
 
-@pytest.mark.parametrize("sent", [HEAD, BODY, CHUNKED, MANY], ids=["head", "body", "chunk", "read"])
+@pytest.mark.parametrize(
+    "sent", [HEAD, BODY, CHUNKED, MANY, LARGE], ids=["head", "body", "chunk", "read", "pipelined"]
+)
 def test_slow_clients_delay_nobody(served: Served, sent: bytes) -> None:
     for _ in range(CLIENTS):
-        served.connect(sent, reads=sent != MANY)
-    time.sleep(0.3)
+        served.connect(sent, reads=sent not in (MANY, LARGE))
+    # As long as it takes to make more of the large answers than memory is to hold.
+    time.sleep(5 if sent == LARGE else 0.3)
     slowest = max(served.seconds_for_health() for _ in range(3))
     assert slowest < 1
 
@@ -102,6 +107,41 @@ def test_request_that_trickles_in_is_cut_off(served: Served, sent: bytes) -> Non
     def is_cut_off() -> bool:
         try:
             client.send(b"x")
+            return client.recv(100) == b""
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+
+    wait_for(is_cut_off, seconds=30)
+
+
+def test_first_of_several_requests_at_once_is_answered(served: Served) -> None:
+    client = served.connect(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 3)
+    answer = b""
+    while block := client.recv(65_536):
+        answer += block
+    assert (answer.count(b"HTTP/1.1 200 OK"), b"Connection: close" in answer) == (1, True)
+
+
+def test_connection_is_kept_for_the_next_request(served: Served) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port)
+    connections = set()
+    for _ in range(3):
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+        connections.add(connection.sock)
+    connection.close()
+    assert (len(connections), None in connections) == (1, False)
+
+
+def test_blank_lines_keep_no_connection_open(served: Served) -> None:
+    client = served.connect(b"\r\n")
+    client.settimeout(0.5)
+
+    def is_cut_off() -> bool:
+        try:
+            client.send(b"\r\n")
             return client.recv(100) == b""
         except TimeoutError:
             return False
