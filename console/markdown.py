@@ -68,18 +68,21 @@ def render(text: str) -> SafeString:
 
 def _end_of_marks(lines: Sequence[str]) -> int:
     """The number of lines that are formatted."""
-    marks, fence = 0, ""
+    marks, fence, indent = 0, "", 0
     for number, line in enumerate(lines):
         if len(line) > MAX_LINE:
             return number
         marks += 2
         found = _FENCE.fullmatch(line)
+        if fence and line.strip() and len(line) - len(line.lstrip(" ")) < indent:
+            # The fence stood in a list, which this line may have ended.
+            fence = ""
         if fence:
             # It ends with at least as many of the same sign, and nothing else.
             if found and line.strip() == line.strip()[0] * len(line.strip()) >= fence:
                 fence = ""
         elif found:
-            fence = found[1] or found[2]
+            fence, indent = found[1] or found[2], len(line) - len(line.lstrip(" "))
         else:
             # Lists and quotes in each other cost most.
             nested = _NESTING.match(line)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection, connections
+from django.utils import translation
 
 from executions.agent import AgentClient, FixedToken
 from executions.demo_agent import DemoAgent
@@ -80,6 +81,13 @@ def make_many(number: int, **fields: Any) -> None:
     # A transaction of DynamoDB takes a hundred items, of which each trigger is one or more.
     for start in range(0, number, 50):
         Trigger.objects.bulk_create(made[start : start + 50])
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> Iterator[None]:
+    """A request leaves its language to the thread, and the next test may make none."""
+    yield
+    translation.activate(settings.LANGUAGE_CODE)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Limits on wrong passwords, counted in the database for all processes together."""
 
 import hashlib
+import random
 import time
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -18,7 +19,7 @@ MOST_FOR_NAME_AND_ADDRESS = 10
 MOST_FOR_ADDRESS = 50
 MOST_FOR_NAME = 100
 # Two processes may count for the same name or address at the same moment.
-COUNT_ATTEMPTS = 5
+COUNT_ATTEMPTS = 8
 
 
 class TooManyFailuresError(Exception):
@@ -67,8 +68,8 @@ def begin(request: HttpRequest | None, username: str) -> Attempt:
         row = counted.get(key)
         if row and row.ttl > now and row.failures >= most:
             raise TooManyFailuresError
-    for key in limits:
-        _count(key, counted.get(key), now)
+    for key, most in limits.items():
+        _count(key, most, counted.get(key), now)
     return attempt
 
 
@@ -79,6 +80,7 @@ def client_address(request: HttpRequest) -> str:
     if settings.TRUST_PROXY_HEADERS and forwarded:
         # The proxy appends the address that it saw; what stands before is the client's word.
         address = forwarded.rpartition(",")[2].strip()
+    address = _without_port(address)
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -88,19 +90,31 @@ def client_address(request: HttpRequest) -> str:
     return str(parsed.ipv4_mapped or ip_network((parsed, 64), strict=False))
 
 
-def _count(key: str, row: FailedSignIns | None, now: int) -> None:
+def _without_port(address: str) -> str:
+    """Some proxies append the client's port, which differs for each connection."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
+
+
+def _count(key: str, most: int, row: FailedSignIns | None, now: int) -> None:
+    """Count one more failure, unless others have reached the limit since `row` was read."""
     if row and row.ttl <= now:
         FailedSignIns.objects.filter(pk=key, ttl=row.ttl).delete()
     first = FailedSignIns(pk=key, failures=1, ttl=now + FORGIVEN_AFTER_SECONDS)
     for attempt in range(COUNT_ATTEMPTS):
         try:
-            FailedSignIns.objects.filter(pk=key).update_expected(
+            FailedSignIns.objects.filter(pk=key, failures__lt=most).update_expected(
                 failures=F("failures") + 1, missing=first
             )
             return
         except ConflictError:
+            found = FailedSignIns.objects.filter(pk=key).first()
+            if found and found.failures >= most:
+                raise TooManyFailuresError from None
             if attempt == COUNT_ATTEMPTS - 1:
                 raise
+            time.sleep(random.uniform(0, 0.05))  # noqa: S311  (jitter)
 
 
 def _digest(*parts: str) -> str:

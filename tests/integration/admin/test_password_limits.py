@@ -1,11 +1,14 @@
 """Wrong passwords are counted for all processes together, by name and by address."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connections
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +81,24 @@ def test_a_client_of_ipv6_does_not_escape_by_another_address_of_its_network(olga
     assert sign_in("olga", PASSWORD, "2001:db8::ffff") is False
 
 
+@pytest.mark.django_db(transaction=True)
+def test_guesses_at_the_same_moment_are_counted_too() -> None:
+    barrier = threading.Barrier(20)
+
+    def guess(_: int) -> bool:
+        barrier.wait()
+        try:
+            limits.begin(None, "olga")
+        except limits.TooManyFailuresError:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sum(pool.map(guess, range(20))) == limits.MOST_FOR_NAME_AND_ADDRESS
+
+
 class TestBehindAProxy:
     @pytest.fixture(autouse=True)
     def trusted(self, settings: Any) -> None:
@@ -90,6 +111,13 @@ class TestBehindAProxy:
     def test_clients_are_told_apart(self, olga: Operator) -> None:
         self.guess("192.0.2.1", limits.MOST_FOR_NAME_AND_ADDRESS)
         assert sign_in("olga", PASSWORD, "10.0.0.1", x_forwarded_for="192.0.2.2") is True
+
+    @pytest.mark.parametrize("address", ["192.0.2.1:{}", "[2001:db8::1]:{}"])
+    def test_ports_that_the_proxy_appends_do_not_count(self, olga: Operator, address: str) -> None:
+        for port in range(limits.MOST_FOR_NAME_AND_ADDRESS):
+            self.guess(address.format(50_000 + port), 1)
+        refused = sign_in("olga", PASSWORD, "10.0.0.1", x_forwarded_for=address.format(60_000))
+        assert refused is False
 
     def test_what_a_client_claims_itself_does_not_count(self, olga: Operator) -> None:
         for number in range(limits.MOST_FOR_NAME_AND_ADDRESS):
