@@ -253,7 +253,7 @@ class TestOutage:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         trigger = make_trigger(prompt="x\ndemo: first-byte 1\ndemo: fail What you asked for")
-        away(8)
+        away(13)
         with pytest.raises(OperationalError):
             handler(event_of(trigger), Waning(seconds=12.5))
         told = [record.getMessage() for record in caplog.records]
