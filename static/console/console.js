@@ -119,6 +119,7 @@ function show(root) {
 
 show(document);
 setInterval(refresh, 1000);
+document.addEventListener("visibilitychange", refresh);
 document.addEventListener("moca:shown", (event) => showTimes(event.detail));
 document.addEventListener("htmx:afterSettle", () => show(document));
 // An answer that came to nothing must not be asked for again each second.

@@ -41,7 +41,16 @@ async function ask() {
     if (!(error instanceof TypeError)) throw error;
     pause = Math.min(LONGEST_PAUSE, pause * 2);
   }
-  setTimeout(ask, pause);
+  setTimeout(askWhenSeen, pause);
+}
+
+/** Asks now, or as soon as the tab is shown: each question reads the whole run. */
+function askWhenSeen() {
+  if (document.visibilityState === "visible") {
+    ask();
+  } else {
+    document.addEventListener("visibilitychange", askWhenSeen, { once: true });
+  }
 }
 
 // How long it has been going on
@@ -68,4 +77,4 @@ output.addEventListener("scroll", () => {
   }
 });
 follow(true);
-setTimeout(ask, PAUSE);
+setTimeout(askWhenSeen, PAUSE);

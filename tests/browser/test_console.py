@@ -271,6 +271,22 @@ class TestRun:
             expect(editor.get_by_text("You asked me: Count the sheep.").first).to_be_visible()
             wait_for(lambda: TriggerExecution.objects.get().status == "completed")
 
+    def test_hidden_tab_does_not_ask_until_it_is_shown(
+        self, editor: Page, some: list[Trigger]
+    ) -> None:
+        execution = _running(some[0], "one\n")
+        editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+        asked: list[str] = []
+        editor.on("request", lambda request: asked.append(request.url))
+        _show(editor, "hidden")
+        editor.wait_for_timeout(1500)
+        asked.clear()
+        editor.wait_for_timeout(2500)
+        while_hidden = len(asked)
+        _show(editor, "visible")
+        editor.wait_for_timeout(500)
+        assert (while_hidden, len(asked)) == (0, 1)
+
     def test_following_stops_where_one_scrolls(self, editor: Page, some: list[Trigger]) -> None:
         execution = _running(some[0], "line\n" * 500)
         editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
@@ -307,6 +323,18 @@ class TestRun:
         editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
         editor.get_by_role("button", name="Replay").click()
         expect(editor.get_by_text("It waits for a process to pick it up.")).to_be_visible()
+
+
+def _show(page: Page, state: str) -> None:
+    """Have the page believe that its tab is hidden, or visible again."""
+    page.evaluate(
+        """(state) => {
+            const told = { value: state, configurable: true };
+            Object.defineProperty(document, "visibilityState", told);
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        state,
+    )
 
 
 def _running(trigger: Trigger, said: str, **fields: Any) -> TriggerExecution:
