@@ -18,7 +18,7 @@ _KEY = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ZONE_FIRST = re.compile(r"(?:CRON_)?TZ\s*=\s*(\S+)\s+(.+)", re.IGNORECASE | re.DOTALL)
-_ZONE_LAST = re.compile(r"(.+?)\s+\(?((?:[A-Za-z_]+/)+[A-Za-z0-9_+-]+|UTC|GMT)\)?", re.DOTALL)
+_ZONE_LAST = re.compile(r"(.*\S)\s+\(?((?:[A-Za-z_]+/)+[A-Za-z0-9_+-]+|UTC|GMT)\)?", re.DOTALL)
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
 _QUOTES = dict.fromkeys(map(ord, "\u2018\u2019\u201c\u201d\u00b4\u300c\u300d"), '"')
 
