@@ -170,10 +170,15 @@ def create_stack(account: Account, agent_url: str) -> None:
         allow_what_the_emulator_names_otherwise(account, arn.rpartition("/")[2])
 
 
-def allow_what_the_emulator_names_otherwise(account: Account, role: str) -> None:
-    """ministack asks IAM for schedules in the group `default`, and for a bus in place of a rule.
+OF_A_RULE = ("DeleteRule", "DescribeRule", "PutRule")
 
-    It does not say whom a permission of Lambda is for.
+
+def allow_what_the_emulator_names_otherwise(account: Account, role: str) -> None:
+    """ministack asks IAM for other resources than AWS does.
+
+    For schedules in the group `default`; for rules of the default bus with the bus in their names,
+    which the rules' own ARNs do not have there either; and for a bus in place of a rule. It does
+    not say whom a permission of Lambda is for.
     """
     schedules = ("CreateSchedule", "DeleteSchedule", "GetSchedule", "UpdateSchedule")
     rules = ("ListTargetsByRule", "PutTargets", "RemoveTargets")
@@ -187,6 +192,13 @@ def allow_what_the_emulator_names_otherwise(account: Account, role: str) -> None
             "Effect": "Allow",
             "Action": [f"events:{action}" for action in rules],
             "Resource": f"arn:aws:events:{REGION}:*:event-bus/default",
+        },
+        {
+            "Effect": "Allow",
+            "Action": [f"events:{action}" for action in (*rules, *OF_A_RULE)],
+            "Resource": [
+                f"arn:aws:events:{REGION}:*:rule/default/{kind}-*" for kind in ("source", "trigger")
+            ],
         },
         {
             "Effect": "Allow",
