@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from console import charts
+from executions.lambda_time import LONGEST_SECONDS, RESERVE_SECONDS
 from moca.display import duration, exact, relative
 from moca.times import iso, parse_iso
 from triggers.models import Trigger
@@ -19,8 +20,8 @@ from triggers.schedules import ExpressionError, parse, parse_zone, warnings
 from triggers.wording import Offer, offers, translated, words_of
 
 RUNS_AHEAD = 10
-# What a run has of Lambda's longest time, so that its end can be written down.
-LAMBDA_SECONDS = 890
+# How long a run on Lambda may take.
+LAMBDA_SECONDS = LONGEST_SECONDS - RESERVE_SECONDS
 DAYS = 365
 # So many runs of a year are counted; after them, each day on which it fires is as the last counted.
 COUNTED = 2000

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import DatabaseError, transaction
 
 from events.models import EventSource
+from moca.logs import LineLimit
 from moca.times import iso, parse_iso
 
 logger = logging.getLogger(__name__)
@@ -33,19 +34,10 @@ MAX_REASON = 300
 class _Tally:
     """What this process has logged and written of a source's refusals."""
 
-    began: float = float("-inf")
-    lines: int = 0
-    unlogged: int = 0
+    log: LineLimit = field(default_factory=LineLimit)
     written: float = float("-inf")
     unwritten: int = 0
     last: list[dict[str, Any]] = field(default_factory=list)
-
-    def logs(self, clock: float) -> bool:
-        """Whether one more line may stand in the log."""
-        if clock - self.began >= PERIOD_SECONDS:
-            self.began, self.lines = clock, 0
-        self.lines += 1
-        return self.lines <= LINES
 
     def writes(self, clock: float) -> bool:
         """Whether the database may be written to again."""
@@ -76,13 +68,12 @@ def note(
     with _lock:
         tally = _tally(source)
         tally.unwritten += 1
-        is_logged, more = tally.logs(clock), tally.unlogged
-        tally.unlogged = 0 if is_logged else more + 1
+        more = tally.log.next(LINES, PERIOD_SECONDS)
         is_written = source is not None and tally.writes(clock)
         times = tally.unwritten
         if is_written:
             tally.unwritten = 0
-    if is_logged:
+    if more is not None:
         others = f"; {more} more were not logged" if more else ""
         kind = source.kind if source else "none"
         logger.warning(
@@ -97,7 +88,7 @@ def note(
             "times": times,
         }
         _keep(source, entry, now)
-    return is_logged
+    return more is not None
 
 
 def of_source(source: EventSource) -> list[dict[str, Any]]:

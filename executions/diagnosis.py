@@ -20,6 +20,7 @@ from events import sources
 from events.models import EventSource, ReceivedEvent
 from events.secrets import UnreadableError
 from executions.agent import AgentError, Invocation, client_from_settings, new_session_id
+from executions.lambda_time import LONGEST_SECONDS
 from moca import zone_data
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.tokens import pool_key
@@ -30,8 +31,6 @@ from triggers.schedulers import SchedulerError, get_scheduler
 from triggers.schedulers.local import astray
 from triggers.synchronization import out_of_step
 
-# Lambda's longest.
-HANDLER_SECONDS = 900
 SECONDS = 10.0
 ARN_COLONS = 5
 # Schedules that are read at once.
@@ -246,9 +245,9 @@ def _handler() -> Iterator[Finding]:
     if function.get("State", "Active") not in ("Active", "Inactive"):
         text = f"It is {function['State']}: {function.get('StateReason', '')}"
         yield Finding("fail", "handler", text, "Run zappa update handler.")
-    elif function["Timeout"] < HANDLER_SECONDS:
+    elif function["Timeout"] < LONGEST_SECONDS:
         text = f"It is cut off after {function['Timeout']} seconds, and longer runs with it."
-        fix = f"Set timeout_seconds to {HANDLER_SECONDS} in zappa_settings.json."
+        fix = f"Set timeout_seconds to {LONGEST_SECONDS} in zappa_settings.json."
         yield Finding("warn", "handler", text, fix)
     else:
         yield Finding("ok", "handler", f"{arn} is ready.")

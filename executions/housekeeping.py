@@ -11,6 +11,7 @@ from executions.models import PendingEvent, TriggerExecution
 from executions.runner import LEASE, close_lost
 from moca import audit
 from moca.authentication.models import APIToken, FailedSignIns
+from moca.times import CLOCKS_APART
 from triggers.models import IdempotencyKey, Trigger
 
 # Rows removed in one go, so that no writer waits long.
@@ -19,8 +20,6 @@ BATCH = 500
 MOST_MENDED = 1000
 # No process vouches for a run that it has begun for longer; a Lambda function comes closest to it.
 LONGEST_LEASE = timedelta(minutes=20)
-# How far apart the clocks of processes may be.
-TOLERANCE = timedelta(seconds=5)
 # Why rows go that an operator may look for.
 EXPIRED: dict[type[Model], str] = {
     TriggerExecution: "Their time was over: EXECUTION_TTL_DAYS after their start.",
@@ -75,12 +74,12 @@ def end_far_leases(now: datetime) -> None:
 
 def end_far_pauses(now: datetime) -> None:
     """Let events go on soon whose pause was begun while the clock was ahead."""
-    far = PendingEvent.objects.filter(due_at__gt=now + TOLERANCE).order_by("due_at")
+    far = PendingEvent.objects.filter(due_at__gt=now + CLOCKS_APART).order_by("due_at")
     pending = {row.pk: row for row in list(far[:MOST_MENDED])}
     keys = {(row.user_id, row.pk) for row in pending.values()}
     for trigger in Trigger.objects.named(keys) if keys else ():
         row, subscription = pending[trigger.pk], trigger.subscription
         pause = subscription.debounce if subscription else timedelta(0)
-        if row.due_at > now + pause + TOLERANCE:
+        if row.due_at > now + pause + CLOCKS_APART:
             same = PendingEvent.objects.filter(pk=row.pk, events=row.events)
             same.update(due_at=now + pause)

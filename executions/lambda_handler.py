@@ -29,6 +29,7 @@ from executions.agent import AgentClient, client_from_settings
 from executions.dispatchers import get_dispatcher
 from executions.fan_out import deliver, event_key
 from executions.housekeeping import tidy
+from executions.lambda_time import RESERVE_SECONDS
 from executions.models import Source, TriggerExecution
 from executions.runner import Occurrence, Run
 from moca.ids import uuid7
@@ -44,8 +45,6 @@ logger = logging.getLogger(__name__)
 if lambda_http.serves_pages() and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     lambda_http.load()
 
-# What is kept back of the time that Lambda gives, to write down how the run ended.
-RESERVE_SECONDS = 10.0
 # What is left at the end of that time, when a database that is away is given up.
 LAST_SECONDS = 1.0
 # How long after that its record is taken for one that nobody will end.

@@ -24,16 +24,17 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "ends"
 DAMAGED = ".damaged"
-# The end of a run that is broken off: what its agent said so far is on record.
-WITHOUT_OUTPUT = (
-    "status",
-    "error",
-    "completed_at",
-    "duration_ms",
-    "lease_until",
-    "reached_agent",
-    "warning",
-)
+# What the answer of the agent gives to the end of a run. If the run is broken off, what the agent
+# said so far is on record already.
+OF_THE_ANSWER = {
+    "request_id",
+    "session_id",
+    "output",
+    "output_tail",
+    "output_bytes",
+    "usage",
+}
+WITHOUT_OUTPUT = tuple(name for name in ENDING if name not in OF_THE_ANSWER)
 # What says which run it is.
 NAMING = ("trigger_id", "user_id", "attempt", "started_at")
 

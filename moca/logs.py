@@ -6,6 +6,8 @@ line go in `extra={"triggerId": ...}`. Secrets, tokens, prompts and whole events
 
 import json
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -33,6 +35,36 @@ def bind(**ids: str) -> Iterator[None]:
         yield
     finally:
         _context.reset(token)
+
+
+class LineLimit:
+    """Keeps lines that anybody can cause from filling the log. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._began = float("-inf")
+        self._lines = self._left_out = 0
+
+    def next(self, lines: int, seconds: float) -> int | None:
+        """Ask for one more line.
+
+        Args:
+            lines: how many may be logged in a period.
+            seconds: how long a period is.
+
+        Returns:
+            How many lines were left out since the last one; None if this one is to be left out.
+        """
+        now = time.monotonic()
+        with self._lock:
+            if now - self._began >= seconds:
+                self._began, self._lines = now, 0
+            self._lines += 1
+            if self._lines > lines:
+                self._left_out += 1
+                return None
+            left_out, self._left_out = self._left_out, 0
+            return left_out
 
 
 class ContextFilter(logging.Filter):

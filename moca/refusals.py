@@ -1,8 +1,6 @@
 """Requests that no view gets to see: what refused them, and what an operator can do about it."""
 
 import logging
-import threading
-import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -20,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from moca.api.errors import APIError
 from moca.api.middleware import error_response, wants_json
+from moca.logs import LineLimit
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +36,7 @@ class HostMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        self._lock = threading.Lock()
-        self._logged_at = float("-inf")
-        self._unlogged = 0
+        self._limit = LineLimit()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.removesuffix("/") == HEALTH:
@@ -55,12 +52,9 @@ class HostMiddleware:
         return self.get_response(request)
 
     def _log(self, host: str) -> None:
-        now = time.monotonic()
-        with self._lock:
-            if now - self._logged_at < QUIET_SECONDS:
-                self._unlogged += 1
-                return
-            self._logged_at, unlogged, self._unlogged = now, self._unlogged, 0
+        unlogged = self._limit.next(1, QUIET_SECONDS)
+        if unlogged is None:
+            return
         before = f" ({unlogged} more before)" if unlogged else ""
         logger.warning(
             "A request for the host %r was refused%s: add it to ALLOWED_HOSTS if it is this "

@@ -355,10 +355,10 @@ EVENT_SOURCES_FILE = env.str("EVENT_SOURCES_FILE", default="")
 # The event bus of sources and triggers that name none.
 EVENT_BUS_NAME = env.str("EVENT_BUS_NAME", default="default")
 # Further buses that sources and triggers may listen to; "*" for any.
-EVENT_BUSES = env.list("EVENT_BUSES", default=[])
+EVENT_BUSES = texts("EVENT_BUSES")
 # The users whose triggers may listen to a bus by a pattern of their own, without a source; "*" for
 # all.
-EVENT_PATTERN_USERS = env.list("EVENT_PATTERN_USERS", default=["*"])
+EVENT_PATTERN_USERS = texts("EVENT_PATTERN_USERS", default=["*"])
 # MAX_EVENT_BYTES is what the events of one message may have together, and its body.
 if TRIGGER_LAMBDA_ARN:
     EVENT_BUS = "events.buses.eventbridge.EventBridgeBus"

@@ -1,6 +1,9 @@
-"""Times in the one form in which they leave and enter: ISO 8601."""
+"""Times in the one form in which they leave and enter, ISO 8601, and how far clocks may differ."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+# How far apart the clocks of processes may be.
+CLOCKS_APART = timedelta(seconds=5)
 
 
 def iso(moment: datetime) -> str:

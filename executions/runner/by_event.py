@@ -27,6 +27,7 @@ from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.conflicts import ConflictError
 from moca.ids import uuid7
+from moca.times import CLOCKS_APART
 from triggers.models import OverlapPolicy, RunStatus, Trigger
 
 logger = logging.getLogger(__name__)
@@ -34,8 +35,6 @@ logger = logging.getLogger(__name__)
 # How long a run that an event asked for may wait for a process to begin it.
 QUEUE_LEASE = timedelta(days=1)
 HOUR = timedelta(hours=1)
-# How far apart the clocks of processes may be.
-CLOCKS_APART = timedelta(seconds=5)
 # A run begins at the latest after so many times the pause that it waits for.
 LONGEST_PAUSES = 10
 # Events whose pause is over that are looked at in one turn, and when one that cannot be run is

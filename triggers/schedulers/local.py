@@ -7,13 +7,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from moca.times import CLOCKS_APART
 from triggers.models import LocalSchedule, Trigger
 from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
 
 # What has been due for so long was not seen by any process.
 LATE = timedelta(minutes=2)
-# How far apart the clocks of processes may be.
-TOLERANCE = timedelta(seconds=5)
 
 
 class LocalScheduler(Scheduler):
@@ -98,7 +97,7 @@ def put_right(row: LocalSchedule, trigger: Trigger, now: datetime) -> bool:
 
 
 def _is_astray(row: LocalSchedule, trigger: Trigger, now: datetime) -> bool:
-    first = _next_run(trigger, now + TOLERANCE)
+    first = _next_run(trigger, now + CLOCKS_APART)
     if first is None:
         return False
     if row.next_run_at is None or row.due_at is None or row.next_run_at > first:
