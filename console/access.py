@@ -26,7 +26,7 @@ def _ask_to_sign_in(request: HttpRequest) -> HttpResponse:
         request,
         _("Your session has ended, and what you sent was not saved. Sign in and send it again."),
     )
-    # Where the form is: most addresses that take one show no page.
+    # The page with the form: most addresses that take a form show no page.
     page = request.headers.get("Referer", "")
     if not url_has_allowed_host_and_scheme(page, {request.get_host()}, request.is_secure()):
         return redirect_to_login(resolve_url("home"))

@@ -158,7 +158,7 @@ def _runs_of(event: EventRow, now: datetime) -> list[RunRow]:
 
 def _offers(event: EventRow, triggers: Iterable[Trigger]) -> Iterator[tuple[Offer, str]]:
     row = event.row
-    # Of all patterns together: the page does not wait for each.
+    # All patterns share one budget, so that the page does not wait for each.
     work = Work()
     for trigger in triggers:
         subscription = trigger.subscription

@@ -23,7 +23,7 @@ from moca.paging import Page, read_page
 STATE_KINDS = {EventState.QUEUED: "busy", EventState.DONE: "good", EventState.FAILED: "bad"}
 ABOUT = ["name", "id", "kind", "description", "icon"]
 EVENTS = ["pattern", "bus_name"]
-# Of sources whose sender signs no id.
+# Fields of sources whose sender signs no id.
 WINDOW = "replay_seconds"
 
 

@@ -1,4 +1,4 @@
-"""Which events of the same body are one, where the sender signs the body and no id.
+"""Deduplicates events whose sender signs the body and no id, as GitHub does.
 
 GitHub sends each event with the id of its delivery, and signs the body alone. Two events may have
 the same body, as two runs of one workflow by hand, and a redelivery has the id of the first. But

@@ -142,7 +142,7 @@ def _take_in(
     known = (_keep if signature.is_fresh else _on_record)(list(rows.values()))
     bus = get_bus()
     gone = {pk for pk, row in known.items() if bus.has(row)}
-    # Of a row that does not hold its whole event, the message has it.
+    # If a row does not hold its whole event, the event goes on from the message.
     going = [row if row.whole else known.get(pk, row) for pk, row in rows.items() if pk not in gone]
     bus.publish(source, going)
     return [Receipt(row.pk, row.pk in gone or rows[row.pk] is not row) for row in sent]

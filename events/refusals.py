@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 LINES, PERIOD_SECONDS = 20, 60.0
 # A source's refusals are written at most once in this time.
 WRITE_SECONDS = 5.0
-# So many refusals of a source are kept.
+# How many refusals of a source are kept.
 MOST = 5
 # Sources of which a process knows what it has logged and written.
 MOST_SOURCES = 1000

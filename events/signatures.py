@@ -137,7 +137,7 @@ def kind_of(headers: Mapping[str, str]) -> str | None:
 def keys_of(kind: str, secret: str) -> list[bytes]:
     """The keys that a secret may stand for; none if it cannot sign.
 
-    Those of Standard Webhooks are base64 after a prefix, before which some services write `v1,`.
+    Standard Webhooks writes a secret as base64 after a prefix. Some services write `v1,` before it.
     Without the prefix, some senders sign with the text itself, and the libraries of Standard
     Webhooks with what it is in base64: both hold.
     """

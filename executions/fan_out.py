@@ -356,7 +356,7 @@ def _lets_through(source: EventSource, pattern: Pattern | None, event: Event, wo
 
 
 def event_key(event: Event) -> str:
-    """By which an event that a rule brought is known: our mark, or EventBridge's id.
+    """The key that deduplicates an event which a rule brought: our mark, or EventBridge's id.
 
     An operator replays an archive of events to have them run again: each replay is known by its
     name besides ("Archiving and replaying events in Amazon EventBridge").

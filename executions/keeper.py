@@ -111,7 +111,7 @@ class Keeper:
     def mend_some(self) -> bool:
         """Put schedules right that wait for a wrong time; returns whether more are to be looked at.
 
-        Such a time was written while the clock was ahead.
+        The clock was ahead when such a time was written.
         """
         if self._mended is None:
             return False
@@ -129,8 +129,8 @@ class Keeper:
     def record_missed(self, trigger: Trigger, first: datetime, since: datetime) -> None:
         """Put the runs that were due before a moment on record as missed.
 
-        Those that the clock jumped over are noted as skipped on their trigger instead: they may be
-        yet to come.
+        Runs that the clock jumped over are noted as skipped on their trigger instead, because they
+        may be yet to come.
         """
         leap = self._leap
         if leap is None or not first < leap.now or since <= leap.before:

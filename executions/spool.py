@@ -152,5 +152,5 @@ def _folder() -> Path:
 
 
 def _database() -> str:
-    """By which the database is known: a data directory may have been used with another."""
+    """A name for the database, because a data directory may have been used with another one."""
     return f"{connection.vendor}:{connection.settings_dict['NAME']}"

@@ -31,7 +31,7 @@ ABOUT = (
     f"database {tzdata.IANA_VERSION} (public domain)."
 )
 PEOPLE = 300_000
-# Where cities are written in Chinese characters; elsewhere Japanese writes them in katakana.
+# Countries that write cities in Chinese characters. Japanese writes all other cities in katakana.
 CHARACTERS = {"CN", "HK", "JP", "MO", "TW"}
 # What CLDR and tz do not tell: names of clocks that tz wrote as such before its release 2017a.
 OLD_ABBREVIATIONS = {

@@ -166,7 +166,7 @@ class WebServer:
             outbuf_overflow=IN_MEMORY_BYTES,
             outbuf_high_watermark=ANSWER_BYTES,
             asyncore_use_poll=True,
-            # Which headers of a proxy are believed is a setting of the application.
+            # The application decides by a setting which headers of a proxy it believes.
             clear_untrusted_proxy_headers=False,
             log_socket_errors=False,
             ident=None,

@@ -306,7 +306,7 @@ CORS_ALLOWED_ORIGINS = texts("CORS_ALLOWED_ORIGINS")
 # Requests a user may make, as "600/min"; empty for no limit.
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
 MAX_TRIGGERS_PER_USER = whole_number("MAX_TRIGGERS_PER_USER", default=1000, least=1, most=100_000)
-# Where the largest body of the API in bytes is computed; MAX_EVENT_BYTES holds for events.
+# The path of the number of bytes that a body of the API may have. Events have MAX_EVENT_BYTES.
 API_BODY_LIMIT = "triggers.api.limits.LARGEST_BODY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 

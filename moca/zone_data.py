@@ -1,4 +1,4 @@
-"""Which data of the time zones is in use: the host's or the `tzdata` package's, the newer of both.
+"""Chooses the newer time zone data: the host's or the `tzdata` package's.
 
 Python looks into the host's files first, however old they are, and takes the package's data only
 for zones that the host lacks. Governments change their clocks at short notice, so old data fires

@@ -34,7 +34,7 @@ MAX_TAGS, MAX_TAG_LENGTH = 20, 50
 MAX_TEXT_PART = 256
 MAX_DEBOUNCE_SECONDS = 3600
 MAX_RUNS_PER_HOUR = 100_000
-# So much of what a prompt has wrong is named in one message.
+# How many faults of a prompt one message names.
 MOST_BRACES = 3
 # EventBridge Scheduler, CreateSchedule, FlexibleTimeWindow.
 MAX_WINDOW_MINUTES = 1440

@@ -33,11 +33,11 @@ VERSION = "1.0"
 # Events in one message.
 MAX_BATCH = 50
 PREFIX = "ce-"
-# Those that have a place of their own in the envelope.
+# The envelope has a field for each of these attributes.
 PLACED = ("specversion", "id", "source", "type", "time", "subject")
 DATA = ("data", "data_base64")
 CONTENT_TYPE = "datacontenttype"
-# Where the others stand in an envelope's detail. Data that has such a part keeps its own.
+# The part of an envelope's detail that holds the other attributes. Data with such a part keeps it.
 OTHERS = "cloudevent"
 # What data is that is not said to be anything else.
 JSON_TYPE = "application/json"

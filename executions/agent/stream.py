@@ -26,7 +26,8 @@ _ANSWER_KEYS = ("output", "result", "response", "message", "text", "content", "d
 _TEXT_TYPES = (None, "text", "output_text", "message", "text_delta")
 _BLOCK_TYPES = (None, "textBlock", "text")
 _DEEPEST = 8
-# Where the data of an event named `error` says why, and how much is quoted of what cannot be read.
+# Keys under which an event named `error` says why. How many bytes an error quotes of a text that is
+# unreadable.
 _REASON_KEYS = ("message", "error", "text", "detail", "error_type", "code")
 _QUOTED_BYTES = 200
 

@@ -54,6 +54,6 @@ def _invoke(execution: TriggerExecution) -> None:
         )
     except (ClientError, BotoCoreError) as error:
         reason = f"The function that runs triggers could not be invoked: {error}"
-        # Where only the answer was lost, the function has begun, and the run is not closed.
+        # If only the answer was lost, the function has begun, and the run is not closed.
         if close(execution, RunStatus.FAILED, error=reason):
             raise DispatchError(reason) from error

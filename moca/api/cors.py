@@ -1,4 +1,4 @@
-"""Which pages of other origins may call the API, and the headers that tell their browsers.
+"""CORS: decides which other origins may call the API, and makes the headers that say so.
 
 Access-Control-Allow-Credentials is never sent: a page of another origin signs in by a token, and
 cannot read what a session cookie would show.

@@ -369,7 +369,7 @@ def _write(table: str, key: Key, entry: Pending) -> dict[str, Any] | None:
     if entry.discard and entry.after is None:
         return {"Delete": {"TableName": table, "Key": key_of(key)}}
     if entry.after is None:
-        # Of one that was inserted and deleted again, the condition alone counts.
+        # A row that was inserted and deleted again leaves only its condition.
         conditions = (
             _absent(expression)
             if entry.before is None

@@ -30,7 +30,7 @@ PAUSE_PREFIX = "events-"
 # CreateSchedule, Target.Input.
 MAX_INPUT_BYTES = 256 * 1024
 RETRIES = 3
-# So long after the set minute the service may fire.
+# The service may fire until so long after the set minute.
 PRECISION = timedelta(minutes=1)
 LEAST_EVENT_AGE, GREATEST_EVENT_AGE = 60, 86_400
 # What a schedule is compared by.

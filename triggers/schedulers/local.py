@@ -79,7 +79,7 @@ def start_offset(trigger: Trigger) -> timedelta:
 def astray(rows: Sequence[LocalSchedule], now: datetime) -> Iterator[tuple[LocalSchedule, Trigger]]:
     """The schedules that wait for a later time than their next run, with their triggers.
 
-    Such a time was written while the clock was ahead. Each would not fire until that time comes.
+    The clock was ahead when such a time was written. The schedule would not fire until then.
     """
     # A schedule that is due is looked at anyway.
     waiting = {row.pk: row for row in rows if not (row.due_at and row.due_at <= now)}

@@ -51,7 +51,7 @@ def _day_words(cron: Cron) -> str:
     monthly = list(_monthly_words(rule))
     if not monthly:
         return f"{month}の{weekly}" if month else weekly
-    # Of one month the dates are written as in a calendar: 1月1日.
+    # Dates of one month are written as in a calendar: 1月1日.
     of = "の" if len(cron.months) > 1 and month else ""
     dates = f"{month or '毎月'}{of}{'、'.join(monthly)}"
     return f"{dates}と{weekly}" if weekly else dates

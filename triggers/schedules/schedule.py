@@ -46,7 +46,7 @@ class Schedule:
         """The last run earlier than `before`; `first` is the first run of a rate."""
 
     def _first(self, start: datetime | None, anchor: datetime) -> datetime:
-        """Where the runs of a rate begin; other schedules do not ask."""
+        """The moment at which the runs of a rate begin; other schedules do not ask."""
         return within_reach(start or anchor)
 
     def next_run(

@@ -1,4 +1,4 @@
-"""Which time zones people mean by names that are not IANA's: cities, abbreviations, Windows' names.
+"""Finds the time zones that people mean by cities, abbreviations and Windows' names.
 
 The table is made by infra/zone_aliases.py, and read when the first name is wrong.
 """

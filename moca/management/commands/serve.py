@@ -44,6 +44,6 @@ def cannot_listen(host: str, port: int, error: OSError, example: str) -> str:
 
 
 def address(host: str, port: int) -> str:
-    """Where a browser finds the first page."""
+    """The address of the first page."""
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}{settings.FORCE_SCRIPT_NAME or ''}"
