@@ -16,10 +16,10 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from agents import AgentError, Invocation, client_from_settings, new_session_id
 from events import sources
 from events.models import EventSource, ReceivedEvent
 from events.secrets import UnreadableError
-from executions.agent import AgentError, Invocation, client_from_settings, new_session_id
 from executions.lambda_time import LONGEST_SECONDS
 from moca import zone_data
 from moca.authentication.keys import KeysUnavailableError

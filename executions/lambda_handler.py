@@ -22,10 +22,10 @@ if not apps.ready:
 
 from django.utils import timezone
 
+from agents import AgentClient, client_from_settings
 from events.overdue import publish_overdue
 from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
-from executions.agent import AgentClient, client_from_settings
 from executions.dispatchers import get_dispatcher
 from executions.fan_out import deliver, event_key
 from executions.housekeeping import tidy

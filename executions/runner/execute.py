@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from django.conf import settings
 
+from agents import AgentClient, AgentError, Invocation, Output, Reply
 from executions import placeholders, prompt
-from executions.agent import AgentClient, AgentError, Invocation, Output, Reply
 from executions.models import TriggerExecution, usage_map
 from executions.runner.end import CLOSED, log_ids, settle, write_in_time
 from executions.runner.progress import Progress
@@ -100,7 +100,7 @@ def _invocation(run: Run) -> Invocation:
     profile = None
     if settings.AGENTS_TABLE_NAME and trigger.agent_id:
         # boto3 is dear to load, and most installations have no such table.
-        from executions.agents_table import profile_of
+        from agents.profiles import profile_of
 
         profile = profile_of(trigger.user_id, trigger.agent_id)
     tools = trigger.enabled_tools

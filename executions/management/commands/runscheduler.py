@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from executions.agent import AgentError, client_from_settings
+from agents import AgentError, client_from_settings
 from executions.scheduler import LocalSchedulerProcess
 
 

@@ -8,12 +8,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 FORBIDDEN = {
-    "moca": {"events", "triggers", "executions", "console"},
-    "events": {"triggers", "executions", "console"},
+    "moca": {"agents", "events", "triggers", "executions", "console"},
+    "events": {"agents", "triggers", "executions", "console"},
     "events/patterns": {"django", "boto3", "botocore", "moca", "rest_framework"},
-    "triggers": {"executions", "console"},
+    "triggers": {"agents", "executions", "console"},
     "triggers/schedules": {"django", "boto3", "botocore", "moca", "rest_framework"},
-    "executions/agent": {"boto3", "botocore", "rest_framework", "triggers"},
+    "agents": {"events", "triggers", "executions", "console", "rest_framework"},
     "executions": {"console"},
     "executions/runner": {"rest_framework", "boto3", "botocore"},
 }
@@ -22,14 +22,14 @@ PURE = {"moca.sentences"}
 # Wiring, which knows the whole application.
 EXEMPT = {"moca/urls.py", "moca/settings.py"}
 # The only places that speak HTTP to the outside.
-SPEAKS_HTTP = {"executions/agent", "moca/authentication"}
+SPEAKS_HTTP = {"agents", "moca/authentication"}
 # The only places that call AWS.
 CALLS_AWS = {
     "moca/aws",
     "moca/dynamodb",
     "events/buses/eventbridge.py",
     "triggers/schedulers/eventbridge.py",
-    "executions/agents_table.py",
+    "agents/profiles.py",
     "executions/diagnosis.py",
     "executions/dispatchers/aws_lambda.py",
 }
@@ -72,7 +72,7 @@ def test_layers_import_downwards_only(folder: str) -> None:
 def test_calls_leave_from_few_places(packages: set[str], places: set[str]) -> None:
     callers = {
         name
-        for folder in ("moca", "events", "triggers", "executions", "console")
+        for folder in ("moca", "agents", "events", "triggers", "executions", "console")
         for name, path in modules(folder)
         if imports(path) & packages
     }

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from executions.agent.errors import KEPT_CHARACTERS, AgentError
-from executions.agent.event_stream import (
+from agents.errors import KEPT_CHARACTERS, AgentError
+from agents.event_stream import (
     CutOffError,
     ServerSentEvent,
     TooLongError,
     server_sent_events,
 )
-from executions.agent.masking import Mask, MaskedText
-from executions.agent.output import Output
+from agents.masking import Mask, MaskedText
+from agents.output import Output
 
 # The longest line of a stream, and the longest answer that is a single document.
 LONGEST_LINE = 16 * 1024 * 1024

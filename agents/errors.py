@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from executions.agent.masking import Mask
-    from executions.agent.stream import Reply
+    from agents.masking import Mask
+    from agents.protocols.invocations import Reply
 
 Kind = Literal["configuration", "token", "connection", "refused", "timeout", "protocol", "agent"]
 

@@ -3,18 +3,18 @@
 Imports neither models nor boto3; `client_from_settings` is the one place that reads settings.
 """
 
-from executions.agent.client import AgentClient, Invocation, agent_url, new_session_id
-from executions.agent.configuration import client_from_settings
-from executions.agent.errors import AgentError
-from executions.agent.output import Output
-from executions.agent.stream import Reply
-from executions.agent.tokens import (
+from agents.auth import (
     CachedTokens,
     ClientCredentials,
     FixedToken,
     Tokens,
     UserLogin,
 )
+from agents.client import AgentClient, Invocation, agent_url, new_session_id
+from agents.configuration import client_from_settings
+from agents.errors import AgentError
+from agents.output import Output
+from agents.protocols.invocations import Reply
 
 __all__ = [
     "AgentClient",

@@ -16,7 +16,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
-from executions.agent import AgentError
+from agents import AgentError
 from moca.aws import client
 
 KEPT_SECONDS = 60.0

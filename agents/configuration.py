@@ -7,9 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from executions.agent.client import AgentClient
-from executions.agent.errors import AgentError
-from executions.agent.tokens import (
+from agents.auth import (
     CachedTokens,
     ClientCredentials,
     FixedToken,
@@ -17,6 +15,8 @@ from executions.agent.tokens import (
     Tokens,
     UserLogin,
 )
+from agents.client import AgentClient
+from agents.errors import AgentError
 
 # How long a token from Secrets Manager is used before it is read again, for its rotation's sake.
 # CachedTokens gives each up a minute early.
