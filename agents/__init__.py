@@ -14,7 +14,7 @@ from agents.client import AgentClient, Invocation, agent_url, new_session_id
 from agents.configuration import client_from_settings
 from agents.errors import AgentError
 from agents.output import Output
-from agents.protocols.invocations import Reply
+from agents.replies import Reply
 
 __all__ = [
     "AgentClient",
