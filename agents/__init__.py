@@ -1,6 +1,6 @@
 """The AI agent as the runner calls it: `AgentClient.invoke`, which returns a Reply.
 
-Imports neither models nor boto3; `client_from_settings` is the one place that reads settings.
+Imports neither Django nor AWS: `executions.wiring` hands in what the settings and AWS say.
 """
 
 from agents.auth import (
@@ -11,7 +11,6 @@ from agents.auth import (
     UserLogin,
 )
 from agents.client import AgentClient, Invocation, agent_url, new_session_id
-from agents.configuration import client_from_settings
 from agents.errors import AgentError
 from agents.output import Output
 from agents.replies import Reply
@@ -28,6 +27,5 @@ __all__ = [
     "Tokens",
     "UserLogin",
     "agent_url",
-    "client_from_settings",
     "new_session_id",
 ]

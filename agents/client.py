@@ -22,7 +22,8 @@ from agents.auth import Tokens
 from agents.errors import AgentError
 from agents.masking import Mask
 from agents.output import Output
-from agents.protocols.invocations import Reply, read_answer
+from agents.protocols.invocations import read_answer
+from agents.replies import Reply
 from agents.transport import (
     CONNECT_TIMEOUT,
     Deadline,

@@ -22,7 +22,7 @@ if not apps.ready:
 
 from django.utils import timezone
 
-from agents import AgentClient, client_from_settings
+from agents import AgentClient
 from events.overdue import publish_overdue
 from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
@@ -32,6 +32,7 @@ from executions.housekeeping import tidy
 from executions.lambda_time import RESERVE_SECONDS
 from executions.models import Source, TriggerExecution
 from executions.runner import Occurrence, Run
+from executions.wiring import client_from_settings
 from moca.ids import uuid7
 from moca.logs import bind
 from moca.metrics import emit
