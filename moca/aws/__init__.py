@@ -26,7 +26,7 @@ def client(service: str, region: str | None = None) -> Any:
     """
     # Not boto3, which takes longer still to load.
     import botocore.session  # 0.3 s of each start, which installations without AWS never need
-    from botocore.config import Config  # loads as much of botocore
+    from botocore.config import Config  # 0.15 s of it
 
     return botocore.session.get_session().create_client(
         service,
