@@ -41,7 +41,7 @@ test-deployment: check package ## what runs on AWS, against emulators
 check: .venv/installed-dev ## format, lint, types, configuration
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy moca events triggers executions console infra
+	$(BIN)/mypy moca agents events triggers executions console infra
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 

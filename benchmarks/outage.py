@@ -85,7 +85,7 @@ def scheduler(log: Path, agent_url: str, count: int) -> Iterator[None]:
 def measure(count: int, seconds: int, log: Path, outage: object) -> bool:
     from django.utils import timezone
 
-    from executions.demo_agent import DemoAgent
+    from agents.demo import DemoAgent
     from executions.models import TriggerExecution
     from triggers.models import LocalSchedule, RunStatus
 

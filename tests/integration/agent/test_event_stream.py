@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from executions.agent import AgentError, Reply
-from executions.agent import stream as module
-from executions.agent.event_stream import CutOffError, server_sent_events
-from executions.agent.stream import read_answer
+from agents import AgentError, Reply
+from agents.event_stream import CutOffError, server_sent_events
+from agents.protocols import invocations as module
+from agents.protocols.invocations import read_answer
 
 MIB = 1024 * 1024
 

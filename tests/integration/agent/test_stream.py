@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from executions.agent import AgentError, Output, Reply
-from executions.agent import stream as module
-from executions.agent.output import KEPT_BYTES
-from executions.agent.stream import read_answer
+from agents import AgentError, Output, Reply
+from agents.output import KEPT_BYTES
+from agents.protocols import invocations as module
+from agents.protocols.invocations import read_answer
 
 COMPLETION = {
     "type": "serverCompletionEvent",

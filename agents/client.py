@@ -18,7 +18,13 @@ from urllib.parse import unquote
 
 import httpx
 
-from executions.agent.connection import (
+from agents.auth import Tokens
+from agents.errors import AgentError
+from agents.masking import Mask
+from agents.output import Output
+from agents.protocols.invocations import read_answer
+from agents.replies import Reply
+from agents.transport import (
     CONNECT_TIMEOUT,
     Deadline,
     new_http,
@@ -28,11 +34,6 @@ from executions.agent.connection import (
     refusal,
     with_retries,
 )
-from executions.agent.errors import AgentError
-from executions.agent.masking import Mask
-from executions.agent.output import Output
-from executions.agent.stream import Reply, read_answer
-from executions.agent.tokens import Tokens
 
 # More than is quoted, so that what is taken out of it leaves enough.
 _ERROR_BYTES = 16 * 1024

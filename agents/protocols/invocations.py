@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from executions.agent.errors import KEPT_CHARACTERS, AgentError
-from executions.agent.event_stream import (
+from agents.errors import KEPT_CHARACTERS, AgentError
+from agents.event_stream import (
     CutOffError,
     ServerSentEvent,
     TooLongError,
     server_sent_events,
 )
-from executions.agent.masking import Mask, MaskedText
-from executions.agent.output import Output
+from agents.masking import Mask, MaskedText
+from agents.output import Output
+from agents.replies import Reply
 
 # The longest line of a stream, and the longest answer that is a single document.
 LONGEST_LINE = 16 * 1024 * 1024
@@ -36,22 +36,6 @@ _scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # t
 
 # Parsed as it is read, so that what follows a completion event is never looked at.
 Batch = Iterable[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the agent said and used.
-
-    Token counts are sums over its model calls; `duration_ms` is its own figure, in milliseconds.
-    `request_id`, `session_id` and `duration_ms` are None where it named none.
-    """
-
-    output: Output
-    input_tokens: int
-    output_tokens: int
-    request_id: str | None
-    session_id: str | None
-    duration_ms: int | None
 
 
 class Answer:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from executions.agent.masking import Mask
-    from executions.agent.stream import Reply
+from agents.masking import Mask
+from agents.replies import Reply
 
 Kind = Literal["configuration", "token", "connection", "refused", "timeout", "protocol", "agent"]
 

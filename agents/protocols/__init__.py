@@ -1,0 +1,1 @@
+"""What agents answer in, a module for each protocol: each reads a body into a Reply."""
