@@ -31,23 +31,27 @@ class OpenAIReader(Reader):
                 transcript.complete = True
                 return
             event = mapping(value)
-            if event.get("error"):
-                raise failure(event["error"])
             kind = event.get("type")
-            if isinstance(choices := event.get("choices"), list):
+            if kind == "response.output_text.delta":
+                transcript.say(as_text(event.get("delta")))
+            elif event.get("error"):
+                raise failure(event["error"])
+            elif isinstance(choices := event.get("choices"), list):
                 self._take_choices(choices)
-                self._use(mapping(event.get("usage")))
-                transcript.request_id = name(event.get("id"))
+                if usage := event.get("usage"):
+                    self._use(mapping(usage))
+                if transcript.request_id is None:
+                    transcript.request_id = name(event.get("id"))
             elif event.get("object") == "response":
                 self._take_response(event)
+            elif kind == "error":
+                raise failure(event.get("message") or event.get("code"))
             elif isinstance(kind, str) and kind.startswith("response."):
                 self._take_event(kind, event)
                 if transcript.complete:
                     return
-            elif not (isinstance(kind, str) and kind == "error"):
-                self.skip(value)
             else:
-                raise failure(event.get("message") or event.get("code"))
+                self.skip(value)
 
     def end(self) -> None:
         self.check_understood()
@@ -63,6 +67,8 @@ class OpenAIReader(Reader):
             delta = mapping(choice.get("delta") or choice.get("message"))
             if isinstance(text := delta.get("content"), str):
                 transcript.say(text)
+                if len(delta) == 1 and choice.get("finish_reason") is None:
+                    continue
             if isinstance(text := delta.get("refusal"), str) and text:
                 self._is_refused = True
                 transcript.say(text)
@@ -91,9 +97,7 @@ class OpenAIReader(Reader):
     def _take_event(self, kind: str, event: dict[str, Any]) -> None:
         transcript = self.transcript
         delta = event.get("delta")
-        if kind == "response.output_text.delta" and isinstance(delta, str):
-            transcript.say(delta)
-        elif kind == "response.refusal.delta" and isinstance(delta, str):
+        if kind == "response.refusal.delta" and isinstance(delta, str):
             self._is_refused = True
             transcript.say(delta)
         elif kind.startswith("response.reasoning") and isinstance(delta, str):

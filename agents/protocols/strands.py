@@ -38,7 +38,7 @@ _LIFECYCLE = frozenset(
     }
 )
 # `bedrock-agentcore` sends what it cannot serialize as the text that Python's `str` makes of it.
-_OBJECT = re.compile(r"\{'\w+': |<?[A-Za-z_][\w.]*[ (]")
+_OBJECT = re.compile(r"\{'\w+': |<[A-Za-z_][\w.]* ")
 _IN_OBJECT = re.compile(r" object at 0x[0-9a-f]+>|AgentResult\(|EventLoopMetrics\(|UUID\('")
 _STOP_REASON = re.compile(r"AgentResult\(stop_reason='(\w+)'")
 
@@ -79,8 +79,13 @@ class StrandsReader(Reader):
     def take_converse(self, event: dict[str, Any]) -> bool:
         """Take an event of Bedrock's ConverseStream, as the Python SDK yields it."""
         if (part := event.get("contentBlockDelta")) is not None:
-            delta = mapping(mapping(part).get("delta"))
+            delta = part.get("delta") if isinstance(part, dict) else None
+            if not isinstance(delta, dict):
+                return False
             if isinstance(text := delta.get("text"), str):
+                if self.has_converse_text and self._source == "delta":
+                    self.transcript.say(text)
+                    return True
                 self.has_converse_text = True
                 self.say(text, "delta")
             elif isinstance(tool := delta.get("toolUse"), dict):

@@ -20,6 +20,8 @@ from agents.replies import Transcript, Usage, as_text, count, items, mapping
 _ANSWER_KEYS = ("output", "result", "response", "message", "text", "content", "data", "delta")
 _TEXT_TYPES = (None, "text", "output_text", "message", "text_delta")
 _DEEPEST = 8
+# How the text of a Python object may begin.
+_OBJECT_BEGINS = frozenset("{<")
 
 
 class ValuesReader(StrandsReader):
@@ -35,11 +37,16 @@ class ValuesReader(StrandsReader):
     def take(self, values: Batch) -> None:
         transcript = self.transcript
         for value in values:
-            if isinstance(value, dict):
-                self._take_object(value)
-            elif isinstance(value, str):
-                if isinstance(value, Raw) or not self.take_object(value):
+            # The two most frequent first: a stream holds a million of them.
+            if isinstance(value, str):
+                if value[:1] in _OBJECT_BEGINS and self._is_object_text(value):
+                    continue
+                if self._source == "delta" and self._has_pieces:
+                    transcript.say(value)
+                else:
                     self._piece(value)
+            elif isinstance(value, dict):
+                self._take_object(value)
             elif isinstance(value, list):
                 self._take_list(value)
             elif value is not None and value is not DONE:
@@ -65,6 +72,9 @@ class ValuesReader(StrandsReader):
         is_silent = not transcript.said_anything and transcript.outcome is None
         if self._is_stream and is_silent and not transcript.complete:
             raise ended_early()
+
+    def _is_object_text(self, text: str) -> bool:
+        return not isinstance(text, Raw) and self.take_object(text)
 
     def _piece(self, text: Any) -> None:
         self._has_pieces = self._has_pieces or bool(text)
@@ -93,10 +103,11 @@ class ValuesReader(StrandsReader):
             self.skip(value)
 
     def _take_object(self, value: dict[str, Any]) -> None:
-        if "type" in value and self.take_event(value):
-            return
         event = value.get("event")
-        if isinstance(event, dict):
+        if "type" in value:
+            if self.take_event(value) or _is_event(value):
+                return
+        elif isinstance(event, dict):
             if not self.take_converse(event):
                 self.skip(value)
             return
@@ -111,7 +122,7 @@ class ValuesReader(StrandsReader):
             self._adk(value)
         elif _is_chunk(value):
             self._chunk(value)
-        elif not (_is_event(value) or self.take_lifecycle(value)):
+        elif not self.take_lifecycle(value):
             self._other(value)
 
     def _other(self, value: dict[str, Any]) -> None:
