@@ -29,29 +29,27 @@ class OpenAIReader(Reader):
             if value is DONE:
                 self._check_tools()
                 transcript.complete = True
-                return
-            event = mapping(value)
-            kind = event.get("type")
-            if kind == "response.output_text.delta":
-                transcript.say(as_text(event.get("delta")))
-            elif event.get("error"):
-                raise failure(event["error"])
-            elif isinstance(choices := event.get("choices"), list):
+            elif not isinstance(value, dict):
+                self.skip(value)
+            elif value.get("error"):
+                raise failure(value["error"])
+            elif isinstance(choices := value.get("choices"), list):
                 self._take_choices(choices)
-                if usage := event.get("usage"):
-                    self._use(mapping(usage))
-                if transcript.request_id is None:
-                    transcript.request_id = name(event.get("id"))
-            elif event.get("object") == "response":
-                self._take_response(event)
-            elif kind == "error":
-                raise failure(event.get("message") or event.get("code"))
-            elif isinstance(kind, str) and kind.startswith("response."):
-                self._take_event(kind, event)
-                if transcript.complete:
-                    return
+                self._take_facts(value)
+            elif isinstance(kind := value.get("type"), str):
+                self._take_event(kind, value)
+            elif value.get("object") == "response":
+                self._take_response(value)
             else:
                 self.skip(value)
+            if transcript.complete:
+                return
+
+    def _take_facts(self, value: dict[str, Any]) -> None:
+        if usage := value.get("usage"):
+            self._use(mapping(usage))
+        if self.transcript.request_id is None:
+            self.transcript.request_id = name(value.get("id"))
 
     def end(self) -> None:
         self.check_understood()
@@ -97,7 +95,11 @@ class OpenAIReader(Reader):
     def _take_event(self, kind: str, event: dict[str, Any]) -> None:
         transcript = self.transcript
         delta = event.get("delta")
-        if kind == "response.refusal.delta" and isinstance(delta, str):
+        if kind == "response.output_text.delta":
+            transcript.say(as_text(delta))
+        elif kind == "error":
+            raise failure(event.get("message") or event.get("code"))
+        elif kind == "response.refusal.delta" and isinstance(delta, str):
             self._is_refused = True
             transcript.say(delta)
         elif kind.startswith("response.reasoning") and isinstance(delta, str):
@@ -106,6 +108,8 @@ class OpenAIReader(Reader):
             self._take_item(mapping(event.get("item")), has_text=False)
         elif kind in ("response.completed", "response.incomplete", "response.failed"):
             self._take_response(mapping(event.get("response")), has_text=False)
+        elif not kind.startswith("response."):
+            self.skip(event)
 
     def _take_response(self, response: dict[str, Any], *, has_text: bool = True) -> None:
         transcript = self.transcript

@@ -79,20 +79,8 @@ class StrandsReader(Reader):
     def take_converse(self, event: dict[str, Any]) -> bool:
         """Take an event of Bedrock's ConverseStream, as the Python SDK yields it."""
         if (part := event.get("contentBlockDelta")) is not None:
-            delta = part.get("delta") if isinstance(part, dict) else None
-            if not isinstance(delta, dict):
-                return False
-            if isinstance(text := delta.get("text"), str):
-                if self.has_converse_text and self._source == "delta":
-                    self.transcript.say(text)
-                    return True
-                self.has_converse_text = True
-                self.say(text, "delta")
-            elif isinstance(tool := delta.get("toolUse"), dict):
-                self.transcript.call_input(self._tool, as_text(tool.get("input")))
-            elif isinstance(thought := delta.get("reasoningContent"), dict):
-                self.think(thought.get("text"))
-        elif (part := event.get("messageStart")) is not None:
+            return self._take_converse_delta(part)
+        if (part := event.get("messageStart")) is not None:
             self._begin()
         elif (part := event.get("contentBlockStart")) is not None:
             start = mapping(mapping(part).get("start"))
@@ -103,6 +91,22 @@ class StrandsReader(Reader):
             self._use(mapping(mapping(part).get("usage")))
         else:
             return "contentBlockStop" in event or "redactContent" in event
+        return True
+
+    def _take_converse_delta(self, part: Any) -> bool:
+        delta = part.get("delta") if isinstance(part, dict) else None
+        if not isinstance(delta, dict):
+            return False
+        if isinstance(text := delta.get("text"), str):
+            if self.has_converse_text and self._source == "delta":
+                self.transcript.say(text)
+            else:
+                self.has_converse_text = True
+                self.say(text, "delta")
+        elif isinstance(tool := delta.get("toolUse"), dict):
+            self.transcript.call_input(self._tool, as_text(tool.get("input")))
+        elif isinstance(thought := delta.get("reasoningContent"), dict):
+            self.think(thought.get("text"))
         return True
 
     def take_message(self, message: dict[str, Any], *, is_repeated: bool = False) -> None:

@@ -112,18 +112,24 @@ class ValuesReader(StrandsReader):
                 self.skip(value)
             return
         _check(value)
-        if isinstance(event, str) and event in _FRAMEWORK_EVENTS:
-            _FRAMEWORK_EVENTS[event](self, value)
-        elif isinstance(kind := value.get("type"), str) and kind in _FRAMEWORK_TYPES:
-            _FRAMEWORK_TYPES[kind](self, value)
-        elif isinstance(message := value.get("message"), dict) and "role" in message:
+        if isinstance(message := value.get("message"), dict) and "role" in message:
             self.take_message(message)
+        elif not (self._take_framework(value) or self.take_lifecycle(value)):
+            self._other(value)
+
+    def _take_framework(self, value: dict[str, Any]) -> bool:
+        """Take an event of another framework; False for any other object."""
+        names = [each for each in (value.get("event"), value.get("type")) if isinstance(each, str)]
+        take = next((_FRAMEWORKS[each] for each in names if each in _FRAMEWORKS), None)
+        if take is not None:
+            take(self, value)
         elif _is_of_adk(value):
             self._adk(value)
         elif _is_chunk(value):
             self._chunk(value)
-        elif not self.take_lifecycle(value):
-            self._other(value)
+        else:
+            return False
+        return True
 
     def _other(self, value: dict[str, Any]) -> None:
         """Take an object that names a piece of its answer."""
@@ -235,13 +241,11 @@ class ValuesReader(StrandsReader):
         """An event that says nothing that is kept."""
 
 
-_FRAMEWORK_EVENTS: dict[str, Callable[[Any, dict[str, Any]], None]] = {
+_FRAMEWORKS: dict[str, Callable[[Any, dict[str, Any]], None]] = {
     "on_chat_model_stream": ValuesReader._langgraph,
     "RunContent": ValuesReader._agno_piece,
     "RunCompleted": ValuesReader._agno_end,
     "RunError": ValuesReader._agno_error,
-}
-_FRAMEWORK_TYPES: dict[str, Callable[[Any, dict[str, Any]], None]] = {
     "text-delta": ValuesReader._vercel_text,
     "reasoning-delta": ValuesReader._vercel_reasoning,
     "tool-input-available": ValuesReader._vercel_call,
