@@ -153,6 +153,7 @@ class StrandsReader(Reader):
         """Take text of the answer."""
         if isinstance(text, str) and text:
             self._source = source
+            self._called = None
             if self._separate:
                 self._separate = False
                 self.transcript.say("\n\n")

@@ -41,7 +41,7 @@ class ValuesReader(StrandsReader):
             if isinstance(value, str):
                 if value[:1] in _OBJECT_BEGINS and self._is_object_text(value):
                     continue
-                if self._source == "delta" and self._has_pieces:
+                if self._source == "delta" and self._has_pieces and self._called is None:
                     transcript.say(value)
                 else:
                     self._piece(value)
