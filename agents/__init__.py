@@ -10,8 +10,9 @@ from agents.auth import (
     Tokens,
     UserLogin,
 )
-from agents.client import AgentClient, Invocation, agent_url, new_session_id
+from agents.client import AgentClient, agent_url
 from agents.errors import AgentError
+from agents.invocation import Invocation, new_session_id
 from agents.output import Output
 from agents.replies import Reply
 
