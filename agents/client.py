@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import httpx
 
 from agents.auth import Tokens
+from agents.authorization import Authorize, bearer
 from agents.errors import AgentError
 from agents.invocation import Invocation
 from agents.masking import Mask
@@ -34,6 +35,10 @@ from agents.transport import (
 _ERROR_BYTES = 16 * 1024
 # Seconds that an agent has for closing its stream after its completion event.
 _FAREWELL = 1.0
+_RUNTIME_ARN = re.compile(
+    r"(?P<arn>arn:(?P<partition>aws[a-z-]*):bedrock-agentcore:(?P<region>[a-z0-9-]+):\d{12}"
+    r":runtime/[\w-]+)(?P<query>\?.*)?"
+)
 _RUNTIME_PATH = re.compile(r"((?>.*/runtimes/))(arn(?::|%3a).+?)(?:/invocations)?/?", re.IGNORECASE)
 
 
@@ -48,11 +53,11 @@ _FIXED_HEADERS = {
 class AgentClient:
     """Calls one agent. Safe to share between threads; close it after use.
 
-    `url` is completed by `agent_url`, `protocol` is how the agent is asked
-    and answers. `connect_timeout` and `idle_timeout` are in seconds; the latter ends a run whose
-    agent has begun to answer and then sends nothing for so long, None for no such limit. `http` is
-    used in place of a client of its own, and then not closed. Raises AgentError for a URL that
-    cannot be called.
+    `url` is completed by `agent_url`, `protocol` is how the agent is asked and answers, `authorize`
+    how a request proves who sends it. `connect_timeout` and `idle_timeout` are in seconds; the
+    latter ends a run whose agent has begun to answer and then sends nothing for so long, None for
+    no such limit. `http` is used in place of a client of its own, and then not closed. Raises
+    AgentError for a URL that cannot be called.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class AgentClient:
         tokens: Tokens,
         *,
         protocol: Protocol = PROTOCOLS["invocations"],
+        authorize: Authorize = bearer,
         connect_timeout: float = CONNECT_TIMEOUT,
         idle_timeout: float | None = None,
         http: httpx.Client | None = None,
@@ -69,6 +75,7 @@ class AgentClient:
         self.url = agent_url(url, protocol.path)
         self._url = httpx.URL(self.url)
         self._tokens = tokens
+        self._authorize = authorize
         self._connect_timeout = connect_timeout
         self._idle_timeout = idle_timeout
         self._http = http or new_http(self.url)
@@ -207,8 +214,7 @@ class AgentClient:
         deadline: Deadline,
     ) -> httpx.Response:
         """Send once, and return a response of status 200 whose body is unread."""
-        if token is not None:
-            headers = [(b"Authorization", b"Bearer " + token.encode()), *headers]
+        headers = [*self._authorize(token, self.url, headers, content), *headers]
         response = post(
             self._http,
             self._url,
@@ -259,10 +265,12 @@ def _drain(chunks: Iterator[bytes], deadline: Deadline) -> None:
 def agent_url(url: str, path: str = "/invocations") -> str:
     """The URL to call: with `path` where it has none, and an ARN percent-encoded.
 
+    The ARN of an AgentCore runtime alone is a URL too, `?qualifier=NAME` may follow it.
+
     Raises AgentError where it is no http or https URL, or holds a user name or password.
     """
     try:
-        parsed = httpx.URL(url.strip())
+        parsed = httpx.URL(_runtime_url(url.strip()))
     except (httpx.InvalidURL, UnicodeError) as error:
         raise _bad_url("is not a valid URL") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
@@ -278,6 +286,17 @@ def agent_url(url: str, path: str = "/invocations") -> str:
         raw_path = path
     raw_path += question_mark + query
     return str(parsed.copy_with(raw_path=raw_path.encode(), fragment=None))
+
+
+def _runtime_url(url: str) -> str:
+    """The address of an AgentCore runtime that an ARN names; other URLs as they are."""
+    runtime = _RUNTIME_ARN.fullmatch(url)
+    if runtime is None:
+        return url
+    domain = "amazonaws.com.cn" if runtime["partition"] == "aws-cn" else "amazonaws.com"
+    host = f"https://bedrock-agentcore.{runtime['region']}.{domain}"
+    query = runtime["query"] or "?qualifier=DEFAULT"
+    return f"{host}/runtimes/{percent_encode(runtime['arn'], safe='')}/invocations{query}"
 
 
 def _bad_url(reason: str) -> AgentError:

@@ -5,11 +5,13 @@ from typing import Any
 from django.conf import settings
 
 from agents import AgentClient, AgentError, configuration, profiles
+from agents.authorization import Headers
 from agents.configuration import Lookups
 from agents.profiles import AgentsTable, Profile
 from moca.aws import BotoCoreError, ClientError, client
 from moca.aws.cognito import PoolError, domain_of
 from moca.aws.secrets import SecretError, secret
+from moca.aws.signing import NoCredentialsError, signature_headers
 from moca.dynamodb.codec import MalformedError, from_json
 
 # What one call of GetParameters takes.
@@ -18,7 +20,7 @@ MOST_PARAMETERS = 10
 
 def client_from_settings() -> AgentClient:
     """Make the agent client that the settings describe; AgentError if a setting is wrong."""
-    return configuration.client_from(settings, Lookups(secret=_secret, domain=_domain))
+    return configuration.client_from(settings, Lookups(secret=_secret, domain=_domain, sign=_sign))
 
 
 def profile_of(user_id: str, agent_id: str) -> Profile | None:
@@ -45,6 +47,20 @@ def _domain(pool_id: str) -> str:
         return domain_of(pool_id)
     except PoolError as error:
         raise _wrong(str(error).rstrip(".")) from error
+
+
+def _sign(_token: str | None, url: str, headers: Headers, content: bytes) -> Headers:
+    plain = {name.decode(): value.decode() for name, value in headers}
+    try:
+        added = signature_headers(
+            "bedrock-agentcore", url, plain, content, region=settings.AWS_REGION
+        )
+    except NoCredentialsError as error:
+        message = "there are no AWS credentials to sign the request with: set AWS_PROFILE or "
+        raise AgentError(
+            f"{message}AWS_ACCESS_KEY_ID, or give this machine a role", kind="token"
+        ) from error
+    return [(name.encode(), value.encode()) for name, value in added.items()]
 
 
 def _row(user_id: str, agent_id: str) -> dict[str, Any]:
