@@ -16,8 +16,9 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
-from executions.agent import AgentError
+from executions.agent import AgentError, errors
 from moca.aws import client
+from moca.sentences import Reason
 
 KEPT_SECONDS = 60.0
 MOST_KEPT = 1000
@@ -73,17 +74,15 @@ def _read(user_id: str, agent_id: str) -> Profile:
             ProjectionExpression="systemPrompt, enabledTools, mcpConfig",
         )
     except (ClientError, BotoCoreError) as error:
-        raise _wrong(
-            f"the agents' table {table} cannot be read ({error}): check AGENTS_TABLE_NAME, and "
-            "that the role has dynamodb:GetItem on it"
-        ) from error
+        raise _wrong(errors.TABLE_UNREADABLE(table=table, error=str(error))) from error
     row = _plain({k: TypeDeserializer().deserialize(v) for k, v in answer.get("Item", {}).items()})
-    where = f"the agent {agent_id} in the table {table}"
-    tools = _typed(row.get("enabledTools"), list, f"enabledTools of {where} is no list of names")
+    where = {"agent": agent_id, "table": table}
+    tools = _typed(row.get("enabledTools"), list, errors.TOOLS_MALFORMED(**where))
     if tools and not all(isinstance(tool, str) for tool in tools):
-        raise _wrong(f"enabledTools of {where} is no list of names")
-    config = _typed(row.get("mcpConfig"), dict, f"mcpConfig of {where} is no map")
-    system_prompt = _typed(row.get("systemPrompt"), str, f"systemPrompt of {where} is no text")
+        raise _wrong(errors.TOOLS_MALFORMED(**where))
+    config = _typed(row.get("mcpConfig"), dict, errors.CONFIG_MALFORMED(**where))
+    prompt = row.get("systemPrompt")
+    system_prompt = _typed(prompt, str, errors.SYSTEM_PROMPT_MALFORMED(**where))
     if not config:
         return Profile(system_prompt or None, tools)
     parameters = _parameters(config, user_id)
@@ -113,7 +112,7 @@ def _parameters(config: dict[str, Any], user_id: str) -> dict[str, str]:
     own = f"{settings.MCP_SECRETS_PATH}/{user_id}/"
     for name in names:
         if not settings.MCP_SECRETS_PATH or not name.startswith(own) or ".." in name:
-            raise _wrong(f"mcpConfig names the parameter {name}, which is not below {own}")
+            raise _wrong(errors.PARAMETER_NOT_ALLOWED(name=name, place=own))
     values: dict[str, str] = {}
     for first in range(0, len(names), MOST_PARAMETERS):
         try:
@@ -121,12 +120,9 @@ def _parameters(config: dict[str, Any], user_id: str) -> dict[str, str]:
                 Names=names[first : first + MOST_PARAMETERS], WithDecryption=True
             )
         except (ClientError, BotoCoreError) as error:
-            raise _wrong(
-                f"parameters below {own} cannot be read ({error}): check MCP_SECRETS_PATH, and "
-                "that the role has ssm:GetParameters on it"
-            ) from error
+            raise _wrong(errors.PARAMETERS_UNREADABLE(place=own, error=str(error))) from error
         if missing := answer["InvalidParameters"]:
-            raise _wrong(f"mcpConfig names {', '.join(missing)}, and there is no such parameter")
+            raise _wrong(errors.PARAMETER_MISSING(names=", ".join(missing)))
         values |= {found["Name"]: found["Value"] for found in answer["Parameters"]}
     return values
 
@@ -162,11 +158,11 @@ def _plain(part: Any) -> Any:
     return part
 
 
-def _typed(value: Any, kind: type, message: str) -> Any:
+def _typed(value: Any, kind: type, reason: Reason) -> Any:
     if value is not None and not isinstance(value, kind):
-        raise _wrong(message)
+        raise _wrong(reason)
     return value
 
 
-def _wrong(message: str) -> AgentError:
-    return AgentError(message, kind="configuration")
+def _wrong(reason: Reason) -> AgentError:
+    return AgentError(reason, kind="configuration")

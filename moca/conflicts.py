@@ -5,6 +5,9 @@ from typing import Any, TypeVar
 from django.db import IntegrityError, OperationalError, models, transaction
 from django.utils.translation import gettext as _
 
+from moca.reasons import translated
+from moca.sentences import Reason
+
 Row = TypeVar("Row", bound=models.Model)
 
 
@@ -57,7 +60,9 @@ class ExpectingQuerySet(models.QuerySet[Row]):
 
 
 def reason_of(error: Exception) -> str:
-    """Why something was refused, for an operator."""
+    """Why something was refused, for an operator, in the language in use."""
     if isinstance(error, ConflictError):
         return _("somebody else changed or deleted it at the same moment.")
+    if isinstance(reason := getattr(error, "reason", None), Reason):
+        return translated(reason)
     return "; ".join(getattr(error, "messages", [str(error)]))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from executions.agent import errors
 from executions.agent.client import AgentClient
 from executions.agent.errors import AgentError
 from executions.agent.tokens import (
@@ -66,8 +67,7 @@ def _tokens(settings: Any) -> Tokens:
             return FixedToken(token)
         case "none":
             return FixedToken(None)
-    ways = ", ".join(_WAYS)
-    raise AgentError(f"AGENT_AUTH is not one of {ways}: correct it", kind="configuration")
+    raise AgentError(errors.AUTH_UNKNOWN(ways=", ".join(_WAYS)), kind="configuration")
 
 
 def _domain(settings: Any) -> str:
@@ -79,7 +79,8 @@ def _domain(settings: Any) -> str:
     try:
         return domain_of(settings.COGNITO_USER_POOL_ID)
     except PoolError as error:
-        raise AgentError(str(error).rstrip("."), kind="configuration") from error
+        reason = errors.POOL_UNREADABLE(error=str(error).rstrip("."))
+        raise AgentError(reason, kind="configuration") from error
 
 
 def _secret(settings: Any, name: str) -> str | Callable[[], str] | None:
@@ -94,7 +95,8 @@ def _secret(settings: Any, name: str) -> str | Callable[[], str] | None:
         try:
             return secret(arn, f"{name}_ARN")
         except SecretError as error:
-            raise AgentError(str(error).rstrip("."), kind="configuration") from error
+            reason = errors.SECRET_UNREADABLE(error=str(error).rstrip("."))
+            raise AgentError(reason, kind="configuration") from error
 
     return read
 
@@ -102,8 +104,8 @@ def _secret(settings: Any, name: str) -> str | Callable[[], str] | None:
 def _required(settings: Any, name: str) -> str:
     value: str = getattr(settings, name)
     if not value:
-        message = f"{name} is not set, which AGENT_AUTH={settings.AGENT_AUTH} needs"
-        raise AgentError(message, kind="configuration")
+        reason = errors.SETTING_MISSING(name=name, auth=settings.AGENT_AUTH)
+        raise AgentError(reason, kind="configuration")
     return value
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from executions.agent import errors
 from executions.agent.errors import KEPT_CHARACTERS, AgentError
 from executions.agent.event_stream import (
     CutOffError,
@@ -17,6 +18,7 @@ from executions.agent.event_stream import (
 )
 from executions.agent.masking import Mask, MaskedText
 from executions.agent.output import Output
+from moca.sentences import Code, Reason
 
 # The longest line of a stream, and the longest answer that is a single document.
 LONGEST_LINE = 16 * 1024 * 1024
@@ -254,7 +256,7 @@ def _decode(data: bytearray) -> Iterator[list[str]]:
         bad_line = data.rfind(b"\n", 0, error.start) + 1
         yield data[:bad_line].decode().split("\n")
         quoted = data[bad_line : bad_line + KEPT_CHARACTERS].decode("utf-8", "backslashreplace")
-        raise _unreadable("the agent sent a line that is no UTF-8", quoted) from error
+        raise _unreadable(errors.LINE_NO_UTF8(), quoted) from error
 
 
 def _lines_of_json(chunks: Iterable[bytes]) -> Iterator[Batch]:
@@ -271,14 +273,14 @@ def _values(lines: list[str]) -> Iterator[Any]:
         if end == len(line):
             yield value
         elif line := line.strip(" \t\r\ufeff"):
-            yield _loads(line, "a line")
+            yield _loads(line, errors.LINE_NO_JSON)
 
 
-def _loads(text: str, what: str) -> Any:
+def _loads(text: str, wrong: Code) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _unreadable(f"the agent sent {what} that is no JSON", text) from error
+        raise _unreadable(wrong(), text) from error
 
 
 def _document(chunks: Iterable[bytes]) -> Iterator[Batch]:
@@ -289,8 +291,8 @@ def _document(chunks: Iterable[bytes]) -> Iterator[Batch]:
             raise _too_long()
     text = data.decode("utf-8", "replace").strip(" \t\r\n\ufeff")
     if not text:
-        raise _unreadable("the agent's answer is empty")
-    document = _loads(text, "a document")
+        raise _unreadable(errors.ANSWER_EMPTY())
+    document = _loads(text, errors.DOCUMENT_NO_JSON)
     events = isinstance(document, list) and any(map(_is_event, document))
     yield document if events else [document]
 
@@ -316,7 +318,7 @@ def _values_of_events(events: list[ServerSentEvent]) -> Iterator[Any]:
         if end == len(data):
             yield value
         elif (data := data.strip()) not in ("", "[DONE]"):
-            yield _loads(data, "an event")
+            yield _loads(data, errors.EVENT_NO_JSON)
 
 
 def _is_event(value: Any) -> bool:
@@ -361,7 +363,7 @@ def _reported(data: str) -> AgentError:
 
 def _failure(error: Any, *, request_id: str | None = None) -> AgentError:
     reason = _printable(_reason(error, _DEEPEST).strip())
-    own = "" if reason else "the agent failed without saying why"
+    own = None if reason else errors.AGENT_FAILED_SILENTLY()
     return AgentError(own, quoted=reason, kind="agent", reached=True, request_id=request_id)
 
 
@@ -376,16 +378,16 @@ def _reason(error: Any, depth: int) -> str:
 
 
 def _ended_early() -> AgentError:
-    return _unreadable("the agent's stream ended early")
+    return _unreadable(errors.STREAM_ENDED_EARLY())
 
 
-def _unreadable(message: str, quoted: str = "") -> AgentError:
-    return AgentError(message, quoted=quoted, limit=_QUOTED_BYTES, kind="protocol", reached=True)
+def _unreadable(reason: Reason, quoted: str = "") -> AgentError:
+    return AgentError(reason, quoted=quoted, limit=_QUOTED_BYTES, kind="protocol", reached=True)
 
 
 def _too_long() -> AgentError:
     limit = LONGEST_LINE // (1024 * 1024)
-    return _unreadable(f"the agent sent a line or document of more than {limit} MB")
+    return _unreadable(errors.ANSWER_TOO_LONG(size=limit))
 
 
 def _mapping(value: Any) -> dict[str, Any]:
