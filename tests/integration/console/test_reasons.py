@@ -3,12 +3,15 @@
 import html
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
+from events.buses import BusError
 from events.failures import BUS_THROTTLING
+from events.models import EventSource
 from executions.agent.errors import AGENT, HTTP_STATUS, QUOTED, TIMED_OUT, TRIED
 from executions.failures import A_RUN, BUSY, NO_MORE_TIME, PAUSED
 from executions.models import TriggerExecution
@@ -16,10 +19,11 @@ from moca import audit, reasons
 from moca.authentication.models import AuditEntry
 from moca.sentences import Reason
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
-from triggers.failures import SCHEDULER_UNREACHABLE
+from triggers.failures import SCHEDULER_THROTTLING, SCHEDULER_UNREACHABLE
 from triggers.models import RunStatus, Trigger
 
 MakeExecution = Callable[..., TriggerExecution]
+EVENTS = "/console/events"
 JAPANESE = {"accept-language": "ja"}
 QUOTING = HTTP_STATUS(who=AGENT, answer="503").adding(QUOTED, quoted="busy")
 REASONS = [
@@ -124,3 +128,17 @@ def test_pause_is_one_change_and_not_three(viewer: Client, make_trigger: MakeTri
     audit.save(trigger, by="runner")
     changes = AuditEntry.objects.filter(object_id=trigger.pk).latest("id").changes
     assert sorted(changes) == ["enabled", "paused_reason"]
+
+
+@pytest.mark.parametrize("address", ["edit", "secret", "delete"])
+def test_what_a_bus_refuses(editor: Client, address: str) -> None:
+    source = EventSource(id="shop", name="The shop", kind="webhook")
+    source.save()
+    entered = {"name": "Renamed", "opened_version": source.version}
+    refusal = BusError(SCHEDULER_THROTTLING())
+    with (
+        patch("events.buses.local.LocalBus.keep", side_effect=refusal),
+        patch("events.buses.local.LocalBus.drop", side_effect=refusal),
+    ):
+        answer = editor.post(f"{EVENTS}/shop/{address}", entered, headers=JAPANESE)
+    assert "EventBridge Schedulerへのリクエストが制限されています。" in answer.content.decode()
