@@ -53,9 +53,9 @@ class Code:
     """
 
     def __init__(self, name: str, template: str) -> None:
-        if CODES.setdefault(name, self) is not self:
-            raise ValueError(f"There are two codes {name}: rename one.")
         self.name, self.template = name, template
+        if CODES.setdefault(name, self).template != template:
+            raise ValueError(f"There are two codes {name}: rename one.")
 
     def __repr__(self) -> str:
         return f"<Code {self.name}>"

@@ -151,6 +151,13 @@ class TestFailure:
         execution = fire(make_trigger())
         assert (execution.error, execution.error_params) == ("ab", {"quoted": "ab"})
 
+    def test_log_has_the_code_and_not_the_words(
+        self, make_trigger: MakeTrigger, fire: Fire, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fire(make_trigger(prompt="x\ndemo: fail out of paper"))
+        codes = {getattr(record, "errorCode", "") for record in caplog.records}
+        assert ("agent_failed" in codes, "out of paper" in caplog.text) == (True, False)
+
     def test_failures_in_a_row_are_counted(self, make_trigger: MakeTrigger, fire: Fire) -> None:
         trigger = make_trigger(prompt="x\ndemo: fail")
         fire(trigger)
