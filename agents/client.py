@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import httpx
 
+from agents import errors
 from agents.auth import Tokens
 from agents.authorization import Authorize, bearer
 from agents.errors import AgentError
@@ -111,8 +112,8 @@ class AgentClient:
             self._http.get(self._url.copy_with(path="/ping", query=None), timeout=time_limit)
         except httpx.HTTPError as error:
             host = self._url.netloc.decode()
-            message = f"nobody answers at {host} ({type(error).__name__}): check AGENT_API_URL"
-            raise AgentError(message, kind="connection") from error
+            nobody = errors.NOBODY_ANSWERS(host=host, error=type(error).__name__)
+            raise AgentError(nobody, kind="connection") from error
 
     def invoke(
         self,
@@ -159,8 +160,7 @@ class AgentClient:
         }
         for name, value in values.items():
             if not (value.isascii() and value.isprintable()):
-                message = f"the value of {name} holds characters that a header cannot: correct it"
-                raise AgentError(message, kind="configuration")
+                raise AgentError(errors.HEADER_INVALID(name=name), kind="configuration")
         values |= {"Accept": self.protocol.accept, **_FIXED_HEADERS, **request.headers}
         return [(name.encode(), value.encode()) for name, value in values.items()]
 
@@ -222,7 +222,7 @@ class AgentClient:
             content=content,
             deadline=deadline,
             connect_timeout=self._connect_timeout,
-            who="the agent",
+            who=errors.AGENT,
         )
         if response.status_code == 200:
             return response
@@ -230,7 +230,7 @@ class AgentClient:
             body = read_body(response, _ERROR_BYTES)
         finally:
             response.close()
-        raise refusal(response, "the agent", body)
+        raise refusal(response, errors.AGENT, body)
 
     def _chunks(self, response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
         try:
@@ -241,8 +241,8 @@ class AgentClient:
                 deadline.listen()
         except httpx.HTTPError as error:
             self._check(deadline)
-            message = "the agent's stream ended early: the connection broke"
-            raise AgentError(message, kind="connection", reached=True) from error
+            broke = errors.CONNECTION_BROKE()
+            raise AgentError(broke, kind="connection", reached=True) from error
         # A connection that was shut down may look like the end of an answer without a length.
         self._check(deadline)
 
@@ -250,8 +250,8 @@ class AgentClient:
         """Raise AgentError where it was we who ended the connection."""
         deadline.check(reached=True)
         if deadline.is_silent:
-            message = f"the agent sent nothing for {self._idle_timeout:g} s"
-            raise AgentError(message, kind="timeout", reached=True)
+            silent = errors.AGENT_SILENT(seconds=f"{self._idle_timeout:g}")
+            raise AgentError(silent, kind="timeout", reached=True)
 
 
 def _drain(chunks: Iterator[bytes], deadline: Deadline) -> None:
@@ -272,11 +272,11 @@ def agent_url(url: str, path: str = "/invocations") -> str:
     try:
         parsed = httpx.URL(_runtime_url(url.strip()))
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise _bad_url("is not a valid URL") from error
+        raise AgentError(errors.URL_INVALID(), kind="configuration") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise _bad_url("is not an http or https URL")
+        raise AgentError(errors.URL_NOT_HTTP(), kind="configuration")
     if parsed.userinfo:
-        raise _bad_url("holds a user name or password; use AGENT_AUTH")
+        raise AgentError(errors.URL_CREDENTIALS(), kind="configuration")
     raw_path, question_mark, query = parsed.raw_path.decode().partition("?")
     runtime = _RUNTIME_PATH.fullmatch(raw_path)
     if runtime:
@@ -297,7 +297,3 @@ def _runtime_url(url: str) -> str:
     host = f"https://bedrock-agentcore.{runtime['region']}.{domain}"
     query = runtime["query"] or "?qualifier=DEFAULT"
     return f"{host}/runtimes/{percent_encode(runtime['arn'], safe='')}/invocations{query}"
-
-
-def _bad_url(reason: str) -> AgentError:
-    return AgentError(f"the agent's URL {reason}: check AGENT_API_URL", kind="configuration")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from agents import errors
 from agents.auth import (
     CachedTokens,
     ClientCredentials,
@@ -64,8 +65,8 @@ def _protocol(settings: Any) -> Protocol:
         return PROTOCOLS[settings.AGENT_PROTOCOL]
     except KeyError:
         names = ", ".join(PROTOCOLS)
-        message = f"AGENT_PROTOCOL is not one of {names}: correct it"
-        raise AgentError(message, kind="configuration") from None
+        reason = errors.PROTOCOL_UNKNOWN(names=names)
+        raise AgentError(reason, kind="configuration") from None
 
 
 def _authorize(settings: Any, lookups: Lookups) -> Authorize:
@@ -106,8 +107,7 @@ def _tokens(settings: Any, lookups: Lookups) -> Tokens:
             return FixedToken(token)
         case "sigv4" | "none":
             return FixedToken(None)
-    ways = ", ".join(WAYS)
-    raise AgentError(f"AGENT_AUTH is not one of {ways}: correct it", kind="configuration")
+    raise AgentError(errors.AUTH_UNKNOWN(ways=", ".join(WAYS)), kind="configuration")
 
 
 def _domain(settings: Any, lookups: Lookups) -> str:
@@ -127,8 +127,8 @@ def _secret(settings: Any, lookups: Lookups, name: str) -> str | Callable[[], st
 def _required(settings: Any, name: str) -> str:
     value: str = getattr(settings, name)
     if not value:
-        message = f"{name} is not set, which AGENT_AUTH={settings.AGENT_AUTH} needs"
-        raise AgentError(message, kind="configuration")
+        reason = errors.SETTING_MISSING(name=name, auth=settings.AGENT_AUTH)
+        raise AgentError(reason, kind="configuration")
     return value
 
 

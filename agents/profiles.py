@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents import errors
 from agents.errors import AgentError
+from moca.sentences import Reason
 
 KEPT_SECONDS = 60.0
 MOST_KEPT = 1000
@@ -76,12 +78,13 @@ def forget() -> None:
 
 def _read(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
     row = table.row(user_id, agent_id)
-    where = f"the agent {agent_id} in the table {table.name}"
-    tools = _typed(row.get("enabledTools"), list, f"enabledTools of {where} is no list of names")
+    where = {"agent": agent_id, "table": table.name}
+    tools = _typed(row.get("enabledTools"), list, errors.TOOLS_MALFORMED(**where))
     if tools and not all(isinstance(tool, str) for tool in tools):
-        raise _wrong(f"enabledTools of {where} is no list of names")
-    config = _typed(row.get("mcpConfig"), dict, f"mcpConfig of {where} is no map")
-    system_prompt = _typed(row.get("systemPrompt"), str, f"systemPrompt of {where} is no text")
+        raise _wrong(errors.TOOLS_MALFORMED(**where))
+    config = _typed(row.get("mcpConfig"), dict, errors.CONFIG_MALFORMED(**where))
+    prompt = row.get("systemPrompt")
+    system_prompt = _typed(prompt, str, errors.SYSTEM_PROMPT_MALFORMED(**where))
     if not config:
         return Profile(system_prompt or None, tools)
     parameters = _parameters(table, config, user_id)
@@ -111,10 +114,10 @@ def _parameters(table: AgentsTable, config: dict[str, Any], user_id: str) -> dic
     own = f"{table.secrets_path}/{user_id}/"
     for name in names:
         if not table.secrets_path or not name.startswith(own) or ".." in name:
-            raise _wrong(f"mcpConfig names the parameter {name}, which is not below {own}")
+            raise _wrong(errors.PARAMETER_NOT_ALLOWED(name=name, place=own))
     values = table.parameters(own, names) if names else {}
     if missing := [name for name in names if name not in values]:
-        raise _wrong(f"mcpConfig names {', '.join(missing)}, and there is no such parameter")
+        raise _wrong(errors.PARAMETER_MISSING(names=", ".join(missing)))
     return values
 
 
@@ -138,11 +141,11 @@ def _filled(part: Any, values: dict[str, str]) -> Any:
     return [_filled(each, values) for each in part] if isinstance(part, list) else part
 
 
-def _typed(value: Any, kind: type, message: str) -> Any:
+def _typed(value: Any, kind: type, reason: Reason) -> Any:
     if value is not None and not isinstance(value, kind):
-        raise _wrong(message)
+        raise _wrong(reason)
     return value
 
 
-def _wrong(message: str) -> AgentError:
-    return AgentError(message, kind="configuration")
+def _wrong(reason: Reason) -> AgentError:
+    return AgentError(reason, kind="configuration")

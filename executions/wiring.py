@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
-from agents import AgentClient, AgentError, configuration, profiles
+from agents import AgentClient, AgentError, configuration, errors, profiles
 from agents.authorization import Headers
 from agents.configuration import Lookups
 from agents.profiles import AgentsTable, Profile
@@ -13,6 +13,7 @@ from moca.aws.cognito import PoolError, domain_of
 from moca.aws.secrets import SecretError, secret
 from moca.aws.signing import NoCredentialsError, signature_headers
 from moca.dynamodb.codec import MalformedError, from_json
+from moca.sentences import Reason
 
 # What one call of GetParameters takes.
 MOST_PARAMETERS = 10
@@ -39,14 +40,14 @@ def _secret(arn: str, setting: str) -> str:
     try:
         return secret(arn, setting)
     except SecretError as error:
-        raise _wrong(str(error).rstrip(".")) from error
+        raise _wrong(errors.SECRET_UNREADABLE(error=str(error).rstrip("."))) from error
 
 
 def _domain(pool_id: str) -> str:
     try:
         return domain_of(pool_id)
     except PoolError as error:
-        raise _wrong(str(error).rstrip(".")) from error
+        raise _wrong(errors.POOL_UNREADABLE(error=str(error).rstrip("."))) from error
 
 
 def _sign(_token: str | None, url: str, headers: Headers, content: bytes) -> Headers:
@@ -56,10 +57,7 @@ def _sign(_token: str | None, url: str, headers: Headers, content: bytes) -> Hea
             "bedrock-agentcore", url, plain, content, region=settings.AWS_REGION
         )
     except NoCredentialsError as error:
-        message = "there are no AWS credentials to sign the request with: set AWS_PROFILE or "
-        raise AgentError(
-            f"{message}AWS_ACCESS_KEY_ID, or give this machine a role", kind="token"
-        ) from error
+        raise AgentError(errors.CREDENTIALS_MISSING(), kind="token") from error
     return [(name.encode(), value.encode()) for name, value in added.items()]
 
 
@@ -72,14 +70,12 @@ def _row(user_id: str, agent_id: str) -> dict[str, Any]:
             ProjectionExpression="systemPrompt, enabledTools, mcpConfig",
         )
     except (ClientError, BotoCoreError) as error:
-        raise _wrong(
-            f"the agents' table {table} cannot be read ({error}): check AGENTS_TABLE_NAME, and "
-            "that the role has dynamodb:GetItem on it"
-        ) from error
+        raise _wrong(errors.TABLE_UNREADABLE(table=table, error=str(error))) from error
     try:
         row: dict[str, Any] = from_json({"M": answer.get("Item", {})})
     except MalformedError as error:
-        raise _wrong(f"the agent {agent_id} in the table {table} is malformed: {error}") from error
+        reason = errors.ROW_MALFORMED(agent=agent_id, table=table, error=str(error))
+        raise _wrong(reason) from error
     return row
 
 
@@ -91,13 +87,10 @@ def _parameters(path: str, names: list[str]) -> dict[str, str]:
                 Names=names[first : first + MOST_PARAMETERS], WithDecryption=True
             )
         except (ClientError, BotoCoreError) as error:
-            raise _wrong(
-                f"parameters below {path} cannot be read ({error}): check MCP_SECRETS_PATH, and "
-                "that the role has ssm:GetParameters on it"
-            ) from error
+            raise _wrong(errors.PARAMETERS_UNREADABLE(place=path, error=str(error))) from error
         values |= {found["Name"]: found["Value"] for found in answer["Parameters"]}
     return values
 
 
-def _wrong(message: str) -> AgentError:
-    return AgentError(message, kind="configuration")
+def _wrong(reason: Reason) -> AgentError:
+    return AgentError(reason, kind="configuration")

@@ -37,6 +37,7 @@ def execution_json(
         "output": execution.said.text if with_output else "",
         "usage": execution.usage,
         "error": execution.error,
+        "errorCode": execution.error_code,
         "errorMessage": execution.error,
         "eventPayload": _cut(execution.event_payload),
         "replayOf": execution.replay_of,

@@ -68,6 +68,7 @@ EXECUTION = component(
             "output": text("What the agent said; not in lists. Very long texts lack their middle."),
             "usage": USAGE,
             "error": text("Why it failed."),
+            "errorCode": text("Why it failed, in a word; runs of earlier editions leave it out."),
             "errorMessage": text("The same as `error`."),
             "eventPayload": text("The event that was sent along, as JSON; its first 10 KB."),
             "replayOf": uuid("The execution whose input this one has."),
