@@ -60,10 +60,13 @@ def _row(user_id: str, agent_id: str) -> dict[str, Any]:
             f"the agents' table {table} cannot be read ({error}): check AGENTS_TABLE_NAME, and "
             "that the role has dynamodb:GetItem on it"
         ) from error
-    try:
-        row: dict[str, Any] = from_json({"M": answer.get("Item", {})})
-    except MalformedError as error:
-        raise _wrong(f"the agent {agent_id} in the table {table} is malformed: {error}") from error
+    row: dict[str, Any] = {}
+    for name, value in answer.get("Item", {}).items():
+        try:
+            row |= from_json({"M": {name: value}})
+        except MalformedError as error:
+            where = f"{name} of the agent {agent_id} in the table {table}"
+            raise _wrong(f"{where} cannot be read: {error}") from error
     return row
 
 
