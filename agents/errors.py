@@ -69,7 +69,8 @@ TABLE_UNREADABLE = Code(
     ),
 )
 ROW_MALFORMED = Code(
-    "agent_row_malformed", _("the agent %(agent)s in the table %(table)s is malformed: %(error)s")
+    "agent_row_malformed",
+    _("%(attribute)s of the agent %(agent)s in the table %(table)s cannot be read: %(error)s"),
 )
 TOOLS_MALFORMED = Code(
     "agent_tools_malformed",

@@ -1,9 +1,9 @@
-"""The table of agents, where one is configured: what a user's agent is told and may use.
+"""Reads the profiles of agents: what a table says that a user's agent is told and may use.
 
 A row's key is `userId` and `agentId`; `systemPrompt`, `enabledTools` and `mcpConfig` go into the
-request. Wherever `mcpConfig` has `{"ssm": NAME}`, the secret parameter NAME of Systems Manager is
-put in its place, which must stand below MCP_SECRETS_PATH/USER: a row is its user's own, and is not
-to fetch the secrets of others.
+request. In `mcpConfig`, `{"ssm": NAME}` stands for the secret parameter NAME of Systems Manager,
+and is replaced by its value. NAME must be below MCP_SECRETS_PATH/USER: a user writes the rows of
+their own agents, which must not fetch the secrets of others.
 """
 
 import time
@@ -17,7 +17,7 @@ from moca.sentences import Reason
 
 KEPT_SECONDS = 60.0
 MOST_KEPT = 1000
-# Texts of `env` and `headers` that are masked in what the agent says have so many characters.
+# Texts below `env` and `headers` with fewer characters are not masked in what the agent says.
 SHORTEST_INLINE = 8
 
 
@@ -72,7 +72,7 @@ def profile_of(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
 
 
 def forget() -> None:
-    """Read each agent anew."""
+    """Empty the cache."""
     _kept.clear()
 
 
@@ -93,10 +93,10 @@ def _read(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
 
 
 def _secrets_in(part: Any, *, named: bool = False) -> Iterator[str]:
-    """The texts that stand below `env` and `headers`, where many write a secret itself.
+    """The texts below `env` and `headers`, where many people write a secret itself.
 
-    Short ones are left out: they are mostly plain settings, such as `prod`, and not to be masked
-    wherever the agent says them.
+    Short ones are left out: most are plain settings such as `prod`, which would be masked wherever
+    the agent says them.
     """
     if isinstance(part, dict):
         for key, each in part.items():

@@ -71,11 +71,13 @@ def _row(user_id: str, agent_id: str) -> dict[str, Any]:
         )
     except (ClientError, BotoCoreError) as error:
         raise _wrong(errors.TABLE_UNREADABLE(table=table, error=str(error))) from error
-    try:
-        row: dict[str, Any] = from_json({"M": answer.get("Item", {})})
-    except MalformedError as error:
-        reason = errors.ROW_MALFORMED(agent=agent_id, table=table, error=str(error))
-        raise _wrong(reason) from error
+    row: dict[str, Any] = {}
+    for name, value in answer.get("Item", {}).items():
+        try:
+            row |= from_json({"M": {name: value}})
+        except MalformedError as error:
+            parts = {"attribute": name, "agent": agent_id, "table": table, "error": str(error)}
+            raise _wrong(errors.ROW_MALFORMED(**parts)) from error
     return row
 
 

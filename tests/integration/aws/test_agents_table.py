@@ -158,6 +158,7 @@ def test_missing_parameter_is_named(put: Put, fire: Fire, make_trigger: MakeTrig
         ("enabledTools", {"S": "search"}),
         ("enabledTools", {"L": [{"N": "1"}]}),
         ("mcpConfig", {"S": "{}"}),
+        ("mcpConfig", {"M": {"key": {"B": b"secret"}}}),
     ],
 )
 def test_malformed_row_is_told(
