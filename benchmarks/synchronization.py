@@ -34,7 +34,7 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     from moca.aws import client
     from triggers.models import Trigger
-    from triggers.synchronization import synchronize
+    from triggers.reconcile import synchronize
 
     calls: Counter[str] = Counter()
     with mock_aws():

@@ -25,8 +25,8 @@ from moca.authentication.models import Operator, Role
 from moca.conflicts import ConflictError, reason_of
 from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
+from triggers.reconcile import in_step
 from triggers.schedulers import SchedulerError
-from triggers.synchronization import in_step
 
 SECTIONS = [
     ("basic", _("Basic"), ["name", "description", "tags", "user_id", "enabled"]),

@@ -32,8 +32,8 @@ from moca.paging import Page, read_page
 from triggers.actions import REFUSALS, act_on_each, delete, disable, enable
 from triggers.display import View
 from triggers.models import RunStatus, SyncState, Trigger, TriggerType
+from triggers.reconcile import bring_in_step
 from triggers.statistics import Statistics
-from triggers.synchronization import bring_in_step
 
 PAGE = 40
 # So many rows are put in an order that no index has; more have to be narrowed first.

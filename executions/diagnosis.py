@@ -27,9 +27,9 @@ from moca.authentication.tokens import pool_key
 from moca.aws import client
 from moca.dynamodb.layout import indexes
 from triggers.models import LocalSchedule
+from triggers.reconcile import out_of_step
 from triggers.schedulers import SchedulerError, get_scheduler
 from triggers.schedulers.local import astray
-from triggers.synchronization import out_of_step
 
 SECONDS = 10.0
 ARN_COLONS = 5

@@ -37,8 +37,8 @@ from moca.logs import bind
 from moca.metrics import emit
 from moca.times import parse_iso
 from triggers.models import RunStatus, Trigger
+from triggers.reconcile import synchronize
 from triggers.schedulers.rules import FROM_TRIGGER
-from triggers.synchronization import synchronize
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from moca import audit
 from moca.conflicts import ConflictError, reason_of
 from moca.display import excerpt
 from triggers.models import Trigger
+from triggers.reconcile import in_step
 from triggers.schedulers import SchedulerError
-from triggers.synchronization import in_step
 
 # What may keep one from being done, with a message for the operator.
 REFUSALS: tuple[type[Exception], ...] = (ConflictError, SchedulerError, ValidationError)

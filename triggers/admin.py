@@ -34,8 +34,8 @@ from triggers.display import RESULT_KINDS, View
 from triggers.filters import AttentionFilter, LastResultFilter
 from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
+from triggers.reconcile import bring_in_step, in_step
 from triggers.schedulers import SchedulerError
-from triggers.synchronization import bring_in_step, in_step
 
 # How many runs ahead the page of a trigger shows.
 RUNS_AHEAD = 5

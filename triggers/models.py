@@ -370,7 +370,7 @@ class Trigger(VersionedModel):
         """
         owner = None if self._state.adding else self.loaded_value("user_id")
         # Imported here, since it needs this module.
-        from triggers.synchronization import in_step
+        from triggers.reconcile import in_step
 
         if owner == self.user_id:
             with in_step():

@@ -7,8 +7,8 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from triggers.models import Trigger, TriggerCount
+from triggers.reconcile import telling
 from triggers.schedulers import all_schedulers
-from triggers.synchronization import telling
 
 
 @receiver(post_save, sender=Trigger)

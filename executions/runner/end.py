@@ -16,8 +16,8 @@ from moca.authentication.models import AuditEntry
 from moca.conflicts import ConflictError
 from moca.outages import database, is_away
 from triggers.models import RunStatus, Trigger
+from triggers.reconcile import in_step
 from triggers.statistics import PastRun, Statistics
-from triggers.synchronization import in_step
 
 logger = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from moca.conflicts import ConflictError
 from moca.versioning import StaleVersionError
 from triggers.api.body import fill
 from triggers.models import IdempotencyKey, Trigger
+from triggers.reconcile import in_step
 from triggers.schedulers import SchedulerError
-from triggers.synchronization import in_step
 
 # How often a write is tried that somebody else's comes before.
 TRIES = 8

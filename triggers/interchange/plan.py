@@ -15,8 +15,8 @@ from moca.api.errors import Detail, detail
 from moca.conflicts import ConflictError, reason_of
 from triggers.interchange.files import Entry
 from triggers.models import Trigger
+from triggers.reconcile import in_step
 from triggers.schedulers import SchedulerError
-from triggers.synchronization import in_step
 
 # Who made the changes, in their audit entries.
 BY = "import_triggers"

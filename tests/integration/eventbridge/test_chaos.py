@@ -10,10 +10,10 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from tests.integration.api.conftest import API, VALID
-from triggers import synchronization
+from triggers import reconcile
 from triggers.models import SyncState, Trigger
+from triggers.reconcile import synchronize
 from triggers.schedulers import get_scheduler
-from triggers.synchronization import synchronize
 
 OPERATIONS = 500
 STEPS = 150
@@ -134,7 +134,7 @@ def test_one_pass_makes_all_equal_and_nobody_was_lied_to(
     eventbridge: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(seconds=-1))
+    monkeypatch.setattr(reconcile, "ORPHAN_AGE", timedelta(seconds=-1))
     caller = Caller(weather)
     for _ in range(OPERATIONS):
         caller.request()

@@ -10,7 +10,7 @@ from django.utils import timezone
 from moca.times import iso
 from tests.integration.eventbridge.conftest import GROUP
 from triggers.models import Trigger
-from triggers.synchronization import synchronize
+from triggers.reconcile import synchronize
 
 MakeTrigger = Callable[..., Trigger]
 At = Callable[[datetime], None]

@@ -24,9 +24,9 @@ from tests.integration.eventbridge.conftest import LAMBDA, QUEUE
 from tests.integration.fan_out.conftest import post_signed
 from tests.integration.handler.test_handler import Context
 from tests.signing import SECRET
-from triggers import synchronization
+from triggers import reconcile
 from triggers.models import SyncState, Trigger
-from triggers.synchronization import synchronize
+from triggers.reconcile import synchronize
 
 MakeTrigger = Callable[..., Trigger]
 OWN = {"eventPattern": {"source": ["my.app"]}}
@@ -37,7 +37,7 @@ def rules(eventbridge: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
     """A client of EventBridge, as moto imitates it; the handler's function takes permissions."""
     settings.EVENT_BUS = "events.buses.eventbridge.EventBridgeBus"
     settings.EVENT_SOURCES_CONFIG = ""
-    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(seconds=-1))
+    monkeypatch.setattr(reconcile, "ORPHAN_AGE", timedelta(seconds=-1))
     monkeypatch.setattr(reconciling, "COMMIT_SECONDS", 0.0)
     aws.client("lambda").meta.events.register_first("before-send.lambda.AddPermission", _granted)
     eventbridge_permission().cache_clear()

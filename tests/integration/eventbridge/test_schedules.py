@@ -20,8 +20,8 @@ from tests.integration.api.conftest import API
 from tests.integration.eventbridge.conftest import GROUP, LAMBDA, QUEUE, ROLE, Failing
 from triggers.actions import act_on_each, disable
 from triggers.models import RunStatus, SyncState, Trigger
+from triggers.reconcile import in_step, synchronize
 from triggers.schedulers import SchedulerError
-from triggers.synchronization import in_step, synchronize
 
 MakeTrigger = Callable[..., Trigger]
 

@@ -15,17 +15,17 @@ from executions.diagnosis import diagnose
 from moca.authentication.models import AuditEntry, Operator, Role
 from moca.reconciling import Action
 from tests.integration.eventbridge.conftest import GROUP, Failing
-from triggers import synchronization
+from triggers import reconcile
 from triggers.models import SyncState, Trigger
+from triggers.reconcile import synchronize
 from triggers.schedulers.eventbridge import schedule_of
-from triggers.synchronization import synchronize
 
 MakeTrigger = Callable[..., Trigger]
 
 
 @pytest.fixture
 def service(transactional_db: None, eventbridge: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(seconds=-1))
+    monkeypatch.setattr(reconcile, "ORPHAN_AGE", timedelta(seconds=-1))
     return eventbridge
 
 
@@ -59,7 +59,7 @@ def test_schedule_of_a_deleted_trigger_goes(service: Any, make_trigger: MakeTrig
 def test_young_schedule_without_a_trigger_stays(
     service: Any, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(minutes=5))
+    monkeypatch.setattr(reconcile, "ORPHAN_AGE", timedelta(minutes=5))
     trigger = make_trigger()
     Trigger.objects.filter(user_id="alice", pk=trigger.pk)._raw_delete("default")
     synchronize()
@@ -69,7 +69,7 @@ def test_young_schedule_without_a_trigger_stays(
 def test_young_schedule_without_a_trigger_is_reported(
     service: Any, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(minutes=5))
+    monkeypatch.setattr(reconcile, "ORPHAN_AGE", timedelta(minutes=5))
     trigger = make_trigger()
     Trigger.objects.filter(user_id="alice", pk=trigger.pk)._raw_delete("default")
     output = StringIO()
@@ -82,7 +82,7 @@ def test_young_schedule_without_a_trigger_is_reported(
 def test_young_schedule_without_a_trigger_is_counted_in_the_table(
     service: Any, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(minutes=5))
+    monkeypatch.setattr(reconcile, "ORPHAN_AGE", timedelta(minutes=5))
     trigger = make_trigger()
     Trigger.objects.filter(user_id="alice", pk=trigger.pk)._raw_delete("default")
     output = StringIO()

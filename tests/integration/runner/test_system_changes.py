@@ -18,7 +18,7 @@ from executions.runner import Occurrence
 from moca import audit
 from moca.authentication.models import AuditEntry, Operator
 from triggers.models import LocalSchedule, Trigger
-from triggers.synchronization import bring_in_step, synchronize
+from triggers.reconcile import bring_in_step, synchronize
 
 NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ from django.db import DatabaseError
 
 from moca import audit
 from moca.reconciling import Action
+from triggers.reconcile import CONCURRENCY, synchronize
 from triggers.schedulers import Scheduler, SchedulerError
-from triggers.synchronization import CONCURRENCY, synchronize
 
 
 class Command(BaseCommand):
