@@ -13,7 +13,7 @@ from events.models import EventSource
 from moca import audit
 from moca.api.errors import Detail, detail
 from moca.conflicts import ConflictError, reason_of
-from triggers.interchange.files import Entry
+from triggers.import_export.files import Entry
 from triggers.models import Trigger
 from triggers.reconcile import in_step
 from triggers.schedulers import SchedulerError
