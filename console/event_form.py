@@ -20,7 +20,7 @@ from events.models import EventSource
 from moca import audit
 from moca.admin import actor
 from moca.authentication.models import Role
-from moca.conflicts import ConflictError, reason_of
+from moca.concurrency import ConflictError, reason_of
 
 
 @sensitive_post_parameters()

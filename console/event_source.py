@@ -29,7 +29,7 @@ from events.models import KEPT, EventSource, SourceKind
 from moca import audit
 from moca.admin import actor
 from moca.authentication.models import AuditEntry, Role
-from moca.conflicts import ConflictError, reason_of
+from moca.concurrency import ConflictError, reason_of
 from moca.display import pretty
 from triggers.models import Trigger
 

@@ -22,7 +22,7 @@ from console.reasons import reason
 from moca import audit
 from moca.admin import actor, operator_of
 from moca.authentication.models import Operator, Role
-from moca.conflicts import ConflictError, reason_of
+from moca.concurrency import ConflictError, reason_of
 from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
 from triggers.reconcile import in_step

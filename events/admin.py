@@ -16,7 +16,7 @@ from events.forms import EventSourceForm
 from events.models import EventSource, EventState, ReceivedEvent
 from moca.admin import ModelAdmin, ReadOnlyModelAdmin
 from moca.changelist import ChangeList
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.display import NOTHING, badge, excerpt, pretty, shortened, time_tag
 from moca.paging import Page, read_page
 

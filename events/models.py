@@ -18,10 +18,9 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from events import secrets
-from moca.conflicts import ExpectingQuerySet
+from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
 from moca.validation import one_line
-from moca.versioning import VersionedModel
 
 # How long a received event is remembered: for the list of its source, and lest it come again.
 KEPT = timedelta(days=7)

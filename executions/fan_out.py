@@ -25,7 +25,7 @@ from events import marks, sources
 from events.models import EventSource, EventState, ReceivedEvent
 from events.patterns import Pattern, PatternError, TooMuchWorkError, Work
 from executions.runner import TOO_MUCH_WORK, TOO_MUCH_WORK_FOR_SOURCE, Offer, offer
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from triggers.models import Trigger
 from triggers.validation import Subscription, compiled
 

@@ -30,7 +30,7 @@ from moca.authentication import cognito, limits
 from moca.authentication.cognito import BY_COGNITO, SignInError
 from moca.authentication.models import AuditEntry, Operator
 from moca.changelist import ActionForm, ChangeList
-from moca.conflicts import ConflictError, reason_of
+from moca.concurrency import ConflictError, reason_of
 
 # What one look at a history or at the latest changes reads at the most.
 HISTORY = 100

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from moca.authentication.models import AuditEntry
-from moca.versioning import StaleVersionError, VersionedModel
+from moca.concurrency import StaleVersionError, VersionedModel
 
 # What an entry never shows, and what every save changes anyhow.
 SECRET = {"password", "secrets"}

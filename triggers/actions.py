@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from moca import audit
-from moca.conflicts import ConflictError, reason_of
+from moca.concurrency import ConflictError, reason_of
 from moca.display import excerpt
 from triggers.models import Trigger
 from triggers.reconcile import in_step

@@ -21,11 +21,10 @@ from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from moca.conflicts import ExpectingQuerySet
+from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.ids import new_id
 from moca.validation import one_line
-from moca.versioning import VersionedModel
 from triggers import validation
 from triggers.schedules import describe
 from triggers.validation import Schedule, Subscription

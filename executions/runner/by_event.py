@@ -25,7 +25,7 @@ from executions.models import PendingEvent, Source, TriggerExecution
 from executions.runner.start import BUSY, Occurrence, new_record
 from moca import audit
 from moca.authentication.models import AuditEntry
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.ids import uuid7
 from moca.times import CLOCKS_APART
 from triggers.models import OverlapPolicy, RunStatus, Trigger

@@ -9,7 +9,7 @@ from django.utils import timezone
 from executions.models import TriggerExecution
 from executions.runner.end import close, log_ids
 from executions.runner.start import LEASE, Occurrence, Run, new_record
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from triggers.models import RunStatus, Trigger
 
 logger = logging.getLogger(__name__)

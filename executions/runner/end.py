@@ -13,7 +13,7 @@ from django.utils import timezone
 from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
 from moca import audit
 from moca.authentication.models import AuditEntry
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from triggers.models import RunStatus, Trigger
 from triggers.reconcile import in_step

@@ -20,7 +20,7 @@ from executions import events
 from executions.agent import new_session_id
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
 from executions.runner.end import log_ids
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.ids import occurrence_id
 from moca.outages import is_away
 from triggers.models import OverlapPolicy, RunStatus, Trigger

@@ -11,7 +11,7 @@ from rest_framework import exceptions as rest
 from rest_framework.response import Response
 
 from moca.api.errors import APIError, InvalidFieldsError, NotFoundError, details_of
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 
 logger = logging.getLogger(__name__)
 

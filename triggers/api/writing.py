@@ -15,8 +15,7 @@ from django.utils.http import parse_etags
 
 from moca import audit
 from moca.api.errors import APIError, InvalidParameterError, NotFoundError
-from moca.conflicts import ConflictError
-from moca.versioning import StaleVersionError
+from moca.concurrency import ConflictError, StaleVersionError
 from triggers.api.body import fill
 from triggers.models import IdempotencyKey, Trigger
 from triggers.reconcile import in_step

@@ -12,7 +12,7 @@ from events.buses import BusError
 from events.models import EventSource
 from moca import audit
 from moca.api.errors import Detail, detail
-from moca.conflicts import ConflictError, reason_of
+from moca.concurrency import ConflictError, reason_of
 from triggers.import_export.files import Entry
 from triggers.models import Trigger
 from triggers.reconcile import in_step

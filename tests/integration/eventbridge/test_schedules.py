@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from executions.models import TriggerExecution
 from executions.runner.end import close
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.times import iso
 from tests.integration.api.conftest import API
 from tests.integration.eventbridge.conftest import GROUP, LAMBDA, QUEUE, ROLE, Failing

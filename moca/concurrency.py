@@ -1,13 +1,18 @@
-"""Optimistic locking: a save is conditional on the version that was read."""
+"""Optimistic concurrency: conditional writes that raise ConflictError when the row has changed."""
 
 import copy
 import json
 from collections.abc import Collection, Iterable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
+from django.utils.translation import gettext as _
 
 from moca.conflicts import ConflictError
+
+__all__ = ["ConflictError", "ExpectingQuerySet", "StaleVersionError", "VersionedModel", "reason_of"]
+
+Row = TypeVar("Row", bound=models.Model)
 
 
 class StaleVersionError(ConflictError):
@@ -18,6 +23,46 @@ class StaleVersionError(ConflictError):
             f"The {instance._meta.verbose_name} was changed by someone else in the meantime: load "
             "it again and repeat your change."
         )
+
+
+class ExpectingQuerySet(models.QuerySet[Row]):
+    """Writes whose caller knows what stands in the rows, so that none has to be read first.
+
+    The filters name rows by their keys. A database that collects the writes of a transaction makes
+    these as they are, and finds out at the commit whether they were possible.
+    """
+
+    def update_expected(
+        self, *, missing: models.Model | None = None, rows: int = 1, **values: Any
+    ) -> None:
+        """Update rows that are expected to be there, and as the filters say.
+
+        Args:
+            missing: for one row: the row to insert where there is none. `F()` counts from its
+                default then.
+            rows: how many they are.
+            values: as for `update()`.
+
+        Raises:
+            ConflictError: there are no such rows; see there for when it is raised.
+        """
+        expecting = self._chain()  # type: ignore[attr-defined]
+        expecting.query.expects_row = missing or True
+        if expecting.update(**values) == rows:
+            return
+        if missing is None:
+            raise ConflictError(f"The {self.model._meta.verbose_name} has changed meanwhile.")
+        try:
+            with transaction.atomic(using=self.db):
+                missing.save(force_insert=True, using=self.db)
+        except IntegrityError as error:
+            raise ConflictError(str(error)) from error
+
+    def discard(self) -> None:
+        """Delete the rows that the filters name, whether they are there or not; no signals."""
+        expecting = self._chain()  # type: ignore[attr-defined]
+        expecting.query.expects_row = "any"
+        expecting._raw_delete(self.db)
 
 
 class VersionedModel(models.Model):
@@ -133,3 +178,10 @@ def _same(before: Any, after: Any) -> bool:
     return bool(before == after) and (
         not isinstance(after, dict | list) or json.dumps(before) == json.dumps(after)
     )
+
+
+def reason_of(error: Exception) -> str:
+    """Why something was refused, for an operator."""
+    if isinstance(error, ConflictError):
+        return _("somebody else changed or deleted it at the same moment.")
+    return "; ".join(getattr(error, "messages", [str(error)]))
