@@ -249,6 +249,12 @@ class TriggerAdmin(ModelAdmin):
 
     # The page of one trigger
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Trigger | None:
+        found: Trigger | None = self.get_queryset(request).with_id(object_id)  # type: ignore[attr-defined]
+        return found
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         may_change = self.has_change_permission(request, obj)
         by_type = FIELDSETS_BY_TYPE if may_change else READ_ONLY_BY_TYPE

@@ -1,6 +1,7 @@
 """Triggers: what to ask which agent, and when."""
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,7 +18,7 @@ from django.core.validators import (
     MinValueValidator,
     RegexValidator,
 )
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -52,6 +53,9 @@ class RunStatus(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
+# How long an index may take to know a row that was just added.
+LAG_SECONDS = 0.3
+
 # How the note below begins.
 UNREADABLE = "Another program wrote what cannot be read: "
 
@@ -77,6 +81,14 @@ class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
             ids[user_id].append(trigger_id)
         pairs = [models.Q(user_id=user_id, pk__in=own) for user_id, own in ids.items()]
         return self.filter(reduce(or_, pairs)) if pairs else self.none()
+
+    def with_id(self, trigger_id: str) -> "Trigger | None":
+        """The trigger of an id, whosever it is; an index that may lag is asked twice."""
+        found = self.filter(pk=trigger_id).first()
+        if found is None and getattr(connection.features, "indexes_lag", False):
+            time.sleep(LAG_SECONDS)
+            found = self.filter(pk=trigger_id).first()
+        return found
 
     def of_user(self, user_id: str) -> Self:
         """The triggers that belong to a user."""
