@@ -175,11 +175,6 @@ class NewSecretForm(forms.Form):
         """The new secret where it was made here, to be shown once."""
         return "" if self.cleaned_data["secret"] else self.new
 
-    def apply(self, now: datetime) -> None:
-        """Give the source the new secret; the caller saves it."""
-        kept = [] if self.cleaned_data["at_once"] else self.source.secrets
-        self.source.secrets = secrets.added(kept, self.new, now)
-
 
 def chosen_secret(kind: str, entered: str, *, makes: bool) -> str:
     """The secret to use: what was entered, or a new one.

@@ -128,20 +128,6 @@ class EventSource(VersionedModel):
         if errors := source_errors(self):
             raise ValidationError(errors)
 
-    def save(self, **options: Any) -> None:
-        """Save as `VersionedModel` does, with the rule that brings its events.
-
-        Raises:
-            BusError: the rule was refused; nothing was written.
-        """
-        from events import rules
-
-        try:
-            super().save(**options)
-        except Exception as error:
-            rules.restore(self.pk, error)
-            raise
-
     def active_secrets(self, now: datetime) -> list[str]:
         """The secrets with which events may be signed now, the newest first.
 

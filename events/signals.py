@@ -1,4 +1,4 @@
-"""Keep the rules of event sources in step with them, in the transaction that changes them."""
+"""Keep the rules of event sources equal to them, in the transaction that changes them."""
 
 from typing import Any
 
@@ -6,15 +6,14 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from events import rules
-from events.buses import get_bus
 from events.models import EventSource
 
 
 @receiver(post_save, sender=EventSource)
 def follow_save(instance: EventSource, **_: Any) -> None:
-    rules.follow(instance)
+    rules.follow_save(instance)
 
 
 @receiver(post_delete, sender=EventSource)
 def follow_delete(instance: EventSource, **_: Any) -> None:
-    get_bus().drop(rules.name_of(instance.pk))
+    rules.follow_delete(instance)

@@ -27,7 +27,7 @@ from moca.authentication.tokens import pool_key
 from moca.aws import client
 from moca.dynamodb.layout import indexes
 from triggers.models import LocalSchedule
-from triggers.reconcile import out_of_step
+from triggers.reconcile import known_drift
 from triggers.schedulers import SchedulerError, get_scheduler
 from triggers.schedulers.local import astray
 
@@ -175,7 +175,7 @@ def _scheduler() -> Iterator[Finding]:
     scheduler = get_scheduler()
     if settings.TRIGGER_LAMBDA_ARN:
         scheduler.check()
-        apart, unclaimed = out_of_step(scheduler)
+        apart, unclaimed = known_drift(scheduler)
         text = f"EventBridge Scheduler, group {settings.SCHEDULE_GROUP_NAME}: schedules are listed."
         yield Finding("ok", "scheduler", text)
         fix = "Run manage.py sync_schedules. What it leaves to a later pass needs five minutes."

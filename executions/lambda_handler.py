@@ -37,7 +37,7 @@ from moca.logs import bind
 from moca.metrics import emit
 from moca.times import parse_iso
 from triggers.models import RunStatus, Trigger
-from triggers.reconcile import synchronize
+from triggers.reconcile import reconcile
 from triggers.schedulers.rules import FROM_TRIGGER
 
 logger = logging.getLogger(__name__)
@@ -178,7 +178,7 @@ def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     tidy(now)
     runner.settle_due(now - LATENESS)
     publish_overdue(now)
-    actions = synchronize()
+    actions = reconcile()
     done = sum(action.kind != "wait" for action in actions)
     failures = sum(action.kind == "fail" for action in actions)
     emit(SyncFailures=(failures, "Count"))

@@ -7,10 +7,11 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
 from django.utils.text import capfirst
 
+from moca import reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import StaleVersionError, VersionedModel
 
@@ -44,14 +45,17 @@ def save(
     by: str,
     why: str = "",
     update_fields: Collection[str] | None = None,
-) -> None:
+) -> bool:
     """Save the instance and record who did so, with the values before and after.
 
     Args:
-        instance: a new or changed row; nothing happens where nothing changed.
+        instance: a new or changed row; nothing happens if nothing changed.
         by: the operator's name, the user id of an API caller, or `system()`.
         why: a sentence, where it was not a person's doing.
         update_fields: save only these of the changed fields; None for all.
+
+    Returns:
+        Whether there was anything to record.
 
     Raises:
         StaleVersionError: somebody else saved it since it was read.
@@ -60,11 +64,13 @@ def save(
     changes = {} if created else _readable(instance.changes())
     if update_fields is not None:
         changes = {name: values for name, values in changes.items() if name in update_fields}
-    with transaction.atomic():
+    is_noted = created or bool(changes)
+    with reconcile.atomic():
         instance.save(update_fields=update_fields)
-        if created or changes:
+        if is_noted:
             action = AuditEntry.Action.CREATED if created else AuditEntry.Action.UPDATED
             note(action, instance, by=by, why=why, changes=changes)
+    return is_noted
 
 
 def delete(instance: models.Model, *, by: str) -> None:
@@ -73,7 +79,7 @@ def delete(instance: models.Model, *, by: str) -> None:
     Raises:
         StaleVersionError: somebody else has deleted it.
     """
-    with transaction.atomic():
+    with reconcile.atomic():
         note(AuditEntry.Action.DELETED, instance, by=by)
         if not instance.delete()[0]:
             raise StaleVersionError(instance)

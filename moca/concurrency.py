@@ -2,17 +2,32 @@
 
 import copy
 import json
-from collections.abc import Collection, Iterable
+import random
+import time
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, ClassVar, Self, TypeVar
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext as _
 
+from moca import reconcile
 from moca.conflicts import ConflictError
 
-__all__ = ["ConflictError", "ExpectingQuerySet", "StaleVersionError", "VersionedModel", "reason_of"]
+__all__ = [
+    "ConflictError",
+    "ExpectingQuerySet",
+    "StaleVersionError",
+    "VersionedModel",
+    "reason_of",
+    "retry_conflicts",
+]
 
 Row = TypeVar("Row", bound=models.Model)
+Result = TypeVar("Result")
+
+# How often a write is tried that others come before.
+TRIES = 8
 
 
 class StaleVersionError(ConflictError):
@@ -96,6 +111,17 @@ class VersionedModel(models.Model):
         super().refresh_from_db(*args, **kwargs)
         self._loaded = self._snapshot()
 
+    def read_again(self) -> None:
+        """Read the row anew for another try of a write, also after a deletion that was undone.
+
+        Raises:
+            DoesNotExist: the row is gone.
+        """
+        self.pk = self.loaded_value(self._meta.pk.attname)
+        key = {name: self.loaded_value(name) for name in self.key_fields}
+        rows: Any = type(self)._default_manager.filter(**key)
+        self.refresh_from_db(from_queryset=rows)
+
     def changed_fields(self) -> set[str]:
         """Names of the fields whose value differs from what was loaded or last saved."""
         loaded = self._loaded
@@ -117,9 +143,10 @@ class VersionedModel(models.Model):
         return self._loaded.get(name)
 
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
-        """Insert a new row, or write the changed fields where the version is still the one read.
+        """Insert a new row, or write the changed fields if the version is still the one read.
 
-        Receivers of `post_save` run in the same transaction: what they raise undoes the write.
+        Receivers of `post_save` run in the same transaction: what they raise undoes the write, and
+        restores the projections that they have written.
 
         Args:
             update_fields: write only these of the changed fields; None for all.
@@ -138,7 +165,7 @@ class VersionedModel(models.Model):
             options["update_fields"] = changed | {"version"} | self._automatic_fields()
             self.version += 1
         try:
-            with transaction.atomic():
+            with reconcile.atomic():
                 super().save(**options)
         except BaseException as error:
             self._state.adding, self.version = adding, version
@@ -146,6 +173,10 @@ class VersionedModel(models.Model):
                 raise StaleVersionError(self) from error
             raise
         self._loaded = self._snapshot()
+
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        with reconcile.atomic():
+            return super().delete(*args, **options)
 
     def _do_update(self, base_qs: Any, *args: Any, **options: Any) -> Any:
         key = {name: self.loaded_value(name) for name in self.key_fields}
@@ -180,8 +211,27 @@ def _same(before: Any, after: Any) -> bool:
     )
 
 
+def retry_conflicts(write: Callable[[bool], Result], busy: str) -> Result:
+    """Make a write, again if another one comes first.
+
+    Args:
+        write: makes it in a transaction of its own. Its argument says whether it is a further try,
+            for which it has to read again what it relies on.
+        busy: the message if others keep coming first.
+
+    Raises:
+        ConflictError: others kept coming first.
+    """
+    for number in range(TRIES):
+        try:
+            return write(number > 0)
+        except ConflictError:
+            time.sleep(random.uniform(0, 0.02))  # noqa: S311  (jitter)
+    raise ConflictError(busy)
+
+
 def reason_of(error: Exception) -> str:
     """Why something was refused, for an operator."""
-    if isinstance(error, ConflictError):
+    if isinstance(error, ConflictError | ObjectDoesNotExist):
         return _("somebody else changed or deleted it at the same moment.")
     return "; ".join(getattr(error, "messages", [str(error)]))

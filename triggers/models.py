@@ -18,7 +18,7 @@ from django.core.validators import (
     MinValueValidator,
     RegexValidator,
 )
-from django.db import connection, models, transaction
+from django.db import connection, models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -355,9 +355,9 @@ class Trigger(VersionedModel):
         }
 
     def check_quota(self) -> None:
-        """Raise ValidationError where the user has as many triggers as a user may have.
+        """Raise ValidationError if the user has as many triggers as a user may have.
 
-        `save()` holds the quota by itself, with a ConflictError; this says why.
+        Every save counts the triggers of users, and raises ConflictError; this says why.
         """
         limit = settings.MAX_TRIGGERS_PER_USER
         count = TriggerCount.objects.filter(pk=self.user_id).first()
@@ -372,26 +372,6 @@ class Trigger(VersionedModel):
                 % {"limit": limit},
                 code="quota",
             )
-
-    def save(self, **options: Any) -> None:
-        """Save as `VersionedModel` does, and count the triggers of their users.
-
-        Raises:
-            ConflictError: the user may have no more triggers; `check_quota()` says so.
-        """
-        owner = None if self._state.adding else self.loaded_value("user_id")
-        # Imported here, since it needs this module.
-        from triggers.reconcile import in_step
-
-        if owner == self.user_id:
-            with in_step():
-                super().save(**options)
-            return
-        with in_step(), transaction.atomic():
-            TriggerCount.objects.take(self.user_id)
-            if owner is not None:
-                TriggerCount.objects.give_back(owner)
-            super().save(**options)
 
     # Schedule
 

@@ -1,35 +1,31 @@
-"""Triggers and the schedulers' copies of them, kept and made equal.
+"""Reconcile schedules and rules with the triggers that they are projections of.
 
-A scheduler outside of the database is told within the transaction that changes the trigger, before
-its commit: what it refuses is not written. Where the commit fails after all, `in_step()` tells it
-what stands in the database; where that fails too, the trigger says that it is not yet in step.
-`synchronize()` mends that, and finds what a process that dies in between leaves.
+`reconcile()` is the pass that repairs drift, `reconcile_one()` does the same for one trigger.
+`TriggerProjection` is how a failed transaction restores a schedule; see `moca.reconcile`.
 """
 
-import logging
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Self
 
 from django.db import connections, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+import moca.reconcile
 from events import rules
 from events.buses import BusError
-from moca import audit, reconciling
+from moca import audit
 from moca.authentication.models import AuditEntry
-from moca.reconciling import Action
+from moca.reconcile import Action, Projection, repair_of, write_stored
 from triggers.models import SyncState, Trigger
 from triggers.schedulers import Scheduler, SchedulerError, all_schedulers, scheduler_of
 from triggers.schedulers.base import ScheduleEntry
-
-logger = logging.getLogger(__name__)
 
 CONCURRENCY = 16
 RECONCILER = audit.system("reconciler")
@@ -38,112 +34,70 @@ ORPHAN_AGE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What a scheduler was told of: the kind of its copy, the trigger, and who may own that."""
+class TriggerProjection(Projection):
+    """The schedule or rule of a trigger.
+
+    Attributes:
+        what: `schedule` or `rule`, as its scheduler has it.
+        id: the id of the trigger.
+        owners: the users who may own the trigger, whichever way a transaction ends.
+    """
 
     what: str
-    trigger_id: str
+    id: str
     owners: tuple[str, ...]
+    id_name = "triggerId"
+
+    @classmethod
+    def of(cls, trigger: Trigger, scheduler: Scheduler) -> Self:
+        owners = {trigger.user_id, trigger.loaded_value("user_id") or trigger.user_id}
+        return cls(scheduler.what, trigger.pk, tuple(sorted(owners)))
+
+    @property
+    def _rows(self) -> QuerySet[Trigger]:
+        return Trigger.objects.filter(user_id__in=self.owners, pk=self.id)
+
+    def restore(self) -> None:
+        [scheduler] = [each for each in all_schedulers() if each.what == self.what]
+        _write_stored(scheduler, self._rows, self.id)
+
+    def note_drift(self, reason: str) -> None:
+        self._rows.update(sync_state=SyncState.PENDING, sync_error=reason)
 
 
-class _State(threading.local):
-    told: list[_Told] | None = None
-
-
-_state = _State()
-
-
-@contextmanager
-def telling(trigger: Trigger, scheduler: Scheduler) -> Iterator[None]:
-    """Wrap what tells a scheduler of a change that is not committed yet, and remember it."""
-    told = _state.told
-    if told is None or scheduler.is_transactional:
-        yield
-        return
-    owners = {trigger.user_id, trigger.loaded_value("user_id") or trigger.user_id}
-    told.append(_Told(scheduler.what, trigger.pk, tuple(sorted(owners))))
-    try:
-        yield
-    except SchedulerError as error:
-        if error.is_refusal:
-            # It did nothing, and nothing has to be undone.
-            told.pop()
-        raise
-
-
-@contextmanager
-def in_step() -> Iterator[None]:
-    """Wrap a transaction: where it fails, the scheduler is told again what is stored."""
-    if _state.told is not None:
-        yield
-        return
-    _state.told = []
-    try:
-        yield
-    except BaseException:
-        told, _state.told = _state.told, None
-        schedulers = {scheduler.what: scheduler for scheduler in all_schedulers()}
-        for each in dict.fromkeys(told):
-            _restore(schedulers[each.what], each)
-        raise
-    finally:
-        _state.told = None
-
-
-def _restore(scheduler: Scheduler, told: _Told) -> None:
-    rows = Trigger.objects.filter(user_id__in=told.owners, pk=told.trigger_id)
-    try:
-        _tell_what_is_stored(scheduler, rows, told.trigger_id)
-    except Exception as error:
-        is_expected = isinstance(error, SchedulerError)
-        message = f"The {scheduler.what} could not be restored; sync_schedules will: {error}"
-        extra = {"triggerId": told.trigger_id}
-        logger.error(message, extra=extra, exc_info=not is_expected)
-        _note_pending(rows, str(error) if is_expected else "", told.trigger_id)
-
-
-def _note_pending(rows: QuerySet[Trigger], reason: str, trigger_id: str) -> None:
-    """Have the trigger say that nobody knows what its copy is like, until the next pass."""
-    try:
-        rows.update(sync_state=SyncState.PENDING, sync_error=reason)
-    except Exception:
-        message = "The trigger could not be marked as not yet in step"
-        logger.exception(message, extra={"triggerId": trigger_id})
-
-
-def synchronize(
+def reconcile(
     scheduler: Scheduler | None = None,
     *,
     dry_run: bool = False,
     concurrency: int = CONCURRENCY,
     by: str = RECONCILER,
 ) -> list[Action]:
-    """Make the copies equal to the triggers and event sources, in one pass over both.
+    """Repair all drift between triggers, event sources and their projections, in one pass.
 
     Args:
-        scheduler: make those of this one equal; None for all there are.
-        dry_run: change nothing, and tell what would be done.
+        scheduler: reconcile this one alone; None for all schedulers and the rules of sources.
+        dry_run: change nothing, and return what would be done.
         concurrency: calls to the scheduler at once.
-        by: who is on record for what is repaired.
+        by: who repairs, for the audit entries.
 
     Returns:
-        What was done. What failed is noted on its trigger, and tried again by the next pass.
+        What was done. What failed is noted on its trigger, and the next pass tries it again.
 
     Raises:
-        SchedulerError: what there is cannot be listed; nothing more was done.
+        SchedulerError: the projections cannot be listed; nothing more was done.
     """
     if scheduler is not None:
-        return _synchronize(scheduler, dry_run=dry_run, concurrency=concurrency, by=by)
+        return _reconcile(scheduler, dry_run=dry_run, concurrency=concurrency, by=by)
     done = []
     for each in all_schedulers():
-        done += _synchronize(each, dry_run=dry_run, concurrency=concurrency, by=by)
+        done += _reconcile(each, dry_run=dry_run, concurrency=concurrency, by=by)
     try:
-        return [*done, *rules.synchronize(dry_run=dry_run, by=by)]
+        return [*done, *rules.reconcile(dry_run=dry_run, by=by)]
     except BusError as error:
         raise SchedulerError(str(error)) from error
 
 
-def _synchronize(scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: str) -> list[Action]:
+def _reconcile(scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: str) -> list[Action]:
     entries = {entry.trigger_id: entry for entry in scheduler.list()}
     triggers = list(Trigger.objects.filter(type=scheduler.trigger_type).order_by("-pk").iterator())
     known = {trigger.pk for trigger in triggers}
@@ -153,9 +107,9 @@ def _synchronize(scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: s
     is_apart = not (dry_run or scheduler.is_transactional)
     if is_apart and any(entries[orphan].made_at is None for orphan in orphans):
         # The rows of new ones may be about to be written; they are looked for once more.
-        time.sleep(reconciling.COMMIT_SECONDS)
+        time.sleep(moca.reconcile.COMMIT_SECONDS)
     tasks: list[Callable[[], Action | None]] = [
-        partial(_mend, scheduler, trigger, dry_run=dry_run, by=by)
+        partial(_repair, scheduler, trigger, dry_run=dry_run, by=by)
         for trigger in triggers
         if trigger.pk in entries
         or scheduler.wants(trigger)
@@ -179,14 +133,14 @@ def _wait(scheduler: Scheduler, trigger_id: str) -> Action:
     return Action("wait", scheduler.what, trigger_id, reason)
 
 
-def out_of_step(scheduler: Scheduler) -> tuple[list[str], list[str]]:
-    """What is known to be out of step, without a look at each copy.
+def known_drift(scheduler: Scheduler) -> tuple[list[str], list[str]]:
+    """The drift that is known without a comparison of each projection.
 
     Returns:
-        The ids of triggers that say so, and those of copies that have no trigger.
+        The ids of triggers that say so, and those of schedules that have no trigger.
 
     Raises:
-        SchedulerError: the copies cannot be listed.
+        SchedulerError: the schedules cannot be listed.
     """
     kept = [entry.trigger_id for entry in scheduler.list()]
     states = dict(
@@ -196,8 +150,8 @@ def out_of_step(scheduler: Scheduler) -> tuple[list[str], list[str]]:
     return apart, [pk for pk in kept if pk not in states]
 
 
-def bring_in_step(trigger: Trigger, *, by: str) -> bool:
-    """Make one trigger's schedule what it is to be; False where it was so already.
+def reconcile_one(trigger: Trigger, *, by: str) -> bool:
+    """Repair the drift of one trigger's schedule or rule; False if there is none.
 
     Args:
         trigger: the trigger.
@@ -206,7 +160,7 @@ def bring_in_step(trigger: Trigger, *, by: str) -> bool:
     Raises:
         SchedulerError: the scheduler refuses; that is noted on the trigger.
     """
-    action = _mend(scheduler_of(trigger), trigger, dry_run=False, by=by)
+    action = _repair(scheduler_of(trigger), trigger, dry_run=False, by=by)
     if action is not None and action.kind == "fail":
         raise SchedulerError(action.reason)
     return action is not None
@@ -219,7 +173,7 @@ def _in_own_connection(task: Callable[[], Action | None]) -> Action | None:
         connections.close_all()
 
 
-def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -> Action | None:
+def _repair(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -> Action | None:
     action: Action | None = None
     error = ""
     try:
@@ -229,7 +183,7 @@ def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -> 
             if not dry_run:
                 with _one_transaction(scheduler):
                     row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
-                    _tell_what_is_stored(scheduler, row, trigger.pk)
+                    _write_stored(scheduler, row, trigger.pk)
                     _note_repair(trigger, action, by)
     except SchedulerError as refusal:
         error = str(refusal)
@@ -241,17 +195,17 @@ def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -> 
 
 
 def _one_transaction(scheduler: Scheduler) -> AbstractContextManager[None]:
-    """A transaction, where the scheduler is part of one; no lock is held while others are asked."""
+    """A transaction if the scheduler is part of one; no lock is held during a call to a service."""
     return transaction.atomic() if scheduler.is_transactional else nullcontext()
 
 
 def _note_repair(trigger: Trigger, action: Action, by: str) -> None:
-    """Put on record what was repaired, and why."""
+    """Write the audit entry of a repair."""
     audit.note(AuditEntry.Action.REPAIRED, trigger, by=by, why=action.sentence)
 
 
 def _note_state(trigger: Trigger, state: SyncState, error: str, by: str) -> None:
-    """Note on the trigger whether it is in step; what keeps it from that goes on record."""
+    """Note on the trigger whether its schedule is equal; a failure gets an audit entry."""
     row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
     with transaction.atomic():
         row.update(sync_state=state, sync_error=error)
@@ -262,19 +216,13 @@ def _note_state(trigger: Trigger, state: SyncState, error: str, by: str) -> None
 
 def _planned(scheduler: Scheduler, trigger: Trigger, differences: Sequence[str] | None) -> Action:
     if differences or scheduler.wants(trigger):
-        return reconciling.mending(scheduler.what, trigger.pk, differences)
+        return repair_of(scheduler.what, trigger.pk, differences)
     return Action("delete", scheduler.what, trigger.pk, "it is not needed any more")
 
 
-def _tell_what_is_stored(scheduler: Scheduler, row: QuerySet[Trigger], trigger_id: str) -> None:
-    """Tell the scheduler what stands in the database, again where that changes meanwhile."""
-    told: Trigger | None = None
-    while (current := row.first()) is not None:
-        if told is not None and told.version == current.version:
-            return
-        scheduler.restore(current)
-        told = current
-    scheduler.delete(trigger_id)
+def _write_stored(scheduler: Scheduler, rows: QuerySet[Trigger], trigger_id: str) -> None:
+    """Bring the scheduler to what the database says of a trigger."""
+    write_stored(rows, lambda row: scheduler.restore(row) if row else scheduler.delete(trigger_id))
 
 
 def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool, by: str) -> Action | None:

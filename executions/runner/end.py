@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
-from moca import audit
+from moca import audit, reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from triggers.models import RunStatus, Trigger
-from triggers.reconcile import in_step
 from triggers.statistics import PastRun, Statistics
 
 logger = logging.getLogger(__name__)
@@ -164,7 +163,7 @@ def _write(
         expected: that none was closed or taken over is taken for granted: ConflictError else.
         corrects: whether ends take the place of those of lost runs.
     """
-    with in_step(), transaction.atomic():
+    with reconcile.atomic():
         keys = {(execution.user_id, execution.trigger_id) for execution in executions}
         triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(keys)}
         for _, trigger_id in keys:

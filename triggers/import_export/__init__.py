@@ -1,5 +1,5 @@
 """Triggers and event sources as files, for review in git and for moving.
 
-`form` says what a file has of each, `files` writes and reads YAML and JSON, `importing` compares a
-file with what there is and brings that to what the file says.
+`serialize` says what a file has of each, `files` writes and reads YAML and JSON, `diff` compares a
+file with what is stored, and `plan` makes the changes.
 """

@@ -6,19 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from moca.reconcile import ProjectionError
 from triggers.models import Trigger, TriggerType
 
 
-class SchedulerError(Exception):
-    """The scheduler refused or could not be reached; the message says what to do about it.
-
-    Attributes:
-        is_refusal: whether it answered clearly that it did nothing. Otherwise nobody knows.
-    """
-
-    def __init__(self, message: str, *, is_refusal: bool = False) -> None:
-        super().__init__(message)
-        self.is_refusal = is_refusal
+class SchedulerError(ProjectionError):
+    """The scheduler refused or could not be reached."""
 
 
 @dataclass(frozen=True, slots=True)

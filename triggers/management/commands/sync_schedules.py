@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from moca import audit
-from moca.reconciling import Action
-from triggers.reconcile import CONCURRENCY, synchronize
+from moca.reconcile import Action
+from triggers.reconcile import CONCURRENCY, reconcile
 from triggers.schedulers import Scheduler, SchedulerError
 
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         if not 1 <= concurrency <= 64:
             raise CommandError("--concurrency is out of range: give 1 to 64.")
         try:
-            actions = synchronize(
+            actions = reconcile(
                 _of_group(group),
                 dry_run=dry_run,
                 concurrency=concurrency,
