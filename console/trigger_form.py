@@ -22,10 +22,10 @@ from console.reasons import reason
 from moca.admin import actor, operator_of
 from moca.authentication.models import Operator, Role
 from moca.concurrency import reason_of
+from moca.reconcile import ProjectionError
 from triggers import services
 from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
-from triggers.schedulers import SchedulerError
 
 SECTIONS = [
     ("basic", _("Basic"), ["name", "description", "tags", "user_id", "enabled"]),
@@ -69,7 +69,7 @@ SECTIONS = [
         ],
     ),
 ]
-NOT_SAVED = (*services.REFUSALS, IntegrityError)
+NOT_SAVED: tuple[type[Exception], ...] = (*services.REFUSALS, IntegrityError)
 # Filled in rarely, so they stand folded away as long as they hold nothing out of the ordinary.
 RARE = {"user_id", "session_id", "model_id", "working_directory", "enabled_tools"}
 
@@ -136,7 +136,7 @@ def _form(
                 services.save(saved, by=actor(request))
                 messages.success(request, _("%(name)s: saved.") % {"name": saved.name})
                 return HttpResponseRedirect(reverse("console:trigger", args=[saved.pk]))
-        except SchedulerError as error:
+        except ProjectionError as error:
             refusal = reason(str(error))
         except NOT_SAVED as error:
             refusal = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}

@@ -36,8 +36,6 @@ class EventSourceForm(VersionedForm):
 
     # Whether a secret is made where none is entered.
     makes_secrets = True
-    # Why the event bus did not take what was entered, when the form is shown again for that.
-    refusal = ""
     made = ""
 
     secret = SecretField(
@@ -113,8 +111,6 @@ class EventSourceForm(VersionedForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        if self.refusal:
-            self.add_error(None, self.refusal)
         if self.instance._state.adding and "kind" in self.cleaned_data:
             self._set_secret(self.cleaned_data["kind"], timezone.now())
         return cleaned

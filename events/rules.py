@@ -7,16 +7,15 @@ ours: somebody else's brings its events.
 
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import moca.reconcile
 from events import marks, sources
-from events.buses import BusError, EventBus, Rule, get_bus
+from events.buses import BusError, Rule, get_bus
 from events.models import EventSource
 from moca import audit
 from moca.authentication.models import AuditEntry
-from moca.reconcile import Action, Projection, repair_of, write_stored, writing
+from moca.reconcile import Action, Projection, repair_of, write_stored
 
 PREFIX = "source-"
 # What the rule of a source says beside its events, as those of the TypeScript service do in them.
@@ -53,29 +52,6 @@ class SourceRule(Projection):
 
     def note_drift(self, reason: str) -> None:
         """Do nothing: a source has no field for it, and each pass compares all rules."""
-
-
-@contextmanager
-def _writing(source_id: str) -> Iterator[EventBus]:
-    bus = get_bus()
-    with writing(SourceRule(source_id), is_transactional=bus.is_transactional):
-        yield bus
-
-
-def follow_save(source: EventSource) -> None:
-    """Bring the rule to what a source says before the commit; BusError if that fails."""
-    rule, before = rule_of(source), source.loaded_value("bus_name")
-    with _writing(source.pk) as bus:
-        if rule is None or (before is not None and before != source.bus_name):
-            bus.replace(name_of(source.pk), rule)
-        else:
-            bus.keep(rule)
-
-
-def follow_delete(source: EventSource) -> None:
-    """Remove the rule of a source before the commit; BusError if that fails."""
-    with _writing(source.pk) as bus:
-        bus.drop(name_of(source.pk))
 
 
 def reconcile(*, dry_run: bool = False, by: str) -> Iterator[Action]:

@@ -6,14 +6,17 @@ Each change is made with its audit entry and the source's rule on the bus, or no
 from django.utils import timezone
 
 from events import secrets
-from events.buses import BusError
 from events.models import EventSource
-from moca import audit, reconcile
-from moca.concurrency import ConflictError, retry_conflicts
+from moca import audit
+from moca.concurrency import ConflictError, rewrite
+from moca.reconcile import ProjectionError
 
 # What may keep a change from being made, with a message for the operator.
-REFUSALS: tuple[type[Exception], ...] = (ConflictError, BusError, EventSource.DoesNotExist)
-BUSY = "Others keep changing this event source: try again in a moment."
+REFUSALS: tuple[type[Exception], ...] = (
+    ConflictError,
+    ProjectionError,
+    EventSource.DoesNotExist,
+)
 
 
 def save(source: EventSource, *, by: str, why: str = "") -> None:
@@ -47,24 +50,14 @@ def rotate_secret(source: EventSource, secret: str, *, by: str, at_once: bool = 
         ConflictError: others kept changing it.
     """
 
-    def write(again: bool) -> None:
-        with reconcile.atomic():
-            if again:
-                source.read_again()
-            kept = [] if at_once else source.secrets
-            source.secrets = secrets.added(kept, secret, timezone.now())
-            audit.save(source, by=by)
+    def write() -> None:
+        kept = [] if at_once else source.secrets
+        source.secrets = secrets.added(kept, secret, timezone.now())
+        audit.save(source, by=by)
 
-    retry_conflicts(write, BUSY)
+    rewrite(source, write)
 
 
 def delete(source: EventSource, *, by: str) -> None:
     """Delete a source and its rule, and no trigger. Raises as `rotate_secret()` does."""
-
-    def write(again: bool) -> None:
-        with reconcile.atomic():
-            if again:
-                source.read_again()
-            audit.delete(source, by=by)
-
-    retry_conflicts(write, BUSY)
+    rewrite(source, lambda: audit.delete(source, by=by))

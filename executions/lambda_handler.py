@@ -173,7 +173,7 @@ def _settle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Bring schedules and rules in step, close lost runs, and let events go on that wait."""
+    """Reconcile schedules and rules, close lost runs, and let events go on that wait."""
     now = timezone.now()
     tidy(now)
     runner.settle_due(now - LATENESS)

@@ -329,7 +329,7 @@ class ModelAdmin(admin.ModelAdmin):
             "object_id": key,
             "opts": self.opts,
             "entries": [
-                {"entry": entry, "changes": audit.told(entry, self.model)}
+                {"entry": entry, "changes": audit.changed_values(entry, self.model)}
                 for entry in AuditEntry.objects.filter(object_id=key).order_by("-id")[:HISTORY]
             ],
             "limit": HISTORY,

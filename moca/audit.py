@@ -129,7 +129,7 @@ def note_expired(model: type[models.Model], number: int, *, why: str) -> None:
     entry.save(update_fields=["changes"])
 
 
-def told(
+def changed_values(
     entry: AuditEntry, model: type[models.Model], labels: Mapping[str, Any] | None = None
 ) -> list[tuple[str, str, str]]:
     """The fields that an entry says were changed: label, value before, value after.

@@ -20,7 +20,8 @@ __all__ = [
     "StaleVersionError",
     "VersionedModel",
     "reason_of",
-    "retry_conflicts",
+    "retry",
+    "rewrite",
 ]
 
 Row = TypeVar("Row", bound=models.Model)
@@ -112,15 +113,10 @@ class VersionedModel(models.Model):
         self._loaded = self._snapshot()
 
     def read_again(self) -> None:
-        """Read the row anew for another try of a write, also after a deletion that was undone.
-
-        Raises:
-            DoesNotExist: the row is gone.
-        """
+        """Read the stored row, also after a deletion that was rolled back; else DoesNotExist."""
         self.pk = self.loaded_value(self._meta.pk.attname)
         key = {name: self.loaded_value(name) for name in self.key_fields}
-        rows: Any = type(self)._default_manager.filter(**key)
-        self.refresh_from_db(from_queryset=rows)
+        self.refresh_from_db(from_queryset=type(self)._default_manager.filter(**key))
 
     def changed_fields(self) -> set[str]:
         """Names of the fields whose value differs from what was loaded or last saved."""
@@ -211,23 +207,44 @@ def _same(before: Any, after: Any) -> bool:
     )
 
 
-def retry_conflicts(write: Callable[[bool], Result], busy: str) -> Result:
+def retry(write: Callable[[int], Result], busy: str) -> Result:
     """Make a write, again if another one comes first.
 
     Args:
-        write: makes it in a transaction of its own. Its argument says whether it is a further try,
-            for which it has to read again what it relies on.
+        write: makes it, in a transaction of its own; its argument counts the tries before.
         busy: the message if others keep coming first.
 
     Raises:
         ConflictError: others kept coming first.
     """
-    for number in range(TRIES):
+    for tries in range(TRIES):
         try:
-            return write(number > 0)
+            return write(tries)
         except ConflictError:
             time.sleep(random.uniform(0, 0.02))  # noqa: S311  (jitter)
     raise ConflictError(busy)
+
+
+def rewrite(row: VersionedModel, write: Callable[[], Result]) -> Result:
+    """Write a row, again from what is stored then if another write comes first.
+
+    Args:
+        row: the row, as it was read.
+        write: changes it and saves it, or deletes it.
+
+    Raises:
+        DoesNotExist: somebody else has deleted it.
+        ConflictError: others kept coming first.
+    """
+
+    def attempt(tries: int) -> Result:
+        with reconcile.atomic():
+            if tries:
+                row.read_again()
+            return write()
+
+    name = row._meta.verbose_name
+    return retry(attempt, f"Others keep changing this {name}: try again in a moment.")
 
 
 def reason_of(error: Exception) -> str:

@@ -19,10 +19,9 @@ from django.utils import timezone
 
 import moca.reconcile
 from events import rules
-from events.buses import BusError
 from moca import audit
 from moca.authentication.models import AuditEntry
-from moca.reconcile import Action, Projection, repair_of, write_stored
+from moca.reconcile import Action, Projection, ProjectionError, repair_of, write_stored
 from triggers.models import SyncState, Trigger
 from triggers.schedulers import Scheduler, SchedulerError, all_schedulers, scheduler_of
 from triggers.schedulers.base import ScheduleEntry
@@ -84,17 +83,14 @@ def reconcile(
         What was done. What failed is noted on its trigger, and the next pass tries it again.
 
     Raises:
-        SchedulerError: the projections cannot be listed; nothing more was done.
+        ProjectionError: the projections cannot be listed; nothing more was done.
     """
     if scheduler is not None:
         return _reconcile(scheduler, dry_run=dry_run, concurrency=concurrency, by=by)
     done = []
     for each in all_schedulers():
         done += _reconcile(each, dry_run=dry_run, concurrency=concurrency, by=by)
-    try:
-        return [*done, *rules.reconcile(dry_run=dry_run, by=by)]
-    except BusError as error:
-        raise SchedulerError(str(error)) from error
+    return [*done, *rules.reconcile(dry_run=dry_run, by=by)]
 
 
 def _reconcile(scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: str) -> list[Action]:
@@ -140,7 +136,7 @@ def known_drift(scheduler: Scheduler) -> tuple[list[str], list[str]]:
         The ids of triggers that say so, and those of schedules that have no trigger.
 
     Raises:
-        SchedulerError: the schedules cannot be listed.
+        ProjectionError: the schedules cannot be listed.
     """
     kept = [entry.trigger_id for entry in scheduler.list()]
     states = dict(
@@ -158,7 +154,7 @@ def reconcile_one(trigger: Trigger, *, by: str) -> bool:
         by: the operator who asks for it.
 
     Raises:
-        SchedulerError: the scheduler refuses; that is noted on the trigger.
+        ProjectionError: the scheduler refuses; that is noted on the trigger.
     """
     action = _repair(scheduler_of(trigger), trigger, dry_run=False, by=by)
     if action is not None and action.kind == "fail":
@@ -185,7 +181,7 @@ def _repair(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -
                     row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
                     _write_stored(scheduler, row, trigger.pk)
                     _note_repair(trigger, action, by)
-    except SchedulerError as refusal:
+    except ProjectionError as refusal:
         error = str(refusal)
         action = Action("fail", scheduler.what, trigger.pk, error)
     state = SyncState.FAILED if error else SyncState.SYNCED
@@ -236,6 +232,6 @@ def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool, by: str) ->
             with _one_transaction(scheduler):
                 scheduler.delete(trigger_id)
                 _note_repair(trigger or Trigger(pk=trigger_id, name=trigger_id), action, by)
-    except SchedulerError as error:
+    except ProjectionError as error:
         return Action("fail", scheduler.what, trigger_id, str(error))
     return action

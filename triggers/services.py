@@ -15,20 +15,19 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from moca import audit, reconcile
-from moca.concurrency import ConflictError, retry_conflicts
+from moca.concurrency import ConflictError, retry, rewrite
+from moca.reconcile import ProjectionError
 from triggers.models import IdempotencyKey, Trigger
-from triggers.schedulers import SchedulerError
 
 # What may keep a change from being made, with a message for the operator.
 REFUSALS: tuple[type[Exception], ...] = (
     ConflictError,
-    SchedulerError,
+    ProjectionError,
     ValidationError,
     Trigger.DoesNotExist,
 )
 KEY_LASTS = timedelta(hours=24)
-BUSY = "Others keep changing this trigger: try again in a moment."
-CREATE_BUSY = "Requests like this are under way: try again in a moment."
+BUSY = "Requests like this are under way: try again in a moment."
 
 
 class IdempotencyError(Exception):
@@ -49,18 +48,18 @@ def create(
 
     Raises:
         ValidationError: the user may have no more triggers, or what `make` raises.
-        SchedulerError: the scheduler refuses.
+        ProjectionError: the scheduler refuses.
         IdempotencyError: the key was used for something else.
         ConflictError: others kept coming first.
     """
     claim = _claim(by, key, request) if key else None
 
-    def write(again: bool) -> Trigger:
+    def write(tries: int) -> Trigger:
         earlier = IdempotencyKey.objects.filter(pk=claim.pk).first() if claim else None
         if claim and earlier and earlier.ttl > timezone.now().timestamp():
             return _made_before(by, earlier, claim.request_hash)
         trigger = make()
-        if again:
+        if tries:
             # The count may be what the try before has met.
             trigger.check_quota()
         try:
@@ -77,7 +76,7 @@ def create(
             raise
         return trigger
 
-    return retry_conflicts(write, CREATE_BUSY)
+    return retry(write, BUSY)
 
 
 def save(trigger: Trigger, *, by: str, why: str = "") -> None:
@@ -87,7 +86,7 @@ def save(trigger: Trigger, *, by: str, why: str = "") -> None:
 
     Raises:
         ValidationError: the user may have no more triggers.
-        SchedulerError: the scheduler refuses.
+        ProjectionError: the scheduler refuses.
         ConflictError: somebody else changed the trigger since it was read.
     """
     if trigger._state.adding:
@@ -108,19 +107,16 @@ def change(trigger: Trigger, apply: Callable[[Trigger], None], *, by: str) -> bo
         False if there was nothing to change.
 
     Raises:
-        SchedulerError: the scheduler refuses.
+        ProjectionError: the scheduler refuses.
         Trigger.DoesNotExist: somebody else has deleted it.
         ConflictError: others kept coming first.
     """
 
-    def write(again: bool) -> bool:
-        with reconcile.atomic():
-            if again:
-                trigger.read_again()
-            apply(trigger)
-            return audit.save(trigger, by=by)
+    def write() -> bool:
+        apply(trigger)
+        return audit.save(trigger, by=by)
 
-    return retry_conflicts(write, BUSY)
+    return rewrite(trigger, write)
 
 
 def enable(trigger: Trigger, *, by: str) -> bool:
@@ -150,15 +146,8 @@ def disable(trigger: Trigger, *, by: str) -> bool:
 
 def delete(trigger: Trigger, *, by: str) -> bool:
     """Delete a trigger; the records of its runs stay until they expire. Raises as `change()`."""
-
-    def write(again: bool) -> bool:
-        with reconcile.atomic():
-            if again:
-                trigger.read_again()
-            audit.delete(trigger, by=by)
-        return True
-
-    return retry_conflicts(write, BUSY)
+    rewrite(trigger, lambda: audit.delete(trigger, by=by))
+    return True
 
 
 # Idempotency keys

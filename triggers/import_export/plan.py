@@ -18,7 +18,11 @@ from triggers.models import Trigger
 # Who made the changes, in their audit entries.
 BY = "import_triggers"
 CREATE, UPDATE = "create", "update"
-NOT_WRITTEN = (*services.REFUSALS, *events.services.REFUSALS, DataError)
+NOT_WRITTEN: tuple[type[Exception], ...] = (
+    *services.REFUSALS,
+    EventSource.DoesNotExist,
+    DataError,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.forms import model_to_dict
 from django.test import Client
 
 from moca.authentication.models import AuditEntry, Operator
@@ -101,8 +102,10 @@ def full(settings: Any) -> Any:
 
 
 def stored() -> list[dict[str, Any]]:
-    rows = [*Trigger.objects.order_by("pk").values(), *LocalSchedule.objects.values()]
-    return [*rows, *TriggerCount.objects.values("user_id", "triggers")]
+    """Triggers with their schedules, and how many alice has, as the database says."""
+    rows = [Trigger.objects.order_by("pk"), LocalSchedule.objects.order_by("pk")]
+    counts = TriggerCount.objects.filter(pk="alice").values("triggers")
+    return [*(model_to_dict(row) for each in rows for row in each), *counts]
 
 
 FORMS = ["api", "admin", "console", "import"]

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from moca import audit
-from moca.reconcile import Action
+from moca.reconcile import Action, ProjectionError
 from triggers.reconcile import CONCURRENCY, reconcile
 from triggers.schedulers import Scheduler, SchedulerError
 
@@ -55,7 +55,7 @@ class Command(BaseCommand):
                 concurrency=concurrency,
                 by=audit.system("sync_schedules"),
             )
-        except SchedulerError as error:
+        except ProjectionError as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
             raise CommandError(
