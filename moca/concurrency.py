@@ -114,9 +114,11 @@ class VersionedModel(models.Model):
 
     def read_again(self) -> None:
         """Read the stored row, also after a deletion that was rolled back; else DoesNotExist."""
-        self.pk = self.loaded_value(self._meta.pk.attname)
-        key = {name: self.loaded_value(name) for name in self.key_fields}
+        names = (self._meta.pk.attname, *self.key_fields)
+        key = {name: self._loaded.get(name, getattr(self, name)) for name in names}
+        self.pk = key[self._meta.pk.attname]
         self.refresh_from_db(from_queryset=type(self)._default_manager.filter(**key))
+        self._state.adding = False
 
     def changed_fields(self) -> set[str]:
         """Names of the fields whose value differs from what was loaded or last saved."""
@@ -226,21 +228,20 @@ def retry(write: Callable[[int], Result], busy: str) -> Result:
 
 
 def rewrite(row: VersionedModel, write: Callable[[], Result]) -> Result:
-    """Write a row, again from what is stored then if another write comes first.
+    """Read a row and write it in one transaction, again if another write comes first.
 
     Args:
-        row: the row, as it was read.
+        row: names the row by its key; it is read before each try.
         write: changes it and saves it, or deletes it.
 
     Raises:
-        DoesNotExist: somebody else has deleted it.
+        DoesNotExist: there is no such row.
         ConflictError: others kept coming first.
     """
 
-    def attempt(tries: int) -> Result:
+    def attempt(_: int) -> Result:
         with reconcile.atomic():
-            if tries:
-                row.read_again()
+            row.read_again()
             return write()
 
     name = row._meta.verbose_name

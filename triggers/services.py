@@ -96,11 +96,11 @@ def save(trigger: Trigger, *, by: str, why: str = "") -> None:
 
 
 def change(trigger: Trigger, apply: Callable[[Trigger], None], *, by: str) -> bool:
-    """Apply a change to a trigger and save it, again if another write comes first.
+    """Read a trigger, apply a change and save it, again if another write comes first.
 
     Args:
-        trigger: the trigger, as it was read.
-        apply: sets the new values on the trigger as it is then, and checks them.
+        trigger: names the trigger by its user and id, and has what is stored afterwards.
+        apply: sets the new values on the trigger as it was read, and checks them.
         by: who changes it.
 
     Returns:
@@ -108,7 +108,7 @@ def change(trigger: Trigger, apply: Callable[[Trigger], None], *, by: str) -> bo
 
     Raises:
         ProjectionError: the scheduler refuses.
-        Trigger.DoesNotExist: somebody else has deleted it.
+        Trigger.DoesNotExist: the user has none of this id.
         ConflictError: others kept coming first.
     """
 

@@ -38,7 +38,7 @@ def find(user_id: str, trigger_id: str) -> Trigger:
 
 def _changed(user_id: str, trigger_id: str, change: Callable[..., Any]) -> Trigger:
     """The user's trigger of this id, after a change by one of the services."""
-    trigger = find(user_id, trigger_id)
+    trigger = Trigger(pk=trigger_id, user_id=user_id)
     try:
         change(trigger, by=user_id)
     except Trigger.DoesNotExist as error:
