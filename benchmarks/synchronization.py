@@ -34,7 +34,7 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     from moca.aws import client
     from triggers.models import Trigger
-    from triggers.synchronization import synchronize
+    from triggers.reconcile import reconcile
 
     calls: Counter[str] = Counter()
     with mock_aws():
@@ -58,7 +58,7 @@ def main() -> None:
         for title in ("all missing", "all in step"):
             calls.clear()
             started = time.perf_counter()
-            actions = synchronize()
+            actions = reconcile()
             seconds = time.perf_counter() - started
             kinds = Counter(action.kind for action in actions)
             print(f"{title}: {seconds:.1f} s, {dict(kinds)}, {dict(calls)}", flush=True)

@@ -29,7 +29,7 @@ def changes_of(instance: Model, labels: Mapping[str, Any] | None = None) -> list
         {
             "entry": entry,
             "reason": reasons.shown(entry, "reason"),
-            "values": audit.told(entry, type(instance), named),
+            "values": audit.changed_values(entry, type(instance), named),
         }
         for entry in entries.order_by("-id")[:CHANGES]
     ]

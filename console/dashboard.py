@@ -22,7 +22,7 @@ MOST = 1000
 LINES = 15
 # Triggers named of those that fail, and of those out of step, so that the day stays in sight.
 NAMED = 5
-# So many are brought in step at once.
+# So many are reconciled at once.
 SYNCHRONIZED = 50
 DAY = timedelta(hours=24)
 DENSE = DAY / charts.SINGLE_TICKS

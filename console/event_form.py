@@ -14,13 +14,13 @@ from django.views.decorators.http import require_http_methods
 from console.access import for_operators
 from console.event_source import editable, secret_shown
 from console.received import counts_triggers
+from events import services
 from events.buses import BusError
 from events.forms import EventSourceForm
 from events.models import EventSource
-from moca import audit
 from moca.admin import actor
 from moca.authentication.models import Role
-from moca.conflicts import ConflictError, reason_of
+from moca.concurrency import ConflictError, reason_of
 
 
 @sensitive_post_parameters()
@@ -43,7 +43,7 @@ def _form(request: HttpRequest, source_id: str) -> HttpResponse:
     try:
         if form.is_bound and form.is_valid():
             source: EventSource = form.save(commit=False)
-            audit.save(source, by=actor(request))
+            services.save(source, by=actor(request))
             if form.made:
                 return secret_shown(request, source, form.made)
             messages.success(request, _("%(name)s: saved.") % {"name": source.name})

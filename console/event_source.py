@@ -21,7 +21,7 @@ from console.access import for_operators
 from console.changes import TEST_EVENT, changes_of
 from console.event_list import lacks_secret
 from console.received import counts_triggers, page_of_events
-from events import examples, receiving, refusals, sources
+from events import examples, receiving, refusals, services, sources
 from events.buses import BusError
 from events.envelopes import EnvelopeError
 from events.forms import NewSecretForm
@@ -30,7 +30,7 @@ from events.models import KEPT, EventSource
 from moca import audit
 from moca.admin import actor
 from moca.authentication.models import AuditEntry, Role
-from moca.conflicts import ConflictError, reason_of
+from moca.concurrency import reason_of
 from moca.display import pretty
 from triggers.models import Trigger
 
@@ -115,8 +115,8 @@ def delete(request: HttpRequest, source_id: str) -> HttpResponse:
     refusal = ""
     if request.method == "POST":
         try:
-            audit.delete(source, by=actor(request))
-        except (ConflictError, BusError) as error:
+            services.delete(source, by=actor(request))
+        except services.REFUSALS as error:
             refusal = _("Nothing was deleted: %(reason)s") % {"reason": reason_of(error)}
         else:
             messages.success(request, _("%(name)s: deleted.") % {"name": source.name})
@@ -143,10 +143,10 @@ def new_secret(request: HttpRequest, source_id: str) -> HttpResponse:
     form = NewSecretForm(source, request.POST if request.method == "POST" else None)
     now = timezone.now()
     if form.is_valid():
-        form.apply(now)
+        at_once = form.cleaned_data["at_once"]
         try:
-            audit.save(source, by=actor(request))
-        except (ConflictError, BusError) as error:
+            services.rotate_secret(source, form.new, by=actor(request), at_once=at_once)
+        except services.REFUSALS as error:
             form.add_error(None, _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)})
         else:
             return secret_shown(request, source, form.made)

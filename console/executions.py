@@ -31,7 +31,7 @@ from executions.requests import NOT_RUN, run_now
 from moca import reasons
 from moca.admin import actor
 from moca.authentication.models import Role
-from moca.conflicts import reason_of
+from moca.concurrency import reason_of
 from moca.display import NOTHING, duration, excerpt, laid_out
 from moca.paging import read_page
 from triggers.models import RunStatus, Trigger

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from django.http import Http404
 
 from executions.models import TriggerExecution
-from moca import lagging
 from moca.authentication.models import Operator
 from triggers.models import Trigger
 
@@ -15,7 +14,7 @@ LATEST = 100
 
 def find_trigger(trigger_id: str) -> Trigger:
     """The trigger of an id; Http404 where there is none."""
-    trigger: Trigger | None = lagging.found(Trigger.objects.filter(pk=trigger_id).first)
+    trigger: Trigger | None = Trigger.objects.with_id(trigger_id)
     if trigger is None:
         raise Http404
     return trigger

@@ -18,14 +18,13 @@ from console.event_tester import preview_prompt, sample_of, test
 from console.finding import agents_in_use, find_trigger
 from console.preview import preview as preview_of
 from console.preview import with_creation
-from moca import audit
 from moca.admin import actor, operator_of
 from moca.authentication.models import Operator, Role
-from moca.conflicts import ConflictError, reason_of
+from moca.concurrency import reason_of
+from moca.reconcile import ProjectionError
+from triggers import services
 from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
-from triggers.schedulers import SchedulerError
-from triggers.synchronization import in_step
 
 SECTIONS = [
     ("basic", _("Basic"), ["name", "description", "tags", "user_id", "enabled"]),
@@ -69,6 +68,7 @@ SECTIONS = [
         ],
     ),
 ]
+NOT_SAVED: tuple[type[Exception], ...] = (*services.REFUSALS, IntegrityError)
 # Filled in rarely, so they stand folded away as long as they hold nothing out of the ordinary.
 RARE = {"user_id", "session_id", "model_id", "working_directory", "enabled_tools"}
 
@@ -131,12 +131,13 @@ def _form(
         form = _bound(request, start, operator)
         try:
             if form.is_valid():
-                saved = _save(form, by=actor(request))
+                saved: Trigger = form.save(commit=False)
+                services.save(saved, by=actor(request))
                 messages.success(request, _("%(name)s: saved.") % {"name": saved.name})
                 return HttpResponseRedirect(reverse("console:trigger", args=[saved.pk]))
-        except SchedulerError as error:
+        except ProjectionError as error:
             refusal = reason_of(error)
-        except (ConflictError, IntegrityError) as error:
+        except NOT_SAVED as error:
             refusal = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
         if refusal:
             # What was entered is in the form still, and the row is as it was.
@@ -167,13 +168,6 @@ def _bound(
     if (trigger is None or trigger._state.adding) and not data.get("user_id"):
         data["user_id"] = operator.subject
     return _made(operator, data, instance=trigger, refusal=refusal)
-
-
-def _save(form: TriggerForm, *, by: str) -> Trigger:
-    trigger: Trigger = form.save(commit=False)
-    with in_step():
-        audit.save(trigger, by=by)
-    return trigger
 
 
 def _shown(

@@ -28,11 +28,12 @@ from moca.admin import actor
 from moca.authentication.models import Role
 from moca.changelist import whole_id
 from moca.paging import Page, read_page
-from triggers.actions import REFUSALS, act_on_each, delete, disable, enable
+from triggers import services
+from triggers.bulk import act_on_each
 from triggers.display import View
 from triggers.models import RunStatus, SyncState, Trigger, TriggerType
+from triggers.reconcile import reconcile_one
 from triggers.statistics import Statistics
-from triggers.synchronization import bring_in_step
 
 PAGE = 40
 # So many rows are put in an order that no index has; more have to be narrowed first.
@@ -266,16 +267,12 @@ def _run(trigger: Trigger, *, by: str) -> bool:
     return True
 
 
-def _synchronize(trigger: Trigger, *, by: str) -> bool:
-    return bring_in_step(trigger, by=by)
-
-
 ACTIONS: dict[str, tuple[Callable[..., bool], Any]] = {
-    "enable": (enable, _("enabled")),
-    "disable": (disable, _("disabled")),
+    "enable": (services.enable, _("enabled")),
+    "disable": (services.disable, _("disabled")),
     "run": (_run, _("started")),
-    "delete": (delete, _("deleted")),
-    "synchronize": (_synchronize, _("brought in step")),
+    "delete": (services.delete, _("deleted")),
+    "synchronize": (reconcile_one, _("brought in step")),
 }
 
 
@@ -302,7 +299,8 @@ def act(request: HttpRequest) -> HttpResponse:
     if action == "delete" and "sure" not in request.POST:
         return render(request, "console/delete.html", {"triggers": triggers, "back": back})
     do, done = ACTIONS[action]
-    outcome = act_on_each(triggers, partial(do, by=actor(request)), (*REFUSALS, *NOT_RUN))
+    refusals = (*services.REFUSALS, *NOT_RUN)
+    outcome = act_on_each(triggers, partial(do, by=actor(request)), refusals)
     words = outcome.sentence(str(done))
     if len(triggers) == 1 and not outcome.refused:
         words = _("%(name)s: %(done)s.") % {"name": triggers[0].name, "done": done}

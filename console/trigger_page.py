@@ -25,8 +25,8 @@ from moca.display import date_words, day_words, duration, exact, relative
 from moca.times import iso
 from triggers.display import View
 from triggers.forms import TriggerForm
-from triggers.interchange.files import yaml_text
-from triggers.interchange.form import body
+from triggers.import_export.files import yaml_text
+from triggers.import_export.serialize import body
 from triggers.models import Trigger, TriggerType
 from triggers.statistics import DAY, Statistics, Tally, start_of
 

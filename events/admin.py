@@ -10,13 +10,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from events import sources
-from events.buses import BusError
+from events import services, sources
 from events.forms import EventSourceForm
 from events.models import EventSource, EventState, ReceivedEvent
-from moca.admin import ModelAdmin, ReadOnlyModelAdmin
+from moca.admin import ModelAdmin, ReadOnlyModelAdmin, actor
 from moca.changelist import ChangeList
-from moca.conflicts import ConflictError
 from moca.display import NOTHING, badge, excerpt, pretty, shortened, time_tag
 from moca.paging import Page, read_page
 
@@ -40,7 +38,7 @@ class EventSourceAdmin(ModelAdmin):
     search_fields = ["id", "name", "description"]
     search_help_text = "Id, name or description. Those that the settings list are not here."
     sortable_by = ()
-    refusals = (ConflictError, BusError)
+    refusals = services.REFUSALS
 
     @admin.display(description="name")
     def title(self, source: EventSource) -> SafeString:
@@ -75,18 +73,11 @@ class EventSourceAdmin(ModelAdmin):
             ("Events", {"fields": [*secret, *EVENTS, *window]}),
         ]
 
-    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        form: Any = super().get_form(request, *args, **kwargs)
-        form.refusal = getattr(request, "refusal", "")
-        return form
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        services.save(obj, by=actor(request))
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().changeform_view(request, *args, **kwargs)
-        except BusError as error:
-            # Rolled back by now; the form, shown again, says why.
-            request.refusal = str(error)  # type: ignore[attr-defined]
-            return super().changeform_view(request, *args, **kwargs)
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        services.delete(obj, by=actor(request))
 
 
 class SourceFilter(admin.SimpleListFilter):

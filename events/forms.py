@@ -37,8 +37,6 @@ class EventSourceForm(VersionedForm):
 
     # Whether a secret is made where none is entered.
     makes_secrets = True
-    # Why the event bus did not take what was entered, when the form is shown again for that.
-    refusal = ""
     made = ""
 
     secret = SecretField(
@@ -114,8 +112,6 @@ class EventSourceForm(VersionedForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        if self.refusal:
-            self.add_error(None, self.refusal)
         if self.instance._state.adding and "kind" in self.cleaned_data:
             self._set_secret(self.cleaned_data["kind"], timezone.now())
         return cleaned
@@ -175,11 +171,6 @@ class NewSecretForm(forms.Form):
     def made(self) -> str:
         """The new secret where it was made here, to be shown once."""
         return "" if self.cleaned_data["secret"] else self.new
-
-    def apply(self, now: datetime) -> None:
-        """Give the source the new secret; the caller saves it."""
-        kept = [] if self.cleaned_data["at_once"] else self.source.secrets
-        self.source.secrets = secrets.added(kept, self.new, now)
 
 
 def chosen_secret(kind: str, entered: str, *, makes: bool) -> str:

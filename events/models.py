@@ -14,16 +14,14 @@ from django.core.validators import (
     RegexValidator,
 )
 from django.db import models
-from django.dispatch import Signal
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from events import secrets, validation
 from events.kinds import SourceKind
-from moca.conflicts import ExpectingQuerySet
+from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
 from moca.validation import one_line
-from moca.versioning import VersionedModel
 
 # How long a received event is remembered: for the list of its source, and lest it come again.
 KEPT = timedelta(days=7)
@@ -31,9 +29,6 @@ KEPT = timedelta(days=7)
 # How long a body that nobody signed an id for is known under any other id, in seconds.
 REPLAY_SECONDS = 10
 MAX_REPLAY_SECONDS = int(KEPT.total_seconds())
-
-# Sent with `instance` and `error` when a source could not be saved; its rule may have changed.
-save_failed = Signal()
 
 
 class EventSource(VersionedModel):
@@ -151,18 +146,6 @@ class EventSource(VersionedModel):
             reason = _("Leave out resources: by it, the events of this address are known.")
             return [ValidationError(reason, code="resources")]
         return []
-
-    def save(self, **options: Any) -> None:
-        """Save as `VersionedModel` does, with the rule that brings its events.
-
-        Raises:
-            BusError: the rule was refused; nothing was written.
-        """
-        try:
-            super().save(**options)
-        except Exception as error:
-            save_failed.send(type(self), instance=self, error=error)
-            raise
 
     def active_secrets(self, now: datetime) -> list[str]:
         """The secrets with which events may be signed now, the newest first.

@@ -1,28 +1,26 @@
-"""The rules that bring the events of sources to the handler, kept in step with the sources.
+"""The rules that bring the events of sources to the handler: the projections of sources.
 
 A source that takes events at an address of its own has a rule for what was put on the bus from
 there; one of a bus has a rule with its pattern. A configured source without either has no rule of
 ours: somebody else's brings its events.
 """
 
-import logging
 import time
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
+import moca.reconcile
 from events import marks, sources
 from events.buses import BusError, Rule, get_bus
 from events.failures import RULE_WITHOUT_SOURCE
 from events.models import EventSource
-from moca import audit, reconciling
+from moca import audit
 from moca.authentication.models import AuditEntry
-from moca.reconciling import Action
-
-logger = logging.getLogger(__name__)
+from moca.reconcile import Action, Projection, repair_of, write_stored
 
 PREFIX = "source-"
 # What the rule of a source says beside its events, as those of the TypeScript service do in them.
 FROM_SOURCE = "_eventSourceId"
-UNRESTORED = "The rule of source %s could not be restored; sync_schedules will: %s"
 
 
 def name_of(source_id: str) -> str:
@@ -41,39 +39,28 @@ def rule_of(source: EventSource) -> Rule | None:
     return Rule(name_of(source.pk), source.bus, pattern, enabled=True, added=added)
 
 
-def follow(source: EventSource) -> None:
-    """Bring the rule to what a source says; BusError where it cannot be."""
-    rule, before = rule_of(source), source.loaded_value("bus_name")
-    if rule is None or (before is not None and before != source.bus_name):
-        get_bus().replace(name_of(source.pk), rule)
-    else:
-        get_bus().keep(rule)
+@dataclass(frozen=True, slots=True)
+class SourceRule(Projection):
+    """The rule of the source with this id."""
+
+    id: str
+    what: str = "rule"
+    id_name = "eventSourceId"
+
+    def restore(self) -> None:
+        rows = EventSource.objects.filter(pk=self.id)
+        write_stored(rows, lambda row: get_bus().replace(name_of(self.id), row and rule_of(row)))
+
+    def note_drift(self, reason: str) -> None:
+        """Do nothing: a source has no field for it, and each pass compares all rules."""
 
 
-def restore(source_id: str, error: Exception) -> None:
-    """Bring the rule to what is stored, after a change of the source was not written after all.
-
-    Args:
-        source_id: the source's id.
-        error: why it was not written.
-    """
-    if get_bus().is_transactional or (isinstance(error, BusError) and error.is_refusal):
-        return
-    try:
-        stored = EventSource.objects.filter(pk=source_id).first()
-        get_bus().replace(name_of(source_id), rule_of(stored) if stored else None)
-    except BusError as failure:
-        logger.error(UNRESTORED, source_id, failure)
-    except Exception as failure:
-        logger.exception(UNRESTORED, source_id, failure)
-
-
-def synchronize(*, dry_run: bool = False, by: str) -> Iterator[Action]:
-    """Make the rules equal to the sources; tells what was done, or is to be.
+def reconcile(*, dry_run: bool = False, by: str) -> Iterator[Action]:
+    """Repair all drift between sources and their rules; yields what was done, or would be.
 
     Args:
         dry_run: change nothing.
-        by: who is on record for what is repaired.
+        by: who repairs, for the audit entries.
 
     Raises:
         BusError: the rules cannot be listed; nothing was done.
@@ -92,7 +79,7 @@ def synchronize(*, dry_run: bool = False, by: str) -> Iterator[Action]:
         if rule is not None:
             names.discard(rule.name)
             try:
-                yield from _mend(source, rule, dry_run=dry_run, by=by)
+                yield from _repair(source, rule, dry_run=dry_run, by=by)
             except BusError as error:
                 yield Action("fail", "rule", source.pk, error.reason)
     yield from _drop_orphans(names, dry_run=dry_run, by=by)
@@ -103,7 +90,7 @@ def _drop_orphans(names: Collection[str], *, dry_run: bool, by: str) -> Iterator
     kept: set[str] = set()
     if names and not dry_run:
         # They do not say how old they are, and the row of a new one may be about to be written.
-        time.sleep(reconciling.COMMIT_SECONDS)
+        time.sleep(moca.reconcile.COMMIT_SECONDS)
         kept = {rule.name for source in sources.all_sources() if (rule := rule_of(source))}
     for name in sorted(set(names) - kept):
         key = name.removeprefix(PREFIX)
@@ -118,11 +105,11 @@ def _drop_orphans(names: Collection[str], *, dry_run: bool, by: str) -> Iterator
             yield action
 
 
-def _mend(source: EventSource, rule: Rule, *, dry_run: bool, by: str) -> Iterator[Action]:
+def _repair(source: EventSource, rule: Rule, *, dry_run: bool, by: str) -> Iterator[Action]:
     differences = get_bus().differences(rule)
     if differences is not None and not differences:
         return
-    action = reconciling.mending("rule", source.pk, differences)
+    action = repair_of("rule", source.pk, differences)
     if not dry_run:
         get_bus().keep(rule)
         _note_repair(source, action, by)
@@ -130,5 +117,5 @@ def _mend(source: EventSource, rule: Rule, *, dry_run: bool, by: str) -> Iterato
 
 
 def _note_repair(source: EventSource, action: Action, by: str) -> None:
-    """Put on record what was repaired, and why."""
+    """Write the audit entry of a repair."""
     audit.note(AuditEntry.Action.REPAIRED, source, by=by, why=action.sentence)

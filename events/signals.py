@@ -1,25 +1,36 @@
-"""Keep the rules of event sources in step with them, in the transaction that changes them."""
+"""Keep the rules of event sources equal to them, in the transaction that changes them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
-from events import rules
-from events.buses import get_bus
-from events.models import EventSource, save_failed
+from events.buses import EventBus, get_bus
+from events.models import EventSource
+from events.rules import SourceRule, name_of, rule_of
+from moca.reconcile import writing
 
 
 @receiver(post_save, sender=EventSource)
 def follow_save(instance: EventSource, **_: Any) -> None:
-    rules.follow(instance)
+    rule, before = rule_of(instance), instance.loaded_value("bus_name")
+    with _writing(instance) as bus:
+        if rule is None or (before is not None and before != instance.bus_name):
+            bus.replace(name_of(instance.pk), rule)
+        else:
+            bus.keep(rule)
 
 
 @receiver(post_delete, sender=EventSource)
 def follow_delete(instance: EventSource, **_: Any) -> None:
-    get_bus().drop(rules.name_of(instance.pk))
+    with _writing(instance) as bus:
+        bus.drop(name_of(instance.pk))
 
 
-@receiver(save_failed, sender=EventSource)
-def follow_failure(instance: EventSource, error: Exception, **_: Any) -> None:
-    rules.restore(instance.pk, error)
+@contextmanager
+def _writing(source: EventSource) -> Iterator[EventBus]:
+    bus = get_bus()
+    with writing(SourceRule(source.pk), is_transactional=bus.is_transactional):
+        yield bus

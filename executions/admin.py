@@ -22,7 +22,7 @@ from executions.origins import names_of_triggers, trigger_of
 from executions.requests import NOT_RUN, run_now
 from moca.admin import ModelAdmin, ReadOnlyModelAdmin, actor, link_to, list_of
 from moca.changelist import ChangeList
-from moca.conflicts import reason_of
+from moca.concurrency import reason_of
 from moca.display import (
     NOTHING,
     badge,

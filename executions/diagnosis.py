@@ -27,9 +27,9 @@ from moca.authentication.tokens import pool_key
 from moca.aws import BotoCoreError, ClientError, client
 from moca.dynamodb.layout import indexes
 from triggers.models import LocalSchedule
+from triggers.reconcile import known_drift
 from triggers.schedulers import SchedulerError, get_scheduler
 from triggers.schedulers.local import astray
-from triggers.synchronization import out_of_step
 
 SECONDS = 10.0
 ARN_COLONS = 5
@@ -175,7 +175,7 @@ def _scheduler() -> Iterator[Finding]:
     scheduler = get_scheduler()
     if settings.TRIGGER_LAMBDA_ARN:
         scheduler.check()
-        apart, unclaimed = out_of_step(scheduler)
+        apart, unclaimed = known_drift(scheduler)
         text = f"EventBridge Scheduler, group {settings.SCHEDULE_GROUP_NAME}: schedules are listed."
         yield Finding("ok", "scheduler", text)
         fix = "Run manage.py sync_schedules. What it leaves to a later pass needs five minutes."

@@ -26,7 +26,7 @@ from events.models import EventSource, EventState, ReceivedEvent
 from events.patterns import Pattern, PatternError, TooMuchWorkError, Work
 from executions.failures import TOO_MUCH_WORK, TOO_MUCH_WORK_FOR_SOURCE
 from executions.runner import Offer, offer
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.sentences import Reason
 from triggers.models import Trigger
 from triggers.validation import Subscription, compiled

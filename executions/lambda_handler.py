@@ -38,8 +38,8 @@ from moca.logs import bind
 from moca.metrics import emit
 from moca.times import parse_iso
 from triggers.models import RunStatus, Trigger
+from triggers.reconcile import reconcile
 from triggers.schedulers.rules import FROM_TRIGGER
-from triggers.synchronization import synchronize
 
 logger = logging.getLogger(__name__)
 
@@ -174,12 +174,12 @@ def _settle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Bring schedules and rules in step, close lost runs, and let events go on that wait."""
+    """Reconcile schedules and rules, close lost runs, and let events go on that wait."""
     now = timezone.now()
     tidy(now)
     runner.settle_due(now - LATENESS)
     publish_overdue(now)
-    actions = synchronize()
+    actions = reconcile()
     done = sum(action.kind != "wait" for action in actions)
     failures = sum(action.kind == "fail" for action in actions)
     emit(SyncFailures=(failures, "Count"))

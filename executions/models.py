@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from agents.output import Output
 from executions.failures import LOST, NOT_PICKED_UP
 from moca import reasons
-from moca.conflicts import ExpectingQuerySet
+from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.reasons import CodeField, ParamsField
 from triggers.models import RunStatus, Trigger

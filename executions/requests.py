@@ -8,7 +8,7 @@ from executions.models import Source, TriggerExecution
 from executions.runner import TriggerBusyError
 from moca import audit
 from moca.authentication.models import AuditEntry
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from triggers.models import Trigger
 
 # What may keep a run from being started, with a message for whoever asked for it.

@@ -30,7 +30,7 @@ from executions.models import QueuedRun
 from executions.recorder import Recorder
 from executions.runner import Occurrence, Run
 from executions.runner.start import Triggers
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from triggers.models import LocalSchedule, OverlapPolicy, RunStatus, Trigger
 from triggers.schedulers.local import due_at, start_offset

@@ -25,19 +25,18 @@ from django.utils.text import capfirst
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from moca import audit, lagging
+from moca import audit
 from moca.authentication import cognito, limits
 from moca.authentication.cognito import BY_COGNITO, SignInError
 from moca.authentication.models import AuditEntry, Operator
 from moca.changelist import ActionForm, ChangeList
-from moca.conflicts import ConflictError, reason_of
+from moca.concurrency import ConflictError, reason_of
+from moca.reconcile import ProjectionError, restoring
 
 # What one look at a history or at the latest changes reads at the most.
 HISTORY = 100
 LATEST = 15
 
-# Somebody was faster between the check of a form and the write.
-OVERTAKEN = (ConflictError, IntegrityError)
 # So often a form is checked and written before its operator is asked to.
 ATTEMPTS = 3
 
@@ -188,15 +187,12 @@ class ModelAdmin(admin.ModelAdmin):
     narrower = "Filter the list."
     # What may keep a deletion or an action from being done, with a message for the operator.
     refusals: tuple[type[Exception], ...] = (ConflictError,)
+    # Somebody was faster between the check of a form and the write.
+    overtaken: tuple[type[Exception], ...] = (ConflictError, IntegrityError)
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
     list_max_show_all = 0
-
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Any:
-        return lagging.found(partial(super().get_object, request, object_id, from_field))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Take from the address only what the filters offer: others could be made to cost much."""
@@ -226,6 +222,11 @@ class ModelAdmin(admin.ModelAdmin):
         return None
 
     # Views
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, *args, **kwargs)
+        form.refusal = getattr(request, "refusal", "")
+        return form
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ChangeList
@@ -274,17 +275,23 @@ class ModelAdmin(admin.ModelAdmin):
     ) -> Any:
         for _ in range(ATTEMPTS):
             try:
-                return super().changeform_view(request, object_id, form_url, extra_context)
-            except OVERTAKEN:
+                with restoring():
+                    return super().changeform_view(request, object_id, form_url, extra_context)
+            except self.overtaken:
                 # The form, checked again, sees what the other wrote.
                 self.take_back(request)
+            except ProjectionError as error:
+                # The form, shown again, says why.
+                self.take_back(request)
+                request.refusal = str(error)  # type: ignore[attr-defined]
         return self._refused(request, "saved", "others are changing this at the same moment.")
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> Any:
         try:
-            return super().delete_view(request, object_id, extra_context)
+            with restoring():
+                return super().delete_view(request, object_id, extra_context)
         except self.refusals as error:
             self.take_back(request)
             return self._refused(request, "deleted", reason_of(error))
@@ -322,7 +329,7 @@ class ModelAdmin(admin.ModelAdmin):
             "object_id": key,
             "opts": self.opts,
             "entries": [
-                {"entry": entry, "changes": audit.told(entry, self.model)}
+                {"entry": entry, "changes": audit.changed_values(entry, self.model)}
                 for entry in AuditEntry.objects.filter(object_id=key).order_by("-id")[:HISTORY]
             ],
             "limit": HISTORY,

@@ -7,13 +7,13 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from moca import reasons
+from moca import reasons, reconcile
 from moca.authentication.models import AuditEntry
-from moca.versioning import StaleVersionError, VersionedModel
+from moca.concurrency import StaleVersionError, VersionedModel
 
 # What an entry never shows, and what every save changes anyhow.
 SECRET = {"password", "secrets"}
@@ -45,14 +45,17 @@ def save(
     by: str,
     why: str = "",
     update_fields: Collection[str] | None = None,
-) -> None:
+) -> bool:
     """Save the instance and record who did so, with the values before and after.
 
     Args:
-        instance: a new or changed row; nothing happens where nothing changed.
+        instance: a new or changed row; nothing happens if nothing changed.
         by: the operator's name, the user id of an API caller, or `system()`.
         why: a `Reason`, where it was not a person's doing.
         update_fields: save only these of the changed fields; None for all.
+
+    Returns:
+        Whether there was anything to record.
 
     Raises:
         StaleVersionError: somebody else saved it since it was read.
@@ -61,11 +64,13 @@ def save(
     changes = {} if created else _readable(instance)
     if update_fields is not None:
         changes = {name: values for name, values in changes.items() if name in update_fields}
-    with transaction.atomic():
+    is_noted = created or bool(changes)
+    with reconcile.atomic():
         instance.save(update_fields=update_fields)
-        if created or changes:
+        if is_noted:
             action = AuditEntry.Action.CREATED if created else AuditEntry.Action.UPDATED
             note(action, instance, by=by, why=why, changes=changes)
+    return is_noted
 
 
 def delete(instance: models.Model, *, by: str) -> None:
@@ -74,7 +79,7 @@ def delete(instance: models.Model, *, by: str) -> None:
     Raises:
         StaleVersionError: somebody else has deleted it.
     """
-    with transaction.atomic():
+    with reconcile.atomic():
         note(AuditEntry.Action.DELETED, instance, by=by)
         if not instance.delete()[0]:
             raise StaleVersionError(instance)
@@ -124,7 +129,7 @@ def note_expired(model: type[models.Model], number: int, *, why: str) -> None:
     entry.save(update_fields=["changes"])
 
 
-def told(
+def changed_values(
     entry: AuditEntry, model: type[models.Model], labels: Mapping[str, Any] | None = None
 ) -> list[tuple[str, str, str]]:
     """The fields that an entry says were changed: label, value before, value after.

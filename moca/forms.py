@@ -45,6 +45,8 @@ class VersionedForm(forms.ModelForm):
 
     # What it changes, where the form is in other languages too.
     kind: Any = ""
+    # Why what was entered was refused after the check, when the form is shown again for that.
+    refusal = ""
 
     opened_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
@@ -64,6 +66,8 @@ class VersionedForm(forms.ModelForm):
         cleaned = super().clean()
         if not self.instance._state.adding:
             self._check_version(self.cleaned_data.get("opened_version"))
+        if self.refusal:
+            self.add_error(None, self.refusal)
         return cleaned
 
     def _check_version(self, opened: int | None) -> None:

@@ -7,7 +7,7 @@ import time
 
 from django.db import InterfaceError, OperationalError
 
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -29,13 +30,13 @@ from moca.display import (
     shortened,
     time_tag,
 )
-from triggers.actions import REFUSALS, act_on_each, delete, disable, enable
+from triggers import services
+from triggers.bulk import act_on_each
 from triggers.display import RESULT_KINDS, View
 from triggers.filters import AttentionFilter, LastResultFilter
 from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
-from triggers.schedulers import SchedulerError
-from triggers.synchronization import bring_in_step, in_step
+from triggers.reconcile import reconcile_one
 
 # How many runs ahead the page of a trigger shows.
 RUNS_AHEAD = 5
@@ -107,7 +108,9 @@ class TriggerAdmin(ModelAdmin):
     )
     sortable_by = ()
     actions: Sequence[Any] = ["enable", "disable", "synchronize", "delete_selected"]
-    refusals = REFUSALS
+    refusals = services.REFUSALS
+    # The form, checked again, says that the quota is used up.
+    overtaken = (*ModelAdmin.overtaken, ValidationError)
 
     # The list
 
@@ -204,18 +207,20 @@ class TriggerAdmin(ModelAdmin):
 
     @admin.action(permissions=["change"], description="Enable")
     def enable(self, request: HttpRequest, triggers: Iterable[Trigger]) -> None:
-        self.act_on_each(request, triggers, partial(enable, by=actor(request)), "enabled")
+        self.act_on_each(request, triggers, partial(services.enable, by=actor(request)), "enabled")
 
     @admin.action(permissions=["change"], description="Disable")
     def disable(self, request: HttpRequest, triggers: Iterable[Trigger]) -> None:
-        self.act_on_each(request, triggers, partial(disable, by=actor(request)), "disabled")
+        self.act_on_each(
+            request, triggers, partial(services.disable, by=actor(request)), "disabled"
+        )
 
     @admin.action(permissions=["delete"], description="Delete")
     def delete_selected(
         self, request: HttpRequest, triggers: Sequence[Trigger]
     ) -> HttpResponse | None:
         if "post" in request.POST:
-            act = partial(delete, by=actor(request))
+            act = partial(services.delete, by=actor(request))
             self.act_on_each(request, triggers, act, "deleted")
             return None
         context = {
@@ -232,7 +237,7 @@ class TriggerAdmin(ModelAdmin):
 
     @admin.action(permissions=["change"], description="Bring schedule in step")
     def synchronize(self, request: HttpRequest, triggers: Iterable[Trigger]) -> None:
-        act = partial(bring_in_step, by=actor(request))
+        act = partial(reconcile_one, by=actor(request))
         self.act_on_each(request, triggers, act, "brought in step")
 
     def act_on_each(
@@ -242,12 +247,18 @@ class TriggerAdmin(ModelAdmin):
         act: Callable[[Trigger], bool],
         done: str,
     ) -> None:
-        """Do something to each trigger, and tell the operator the sum; see `triggers.actions`."""
+        """Do something to each trigger, and tell the operator the sum; see `triggers.bulk`."""
         outcome = act_on_each(triggers, act, self.refusals)
         level = messages.WARNING if outcome.refused else messages.SUCCESS
         self.message_user(request, outcome.sentence(done), level)
 
     # The page of one trigger
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Trigger | None:
+        found: Trigger | None = self.get_queryset(request).with_id(object_id)  # type: ignore[attr-defined]
+        return found
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         may_change = self.has_change_permission(request, obj)
@@ -261,25 +272,13 @@ class TriggerAdmin(ModelAdmin):
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, *args, **kwargs)
         form.owner = operator_of(request).subject
-        form.refusal = getattr(request, "refusal", "")
         return form
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        try:
-            with in_step():
-                return super().changeform_view(request, *args, **kwargs)
-        except SchedulerError as error:
-            # Rolled back by now; the form, shown again, says why.
-            request.refusal = str(error)  # type: ignore[attr-defined]
-            return super().changeform_view(request, *args, **kwargs)
-
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with in_step():
-            return super().delete_view(request, *args, **kwargs)
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        services.save(obj, by=actor(request))
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        with in_step():
-            super().delete_model(request, obj)
+        services.delete(obj, by=actor(request))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

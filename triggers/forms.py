@@ -89,8 +89,6 @@ class TriggerForm(VersionedForm):
 
     # Whose a new trigger is, where the form does not ask.
     owner = ""
-    # Why the scheduler did not take what was entered, when the form is shown again for that.
-    refusal = ""
     kind = _("trigger")
 
     tags = NamesField(
@@ -281,8 +279,6 @@ class TriggerForm(VersionedForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        if self.refusal:
-            self.add_error(None, self.refusal)
         if self.instance._state.adding:
             self.instance.user_id = self.cleaned_data.get("user_id") or self.owner
             self.instance.check_quota()

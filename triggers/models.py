@@ -1,6 +1,7 @@
 """Triggers: what to ask which agent, and when."""
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,20 +18,18 @@ from django.core.validators import (
     MinValueValidator,
     RegexValidator,
 )
-from django.db import models, transaction
+from django.db import connection, models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from moca import reasons
-from moca.conflicts import ExpectingQuerySet
+from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.ids import new_id
 from moca.reasons import CodeField, ParamsField
 from moca.validation import one_line
-from moca.versioning import VersionedModel
 from triggers import validation
 from triggers.failures import UNREADABLE
-from triggers.restoring import in_step
 from triggers.schedules import describe
 from triggers.validation import Schedule, Subscription
 
@@ -57,6 +56,10 @@ class RunStatus(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
+# How long an index may take to know a row that was just added.
+LAG_SECONDS = 0.3
+
+
 def _note_malformed(row: dict[str, Any], names: list[str]) -> None:
     """Have a row that another program wrote wrongly never fire, and say on it what is wrong."""
     row["enabled"] = False
@@ -78,6 +81,14 @@ class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
             ids[user_id].append(trigger_id)
         pairs = [models.Q(user_id=user_id, pk__in=own) for user_id, own in ids.items()]
         return self.filter(reduce(or_, pairs)) if pairs else self.none()
+
+    def with_id(self, trigger_id: str) -> "Trigger | None":
+        """The trigger of an id, whosever it is; an index that may lag is asked twice."""
+        found = self.filter(pk=trigger_id).first()
+        if found is None and getattr(connection.features, "indexes_lag", False):
+            time.sleep(LAG_SECONDS)
+            found = self.filter(pk=trigger_id).first()
+        return found
 
     def of_user(self, user_id: str) -> Self:
         """The triggers that belong to a user."""
@@ -348,9 +359,9 @@ class Trigger(VersionedModel):
         }
 
     def check_quota(self) -> None:
-        """Raise ValidationError where the user has as many triggers as a user may have.
+        """Raise ValidationError if the user has as many triggers as a user may have.
 
-        `save()` holds the quota by itself, with a ConflictError; this says why.
+        Every save counts the triggers of users, and raises ConflictError; this says why.
         """
         limit = settings.MAX_TRIGGERS_PER_USER
         count = TriggerCount.objects.filter(pk=self.user_id).first()
@@ -365,23 +376,6 @@ class Trigger(VersionedModel):
                 % {"limit": limit},
                 code="quota",
             )
-
-    def save(self, **options: Any) -> None:
-        """Save as `VersionedModel` does, and count the triggers of their users.
-
-        Raises:
-            ConflictError: the user may have no more triggers; `check_quota()` says so.
-        """
-        owner = None if self._state.adding else self.loaded_value("user_id")
-        if owner == self.user_id:
-            with in_step():
-                super().save(**options)
-            return
-        with in_step(), transaction.atomic():
-            TriggerCount.objects.take(self.user_id)
-            if owner is not None:
-                TriggerCount.objects.give_back(owner)
-            super().save(**options)
 
     # Schedule
 

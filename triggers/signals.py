@@ -1,31 +1,33 @@
-"""Keep the scheduler in step with the triggers, in the transaction that changes them."""
+"""Keep counts, schedules and rules equal to the triggers, in the transaction that changes them."""
 
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
+from moca.reconcile import writing
 from triggers.models import Trigger, TriggerCount
-from triggers.schedulers import all_schedulers
-from triggers.synchronization import telling
+from triggers.reconcile import TriggerProjection
+from triggers.schedulers import Scheduler, all_schedulers
 
 
 @receiver(post_save, sender=Trigger)
 def follow_save(
     instance: Trigger, created: bool, update_fields: Collection[str] | None, **_: Any
 ) -> None:
+    _count(instance, created=created)
     for scheduler in all_schedulers():
         if not (
             created or update_fields is None or scheduler.projected_fields & set(update_fields)
         ):
             continue
         if instance.type == scheduler.trigger_type:
-            tell = scheduler.create if created else scheduler.update
-            with telling(instance, scheduler):
-                tell(instance)
+            with _writing(instance, scheduler):
+                (scheduler.create if created else scheduler.update)(instance)
         elif not created and scheduler.had(instance):
-            with telling(instance, scheduler):
+            with _writing(instance, scheduler):
                 scheduler.delete(instance.pk)
 
 
@@ -34,5 +36,24 @@ def follow_delete(instance: Trigger, **_: Any) -> None:
     TriggerCount.objects.give_back(instance.user_id)
     for scheduler in all_schedulers():
         if scheduler.had(instance):
-            with telling(instance, scheduler):
+            with _writing(instance, scheduler):
                 scheduler.delete(instance.pk)
+
+
+def _count(trigger: Trigger, *, created: bool) -> None:
+    """Count a new trigger with its user, and one that changes hands with both users.
+
+    Raises:
+        ConflictError: the user may have no more triggers.
+    """
+    before = None if created else trigger.loaded_value("user_id")
+    if before == trigger.user_id:
+        return
+    TriggerCount.objects.take(trigger.user_id)
+    if before is not None:
+        TriggerCount.objects.give_back(before)
+
+
+def _writing(trigger: Trigger, scheduler: Scheduler) -> AbstractContextManager[None]:
+    projection = TriggerProjection.of(trigger, scheduler)
+    return writing(projection, is_transactional=scheduler.is_transactional)

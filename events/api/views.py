@@ -17,7 +17,7 @@ from events.secrets import UnreadableError
 from events.signatures import SignatureError
 from moca.api.errors import APIError, InvalidParameterError, detail
 from moca.api.views import ANY, APIView
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 
 logger = logging.getLogger(__name__)
 

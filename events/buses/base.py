@@ -6,20 +6,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from events.models import EventSource, ReceivedEvent
+from moca.reconcile import ProjectionError
 
 
-class BusError(Exception):
-    """The bus refused or could not be reached; the message says what to do about it.
-
-    Attributes:
-        reason: the message, with its code.
-        is_refusal: whether it answered clearly that it did nothing. Otherwise nobody knows.
-    """
-
-    def __init__(self, reason: str, *, is_refusal: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.is_refusal = is_refusal
+class BusError(ProjectionError):
+    """The bus refused or could not be reached."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from moca.api import parameters
 from moca.api.errors import APIError, NotFoundError
 from moca.api.pagination import page
 from moca.api.views import APIView
-from triggers.api import writing
+from triggers.api.views import find
 from triggers.models import RunStatus, Trigger
 
 DEFAULT_PAGE = 20
@@ -27,7 +27,7 @@ MAX_PAGE = 100
 class RunView(APIView):
     def post(self, request: Request, trigger_id: str) -> Response:
         """Run a trigger now, enabled or not."""
-        trigger = writing.find(self.user_id, trigger_id)
+        trigger = find(self.user_id, trigger_id)
         return _accepted(trigger, self.user_id)
 
 
@@ -89,7 +89,7 @@ class ReplayView(APIView):
     def post(self, request: Request, trigger_id: str, execution_id: str) -> Response:
         """Run a trigger again with the input of an earlier execution."""
         execution = _find(self.user_id, trigger_id, execution_id)
-        trigger = writing.find(self.user_id, trigger_id)
+        trigger = find(self.user_id, trigger_id)
         return _accepted(trigger, self.user_id, replayed=execution)
 
 

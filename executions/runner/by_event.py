@@ -26,7 +26,7 @@ from executions.models import PendingEvent, Source, TriggerExecution
 from executions.runner.start import Occurrence, new_record
 from moca import audit, reasons
 from moca.authentication.models import AuditEntry
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.ids import uuid7
 from moca.sentences import Reason
 from moca.times import CLOCKS_APART

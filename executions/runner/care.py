@@ -11,7 +11,7 @@ from executions.models import TriggerExecution
 from executions.runner.end import close, log_ids
 from executions.runner.start import LEASE, Occurrence, Run, new_record
 from moca import reasons
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.sentences import Reason
 from triggers.models import RunStatus, Trigger
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from executions.failures import (
@@ -20,13 +20,12 @@ from executions.failures import (
     RUNS_IN_A_ROW,
 )
 from executions.models import TriggerExecution
-from moca import audit, reasons
+from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from triggers.models import RunStatus, Trigger
 from triggers.statistics import PastRun, Statistics
-from triggers.synchronization import in_step
 
 logger = logging.getLogger(__name__)
 
@@ -179,7 +178,7 @@ def _write(
         expected: that none was closed or taken over is taken for granted: ConflictError else.
         corrects: whether ends take the place of those of lost runs.
     """
-    with in_step(), transaction.atomic():
+    with reconcile.atomic():
         keys = {(execution.user_id, execution.trigger_id) for execution in executions}
         triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(keys)}
         for _, trigger_id in keys:

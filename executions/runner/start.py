@@ -22,7 +22,7 @@ from executions.failures import BUSY, DISABLED, ENDED, TRIGGER_GONE
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
 from executions.runner.end import log_ids
 from moca import reasons
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.ids import occurrence_id
 from moca.outages import is_away
 from moca.sentences import Reason

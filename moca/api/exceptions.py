@@ -11,7 +11,8 @@ from rest_framework import exceptions as rest
 from rest_framework.response import Response
 
 from moca.api.errors import APIError, InvalidFieldsError, NotFoundError, details_of
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
+from moca.reconcile import ProjectionError
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ def as_told(exception: Exception) -> APIError | None:
             return InvalidFieldsError(details_of(exception))
         case ConflictError():
             return APIError(409, str(exception))
+        case ProjectionError():
+            return APIError(502, str(exception))
         case Http404():
             return NotFoundError("address")
         case OperationalError() | InterfaceError():

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.http import HttpRequest
 
 from moca.authentication.models import FailedSignIns
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 
 FORGIVEN_AFTER_SECONDS = 300
 # One person mistypes; one address tries many names; many addresses try one name.

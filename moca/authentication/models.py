@@ -10,12 +10,11 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from moca.conflicts import ExpectingQuerySet
+from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
 from moca.ids import new_id
 from moca.reasons import CodeField, ParamsField
 from moca.validation import one_line
-from moca.versioning import VersionedModel
 
 
 class Role(models.TextChoices):

@@ -17,7 +17,7 @@ from moca import audit
 from moca.authentication import cognito
 from moca.authentication.cognito import BY_COGNITO, SignInError
 from moca.authentication.models import Operator
-from moca.versioning import StaleVersionError
+from moca.concurrency import StaleVersionError
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from moca.conflicts import ExpectingQuerySet
+from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb import layout
 from moca.dynamodb.layout import Index, Layout
 

@@ -17,9 +17,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from executions.models import QueuedRun, TriggerExecution
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError, StaleVersionError
 from moca.dynamodb.base import DatabaseWrapper
-from moca.versioning import StaleVersionError
 from tests.dynamodb.conftest import as_default
 from tests.dynamodb.faults import answer, cancelled, fault, lost_answer, refusal, times
 from tests.dynamodb.models import Note, Parcel

@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.dynamodb.base import DatabaseWrapper
 from tests.dynamodb.conftest import as_default, empty, sqlite
 from tests.dynamodb.models import Note, Parcel

@@ -11,7 +11,7 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models import F
 
 from executions.models import TriggerExecution
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.dynamodb.base import DatabaseWrapper
 from tests.dynamodb.models import Note, Parcel
 from triggers.models import Trigger

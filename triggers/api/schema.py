@@ -25,8 +25,7 @@ from moca.api.shapes import Schema, flag, number, text
 from triggers.api import shapes
 from triggers.api.health import HealthView
 from triggers.api.preview import PreviewView
-from triggers.api.views import MAX_PAGE, DisableView, EnableView, TriggersView, TriggerView
-from triggers.api.writing import MAX_KEY
+from triggers.api.views import MAX_KEY, MAX_PAGE, DisableView, EnableView, TriggersView, TriggerView
 
 TRIGGERS, RUNS, SCHEDULES, SERVICE = "Triggers", "Runs", "Schedules", "Service"
 TAGS += [

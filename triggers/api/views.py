@@ -1,26 +1,49 @@
 """The routes under /triggers that concern triggers alone."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.utils import timezone
+from django.utils.http import parse_etags
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from moca.api import parameters
-from moca.api.errors import InvalidFieldsError
+from moca.api.errors import APIError, InvalidParameterError, NotFoundError
 from moca.api.pagination import page
 from moca.api.views import APIView
-from triggers.api import writing
-from triggers.api.body import check, fill, switch
+from moca.concurrency import StaleVersionError
+from triggers import services
+from triggers.api.body import fill
 from triggers.api.output import trigger_json
 from triggers.models import Trigger, TriggerQuerySet, TriggerType
 
 MAX_PAGE = 1000
+# Characters of an Idempotency-Key.
+MAX_KEY = 255
 
 
 def answer(trigger: Trigger, status: int = 200) -> Response:
     return Response({"trigger": trigger_json(trigger, timezone.now())}, status=status)
+
+
+def find(user_id: str, trigger_id: str) -> Trigger:
+    """The user's trigger of this id; NotFoundError if the user has none."""
+    trigger: Trigger | None = Trigger.objects.filter(user_id=user_id, pk=trigger_id).first()
+    if trigger is None:
+        raise NotFoundError("trigger")
+    return trigger
+
+
+def _changed(user_id: str, trigger_id: str, change: Callable[..., Any]) -> Trigger:
+    """The user's trigger of this id, after a change by one of the services."""
+    trigger = Trigger(pk=trigger_id, user_id=user_id)
+    try:
+        change(trigger, by=user_id)
+    except Trigger.DoesNotExist as error:
+        raise NotFoundError("trigger") from error
+    return trigger
 
 
 class TriggersView(APIView):
@@ -53,7 +76,18 @@ class TriggersView(APIView):
     def post(self, request: Request) -> Response:
         """Create a trigger."""
         key = request.headers.get("Idempotency-Key", "")
-        return answer(writing.create(self.user_id, self.body, key), status=201)
+        if len(key) > MAX_KEY:
+            raise InvalidParameterError("Idempotency-Key", f"Give at most {MAX_KEY} characters.")
+        try:
+            trigger = services.create(self._filled, by=self.user_id, key=key, request=self.body)
+        except services.IdempotencyError as error:
+            raise APIError(409, str(error)) from error
+        return answer(trigger, status=201)
+
+    def _filled(self) -> Trigger:
+        trigger = Trigger(user_id=self.user_id)
+        fill(trigger, self.body)
+        return trigger
 
 
 def _filtered(rows: TriggerQuerySet, filters: dict[str, str]) -> TriggerQuerySet:
@@ -69,19 +103,23 @@ def _filtered(rows: TriggerQuerySet, filters: dict[str, str]) -> TriggerQuerySet
 class TriggerView(APIView):
     def get(self, request: Request, trigger_id: str) -> Response:
         """Show a trigger."""
-        return answer(writing.find(self.user_id, trigger_id))
+        return answer(find(self.user_id, trigger_id))
 
     def put(self, request: Request, trigger_id: str) -> Response:
         """Change a trigger; what is left out stays as it is."""
-        apply = partial(fill, body=self.body)
-        if_match = request.headers.get("If-Match", "")
-        return answer(writing.change(self.user_id, trigger_id, apply, if_match=if_match))
+
+        def apply(trigger: Trigger) -> None:
+            _check_version(trigger, request.headers.get("If-Match", ""))
+            fill(trigger, self.body)
+
+        change = partial(services.change, apply=apply)
+        return answer(_changed(self.user_id, trigger_id, change))
 
     patch = put
 
     def delete(self, request: Request, trigger_id: str) -> Response:
         """Delete a trigger and its schedule."""
-        writing.delete(self.user_id, trigger_id)
+        _changed(self.user_id, trigger_id, services.delete)
         return Response(
             {
                 "success": True,
@@ -94,18 +132,20 @@ class TriggerView(APIView):
 class EnableView(APIView):
     def post(self, request: Request, trigger_id: str) -> Response:
         """Let a trigger fire."""
-        return answer(writing.change(self.user_id, trigger_id, _enable))
+        return answer(_changed(self.user_id, trigger_id, services.enable))
 
 
 class DisableView(APIView):
     def post(self, request: Request, trigger_id: str) -> Response:
         """Keep a trigger from firing."""
-        return answer(writing.change(self.user_id, trigger_id, partial(switch, on=False)))
+        return answer(_changed(self.user_id, trigger_id, services.disable))
 
 
-def _enable(trigger: Trigger) -> None:
-    if trigger.enabled:
+def _check_version(trigger: Trigger, if_match: str) -> None:
+    if not if_match:
         return
-    switch(trigger, on=True)
-    if found := list(check(trigger)):
-        raise InvalidFieldsError(found)
+    versions = parse_etags(if_match)
+    if not versions:
+        raise InvalidParameterError("If-Match", 'Give the version in quotes, such as "3".')
+    if "*" not in versions and f'"{trigger.version}"' not in versions:
+        raise APIError(412, str(StaleVersionError(trigger)))

@@ -6,21 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from moca.reconcile import ProjectionError
 from triggers.models import Trigger, TriggerType
 
 
-class SchedulerError(Exception):
-    """The scheduler refused or could not be reached; the message says what to do about it.
-
-    Attributes:
-        reason: the message, with its code.
-        is_refusal: whether it answered clearly that it did nothing. Otherwise nobody knows.
-    """
-
-    def __init__(self, reason: str, *, is_refusal: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.is_refusal = is_refusal
+class SchedulerError(ProjectionError):
+    """The scheduler refused or could not be reached."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,14 @@
 """Rules of an event bus, one for each event trigger that listens to a bus by a pattern of its own.
 
-They are kept in step like schedules, and by the same interface. A trigger that listens to an event
-source has no rule: the source's brings its events.
+They are reconciled like schedules, and by the same interface. A trigger that listens to an event
+source has no rule of its own: the rule of the source brings its events.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
 
-from events.buses import BusError, Rule, get_bus
+from events.buses import Rule, get_bus
 from triggers.models import Trigger, TriggerType
-from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
+from triggers.schedulers.base import ScheduleEntry, Scheduler
 from triggers.validation import read_subscription
 
 PREFIX = "trigger-"
@@ -29,8 +27,7 @@ class RuleScheduler(Scheduler):
 
     def create(self, trigger: Trigger) -> None:
         if rule := rule_of(trigger):
-            with _errors():
-                get_bus().keep(rule)
+            get_bus().keep(rule)
 
     def update(self, trigger: Trigger) -> None:
         """Bring the rule up to date, and remove one that the trigger had on another bus."""
@@ -41,12 +38,10 @@ class RuleScheduler(Scheduler):
             self.create(trigger)
 
     def restore(self, trigger: Trigger) -> None:
-        with _errors():
-            get_bus().replace(_name(trigger.pk), rule_of(trigger))
+        get_bus().replace(_name(trigger.pk), rule_of(trigger))
 
     def delete(self, trigger_id: str) -> None:
-        with _errors():
-            get_bus().drop(_name(trigger_id))
+        get_bus().drop(_name(trigger_id))
 
     def get(self, trigger_id: str) -> ScheduleEntry | None:
         return next((each for each in self.list() if each.trigger_id == trigger_id), None)
@@ -59,15 +54,13 @@ class RuleScheduler(Scheduler):
 
     def differences(self, trigger: Trigger) -> Sequence[str] | None:
         rule = rule_of(trigger)
-        with _errors():
-            if rule is not None:
-                return get_bus().differences(rule)
+        if rule is not None:
+            return get_bus().differences(rule)
         return None if self.get(trigger.pk) else []
 
     def list(self) -> Iterator[ScheduleEntry]:
-        with _errors():
-            for name in get_bus().rule_names(PREFIX):
-                yield ScheduleEntry(name.removeprefix(PREFIX), enabled=True)
+        for name in get_bus().rule_names(PREFIX):
+            yield ScheduleEntry(name.removeprefix(PREFIX), enabled=True)
 
 
 def rule_of(trigger: Trigger) -> Rule | None:
@@ -94,11 +87,3 @@ def _bus_before(trigger: Trigger) -> str:
 
 def _name(trigger_id: str) -> str:
     return f"{PREFIX}{trigger_id}"
-
-
-@contextmanager
-def _errors() -> Iterator[Any]:
-    try:
-        yield
-    except BusError as error:
-        raise SchedulerError(error.reason, is_refusal=error.is_refusal) from error

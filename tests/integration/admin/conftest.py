@@ -11,7 +11,7 @@ from django.test import Client
 
 from executions.models import TriggerExecution
 from moca.authentication.models import Operator, Role
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.ids import uuid7
 from triggers.forms import TriggerForm
 from triggers.models import RunStatus, Trigger

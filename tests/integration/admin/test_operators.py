@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection
 from django.test import Client
 
 from moca.authentication.models import AuditEntry, Operator, Role
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from tests.integration.admin.conftest import OPERATORS, errors_of
 
 AUDIT = "/admin/authentication/auditentry/"

@@ -6,7 +6,7 @@ from django.db import connection
 from django.test import Client
 
 from moca.authentication.models import AuditEntry, Operator
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from tests.integration.admin.conftest import TRIGGERS, errors_of, form_data, overtaken
 from triggers.models import LocalSchedule, Trigger
 from triggers.schedulers import SchedulerError

@@ -245,7 +245,7 @@ class TestFaults:
     def test_unexpected_error(
         self, alice: API, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr("triggers.api.writing.find", lambda *_: 1 / 0)
+        monkeypatch.setattr("triggers.api.views.find", lambda *_: 1 / 0)
         response = alice.get("/triggers/x")
         assert (response.status_code, response.json()["error"], "division" in response.text) == (
             500,
@@ -256,7 +256,7 @@ class TestFaults:
     def test_unexpected_error_is_logged(
         self, alice: API, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr("triggers.api.writing.find", lambda *_: 1 / 0)
+        monkeypatch.setattr("triggers.api.views.find", lambda *_: 1 / 0)
         alice.get("/triggers/x")
         assert "ZeroDivisionError" in caplog.text
 
@@ -264,7 +264,7 @@ class TestFaults:
         self, alice: API, monkeypatch: pytest.MonkeyPatch, settings: Any
     ) -> None:
         settings.DEBUG = True
-        monkeypatch.setattr("triggers.api.writing.find", lambda *_: 1 / 0)
+        monkeypatch.setattr("triggers.api.views.find", lambda *_: 1 / 0)
         assert alice.get("/triggers/x").json()["error"] == "Internal Server Error"
 
     def test_database_is_locked(self, alice: API, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,7 +354,7 @@ class TestCors:
         assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (413, ORIGIN)
 
     def test_our_faults_can_be_read(self, alice: API, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("triggers.api.writing.find", lambda *_: 1 / 0)
+        monkeypatch.setattr("triggers.api.views.find", lambda *_: 1 / 0)
         answer = alice.get("/triggers/x", Origin=ORIGIN)
         assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (500, ORIGIN)
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import models
 
 from executions.models import TriggerExecution
-from moca.versioning import StaleVersionError
+from moca.concurrency import StaleVersionError
 from triggers.models import Trigger
 
 

@@ -24,7 +24,7 @@ from moca.validation import ONE_LINE
 from tests.integration.admin.conftest import signed_in
 from tests.integration.api.conftest import API
 from tests.integration.interchange.conftest import Table, trigger_item
-from triggers.interchange.files import MAX_BYTES
+from triggers.import_export.files import MAX_BYTES
 from triggers.models import LocalSchedule, Trigger
 
 MakeTrigger = Callable[..., Trigger]

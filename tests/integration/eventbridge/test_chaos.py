@@ -10,10 +10,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from tests.integration.api.conftest import API, VALID
-from triggers import synchronization
 from triggers.models import SyncState, Trigger
+from triggers.reconcile import reconcile
 from triggers.schedulers import get_scheduler
-from triggers.synchronization import synchronize
 
 OPERATIONS = 500
 STEPS = 150
@@ -134,12 +133,12 @@ def test_one_pass_makes_all_equal_and_nobody_was_lied_to(
     eventbridge: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(seconds=-1))
+    monkeypatch.setattr("triggers.reconcile.ORPHAN_AGE", timedelta(seconds=-1))
     caller = Caller(weather)
     for _ in range(OPERATIONS):
         caller.request()
     weather.clear = True
-    mended = synchronize()
+    mended = reconcile()
     scheduler = get_scheduler()
     triggers = Trigger.objects.filter(user_id="alice")
     differing = [trigger.pk for trigger in triggers if scheduler.differences(trigger) != []]

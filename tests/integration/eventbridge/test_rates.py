@@ -10,7 +10,7 @@ from django.utils import timezone
 from moca.times import iso
 from tests.integration.eventbridge.conftest import GROUP
 from triggers.models import Trigger
-from triggers.synchronization import synchronize
+from triggers.reconcile import reconcile
 
 MakeTrigger = Callable[..., Trigger]
 At = Callable[[datetime], None]
@@ -105,7 +105,7 @@ def test_time_that_goes_by_is_no_difference(
     transactional_db: None, hourly: Trigger, at: At, later: timedelta
 ) -> None:
     at(MADE + later)
-    assert synchronize() == []
+    assert reconcile() == []
 
 
 def test_time_that_goes_by_is_no_difference_for_a_start_within_a_second(
@@ -114,7 +114,7 @@ def test_time_that_goes_by_is_no_difference_for_a_start_within_a_second(
     config = {"expression": "rate(1 hour)", "startDate": "2027-03-02T00:00:00.500Z"}
     make_trigger(schedule_config=config)
     at(datetime.fromisoformat("2027-03-02T00:00:00.300Z"))
-    assert synchronize() == []
+    assert reconcile() == []
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_another_start_is_mended(
     transactional_db: None, eventbridge: Any, hourly: Trigger, sent: datetime | None
 ) -> None:
     send(eventbridge, hourly, StartDate=sent)
-    synchronize()
+    reconcile()
     assert start(eventbridge, hourly) == FIRST
 
 
@@ -142,7 +142,7 @@ def test_start_moved_by_whole_periods_is_mended(
     config = {"expression": "rate(1 hour)", "startDate": iso(ahead)}
     made = make_trigger(schedule_config=config, created_at=MADE)
     send(eventbridge, made, StartDate=FIRST)
-    synchronize()
+    reconcile()
     assert start(eventbridge, made) == ahead
 
 

@@ -11,22 +11,22 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from django.utils import timezone
 
-from events import secrets
+from events import secrets, services
 from events.buses import BusError, eventbridge, get_bus
 from events.models import EventSource, ReceivedEvent
 from executions.lambda_handler import handler
 from executions.models import TriggerExecution
-from moca import audit, aws, reconciling
+from moca import audit, aws
 from moca.authentication.models import AuditEntry
-from moca.reconciling import Action
+from moca.concurrency import ConflictError
+from moca.reconcile import Action, atomic
 from tests.integration.api.conftest import API, VALID
 from tests.integration.eventbridge.conftest import LAMBDA, QUEUE
 from tests.integration.fan_out.conftest import post_signed
 from tests.integration.handler.test_handler import Context
 from tests.signing import SECRET
-from triggers import synchronization
 from triggers.models import SyncState, Trigger
-from triggers.synchronization import synchronize
+from triggers.reconcile import reconcile
 
 MakeTrigger = Callable[..., Trigger]
 OWN = {"eventPattern": {"source": ["my.app"]}}
@@ -37,8 +37,8 @@ def rules(eventbridge: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
     """A client of EventBridge, as moto imitates it; the handler's function takes permissions."""
     settings.EVENT_BUS = "events.buses.eventbridge.EventBridgeBus"
     settings.EVENT_SOURCES_CONFIG = ""
-    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(seconds=-1))
-    monkeypatch.setattr(reconciling, "COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr("triggers.reconcile.ORPHAN_AGE", timedelta(seconds=-1))
+    monkeypatch.setattr("moca.reconcile.COMMIT_SECONDS", 0.0)
     aws.client("lambda").meta.events.register_first("before-send.lambda.AddPermission", _granted)
     eventbridge_permission().cache_clear()
     yield aws.client("events")
@@ -276,11 +276,65 @@ class TestLostAnswers:
         assert calls.count("DeleteRule") == 0
 
 
-def lose(service: Any, operation: str) -> None:
+def lose(service: Any, operation: str) -> Callable[[], None]:
+    """Have the answers to an operation get lost; returns what ends that."""
+
     def after(**_: Any) -> None:
         raise ReadTimeoutError(endpoint_url="https://events")
 
-    service.meta.events.register(f"after-call.events.{operation}", after)
+    name = f"after-call.events.{operation}"
+    service.meta.events.register(name, after)
+    return lambda: service.meta.events.unregister(name, after)
+
+
+def roll_back_after(change: Callable[[], Any]) -> None:
+    """Make a change in a transaction whose commit fails."""
+
+    def make_and_fail() -> None:
+        with atomic():
+            change()
+            raise ConflictError
+
+    with pytest.raises(ConflictError):
+        make_and_fail()
+
+
+class TestFailedCommit:
+    """The database refuses after the bus took the rule: the rule is restored from the row."""
+
+    def test_rule_of_a_new_source_is_removed(self, rules: Any) -> None:
+        roll_back_after(bus_source)
+        assert names(rules) == []
+
+    def test_rule_of_a_changed_source_is_restored(self, rules: Any) -> None:
+        made = bus_source()
+        made.pattern = {"source": ["other"]}
+        roll_back_after(made.save)
+        rule = rules.describe_rule(Name="source-shop")
+        assert json.loads(rule["EventPattern"]) == {"source": ["my.shop"]}
+
+    def test_rule_of_a_deleted_source_is_made_again(self, rules: Any) -> None:
+        roll_back_after(bus_source().delete)
+        assert names(rules) == ["source-shop"]
+
+    def test_rule_is_restored_if_the_audit_entry_fails(
+        self, rules: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = bus_source()
+        made.pattern = {"source": ["other"]}
+        monkeypatch.setattr("moca.audit.note", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            services.save(made, by="ann")
+        rule = rules.describe_rule(Name="source-shop")
+        assert json.loads(rule["EventPattern"]) == {"source": ["my.shop"]}
+
+    def test_rule_is_restored_if_the_answer_to_a_deletion_is_lost(self, rules: Any) -> None:
+        made = bus_source()
+        end = lose(rules, "DeleteRule")
+        with pytest.raises(BusError):
+            services.delete(made, by="ann")
+        end()
+        assert names(rules) == ["source-shop"]
 
 
 class TestRuleOfASource:
@@ -323,7 +377,7 @@ class TestRuleOfASource:
         settings.EVENT_SOURCES_CONFIG = (
             '[{"id": "s3", "name": "S", "eventPattern": {"source": ["a"]}}]'
         )
-        assert (synchronize(), names(rules)) == (
+        assert (reconcile(), names(rules)) == (
             [Action("create", "rule", "s3", "was missing")],
             ["source-s3"],
         )
@@ -332,7 +386,7 @@ class TestRuleOfASource:
         self, rules: Any, settings: Any
     ) -> None:
         settings.EVENT_SOURCES_CONFIG = '[{"id": "s3", "name": "S"}]'
-        assert (synchronize(), names(rules)) == ([], [])
+        assert (reconcile(), names(rules)) == ([], [])
 
 
 class TestPass:
@@ -341,12 +395,12 @@ class TestPass:
     def test_nothing_to_do(self, transactional_db: None, alice: API) -> None:
         bus_source()
         event_trigger(alice)
-        assert synchronize() == []
+        assert reconcile() == []
 
     def test_missing_rule_is_made(self, transactional_db: None, alice: API, rules: Any) -> None:
         made = event_trigger(alice)
         get_bus().drop(f"trigger-{made['id']}")
-        assert (synchronize(), names(rules)) == (
+        assert (reconcile(), names(rules)) == (
             [Action("create", "rule", made["id"], "was missing")],
             [f"trigger-{made['id']}"],
         )
@@ -356,19 +410,19 @@ class TestPass:
     ) -> None:
         event_trigger(alice)
         Trigger.objects.filter(user_id="alice")._raw_delete("default")
-        assert ([action.kind for action in synchronize()], names(rules)) == (["delete"], [])
+        assert ([action.kind for action in reconcile()], names(rules)) == (["delete"], [])
 
     def test_rule_of_a_deleted_source_goes(self, transactional_db: None, rules: Any) -> None:
         bus_source()
         EventSource.objects.filter(pk="shop")._raw_delete("default")
-        assert ([action.kind for action in synchronize()], names(rules)) == (["delete"], [])
+        assert ([action.kind for action in reconcile()], names(rules)) == (["delete"], [])
 
     def test_repair_of_a_source_is_on_record(self, transactional_db: None, rules: Any) -> None:
         bus_source()
         get_bus().drop("source-shop")
-        synchronize()
+        reconcile()
         EventSource.objects.filter(pk="shop")._raw_delete("default")
-        synchronize()
+        reconcile()
         found = AuditEntry.objects.filter(object_type="events.eventsource", object_id="shop")
         by_system = found.exclude(actor="ann").order_by("id")
         assert [(entry.actor, entry.reason) for entry in by_system] == [
@@ -378,7 +432,7 @@ class TestPass:
 
     def test_rules_of_others_stay(self, transactional_db: None, rules: Any) -> None:
         rules.put_rule(Name="trigger-of-theirs", EventPattern='{"source": ["theirs"]}')
-        synchronize()
+        reconcile()
         assert names(rules) == ["trigger-of-theirs"]
 
     @pytest.mark.parametrize(
@@ -392,13 +446,13 @@ class TestPass:
         before = rules.describe_rule(Name=name)
         same = {key: before[key] for key in ("EventPattern", "State")}
         rules.put_rule(Name=name, **{**same, part: value})
-        synchronize()
+        reconcile()
         assert rules.describe_rule(Name=name)[part] == before[part]
 
     def test_lost_target_comes_back(self, transactional_db: None, alice: API, rules: Any) -> None:
         name = f"trigger-{event_trigger(alice)['id']}"
         rules.remove_targets(Rule=name, Ids=["moca-handler"])
-        synchronize()
+        reconcile()
         assert len(rules.list_targets_by_rule(Rule=name)["Targets"]) == 1
 
     def test_failure_is_noted_on_the_trigger(
@@ -407,7 +461,7 @@ class TestPass:
         made = event_trigger(alice)
         get_bus().drop(f"trigger-{made['id']}")
         allow = refusing(rules, "PutRule", "LimitExceededException")
-        synchronize()
+        reconcile()
         allow()
         trigger = Trigger.objects.get(user_id="alice", pk=made["id"])
         assert (trigger.sync_state, trigger.sync_error_code) == (SyncState.FAILED, "bus_full")
@@ -417,7 +471,7 @@ class TestPass:
     ) -> None:
         bus_source()
         sent = permitted()
-        synchronize()
+        reconcile()
         assert [params["StatementId"] for params in sent] == ["moca-event-rules"]
 
     def test_dry_run_lets_nobody_in(
@@ -425,7 +479,7 @@ class TestPass:
     ) -> None:
         bus_source()
         sent = permitted()
-        synchronize(dry_run=True)
+        reconcile(dry_run=True)
         assert sent == []
 
     @pytest.mark.parametrize("what", ["source", "trigger"])
@@ -443,7 +497,7 @@ class TestPass:
         type(row).objects.filter(pk=row.pk)._raw_delete("default")
         # As the process that makes it commits while the pass waits.
         monkeypatch.setattr(time, "sleep", lambda _: row.save_base(raw=True, force_insert=True))
-        synchronize()
+        reconcile()
         assert names(rules) == before != []
 
     def test_second_target_is_removed(self, transactional_db: None, rules: Any) -> None:
@@ -451,14 +505,14 @@ class TestPass:
         bus_source()
         again = {"Id": "again", "Arn": LAMBDA}
         rules.put_targets(Rule="source-shop", EventBusName="default", Targets=[again])
-        synchronize()
+        reconcile()
         found = rules.list_targets_by_rule(Rule="source-shop", EventBusName="default")
         assert [each["Id"] for each in found["Targets"]] == ["moca-handler"]
 
     def test_dry_run_changes_nothing(self, transactional_db: None, rules: Any) -> None:
         bus_source()
         get_bus().drop("source-shop")
-        assert ([a.kind for a in synchronize(dry_run=True)], names(rules)) == (["create"], [])
+        assert ([a.kind for a in reconcile(dry_run=True)], names(rules)) == (["create"], [])
 
 
 class TestWhatArrives:

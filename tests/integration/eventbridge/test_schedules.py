@@ -6,22 +6,29 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
-from django.db import transaction
+from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from executions.models import TriggerExecution
 from executions.runner.end import close
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
+from moca.reconcile import atomic
 from moca.times import iso
+from tests.integration.admin.conftest import TRIGGERS, editor, form_data
 from tests.integration.api.conftest import API
 from tests.integration.eventbridge.conftest import GROUP, LAMBDA, QUEUE, ROLE, Failing
-from triggers.actions import act_on_each, disable
+from triggers.bulk import act_on_each
 from triggers.models import RunStatus, SyncState, Trigger
+from triggers.reconcile import reconcile
 from triggers.schedulers import SchedulerError
-from triggers.synchronization import in_step, synchronize
+from triggers.services import disable
+
+__all__ = ["editor"]
 
 MakeTrigger = Callable[..., Trigger]
 
@@ -181,7 +188,7 @@ def roll_back_after(change: Callable[[], Any]) -> None:
     """Make a change in a transaction whose commit fails."""
 
     def make_and_fail() -> None:
-        with in_step(), transaction.atomic():
+        with atomic():
             change()
             raise ConflictError
 
@@ -245,7 +252,7 @@ class TestFailedCommit:
         clear = lost_from_now_on(eventbridge)
         alice.post(f"/triggers/{made['id']}/disable")
         clear()
-        synchronize()
+        reconcile()
         found = Trigger.objects.get(user_id="alice", pk=made["id"])
         state = schedule(eventbridge, made["id"])["State"]
         assert (found.sync_state, state) == (SyncState.SYNCED, "ENABLED")
@@ -321,3 +328,34 @@ def lost_from_now_on(eventbridge: Any, *operations: str) -> Callable[[], None]:
         eventbridge.meta.events.register_first(f"before-call.scheduler.{operation}", before)
         eventbridge.meta.events.register(f"after-call.scheduler.{operation}", after)
     return lambda: is_clear.append(True)
+
+
+class TestFailedCommitOfAnAdminPage:
+    """The admin shows its page again: before that, the schedule is restored."""
+
+    @pytest.mark.sqlite
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("page", ["change", "delete"])
+    def test_schedule_is_what_is_stored(
+        self, eventbridge: Any, make_trigger: MakeTrigger, editor: Client, page: str
+    ) -> None:
+        trigger = make_trigger()
+        data = {**form_data(trigger, prompt="Other."), "post": "yes"}
+        refusal = ConflictError("TransactionCanceledException")
+        with patch.object(connection, "commit", side_effect=refusal):
+            editor.post(f"{TRIGGERS}{trigger.pk}/{page}/", data)
+        event = json.loads(schedule(eventbridge, trigger.pk)["Target"]["Input"])
+        assert event["detail"]["prompt"] == "Report."
+
+    def test_lost_answer_to_a_deletion(
+        self, eventbridge: Any, make_trigger: MakeTrigger, editor: Client
+    ) -> None:
+        trigger = make_trigger()
+        name = f"trigger-{trigger.pk}"
+
+        def lose(**_: Any) -> None:
+            raise ReadTimeoutError(endpoint_url="https://scheduler")
+
+        eventbridge.meta.events.register("after-call.scheduler.DeleteSchedule", lose)
+        editor.post(f"{TRIGGERS}{trigger.pk}/delete/", {"post": "yes"})
+        assert names(eventbridge) == [name]

@@ -13,19 +13,18 @@ from django.utils import timezone
 
 from executions.diagnosis import diagnose
 from moca.authentication.models import AuditEntry, Operator, Role
-from moca.reconciling import Action
+from moca.reconcile import Action
 from tests.integration.eventbridge.conftest import GROUP, Failing
-from triggers import synchronization
 from triggers.models import SyncState, Trigger
+from triggers.reconcile import reconcile
 from triggers.schedulers.eventbridge import schedule_of
-from triggers.synchronization import synchronize
 
 MakeTrigger = Callable[..., Trigger]
 
 
 @pytest.fixture
 def service(transactional_db: None, eventbridge: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(seconds=-1))
+    monkeypatch.setattr("triggers.reconcile.ORPHAN_AGE", timedelta(seconds=-1))
     return eventbridge
 
 
@@ -39,37 +38,37 @@ def names(service: Any) -> list[str]:
 
 def test_nothing_to_do(service: Any, make_trigger: MakeTrigger) -> None:
     make_trigger()
-    assert synchronize() == []
+    assert reconcile() == []
 
 
 def test_missing_schedule_is_made(service: Any, make_trigger: MakeTrigger) -> None:
     trigger = make_trigger()
     service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
-    synchronize()
+    reconcile()
     assert names(service) == [name_of(trigger)]
 
 
 def test_schedule_of_a_deleted_trigger_goes(service: Any, make_trigger: MakeTrigger) -> None:
     trigger = make_trigger()
     Trigger.objects.filter(user_id="alice", pk=trigger.pk)._raw_delete("default")
-    synchronize()
+    reconcile()
     assert names(service) == []
 
 
 def test_young_schedule_without_a_trigger_stays(
     service: Any, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(minutes=5))
+    monkeypatch.setattr("triggers.reconcile.ORPHAN_AGE", timedelta(minutes=5))
     trigger = make_trigger()
     Trigger.objects.filter(user_id="alice", pk=trigger.pk)._raw_delete("default")
-    synchronize()
+    reconcile()
     assert names(service) == [name_of(trigger)]
 
 
 def test_young_schedule_without_a_trigger_is_reported(
     service: Any, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(minutes=5))
+    monkeypatch.setattr("triggers.reconcile.ORPHAN_AGE", timedelta(minutes=5))
     trigger = make_trigger()
     Trigger.objects.filter(user_id="alice", pk=trigger.pk)._raw_delete("default")
     output = StringIO()
@@ -82,7 +81,7 @@ def test_young_schedule_without_a_trigger_is_reported(
 def test_young_schedule_without_a_trigger_is_counted_in_the_table(
     service: Any, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(synchronization, "ORPHAN_AGE", timedelta(minutes=5))
+    monkeypatch.setattr("triggers.reconcile.ORPHAN_AGE", timedelta(minutes=5))
     trigger = make_trigger()
     Trigger.objects.filter(user_id="alice", pk=trigger.pk)._raw_delete("default")
     output = StringIO()
@@ -114,7 +113,7 @@ def test_doctor_tells_of_triggers_that_are_not_in_step(
 
 def test_other_schedules_of_the_group_stay(service: Any, make_trigger: MakeTrigger) -> None:
     service.create_schedule(Name="other", GroupName=GROUP, **schedule_of(make_trigger()))
-    synchronize()
+    reconcile()
     assert "other" in names(service)
 
 
@@ -132,7 +131,7 @@ def test_differing_schedule_is_updated(
     trigger = make_trigger()
     wrong = {**schedule_of(trigger), part: value}
     service.update_schedule(Name=name_of(trigger), GroupName=GROUP, **wrong)
-    synchronize()
+    reconcile()
     found = service.get_schedule(Name=name_of(trigger), GroupName=GROUP)
     assert found[part] == schedule_of(trigger)[part]
 
@@ -142,13 +141,13 @@ def test_schedule_that_has_fired_is_not_made_again(service: Any, make_trigger: M
     service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
     past = {"expression": f"at({timezone.now() - timedelta(days=1):%Y-%m-%dT%H:%M:%S})"}
     Trigger.objects.filter(user_id="alice", pk=trigger.pk).update(schedule_config=past)
-    assert synchronize() == []
+    assert reconcile() == []
 
 
 def test_dry_run_changes_nothing(service: Any, make_trigger: MakeTrigger) -> None:
     trigger = make_trigger()
     service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
-    found = synchronize(dry_run=True)
+    found = reconcile(dry_run=True)
     assert (found, names(service)) == (
         [Action("create", "schedule", trigger.pk, "was missing")],
         [],
@@ -161,7 +160,7 @@ def test_failure_is_noted_on_the_trigger(
     trigger = make_trigger()
     service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
     with failing("CreateSchedule", "ServiceQuotaExceededException", 402):
-        synchronize()
+        reconcile()
     trigger.refresh_from_db()
     assert (trigger.sync_state, trigger.sync_error_code) == (SyncState.FAILED, "scheduler_full")
 
@@ -170,7 +169,7 @@ def test_failure_is_forgotten_when_in_step(service: Any, make_trigger: MakeTrigg
     trigger = make_trigger()
     row = Trigger.objects.filter(user_id="alice", pk=trigger.pk)
     row.update(sync_state=SyncState.FAILED, sync_error="x")
-    synchronize()
+    reconcile()
     trigger.refresh_from_db()
     assert (trigger.sync_state, trigger.sync_error) == (SyncState.SYNCED, "")
 
@@ -181,7 +180,7 @@ def test_one_bad_trigger_does_not_stop_the_others(service: Any, make_trigger: Ma
     Trigger.objects.filter(user_id="alice", pk=bad.pk).update(schedule_config=broken)
     for trigger in (bad, good):
         service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
-    synchronize()
+    reconcile()
     assert name_of(good) in names(service)
 
 
@@ -239,7 +238,7 @@ def test_local_schedules_are_kept_in_step_too(
 
     trigger = make_trigger()
     LocalSchedule.objects.filter(pk=trigger.pk).delete()
-    assert [action.kind for action in synchronize()] == ["create"]
+    assert [action.kind for action in reconcile()] == ["create"]
 
 
 def test_operator_brings_a_ticked_trigger_in_step(
@@ -259,8 +258,8 @@ def test_failure_is_on_record_once(
     trigger = make_trigger()
     service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
     with failing("CreateSchedule", "ServiceQuotaExceededException", 402):
-        synchronize()
-        synchronize()
+        reconcile()
+        reconcile()
     (entry,) = AuditEntry.objects.filter(object_id=trigger.pk)
     assert (entry.actor, entry.changes, "quota" in entry.reason) == (
         "system: reconciler",
@@ -272,6 +271,6 @@ def test_failure_is_on_record_once(
 def test_repair_is_on_record(service: Any, make_trigger: MakeTrigger) -> None:
     trigger = make_trigger()
     service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
-    synchronize()
+    reconcile()
     (entry,) = AuditEntry.objects.filter(object_id=trigger.pk)
     assert (entry.actor, entry.reason) == ("system: reconciler", "The schedule was missing.")

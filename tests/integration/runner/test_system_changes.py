@@ -18,7 +18,7 @@ from executions.runner import Occurrence
 from moca import audit
 from moca.authentication.models import AuditEntry, Operator
 from triggers.models import LocalSchedule, Trigger
-from triggers.synchronization import bring_in_step, synchronize
+from triggers.reconcile import reconcile, reconcile_one
 
 NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
 
@@ -161,7 +161,7 @@ class TestReconciler:
     def test_repair_is_on_record(self, transactional_db: None, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger()
         LocalSchedule.objects.filter(pk=trigger.pk).delete()
-        synchronize()
+        reconcile()
         assert told(trigger.pk) == [("system: reconciler", "repaired", "The schedule was missing.")]
 
     def test_command_is_named(self, transactional_db: None, make_trigger: MakeTrigger) -> None:
@@ -177,7 +177,7 @@ class TestReconciler:
     ) -> None:
         trigger = make_trigger()
         Trigger.objects.filter(user_id="alice", pk=trigger.pk)._raw_delete("default")
-        synchronize()
+        reconcile()
         assert told(trigger.pk) == [
             (
                 "system: reconciler",
@@ -190,9 +190,9 @@ class TestReconciler:
         self, transactional_db: None, make_trigger: MakeTrigger
     ) -> None:
         trigger = make_trigger()
-        synchronize()
+        reconcile()
         LocalSchedule.objects.filter(pk=trigger.pk).delete()
-        synchronize(dry_run=True)
+        reconcile(dry_run=True)
         assert entries(trigger.pk) == []
 
     def test_repair_that_a_person_asks_for_is_theirs(
@@ -200,7 +200,7 @@ class TestReconciler:
     ) -> None:
         trigger = make_trigger()
         LocalSchedule.objects.filter(pk=trigger.pk).delete()
-        bring_in_step(trigger, by="olga")
+        reconcile_one(trigger, by="olga")
         assert [actor for actor, *_ in told(trigger.pk)] == ["olga"]
 
 

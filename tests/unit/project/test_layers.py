@@ -56,7 +56,7 @@ KNOWN_IN = {
     "urllib.request": HTTP,
     "urllib3": HTTP,
     "waitress": ["moca/server.py"],
-    "yaml": ["events/sources.py", "triggers/interchange/*"],
+    "yaml": ["events/sources.py", "triggers/import_export/*"],
     "zappa": ["executions/lambda_http.py"],
 }
 

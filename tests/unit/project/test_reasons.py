@@ -9,7 +9,6 @@ import events.failures  # noqa: F401
 import executions.failures
 import triggers.failures  # noqa: F401
 from agents import errors
-from moca import reconciling  # noqa: F401
 from moca.reasons import columns
 from moca.sentences import CODES, Code, Reason, restored
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from moca.conflicts import ConflictError
+from moca.concurrency import ConflictError
 from moca.times import iso
 from triggers.models import Trigger, TriggerCount
 

@@ -1,4 +1,5 @@
 import argparse
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -6,10 +7,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from moca import audit
 from moca.authentication.models import Operator
-from triggers.failures import SAMPLE
+from moca.concurrency import reason_of
+from triggers import services
 from triggers.models import Trigger
 
-SAMPLES = [
+SAMPLES: list[dict[str, Any]] = [
     {
         "name": "Every minute",
         "description": "A sample that shows a run each minute. Disable or delete it at will.",
@@ -37,18 +39,24 @@ class Command(BaseCommand):
         operator = Operator.objects.filter(username=username).first()
         if operator is None:
             raise CommandError(f"There is no operator {username}: create one first.")
+        by = audit.system("create_samples")
         for number, sample in enumerate(SAMPLES):
-            trigger = Trigger(user_id=operator.subject, agent_id="demo-agent", **sample)
+            make = partial(_make, operator.subject, sample)
             try:
-                trigger.full_clean(validate_unique=False)
-            except ValidationError as error:
-                raise CommandError("; ".join(error.messages)) from error
-            try:
-                trigger.check_quota()
+                trigger = services.create(make, by=by, why="A sample to try.")
             except ValidationError as error:
                 raise CommandError(
                     f"{number} of {len(SAMPLES)} samples were made. {'; '.join(error.messages)} "
                     "MAX_TRIGGERS_PER_USER sets how many."
                 ) from error
-            audit.save(trigger, by=audit.system("create_samples"), why=SAMPLE())
+            except services.REFUSALS as error:
+                raise CommandError(
+                    f"{number} of {len(SAMPLES)} samples were made. {reason_of(error)}"
+                ) from error
             self.stdout.write(f"Trigger {trigger.name}: {trigger.schedule_description}")
+
+
+def _make(user_id: str, sample: dict[str, Any]) -> Trigger:
+    trigger = Trigger(user_id=user_id, agent_id="demo-agent", **sample)
+    trigger.full_clean(validate_unique=False)
+    return trigger

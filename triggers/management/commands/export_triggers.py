@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from moca.authentication.models import Operator
-from triggers.interchange.exporting import sections
-from triggers.interchange.files import FORMATS
+from triggers.import_export.exporting import sections
+from triggers.import_export.files import FORMATS
 
 
 class Command(BaseCommand):

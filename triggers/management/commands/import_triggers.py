@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from moca.authentication.models import Operator
-from triggers.interchange.comparing import compare
-from triggers.interchange.files import MAX_BYTES, FileError, read
-from triggers.interchange.plan import CREATE, UPDATE, Change, Note, Plan, carry_out
+from triggers.import_export.diff import compare
+from triggers.import_export.files import MAX_BYTES, FileError, read
+from triggers.import_export.plan import CREATE, UPDATE, Change, Note, Plan, carry_out
 from triggers.models import Trigger
 
 INTERRUPTED = 130

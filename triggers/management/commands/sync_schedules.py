@@ -3,7 +3,6 @@
 import argparse
 import json
 from collections import Counter
-from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
@@ -11,10 +10,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from moca import audit
-from moca.reconciling import Action
+from moca.reconcile import Action, ProjectionError
+from triggers.reconcile import CONCURRENCY, reconcile
 from triggers.schedulers import Scheduler, SchedulerError
 from triggers.schedulers.eventbridge import EventBridgeScheduler
-from triggers.synchronization import CONCURRENCY, synchronize
+
+# What is printed of an action.
+COLUMNS = ("kind", "what", "id", "reason")
 
 
 class Command(BaseCommand):
@@ -50,13 +52,13 @@ class Command(BaseCommand):
         if not 1 <= concurrency <= 64:
             raise CommandError("--concurrency is out of range: give 1 to 64.")
         try:
-            actions = synchronize(
+            actions = reconcile(
                 _of_group(group),
                 dry_run=dry_run,
                 concurrency=concurrency,
                 by=audit.system("sync_schedules"),
             )
-        except SchedulerError as error:
+        except ProjectionError as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
             raise CommandError(
@@ -64,7 +66,8 @@ class Command(BaseCommand):
                 "manage.py doctor."
             ) from error
         if options["format"] == "json":
-            self.stdout.write(json.dumps([asdict(action) for action in actions], indent=2))
+            rows = [{name: getattr(each, name) for name in COLUMNS} for each in actions]
+            self.stdout.write(json.dumps(rows, indent=2))
         else:
             self._table(actions, dry_run=dry_run)
         if any(action.kind == "fail" for action in actions):

@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from moca.authentication.models import Operator
-from moca.versioning import StaleVersionError
+from moca.concurrency import StaleVersionError
 from triggers.models import Trigger
 
 MakeTrigger = Callable[..., Trigger]

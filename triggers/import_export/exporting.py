@@ -5,8 +5,8 @@ from typing import Any
 
 from events import sources
 from events.models import EventSource
-from triggers.interchange.files import SOURCES, TRIGGERS, Sections
-from triggers.interchange.form import entry, source_entry
+from triggers.import_export.files import SOURCES, TRIGGERS, Sections
+from triggers.import_export.serialize import entry, source_entry
 from triggers.models import Trigger
 
 Say = Callable[[str], None]

@@ -1,56 +1,17 @@
-"""What operators do to triggers, one by one or many at once, with each on record."""
+"""What operators do to several triggers at once, and what came of it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from moca import audit
-from moca.conflicts import ConflictError, reason_of
+from moca.concurrency import reason_of
 from moca.display import excerpt
 from triggers.models import Trigger
-from triggers.schedulers import SchedulerError
-from triggers.synchronization import in_step
+from triggers.services import REFUSALS
 
-# What may keep one from being done, with a message for the operator.
-REFUSALS: tuple[type[Exception], ...] = (ConflictError, SchedulerError, ValidationError)
 # A message travels in a cookie, so it names this many refusals at the most.
 NAMED_REFUSALS = 3
-
-
-def enable(trigger: Trigger, *, by: str) -> bool:
-    """Let a trigger fire; False where it may already.
-
-    Raises:
-        ValidationError: what is wrong with it, so that it could not fire.
-        SchedulerError: the scheduler refuses.
-        ConflictError: somebody else changed it at the same moment.
-    """
-    if trigger.enabled:
-        return False
-    trigger.enable()
-    trigger.clean()
-    with in_step():
-        audit.save(trigger, by=by)
-    return True
-
-
-def disable(trigger: Trigger, *, by: str) -> bool:
-    """Keep a trigger from firing; False where it is kept already. Raises as `enable()` does."""
-    if not trigger.enabled:
-        return False
-    trigger.disable()
-    with in_step():
-        audit.save(trigger, by=by)
-    return True
-
-
-def delete(trigger: Trigger, *, by: str) -> bool:
-    """Delete a trigger; the records of its runs stay until they expire. Raises as `enable()`."""
-    with in_step():
-        audit.delete(trigger, by=by)
-    return True
 
 
 @dataclass(slots=True)
@@ -98,7 +59,7 @@ def act_on_each(
 
     Args:
         triggers: the triggers.
-        act: does it to one; False where there was nothing to do.
+        act: does it to one; False if there was nothing to do.
         refusals: the errors that say why it could not be done to one.
     """
     outcome = Outcome()

@@ -22,8 +22,9 @@ from moca.api.errors import Detail, InvalidFieldsError, contract_name, detail, d
 from moca.api.parsers import faults
 from moca.times import parse_iso
 from triggers.api.body import MAPS, NEEDED, fill
-from triggers.interchange.files import Contents, Entry
-from triggers.interchange.form import (
+from triggers.import_export.files import Contents, Entry
+from triggers.import_export.plan import Note, Plan, unknown_keys
+from triggers.import_export.serialize import (
     OF_SOURCE,
     SHARED,
     SOURCE_DEFAULTS,
@@ -33,7 +34,6 @@ from triggers.interchange.form import (
     same,
     source_entry,
 )
-from triggers.interchange.plan import Note, Plan, unknown_keys
 from triggers.models import OverlapPolicy, Trigger, TriggerType
 
 # Triggers that are looked up at a time.

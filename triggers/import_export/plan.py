@@ -5,23 +5,25 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError
 
-from events.buses import BusError
+import events.services
 from events.models import EventSource
-from moca import audit
 from moca.api.errors import Detail, detail
-from moca.conflicts import ConflictError, reason_of
+from moca.concurrency import reason_of
+from triggers import services
 from triggers.failures import IMPORTED
-from triggers.interchange.files import Entry
+from triggers.import_export.files import Entry
 from triggers.models import Trigger
-from triggers.schedulers import SchedulerError
-from triggers.synchronization import in_step
 
 # Who made the changes, in their audit entries.
 BY = "import_triggers"
 CREATE, UPDATE = "create", "update"
+NOT_WRITTEN: tuple[type[Exception], ...] = (
+    *services.REFUSALS,
+    EventSource.DoesNotExist,
+    DataError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,45 +125,27 @@ def unknown_keys(
 
 
 def carry_out(plan: Plan) -> Iterator[tuple[Change, str]]:
-    """Write what is to be written; tells of each row why it could not be, or nothing."""
+    """Write what is to be written; yields each change with the reason if it could not be made."""
     missing: set[str] = set()
-    for owner in sorted({_new_owner(change) for change in plan.changes}):
-        # Counts anew where other programs have deleted triggers, which `save()` cannot know.
-        _fullness(owner)
     for change in plan.changes:
-        reason = _lack(change.row, missing) or _write(change)
+        reason = _lack(change.row, missing) or _write(change.row)
         if reason and isinstance(change.row, EventSource) and change.kind == CREATE:
             missing.add(change.row.pk)
         yield change, reason
 
 
-def _write(change: Change) -> str:
-    """Why a row could not be written; empty where it was."""
+def _write(row: Trigger | EventSource) -> str:
+    """Why a row could not be written; empty if it was."""
+    why = IMPORTED()
     try:
-        with in_step(), transaction.atomic():
-            audit.save(change.row, by=BY, why=IMPORTED())
-    except (SchedulerError, BusError, DataError) as error:
+        if isinstance(row, Trigger):
+            services.save(row, by=BY, why=why)
+        else:
+            events.services.save(row, by=BY, why=why)
+    except NOT_WRITTEN as error:
         return reason_of(error)
     except IntegrityError:
         return "somebody else has made one of this id meanwhile."
-    except ConflictError as error:
-        return _fullness(_new_owner(change)) or reason_of(error)
-    return ""
-
-
-def _new_owner(change: Change) -> str:
-    """The user who is to get a trigger; empty where it is another change."""
-    return change.row.user_id if isinstance(change.row, Trigger) and change.kind == CREATE else ""
-
-
-def _fullness(user_id: str) -> str:
-    """Why a user may have no more triggers; empty where one more is possible."""
-    if not user_id:
-        return ""
-    try:
-        Trigger(user_id=user_id).check_quota()
-    except ValidationError as error:
-        return reason_of(error)
     return ""
 
 

@@ -1,39 +1,31 @@
-"""Triggers and the schedulers' copies of them, kept and made equal.
+"""Reconcile schedules and rules with the triggers that they are projections of.
 
-A scheduler outside of the database is told within the transaction that changes the trigger, before
-its commit: what it refuses is not written. Where the commit fails after all, `in_step()` tells it
-what stands in the database; where that fails too, the trigger says that it is not yet in step.
-`synchronize()` mends that, and finds what a process that dies in between leaves.
+`reconcile()` is the pass that repairs drift, `reconcile_one()` does the same for one trigger.
+`TriggerProjection` is how a failed transaction restores a schedule; see `moca.reconcile`.
 """
 
-import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Self
 
 from django.db import connections, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+import moca.reconcile
 from events import rules
-from events.buses import BusError
-from moca import audit, reasons, reconciling
+from moca import audit, reasons
 from moca.authentication.models import AuditEntry
-from moca.reconciling import Action
+from moca.reconcile import Action, Projection, ProjectionError, repair_of, write_stored
 from triggers.failures import COPY_NOT_NEEDED, COPY_UNWANTED, COPY_WITHOUT_TRIGGER
 from triggers.models import SyncState, Trigger
-
-# Handed on for those who change triggers.
-from triggers.restoring import in_step as in_step
-from triggers.restoring import noted
 from triggers.schedulers import Scheduler, SchedulerError, all_schedulers, scheduler_of
 from triggers.schedulers.base import ScheduleEntry
-
-logger = logging.getLogger(__name__)
 
 CONCURRENCY = 16
 RECONCILER = audit.system("reconciler")
@@ -42,91 +34,67 @@ ORPHAN_AGE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What a scheduler was told of: the kind of its copy, the trigger, and who may own that."""
+class TriggerProjection(Projection):
+    """The schedule or rule of a trigger.
+
+    Attributes:
+        what: `schedule` or `rule`, as its scheduler has it.
+        id: the id of the trigger.
+        owners: the users who may own the trigger, whichever way a transaction ends.
+    """
 
     what: str
-    trigger_id: str
+    id: str
     owners: tuple[str, ...]
+    id_name = "triggerId"
 
-    def __call__(self) -> None:
-        """Tell the scheduler what is stored, after the change was not."""
-        schedulers = {scheduler.what: scheduler for scheduler in all_schedulers()}
-        _restore(schedulers[self.what], self)
+    @classmethod
+    def of(cls, trigger: Trigger, scheduler: Scheduler) -> Self:
+        owners = {trigger.user_id, trigger.loaded_value("user_id") or trigger.user_id}
+        return cls(scheduler.what, trigger.pk, tuple(sorted(owners)))
 
+    @property
+    def _rows(self) -> QuerySet[Trigger]:
+        return Trigger.objects.filter(user_id__in=self.owners, pk=self.id)
 
-@contextmanager
-def telling(trigger: Trigger, scheduler: Scheduler) -> Iterator[None]:
-    """Wrap what tells a scheduler of a change that is not committed yet, and remember it."""
-    told = noted()
-    if told is None or scheduler.is_transactional:
-        yield
-        return
-    owners = {trigger.user_id, trigger.loaded_value("user_id") or trigger.user_id}
-    told.append(_Told(scheduler.what, trigger.pk, tuple(sorted(owners))))
-    try:
-        yield
-    except SchedulerError as error:
-        if error.is_refusal:
-            # It did nothing, and nothing has to be undone.
-            told.pop()
-        raise
+    def restore(self) -> None:
+        [scheduler] = [each for each in all_schedulers() if each.what == self.what]
+        _write_stored(scheduler, self._rows, self.id)
+
+    def note_drift(self, reason: str) -> None:
+        self._rows.update(sync_state=SyncState.PENDING, **reasons.columns("sync_error", reason))
 
 
-def _restore(scheduler: Scheduler, told: _Told) -> None:
-    rows = Trigger.objects.filter(user_id__in=told.owners, pk=told.trigger_id)
-    try:
-        _tell_what_is_stored(scheduler, rows, told.trigger_id)
-    except Exception as error:
-        reason = error.reason if isinstance(error, SchedulerError) else ""
-        message = f"The {scheduler.what} could not be restored; sync_schedules will: {error}"
-        extra = {"triggerId": told.trigger_id}
-        logger.error(message, extra=extra, exc_info=not reason)
-        _note_pending(rows, reason, told.trigger_id)
-
-
-def _note_pending(rows: QuerySet[Trigger], reason: str, trigger_id: str) -> None:
-    """Have the trigger say that nobody knows what its copy is like, until the next pass."""
-    try:
-        rows.update(sync_state=SyncState.PENDING, **reasons.columns("sync_error", reason))
-    except Exception:
-        message = "The trigger could not be marked as not yet in step"
-        logger.exception(message, extra={"triggerId": trigger_id})
-
-
-def synchronize(
+def reconcile(
     scheduler: Scheduler | None = None,
     *,
     dry_run: bool = False,
     concurrency: int = CONCURRENCY,
     by: str = RECONCILER,
 ) -> list[Action]:
-    """Make the copies equal to the triggers and event sources, in one pass over both.
+    """Repair all drift between triggers, event sources and their projections, in one pass.
 
     Args:
-        scheduler: make those of this one equal; None for all there are.
-        dry_run: change nothing, and tell what would be done.
+        scheduler: reconcile this one alone; None for all schedulers and the rules of sources.
+        dry_run: change nothing, and return what would be done.
         concurrency: calls to the scheduler at once.
-        by: who is on record for what is repaired.
+        by: who repairs, for the audit entries.
 
     Returns:
-        What was done. What failed is noted on its trigger, and tried again by the next pass.
+        What was done. What failed is noted on its trigger, and the next pass tries it again.
 
     Raises:
-        SchedulerError: what there is cannot be listed; nothing more was done.
+        ProjectionError: the projections cannot be listed; nothing more was done.
     """
     if scheduler is not None:
-        return _synchronize(scheduler, dry_run=dry_run, concurrency=concurrency, by=by)
+        return _reconcile(scheduler, dry_run=dry_run, concurrency=concurrency, by=by)
     done = []
     for each in all_schedulers():
-        done += _synchronize(each, dry_run=dry_run, concurrency=concurrency, by=by)
-    try:
-        return [*done, *rules.synchronize(dry_run=dry_run, by=by)]
-    except BusError as error:
-        raise SchedulerError(error.reason) from error
+        done += _reconcile(each, dry_run=dry_run, concurrency=concurrency, by=by)
+    return [*done, *rules.reconcile(dry_run=dry_run, by=by)]
 
 
-def _synchronize(scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: str) -> list[Action]:
+def _reconcile(scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: str) -> list[Action]:
     entries = {entry.trigger_id: entry for entry in scheduler.list()}
     triggers = list(Trigger.objects.filter(type=scheduler.trigger_type).order_by("-pk").iterator())
     known = {trigger.pk for trigger in triggers}
@@ -136,9 +104,9 @@ def _synchronize(scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: s
     is_apart = not (dry_run or scheduler.is_transactional)
     if is_apart and any(entries[orphan].made_at is None for orphan in orphans):
         # The rows of new ones may be about to be written; they are looked for once more.
-        time.sleep(reconciling.COMMIT_SECONDS)
+        time.sleep(moca.reconcile.COMMIT_SECONDS)
     tasks: list[Callable[[], Action | None]] = [
-        partial(_mend, scheduler, trigger, dry_run=dry_run, by=by)
+        partial(_repair, scheduler, trigger, dry_run=dry_run, by=by)
         for trigger in triggers
         if trigger.pk in entries
         or scheduler.wants(trigger)
@@ -162,14 +130,14 @@ def _wait(scheduler: Scheduler, trigger_id: str) -> Action:
     return Action("wait", scheduler.what, trigger_id, reason)
 
 
-def out_of_step(scheduler: Scheduler) -> tuple[list[str], list[str]]:
-    """What is known to be out of step, without a look at each copy.
+def known_drift(scheduler: Scheduler) -> tuple[list[str], list[str]]:
+    """The drift that is known without a comparison of each projection.
 
     Returns:
-        The ids of triggers that say so, and those of copies that have no trigger.
+        The ids of triggers that say so, and those of schedules that have no trigger.
 
     Raises:
-        SchedulerError: the copies cannot be listed.
+        ProjectionError: the schedules cannot be listed.
     """
     kept = [entry.trigger_id for entry in scheduler.list()]
     states = dict(
@@ -179,17 +147,17 @@ def out_of_step(scheduler: Scheduler) -> tuple[list[str], list[str]]:
     return apart, [pk for pk in kept if pk not in states]
 
 
-def bring_in_step(trigger: Trigger, *, by: str) -> bool:
-    """Make one trigger's schedule what it is to be; False where it was so already.
+def reconcile_one(trigger: Trigger, *, by: str) -> bool:
+    """Repair the drift of one trigger's schedule or rule; False if there is none.
 
     Args:
         trigger: the trigger.
         by: the operator who asks for it.
 
     Raises:
-        SchedulerError: the scheduler refuses; that is noted on the trigger.
+        ProjectionError: the scheduler refuses; that is noted on the trigger.
     """
-    action = _mend(scheduler_of(trigger), trigger, dry_run=False, by=by)
+    action = _repair(scheduler_of(trigger), trigger, dry_run=False, by=by)
     if action is not None and action.kind == "fail":
         raise SchedulerError(action.reason)
     return action is not None
@@ -202,7 +170,7 @@ def _in_own_connection(task: Callable[[], Action | None]) -> Action | None:
         connections.close_all()
 
 
-def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -> Action | None:
+def _repair(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -> Action | None:
     action: Action | None = None
     error = ""
     try:
@@ -212,9 +180,9 @@ def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -> 
             if not dry_run:
                 with _one_transaction(scheduler):
                     row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
-                    _tell_what_is_stored(scheduler, row, trigger.pk)
+                    _write_stored(scheduler, row, trigger.pk)
                     _note_repair(trigger, action, by)
-    except SchedulerError as refusal:
+    except ProjectionError as refusal:
         error = refusal.reason
         action = Action("fail", scheduler.what, trigger.pk, error)
     state = SyncState.FAILED if error else SyncState.SYNCED
@@ -224,17 +192,17 @@ def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -> 
 
 
 def _one_transaction(scheduler: Scheduler) -> AbstractContextManager[None]:
-    """A transaction, where the scheduler is part of one; no lock is held while others are asked."""
+    """A transaction if the scheduler is part of one; no lock is held during a call to a service."""
     return transaction.atomic() if scheduler.is_transactional else nullcontext()
 
 
 def _note_repair(trigger: Trigger, action: Action, by: str) -> None:
-    """Put on record what was repaired, and why."""
+    """Write the audit entry of a repair."""
     audit.note(AuditEntry.Action.REPAIRED, trigger, by=by, why=action.sentence)
 
 
 def _note_state(trigger: Trigger, state: SyncState, error: str, by: str) -> None:
-    """Note on the trigger whether it is in step; what keeps it from that goes on record."""
+    """Note on the trigger whether its schedule is equal; a failure gets an audit entry."""
     row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
     with transaction.atomic():
         row.update(sync_state=state, **reasons.columns("sync_error", error))
@@ -245,26 +213,20 @@ def _note_state(trigger: Trigger, state: SyncState, error: str, by: str) -> None
 
 def _planned(scheduler: Scheduler, trigger: Trigger, differences: Sequence[str] | None) -> Action:
     if differences or scheduler.wants(trigger):
-        return reconciling.mending(scheduler.what, trigger.pk, differences)
+        return repair_of(scheduler.what, trigger.pk, differences)
     return Action("delete", scheduler.what, trigger.pk, COPY_NOT_NEEDED())
 
 
-def _tell_what_is_stored(scheduler: Scheduler, row: QuerySet[Trigger], trigger_id: str) -> None:
-    """Tell the scheduler what stands in the database, again where that changes meanwhile."""
-    told: Trigger | None = None
-    while (current := row.first()) is not None:
-        if told is not None and told.version == current.version:
-            return
-        scheduler.restore(current)
-        told = current
-    scheduler.delete(trigger_id)
+def _write_stored(scheduler: Scheduler, rows: QuerySet[Trigger], trigger_id: str) -> None:
+    """Bring the scheduler to what the database says of a trigger."""
+    write_stored(rows, lambda row: scheduler.restore(row) if row else scheduler.delete(trigger_id))
 
 
 def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool, by: str) -> Action | None:
     trigger = Trigger.objects.filter(pk=trigger_id).first()
     if trigger is not None and scheduler.wants(trigger):
         return None
-    unwanted = COPY_UNWANTED(what=reconciling.KINDS[scheduler.what])
+    unwanted = COPY_UNWANTED(what=moca.reconcile.KINDS[scheduler.what])
     reason = COPY_WITHOUT_TRIGGER() if trigger is None else unwanted
     action = Action("delete", scheduler.what, trigger_id, reason)
     try:
@@ -272,6 +234,6 @@ def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool, by: str) ->
             with _one_transaction(scheduler):
                 scheduler.delete(trigger_id)
                 _note_repair(trigger or Trigger(pk=trigger_id, name=trigger_id), action, by)
-    except SchedulerError as error:
+    except ProjectionError as error:
         return Action("fail", scheduler.what, trigger_id, error.reason)
     return action

@@ -1,0 +1,259 @@
+"""Optimistic concurrency: conditional writes that raise ConflictError when the row has changed."""
+
+import copy
+import json
+import random
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, ClassVar, Self, TypeVar
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import IntegrityError, models, transaction
+from django.utils.translation import gettext as _
+
+from moca import reconcile
+from moca.dynamodb.errors import ConflictError
+from moca.reasons import translated
+from moca.sentences import Reason
+
+__all__ = [
+    "ConflictError",
+    "ExpectingQuerySet",
+    "StaleVersionError",
+    "VersionedModel",
+    "reason_of",
+    "retry",
+    "rewrite",
+]
+
+Row = TypeVar("Row", bound=models.Model)
+Result = TypeVar("Result")
+
+# How often a write is tried that others come before.
+TRIES = 8
+
+
+class StaleVersionError(ConflictError):
+    """Somebody else saved or deleted the row since it was read; nothing was written."""
+
+    def __init__(self, instance: models.Model) -> None:
+        super().__init__(
+            f"The {instance._meta.verbose_name} was changed by someone else in the meantime: load "
+            "it again and repeat your change."
+        )
+
+
+class ExpectingQuerySet(models.QuerySet[Row]):
+    """Writes whose caller knows what stands in the rows, so that none has to be read first.
+
+    The filters name rows by their keys. A database that collects the writes of a transaction makes
+    these as they are, and finds out at the commit whether they were possible.
+    """
+
+    def update_expected(
+        self, *, missing: models.Model | None = None, rows: int = 1, **values: Any
+    ) -> None:
+        """Update rows that are expected to be there, and as the filters say.
+
+        Args:
+            missing: for one row: the row to insert where there is none. `F()` counts from its
+                default then.
+            rows: how many they are.
+            values: as for `update()`.
+
+        Raises:
+            ConflictError: there are no such rows; see there for when it is raised.
+        """
+        expecting = self._chain()  # type: ignore[attr-defined]
+        expecting.query.expects_row = missing or True
+        if expecting.update(**values) == rows:
+            return
+        if missing is None:
+            raise ConflictError(f"The {self.model._meta.verbose_name} has changed meanwhile.")
+        try:
+            with transaction.atomic(using=self.db):
+                missing.save(force_insert=True, using=self.db)
+        except IntegrityError as error:
+            raise ConflictError(str(error)) from error
+
+    def discard(self) -> None:
+        """Delete the rows that the filters name, whether they are there or not; no signals."""
+        expecting = self._chain()  # type: ignore[attr-defined]
+        expecting.query.expects_row = "any"
+        expecting._raw_delete(self.db)
+
+
+class VersionedModel(models.Model):
+    """A model whose saves write what changed, and fail where they would undo another's.
+
+    `version` counts the saves. `QuerySet.update()` leaves it as it is: what the runner notes on a
+    trigger must not make an operator's open form stale.
+    """
+
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    # Fields that name a row together with its primary key.
+    key_fields: ClassVar[tuple[str, ...]] = ()
+
+    # Values as they were loaded or last saved, by attribute name.
+    _loaded: dict[str, Any] = {}
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def from_db(
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any], **options: Any
+    ) -> Self:
+        # From Django 6.1 on, it is called with a fetch mode.
+        instance = super().from_db(db, field_names, values, **options)
+        instance._loaded = instance._snapshot()
+        return instance
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        super().refresh_from_db(*args, **kwargs)
+        self._loaded = self._snapshot()
+
+    def read_again(self) -> None:
+        """Read the stored row, also after a deletion that was rolled back; else DoesNotExist."""
+        names = (self._meta.pk.attname, *self.key_fields)
+        key = {name: self._loaded.get(name, getattr(self, name)) for name in names}
+        self.pk = key[self._meta.pk.attname]
+        self.refresh_from_db(from_queryset=type(self)._default_manager.filter(**key))
+        self._state.adding = False
+
+    def changed_fields(self) -> set[str]:
+        """Names of the fields whose value differs from what was loaded or last saved."""
+        loaded = self._loaded
+        return {
+            name
+            for name, value in self._values().items()
+            if name not in loaded or not _same(loaded[name], value)
+        }
+
+    def changes(self) -> dict[str, list[Any]]:
+        """The changed fields, each with its value before and after."""
+        return {
+            name: [self._loaded.get(name), getattr(self, name)]
+            for name in sorted(self.changed_fields())
+        }
+
+    def loaded_value(self, name: str) -> Any:
+        """The field's value when the row was loaded or last saved; None for a new row."""
+        return self._loaded.get(name)
+
+    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """Insert a new row, or write the changed fields if the version is still the one read.
+
+        Receivers of `post_save` run in the same transaction: what they raise undoes the write, and
+        restores the projections that they have written.
+
+        Args:
+            update_fields: write only these of the changed fields; None for all.
+
+        Raises:
+            StaleVersionError: the row has another version by now, or is gone.
+        """
+        adding, version = self._state.adding, self.version
+        if adding:
+            options["force_insert"] = True
+        else:
+            changed = self.changed_fields()
+            changed &= set(update_fields) if update_fields is not None else changed
+            if not changed:
+                return
+            options["update_fields"] = changed | {"version"} | self._automatic_fields()
+            self.version += 1
+        try:
+            with reconcile.atomic():
+                super().save(**options)
+        except BaseException as error:
+            self._state.adding, self.version = adding, version
+            if isinstance(error, ConflictError) and not adding:
+                raise StaleVersionError(self) from error
+            raise
+        self._loaded = self._snapshot()
+
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        with reconcile.atomic():
+            return super().delete(*args, **options)
+
+    def _do_update(self, base_qs: Any, *args: Any, **options: Any) -> Any:
+        key = {name: self.loaded_value(name) for name in self.key_fields}
+        expecting = base_qs.filter(version=self.version - 1, **key)
+        # See `ExpectingQuerySet`: what was loaded is taken for granted.
+        expecting.query.expects_row = True
+        # From Django 6.0 on, these may be rows with the values of returned fields.
+        updated = super()._do_update(expecting, *args, **options)
+        if not updated:
+            raise StaleVersionError(self)
+        return updated
+
+    def _values(self) -> dict[str, Any]:
+        values = self.__dict__
+        names = (field.attname for field in self._meta.concrete_fields)
+        return {name: values[name] for name in names if name in values}
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {
+            name: copy.deepcopy(value) if isinstance(value, dict | list) else value
+            for name, value in self._values().items()
+        }
+
+    def _automatic_fields(self) -> set[str]:
+        return {f.attname for f in self._meta.concrete_fields if getattr(f, "auto_now", False)}
+
+
+def _same(before: Any, after: Any) -> bool:
+    # In JSON, 1 and true are two things; in Python they are equal.
+    return bool(before == after) and (
+        not isinstance(after, dict | list) or json.dumps(before) == json.dumps(after)
+    )
+
+
+def retry(write: Callable[[int], Result], busy: str) -> Result:
+    """Make a write, again if another one comes first.
+
+    Args:
+        write: makes it, in a transaction of its own; its argument counts the tries before.
+        busy: the message if others keep coming first.
+
+    Raises:
+        ConflictError: others kept coming first.
+    """
+    for tries in range(TRIES):
+        try:
+            return write(tries)
+        except ConflictError:
+            time.sleep(random.uniform(0, 0.02))  # noqa: S311  (jitter)
+    raise ConflictError(busy)
+
+
+def rewrite(row: VersionedModel, write: Callable[[], Result]) -> Result:
+    """Read a row and write it in one transaction, again if another write comes first.
+
+    Args:
+        row: names the row by its key; it is read before each try.
+        write: changes it and saves it, or deletes it.
+
+    Raises:
+        DoesNotExist: there is no such row.
+        ConflictError: others kept coming first.
+    """
+
+    def attempt(_: int) -> Result:
+        with reconcile.atomic():
+            row.read_again()
+            return write()
+
+    name = row._meta.verbose_name
+    return retry(attempt, f"Others keep changing this {name}: try again in a moment.")
+
+
+def reason_of(error: Exception) -> str:
+    """Why something was refused, for an operator, in the language in use."""
+    if isinstance(error, ConflictError | ObjectDoesNotExist):
+        return _("somebody else changed or deleted it at the same moment.")
+    if isinstance(reason := getattr(error, "reason", None), Reason):
+        return translated(reason)
+    return "; ".join(getattr(error, "messages", [str(error)]))
