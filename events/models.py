@@ -17,7 +17,8 @@ from django.db import models
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
-from events import secrets
+from events import secrets, validation
+from events.kinds import SourceKind
 from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
 from moca.validation import one_line
@@ -25,20 +26,9 @@ from moca.validation import one_line
 # How long a received event is remembered: for the list of its source, and lest it come again.
 KEPT = timedelta(days=7)
 
-
 # How long a body that nobody signed an id for is known under any other id, in seconds.
 REPLAY_SECONDS = 10
 MAX_REPLAY_SECONDS = int(KEPT.total_seconds())
-
-
-class SourceKind(models.TextChoices):
-    """Where a source's events come from, and how they are signed."""
-
-    BUS = "bus", _("An event bus")
-    WEBHOOK = "webhook", _("Signed webhooks")
-    GITHUB = "github", _("GitHub webhooks")
-    SLACK = "slack", _("Slack events")
-    STRIPE = "stripe", _("Stripe webhooks")
 
 
 class EventSource(VersionedModel):
@@ -123,10 +113,39 @@ class EventSource(VersionedModel):
         Raises:
             ValidationError: by field.
         """
-        from events.validation import source_errors
-
-        if errors := source_errors(self):
+        if errors := self._errors():
             raise ValidationError(errors)
+
+    def _errors(self) -> dict[str, list[ValidationError]]:
+        """What is wrong with the source beyond its single fields, by field."""
+        found: dict[str, list[ValidationError]] = {}
+        # A bus that was chosen before stays as it is.
+        is_free = self.is_configured or "bus_name" not in self.changed_fields()
+        if errors := validation.bus_errors(self.bus_name, is_free=is_free):
+            found["bus_name"] = errors
+        if errors := self._pattern_errors():
+            found["pattern"] = errors
+        if self.is_configured and (
+            errors := list(validation.secret_errors(self.kind, self.configured_secrets))
+        ):
+            found["secrets"] = errors
+        return found
+
+    def _pattern_errors(self) -> list[ValidationError]:
+        if self.pattern is None:
+            # Rules for a source without a pattern are somebody else's, which only the settings
+            # may say.
+            if self.has_address or self.is_configured:
+                return []
+            reason = _('Give the pattern of its events, such as {"source": ["my.app"]}.')
+            # In place of "required", for which forms have a sentence of their own.
+            return [ValidationError(reason, code="missing")]
+        if errors := validation.pattern_errors(self.pattern):
+            return errors
+        if self.has_address and isinstance(self.pattern, dict) and "resources" in self.pattern:
+            reason = _("Leave out resources: by it, the events of this address are known.")
+            return [ValidationError(reason, code="resources")]
+        return []
 
     def active_secrets(self, now: datetime) -> list[str]:
         """The secrets with which events may be signed now, the newest first.
@@ -142,11 +161,9 @@ class EventSource(VersionedModel):
         return usable if found else []
 
     def _secret_fault(self, secret: str) -> str:
-        from events.validation import secret_fault
-
         # For the log, which is in English, whoever asks.
         with translation.override("en"):
-            return str(secret_fault(self.kind, secret))
+            return str(validation.secret_fault(self.kind, secret))
 
 
 # Bytes of an event's envelope that its row holds: DynamoDB takes items of 400 KB.

@@ -12,7 +12,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext as _
 
 from moca import reconcile
-from moca.conflicts import ConflictError
+from moca.dynamodb.errors import ConflictError
 
 __all__ = [
     "ConflictError",
