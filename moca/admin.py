@@ -31,6 +31,7 @@ from moca.authentication.cognito import BY_COGNITO, SignInError
 from moca.authentication.models import AuditEntry, Operator
 from moca.changelist import ActionForm, ChangeList
 from moca.conflicts import ConflictError, reason_of
+from moca.retry import retry
 
 # What one look at a history or at the latest changes reads at the most.
 HISTORY = 100
@@ -272,13 +273,20 @@ class ModelAdmin(admin.ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        for _ in range(ATTEMPTS):
+        view = super().changeform_view
+
+        def once() -> Any:
             try:
-                return super().changeform_view(request, object_id, form_url, extra_context)
+                return view(request, object_id, form_url, extra_context)
             except OVERTAKEN:
-                # The form, checked again, sees what the other wrote.
                 self.take_back(request)
-        return self._refused(request, "saved", "others are changing this at the same moment.")
+                raise
+
+        try:
+            # The form, checked again, sees what the other wrote.
+            return retry(once, on=OVERTAKEN, tries=ATTEMPTS)
+        except OVERTAKEN:
+            return self._refused(request, "saved", "others are changing this at the same moment.")
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

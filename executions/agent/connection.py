@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import ipaddress
 import os
-import random
 import socket
 import ssl
 import threading
@@ -21,11 +20,12 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from executions.agent.errors import AgentError
+from moca.retry import retry
 
 CONNECT_TIMEOUT = 10.0
 
 _PIECE_BYTES = 64 * 1024
-# AWS Architecture Blog, "Exponential Backoff And Jitter": full jitter.
+# Ceilings of the pauses between tries, in seconds.
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 20.0
 
@@ -336,27 +336,34 @@ def with_retries(call: Callable[[], T], *, deadline: Deadline, max_retries: int)
 
     Raises the last error, or at once where the other side asks to wait longer than is left.
     """
-    retries = 0
-    while True:
+    tries = 0
+
+    def once() -> T:
+        nonlocal tries
+        tries += 1
         try:
             return call()
         except AgentError as error:
-            if not error.transient or retries >= max_retries:
-                if retries:
-                    error.add(f"tried {retries + 1} times")
-                raise
-            _pause(error, retries, deadline)
-            retries += 1
+            if tries > 1 and (not error.transient or tries > max_retries):
+                error.add(f"tried {tries} times")
+            raise
+
+    return retry(
+        once,
+        on=AgentError,
+        tries=max_retries + 1,
+        first=_FIRST_DELAY,
+        longest=_LONGEST_DELAY,
+        left=lambda: deadline.left,
+        wait=functools.partial(_wait, deadline),
+    )
 
 
-def _pause(error: AgentError, retries: int, deadline: Deadline) -> None:
-    ceiling = min(_FIRST_DELAY * 2**retries, _LONGEST_DELAY)
-    delay = random.uniform(0, ceiling)  # noqa: S311  (spreads load, guards nothing)
-    wait = error.retry_after
-    if wait is not None and wait >= deadline.left:
+def _wait(deadline: Deadline, error: AgentError) -> float:
+    """Seconds for which the other side asks; raises an error that no retry can help against."""
+    if not error.transient:
+        raise error
+    if error.retry_after is not None and error.retry_after >= deadline.left:
+        wait = error.retry_after
         error.add(f"it asks to wait {wait:.0f} s, longer than the time limit leaves")
-        raise error
-    delay = max(delay, wait or 0.0)
-    if delay >= deadline.left:
-        raise error
-    time.sleep(delay)
+    return error.retry_after or 0.0
