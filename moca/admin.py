@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
@@ -370,6 +369,6 @@ def link_to(model: type[models.Model], key: str) -> str:
 
 def list_of(model: type[models.Model], **filters: str) -> str:
     """The address of a list of objects, filtered."""
-    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    query = urlencode(filters)
-    return f"{address}?{query}" if query else address
+    return reverse(
+        f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", query=filters
+    )

@@ -1,9 +1,8 @@
-"""Times as the pages show them, and addresses of the same list with something changed."""
+"""Times as the pages show them."""
 
 import json
 from datetime import UTC, datetime, tzinfo
 from typing import Any
-from urllib.parse import urlencode
 
 from django import template
 from django.utils import timezone
@@ -64,14 +63,6 @@ def is_as_asked(why_dropped: str) -> bool:
 def duration(milliseconds: int | None) -> str:
     """A length of time in words."""
     return "" if milliseconds is None else duration_words(milliseconds)
-
-
-@register.simple_tag(takes_context=True)
-def with_query(context: Any, **changed: str) -> str:
-    """The page's own query with something else in it; empty values are left out."""
-    query = context["request"].GET.dict() | changed
-    query = {name: value for name, value in query.items() if value}
-    return "?" + urlencode(query)
 
 
 @register.filter
