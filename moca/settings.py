@@ -463,7 +463,6 @@ LOGGING = {
         # They log each URL at INFO, query strings included; a sign-in's code is in one.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
-        "zappa": {"level": "WARNING"},
         "boto3": {"level": "WARNING"},
         "botocore": {"level": "WARNING"},
         # A refusal is an answer, not an event; errors keep their tracebacks.
