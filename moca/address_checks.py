@@ -91,6 +91,7 @@ def _urls() -> Iterator[CheckMessage]:
 
 
 def _is_url(text: str) -> bool:
+    # Django's URLValidator refuses hosts without a dot, which containers have.
     try:
         parts = urlsplit(text)
     except ValueError:

@@ -13,7 +13,7 @@ from console.reasons import reason
 from executions.runner.by_event import MERGED
 from moca.display import duration as duration_words
 from moca.display import exact as exact_words
-from moca.display import relative, short_past_time_tag
+from moca.display import relative, short_past_time_tag, short_time_tag
 from moca.times import iso
 
 register = template.Library()
@@ -23,14 +23,7 @@ register.filter(reason)
 @register.simple_tag(takes_context=True)
 def ago(context: Any, moment: datetime | None, zone: tzinfo = UTC) -> SafeString | str:
     """How far away a moment is; exactly when pointed at. Needs `now` in the context."""
-    if moment is None:
-        return ""
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        iso(moment),
-        exact_words(moment, zone),
-        relative(moment, context["now"]),
-    )
+    return "" if moment is None else short_time_tag(moment, context["now"], zone)
 
 
 @register.simple_tag(takes_context=True)
