@@ -170,11 +170,16 @@ def latest_changes(operator: Operator) -> list[dict[str, Any]]:
 def _page_of(entry: AuditEntry) -> str:
     if entry.action == AuditEntry.Action.DELETED:
         return ""
+    name = f"admin:{entry.object_type.replace('.', '_')}_change"
+    return page_or_none(name, quote_pk(entry.object_id)) or ""
+
+
+def page_or_none(name: str, *keys: str) -> str | None:
+    """The address of a page; None if it takes no such keys, which other programs may have made."""
     try:
-        page = f"admin:{entry.object_type.replace('.', '_')}_change"
-        return reverse(page, args=[quote_pk(entry.object_id)])
+        return reverse(name, args=keys)
     except NoReverseMatch:
-        return ""
+        return None
 
 
 class ModelAdmin(admin.ModelAdmin):
@@ -325,6 +330,7 @@ class ModelAdmin(admin.ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": f"History of {obj}",
+            "module_name": capfirst(str(self.opts.verbose_name_plural)),
             "object": obj,
             "object_id": key,
             "opts": self.opts,
