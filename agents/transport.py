@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import ipaddress
 import os
-import random
 import socket
 import ssl
 import threading
@@ -22,12 +21,13 @@ import httpx
 
 from agents import errors
 from agents.errors import AgentError
+from moca.retry import retry
 from moca.sentences import Reason
 
 CONNECT_TIMEOUT = 10.0
 
 _PIECE_BYTES = 64 * 1024
-# AWS Architecture Blog, "Exponential Backoff And Jitter": full jitter.
+# Ceilings of the pauses between tries, in seconds.
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 20.0
 
@@ -333,27 +333,33 @@ def with_retries(call: Callable[[], T], *, deadline: Deadline, max_retries: int)
 
     Raises the last error, or at once where the other side asks to wait longer than is left.
     """
-    retries = 0
-    while True:
+    tries = 0
+
+    def once() -> T:
+        nonlocal tries
+        tries += 1
         try:
             return call()
         except AgentError as error:
-            if not error.transient or retries >= max_retries:
-                if retries:
-                    error.add(errors.TRIED, number=retries + 1)
-                raise
-            _pause(error, retries, deadline)
-            retries += 1
+            if tries > 1 and (not error.transient or tries > max_retries):
+                error.add(errors.TRIED, number=tries)
+            raise
+
+    return retry(
+        once,
+        on=AgentError,
+        tries=max_retries + 1,
+        first=_FIRST_DELAY,
+        longest=_LONGEST_DELAY,
+        left=lambda: deadline.left,
+        wait=functools.partial(_wait, deadline),
+    )
 
 
-def _pause(error: AgentError, retries: int, deadline: Deadline) -> None:
-    ceiling = min(_FIRST_DELAY * 2**retries, _LONGEST_DELAY)
-    delay = random.uniform(0, ceiling)  # noqa: S311  (spreads load, guards nothing)
-    wait = error.retry_after
-    if wait is not None and wait >= deadline.left:
-        error.add(errors.ASKS_TO_WAIT, seconds=f"{wait:.0f}")
+def _wait(deadline: Deadline, error: AgentError) -> float:
+    """Seconds for which the other side asks; raises an error that no retry can help against."""
+    if not error.transient:
         raise error
-    delay = max(delay, wait or 0.0)
-    if delay >= deadline.left:
-        raise error
-    time.sleep(delay)
+    if error.retry_after is not None and error.retry_after >= deadline.left:
+        error.add(errors.ASKS_TO_WAIT, seconds=f"{error.retry_after:.0f}")
+    return error.retry_after or 0.0

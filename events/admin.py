@@ -47,7 +47,7 @@ class EventSourceAdmin(ModelAdmin):
 
     @admin.display(description="address")
     def address(self, source: EventSource) -> str:
-        return f"{reverse('api-events')}?source={source.pk}" if source.has_address else NOTHING
+        return reverse("api-events", query={"source": source.pk}) if source.has_address else NOTHING
 
     @admin.display(description="event bus")
     def bus(self, source: EventSource) -> str:

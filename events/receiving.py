@@ -20,9 +20,7 @@ from events.kinds import SourceKind
 from events.models import KEPT, EventSource, ReceivedEvent
 from events.signatures import Signature, SignatureError
 from moca.ids import new_id
-
-# Messages with the same events, which come at the same moment, wait for each other so often.
-TRIES = 3
+from moca.retry import retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +190,9 @@ def _on_record(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
 def _keep(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
     """Put events on record at once; returns the rows of those that are on record already."""
     known: dict[str, ReceivedEvent] = {}
-    for _ in range(TRIES):
+
+    def once() -> dict[str, ReceivedEvent]:
+        nonlocal known
         new = [row for row in rows if row.pk not in known]
         if not new:
             return known
@@ -201,6 +201,10 @@ def _keep(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
                 ReceivedEvent.objects.bulk_create(new)
         except IntegrityError:
             known = ReceivedEvent.objects.in_bulk([row.pk for row in rows])
-        else:
-            return known
-    raise BusError("The same events are being received at this moment.")
+            raise
+        return known
+
+    try:
+        return retry(once, on=IntegrityError)
+    except IntegrityError as error:
+        raise BusError("The same events are being received at this moment.") from error

@@ -1,45 +1,27 @@
-"""The pages of executions, and what the pages of triggers say about them."""
+"""Admin pages of executions as rows, and what concerns runs on the admin pages of triggers.
+
+What operators do with a run or a trigger is on the console's pages, to which these lead.
+"""
 
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path
+from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.http import require_POST
 
 from executions.display import status_of
 from executions.models import TriggerExecution
-from executions.origins import names_of_triggers, trigger_of
+from executions.origins import names_of_triggers
 from executions.requests import NOT_RUN, run_now
-from moca.admin import ModelAdmin, ReadOnlyModelAdmin, actor, link_to, list_of
+from moca.admin import ReadOnlyModelAdmin, actor, link_to, list_of, page_or_none
 from moca.changelist import ChangeList
-from moca.concurrency import reason_of
-from moca.display import (
-    NOTHING,
-    badge,
-    duration,
-    exact,
-    excerpt,
-    happened,
-    laid_out,
-    past_time_tag,
-    short_time_tag,
-    time_tag,
-)
+from moca.display import NOTHING, badge, duration, excerpt, past_time_tag, short_time_tag
 from triggers import admin as triggers_admin
 from triggers.models import RunStatus, Trigger
-
-LATEST = 10
-post_only = method_decorator([require_POST, csrf_protect])
 
 
 def status_badge(execution: TriggerExecution) -> SafeString:
@@ -70,6 +52,10 @@ class TriggerAdmin(triggers_admin.TriggerAdmin):
             return self.runs_url(trigger)
         return execution_link(trigger.pk, trigger.last_execution_id)
 
+    def view_on_site(self, obj: Any) -> str | None:
+        """The operators' page of the trigger, which shows its state and runs, and runs it."""
+        return page_or_none("console:trigger", obj.pk)
+
     @admin.action(permissions=["change"], description="Run now")
     def run_now(self, request: HttpRequest, triggers: Iterable[Trigger]) -> None:
         def run(trigger: Trigger) -> bool:
@@ -77,63 +63,6 @@ class TriggerAdmin(triggers_admin.TriggerAdmin):
             return True
 
         self.act_on_each(request, triggers, run, "started")
-
-    def get_urls(self) -> list[URLPattern]:
-        run = self.admin_site.admin_view(self.run_view)
-        return [
-            path("<path:object_id>/run/", run, name="triggers_trigger_run"),
-            *super().get_urls(),
-        ]
-
-    @post_only
-    def run_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Run the trigger now, and go to the run."""
-        trigger = self.get_object(request, unquote(object_id))
-        if trigger is None:
-            raise Http404
-        if not self.has_change_permission(request, trigger):
-            raise PermissionDenied
-        return _run_and_show(self, request, trigger)
-
-    def overview(self, trigger: Trigger) -> dict[str, Any]:
-        latest = TriggerExecution.objects.of_trigger(trigger)[:LATEST]
-        rows = [_summary(execution) for execution in latest.defer("output_tail", "event_payload")]
-        return {
-            **super().overview(trigger),
-            "executions": rows,
-            "executions_url": self.runs_url(trigger),
-        }
-
-
-def _run_and_show(
-    model_admin: ModelAdmin,
-    request: HttpRequest,
-    trigger: Trigger,
-    *,
-    replayed: TriggerExecution | None = None,
-) -> HttpResponse:
-    try:
-        execution = run_now(trigger, by=actor(request), replayed=replayed)
-    except NOT_RUN as error:
-        model_admin.message_user(request, f"Not started: {reason_of(error)}", messages.WARNING)
-        if replayed:
-            return HttpResponseRedirect(execution_link(replayed.trigger_id, replayed.pk))
-        return HttpResponseRedirect(link_to(Trigger, trigger.pk))
-    return HttpResponseRedirect(execution_link(execution.trigger_id, execution.pk))
-
-
-def _summary(execution: TriggerExecution) -> dict[str, Any]:
-    now = timezone.now()
-    execution.close_if_lost(now)
-    return {
-        "url": execution_link(execution.trigger_id, execution.pk),
-        "status": status_badge(execution),
-        "started": exact(execution.started_at),
-        "ago": happened(execution.started_at, now),
-        "took": took(execution),
-        "source": execution.get_source_display(),
-        "said": excerpt(execution.error or execution.output, 100),
-    }
 
 
 class ExecutionList(ChangeList):
@@ -175,6 +104,11 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
     search_help_text = "The whole id of a trigger: its runs."
     narrower = "Too many runs to look through: search for those of one trigger by its id."
     sortable_by = ()
+    # The state is the status that the list shows, also where another program wrote one of its own.
+    fields = readonly_fields = [  # type: ignore[assignment]
+        "state",
+        *(each.name for each in TriggerExecution._meta.concrete_fields if each.name != "status"),
+    ]
 
     # The list
 
@@ -224,81 +158,12 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
             return None
         return self.get_queryset(request).filter(trigger_id=trigger_id, pk=key).first()
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        execution: TriggerExecution = context["original"]
-        now = timezone.now()
-        execution.close_if_lost(now)
-        trigger = trigger_of(execution)
-        context |= {
-            "title": f"Run of {trigger.name}" if trigger else "Run of a deleted trigger",
-            "subtitle": None,
-            "execution": execution,
-            "key": f"{execution.trigger_id}:{execution.pk}",
-            "status": status_badge(execution),
-            "facts": _facts(execution, trigger, now),
-            "output": execution.said.text,
-            "payload": laid_out(execution.event_payload),
-            "may_replay": trigger is not None and request.user.has_perm("triggers.change_trigger"),
-        }
-        return super().render_change_form(request, context, *args, **kwargs)
-
-    def get_urls(self) -> list[URLPattern]:
-        replay = self.admin_site.admin_view(self.replay_view)
-        name = "executions_triggerexecution_replay"
-        return [path("<path:object_id>/replay/", replay, name=name), *super().get_urls()]
-
-    @post_only
-    def replay_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Send the execution's event again, and go to the new run."""
-        if not request.user.has_perm("triggers.change_trigger"):
-            raise PermissionDenied
-        execution = self.get_object(request, unquote(object_id))
-        if execution is None:
-            raise Http404
-        trigger = trigger_of(execution)
-        if trigger is None:
-            self.message_user(request, "The trigger of this run is deleted.", messages.WARNING)
-            return HttpResponseRedirect(execution_link(execution.trigger_id, execution.pk))
-        return _run_and_show(self, request, trigger, replayed=execution)
+    def view_on_site(self, obj: Any) -> str | None:
+        """The operators' page of the run, which shows its output and sends its event again."""
+        return page_or_none("console:run", obj.trigger_id, obj.pk)
 
 
 def _trigger_link(trigger_id: str, name: str | None) -> str:
     if name is None:
         return format_html('{} <span class="fine">deleted</span>', trigger_id)
     return format_html('<a href="{}">{}</a>', link_to(Trigger, trigger_id), name)
-
-
-def _facts(execution: TriggerExecution, trigger: Trigger | None, now: Any) -> list[tuple[str, str]]:
-    """What is known of a run, but for its texts; facts that are not known are left out."""
-    usage = execution.usage if isinstance(execution.usage, dict) else {}
-    replayed = execution.replay_of
-    facts = [
-        ("Trigger", _trigger_link(execution.trigger_id, trigger.name if trigger else None)),
-        ("Source", execution.get_source_display()),
-        ("Replay of", replayed and _replayed_link(execution)),
-        ("Due", execution.scheduled_at and time_tag(execution.scheduled_at, now)),
-        ("Started", past_time_tag(execution.started_at, now)),
-        ("Ended", execution.completed_at and past_time_tag(execution.completed_at, now)),
-        ("Took", execution.duration_ms is not None and took(execution)),
-        ("Attempt", execution.attempt and str(execution.attempt)),
-        ("Tokens", usage and _tokens(usage)),
-        ("Output", f"{execution.output_bytes:,} bytes"),
-        ("Warning", execution.warning),
-        ("User", execution.user_id),
-        ("Session", execution.session_id),
-        ("Agent's request", execution.request_id),
-        ("Execution", execution.pk),
-    ]
-    return [(name, str(value)) for name, value in facts if value]
-
-
-def _replayed_link(execution: TriggerExecution) -> str:
-    address = execution_link(execution.trigger_id, execution.replay_of)
-    return format_html('<a href="{}">{}</a>', address, execution.replay_of)
-
-
-def _tokens(usage: dict[str, Any]) -> str:
-    words = {"inputTokens": "in", "outputTokens": "out"}
-    return ", ".join(f"{usage[key]} {word}" for key, word in words.items() if key in usage)

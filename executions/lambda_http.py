@@ -1,29 +1,15 @@
-"""HTTP requests of API Gateway, answered by the web application through Zappa.
+"""HTTP requests of API Gateway, answered by the web application through apig-wsgi.
 
-Zappa's handler does much more than HTTP: an event may have it run a command or any text as code
-(https://github.com/zappa/Zappa, `zappa/handler.py`). It therefore never sees an event, but a new
-one of the known parts of a request.
+Zappa deploys the function, and its handler is never loaded: an event may have that handler run a
+command or any text as code (https://github.com/zappa/Zappa, `zappa/handler.py`).
 """
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 from django.apps import apps
 
-# The parts of a request in each of API Gateway's two formats.
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
-REST_PARTS = (
-    "httpMethod",
-    "path",
-    "queryStringParameters",
-    "multiValueQueryStringParameters",
-    "body",
-    "isBase64Encoded",
-)
-HTTP_PARTS = ("version", "rawPath", "rawQueryString", "cookies", "body", "isBase64Encoded")
 CLIENT_ADDRESS = "X-Forwarded-For"
 
 
@@ -33,13 +19,15 @@ def serves_pages() -> bool:
 
 
 def request_of(event: Any) -> dict[str, Any] | None:
-    """The request in an event: a new event that Zappa's handler takes for HTTP and nothing else.
+    """The request in an event, with all parts that apig-wsgi reads.
 
     Args:
         event: of a REST API (format 1.0), or of an HTTP API or a function's URL (format 2.0).
+            https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+            https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 
     Returns:
-        None where the event is no request, or this function serves no pages.
+        None if the event is no request, or this function serves no pages.
     """
     if not serves_pages() or not isinstance(event, Mapping):
         return None
@@ -69,16 +57,7 @@ def answer(request: dict[str, Any], context: Any) -> dict[str, Any]:
     Returns:
         The answer in the request's format.
     """
-    result: dict[str, Any] = _application().handler(request, context)
-    # Zappa gives each cookie once for each casing of its header's name.
-    if "cookies" in result:
-        result["cookies"] = list(dict.fromkeys(result["cookies"]))
-    if cookies := result.get("multiValueHeaders", {}).pop("set-cookie", None):
-        result["multiValueHeaders"]["Set-Cookie"] = list(dict.fromkeys(cookies))
-        result["headers"] = {
-            name: value for name, value in result["headers"].items() if name.lower() != "set-cookie"
-        }
-    return result
+    return _application()(request, context)
 
 
 def load() -> None:
@@ -87,34 +66,30 @@ def load() -> None:
 
 
 @cache
-def _application() -> Any:
-    from zappa.handler import LambdaHandler  # 0.5 s of the handler, which serves no pages
+def _application() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    from apig_wsgi import make_lambda_handler  # 0.01 s of the handler, which serves no pages
 
-    # It sets the level of its own settings, which are not where operators set it.
-    root = logging.getLogger()
-    level = root.level
-    application = LambdaHandler()
-    root.setLevel(level)
-    return application
+    from moca.wsgi import application
+
+    return make_lambda_handler(application, binary_support=True)
 
 
 def _rest_request(event: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
     identity = context.get("identity")
     source = identity.get("sourceIp") if isinstance(identity, Mapping) else None
-    headers = _headers(event.get("headers"), str)
     # A header that came once is in both.
-    multiple = {
-        name: [value for value in values if isinstance(value, str)]
-        for name, values in _headers(event.get("multiValueHeaders"), list).items()
-    }
+    headers = {name: [value] for name, value in _headers(event.get("headers"), str).items()}
+    headers |= _headers(event.get("multiValueHeaders"), list)
     if isinstance(source, str):
-        headers[CLIENT_ADDRESS] = source
-        multiple[CLIENT_ADDRESS] = [source]
+        headers[CLIENT_ADDRESS] = [source]
     return {
-        **{name: event[name] for name in REST_PARTS if name in event},
-        "headers": headers,
-        "multiValueHeaders": multiple,
-        "requestContext": {},
+        "version": "1.0",
+        "httpMethod": event["httpMethod"],
+        "path": event["path"],
+        "multiValueQueryStringParameters": event.get("multiValueQueryStringParameters")
+        or event.get("queryStringParameters"),
+        "multiValueHeaders": headers,
+        **_body(event),
     }
 
 
@@ -122,23 +97,37 @@ def _http_request(
     event: Mapping[str, Any], context: Mapping[str, Any], http: Mapping[str, Any]
 ) -> dict[str, Any]:
     headers = _headers(event.get("headers"), str)
-    if isinstance(http.get("sourceIp"), str):
-        headers[CLIENT_ADDRESS] = http["sourceIp"]
+    source = http.get("sourceIp")
+    if isinstance(source, str):
+        headers[CLIENT_ADDRESS] = source
+    path = event["rawPath"]
+    # An HTTP API has the name of its stage in the path, a REST API has not.
+    prefix = f"/{context.get('stage')}"
+    if path == prefix or path.startswith(f"{prefix}/"):
+        path = path.removeprefix(prefix) or "/"
     return {
-        **{name: event[name] for name in HTTP_PARTS if name in event},
+        "version": "2.0",
+        "rawPath": path,
+        "rawQueryString": event.get("rawQueryString") or "",
+        "cookies": event.get("cookies") or [],
         "headers": headers,
         "requestContext": {
-            "http": {"method": http["method"]},
-            "stage": context.get("stage"),
+            "http": {
+                "method": http["method"],
+                "protocol": http.get("protocol", "HTTP/1.1"),
+                "sourceIp": source or "",
+            }
         },
+        **_body(event),
     }
 
 
-def _headers(headers: Any, kind: type) -> dict[str, Any]:
-    """Headers of well-formed values, without the client's address as the client tells it.
+def _body(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {"body": event.get("body"), "isBase64Encoded": event.get("isBase64Encoded", False)}
 
-    Zappa believes what the client wrote in `X-Forwarded-For`; API Gateway itself knows better.
-    """
+
+def _headers(headers: Any, kind: type) -> dict[str, Any]:
+    """Headers of well-formed values, without the client's address as the client states it."""
     if not isinstance(headers, Mapping):
         return {}
     return {

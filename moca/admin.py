@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
@@ -32,6 +31,7 @@ from moca.authentication.models import AuditEntry, Operator
 from moca.changelist import ActionForm, ChangeList
 from moca.concurrency import ConflictError, reason_of
 from moca.reconcile import ProjectionError, restoring
+from moca.retry import retry
 
 # What one look at a history or at the latest changes reads at the most.
 HISTORY = 100
@@ -169,11 +169,16 @@ def latest_changes(operator: Operator) -> list[dict[str, Any]]:
 def _page_of(entry: AuditEntry) -> str:
     if entry.action == AuditEntry.Action.DELETED:
         return ""
+    name = f"admin:{entry.object_type.replace('.', '_')}_change"
+    return page_or_none(name, quote_pk(entry.object_id)) or ""
+
+
+def page_or_none(name: str, *keys: str) -> str | None:
+    """The address of a page; None if it takes no such keys, which other programs may have made."""
     try:
-        page = f"admin:{entry.object_type.replace('.', '_')}_change"
-        return reverse(page, args=[quote_pk(entry.object_id)])
+        return reverse(name, args=keys)
     except NoReverseMatch:
-        return ""
+        return None
 
 
 class ModelAdmin(admin.ModelAdmin):
@@ -273,18 +278,25 @@ class ModelAdmin(admin.ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        for _ in range(ATTEMPTS):
+        view = super().changeform_view
+        errors: tuple[type[Exception], ...] = (*self.overtaken, ProjectionError)
+
+        def once() -> Any:
             try:
                 with restoring():
-                    return super().changeform_view(request, object_id, form_url, extra_context)
-            except self.overtaken:
-                # The form, checked again, sees what the other wrote.
+                    return view(request, object_id, form_url, extra_context)
+            except errors as error:
                 self.take_back(request)
-            except ProjectionError as error:
-                # The form, shown again, says why.
-                self.take_back(request)
-                request.refusal = str(error)  # type: ignore[attr-defined]
-        return self._refused(request, "saved", "others are changing this at the same moment.")
+                if isinstance(error, ProjectionError):
+                    # The form, shown again, says why.
+                    request.refusal = str(error)  # type: ignore[attr-defined]
+                raise
+
+        try:
+            # The form, checked again, sees what the other wrote.
+            return retry(once, on=errors, tries=ATTEMPTS)
+        except errors:
+            return self._refused(request, "saved", "others are changing this at the same moment.")
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -325,6 +337,7 @@ class ModelAdmin(admin.ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": f"History of {obj}",
+            "module_name": capfirst(str(self.opts.verbose_name_plural)),
             "object": obj,
             "object_id": key,
             "opts": self.opts,
@@ -369,6 +382,6 @@ def link_to(model: type[models.Model], key: str) -> str:
 
 def list_of(model: type[models.Model], **filters: str) -> str:
     """The address of a list of objects, filtered."""
-    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    query = urlencode(filters)
-    return f"{address}?{query}" if query else address
+    return reverse(
+        f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", query=filters
+    )

@@ -2,8 +2,6 @@
 
 import copy
 import json
-import random
-import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -14,6 +12,7 @@ from django.utils.translation import gettext as _
 from moca import reconcile
 from moca.dynamodb.errors import ConflictError
 from moca.reasons import translated
+from moca.retry import retry
 from moca.sentences import Reason
 
 __all__ = [
@@ -22,15 +21,12 @@ __all__ = [
     "StaleVersionError",
     "VersionedModel",
     "reason_of",
-    "retry",
+    "retry_conflicts",
     "rewrite",
 ]
 
 Row = TypeVar("Row", bound=models.Model)
 Result = TypeVar("Result")
-
-# How often a write is tried that others come before.
-TRIES = 8
 
 
 class StaleVersionError(ConflictError):
@@ -211,22 +207,20 @@ def _same(before: Any, after: Any) -> bool:
     )
 
 
-def retry(write: Callable[[int], Result], busy: str) -> Result:
+def retry_conflicts(write: Callable[[], Result], busy: str) -> Result:
     """Make a write, again if another one comes first.
 
     Args:
-        write: makes it, in a transaction of its own; its argument counts the tries before.
+        write: makes it, in a transaction of its own.
         busy: the message if others keep coming first.
 
     Raises:
         ConflictError: others kept coming first.
     """
-    for tries in range(TRIES):
-        try:
-            return write(tries)
-        except ConflictError:
-            time.sleep(random.uniform(0, 0.02))  # noqa: S311  (jitter)
-    raise ConflictError(busy)
+    try:
+        return retry(write, on=ConflictError)
+    except ConflictError as error:
+        raise ConflictError(busy) from error
 
 
 def rewrite(row: VersionedModel, write: Callable[[], Result]) -> Result:
@@ -241,13 +235,13 @@ def rewrite(row: VersionedModel, write: Callable[[], Result]) -> Result:
         ConflictError: others kept coming first.
     """
 
-    def attempt(_: int) -> Result:
+    def attempt() -> Result:
         with reconcile.atomic():
             row.read_again()
             return write()
 
     name = row._meta.verbose_name
-    return retry(attempt, f"Others keep changing this {name}: try again in a moment.")
+    return retry_conflicts(attempt, f"Others keep changing this {name}: try again in a moment.")
 
 
 def reason_of(error: Exception) -> str:

@@ -123,12 +123,12 @@ def short_past_time_tag(moment: datetime, now: datetime) -> SafeString:
     )
 
 
-def short_time_tag(moment: datetime, now: datetime) -> SafeString:
+def short_time_tag(moment: datetime, now: datetime, zone: tzinfo = UTC) -> SafeString:
     """How far away the moment is; exactly, when one points at it."""
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         iso(moment),
-        exact(moment),
+        exact(moment, zone),
         relative(moment, now),
     )
 

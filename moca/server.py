@@ -19,7 +19,7 @@ from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
-from moca.api.cors import answer_headers
+from moca.api.middleware import cors_headers
 
 THREADS = 8
 # Seconds in which a request has to arrive as a whole, and after which an idle connection is closed.
@@ -81,7 +81,7 @@ class ErrorAnswer(ErrorTask):
         self.response_headers += [
             ("Content-Type", "application/json"),
             ("X-Request-Id", body["requestId"]),
-            *answer_headers(origin).items(),
+            *cors_headers(origin).items(),
         ]
         self.set_close_on_finish()
         self.channel.lingers = True

@@ -302,6 +302,22 @@ COGNITO_ROLES = env.dict(
 # The API
 
 CORS_ALLOWED_ORIGINS = texts("CORS_ALLOWED_ORIGINS")
+if CORS_ALLOW_ALL_ORIGINS := "*" in CORS_ALLOWED_ORIGINS:
+    CORS_ALLOWED_ORIGINS = [origin for origin in CORS_ALLOWED_ORIGINS if origin != "*"]
+# Pages of other origins sign in by a token, and never see what a session cookie would show.
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+CORS_ALLOW_HEADERS = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    # It has an ID token, for agents of Bedrock AgentCore. Frontends that call them send it with
+    # each request; nothing here reads it.
+    "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token",
+]
+CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After"]
+CORS_PREFLIGHT_MAX_AGE = 3600
 # Requests a user may make, as "600/min"; empty for no limit.
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
 MAX_TRIGGERS_PER_USER = whole_number("MAX_TRIGGERS_PER_USER", default=1000, least=1, most=100_000)
@@ -449,7 +465,6 @@ LOGGING = {
         # They log each URL at INFO, query strings included; a sign-in's code is in one.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
-        "zappa": {"level": "WARNING"},
         "boto3": {"level": "WARNING"},
         "botocore": {"level": "WARNING"},
         # A refusal is an answer, not an event; errors keep their tracebacks.

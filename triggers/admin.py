@@ -16,16 +16,13 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from events.sources import all_sources
 from moca.admin import ModelAdmin, actor, list_of, operator_of
 from moca.authentication.models import Role
 from moca.changelist import whole_id
 from moca.display import (
     NOTHING,
     badge,
-    exact,
     excerpt,
-    relative,
     short_past_time_tag,
     shortened,
     time_tag,
@@ -38,8 +35,6 @@ from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
 from triggers.reconcile import reconcile_one
 
-# How many runs ahead the page of a trigger shows.
-RUNS_AHEAD = 5
 # In the search box: the triggers of one user.
 OF_USER = re.compile(r'(?:^|\s)user:(?:"([^"]+)"|(\S+))')
 
@@ -279,31 +274,6 @@ class TriggerAdmin(ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         services.delete(obj, by=actor(request))
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        # With errors, the object holds what was entered, and the form is what counts.
-        if context["original"] is not None and not context["errors"]:
-            context |= self.overview(context["original"])
-        return super().render_change_form(request, context, *args, **kwargs)
-
-    def overview(self, trigger: Trigger) -> dict[str, Any]:
-        """What stands above the form: the trigger's state, and what comes next."""
-        now = timezone.now()
-        view = View(trigger, now, {source.pk: source for source in all_sources()})
-        return {
-            "trigger": trigger,
-            "now": now,
-            "states": view.states(),
-            "words": view.schedule_words or view.event_words,
-            "zone": str(view.zone),
-            "warnings": view.warnings,
-            "next_runs": [
-                (exact(run, view.zone), exact(run), relative(run, now))
-                for run in view.next_runs(RUNS_AHEAD)
-            ],
-        }
 
 
 def _linked(url: str, words: str) -> str:

@@ -15,7 +15,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from moca import audit, reconcile
-from moca.concurrency import ConflictError, retry, rewrite
+from moca.concurrency import ConflictError, retry_conflicts, rewrite
 from moca.reconcile import ProjectionError
 from triggers.models import IdempotencyKey, Trigger
 
@@ -54,14 +54,18 @@ def create(
     """
     claim = _claim(by, key, request) if key else None
 
-    def write(tries: int) -> Trigger:
+    is_retry = False
+
+    def write() -> Trigger:
+        nonlocal is_retry
         earlier = IdempotencyKey.objects.filter(pk=claim.pk).first() if claim else None
         if claim and earlier and earlier.ttl > timezone.now().timestamp():
             return _made_before(by, earlier, claim.request_hash)
         trigger = make()
-        if tries:
+        if is_retry:
             # The count may be what the try before has met.
             trigger.check_quota()
+        is_retry = True
         try:
             with reconcile.atomic():
                 if claim:
@@ -76,7 +80,7 @@ def create(
             raise
         return trigger
 
-    return retry(write, BUSY)
+    return retry_conflicts(write, BUSY)
 
 
 def save(trigger: Trigger, *, by: str, why: str = "") -> None:

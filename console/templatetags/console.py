@@ -1,9 +1,8 @@
-"""Times as the pages show them, and addresses of the same list with something changed."""
+"""Times as the pages show them."""
 
 import json
 from datetime import UTC, datetime, tzinfo
 from typing import Any
-from urllib.parse import urlencode
 
 from django import template
 from django.utils import timezone
@@ -14,7 +13,7 @@ from executions.failures import MERGED
 from moca import reasons
 from moca.display import duration as duration_words
 from moca.display import exact as exact_words
-from moca.display import relative, short_past_time_tag
+from moca.display import relative, short_past_time_tag, short_time_tag
 from moca.times import iso
 from triggers.models import Trigger
 
@@ -25,14 +24,7 @@ register.filter("reason", reasons.shown)
 @register.simple_tag(takes_context=True)
 def ago(context: Any, moment: datetime | None, zone: tzinfo = UTC) -> SafeString | str:
     """How far away a moment is; exactly when pointed at. Needs `now` in the context."""
-    if moment is None:
-        return ""
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        iso(moment),
-        exact_words(moment, zone),
-        relative(moment, context["now"]),
-    )
+    return "" if moment is None else short_time_tag(moment, context["now"], zone)
 
 
 @register.simple_tag(takes_context=True)
@@ -65,14 +57,6 @@ def is_as_asked(trigger: Trigger) -> bool:
 def duration(milliseconds: int | None) -> str:
     """A length of time in words."""
     return "" if milliseconds is None else duration_words(milliseconds)
-
-
-@register.simple_tag(takes_context=True)
-def with_query(context: Any, **changed: str) -> str:
-    """The page's own query with something else in it; empty values are left out."""
-    query = context["request"].GET.dict() | changed
-    query = {name: value for name, value in query.items() if value}
-    return "?" + urlencode(query)
 
 
 @register.filter

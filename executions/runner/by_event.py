@@ -9,11 +9,10 @@ that an event that is delivered twice runs once.
 import hashlib
 import json
 import logging
-import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
@@ -28,6 +27,7 @@ from moca import audit, reasons
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from moca.ids import uuid7
+from moca.retry import retry
 from moca.sentences import Reason
 from moca.times import CLOCKS_APART
 from triggers.models import OverlapPolicy, RunStatus, Trigger
@@ -43,8 +43,6 @@ LONGEST_PAUSES = 10
 # looked at again.
 MOST_SETTLED = 100
 BROKEN = timedelta(minutes=1)
-# How often an offer is made anew that other writes come before.
-TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +137,19 @@ def offer(offers: Sequence[Offer], claim: Callable[[], None] | None = None) -> i
         ConflictError: others keep writing the same rows, or have claimed the events.
         DispatchError: a run could not be handed on; offer the event again.
     """
-    for attempt in range(TRIES):
-        try:
-            with transaction.atomic():
-                if claim:
-                    claim()
-                # That all are new is taken for granted at first, which saves a look at each.
-                return _offer(offers, known=attempt > 0)
-        except (IntegrityError, ConflictError):
-            if attempt == TRIES - 1:
-                raise
-            time.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311  (jitter)
-    return 0
+
+    def once(*, known: bool) -> int:
+        with transaction.atomic():
+            if claim:
+                claim()
+            return _offer(offers, known=known)
+
+    overtaken = (IntegrityError, ConflictError)
+    try:
+        # That all are new is taken for granted at first, which saves a look at each.
+        return once(known=False)
+    except overtaken:
+        return retry(partial(once, known=True), on=overtaken)
 
 
 def settle(user_id: str, trigger_id: str, now: datetime) -> datetime | None:

@@ -1,10 +1,10 @@
 """The end of a run, and what follows from it for the trigger."""
 
 import logging
-import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, close_old_connections
@@ -24,17 +24,18 @@ from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
+from moca.retry import retry
 from triggers.models import RunStatus, Trigger
 from triggers.statistics import PastRun, Statistics
 
 logger = logging.getLogger(__name__)
 
-# How often an end is written anew that others come before.
-TRIES = 8
-# The longest pause between tries at a database that is away.
-LONGEST_PAUSE = 5.0
 # The characters of an error that stand on the trigger.
 LAST_ERROR = 500
+# The database is away, or others keep writing the same rows.
+FAILURES = (OperationalError, InterfaceError)
+# Ceilings of the pauses between tries at a database that is away, in seconds.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 # The fields that the end of a run sets.
 ENDING = (
@@ -98,7 +99,10 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
     except ConflictError:
         if len(executions) > 1:
             return sum(write([execution], waited=waited) for execution in executions)
-        written = _write_in_spite(executions, corrects=waited)
+        # Others write the same rows: look each time at what stands there.
+        written = retry(
+            partial(_write, executions, expected=False, corrects=waited), on=ConflictError
+        )
     for execution in written:
         level = logging.WARNING
         if execution.status == RunStatus.COMPLETED:
@@ -122,30 +126,32 @@ def write_in_time(execution: TriggerExecution, seconds: Callable[[], float]) -> 
     Raises:
         OperationalError: the time was not enough; the log has how the run ended.
     """
-    pause, waited = 0.1, False
-    while True:
+    waited = False
+
+    def once() -> None:
+        nonlocal waited
         began = time.monotonic()
         try:
             write([execution], waited=waited)
-        except (OperationalError, InterfaceError) as error:
+        except FAILURES as error:
             if is_away(error):
                 database.failed(error)
-            if seconds() <= pause:
-                logger.error(
-                    # The error may quote the agent, and with it the prompt.
-                    "The end of a run could not be recorded: %s in %s ms",
-                    execution.status,
-                    execution.duration_ms,
-                    extra=log_ids(execution),
-                )
-                raise
-        else:
-            database.over(began)
-            return
-        waited = True
-        close_old_connections()
-        time.sleep(random.uniform(pause / 2, pause))  # noqa: S311  (jitter)
-        pause = min(2 * pause, LONGEST_PAUSE)
+            waited = True
+            close_old_connections()
+            raise
+        database.over(began)
+
+    try:
+        retry(once, on=FAILURES, tries=None, first=FIRST_PAUSE, longest=LONGEST_PAUSE, left=seconds)
+    except FAILURES:
+        logger.error(
+            # The error may quote the agent, and with it the prompt.
+            "The end of a run could not be recorded: %s in %s ms",
+            execution.status,
+            execution.duration_ms,
+            extra=log_ids(execution),
+        )
+        raise
 
 
 def close(
@@ -154,18 +160,6 @@ def close(
     """Settle and write the end of a run; arguments as for `settle()`."""
     settle(execution, status, error=error, clock=clock)
     return write([execution])
-
-
-def _write_in_spite(
-    executions: Sequence[TriggerExecution], *, corrects: bool
-) -> list[TriggerExecution]:
-    """Write ends while others write the same rows, looking each time at what stands there."""
-    for _ in range(TRIES):
-        try:
-            return _write(executions, expected=False, corrects=corrects)
-        except ConflictError:
-            time.sleep(random.uniform(0, 0.05))  # noqa: S311  (jitter)
-    return _write(executions, expected=False, corrects=corrects)
 
 
 def _write(

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from io import BytesIO
 
+from corsheaders import middleware
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.module_loading import import_string
 
-from moca.api import cors
 from moca.api.errors import APIError
 from moca.api.paths import SIGNED, is_api, is_route
 
@@ -29,33 +30,41 @@ def error_response(request: HttpRequest, error: APIError) -> HttpResponse:
     return JsonResponse(body, status=error.status, headers=error.headers)
 
 
-class CorsMiddleware:
-    """Let pages of the origins in CORS_ALLOWED_ORIGINS call the API, with tokens, not cookies.
+class CorsMiddleware(middleware.CorsMiddleware):
+    """Let pages of the origins in CORS_ALLOWED_ORIGINS call the API.
 
-    Addresses at which there is nothing count as the API's, so that a frontend with a wrong one is
-    told so.
+    Addresses that have no view count as the API's, so that a frontend with a wrong address can
+    read the error.
     """
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
+    def is_enabled(self, request: HttpRequest) -> bool:
+        path = request.path_info
+        if is_api(path):
+            return True
+        return not is_route(path) and not path.startswith(settings.WHITENOISE_STATIC_PREFIX)
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        origin = request.headers.get("Origin", "")
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            if is_api(request.path_info) or not is_route(request.path_info):
-                return _varied(HttpResponse(headers=cors.preflight_headers(origin)))
-            return self.get_response(request)
-        response = self.get_response(request)
-        if not is_api(request.path_info) and not _is_unserved(request, response):
-            return response
-        for name, value in cors.answer_headers(origin).items():
-            response[name] = value
-        return _varied(response)
+    def add_response_headers(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        # The package writes it in lower case, which the API never did.
+        if self.is_enabled(request):
+            patch_vary_headers(response, ["Origin"])
+        return super().add_response_headers(request, response)
 
 
-def _varied(response: HttpResponse) -> HttpResponse:
-    patch_vary_headers(response, ["Origin"])
-    return response
+def cors_headers(origin: str) -> dict[str, str]:
+    """The CORS headers of an answer to a page of this origin, for answers from outside of Django.
+
+    Args:
+        origin: the request's Origin header; empty if it has none.
+    """
+    request, response = HttpRequest(), HttpResponse()
+    request.path_info = "/openapi.json"
+    if origin:
+        request.META["HTTP_ORIGIN"] = origin
+    del response.headers["Content-Type"]
+    CorsMiddleware(lambda _: response)(request)
+    return dict(response.headers)
 
 
 def _is_unserved(request: HttpRequest, response: HttpResponse) -> bool:

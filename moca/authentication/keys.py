@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.rsa import (
@@ -21,8 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from django.conf import settings
-from jwt.algorithms import RSAAlgorithm
-from jwt.exceptions import InvalidKeyError
+from jwt import PyJWKSet, PyJWTError
 
 from moca.local_keys import kept
 
@@ -54,6 +54,10 @@ class KeysUnavailableError(Exception):
 
 class RemoteKeys:
     """The keys of a JWKS address, fetched when needed and kept while a later fetch fails.
+
+    PyJWT reads the keys. Its PyJWKClient does not fetch them: while a fetch fails it refuses keys
+    that it knew, and fetches again for each request; all requests wait for one fetch; and a key
+    that the pool has just begun to use counts as forged until a cooldown is over.
 
     Args:
         url: the address.
@@ -120,23 +124,18 @@ class RemoteKeys:
             answer = httpx.get(self._url, timeout=TIMEOUT)
             answer.raise_for_status()
             keys = _read(answer.json())
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (httpx.HTTPError, PyJWTError, ValueError, AttributeError) as error:
             logger.warning("The keys at %s could not be fetched: %s", self._url, error)
             return
         self._keys, self._fetched_at = keys, now
 
 
-def _read(document: dict[str, list[dict[str, str]]]) -> dict[str, RSAPublicKey]:
-    keys = {}
-    for entry in document["keys"]:
-        if entry.get("kty") == "RSA" and entry.get("use", "sig") == "sig":
-            try:
-                key = RSAAlgorithm.from_jwk(entry)
-            except InvalidKeyError as error:
-                raise ValueError(str(error)) from error
-            if isinstance(key, RSAPublicKey):
-                keys[entry["kid"]] = key
-    return keys
+def _read(document: dict[str, Any]) -> dict[str, RSAPublicKey]:
+    return {
+        jwk.key_id: jwk.key
+        for jwk in PyJWKSet.from_dict(document).keys
+        if jwk.key_id and jwk.public_key_use in ("sig", None) and isinstance(jwk.key, RSAPublicKey)
+    }
 
 
 @cache

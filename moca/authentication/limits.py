@@ -1,7 +1,6 @@
 """Limits on wrong passwords, counted in the database for all processes together."""
 
 import hashlib
-import random
 import time
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -12,14 +11,13 @@ from django.http import HttpRequest
 
 from moca.authentication.models import FailedSignIns
 from moca.concurrency import ConflictError
+from moca.retry import retry
 
 FORGIVEN_AFTER_SECONDS = 300
 # One person mistypes; one address tries many names; many addresses try one name.
 MOST_FOR_NAME_AND_ADDRESS = 10
 MOST_FOR_ADDRESS = 50
 MOST_FOR_NAME = 100
-# Two processes may count for the same name or address at the same moment.
-COUNT_ATTEMPTS = 8
 
 
 class TooManyFailuresError(Exception):
@@ -102,19 +100,20 @@ def _count(key: str, most: int, row: FailedSignIns | None, now: int) -> None:
     if row and row.ttl <= now:
         FailedSignIns.objects.filter(pk=key, ttl=row.ttl).delete()
     first = FailedSignIns(pk=key, failures=1, ttl=now + FORGIVEN_AFTER_SECONDS)
-    for attempt in range(COUNT_ATTEMPTS):
+
+    def count() -> None:
         try:
             FailedSignIns.objects.filter(pk=key, failures__lt=most).update_expected(
                 failures=F("failures") + 1, missing=first
             )
-            return
         except ConflictError:
             found = FailedSignIns.objects.filter(pk=key).first()
             if found and found.failures >= most:
                 raise TooManyFailuresError from None
-            if attempt == COUNT_ATTEMPTS - 1:
-                raise
-            time.sleep(random.uniform(0, 0.05))  # noqa: S311  (jitter)
+            # Another process counted for the same name or address at the same moment.
+            raise
+
+    retry(count, on=ConflictError)
 
 
 def _digest(*parts: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import DataError
 
 from moca.dynamodb import codec
-from moca.dynamodb.client import Client, pause
+from moca.dynamodb.client import CONTENTION_ATTEMPTS, Client, pause
 from moca.dynamodb.codec import Attribute, Item, MalformedError
 from moca.dynamodb.errors import ConflictError
 from moca.dynamodb.layout import (
@@ -37,8 +37,6 @@ from moca.dynamodb.transaction import Transaction
 PLACE: Key = ("ADOPTION", "PLACE")
 # How the backend's own items begin, which are nobody's rows.
 OWN = (CATALOGUE, PLACE[0], TABLE, UNIQUE)
-# How often an item is looked at anew where others keep writing it.
-TRIES = 8
 # Items that are written at a time.
 WRITERS = 8
 
@@ -191,7 +189,7 @@ def adopt(client: Client, item: Item, *, dry_run: bool) -> Examined:
     Raises:
         ConflictError: others kept changing it.
     """
-    for attempt in range(TRIES):
+    for attempt in range(CONTENTION_ATTEMPTS):
         found = add_markers(client, examine(item))
         if dry_run or found.table is None or found.is_complete:
             return found

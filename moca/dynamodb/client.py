@@ -31,7 +31,7 @@ READ_SECONDS = 5
 # draw on a quota that all calls of a client share: in an outage it is used up after about eight
 # failing calls, and each further call is made once. What has to succeed is retried by its caller.
 ATTEMPTS = 5
-# Calls where another transaction holds one of the items, or an item's part was not processed.
+# Tries where others write the same items, or some of them were not processed.
 CONTENTION_ATTEMPTS = 8
 LONGEST_PAUSE = 1.0
 # Items that a page of a query with a limit grows to.

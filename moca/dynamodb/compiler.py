@@ -22,7 +22,7 @@ from django.db.models.sql.constants import (
 )
 
 from moca.dynamodb import codec
-from moca.dynamodb.client import ConditionFailedError, pause
+from moca.dynamodb.client import CONTENTION_ATTEMPTS, ConditionFailedError, pause
 from moca.dynamodb.codec import Attribute, Item
 from moca.dynamodb.errors import ConflictError
 from moca.dynamodb.evaluate import Conditions, refuse
@@ -30,9 +30,6 @@ from moca.dynamodb.layout import Key, Row, Table, marker_item, table_of
 from moca.dynamodb.planner import Order, Plan, Query, Terms, keys_of, plan
 from moca.dynamodb.reader import Reader
 from moca.dynamodb.transaction import MAX_ITEMS, Change, Clause, Transaction
-
-# How often a statement outside of a transaction is made anew when others write the same rows.
-TRIES = 8
 
 Statement = Callable[[Transaction], int]
 
@@ -265,13 +262,13 @@ class WritingMixin(PlanningMixin):
         self.connection.ensure_connection()
         if (open_one := self.connection.transaction) is not None:
             return statement(open_one)
-        for attempt in range(TRIES):
+        for attempt in range(CONTENTION_ATTEMPTS):
             own = Transaction()
             rows = statement(own)
             try:
                 own.commit(self.connection.service)
             except ConflictError:
-                if not counts or attempt == TRIES - 1:
+                if not counts or attempt == CONTENTION_ATTEMPTS - 1:
                     raise
                 pause(attempt)
             else:

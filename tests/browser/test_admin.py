@@ -63,6 +63,13 @@ def test_wrong_expression_is_corrected(sign_in: SignIn) -> None:
     expect(page.locator(".field-expression .errorlist")).to_contain_text("cron(0 9 ? * MON *)")
 
 
+def test_the_preview_names_its_columns_for_screen_readers(sign_in: SignIn) -> None:
+    page = sign_in(Role.EDITOR)
+    page.goto("/admin/triggers/trigger/add/")
+    page.get_by_label("Schedule:", exact=True).fill("cron(0 9 ? * MON-FRI *)")
+    expect(page.get_by_role("columnheader", name="In", exact=True)).to_have_count(1)
+
+
 def test_viewer_cannot_change(sign_in: SignIn) -> None:
     page = sign_in(Role.VIEWER)
     expect(page.get_by_role("link", name="Add trigger")).to_have_count(0)

@@ -243,13 +243,6 @@ class TestChanging:
         trigger.refresh_from_db()
         assert (trigger.enabled, trigger.paused_reason) == (True, "")
 
-    def test_a_duplicate_is_made_by_the_form_that_copies_all(
-        self, editor: Client, make_trigger: Make
-    ) -> None:
-        trigger = make_trigger()
-        page = editor.get(f"{TRIGGERS}{trigger.pk}/change/").content.decode()
-        assert f'<a href="/console/triggers/new?copy={trigger.pk}">Duplicate</a>' in page
-
     def test_its_own_form_makes_none(self, editor: Client, make_trigger: Make) -> None:
         page = editor.get(f"{TRIGGERS}{make_trigger().pk}/change/").content.decode()
         assert "_saveasnew" not in page

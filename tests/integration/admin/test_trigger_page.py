@@ -1,15 +1,15 @@
 from collections.abc import Callable
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from executions.models import TriggerExecution
 from moca import audit
 from moca.authentication.models import AuditEntry
-from tests.integration.admin.conftest import TRIGGERS, address, overtaken
+from tests.integration.admin.conftest import TRIGGERS, overtaken
 from triggers.models import LocalSchedule, Trigger
 
 Make = Callable[..., Trigger]
@@ -21,45 +21,16 @@ def page(client: Client, trigger: Trigger) -> str:
     return client.get(f"{TRIGGERS}{trigger.pk}/change/").content.decode()
 
 
-def test_next_runs_stand_in_the_zone_and_in_utc(viewer: Client, make_trigger: Make) -> None:
-    trigger = make_trigger(
-        schedule_config={"expression": "cron(0 9 * * ? *)", "timezone": "Asia/Tokyo"}
-    )
-    shown = page(viewer, trigger)
-    assert (shown.count("09:00 +09:00"), shown.count("00:00 UTC")) == (5, 5)
-
-
-def test_no_next_runs_while_disabled(viewer: Client, make_trigger: Make) -> None:
-    assert "None while it is disabled." in page(viewer, make_trigger(enabled=False))
-
-
-def test_a_schedule_next_to_a_clock_change_is_warned_of(viewer: Client, make_trigger: Make) -> None:
-    config = {"expression": "cron(30 2 * * ? *)", "timezone": "Europe/Berlin"}
-    assert "it skips the run at 02:30" in page(viewer, make_trigger(schedule_config=config))
-
-
-def test_the_ten_latest_runs_are_linked(
-    viewer: Client, make_trigger: Make, make_execution: MakeExecution
-) -> None:
+def test_leads_to_the_operators_page(viewer: Client, make_trigger: Make) -> None:
     trigger = make_trigger()
-    runs = [make_execution(trigger) for _ in range(11)]
-    shown = page(viewer, trigger)
-    linked = [f'href="{address(run)}/change/"' in shown for run in runs]
-    assert linked == [False] + [True] * 10
+    assert f'href="/console/triggers/{trigger.pk}"' in page(viewer, trigger)
 
 
-def test_skips_and_sync_errors_are_told(viewer: Client, make_trigger: Make) -> None:
-    trigger = make_trigger()
-    Trigger.objects.update(
-        skipped_runs=3,
-        last_skip_reason="The run before was still going.",
-        last_skipped_at=timezone.now(),
-        sync_state="failed",
-        sync_error="Quota exceeded.",
-    )
-    shown = page(viewer, trigger)
-    assert "The run before was still going." in shown
-    assert "Quota exceeded." in shown
+@pytest.mark.sqlite
+def test_a_trigger_without_an_operators_page_opens(viewer: Client, make_trigger: Make) -> None:
+    trigger = make_trigger(id="a/b")
+    shown = viewer.get(f"{TRIGGERS}{quote(trigger.pk)}/change/")
+    assert (shown.status_code, "View on site" in shown.content.decode()) == (200, False)
 
 
 def test_a_viewer_sees_the_prompt_and_no_field(viewer: Client, make_trigger: Make) -> None:
@@ -95,28 +66,6 @@ def test_a_page_costs_as_many_queries_with_ten_runs_as_with_none(
     for _ in range(10):
         make_execution(trigger)
     assert queries() == before
-
-
-class TestRunNow:
-    def test_leads_to_the_run(self, editor: Client, make_trigger: Make) -> None:
-        response = editor.post(f"{TRIGGERS}{make_trigger().pk}/run/")
-        run = TriggerExecution.objects.get()
-        assert response["Location"] == f"{address(run)}/change/"
-
-    def test_of_a_busy_trigger_says_so(self, editor: Client, make_trigger: Make) -> None:
-        trigger = make_trigger()
-        editor.post(f"{TRIGGERS}{trigger.pk}/run/")
-        response = editor.post(f"{TRIGGERS}{trigger.pk}/run/", follow=True)
-        assert "The trigger is running" in response.content.decode()
-
-    def test_is_refused_to_viewers(self, viewer: Client, make_trigger: Make) -> None:
-        assert viewer.post(f"{TRIGGERS}{make_trigger().pk}/run/").status_code == 403
-
-    def test_is_not_done_by_following_a_link(self, editor: Client, make_trigger: Make) -> None:
-        assert editor.get(f"{TRIGGERS}{make_trigger().pk}/run/").status_code == 405
-
-    def test_of_no_trigger_is_not_found(self, editor: Client) -> None:
-        assert editor.post(f"{TRIGGERS}nothing/run/").status_code == 404
 
 
 class TestDeletion:

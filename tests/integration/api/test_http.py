@@ -362,6 +362,15 @@ class TestCors:
         answer = alice.get("/triggers", Origin=ORIGIN, Host="evil.example.com")
         assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (400, ORIGIN)
 
+    def test_an_unknown_address_tells_nothing_to_other_origins(self, nobody: API) -> None:
+        response = nobody.get("/trigers", Origin="https://evil.example.com")
+        assert (response.status_code, "Access-Control-Allow-Origin" in response) == (404, False)
+
+    def test_files_of_pages_are_left_alone(self, nobody: API) -> None:
+        response = nobody.get("/static/console/console.css", Origin=ORIGIN)
+        response.close()
+        assert (response.status_code, "Origin" in response.get("Vary", "")) == (200, False)
+
     def test_preflight_of_an_unknown_address(self, nobody: API) -> None:
         response = self.preflight(nobody, path="/trigers")
         assert (response.status_code, response["Access-Control-Allow-Origin"]) == (200, ORIGIN)
@@ -370,7 +379,7 @@ class TestCors:
 class TestAnyOrigin:
     @pytest.fixture(autouse=True)
     def origins(self, settings: Any) -> None:
-        settings.CORS_ALLOWED_ORIGINS = ["*"]
+        settings.CORS_ALLOW_ALL_ORIGINS = True
 
     def test_answer(self, alice: API) -> None:
         answer = alice.get("/triggers", Origin="https://any.example.com")

@@ -53,6 +53,46 @@ class TestTrigger:
         trigger = make_trigger(schedule_config={"expression": "at(2090-05-06T07:08:09)"})
         assert "Sat 2090-05-06 07:08:09 UTC" in page_of(viewer, trigger)
 
+    def test_next_runs_stand_in_the_zone_and_in_utc(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        config = {"expression": "cron(0 9 * * ? *)", "timezone": "Asia/Tokyo"}
+        shown = page_of(viewer, make_trigger(schedule_config=config))
+        table = shown.partition('class="next-runs"')[2].partition("</table>")[0]
+        assert (table.count("09:00 +09:00"), table.count("T00:00:00.000Z")) == (5, 5)
+
+    def test_no_next_runs_while_disabled(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        assert "Never, while it is disabled." in page_of(viewer, make_trigger(enabled=False))
+
+    def test_a_schedule_next_to_a_clock_change_is_warned_of(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        config = {"expression": "cron(30 2 * * ? *)", "timezone": "Europe/Berlin"}
+        shown = page_of(viewer, make_trigger(schedule_config=config))
+        assert "it skips the run at 02:30" in shown
+
+    def test_skips_and_sync_errors_are_told(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        trigger = make_trigger()
+        Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk).update(
+            skipped_runs=3,
+            last_skip_reason="The run before was still going.",
+            last_skipped_at=timezone.now(),
+            sync_state="failed",
+            sync_error="Quota exceeded.",
+        )
+        shown = page_of(viewer, trigger)
+        assert "The run before was still going." in shown
+        assert "Quota exceeded." in shown
+
+    def test_a_duplicate_is_made_by_the_form_that_copies_all(
+        self, editor: Client, make_trigger: MakeTrigger
+    ) -> None:
+        trigger = make_trigger()
+        address = f"/console/triggers/new?copy={trigger.pk}"
+        assert f'href="{address}">Duplicate</a>' in page_of(editor, trigger)
+
     def test_health_of_thirty_days(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         now = timezone.now()
         runs = [PastRun("r", now, 1000, failed=number == 0) for number in range(4)]
@@ -215,6 +255,37 @@ class TestRun:
         run = make_execution(make_trigger(), status=RunStatus.RUNNING, lease_until=NINE)
         assert LOST() in page_of(viewer, run)
 
+    def test_says_how_much_was_left_out(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        run = make_execution(
+            make_trigger(), output="a" * 65536, output_tail="b", output_bytes=70000
+        )
+        assert "[... 4463 bytes left out ...]" in page_of(viewer, run)
+
+    def test_shows_facts(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        run = make_execution(
+            make_trigger(), duration_ms=200_000, usage={"inputTokens": 12, "outputTokens": 3}
+        )
+        shown = page_of(viewer, run)
+        assert ("3 min 20 s" in shown, "12 read, 3 written" in shown) == (True, True)
+
+    def test_of_a_run_under_way_loads_itself_again(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        lease = timezone.now() + timedelta(minutes=5)
+        run = make_execution(make_trigger(), status="running", lease_until=lease)
+        assert 'http-equiv="refresh"' in page_of(viewer, run)
+
+    @pytest.mark.parametrize("user", ["", "one-who-gave-it-away"])
+    def test_of_a_run_on_which_its_user_is_not_noted_names_the_trigger(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution, user: str
+    ) -> None:
+        run = make_execution(make_trigger(name="Morning"), user_id=user)
+        assert "Run of Morning" in page_of(viewer, run)
+
     def test_lateness(
         self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
     ) -> None:
@@ -289,6 +360,30 @@ class TestRun:
         made = TriggerExecution.objects.get(replay_of=run.pk)
         assert answer["Location"].endswith(f"/runs/{made.pk}")
 
+    def test_replay_sends_the_event_again(
+        self, editor: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        run = make_execution(make_trigger(), event_payload='{"id": "1"}')
+        editor.post(f"{TRIGGERS}/{run.trigger_id}/runs/{run.pk}/replay")
+        again = TriggerExecution.objects.get(replay_of=run.pk)
+        assert (again.source, again.event_payload) == ("replay", '{"id": "1"}')
+
+    def test_replay_of_a_busy_trigger_says_so(
+        self, editor: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        run = make_execution(make_trigger())
+        address = f"{TRIGGERS}/{run.trigger_id}/runs/{run.pk}/replay"
+        editor.post(address)
+        assert "The trigger is running" in editor.post(address, follow=True).content.decode()
+
+    def test_replay_of_a_deleted_trigger_says_so(
+        self, editor: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        run = make_execution(make_trigger())
+        Trigger.objects.all().delete()
+        shown = editor.post(f"{TRIGGERS}/{run.trigger_id}/runs/{run.pk}/replay", follow=True)
+        assert "The trigger of this run is deleted." in shown.content.decode()
+
     @pytest.mark.parametrize("key", ["a/b", "../x"])
     def test_replay_of_what_has_no_page(
         self,
@@ -306,6 +401,11 @@ class TestRun:
         run = make_execution(make_trigger())
         answer = viewer.post(f"{TRIGGERS}/{run.trigger_id}/runs/{run.pk}/replay")
         assert answer.status_code == 403
+
+    def test_replay_is_not_offered_to_viewers(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        assert "Replay</button>" not in page_of(viewer, make_execution(make_trigger()))
 
     def test_run_of_another_trigger(
         self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution

@@ -221,6 +221,16 @@ class TestActions:
         act("run", trigger)
         assert TriggerExecution.objects.get().trigger_id == trigger.pk
 
+    def test_run_of_a_busy_trigger_says_so(self, act: Act, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        act("run", trigger)
+        assert "The trigger is running" in act("run", trigger)
+
+    def test_is_not_done_by_following_a_link(
+        self, editor: Client, make_trigger: MakeTrigger
+    ) -> None:
+        assert editor.get(ACT, {"action": f"run:{make_trigger().pk}"}).status_code == 405
+
     def test_delete_asks_first(self, act: Act, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger(name="Dear to me")
         shown = act("delete", trigger)

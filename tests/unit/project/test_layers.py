@@ -41,6 +41,7 @@ KNOWN_IN = {
         "triggers/schedulers/eventbridge.py",
         "executions/dispatchers/aws_lambda.py",
     ],
+    "apig_wsgi": ["executions/lambda_http.py"],
     "cryptography": ["events/secrets.py", "moca/authentication/*"],
     "drf_spectacular": ["moca/api/*"],
     "environ": ["moca/settings.py", "moca/management/commands/copy_database.py"],
@@ -57,7 +58,6 @@ KNOWN_IN = {
     "urllib3": HTTP,
     "waitress": ["moca/server.py"],
     "yaml": ["events/sources.py", "triggers/import_export/*"],
-    "zappa": ["executions/lambda_http.py"],
 }
 
 tree = read_tree(ROOT, PACKAGES, exempt=EXEMPT)

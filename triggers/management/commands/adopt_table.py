@@ -7,15 +7,15 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 
 from moca import audit, reconcile
 from moca.authentication.models import AuditEntry
+from moca.concurrency import ConflictError
 from moca.dynamodb.adoption import Examined, Walk
 from moca.dynamodb.layout import table_of
 from moca.progress import Progress
+from moca.retry import retry
 from triggers.models import Trigger, TriggerCount, TriggerType
 from triggers.schedulers import SchedulerError, get_scheduler
 from triggers.validation import read_schedule
 
-# How often a count is made anew where triggers come and go meanwhile.
-TRIES = 8
 INTERRUPTED = 130
 
 
@@ -132,7 +132,8 @@ def _whose(found: Examined) -> str:
 def recount(user_id: str, database: str, *, dry_run: bool) -> bool:
     """Correct how many triggers a user is said to have; whether that was wrong."""
     counts = TriggerCount.objects.using(database)
-    for _ in range(TRIES):
+
+    def once() -> bool:
         # The note first: a trigger that comes after it changes it, and the write below fails.
         noted = counts.filter(user_id=user_id).first()
         count = Trigger.objects.using(database).filter(user_id=user_id).count()
@@ -141,14 +142,16 @@ def recount(user_id: str, database: str, *, dry_run: bool) -> bool:
         if dry_run:
             return True
         if noted is None:
-            try:
-                counts.create(user_id=user_id, triggers=count)
-            except IntegrityError:
-                continue
-            return True
-        if counts.correct(noted, count):
-            return True
-    raise CommandError(f"The triggers of {user_id} keep changing: run this again.")
+            counts.create(user_id=user_id, triggers=count)
+        elif not counts.correct(noted, count):
+            raise ConflictError(f"The triggers of {user_id} changed while they were counted.")
+        return True
+
+    try:
+        return retry(once, on=(IntegrityError, ConflictError))
+    except (IntegrityError, ConflictError) as error:
+        message = f"The triggers of {user_id} keep changing: run this again."
+        raise CommandError(message) from error
 
 
 def make_schedule(row: dict[str, Any], *, dry_run: bool) -> bool:
