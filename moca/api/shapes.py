@@ -1,7 +1,6 @@
 """The shapes of what goes in and out, in JSON Schema as OpenAPI 3.1 has it.
 
-Written down rather than derived from serializers, since the API has none: its contract's maps are
-read and written key by key.
+Those of rows follow from their serializers; see `moca.api.serializers`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -59,6 +58,11 @@ def uuid(description: str = "") -> Schema:
 def each(items: Schema, description: str = "", **rules: Any) -> Schema:
     """A list."""
     return _described({"type": "array", "items": items, **rules}, description)
+
+
+def document(description: str = "", **rules: Any) -> Schema:
+    """An object, of whose keys nothing is said."""
+    return _described({"type": "object", **rules}, description)
 
 
 def enum(name: str, choices: Iterable[str], description: str) -> Schema:

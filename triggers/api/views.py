@@ -12,15 +12,15 @@ from moca.api.errors import InvalidFieldsError
 from moca.api.pagination import page
 from moca.api.views import APIView
 from triggers.api import writing
-from triggers.api.body import check, fill, switch
-from triggers.api.output import trigger_json
 from triggers.models import Trigger, TriggerQuerySet, TriggerType
+from triggers.serializers import TriggerSerializer, check, fill, switch
 
 MAX_PAGE = 1000
 
 
 def answer(trigger: Trigger, status: int = 200) -> Response:
-    return Response({"trigger": trigger_json(trigger, timezone.now())}, status=status)
+    shown = TriggerSerializer(trigger, context={"now": timezone.now()})
+    return Response({"trigger": shown.data}, status=status)
 
 
 class TriggersView(APIView):
@@ -41,10 +41,10 @@ class TriggersView(APIView):
             bound_to=[self.user_id, "triggers", filters],
             searched_by="search" if filters["search"] else "",
         )
-        now = timezone.now()
+        shown = TriggerSerializer(triggers, many=True, context={"now": timezone.now()})
         return Response(
             {
-                "triggers": [trigger_json(trigger, now) for trigger in triggers],
+                "triggers": shown.data,
                 **following,
                 "metadata": {"count": len(triggers)},
             }

@@ -17,9 +17,9 @@ from moca import audit
 from moca.api.errors import APIError, InvalidParameterError, NotFoundError
 from moca.conflicts import ConflictError
 from moca.versioning import StaleVersionError
-from triggers.api.body import fill
 from triggers.models import IdempotencyKey, Trigger
 from triggers.schedulers import SchedulerError
+from triggers.serializers import fill
 from triggers.synchronization import in_step
 
 # How often a write is tried that somebody else's comes before.

@@ -15,19 +15,21 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from rest_framework import serializers
 
 from events import sources
 from events.models import EventSource
 from moca.api.errors import Detail, InvalidFieldsError, contract_name, detail, details_of
 from moca.api.parsers import faults
+from moca.api.serializers import type_fault
 from moca.times import parse_iso
-from triggers.api.body import MAPS, NEEDED, fill
 from triggers.interchange.files import Contents, Entry
 from triggers.interchange.form import (
+    MAPS,
     OF_SOURCE,
-    SHARED,
-    SOURCE_DEFAULTS,
+    OF_TRIGGER,
     body,
+    default_of_source,
     given,
     given_of_source,
     same,
@@ -35,25 +37,17 @@ from triggers.interchange.form import (
 )
 from triggers.interchange.plan import Note, Plan, unknown_keys
 from triggers.models import OverlapPolicy, Trigger, TriggerType
+from triggers.serializers import TriggerSerializer, fill
 
 # Triggers that are looked up at a time.
 BATCH = 100
 
 # A part of addresses and of the names of schedules.
 _ID = re.compile(r"[0-9A-Za-z_-]{1,36}")
+_KNOWN = ["id", "userId", "createdAt", *OF_TRIGGER]
 # What the API tells of a trigger besides.
-_TOLD = (
-    *("updatedAt", "version", "lastExecutedAt", "lastStatus", "consecutiveFailures"),
-    *("nextRuns", "scheduleDescription", "syncState", "syncError"),
-    *("skippedRuns", "lastSkippedAt", "lastSkipReason"),
-)
-# What other programs keep in the maps.
-_OTHERS_PARTS = {
-    "scheduleConfig": ("schedulerArn", "scheduleGroupName"),
-    "eventConfig": ("ruleArn",),
-}
-_KNOWN = ["id", "userId", "createdAt", *SHARED]
-_SOURCE_NEEDS = ("id", "name", "kind")
+_TOLD = [each.name for each in TriggerSerializer.columns() if each.name not in _KNOWN]
+_NEEDED = [column.name for column in OF_TRIGGER.values() if column.is_needed]
 
 
 def compare(contents: Contents, *, user_id: str = "", disabled: bool = False) -> Plan:
@@ -101,8 +95,8 @@ def _compare_source(entry: Entry, plan: Plan) -> None:
     wanted = given_of_source(entry.value)
     fields = [name for name in OF_SOURCE if not same(before.get(name), wanted.get(name))]
     for name in fields:
-        empty = None if name == "eventPattern" else ""
-        setattr(row, OF_SOURCE[name], wanted.get(name, SOURCE_DEFAULTS.get(name, empty)))
+        value = wanted.get(name, default_of_source(name))
+        setattr(row, OF_SOURCE[name].attribute, value)
     plan.faults += [Note(entry, each) for each in _rules_of_source(row)] if fields else []
     plan.put(row, fields)
     if row.has_address and not row.active_secrets(timezone.now()):
@@ -114,18 +108,19 @@ def _source_faults(value: dict[str, Any]) -> Iterator[Detail]:
     if "secrets" in value:
         yield detail("secrets", "Secrets are set on the pages alone: leave them out.")
     yield from unknown_keys(value, [*OF_SOURCE, "secrets"])
-    for name in OF_SOURCE:
-        if name in _SOURCE_NEEDS and value.get(name) in (None, ""):
+    for name, column in OF_SOURCE.items():
+        given_value = value.get(name)
+        if column.is_needed and given_value in (None, ""):
             yield detail(name, "This is needed.", "required")
-        elif name in SOURCE_DEFAULTS:
-            if not isinstance(value.get(name), int | None) or isinstance(value.get(name), bool):
-                yield detail(name, "Give a whole number.")
-        elif name != "eventPattern" and not isinstance(value.get(name, ""), str | None):
-            yield detail(name, "Give a text.")
+        elif given_value is not None:
+            try:
+                column.read(given_value)
+            except serializers.ValidationError as error:
+                yield type_fault(name, error)
 
 
 def _rules_of_source(row: EventSource) -> Iterator[Detail]:
-    names = {contract_name(attribute): name for name, attribute in OF_SOURCE.items()}
+    names = {contract_name(each.attribute): name for name, each in OF_SOURCE.items()}
     for rule in (row.clean_fields, row.clean):
         try:
             rule()
@@ -200,8 +195,8 @@ class _Triggers:
         """What is wrong with an entry beside what the API looks at."""
         yield from faults(value)
         yield from unknown_keys(value, _KNOWN, passed_over=_TOLD)
-        for name, (_, parts) in MAPS.items():
-            others = _OTHERS_PARTS[name]
+        for name, parts in MAPS.items():
+            others = OF_TRIGGER[name].field.parts(written=False)
             yield from unknown_keys(value.get(name), parts, name, passed_over=others)
         own, owner = value.get("id") or "", self.user_id or value.get("userId")
         if not isinstance(own, str) or (own and not _ID.fullmatch(own)):
@@ -212,12 +207,10 @@ class _Triggers:
             yield detail(
                 "createdAt", "Give a date and time with its offset, such as 2027-01-31T09:00:00Z."
             )
-        if not isinstance(value.get("includeContext", True), bool):
-            yield detail("includeContext", "Give true or false.")
 
     def _wanted(self, entry: Entry) -> dict[str, Any]:
         """What the entry says, as far as it is not empty."""
-        shared = {name: entry.value[name] for name in SHARED if name in entry.value}
+        shared = {name: entry.value[name] for name in OF_TRIGGER if name in entry.value}
         return given(shared) | ({"enabled": False} if self.disabled else {})
 
     def _create(self, entry: Entry, owner: str, own: str) -> None:
@@ -252,8 +245,8 @@ class _Triggers:
     def _update(self, entry: Entry, row: Trigger) -> None:
         before, wanted = body(row), self._wanted(entry)
         wanted = _default(wanted) | {"enabled": row.enabled} | wanted
-        names = [name for name in SHARED if not same(before.get(name), wanted.get(name))]
-        missing = [name for name in NEEDED if name in names and name not in wanted]
+        names = [name for name in OF_TRIGGER if not same(before.get(name), wanted.get(name))]
+        missing = [name for name in _NEEDED if name in names and name not in wanted]
         faults = [detail(name, "This is needed.", "required") for name in missing]
         changes = {name: _whole(name, wanted.get(name)) for name in names if name not in missing}
         if self._notes(entry, [*faults, *_filled(row, changes)]):
@@ -265,8 +258,6 @@ class _Triggers:
 
 def _filled(trigger: Trigger, values: dict[str, Any]) -> list[Detail]:
     """Set values of a trigger, in the API's form; what is wrong with them."""
-    # Not in the API's.
-    trigger.include_context = values.get("includeContext", trigger.include_context)
     try:
         fill(trigger, values)
     except InvalidFieldsError as error:
@@ -278,7 +269,7 @@ def _whole(name: str, value: Any) -> Any:
     """A value, with null for the parts that a map lacks: the API would leave them as they are."""
     if name not in MAPS or not isinstance(value, dict):
         return value
-    return {**dict.fromkeys(MAPS[name][1]), **value}
+    return {**dict.fromkeys(MAPS[name]), **value}
 
 
 def _default(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -286,7 +277,7 @@ def _default(wanted: dict[str, Any]) -> dict[str, Any]:
     fresh = Trigger()
     if wanted.get("type") == TriggerType.EVENT:
         fresh.overlap_policy = OverlapPolicy.ALLOW
-    return {name: value for name, value in body(fresh).items() if name not in NEEDED}
+    return {name: value for name, value in body(fresh).items() if name not in _NEEDED}
 
 
 def _moment(value: Any) -> datetime | None:
