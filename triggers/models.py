@@ -176,7 +176,7 @@ class Trigger(VersionedModel):
     include_context = models.BooleanField(
         "add context to the prompt",
         default=True,
-        help_text="Append a section that tells the agent which trigger fired, when and by what.",
+        help_text=_("Append a section that tells the agent which trigger fired, when and by what."),
     )
     session_id = models.CharField(
         "session",
@@ -186,7 +186,7 @@ class Trigger(VersionedModel):
             MinLengthValidator(33),
             RegexValidator(r"\A[!-~]*\Z", _("Give printable ASCII characters without spaces.")),
         ],
-        help_text="33 to 256 characters. Empty: each run is a session of its own.",
+        help_text=_("33 to 256 characters. Empty: each run is a session of its own."),
     )
     model_id = models.CharField("model", max_length=200, blank=True, validators=[one_line])
     working_directory = models.CharField(max_length=1000, blank=True, validators=[one_line])
@@ -203,7 +203,7 @@ class Trigger(VersionedModel):
     timeout_seconds = models.PositiveIntegerField(
         default=600,
         validators=[MinValueValidator(10), MaxValueValidator(86_400)],
-        help_text="Seconds after which a run is cancelled and counts as failed.",
+        help_text=_("Seconds after which a run is cancelled and counts as failed."),
     )
     overlap_policy = models.CharField(
         max_length=5, choices=OverlapPolicy, default=OverlapPolicy.SKIP
@@ -211,13 +211,13 @@ class Trigger(VersionedModel):
     max_retries = models.PositiveIntegerField(
         default=3,
         validators=[MaxValueValidator(185)],
-        help_text="How often a run is tried again while the agent has not begun on it.",
+        help_text=_("How often a run is tried again while the agent has not begun on it."),
     )
     pause_after_failures = models.PositiveIntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
-        help_text="Disable the trigger after this many failed runs in a row. Empty: never.",
+        help_text=_("Disable the trigger after this many failed runs in a row. Empty: never."),
     )
     tags = models.JSONField(default=list, blank=True, validators=[validation.validate_tags])
 

@@ -5,7 +5,7 @@ text). What a value may be beyond its type, the model checks.
 """
 
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import models
 from rest_framework import serializers
@@ -18,7 +18,7 @@ from moca.times import iso
 EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
-class Field(serializers.Field):
+class Field(serializers.Field[Any, Any, Any, Any]):
     """A field in the contract's form.
 
     Args:
@@ -26,11 +26,15 @@ class Field(serializers.Field):
         always: whether each answer has it; None: if the model lets it be neither empty nor null.
         empty: the values that answers leave out, if they need not have it.
         rules: limits in JSON Schema that the model does not have.
-        options: those of REST framework. Only `required=True` fields, and those for which the
-            model has no default, have to be in a request for a new row. `write_only` ones are in
-            files alone.
+        options: those of REST framework. A request for a new row has to have the fields with
+            `required=True`, and those for which the model has no default. Files alone have those
+            with `write_only=True`.
     """
 
+    # The type that it takes, what to give instead of another, and how JSON Schema has it.
+    takes: type = str
+    remedy = ""
+    schema: Schema
     # How answers show a value; None: as it stands in the row.
     show: Any = None
 
@@ -47,6 +51,15 @@ class Field(serializers.Field):
         super().__init__(help_text=help_text, **options)
         self.always, self.empty, self.rules = always, empty, rules or {}
 
+    def to_internal_value(self, data: Any) -> Any:
+        # True is a whole number in Python, and is none in JSON.
+        if isinstance(data, self.takes) and isinstance(data, bool) is (self.takes is bool):
+            return data
+        raise serializers.ValidationError(self.remedy)
+
+    def to_representation(self, value: Any) -> Any:
+        return self.show(value) if self.show else value
+
     def shape(self, rules: Schema | None, description: str) -> Schema:
         """The field in the API's description.
 
@@ -54,68 +67,37 @@ class Field(serializers.Field):
             rules: its limits in a request; None in an answer, which may be older than they are.
             description: what is said of it.
         """
-        raise NotImplementedError
-
-    def to_representation(self, value: Any) -> Any:
-        return self.show(value) if self.show else value
+        return shapes.described({**self.schema, **(rules or {})}, description)
 
 
 class Text(Field):
-    default_error_messages: ClassVar = {"invalid": "Give a text."}
-
-    def to_internal_value(self, data: Any) -> Any:
-        return data if isinstance(data, str) else self.fail("invalid")
-
-    def shape(self, rules: Schema | None, description: str) -> Schema:
-        return shapes.text(description, **(rules or {}))
+    remedy = "Give a text."
+    schema = shapes.text()
 
 
 class Id(Text):
-    def shape(self, rules: Schema | None, description: str) -> Schema:
-        return shapes.uuid(description)
+    schema = shapes.uuid()
 
 
 class Moment(Text):
+    schema = shapes.moment()
     show = staticmethod(iso)
-
-    def shape(self, rules: Schema | None, description: str) -> Schema:
-        return shapes.moment(description)
 
 
 class Flag(Field):
-    default_error_messages: ClassVar = {"invalid": "Give true or false."}
-
-    def to_internal_value(self, data: Any) -> Any:
-        return data if isinstance(data, bool) else self.fail("invalid")
-
-    def shape(self, rules: Schema | None, description: str) -> Schema:
-        return shapes.flag(description)
+    takes, remedy, schema = bool, "Give true or false.", shapes.flag()
 
 
 class Number(Field):
-    """A whole number."""
+    takes, remedy, schema = int, "Give a whole number.", shapes.number()
 
-    default_error_messages: ClassVar = {"invalid": "Give a whole number."}
 
-    def to_internal_value(self, data: Any) -> Any:
-        is_whole = isinstance(data, int) and not isinstance(data, bool)
-        return data if is_whole else self.fail("invalid")
-
-    def shape(self, rules: Schema | None, description: str) -> Schema:
-        return shapes.number(description, **(rules or {}))
+class Document(Field):
+    takes, remedy, schema = dict, "Give an object.", {"type": "object"}
 
 
 class Choice(Field):
-    """One of some words, which the description gives a name.
-
-    Args:
-        choices: the words.
-        help_text: what the description says of them.
-        name: their name; the one of `choices` if it is left out.
-        options: those of all fields.
-    """
-
-    default_error_messages: ClassVar = {"invalid": "Give one of {words}."}
+    """One of some words, which the description calls by `name` or as `choices` is called."""
 
     def __init__(
         self,
@@ -129,24 +111,18 @@ class Choice(Field):
         self.words, self.name = choices.values, name or choices.__name__
 
     def to_internal_value(self, data: Any) -> Any:
-        is_one = isinstance(data, str) and data in self.words
-        return data if is_one else self.fail("invalid", words=", ".join(self.words))
+        if isinstance(data, str) and data in self.words:
+            return data
+        raise serializers.ValidationError(f"Give one of {', '.join(self.words)}.")
 
     def shape(self, rules: Schema | None, description: str) -> Schema:
         return shapes.enum(self.name, self.words, description)
 
 
 class Names(Field):
-    """A list of texts.
+    """A list of texts; `each` and `of_each` are the limits of one text, and what is said of it."""
 
-    Args:
-        help_text: what the description says of the list.
-        each: the limits of one text, in JSON Schema.
-        of_each: what the description says of one text.
-        options: those of all fields; `rules` are the limits of the list.
-    """
-
-    default_error_messages: ClassVar = {"invalid": "Give a list of texts."}
+    takes, remedy = list, "Give a list of texts."
 
     def __init__(
         self, help_text: str = "", *, each: Schema, of_each: str = "", **options: Any
@@ -154,33 +130,13 @@ class Names(Field):
         super().__init__(help_text, **options)
         self.each, self.of_each = each, of_each
 
-    def to_internal_value(self, data: Any) -> Any:
-        return data if isinstance(data, list) else self.fail("invalid")
-
     def shape(self, rules: Schema | None, description: str) -> Schema:
-        of_one = {} if rules is None else self.each
-        return shapes.each(shapes.text(self.of_each, **of_one), description, **(rules or {}))
-
-
-class Document(Field):
-    """A JSON object, of which the contract says no more."""
-
-    default_error_messages: ClassVar = {"invalid": "Give an object."}
-
-    def to_internal_value(self, data: Any) -> Any:
-        return data if isinstance(data, dict) else self.fail("invalid")
-
-    def shape(self, rules: Schema | None, description: str) -> Schema:
-        return shapes.document(description, **(rules or {}))
+        text = shapes.text(self.of_each, **({} if rules is None else self.each))
+        return shapes.each(text, description, **(rules or {}))
 
 
 class Computed(serializers.SerializerMethodField):
-    """What the method `get_<name>` of the serializer makes of the row.
-
-    Args:
-        schema: its shape, with its description.
-        empty: the values that answers leave out.
-    """
+    """What the method `get_<name>` of the serializer makes of the row; `schema` is its shape."""
 
     always = False
 

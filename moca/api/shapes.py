@@ -32,17 +32,17 @@ def record(
 
 def text(description: str = "", **rules: Any) -> Schema:
     """A text; `rules` are more of JSON Schema, such as maxLength."""
-    return _described({"type": "string", **rules}, description)
+    return described({"type": "string", **rules}, description)
 
 
 def number(description: str = "", **rules: Any) -> Schema:
     """A whole number."""
-    return _described({"type": "integer", **rules}, description)
+    return described({"type": "integer", **rules}, description)
 
 
 def flag(description: str = "", **rules: Any) -> Schema:
     """True or false."""
-    return _described({"type": "boolean", **rules}, description)
+    return described({"type": "boolean", **rules}, description)
 
 
 def moment(description: str = "") -> Schema:
@@ -57,12 +57,7 @@ def uuid(description: str = "") -> Schema:
 
 def each(items: Schema, description: str = "", **rules: Any) -> Schema:
     """A list."""
-    return _described({"type": "array", "items": items, **rules}, description)
-
-
-def document(description: str = "", **rules: Any) -> Schema:
-    """An object, of whose keys nothing is said."""
-    return _described({"type": "object", **rules}, description)
+    return described({"type": "array", "items": items, **rules}, description)
 
 
 def enum(name: str, choices: Iterable[str], description: str) -> Schema:
@@ -93,7 +88,8 @@ def answer(
     return component(name, record(description, {**needed, "metadata": shared}, optional))
 
 
-def _described(schema: Schema, description: str) -> Schema:
+def described(schema: Schema, description: str) -> Schema:
+    """The same, with what is said of it."""
     return {**schema, "description": description} if description else schema
 
 
