@@ -17,7 +17,7 @@ from django.core.validators import (
     MinValueValidator,
     RegexValidator,
 )
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -25,9 +25,8 @@ from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.ids import new_id
 from moca.validation import one_line
-from moca.versioning import VersionedModel
+from moca.versioning import VersionedModel, one_write
 from triggers import validation
-from triggers.schedules import describe
 from triggers.validation import Schedule, Subscription
 
 
@@ -82,6 +81,14 @@ class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
     def of_user(self, user_id: str) -> Self:
         """The triggers that belong to a user."""
         return self.filter(user_id=user_id)
+
+    def find(self, user_id: str, trigger_id: str) -> "Trigger | None":
+        """The user's trigger of an id; None if there is none."""
+        try:
+            # Without the order that `first()` gives what has one row at the most.
+            return self.get(user_id=user_id, pk=trigger_id)
+        except Trigger.DoesNotExist:
+            return None
 
     def schedules(self) -> Self:
         """The triggers that fire by a schedule, enabled or not."""
@@ -376,7 +383,7 @@ class Trigger(VersionedModel):
             with in_step():
                 super().save(**options)
             return
-        with in_step(), transaction.atomic():
+        with in_step(), one_write():
             TriggerCount.objects.take(self.user_id)
             if owner is not None:
                 TriggerCount.objects.give_back(owner)
@@ -402,7 +409,7 @@ class Trigger(VersionedModel):
     def schedule_description(self) -> str:
         """The schedule in words; empty where there is none."""
         schedule = self.schedule
-        return describe(schedule.expression, schedule.zone) if schedule else ""
+        return schedule.words if schedule else ""
 
     def next_runs(self, after: datetime, count: int = 3) -> list[datetime]:
         """When the schedule is next due, whether the trigger is enabled or not (UTC).

@@ -119,7 +119,7 @@ def _refusals() -> Iterator[None]:
 
 
 def _has_trigger(user_id: str, trigger_id: str) -> bool:
-    return Trigger.objects.filter(user_id=user_id, pk=trigger_id).first() is not None
+    return Trigger.objects.find(user_id, trigger_id) is not None
 
 
 def _find(user_id: str, trigger_id: str, execution_id: str) -> TriggerExecution:

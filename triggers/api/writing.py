@@ -30,7 +30,7 @@ MAX_KEY = 255
 
 def find(user_id: str, trigger_id: str) -> Trigger:
     """The user's trigger of this id; NotFoundError where the user has none."""
-    trigger = Trigger.objects.filter(user_id=user_id, pk=trigger_id).first()
+    trigger: Trigger | None = Trigger.objects.find(user_id, trigger_id)
     if trigger is None:
         raise NotFoundError("trigger")
     return trigger
