@@ -52,6 +52,13 @@ class RunStatus(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
+# What an agent is told beside the prompt: the trigger's field, and what it is called in the input
+# of a schedule and in the agent's request. What is empty is left out of both.
+AGENT_OPTIONS = (
+    ("model_id", "modelId", "modelId"),
+    ("working_directory", "workingDirectory", "storagePath"),
+)
+
 # How the note below begins.
 UNREADABLE = "Another program wrote what cannot be read: "
 
@@ -432,6 +439,14 @@ class Trigger(VersionedModel):
     def _anchor(self) -> datetime:
         """Where a rate counts from, to the second as EventBridge Scheduler has it."""
         return self.created_at.replace(microsecond=0)
+
+    # Agent
+
+    @property
+    def agent_options(self) -> dict[str, Any]:
+        """What the agent is told beside the prompt, as its request names it."""
+        values = {named: getattr(self, field) for field, _, named in AGENT_OPTIONS}
+        return {named: value for named, value in values.items() if value}
 
     # State
 

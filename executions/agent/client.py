@@ -8,7 +8,7 @@ import re
 import secrets
 import string
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -49,8 +49,8 @@ class Invocation:
     `target_user_id` is the trigger's owner, `session_id` has 33 to 256 characters (see
     `new_session_id`), `execution_id` lets the agent recognise a request that it has seen.
     `trace_id` is a whole X-Amzn-Trace-Id header; without it Lambda's own or a new one is sent.
-    `secrets` are what the request holds that nobody is to see: they are masked in all that the
-    agent says.
+    `options` are further keys of the request, such as `modelId`. `secrets` are what the request
+    holds that nobody is to see: they are masked in all that the agent says.
     """
 
     prompt: str = field(repr=False)
@@ -58,8 +58,7 @@ class Invocation:
     session_id: str
     execution_id: str
     agent_id: str | None = None
-    model_id: str | None = None
-    storage_path: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     enabled_tools: list[str] | None = None
     system_prompt: str | None = field(default=None, repr=False)
     mcp_config: dict[str, Any] | None = field(default=None, repr=False)
@@ -73,8 +72,7 @@ class Invocation:
             "targetUserId": self.target_user_id,
             "sessionId": self.session_id,
             "agentId": self.agent_id,
-            "modelId": self.model_id,
-            "storagePath": self.storage_path,
+            **self.options,
             "enabledTools": self.enabled_tools,
             "systemPrompt": self.system_prompt,
             "mcpConfig": self.mcp_config,
