@@ -1,11 +1,10 @@
 """A trigger in the contract's form: what the API answers and takes, and what files hold."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from moca.api.errors import Detail
 from moca.api.fields import Choice, Computed, Document, Flag, Id, Moment, Names, Number, Text
-from moca.api.serializers import MapSerializer, RowSerializer, rule_faults
+from moca.api.serializers import MapSerializer, RowSerializer
 from moca.api.shapes import each, moment, text
 from moca.times import iso
 from triggers.models import OverlapPolicy, RunStatus, SyncState, Trigger, TriggerType
@@ -168,11 +167,6 @@ def fill(trigger: Trigger, body: Mapping[str, Any]) -> None:
         InvalidFieldsError: with everything that is wrong.
     """
     TriggerSerializer(trigger, data=body).fill()
-
-
-def check(trigger: Trigger, wrong: Collection[str] = ()) -> Iterator[Detail]:
-    """What the model's rules say against a trigger; see `rule_faults()`."""
-    return rule_faults(trigger, wrong)
 
 
 def switch(trigger: Trigger, *, on: bool) -> None:

@@ -1,7 +1,6 @@
 """The shapes of event sources and received events in the API's description."""
 
 from events.serializers import EventSourceSerializer
-from moca.api.serializers import answer_shape
 from moca.api.shapes import (
     answer,
     component,
@@ -14,7 +13,7 @@ from moca.api.shapes import (
     uuid,
 )
 
-_SOURCE = answer_shape(EventSourceSerializer)
+_SOURCE = EventSourceSerializer.answer_shape()
 SOURCES = answer(
     "EventSourceList",
     "All event sources.",

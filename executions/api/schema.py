@@ -24,12 +24,11 @@ from moca.api.schema import (
     invalid_parameter,
     metadata,
 )
-from moca.api.serializers import answer_shape
 from moca.api.shapes import answer, each, flag, number, text, uuid
 from triggers.api.schema import ID, NO_TRIGGER, RUNS, TRIGGER_ID
 from triggers.api.shapes import STATUS
 
-EXECUTION = answer_shape(ExecutionSerializer)
+EXECUTION = ExecutionSerializer.answer_shape()
 ONE = answer("ExecutionAnswer", "An execution.", {"execution": EXECUTION})
 PAGE = answer(
     "ExecutionList",

@@ -181,6 +181,22 @@ class RowSerializer(serializers.Serializer[Any]):
         return next(c for c in cls.columns() if c.name == name).shape(is_request=False)
 
     @classmethod
+    def answer_shape(cls) -> Schema:
+        """A component for a row in an answer."""
+        columns = [column for column in cls.columns() if not column.field.write_only]
+        shapes = {column.name: column.shape(is_request=False) for column in columns}
+        needed = {c.name: shapes.pop(c.name) for c in columns if c.is_always_there}
+        return component(component_name(cls), record(heading(cls), needed, shapes))
+
+    @classmethod
+    def request_shape(cls, name: str, about: str, *, is_new: bool) -> Schema:
+        """A component for a row in a request; `is_new` if the request makes the row."""
+        columns = cls.written().values()
+        shapes = {column.name: column.shape(is_request=True) for column in columns}
+        needed = {c.name: shapes.pop(c.name) for c in columns if is_new and c.is_needed}
+        return component(name, record(about, needed, shapes))
+
+    @classmethod
     @cache
     def _answered(cls) -> list[tuple[str, str, Any, Any]]:
         """For each field of an answer: name, attribute, how to show it, and what to leave out."""
@@ -209,8 +225,11 @@ class RowSerializer(serializers.Serializer[Any]):
                 answer[name] = value
         return answer
 
-    def fill(self) -> None:
+    def fill(self, *, expected: Collection[str] = ()) -> None:
         """Set on the row what the request says, and check the result; the caller saves it.
+
+        Args:
+            expected: fields that an old row has to be given too, if a new one needs them.
 
         Raises:
             InvalidFieldsError: with everything that is wrong.
@@ -220,19 +239,18 @@ class RowSerializer(serializers.Serializer[Any]):
         found = list(self._set_fields(row, body))
         if row._state.adding:
             self.complete(row, body)
-            missing = [c.name for c in self.written().values() if c.is_needed]
-            missing = [name for name in missing if name not in body]
-            found += [detail(name, "This is needed.", "required") for name in missing]
+            expected = self.written()
+        needed = [name for name, column in self.written().items() if column.is_needed]
+        missing = [name for name in needed if name in expected and name not in body]
+        found += [detail(name, "This is needed.", "required") for name in missing]
         wrong = {one["field"] for one in found}
-        rules = rule_faults(row, wrong, clean=not wrong & set(self.decisive))
-        found += [one for one in rules if _top(one) not in wrong]
+        names = {contract_name(column.attribute): column.name for column in self.columns()}
+        for one in rule_faults(row, wrong, clean=not wrong & set(self.decisive)):
+            top, dot, part = one["field"].partition(".")
+            if (name := names.get(top, top)) not in wrong:
+                found.append({**one, "field": f"{name}{dot}{part}"})
         if found:
-            # Fields in the order of answers, and what their maps hold after them.
-            names = sorted(self.written(), key=lambda name: self._is_map(name))
-            order = {name: place for place, name in enumerate(names)}
-            raise InvalidFieldsError(
-                sorted(found, key=lambda one: order.get(_top(one), len(order)))
-            )
+            raise InvalidFieldsError(sorted(found, key=self._position))
 
     def complete(self, row: Any, body: Mapping[str, Any]) -> None:
         """Set on a new row what follows from the request, if that does not say it."""
@@ -241,9 +259,6 @@ class RowSerializer(serializers.Serializer[Any]):
         """Set an attribute of the row."""
         setattr(row, attribute, value)
 
-    def _is_map(self, name: str) -> bool:
-        return isinstance(self.written()[name].field, MapSerializer)
-
     def _set_fields(self, row: Any, body: Mapping[str, Any]) -> Iterator[Detail]:
         for name, column in self.written().items():
             if name not in body:
@@ -251,17 +266,20 @@ class RowSerializer(serializers.Serializer[Any]):
             try:
                 value = column.read(body[name])
             except serializers.ValidationError as error:
-                yield type_fault(name, error)
+                [fault] = error.detail
+                yield detail(name, str(fault), getattr(fault, "code", ""))
                 continue
             if isinstance(column.field, MapSerializer):
                 value = column.field.merged(getattr(row, column.attribute), value)
             self.assign(row, column.attribute, value)
 
-
-def type_fault(name: str, error: serializers.ValidationError) -> Detail:
-    """The detail of a value that `Column.read()` refused."""
-    first: Any = error.detail
-    return detail(name, str(first[0]), first[0].code)
+    def _position(self, one: Detail) -> tuple[bool, int]:
+        """Where a detail stands among others: in the order of the fields, those of maps last."""
+        names = list(self.written())
+        top = one["field"].partition(".")[0]
+        if top not in names:
+            return True, len(names)
+        return isinstance(self.written()[top].field, MapSerializer), names.index(top)
 
 
 def rule_faults(row: Any, wrong: Collection[str] = (), *, clean: bool = True) -> Iterator[Detail]:
@@ -281,31 +299,6 @@ def rule_faults(row: Any, wrong: Collection[str] = (), *, clean: bool = True) ->
             rule()
         except ValidationError as error:
             yield from details_of(error)
-
-
-def answer_shape(serializer: type[RowSerializer]) -> Schema:
-    """A component for a row in an answer."""
-    columns = [column for column in serializer.columns() if not column.field.write_only]
-    shapes = {column.name: column.shape(is_request=False) for column in columns}
-    needed = {c.name: shapes.pop(c.name) for c in columns if c.is_always_there}
-    return component(component_name(serializer), record(heading(serializer), needed, shapes))
-
-
-def request_shape(
-    serializer: type[RowSerializer], name: str, about: str, *, is_new: bool
-) -> Schema:
-    """A component for a row in a request.
-
-    Args:
-        serializer: the row's.
-        name: the component's.
-        about: what is said of it.
-        is_new: whether the request makes the row, so that it has to have all that is needed.
-    """
-    written = serializer.written().values()
-    shapes = {column.name: column.shape(is_request=True) for column in written}
-    needed = {c.name: shapes.pop(c.name) for c in written if is_new and c.is_needed}
-    return component(name, record(about, needed, shapes))
 
 
 def component_name(serializer: type) -> str:
@@ -338,8 +331,3 @@ def _column(name: str, field: Any, model: type[Model]) -> Column:
         may_be_empty=may_be_empty,
         is_always_there=not may_be_empty if field.always is None else field.always,
     )
-
-
-def _top(one: Detail) -> str:
-    """The field that a detail is about, without the part of its map."""
-    return str(one["field"]).partition(".")[0]

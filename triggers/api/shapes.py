@@ -1,7 +1,6 @@
 """The shapes of triggers, schedules and health in the API's description."""
 
 from moca.api.schema import FOLLOWING
-from moca.api.serializers import answer_shape, request_shape
 from moca.api.shapes import (
     COMPONENTS,
     answer,
@@ -23,20 +22,18 @@ from triggers.serializers import TriggerSerializer
 
 TYPE = TriggerSerializer.shape_of("type")
 STATUS = TriggerSerializer.shape_of("lastStatus")
-CREATE = request_shape(
-    TriggerSerializer,
+CREATE = TriggerSerializer.request_shape(
     "TriggerCreate",
     "A new trigger. One of type `schedule` needs `scheduleConfig.expression`, one of type `event` "
     "needs `eventConfig.eventSourceId` or `eventConfig.eventPattern`.",
     is_new=True,
 )
-UPDATE = request_shape(
-    TriggerSerializer,
+UPDATE = TriggerSerializer.request_shape(
     "TriggerUpdate",
     "Changes. What is left out stays as it is; null clears what may be empty.",
     is_new=False,
 )
-_TRIGGER = answer_shape(TriggerSerializer)
+_TRIGGER = TriggerSerializer.answer_shape()
 TRIGGER_ANSWER = answer("TriggerAnswer", "A trigger.", {"trigger": _TRIGGER})
 TRIGGER_LIST = answer(
     "TriggerList",

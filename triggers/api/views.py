@@ -10,10 +10,11 @@ from rest_framework.response import Response
 from moca.api import parameters
 from moca.api.errors import InvalidFieldsError
 from moca.api.pagination import page
+from moca.api.serializers import rule_faults
 from moca.api.views import APIView
 from triggers.api import writing
 from triggers.models import Trigger, TriggerQuerySet, TriggerType
-from triggers.serializers import TriggerSerializer, check, fill, switch
+from triggers.serializers import TriggerSerializer, fill, switch
 
 MAX_PAGE = 1000
 
@@ -107,5 +108,5 @@ def _enable(trigger: Trigger) -> None:
     if trigger.enabled:
         return
     switch(trigger, on=True)
-    if found := list(check(trigger)):
+    if found := list(rule_faults(trigger)):
         raise InvalidFieldsError(found)

@@ -8,20 +8,19 @@ nobody changes.
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.utils import timezone
-from rest_framework import serializers
 
 from events import sources
 from events.models import EventSource
-from moca.api.errors import Detail, InvalidFieldsError, contract_name, detail, details_of
+from events.serializers import EventSourceSerializer
+from moca.api.errors import Detail, InvalidFieldsError, detail
 from moca.api.parsers import faults
-from moca.api.serializers import type_fault
+from moca.api.serializers import Column, RowSerializer
 from moca.times import parse_iso
 from triggers.interchange.files import Contents, Entry
 from triggers.interchange.form import (
@@ -29,7 +28,6 @@ from triggers.interchange.form import (
     OF_SOURCE,
     OF_TRIGGER,
     body,
-    default_of_source,
     given,
     given_of_source,
     same,
@@ -37,7 +35,7 @@ from triggers.interchange.form import (
 )
 from triggers.interchange.plan import Note, Plan, unknown_keys
 from triggers.models import OverlapPolicy, Trigger, TriggerType
-from triggers.serializers import TriggerSerializer, fill
+from triggers.serializers import TriggerSerializer
 
 # Triggers that are looked up at a time.
 BATCH = 100
@@ -84,21 +82,23 @@ def _refuse_twice(entries: Sequence[Entry], plan: Plan) -> None:
 
 def _compare_source(entry: Entry, plan: Plan) -> None:
     source_id = entry.value.get("id")
-    if isinstance(source_id, str) and source_id in sources.configured():
+    if not isinstance(source_id, str):
+        row = EventSource()
+    elif source_id in sources.configured():
         plan.warnings.append(Note(entry, detail("", "The settings have it: it is passed over.")))
         return
-    if faults := list(_source_faults(entry.value)):
-        plan.faults += [Note(entry, each) for each in faults]
-        return
-    row = EventSource.objects.filter(pk=source_id).first() or EventSource(pk=source_id)
+    else:
+        row = EventSource.objects.filter(pk=source_id).first() or EventSource(pk=source_id)
     before = {} if row._state.adding else source_entry(row)
-    wanted = given_of_source(entry.value)
-    fields = [name for name in OF_SOURCE if not same(before.get(name), wanted.get(name))]
-    for name in fields:
-        value = wanted.get(name, default_of_source(name))
-        setattr(row, OF_SOURCE[name].attribute, value)
-    plan.faults += [Note(entry, each) for each in _rules_of_source(row)] if fields else []
-    plan.put(row, fields)
+    if not (found := list(_source_faults(entry.value))):
+        wanted = given_of_source(entry.value)
+        names = [name for name in OF_SOURCE if not same(before.get(name), wanted.get(name))]
+        body_of = _body(OF_SOURCE, wanted, names)
+        found = _filled(EventSourceSerializer(row, data=body_of), names)
+    if found:
+        plan.faults += [Note(entry, each) for each in found]
+        return
+    plan.put(row, names)
     if row.has_address and not row.active_secrets(timezone.now()):
         plan.unsigned.append(row.pk)
 
@@ -108,26 +108,24 @@ def _source_faults(value: dict[str, Any]) -> Iterator[Detail]:
     if "secrets" in value:
         yield detail("secrets", "Secrets are set on the pages alone: leave them out.")
     yield from unknown_keys(value, [*OF_SOURCE, "secrets"])
-    for name, column in OF_SOURCE.items():
-        given_value = value.get(name)
-        if column.is_needed and given_value in (None, ""):
-            yield detail(name, "This is needed.", "required")
-        elif given_value is not None:
-            try:
-                column.read(given_value)
-            except serializers.ValidationError as error:
-                yield type_fault(name, error)
 
 
-def _rules_of_source(row: EventSource) -> Iterator[Detail]:
-    names = {contract_name(each.attribute): name for name, each in OF_SOURCE.items()}
-    for rule in (row.clean_fields, row.clean):
-        try:
-            rule()
-        except ValidationError as error:
-            for each in details_of(error):
-                yield {**each, "field": names.get(each["field"], each["field"])}
-            return
+def _filled(row: RowSerializer, names: Collection[str]) -> list[Detail]:
+    """Set fields of a row as a file says; what is wrong with them."""
+    try:
+        row.fill(expected=names)
+    except InvalidFieldsError as error:
+        return error.details
+    return []
+
+
+def _body(columns: Mapping[str, Column], wanted: dict[str, Any], names: list[str]) -> Any:
+    """The request that makes of these fields what a file wants; null clears what it leaves out."""
+    return {
+        name: _whole(name, wanted.get(name))
+        for name in names
+        if name in wanted or columns[name].may_be_empty
+    }
 
 
 # Triggers
@@ -217,7 +215,9 @@ class _Triggers:
         known = {"pk": own} if own else {}
         trigger = Trigger(user_id=owner, **known)
         trigger.created_at = _moment(entry.value.get("createdAt")) or trigger.created_at
-        if not self._notes(entry, _filled(trigger, self._wanted(entry))):
+        if not self._notes(
+            entry, _filled(TriggerSerializer(trigger, data=self._wanted(entry)), ())
+        ):
             return
         if not own and self._has_alike(trigger):
             self.plan.unchanged += 1
@@ -246,23 +246,12 @@ class _Triggers:
         before, wanted = body(row), self._wanted(entry)
         wanted = _default(wanted) | {"enabled": row.enabled} | wanted
         names = [name for name in OF_TRIGGER if not same(before.get(name), wanted.get(name))]
-        missing = [name for name in _NEEDED if name in names and name not in wanted]
-        faults = [detail(name, "This is needed.", "required") for name in missing]
-        changes = {name: _whole(name, wanted.get(name)) for name in names if name not in missing}
-        if self._notes(entry, [*faults, *_filled(row, changes)]):
+        changes = TriggerSerializer(row, data=_body(OF_TRIGGER, wanted, names))
+        if self._notes(entry, _filled(changes, names)):
             after = body(row)
             self.plan.put(
                 row, [name for name in names if not same(before.get(name), after.get(name))]
             )
-
-
-def _filled(trigger: Trigger, values: dict[str, Any]) -> list[Detail]:
-    """Set values of a trigger, in the API's form; what is wrong with them."""
-    try:
-        fill(trigger, values)
-    except InvalidFieldsError as error:
-        return error.details
-    return []
 
 
 def _whole(name: str, value: Any) -> Any:

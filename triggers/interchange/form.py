@@ -42,16 +42,14 @@ def source_entry(source: EventSource) -> dict[str, Any]:
 
 def given_of_source(values: dict[str, Any]) -> dict[str, Any]:
     """The values of an event source that are neither empty nor what they are anyhow."""
+    optional = {
+        name: column.read(None) for name, column in OF_SOURCE.items() if column.may_be_empty
+    }
     return {
         name: value
         for name, value in given(values).items()
-        if not (OF_SOURCE[name].may_be_empty and same(value, default_of_source(name)))
+        if name not in optional or not same(value, optional[name])
     }
-
-
-def default_of_source(name: str) -> Any:
-    """What a source has of a field that a file leaves out."""
-    return OF_SOURCE[name].model_field.get_default()
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:
