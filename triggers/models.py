@@ -40,6 +40,13 @@ class OverlapPolicy(models.TextChoices):
     ALLOW = "allow", _("Let runs overlap")
 
 
+class ReasoningEffort(models.TextChoices):
+    OFF = "off", _("Off")
+    LOW = "low", _("Low")
+    HIGH = "high", _("High")
+    MAX = "max", _("Maximum")
+
+
 class SyncState(models.TextChoices):
     SYNCED = "synced", _("In step")
     PENDING = "pending", _("Not yet in step")
@@ -56,6 +63,7 @@ class RunStatus(models.TextChoices):
 # of a schedule and in the agent's request. What is empty is left out of both.
 AGENT_OPTIONS = (
     ("model_id", "modelId", "modelId"),
+    ("reasoning_effort", "reasoningEffort", "reasoningEffort"),
     ("working_directory", "workingDirectory", "storagePath"),
 )
 
@@ -203,6 +211,12 @@ class Trigger(VersionedModel):
         help_text=_("33 to 256 characters. Empty: each run is a session of its own."),
     )
     model_id = models.CharField("model", max_length=200, blank=True, validators=[one_line])
+    reasoning_effort = models.CharField(
+        max_length=4,
+        blank=True,
+        choices=ReasoningEffort,
+        help_text=_("How much the model thinks before it answers. Empty: the agent's own."),
+    )
     working_directory = models.CharField(max_length=1000, blank=True, validators=[one_line])
     enabled_tools = models.JSONField(
         null=True,

@@ -67,6 +67,7 @@ SECTIONS = (
             Entry("include_context", _("Add context to the prompt")),
             Entry("session_id", _("Session"), is_rare=True),
             Entry("model_id", _("Model"), is_rare=True),
+            Entry("reasoning_effort", _("Reasoning effort"), is_rare=True),
             Entry("working_directory", _("Working directory"), is_rare=True),
             Entry("enabled_tools", is_rare=True),
         ),

@@ -7,7 +7,14 @@ from moca.api.fields import Choice, Computed, Document, Flag, Id, Moment, Names,
 from moca.api.serializers import MapSerializer, RowSerializer
 from moca.api.shapes import each, moment, text
 from moca.times import iso
-from triggers.models import OverlapPolicy, RunStatus, SyncState, Trigger, TriggerType
+from triggers.models import (
+    OverlapPolicy,
+    ReasoningEffort,
+    RunStatus,
+    SyncState,
+    Trigger,
+    TriggerType,
+)
 from triggers.validation import (
     MAX_DEBOUNCE_SECONDS,
     MAX_RUNS_PER_HOUR,
@@ -81,6 +88,7 @@ class TriggerSerializer(RowSerializer):
     )
     session_id = Text("The session in which all runs talk; each has its own without.")
     model_id = Text("The model; the agent's own without.")
+    reasoning_effort = Choice(ReasoningEffort)
     working_directory = Text("Where the agent works.")
     enabled_tools = Names(
         "Names of the tools that the agent may use; its own without.",

@@ -212,6 +212,7 @@ class TestAnswers:
             description="d",
             sessionId="s" * 33,
             modelId="m",
+            reasoningEffort="max",
             workingDirectory="/w",
             enabledTools=["t"],
             pauseAfterFailures=1,
