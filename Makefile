@@ -17,7 +17,7 @@ TESTS_moto := tests/unit/moca tests/unit/triggers tests/integration/api \
 LAMBDA := build/venv
 ARCHITECTURE := $(subst arm64,aarch64,$(shell uname -m))
 
-.PHONY: run test test-deployment check bench package clean
+.PHONY: run test test-deployment test-contract check bench package clean
 .DELETE_ON_ERROR:
 
 ifneq ($(filter-out sqlite dynamodb moto,$(DATABASE)),)
@@ -29,19 +29,22 @@ endif
 run: .venv/installed ## everything on http://127.0.0.1:8000 (PORT); DATABASE=dynamodb for DynamoDB Local
 	@exec $(BIN)/python manage.py run
 
-test: $(DATABASES:%=test-%) $(if $(CI),test-deployment) ## checks, then all tests; DATABASE=dynamodb or moto for that alone
+test: $(DATABASES:%=test-%) $(if $(CI),test-deployment test-contract) ## checks, then all tests; DATABASE=dynamodb or moto for that alone
 
 test-%: check
 	$(BIN)/python -m pytest -n auto --dist worksteal --database=$* \
-		--ignore=tests/deployment $(TESTS_$*) $(PYTEST_ARGS)
+		--ignore=tests/deployment --ignore=tests/contract $(TESTS_$*) $(PYTEST_ARGS)
 
 test-deployment: check package ## what runs on AWS, against emulators
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/deployment $(PYTEST_ARGS)
 
+test-contract: check ## against agents made with the published SDKs, which are installed for it
+	$(BIN)/python -m pytest -p no:xdist tests/contract $(PYTEST_ARGS)
+
 check: .venv/installed-dev ## format, lint, types, configuration
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy moca events triggers executions console infra
+	$(BIN)/mypy moca agents events triggers executions console infra
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 

@@ -85,7 +85,7 @@ def scheduler(log: Path, agent_url: str, count: int) -> Iterator[None]:
 def measure(count: int, seconds: int, log: Path, outage: object) -> bool:
     from django.utils import timezone
 
-    from executions.demo_agent import DemoAgent
+    from agents.demo import DemoAgent
     from executions.models import TriggerExecution
     from triggers.models import LocalSchedule, RunStatus
 
@@ -98,7 +98,9 @@ def measure(count: int, seconds: int, log: Path, outage: object) -> bool:
         while TriggerExecution.objects.count() < count:
             time.sleep(0.2)
         before = TriggerExecution.objects.running().count()
+        logged_before = len(log.read_text().splitlines())
         outage(seconds)  # type: ignore[operator]
+        logged_after = len(log.read_text().splitlines())
         back = time.monotonic()
         while TriggerExecution.objects.running().count() and time.monotonic() < back + 120:
             time.sleep(0.2)
@@ -111,9 +113,11 @@ def measure(count: int, seconds: int, log: Path, outage: object) -> bool:
     lines = log.read_text().splitlines()
     print(f"{before} of {count} runs under way when the database went away, for {seconds} s")
     print(f"{len(found) - len(wrong)} ends on record as they were, the last {took:.1f} s after")
+    later = sum(("database" in line or "Recorded" in line) for line in lines[logged_after:])
     print(
-        f"{len(lines)} lines of log, {sum('Run ' in line for line in lines)} of them of single runs"
+        f"{logged_after - logged_before + later} lines of log while it was away and on its return"
     )
+    print(f"{len(lines)} lines in all, {sum('Run ' in line for line in lines)} of single runs")
     for error in wrong[:5]:
         print(f"wrong: {error}")
     print("\n".join(line for line in lines if "Run " not in line)[:4000])

@@ -8,14 +8,14 @@ from multiprocessing.connection import Connection
 
 import psutil
 
-from executions.agent import (
+from agents import (
     AgentClient,
     CachedTokens,
     ClientCredentials,
     Invocation,
     new_session_id,
 )
-from executions.demo_agent import DemoAgent
+from agents.demo import DemoAgent
 
 MEGABYTES = 100
 STREAMS = 3

@@ -25,7 +25,8 @@ from events import examples, receiving, refusals, sources
 from events.buses import BusError
 from events.envelopes import EnvelopeError
 from events.forms import NewSecretForm
-from events.models import KEPT, EventSource, SourceKind
+from events.kinds import SourceKind
+from events.models import KEPT, EventSource
 from moca import audit
 from moca.admin import actor
 from moca.authentication.models import AuditEntry, Role

@@ -7,7 +7,8 @@ from typing import Any
 from django.conf import settings
 
 from events import envelopes
-from events.models import EventSource, SourceKind
+from events.kinds import SourceKind
+from events.models import EventSource
 from moca.times import iso
 
 # What stands in the place of a value that a pattern describes but does not name.

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from events import secrets, sources
-from events.models import REPLAY_SECONDS, EventSource, SourceKind
+from events.kinds import SourceKind
+from events.models import REPLAY_SECONDS, EventSource
 from events.validation import MADE_BY_SENDER, check_secret
 from moca.forms import JSONTextField, VersionedForm
 

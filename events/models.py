@@ -14,10 +14,12 @@ from django.core.validators import (
     RegexValidator,
 )
 from django.db import models
+from django.dispatch import Signal
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
-from events import secrets
+from events import secrets, validation
+from events.kinds import SourceKind
 from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Index, Layout
 from moca.validation import one_line
@@ -26,20 +28,12 @@ from moca.versioning import VersionedModel
 # How long a received event is remembered: for the list of its source, and lest it come again.
 KEPT = timedelta(days=7)
 
-
 # How long a body that nobody signed an id for is known under any other id, in seconds.
 REPLAY_SECONDS = 10
 MAX_REPLAY_SECONDS = int(KEPT.total_seconds())
 
-
-class SourceKind(models.TextChoices):
-    """Where a source's events come from, and how they are signed."""
-
-    BUS = "bus", _("An event bus")
-    WEBHOOK = "webhook", _("Signed webhooks")
-    GITHUB = "github", _("GitHub webhooks")
-    SLACK = "slack", _("Slack events")
-    STRIPE = "stripe", _("Stripe webhooks")
+# Sent with `instance` and `error` when a source could not be saved; its rule may have changed.
+save_failed = Signal()
 
 
 class EventSource(VersionedModel):
@@ -124,10 +118,39 @@ class EventSource(VersionedModel):
         Raises:
             ValidationError: by field.
         """
-        from events.validation import source_errors
-
-        if errors := source_errors(self):
+        if errors := self._errors():
             raise ValidationError(errors)
+
+    def _errors(self) -> dict[str, list[ValidationError]]:
+        """What is wrong with the source beyond its single fields, by field."""
+        found: dict[str, list[ValidationError]] = {}
+        # A bus that was chosen before stays as it is.
+        is_free = self.is_configured or "bus_name" not in self.changed_fields()
+        if errors := validation.bus_errors(self.bus_name, is_free=is_free):
+            found["bus_name"] = errors
+        if errors := self._pattern_errors():
+            found["pattern"] = errors
+        if self.is_configured and (
+            errors := list(validation.secret_errors(self.kind, self.configured_secrets))
+        ):
+            found["secrets"] = errors
+        return found
+
+    def _pattern_errors(self) -> list[ValidationError]:
+        if self.pattern is None:
+            # Rules for a source without a pattern are somebody else's, which only the settings
+            # may say.
+            if self.has_address or self.is_configured:
+                return []
+            reason = _('Give the pattern of its events, such as {"source": ["my.app"]}.')
+            # In place of "required", for which forms have a sentence of their own.
+            return [ValidationError(reason, code="missing")]
+        if errors := validation.pattern_errors(self.pattern):
+            return errors
+        if self.has_address and isinstance(self.pattern, dict) and "resources" in self.pattern:
+            reason = _("Leave out resources: by it, the events of this address are known.")
+            return [ValidationError(reason, code="resources")]
+        return []
 
     def save(self, **options: Any) -> None:
         """Save as `VersionedModel` does, with the rule that brings its events.
@@ -135,12 +158,10 @@ class EventSource(VersionedModel):
         Raises:
             BusError: the rule was refused; nothing was written.
         """
-        from events import rules
-
         try:
             super().save(**options)
         except Exception as error:
-            rules.restore(self.pk, error)
+            save_failed.send(type(self), instance=self, error=error)
             raise
 
     def active_secrets(self, now: datetime) -> list[str]:
@@ -157,11 +178,9 @@ class EventSource(VersionedModel):
         return usable if found else []
 
     def _secret_fault(self, secret: str) -> str:
-        from events.validation import secret_fault
-
         # For the log, which is in English, whoever asks.
         with translation.override("en"):
-            return str(secret_fault(self.kind, secret))
+            return str(validation.secret_fault(self.kind, secret))
 
 
 # Bytes of an event's envelope that its row holds: DynamoDB takes items of 400 KB.

@@ -16,7 +16,8 @@ from django.db import IntegrityError, transaction
 from events import deliveries, envelopes, marks, secrets, signatures
 from events.buses import BusError, get_bus
 from events.envelopes import EnvelopeError
-from events.models import KEPT, EventSource, ReceivedEvent, SourceKind
+from events.kinds import SourceKind
+from events.models import KEPT, EventSource, ReceivedEvent
 from events.signatures import Signature, SignatureError
 from moca.ids import new_id
 

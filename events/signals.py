@@ -7,7 +7,7 @@ from django.dispatch import receiver
 
 from events import rules
 from events.buses import get_bus
-from events.models import EventSource
+from events.models import EventSource, save_failed
 
 
 @receiver(post_save, sender=EventSource)
@@ -18,3 +18,8 @@ def follow_save(instance: EventSource, **_: Any) -> None:
 @receiver(post_delete, sender=EventSource)
 def follow_delete(instance: EventSource, **_: Any) -> None:
     get_bus().drop(rules.name_of(instance.pk))
+
+
+@receiver(save_failed, sender=EventSource)
+def follow_failure(instance: EventSource, error: Exception, **_: Any) -> None:
+    rules.restore(instance.pk, error)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from events.models import SourceKind
+from events.kinds import SourceKind
 from events.secrets import PREFIX
 
 # How old a message may be, and how far its sender's clock may be ahead. All schemes name 5 minutes.

@@ -1,14 +1,14 @@
 """The rules of event sources, and of the patterns of sources and triggers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from events.models import EventSource, SourceKind
+from events.kinds import SourceKind
 from events.patterns import PatternError, parse
 from events.secrets import ARN, PREFIX
 from events.signatures import VERSION, keys_of
@@ -51,53 +51,30 @@ def open_buses() -> list[str]:
     return sorted({settings.EVENT_BUS_NAME, *settings.EVENT_BUSES} - {"*"})
 
 
-def source_errors(source: EventSource) -> dict[str, list[ValidationError]]:
-    """What is wrong with a source beyond its single fields, by field."""
-    found: dict[str, list[ValidationError]] = {}
-    if source.bus_name and not BUS_NAME.fullmatch(source.bus_name):
-        found["bus_name"] = [
+def bus_errors(name: str, *, is_free: bool) -> list[ValidationError]:
+    """What is wrong with the name of a source's event bus; an empty name is the default one.
+
+    Args:
+        name: the name.
+        is_free: whether the bus may be one that the settings do not open.
+    """
+    if name and not BUS_NAME.fullmatch(name):
+        return [
             ValidationError(_("Give the name of an event bus, such as default."), code="invalid")
         ]
-    elif "bus_name" in source.changed_fields() and not source.is_configured:
-        # One that was chosen before stays as it is.
-        found |= _bus_errors(source.bus_name)
-    # Rules for a source without a pattern are somebody else's, which only the settings may say.
-    if not source.has_address and source.pattern is None and not source.is_configured:
-        found["pattern"] = [
-            ValidationError(
-                _('Give the pattern of its events, such as {"source": ["my.app"]}.'),
-                # In place of "required", for which forms have a sentence of their own.
-                code="missing",
-            )
-        ]
-    if source.pattern is not None and (errors := pattern_errors(source.pattern)):
-        found["pattern"] = errors
-    elif source.has_address and isinstance(source.pattern, dict) and "resources" in source.pattern:
-        found["pattern"] = [
-            ValidationError(
-                _("Leave out resources: by it, the events of this address are known."),
-                code="resources",
-            )
-        ]
-    if source.is_configured and (errors := list(_secret_errors(source))):
-        found["secrets"] = errors
-    return found
-
-
-def _bus_errors(name: str) -> dict[str, list[ValidationError]]:
-    if is_bus_open(name):
-        return {}
+    if is_free or is_bus_open(name):
+        return []
     reason = _("Use one of %(buses)s, or have EVENT_BUSES name this one too.")
     buses = ", ".join(open_buses())
-    return {"bus_name": [ValidationError(reason, code="bus", params={"buses": buses})]}
+    return [ValidationError(reason, code="bus", params={"buses": buses})]
 
 
-def _secret_errors(source: EventSource) -> Iterator[ValidationError]:
+def secret_errors(kind: str, texts: Sequence[str]) -> Iterator[ValidationError]:
     """What is wrong with the secrets of a source in the settings; none is told itself."""
-    texts = source.configured_secrets
-    if source.has_address and not texts:
+    has_address = kind != SourceKind.BUS
+    if has_address and not texts:
         yield ValidationError("Give a list with the secret that senders sign with.")
-    if texts and not source.has_address:
+    if texts and not has_address:
         yield ValidationError("A bus has no senders that sign: leave the secrets out.")
     for text in texts:
         if text.startswith(ARN):
@@ -106,7 +83,7 @@ def _secret_errors(source: EventSource) -> Iterator[ValidationError]:
                     f"{text} is no ARN of a secret, such as "
                     "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME."
                 )
-        elif fault := secret_fault(source.kind, text):
+        elif fault := secret_fault(kind, text):
             yield ValidationError(fault)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
@@ -16,15 +15,16 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from agents import AgentError, Invocation, new_session_id
 from events import sources
 from events.models import EventSource, ReceivedEvent
 from events.secrets import UnreadableError
-from executions.agent import AgentError, Invocation, client_from_settings, new_session_id
 from executions.lambda_time import LONGEST_SECONDS
+from executions.wiring import client_from_settings
 from moca import zone_data
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.tokens import pool_key
-from moca.aws import client
+from moca.aws import BotoCoreError, ClientError, client
 from moca.dynamodb.layout import indexes
 from triggers.models import LocalSchedule
 from triggers.schedulers import SchedulerError, get_scheduler

@@ -22,16 +22,17 @@ if not apps.ready:
 
 from django.utils import timezone
 
+from agents import AgentClient
 from events.overdue import publish_overdue
 from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
-from executions.agent import AgentClient, client_from_settings
 from executions.dispatchers import get_dispatcher
 from executions.fan_out import deliver, event_key
 from executions.housekeeping import tidy
 from executions.lambda_time import RESERVE_SECONDS
 from executions.models import Source, TriggerExecution
 from executions.runner import Occurrence, Run
+from executions.wiring import client_from_settings
 from moca.ids import uuid7
 from moca.logs import bind
 from moca.metrics import emit

@@ -88,7 +88,7 @@ def load() -> None:
 
 @cache
 def _application() -> Any:
-    from zappa.handler import LambdaHandler
+    from zappa.handler import LambdaHandler  # 0.5 s of the handler, which serves no pages
 
     # It sets the level of its own settings, which are not where operators set it.
     root = logging.getLogger()

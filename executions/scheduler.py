@@ -20,9 +20,9 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
+from agents import AgentClient
 from events.models import ReceivedEvent
 from executions import runner, spool
-from executions.agent import AgentClient
 from executions.fan_out import Distributor
 from executions.keeper import Keeper
 from executions.models import QueuedRun

@@ -2,18 +2,14 @@
 
 from typing import Any, TypeVar
 
-from django.db import IntegrityError, OperationalError, models, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext as _
 
+from moca.dynamodb.errors import ConflictError
+
+__all__ = ["ConflictError", "ExpectingQuerySet", "reason_of"]
+
 Row = TypeVar("Row", bound=models.Model)
-
-
-class ConflictError(OperationalError):
-    """Somebody else changed or deleted a row that this transaction relies on; nothing was written.
-
-    Raised where the write is made or, by a database that writes a transaction at its end, from
-    the end of the outermost `atomic()`. Read anew and repeat, or give way.
-    """
 
 
 class ExpectingQuerySet(models.QuerySet[Row]):

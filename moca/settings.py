@@ -8,6 +8,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from moca.aws.secrets import SecretError, secret
 from moca.local_keys import make_private, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -82,8 +83,6 @@ def dynamodb_table(url: str) -> str:
 def own_secret_key() -> str:
     """Read this installation's key, or make it; ImproperlyConfigured where neither can be done."""
     if arn := env.str("SECRET_KEY_ARN", default=""):
-        from moca.aws.secrets import SecretError, secret
-
         try:
             return secret(arn, "SECRET_KEY_ARN")
         except SecretError as error:

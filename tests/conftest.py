@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import connection, connections
 from django.utils import translation
 
-from executions.agent import AgentClient, FixedToken
-from executions.demo_agent import DemoAgent
+from agents import AgentClient, FixedToken
+from agents.demo import DemoAgent
 from executions.scheduler import LocalSchedulerProcess
 from moca.dynamodb.local import DynamoDBLocal, UnavailableError
 from triggers.models import Trigger

@@ -27,6 +27,7 @@ from moca.ids import new_id
 from moca.validation import one_line
 from moca.versioning import VersionedModel, one_write
 from triggers import validation
+from triggers.restoring import in_step
 from triggers.validation import Schedule, Subscription
 
 
@@ -397,9 +398,6 @@ class Trigger(VersionedModel):
             ConflictError: the user may have no more triggers; `check_quota()` says so.
         """
         owner = None if self._state.adding else self.loaded_value("user_id")
-        # Imported here, since it needs this module.
-        from triggers.synchronization import in_step
-
         if owner == self.user_id:
             with in_step():
                 super().save(**options)

@@ -7,7 +7,6 @@ what stands in the database; where that fails too, the trigger says that it is n
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,10 @@ from moca import audit, reconciling
 from moca.authentication.models import AuditEntry
 from moca.reconciling import Action
 from triggers.models import SyncState, Trigger
+
+# Handed on for those who change triggers.
+from triggers.restoring import in_step as in_step
+from triggers.restoring import noted
 from triggers.schedulers import Scheduler, SchedulerError, all_schedulers, scheduler_of
 from triggers.schedulers.base import ScheduleEntry
 
@@ -45,18 +48,16 @@ class _Told:
     trigger_id: str
     owners: tuple[str, ...]
 
-
-class _State(threading.local):
-    told: list[_Told] | None = None
-
-
-_state = _State()
+    def __call__(self) -> None:
+        """Tell the scheduler what is stored, after the change was not."""
+        schedulers = {scheduler.what: scheduler for scheduler in all_schedulers()}
+        _restore(schedulers[self.what], self)
 
 
 @contextmanager
 def telling(trigger: Trigger, scheduler: Scheduler) -> Iterator[None]:
     """Wrap what tells a scheduler of a change that is not committed yet, and remember it."""
-    told = _state.told
+    told = noted()
     if told is None or scheduler.is_transactional:
         yield
         return
@@ -69,25 +70,6 @@ def telling(trigger: Trigger, scheduler: Scheduler) -> Iterator[None]:
             # It did nothing, and nothing has to be undone.
             told.pop()
         raise
-
-
-@contextmanager
-def in_step() -> Iterator[None]:
-    """Wrap a transaction: where it fails, the scheduler is told again what is stored."""
-    if _state.told is not None:
-        yield
-        return
-    _state.told = []
-    try:
-        yield
-    except BaseException:
-        told, _state.told = _state.told, None
-        schedulers = {scheduler.what: scheduler for scheduler in all_schedulers()}
-        for each in dict.fromkeys(told):
-            _restore(schedulers[each.what], each)
-        raise
-    finally:
-        _state.told = None
 
 
 def _restore(scheduler: Scheduler, told: _Told) -> None:

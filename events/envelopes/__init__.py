@@ -31,7 +31,7 @@ from events.envelopes.parts import (
     unix_time,
 )
 from events.envelopes.providers import PROVIDERS, slack_challenge
-from events.models import SourceKind
+from events.kinds import SourceKind
 
 __all__ = ["ContentTypeError", "EnvelopeError", "Sent", "SizeError", "read", "slack_challenge"]
 

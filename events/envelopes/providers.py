@@ -18,7 +18,7 @@ from events.envelopes.parts import (
     text_of,
     unix_time,
 )
-from events.models import SourceKind
+from events.kinds import SourceKind
 
 VERIFICATION = "url_verification"
 

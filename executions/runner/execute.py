@@ -7,14 +7,13 @@ import logging
 import time
 from collections.abc import Callable
 
-from django.conf import settings
-
+from agents import AgentClient, AgentError, Invocation, Output, Reply
 from executions import placeholders, prompt
-from executions.agent import AgentClient, AgentError, Invocation, Output, Reply
 from executions.models import TriggerExecution, usage_map
 from executions.runner.end import CLOSED, log_ids, settle, write_in_time
 from executions.runner.progress import Progress
 from executions.runner.start import Run
+from executions.wiring import profile_of
 from moca.logs import bind
 from triggers.models import RunStatus
 
@@ -97,12 +96,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
 
 def _invocation(run: Run) -> Invocation:
     trigger, execution = run.trigger, run.execution
-    profile = None
-    if settings.AGENTS_TABLE_NAME and trigger.agent_id:
-        # boto3 is dear to load, and most installations have no such table.
-        from executions.agents_table import profile_of
-
-        profile = profile_of(trigger.user_id, trigger.agent_id)
+    profile = profile_of(trigger.user_id, trigger.agent_id)
     tools = trigger.enabled_tools
     return Invocation(
         prompt=prompt.compose(trigger, run.event, execution.started_at),

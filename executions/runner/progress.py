@@ -9,7 +9,7 @@ from concurrent.futures import TimeoutError as NotYetError
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from executions.agent import Output
+from agents import Output
 from executions.runner.start import Run
 from moca.outages import database, is_away
 

@@ -16,8 +16,8 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from agents import new_session_id
 from executions import events
-from executions.agent import new_session_id
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
 from executions.runner.end import log_ids
 from moca.conflicts import ConflictError

@@ -106,8 +106,7 @@ def _span(least: int | None, most: int | None, unit: str) -> str:
 
 
 def _document() -> Schema:
-    # Imported here, so that the API starts without drf-spectacular.
-    from moca.api.schema import document
+    from moca.api.schema import document  # 0.15 s of each start, for drf-spectacular
 
     return document()
 

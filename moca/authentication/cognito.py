@@ -22,6 +22,8 @@ from oauthlib.oauth2.rfc6749.errors import AccessDeniedError
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.models import Role
 from moca.authentication.tokens import TokenError, claims_of_id_token
+from moca.aws.cognito import PoolError, domain_of
+from moca.aws.secrets import SecretError, secret
 
 logger = logging.getLogger(__name__)
 
@@ -184,9 +186,6 @@ def _credentials() -> tuple[str, str] | None:
     """The app client's name and secret; None for a client without one."""
     given = settings.COGNITO_SIGN_IN_CLIENT_SECRET
     if arn := settings.COGNITO_SIGN_IN_CLIENT_SECRET_ARN:
-        # boto3 is loaded by those who need it alone.
-        from moca.aws.secrets import SecretError, secret
-
         try:
             given = secret(arn, "COGNITO_SIGN_IN_CLIENT_SECRET_ARN")
         except SecretError as error:
@@ -201,8 +200,6 @@ def _away() -> SignInError:
 
 @cache
 def _domain(pool_id: str) -> str:
-    from moca.aws.cognito import PoolError, domain_of
-
     try:
         return domain_of(pool_id)
     except PoolError as error:

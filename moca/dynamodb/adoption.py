@@ -14,10 +14,10 @@ from typing import Any
 
 from django.db import DataError
 
-from moca.conflicts import ConflictError
 from moca.dynamodb import codec
 from moca.dynamodb.client import Client, pause
 from moca.dynamodb.codec import Attribute, Item, MalformedError
+from moca.dynamodb.errors import ConflictError
 from moca.dynamodb.layout import (
     CATALOGUE,
     PK,

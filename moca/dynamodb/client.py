@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+# Not boto3, whose loading a cold function would wait for.
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -18,7 +20,8 @@ from botocore.exceptions import (
 )
 from django.db import DataError, NotSupportedError, OperationalError
 
-from moca.conflicts import ConflictError
+from moca.dynamodb.errors import ConflictError
+from moca.dynamodb.parser import ItemParserFactory
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +78,6 @@ def client_for(options: Mapping[str, Any]) -> Any:
     key = tuple(sorted(options.items()))
     with _lock:
         if key not in _clients:
-            # Not boto3, whose loading a cold function would wait for.
-            import botocore.session
-
-            from moca.dynamodb.parser import ItemParserFactory
-
             session = botocore.session.get_session()
             session.register_component("response_parser_factory", ItemParserFactory())
             _clients[key] = session.create_client(

@@ -21,10 +21,10 @@ from django.db.models.sql.constants import (
     SINGLE,
 )
 
-from moca.conflicts import ConflictError
 from moca.dynamodb import codec
 from moca.dynamodb.client import ConditionFailedError, pause
 from moca.dynamodb.codec import Attribute, Item
+from moca.dynamodb.errors import ConflictError
 from moca.dynamodb.evaluate import Conditions, refuse
 from moca.dynamodb.layout import Key, Row, Table, marker_item, table_of
 from moca.dynamodb.planner import Order, Plan, Query, Terms, keys_of, plan

@@ -14,9 +14,9 @@ from uuid import uuid4
 
 from django.db import DataError, IntegrityError
 
-from moca.conflicts import ConflictError
 from moca.dynamodb.client import Client, ConditionFailedError, key_of
 from moca.dynamodb.codec import Attribute, Item
+from moca.dynamodb.errors import ConflictError
 from moca.dynamodb.layout import PK, SK, UNIQUE, Key
 
 # What the service takes in one transaction.

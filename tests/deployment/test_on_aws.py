@@ -16,7 +16,7 @@ import jwt
 import pytest
 from django.conf import settings
 
-from executions.demo_agent import DemoAgent
+from agents.demo import DemoAgent
 from tests.conftest import wait_for
 from tests.deployment.emulators import REGION, Ministack
 from tests.signing import SECRET, signed

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from executions.demo_agent import DemoAgent
+from agents.demo import DemoAgent
 from tests.signing import OTHER, SECRET, signed
 
 ROOT = Path(__file__).resolve().parents[2]

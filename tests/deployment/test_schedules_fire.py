@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
+from agents import AgentClient, FixedToken
+from agents.demo import DemoAgent
 from executions import lambda_handler
-from executions.agent import AgentClient, FixedToken
-from executions.demo_agent import DemoAgent
 from executions.models import TriggerExecution
 from moca import aws
 from moca.times import parse_iso

@@ -57,7 +57,7 @@ def parse(text: str, zone: ZoneInfo | None = None) -> Expression:
     try:
         return _parse(text)
     except ExpressionError as error:
-        from triggers.schedules.corrections import with_corrections
+        from triggers.schedules.corrections import with_corrections  # 80 ms of each start
 
         raise with_corrections(error, text, zone, _parse) from None
 

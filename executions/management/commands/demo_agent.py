@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from executions.demo_agent import DemoAgent
+from agents.demo import DemoAgent
 
 
 class Command(BaseCommand):

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from executions.agent import AgentError, client_from_settings
+from agents import AgentError
 from executions.scheduler import LocalSchedulerProcess
+from executions.wiring import client_from_settings
 
 
 class Command(BaseCommand):

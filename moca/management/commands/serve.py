@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.core.servers.basehttp import get_internal_wsgi_application
 
 from moca.server import WebServer
 
@@ -17,9 +18,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: str, **options: Any) -> None:
         number = port_number(port)
-        # The application loads its settings' middleware, which reports what is wrong with them.
-        from moca.wsgi import application
-
+        # After the system checks: the application loads the middleware of the settings.
+        application = get_internal_wsgi_application()
         try:
             server = WebServer(application, host, number)
         except OSError as error:

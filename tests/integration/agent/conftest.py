@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from executions.agent import AgentClient, CachedTokens, ClientCredentials, FixedToken, Invocation
-from executions.demo_agent import DemoAgent
+from agents import AgentClient, CachedTokens, ClientCredentials, FixedToken, Invocation
+from agents.demo import DemoAgent
 
 SESSION = "abcdefghijklmnopqrstuvwxyz0123456"
 _numbers = itertools.count()

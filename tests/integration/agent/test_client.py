@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from executions.agent import AgentClient, AgentError, FixedToken, agent_url, new_session_id
-from executions.agent.connection import new_http
-from executions.demo_agent import DemoAgent
+from agents import AgentClient, AgentError, FixedToken, agent_url, new_session_id
+from agents.demo import DemoAgent
+from agents.transport import new_http
 from tests.integration.agent.conftest import SESSION, invocation
 
 ARN = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/moca-AbC123"

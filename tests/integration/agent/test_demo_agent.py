@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from executions import demo_agent
-from executions.demo_agent import DemoAgent
+from agents import demo
+from agents.demo import DemoAgent
 
 ROOT = Path(__file__).parents[3]
 
@@ -113,7 +113,7 @@ def test_prompt_is_not_logged(agent: DemoAgent, caplog: pytest.LogCaptureFixture
 
 
 def test_every_instruction_is_documented() -> None:
-    source = "".join(path.read_text() for path in Path(demo_agent.__file__).parent.glob("*.py"))
+    source = "".join(path.read_text() for path in Path(demo.__file__).parent.glob("*.py"))
     known = set(re.findall(r'"([a-z0-9-]+)" (?:not )?in script', source))
     known |= set(re.findall(r'script\.(?:seconds|size)\("([a-z0-9-]+)"', source))
     page = (ROOT / "docs/demo-agent.md").read_text()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from executions.agent import AgentClient, FixedToken, Invocation, new_session_id
+from agents import AgentClient, FixedToken, Invocation, new_session_id
 from tests.conftest import wait_for
 
 PAGE = (settings.BASE_DIR / "docs" / "agent-protocol.md").read_text()

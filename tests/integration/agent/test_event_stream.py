@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from executions.agent import AgentError, Reply
-from executions.agent import stream as module
-from executions.agent.event_stream import CutOffError, server_sent_events
-from executions.agent.stream import read_answer
+from agents import AgentError, Reply, framing
+from agents.event_stream import CutOffError, server_sent_events
+from agents.protocols import read_answer
 
 MIB = 1024 * 1024
 
@@ -200,7 +199,7 @@ def test_error_after_the_completion_does_not_count() -> None:
 
 @pytest.mark.parametrize("line", ["data: {}\n", "data: {}", ": {}"])
 def test_endless_event_is_refused(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
-    monkeypatch.setattr(module, "LONGEST_LINE", MIB)
+    monkeypatch.setattr(framing, "LONGEST", MIB)
     with pytest.raises(AgentError, match="more than 1 MB"):
         read_answer((line.format("x" * 60_000).encode() for _ in range(100)), "text/event-stream")
 

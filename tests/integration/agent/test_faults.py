@@ -10,8 +10,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from executions.agent import AgentClient, AgentError, FixedToken
-from executions.demo_agent import DemoAgent
+from agents import AgentClient, AgentError, FixedToken
+from agents.demo import DemoAgent
 from tests.integration.agent.conftest import (
     answering,
     credentials,
@@ -300,7 +300,7 @@ def test_secrets_are_in_no_message_or_log(
     assert error.message == "the agent answered 403 Forbidden: you sent Bearer ***"
     with AgentClient(agent.url, credentials(agent, "wr0ng-secret")) as client:
         told = failure(client, prompt).message
-    own = [record for record in caplog.records if record.name.startswith("executions")]
+    own = [record for record in caplog.records if record.name.startswith("agents")]
     logged = caplog.text + "".join(record.getMessage() for record in own) + told
     for secret in ("s3cr3t-token", "wr0ng-secret", prompt):
         assert secret not in logged

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from executions.agent import AgentClient, AgentError, FixedToken, Reply
-from executions.agent.masking import STARS, Mask, MaskedText
-from executions.agent.output import KEPT_BYTES
-from executions.demo_agent import DemoAgent
+from agents import AgentClient, AgentError, FixedToken, Reply
+from agents.demo import DemoAgent
+from agents.masking import STARS, Mask, MaskedText
+from agents.output import KEPT_BYTES
 from tests.integration.agent.conftest import answering, invocation, raw_server
 
 TOKEN = "tkn-51f0c2a9e7"

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from executions.agent import AgentError, Output, Reply
-from executions.agent import stream as module
-from executions.agent.output import KEPT_BYTES
-from executions.agent.stream import read_answer
+from agents import AgentError, Output, Reply, framing
+from agents.output import KEPT_BYTES
+from agents.protocols import read_answer, strands
 
 COMPLETION = {
     "type": "serverCompletionEvent",
@@ -142,7 +141,7 @@ json_values = st.recursive(
                 ["type", "delta", "text", "usage", "message", "role", "content", "error"]
             )
             | st.text(max_size=3),
-            inner | st.sampled_from([*module._EVENTS, "modelContentBlockDeltaEvent", "assistant"]),
+            inner | st.sampled_from([*strands._EVENTS, "modelContentBlockDeltaEvent", "assistant"]),
             max_size=4,
         )
     ),
@@ -232,7 +231,7 @@ def test_line_of_two_megabytes() -> None:
 
 
 def test_endless_line_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LONGEST_LINE", 1024 * 1024)
+    monkeypatch.setattr(framing, "LONGEST", 1024 * 1024)
     with pytest.raises(AgentError, match="more than 1 MB"):
         read_answer((b"x" * 65536 for _ in range(1000)), "text/plain")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from executions.agent import (
+from agents import (
     AgentClient,
     AgentError,
     CachedTokens,
@@ -20,9 +20,9 @@ from executions.agent import (
     FixedToken,
     UserLogin,
 )
-from executions.agent import tokens as module
-from executions.agent.tokens import Grant, token_url
-from executions.demo_agent import DemoAgent
+from agents import auth as module
+from agents.auth import Grant, token_url
+from agents.demo import DemoAgent
 from tests.integration.agent.conftest import answering, credentials, invocation, raw_server
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from executions import agents_table, runner
-from executions.agent import AgentClient, FixedToken
-from executions.demo_agent import DemoAgent
+from agents import AgentClient, FixedToken, profiles
+from agents.demo import DemoAgent
+from executions import runner
 from executions.models import TriggerExecution
 from executions.runner import Occurrence
 from moca import aws
@@ -66,7 +66,7 @@ def put(moto: None, settings: Any) -> Iterator[Put]:
     aws.client("ssm").put_parameter(
         Name="/moca/mcp/alice/github", Value="ghp-secret", Type="SecureString"
     )
-    agents_table.forget()
+    profiles.forget()
 
     def put(user_id: str = "alice", **attributes: Any) -> None:
         key = {"userId": {"S": user_id}, "agentId": {"S": "reporter"}}
@@ -74,7 +74,7 @@ def put(moto: None, settings: Any) -> Iterator[Put]:
 
     yield put
     dynamodb.delete_table(TableName=TABLE)
-    agents_table.forget()
+    profiles.forget()
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from agents.demo import DemoAgent
 from events.models import ReceivedEvent
-from executions.demo_agent import DemoAgent
 from moca import aws
 from triggers.models import LocalSchedule, Trigger
 from triggers.schedulers import get_scheduler

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 
-from executions.agent import AgentError, Invocation, client_from_settings, new_session_id
-from executions.demo_agent import DemoAgent
+from agents import AgentError, Invocation, new_session_id
+from agents.demo import DemoAgent
+from executions.wiring import client_from_settings
 from moca import aws
 
 MISSING = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:none-AbCdEf"

@@ -48,7 +48,7 @@ PLACES = {
     "moca/dynamodb": "dynamodb",
     "events/buses/eventbridge.py": "events lambda",
     "triggers/schedulers/eventbridge.py": "scheduler",
-    "executions/agents_table.py": "dynamodb ssm",
+    "executions/wiring.py": "dynamodb ssm",
     "executions/dispatchers/aws_lambda.py": "lambda",
 }
 
@@ -144,7 +144,7 @@ def test_calls_are_found() -> None:
 def test_only_known_modules_call_aws() -> None:
     callers = {
         module.relative_to(ROOT).as_posix()
-        for folder in ("moca", "events", "triggers", "executions")
+        for folder in ("moca", "agents", "events", "triggers", "executions")
         for module in (ROOT / folder).rglob("*.py")
         if re.search(r"\bclient\(\s*[\"']", module.read_text())
     }

@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from agents import AgentClient, FixedToken
+from agents.demo import DemoAgent
 from executions import runner
-from executions.agent import AgentClient, FixedToken
-from executions.demo_agent import DemoAgent
 from executions.models import TriggerExecution
 from executions.runner import Occurrence
 from moca.authentication.models import AuditEntry, Operator, Role

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from executions.demo_agent import DemoAgent
+from agents.demo import DemoAgent
 from executions.lambda_handler import handler
 from tests.integration.aws.conftest import moto
 from tests.integration.dynamodb.conftest import Counting

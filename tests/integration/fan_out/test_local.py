@@ -9,9 +9,9 @@ from django.db import DataError
 from django.test import Client
 from django.utils import timezone
 
+from agents.demo import DemoAgent
 from events import sources
 from events.models import EventSource, EventState, ReceivedEvent
-from executions.demo_agent import DemoAgent
 from executions.dispatchers.local import LocalDispatcher
 from executions.fan_out import distribute
 from executions.models import PendingEvent, QueuedRun, TriggerExecution

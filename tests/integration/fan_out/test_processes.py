@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from agents.demo import DemoAgent
 from events.models import EventState, ReceivedEvent
-from executions.demo_agent import DemoAgent
 from executions.models import TriggerExecution
 from tests.conftest import wait_for
 from tests.integration.fan_out.conftest import Listen, Send

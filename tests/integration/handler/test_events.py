@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from executions.demo_agent import DemoAgent
+from agents.demo import DemoAgent
 from executions.dispatchers import get_dispatcher
 from executions.lambda_handler import EventError, NotStartedError, handler
 from executions.models import PendingEvent, TriggerExecution

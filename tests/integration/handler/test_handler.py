@@ -12,9 +12,9 @@ import pytest
 from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
+from agents import AgentClient, FixedToken
+from agents.demo import DemoAgent
 from executions import lambda_handler
-from executions.agent import AgentClient, FixedToken
-from executions.demo_agent import DemoAgent
 from executions.lambda_handler import EventError, NotStartedError, handler
 from executions.models import TriggerExecution
 from executions.requests import run_now

@@ -7,9 +7,9 @@ from typing import Any, NoReturn
 import pytest
 from django.utils import timezone
 
+from agents import AgentClient, AgentError, CachedTokens, ClientCredentials
+from agents.demo import DemoAgent
 from executions import runner
-from executions.agent import AgentClient, AgentError, CachedTokens, ClientCredentials
-from executions.demo_agent import DemoAgent
 from executions.models import LOST, NOT_PICKED_UP, QueuedRun, Source, TriggerExecution
 from executions.requests import run_now
 from executions.runner import Occurrence

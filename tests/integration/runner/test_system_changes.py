@@ -9,9 +9,9 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
+from agents import AgentClient, FixedToken
+from agents.demo import DemoAgent
 from executions import housekeeping, runner
-from executions.agent import AgentClient, FixedToken
-from executions.demo_agent import DemoAgent
 from executions.models import TriggerExecution
 from executions.requests import run_now
 from executions.runner import Occurrence

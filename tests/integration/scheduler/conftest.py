@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from executions.demo_agent import DemoAgent
+from agents.demo import DemoAgent
 from executions.models import TriggerExecution
 from tests.conftest import database_url
 from triggers.models import LocalSchedule, RunStatus, Trigger

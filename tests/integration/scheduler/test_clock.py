@@ -13,8 +13,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import timezone
 
+from agents.demo import DemoAgent
 from executions import runner
-from executions.demo_agent import DemoAgent
 from executions.models import PendingEvent, TriggerExecution
 from tests.conftest import wait_for
 from triggers.models import LocalSchedule, RunStatus, Trigger

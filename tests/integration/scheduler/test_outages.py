@@ -21,9 +21,9 @@ from django.conf import settings as django_settings
 from django.db import connection, connections
 from django.utils import timezone
 
+from agents import AgentClient, FixedToken
+from agents.demo import DemoAgent
 from executions import runner
-from executions.agent import AgentClient, FixedToken
-from executions.demo_agent import DemoAgent
 from executions.models import LOST, TriggerExecution
 from executions.runner import Occurrence
 from moca import outages
@@ -126,7 +126,7 @@ def test_log_of_an_outage_is_short(
         with lock():
             time.sleep(8)
         wait_for(ended)
-    lines = [line for line in caplog.text.splitlines() if "demo_agent" not in line]
+    lines = [line for line in caplog.text.splitlines() if "agents.demo" not in line]
     assert len(lines) < 12
 
 

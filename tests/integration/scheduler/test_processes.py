@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from agents.demo import DemoAgent
 from executions import runner
-from executions.demo_agent import DemoAgent
 from executions.models import LOST, TriggerExecution
 from executions.runner import Occurrence
 from tests.conftest import wait_for

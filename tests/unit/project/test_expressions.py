@@ -20,9 +20,9 @@ import events
 import executions
 import moca
 import triggers
+from agents.demo import answers
 from console.markdown import render
 from console.reasons import reason
-from executions.demo_agent import answers
 from triggers.schedules import ExpressionError, parse
 
 PACKAGES = (console, events, executions, moca, triggers)

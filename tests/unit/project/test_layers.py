@@ -1,79 +1,94 @@
 """Who may import whom, read from the sources."""
 
-import ast
-from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
+from tests.unit.project.imports import read_tree
+
 ROOT = Path(__file__).resolve().parents[3]
-FORBIDDEN = {
-    "moca": {"events", "triggers", "executions", "console"},
-    "events": {"triggers", "executions", "console"},
-    "events/patterns": {"django", "boto3", "botocore", "moca", "rest_framework"},
-    "triggers": {"executions", "console"},
-    "triggers/schedules": {"django", "boto3", "botocore", "moca", "rest_framework"},
-    "executions/agent": {"boto3", "botocore", "rest_framework", "triggers"},
-    "executions": {"console"},
-    "executions/runner": {"rest_framework", "boto3", "botocore"},
+# Which packages may import which others.
+MAY_IMPORT = {
+    "console": {"executions", "triggers", "events", "moca"},
+    "executions": {"agents", "triggers", "events", "moca"},
+    "triggers": {"events", "moca"},
+    "events": {"moca"},
+    "agents": {"moca"},
+    "moca": set(),
+    "moca.dynamodb": set(),
+    "infra": {"triggers"},
 }
-# Pure Python, which all may import.
-PURE = {"moca.sentences"}
+PACKAGES = [name for name in MAY_IMPORT if "." not in name]
 # Wiring, which knows the whole application.
-EXEMPT = {"moca/urls.py", "moca/settings.py"}
-# The only places that speak HTTP to the outside.
-SPEAKS_HTTP = {"executions/agent", "moca/authentication"}
-# The only places that call AWS.
-CALLS_AWS = {
-    "moca/aws",
-    "moca/dynamodb",
-    "events/buses/eventbridge.py",
-    "triggers/schedulers/eventbridge.py",
-    "executions/agents_table.py",
-    "executions/diagnosis.py",
-    "executions/dispatchers/aws_lambda.py",
+EXEMPT = {"moca/urls.py"}
+# The libraries that these may load, also through other modules of ours; Django and AWS are none.
+# The package `moca` itself sees to the time zones' data.
+KNOWS_ONLY = {
+    "agents": {"httpx", "tzdata"},
+    "events.patterns": {"tzdata"},
+    "triggers.schedules": {"tzdata"},
+}
+# The only places that may know a library. All that are used stand here, but for Django, and those
+# of the standard library by which calls could leave.
+HTTP = ["agents/*", "moca/authentication/*"]
+KNOWN_IN = {
+    "boto3": [],
+    "botocore": [
+        "moca/dynamodb/*",
+        "moca/aws/*",
+        "events/buses/eventbridge.py",
+        "triggers/schedulers/eventbridge.py",
+        "executions/dispatchers/aws_lambda.py",
+    ],
+    "cryptography": ["events/secrets.py", "moca/authentication/*"],
+    "drf_spectacular": ["moca/api/*"],
+    "environ": ["moca/settings.py", "moca/management/commands/copy_database.py"],
+    "http.client": HTTP,
+    "httpcore": HTTP,
+    "httpx": HTTP,
+    "jwt": ["moca/authentication/*"],
+    "markdown_it": ["console/markdown.py"],
+    "oauthlib": ["moca/authentication/*"],
+    "requests": HTTP,
+    "rest_framework": ["*/api/*", "*/serializers.py", "moca/authentication/api.py"],
+    "tzdata": ["moca/zone_data.py", "infra/*"],
+    "urllib.request": HTTP,
+    "urllib3": HTTP,
+    "waitress": ["moca/server.py"],
+    "yaml": ["events/sources.py", "triggers/interchange/*"],
+    "zappa": ["executions/lambda_http.py"],
 }
 
-
-def imports(path: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            if node.module in PURE:
-                continue
-            names.add(node.module.partition(".")[0])
-    return names
+tree = read_tree(ROOT, PACKAGES, exempt=EXEMPT)
 
 
-def modules(folder: str) -> Iterator[tuple[str, Path]]:
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        name = path.relative_to(ROOT).as_posix()
-        if name not in EXEMPT:
-            yield name, path
+def test_there_are_no_circles() -> None:
+    assert tree.circle() == []
 
 
-@pytest.mark.parametrize("module", PURE)
-def test_what_all_may_import_imports_nothing_of_ours(module: str) -> None:
-    assert imports(ROOT / f"{module.replace('.', '/')}.py") <= {"typing"}
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_packages_import_downwards_only(package: str) -> None:
+    assert tree.importing(package, {*PACKAGES} - MAY_IMPORT[package] - {package}) == set()
 
 
-@pytest.mark.parametrize("folder", FORBIDDEN)
-def test_layers_import_downwards_only(folder: str) -> None:
-    found = {name: imports(path) & FORBIDDEN[folder] for name, path in modules(folder)}
-    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+@pytest.mark.parametrize("package", KNOWS_ONLY)
+def test_package_knows_neither_django_nor_aws(package: str) -> None:
+    assert tree.reaching(package, KNOWS_ONLY[package]) == set()
 
 
-@pytest.mark.parametrize(
-    ("packages", "places"),
-    [({"httpx", "httpcore", "requests"}, SPEAKS_HTTP), ({"boto3", "botocore"}, CALLS_AWS)],
-)
-def test_calls_leave_from_few_places(packages: set[str], places: set[str]) -> None:
-    callers = {
-        name
-        for folder in ("moca", "events", "triggers", "executions", "console")
-        for name, path in modules(folder)
-        if imports(path) & packages
+@pytest.mark.parametrize("library", KNOWN_IN)
+def test_library_is_known_in_its_places_only(library: str) -> None:
+    places = KNOWN_IN[library]
+    users = {
+        path for path in tree.users(library) if not any(fnmatch(path, each) for each in places)
     }
-    assert {name for name in callers if not name.startswith(tuple(places))} == set()
+    assert users == set()
+
+
+def test_each_library_has_its_places() -> None:
+    assert tree.libraries() - {"django", *KNOWN_IN} == set()
+
+
+def test_imports_within_functions_say_what_time_they_save() -> None:
+    assert tree.unexplained() == set()

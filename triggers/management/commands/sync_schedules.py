@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from moca import audit
 from moca.reconciling import Action
 from triggers.schedulers import Scheduler, SchedulerError
+from triggers.schedulers.eventbridge import EventBridgeScheduler
 from triggers.synchronization import CONCURRENCY, synchronize
 
 
@@ -90,8 +91,6 @@ def _of_group(group: str) -> Scheduler | None:
             "--group is about EventBridge Scheduler, and schedules are the local scheduler's here: "
             "set TRIGGER_LAMBDA_ARN, or leave it out."
         )
-    from triggers.schedulers.eventbridge import EventBridgeScheduler
-
     other = EventBridgeScheduler(group)
     try:
         # A group that is not there must not be noted on each trigger as a failure.

@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from executions.agent.errors import AgentError
+from agents.errors import AgentError
 
 CONNECT_TIMEOUT = 10.0
 

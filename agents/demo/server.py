@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import parse_qs
 
-from executions.demo_agent.answers import (
+from agents.demo.answers import (
     Script,
     answer_text,
     events,

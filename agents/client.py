@@ -1,24 +1,25 @@
-"""One call of the agent's `/invocations`, from a prompt to a reply."""
+"""One call of an agent, from a prompt to a reply."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import secrets
-import string
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote as percent_encode
 from urllib.parse import unquote
 
 import httpx
 
-from executions.agent.connection import (
+from agents.auth import Tokens
+from agents.errors import AgentError
+from agents.invocation import Invocation
+from agents.masking import Mask
+from agents.output import Output
+from agents.protocols import PROTOCOLS, Protocol, Request, read_answer
+from agents.replies import Reply
+from agents.transport import (
     CONNECT_TIMEOUT,
     Deadline,
     new_http,
@@ -28,88 +29,30 @@ from executions.agent.connection import (
     refusal,
     with_retries,
 )
-from executions.agent.errors import AgentError
-from executions.agent.masking import Mask
-from executions.agent.output import Output
-from executions.agent.stream import Reply, read_answer
-from executions.agent.tokens import Tokens
 
 # More than is quoted, so that what is taken out of it leaves enough.
 _ERROR_BYTES = 16 * 1024
 # Seconds that an agent has for closing its stream after its completion event.
 _FAREWELL = 1.0
-_LETTERS_AND_DIGITS = string.ascii_letters + string.digits
 _RUNTIME_PATH = re.compile(r"((?>.*/runtimes/))(arn(?::|%3a).+?)(?:/invocations)?/?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
-    """What an agent is asked to do; what is None is absent from the request.
-
-    `target_user_id` is the trigger's owner, `session_id` has 33 to 256 characters (see
-    `new_session_id`), `execution_id` lets the agent recognise a request that it has seen.
-    `trace_id` is a whole X-Amzn-Trace-Id header; without it Lambda's own or a new one is sent.
-    `options` are further keys of the request, such as `modelId`. `secrets` are what the request
-    holds that nobody is to see: they are masked in all that the agent says.
-    """
-
-    prompt: str = field(repr=False)
-    target_user_id: str
-    session_id: str
-    execution_id: str
-    agent_id: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    enabled_tools: list[str] | None = None
-    system_prompt: str | None = field(default=None, repr=False)
-    mcp_config: dict[str, Any] | None = field(default=None, repr=False)
-    trace_id: str | None = None
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-
-    def body(self) -> bytes:
-        """The request's body, JSON in ASCII."""
-        values = {
-            "prompt": self.prompt,
-            "targetUserId": self.target_user_id,
-            "sessionId": self.session_id,
-            "agentId": self.agent_id,
-            **self.options,
-            "enabledTools": self.enabled_tools,
-            "systemPrompt": self.system_prompt,
-            "mcpConfig": self.mcp_config,
-        }
-        return json.dumps({k: v for k, v in values.items() if v is not None}).encode()
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers that differ between runs; raises AgentError for what no header can hold."""
-        trace_id = self.trace_id or os.environ.get("_X_AMZN_TRACE_ID") or new_trace_id()
-        values = {
-            "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id": self.session_id,
-            "X-Amzn-Trace-Id": trace_id,
-            "Idempotency-Key": self.execution_id,
-        }
-        for name, value in values.items():
-            if not (value.isascii() and value.isprintable()):
-                message = f"the value of {name} holds characters that a header cannot: correct it"
-                raise AgentError(message, kind="configuration")
-        return [(name.encode(), value.encode()) for name, value in values.items()]
-
-
-_FIXED_HEADERS = [
-    (b"Content-Type", b"application/json"),
-    (b"Accept", b"application/x-ndjson"),
-    (b"Accept-Encoding", b"identity"),
-    (b"User-Agent", b"moca-triggers"),
-    (b"X-Amzn-Bedrock-AgentCore-Runtime-Session-Type", b"event"),
-]
+_FIXED_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": "moca-triggers",
+    "X-Amzn-Bedrock-AgentCore-Runtime-Session-Type": "event",
+}
 
 
 class AgentClient:
     """Calls one agent. Safe to share between threads; close it after use.
 
-    `url` is completed by `agent_url`. `connect_timeout` and `idle_timeout` are in seconds; the
-    latter ends a run whose agent has begun to answer and then sends nothing for so long, None for
-    no such limit. `http` is used in place of a client of its own, and then not closed. Raises
-    AgentError for a URL that cannot be called.
+    `url` is completed by `agent_url`, `protocol` is how the agent is asked
+    and answers. `connect_timeout` and `idle_timeout` are in seconds; the latter ends a run whose
+    agent has begun to answer and then sends nothing for so long, None for no such limit. `http` is
+    used in place of a client of its own, and then not closed. Raises AgentError for a URL that
+    cannot be called.
     """
 
     def __init__(
@@ -117,11 +60,13 @@ class AgentClient:
         url: str,
         tokens: Tokens,
         *,
+        protocol: Protocol = PROTOCOLS["invocations"],
         connect_timeout: float = CONNECT_TIMEOUT,
         idle_timeout: float | None = None,
         http: httpx.Client | None = None,
     ) -> None:
-        self.url = agent_url(url)
+        self.protocol = protocol
+        self.url = agent_url(url, protocol.path)
         self._url = httpx.URL(self.url)
         self._tokens = tokens
         self._connect_timeout = connect_timeout
@@ -179,7 +124,8 @@ class AgentClient:
 
         Raises AgentError, whose `reply` holds what a failed run had said.
         """
-        content, headers = invocation.body(), _FIXED_HEADERS + invocation.headers()
+        request = self.protocol.request(invocation, self.url)
+        content, headers = request.content, self._headers(invocation, request)
         secrets = set(invocation.secrets)
         try:
             with Deadline(time_limit, idle=self._idle_timeout) as deadline:
@@ -187,7 +133,7 @@ class AgentClient:
                 try:
                     chunks = self._chunks(response, deadline)
                     media_type = response.headers.get("content-type", "")
-                    reply = read_answer(chunks, media_type, on_output, Mask(secrets))
+                    reply = read_answer(chunks, media_type, on_output, Mask(secrets), self.protocol)
                     _drain(chunks, deadline)
                     return reply
                 finally:
@@ -196,6 +142,20 @@ class AgentClient:
             # An agent may quote the request that it was sent.
             error.hide(Mask(secrets))
             raise
+
+    def _headers(self, invocation: Invocation, request: Request) -> list[tuple[bytes, bytes]]:
+        """The headers of a request; raises AgentError for what no header can hold."""
+        values = {
+            "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id": invocation.session_id,
+            "X-Amzn-Trace-Id": invocation.trace,
+            "Idempotency-Key": invocation.execution_id,
+        }
+        for name, value in values.items():
+            if not (value.isascii() and value.isprintable()):
+                message = f"the value of {name} holds characters that a header cannot: correct it"
+                raise AgentError(message, kind="configuration")
+        values |= {"Accept": self.protocol.accept, **_FIXED_HEADERS, **request.headers}
+        return [(name.encode(), value.encode()) for name, value in values.items()]
 
     def _send(
         self,
@@ -296,8 +256,8 @@ def _drain(chunks: Iterator[bytes], deadline: Deadline) -> None:
             pass
 
 
-def agent_url(url: str) -> str:
-    """The URL to call: with `/invocations` where it has no path, and an ARN percent-encoded.
+def agent_url(url: str, path: str = "/invocations") -> str:
+    """The URL to call: with `path` where it has none, and an ARN percent-encoded.
 
     Raises AgentError where it is no http or https URL, or holds a user name or password.
     """
@@ -315,21 +275,10 @@ def agent_url(url: str) -> str:
         arn = percent_encode(unquote(runtime[2]), safe="")
         raw_path = f"{runtime[1]}{arn}/invocations"
     elif raw_path in ("", "/"):
-        raw_path = "/invocations"
+        raw_path = path
     raw_path += question_mark + query
     return str(parsed.copy_with(raw_path=raw_path.encode(), fragment=None))
 
 
 def _bad_url(reason: str) -> AgentError:
     return AgentError(f"the agent's URL {reason}: check AGENT_API_URL", kind="configuration")
-
-
-def new_session_id() -> str:
-    """A session id in the one form that every agent takes: 33 letters and digits."""
-    return "".join(secrets.choice(_LETTERS_AND_DIGITS) for _ in range(33))
-
-
-def new_trace_id() -> str:
-    """A trace header of a trace that begins here (AWS X-Ray Developer Guide, "Trace header")."""
-    root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=1"

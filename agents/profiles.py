@@ -7,22 +7,14 @@ to fetch the secrets of others.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer
-from botocore.exceptions import BotoCoreError, ClientError
-from django.conf import settings
-
-from executions.agent import AgentError
-from moca.aws import client
+from agents.errors import AgentError
 
 KEPT_SECONDS = 60.0
 MOST_KEPT = 1000
-# What one call of GetParameters takes.
-MOST_PARAMETERS = 10
 # Texts of `env` and `headers` that are masked in what the agent says have so many characters.
 SHORTEST_INLINE = 8
 
@@ -38,21 +30,39 @@ class Profile:
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class AgentsTable:
+    """The table, and the secrets that its rows name; each function raises AgentError.
+
+    Attributes:
+        name: the table's name.
+        secrets_path: MCP_SECRETS_PATH, empty for none.
+        row: the row of a user's agent in JSON's own types; empty if there is none.
+        parameters: the values of the secret parameters of these names below a path, by their
+            names; only those that there are.
+    """
+
+    name: str
+    secrets_path: str
+    row: Callable[[str, str], dict[str, Any]]
+    parameters: Callable[[str, list[str]], dict[str, str]]
+
+
 _kept: dict[tuple[str, str, str], tuple[float, Profile]] = {}
 
 
-def profile_of(user_id: str, agent_id: str) -> Profile:
+def profile_of(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
     """The agent's profile, at most a minute old; an empty one where the table has no such agent.
 
     Raises:
         AgentError: of kind "configuration", before the agent is reached: the table or a parameter
             cannot be read, or the row is malformed.
     """
-    key = (settings.AGENTS_TABLE_NAME, user_id, agent_id)
+    key = (table.name, user_id, agent_id)
     until, profile = _kept.get(key, (0.0, Profile()))
     if time.monotonic() < until:
         return profile
-    profile = _read(user_id, agent_id)
+    profile = _read(table, user_id, agent_id)
     if len(_kept) >= MOST_KEPT:
         _kept.clear()
     _kept[key] = time.monotonic() + KEPT_SECONDS, profile
@@ -64,21 +74,9 @@ def forget() -> None:
     _kept.clear()
 
 
-def _read(user_id: str, agent_id: str) -> Profile:
-    table = settings.AGENTS_TABLE_NAME
-    try:
-        answer = client("dynamodb").get_item(
-            TableName=table,
-            Key={"userId": {"S": user_id}, "agentId": {"S": agent_id}},
-            ProjectionExpression="systemPrompt, enabledTools, mcpConfig",
-        )
-    except (ClientError, BotoCoreError) as error:
-        raise _wrong(
-            f"the agents' table {table} cannot be read ({error}): check AGENTS_TABLE_NAME, and "
-            "that the role has dynamodb:GetItem on it"
-        ) from error
-    row = _plain({k: TypeDeserializer().deserialize(v) for k, v in answer.get("Item", {}).items()})
-    where = f"the agent {agent_id} in the table {table}"
+def _read(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
+    row = table.row(user_id, agent_id)
+    where = f"the agent {agent_id} in the table {table.name}"
     tools = _typed(row.get("enabledTools"), list, f"enabledTools of {where} is no list of names")
     if tools and not all(isinstance(tool, str) for tool in tools):
         raise _wrong(f"enabledTools of {where} is no list of names")
@@ -86,7 +84,7 @@ def _read(user_id: str, agent_id: str) -> Profile:
     system_prompt = _typed(row.get("systemPrompt"), str, f"systemPrompt of {where} is no text")
     if not config:
         return Profile(system_prompt or None, tools)
-    parameters = _parameters(config, user_id)
+    parameters = _parameters(table, config, user_id)
     secrets = {*parameters.values(), *_secrets_in(config)}
     return Profile(system_prompt or None, tools, _filled(config, parameters), tuple(secrets))
 
@@ -107,27 +105,16 @@ def _secrets_in(part: Any, *, named: bool = False) -> Iterator[str]:
         yield part
 
 
-def _parameters(config: dict[str, Any], user_id: str) -> dict[str, str]:
+def _parameters(table: AgentsTable, config: dict[str, Any], user_id: str) -> dict[str, str]:
     """The values of the parameters that a config names, by their names."""
     names = sorted(set(_named(config)))
-    own = f"{settings.MCP_SECRETS_PATH}/{user_id}/"
+    own = f"{table.secrets_path}/{user_id}/"
     for name in names:
-        if not settings.MCP_SECRETS_PATH or not name.startswith(own) or ".." in name:
+        if not table.secrets_path or not name.startswith(own) or ".." in name:
             raise _wrong(f"mcpConfig names the parameter {name}, which is not below {own}")
-    values: dict[str, str] = {}
-    for first in range(0, len(names), MOST_PARAMETERS):
-        try:
-            answer = client("ssm").get_parameters(
-                Names=names[first : first + MOST_PARAMETERS], WithDecryption=True
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise _wrong(
-                f"parameters below {own} cannot be read ({error}): check MCP_SECRETS_PATH, and "
-                "that the role has ssm:GetParameters on it"
-            ) from error
-        if missing := answer["InvalidParameters"]:
-            raise _wrong(f"mcpConfig names {', '.join(missing)}, and there is no such parameter")
-        values |= {found["Name"]: found["Value"] for found in answer["Parameters"]}
+    values = table.parameters(own, names) if names else {}
+    if missing := [name for name in names if name not in values]:
+        raise _wrong(f"mcpConfig names {', '.join(missing)}, and there is no such parameter")
     return values
 
 
@@ -149,17 +136,6 @@ def _filled(part: Any, values: dict[str, str]) -> Any:
             return values[name]
         return {key: _filled(each, values) for key, each in part.items()}
     return [_filled(each, values) for each in part] if isinstance(part, list) else part
-
-
-def _plain(part: Any) -> Any:
-    """The row's part in JSON's own types."""
-    if isinstance(part, Decimal):
-        return int(part) if part == part.to_integral_value() else float(part)
-    if isinstance(part, dict):
-        return {key: _plain(value) for key, value in part.items()}
-    if isinstance(part, list | set | frozenset):
-        return [_plain(value) for value in (part if isinstance(part, list) else sorted(part))]
-    return part
 
 
 def _typed(value: Any, kind: type, message: str) -> Any:

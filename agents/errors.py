@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from executions.agent.masking import Mask
-    from executions.agent.stream import Reply
+from agents.masking import Mask
+from agents.replies import Outcome, Reply
 
 Kind = Literal["configuration", "token", "connection", "refused", "timeout", "protocol", "agent"]
 
@@ -27,7 +26,8 @@ class AgentError(Exception):
     run again could double it. `transient` tells whether the same request may succeed later,
     `retry_after` how many seconds the other side asked to wait. `status` is the HTTP status where
     there was one, `request_id` the agent's name for the request, and `reply` what the agent had
-    said and used when the stream failed.
+    said and used when the stream failed. `outcome` is set where an answer came to an end that is
+    none of success.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class AgentError(Exception):
         status: int | None = None,
         request_id: str | None = None,
         reply: Reply | None = None,
+        outcome: Outcome | None = None,
     ) -> None:
         self._own = message
         self._quoted = quoted[:KEPT_CHARACTERS]
@@ -55,6 +56,7 @@ class AgentError(Exception):
         self.status = status
         self.request_id = request_id
         self.reply = reply
+        self.outcome = outcome
         super().__init__(self.message)
 
     @property

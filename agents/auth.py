@@ -15,7 +15,9 @@ from urllib.parse import urlencode
 
 import httpx
 
-from executions.agent.connection import (
+from agents.errors import AgentError
+from agents.masking import Mask
+from agents.transport import (
     CONNECT_TIMEOUT,
     Deadline,
     new_http,
@@ -24,8 +26,6 @@ from executions.agent.connection import (
     refusal,
     with_retries,
 )
-from executions.agent.errors import AgentError
-from executions.agent.masking import Mask
 
 # Seconds before a token expires at which it is no longer used.
 EARLY = 60.0

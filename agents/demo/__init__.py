@@ -4,6 +4,6 @@ It thinks nothing up: it answers from the prompt's own words. Lines such as `dem
 prompt make it misbehave; docs/demo-agent.md lists them.
 """
 
-from executions.demo_agent.server import DemoAgent
+from agents.demo.server import DemoAgent
 
 __all__ = ["DemoAgent"]

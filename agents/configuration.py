@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from executions.agent.client import AgentClient
-from executions.agent.errors import AgentError
-from executions.agent.tokens import (
+from agents.auth import (
     CachedTokens,
     ClientCredentials,
     FixedToken,
@@ -17,6 +16,8 @@ from executions.agent.tokens import (
     Tokens,
     UserLogin,
 )
+from agents.client import AgentClient
+from agents.errors import AgentError
 
 # How long a token from Secrets Manager is used before it is read again, for its rotation's sake.
 # CachedTokens gives each up a minute early.
@@ -24,26 +25,37 @@ STORED_TOKEN_SECONDS = 360
 _WAYS = ("cognito", "cognito-user", "static", "none")
 
 
-def client_from_settings() -> AgentClient:
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """What the settings name and AWS has; each function raises AgentError if it cannot be read.
+
+    Attributes:
+        secret: the text of a secret as it is now, by its ARN and the setting that has the ARN.
+        domain: the host name of a user pool's domain, by the pool's id.
+    """
+
+    secret: Callable[[str, str], str]
+    domain: Callable[[str], str]
+
+
+def client_from(settings: Any, lookups: Lookups) -> AgentClient:
     """Make the client for AGENT_API_URL, with a token as AGENT_AUTH says.
 
     Secrets that are in Secrets Manager are read at each fetch of a token, so that they may be
     rotated. Raises AgentError where a setting is missing or wrong.
     """
-    from django.conf import settings
-
     idle = settings.AGENT_IDLE_TIMEOUT_SECONDS or None
-    return AgentClient(settings.AGENT_API_URL, _tokens(settings), idle_timeout=idle)
+    return AgentClient(settings.AGENT_API_URL, _tokens(settings, lookups), idle_timeout=idle)
 
 
-def _tokens(settings: Any) -> Tokens:
+def _tokens(settings: Any, lookups: Lookups) -> Tokens:
     match settings.AGENT_AUTH:
         case "cognito":
             return CachedTokens(
                 ClientCredentials(
-                    domain=settings.COGNITO_DOMAIN or partial(_domain, settings),
+                    domain=settings.COGNITO_DOMAIN or partial(_domain, settings, lookups),
                     client_id=_required(settings, "COGNITO_CLIENT_ID"),
-                    client_secret=_secret(settings, "COGNITO_CLIENT_SECRET") or "",
+                    client_secret=_secret(settings, lookups, "COGNITO_CLIENT_SECRET") or "",
                     scope=settings.COGNITO_SCOPE,
                 )
             )
@@ -53,14 +65,14 @@ def _tokens(settings: Any) -> Tokens:
                     endpoint=_cognito_endpoint(settings.AWS_REGION),
                     client_id=_required(settings, "COGNITO_CLIENT_ID"),
                     username=_required(settings, "COGNITO_USERNAME"),
-                    password=_secret(settings, "COGNITO_PASSWORD")
+                    password=_secret(settings, lookups, "COGNITO_PASSWORD")
                     or _required(settings, "COGNITO_PASSWORD"),
-                    client_secret=_secret(settings, "COGNITO_CLIENT_SECRET") or "",
+                    client_secret=_secret(settings, lookups, "COGNITO_CLIENT_SECRET") or "",
                     flow=settings.COGNITO_AUTH_FLOW,
                 )
             )
         case "static":
-            token = _secret(settings, "AGENT_TOKEN") or _required(settings, "AGENT_TOKEN")
+            token = _secret(settings, lookups, "AGENT_TOKEN") or _required(settings, "AGENT_TOKEN")
             if callable(token):
                 return CachedTokens(lambda _: Grant(token(), STORED_TOKEN_SECONDS))
             return FixedToken(token)
@@ -70,33 +82,18 @@ def _tokens(settings: Any) -> Tokens:
     raise AgentError(f"AGENT_AUTH is not one of {ways}: correct it", kind="configuration")
 
 
-def _domain(settings: Any) -> str:
+def _domain(settings: Any, lookups: Lookups) -> str:
     """The domain of the user pool, which is asked for it; "" where there is no pool."""
-    from moca.aws.cognito import PoolError, domain_of
-
-    if not settings.COGNITO_USER_POOL_ID:
-        return ""
-    try:
-        return domain_of(settings.COGNITO_USER_POOL_ID)
-    except PoolError as error:
-        raise AgentError(str(error).rstrip("."), kind="configuration") from error
+    pool_id: str = settings.COGNITO_USER_POOL_ID
+    return lookups.domain(pool_id) if pool_id else ""
 
 
-def _secret(settings: Any, name: str) -> str | Callable[[], str] | None:
+def _secret(settings: Any, lookups: Lookups, name: str) -> str | Callable[[], str] | None:
     """A secret setting; a function where it is in Secrets Manager, None where it is not set."""
     arn = getattr(settings, f"{name}_ARN")
     if not arn:
         return getattr(settings, name) or None
-
-    def read() -> str:
-        from moca.aws.secrets import SecretError, secret
-
-        try:
-            return secret(arn, f"{name}_ARN")
-        except SecretError as error:
-            raise AgentError(str(error).rstrip("."), kind="configuration") from error
-
-    return read
+    return partial(lookups.secret, arn, f"{name}_ARN")
 
 
 def _required(settings: Any, name: str) -> str:

@@ -1,0 +1,177 @@
+"""Bodies cut into values of JSON: one a line, one an event of an event stream, or one in all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from agents.errors import KEPT_CHARACTERS, AgentError
+from agents.event_stream import CutOffError, ServerSentEvent, TooLongError, server_sent_events
+
+# The longest line of a stream, and the longest answer that is a single document.
+LONGEST = 16 * 1024 * 1024
+# How many bytes an error quotes of a text that cannot be read.
+QUOTED_BYTES = 200
+# The end of an event stream in the protocols of OpenAI and its like.
+DONE = object()
+
+# json.loads less its checks, which cost as much as the parsing of a short line.
+_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+
+_OBJECT = re.compile(r'\[?\s{0,8}\{\s{0,8}(?:"|\}|$)')
+
+# Parsed as it is read, so that what follows the end of an answer is never looked at.
+Batch = Iterable[Any]
+# Makes an error of the data of an event that is named "error".
+OnError = Callable[[str], AgentError]
+
+
+class Raw(str):
+    """A text that is no JSON, and is taken as it is."""
+
+    __slots__ = ()
+
+
+def json_lines(chunks: Iterable[bytes]) -> Iterator[Batch]:
+    """The values of a stream of lines, for each chunk those that it completes.
+
+    Raises AgentError for a line that is no JSON or no UTF-8, or has more than 16 MB.
+    """
+    return map(_values_of_lines, _lines(chunks))
+
+
+def event_values(
+    chunks: Iterable[bytes], on_error: OnError, *, plain: bool = False
+) -> Iterator[Batch]:
+    """The data of an event stream, for each chunk what it completes; `[DONE]` is `DONE`.
+
+    An event that is named "error" is a failure in every protocol: `on_error` makes the exception of
+    its data. With `plain`, data that is no JSON is taken as text (`Raw`). Raises AgentError for
+    data that is no JSON otherwise, for a stream that ends within an event, and for an event of more
+    than 16 MB.
+    """
+    try:
+        for events in server_sent_events(chunks, longest=LONGEST):
+            yield _values_of_events(events, on_error, plain=plain)
+    except CutOffError as error:
+        raise ended_early() from error
+    except TooLongError as error:
+        raise too_long() from error
+
+
+def document(chunks: Iterable[bytes], *, plain: bool = False) -> Any:
+    """The one value of a body; with `plain`, a body that is no JSON is taken as text (`Raw`).
+
+    Raises AgentError for an empty body, for one that is no JSON, and for one of more than 16 MB.
+    """
+    data = bytearray()
+    for chunk in chunks:
+        data += chunk
+        if len(data) > LONGEST:
+            raise too_long()
+    text = data.decode("utf-8", "replace").strip(" \t\r\n\ufeff")
+    if not text:
+        raise unreadable("the agent's answer is empty")
+    if plain and not _is_object(text) and not _is_json(text):
+        return Raw(text)
+    return _loads(text, "a document")
+
+
+def ended_early() -> AgentError:
+    """The error of a stream that ended before the answer did."""
+    return unreadable("the agent's stream ended early")
+
+
+def unreadable(message: str, quoted: str = "") -> AgentError:
+    """The error of an answer that cannot be read, with its beginning."""
+    return AgentError(message, quoted=quoted, limit=QUOTED_BYTES, kind="protocol", reached=True)
+
+
+def too_long() -> AgentError:
+    """The error of a line, event or document that is too long."""
+    limit = LONGEST // (1024 * 1024)
+    return unreadable(f"the agent sent a line or document of more than {limit} MB")
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[list[str]]:
+    """The lines that each chunk completes, the last one with or without a line feed."""
+    begun = bytearray()
+    for chunk in chunks:
+        cut = chunk.rfind(b"\n")
+        if cut < 0:
+            begun += chunk
+            if len(begun) > LONGEST:
+                raise too_long()
+            continue
+        begun += chunk[:cut]
+        complete, begun = begun, bytearray(chunk[cut + 1 :])
+        yield from _decode(complete)
+    if begun:
+        yield from _decode(begun)
+
+
+def _decode(data: bytearray) -> Iterator[list[str]]:
+    if len(data) > LONGEST and max(map(len, data.split(b"\n"))) > LONGEST:
+        raise too_long()
+    try:
+        yield data.decode().split("\n")
+    except UnicodeDecodeError as error:
+        bad_line = data.rfind(b"\n", 0, error.start) + 1
+        yield data[:bad_line].decode().split("\n")
+        quoted = data[bad_line : bad_line + KEPT_CHARACTERS].decode("utf-8", "backslashreplace")
+        raise unreadable("the agent sent a line that is no UTF-8", quoted) from error
+
+
+def _values_of_lines(lines: list[str]) -> Iterator[Any]:
+    for line in lines:
+        # Spelled out, since it is what most of the time is spent on.
+        try:
+            value, end = _scan(line, 0)
+        except (ValueError, StopIteration, RecursionError):
+            end = -1
+        if end == len(line):
+            yield value
+        elif line := line.strip(" \t\r\ufeff"):
+            yield _loads(line, "a line")
+
+
+def _values_of_events(
+    events: list[ServerSentEvent], on_error: OnError, *, plain: bool
+) -> Iterator[Any]:
+    for name, data in events:
+        if name == "error":
+            raise on_error(data)
+        try:
+            value, end = _scan(data, 0)
+        except (ValueError, StopIteration, RecursionError):
+            end = -1
+        if end == len(data):
+            yield value
+        elif (text := data.strip()) == "[DONE]":
+            yield DONE
+        elif plain and not _is_object(text):
+            yield Raw(data)
+        elif text:
+            yield _loads(text, "an event")
+
+
+def _loads(text: str, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise unreadable(f"the agent sent {what} that is no JSON", text) from error
+
+
+def _is_object(text: str) -> bool:
+    """Whether a text is meant as an object of JSON, or as a list of them, well-formed or not."""
+    return _OBJECT.match(text) is not None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,78 @@
+"""How agents are asked and what they answer, a module for each protocol.
+
+A new protocol is a module with a Protocol and a Reader, a row in PROTOCOLS, and its tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from agents.errors import AgentError
+from agents.masking import Mask
+from agents.output import Output
+from agents.protocols.a2a import A2A
+from agents.protocols.ag_ui import AGUI
+from agents.protocols.agentcore import AgentCore
+from agents.protocols.base import Protocol, Request, read
+from agents.protocols.invocations import Invocations
+from agents.protocols.openai import OpenAI
+from agents.replies import Outcome, Reply, Transcript
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol for protocol in (Invocations(), AgentCore(), AGUI(), A2A(), OpenAI())
+}
+
+# How an answer ended that came to its end, but is a failure all the same.
+_ENDED: dict[Outcome, str] = {
+    "refused": "the answer was stopped by a guardrail or content filter",
+    "limited": "the agent reached a limit before its answer was complete",
+    "cancelled": "the agent says that the run was cancelled",
+}
+
+__all__ = ["PROTOCOLS", "Protocol", "Request", "read_answer"]
+
+
+def read_answer(
+    chunks: Iterable[bytes],
+    content_type: str,
+    on_output: Callable[[Output], None] | None = None,
+    mask: Mask | None = None,
+    protocol: Protocol = PROTOCOLS["invocations"],
+    on_transcript: Callable[[Transcript], None] | None = None,
+) -> Reply:
+    """Read an answer to its end; what follows that is not read.
+
+    Args:
+        chunks: the body, cut anywhere.
+        content_type: the response's header.
+        on_output: called with the growing output after each chunk that brought text.
+        mask: the secrets that are masked in the reply.
+        protocol: the protocol of the agent.
+        on_transcript: called after each chunk, with all that has come.
+
+    Raises:
+        AgentError: the agent reports a failure, did not come to an end, or sends what is not of
+            the protocol. Its message quotes the agent, and is not masked yet.
+    """
+    transcript = Transcript(mask)
+    media_type = content_type.partition(";")[0].strip().lower()
+    reader = protocol.reader(transcript, media_type)
+    before = 0
+    try:
+        for _ in read(reader, chunks, media_type):
+            if on_transcript is not None:
+                on_transcript(transcript)
+            if on_output is not None and transcript.output.total_bytes > before:
+                before = transcript.output.total_bytes
+                on_output(transcript.output)
+        reply = transcript.reply()
+        if reply.outcome in _ENDED:
+            raise AgentError(_ENDED[reply.outcome], kind="agent", reached=True)
+        return reply
+    except AgentError as error:
+        if error.outcome is None and transcript.outcome in _ENDED:
+            # The model's last word says more than the error that followed it.
+            error.outcome = transcript.outcome
+        if error.reply is None:
+            error.reply = transcript.reply()
+        raise

@@ -1,0 +1,65 @@
+"""The protocol of the service that we succeed, and the default: `POST /invocations`.
+
+The answer is a stream of JSON, one event a line, which ends in a `serverCompletionEvent` or a
+`serverErrorEvent` (docs/agent-protocol.md). Other agents answer the same request with a document
+or an event stream of their own; these are read as `agentcore` reads them, but what is no JSON is
+an error here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar
+
+from agents.framing import Batch, ended_early
+from agents.invocation import Invocation
+from agents.protocols.base import Protocol, Reader, Request
+from agents.protocols.values import ValuesReader
+from agents.replies import Transcript
+
+
+class LinesReader(ValuesReader):
+    """Reads lines strictly, events and documents as they come."""
+
+    lines = True
+    plain = False
+    separates = False
+
+    def __init__(self, transcript: Transcript, media_type: str) -> None:
+        super().__init__(transcript, media_type)
+        self._is_strict = media_type not in ("application/json", "text/event-stream")
+
+    def take(self, values: Batch) -> None:
+        if not self._is_strict:
+            super().take(values)
+            return
+        transcript = self.transcript
+        for event in values:
+            if isinstance(event, dict):
+                self.take_event(event)
+                if transcript.complete:
+                    return
+
+    def end(self) -> None:
+        if self._is_strict and not self.transcript.complete:
+            raise ended_early()
+        super().end()
+
+
+class Invocations(Protocol):
+    name = "invocations"
+    accept = "application/x-ndjson"
+    reader: ClassVar[type[Reader]] = LinesReader
+
+    def request(self, invocation: Invocation, url: str) -> Request:
+        values = {
+            "prompt": invocation.prompt,
+            "targetUserId": invocation.target_user_id,
+            "sessionId": invocation.session_id,
+            "agentId": invocation.agent_id,
+            **invocation.options,
+            "enabledTools": invocation.enabled_tools,
+            "systemPrompt": invocation.system_prompt,
+            "mcpConfig": invocation.mcp_config,
+        }
+        return Request(json.dumps({k: v for k, v in values.items() if v is not None}).encode())

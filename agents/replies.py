@@ -1,0 +1,312 @@
+"""What an agent said and did: the Transcript grows with each event, the Reply is its end."""
+
+from __future__ import annotations
+
+import json
+import time
+import unicodedata
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from agents.masking import Mask, MaskedText
+from agents.output import Output
+
+Outcome = Literal["success", "interrupted", "refused", "limited", "cancelled"]
+
+# A DynamoDB item has at most 400 KB. Of these, the output takes 128 KB and tools up to 64 KB.
+KEPT_REASONING_BYTES = 16 * 1024
+KEPT_TOOLS = 100
+KEPT_TOOL_CHARACTERS = 2000
+KEPT_TOOLS_CHARACTERS = 48 * 1024
+KEPT_QUESTIONS = 10
+
+# Why a model or a framework stopped, in lower case and without underscores. What is not listed
+# is the usual end.
+_STOPPED: dict[str, Outcome] = {
+    "guardrailintervened": "refused",
+    "contentfiltered": "refused",
+    "contentfilter": "refused",
+    "refusal": "refused",
+    "safety": "refused",
+    "maxtokens": "limited",
+    "maxoutputtokens": "limited",
+    "length": "limited",
+    "limitoutputtokens": "limited",
+    "limittotaltokens": "limited",
+    "limitturns": "limited",
+    "modelcontextwindowexceeded": "limited",
+    "cancelled": "cancelled",
+    "canceled": "cancelled",
+    "interrupt": "interrupted",
+    "checkpoint": "interrupted",
+}
+
+
+def outcome_of(stop_reason: Any) -> Outcome | None:
+    """What a stop reason means; None for a text that is none, and for a call of a tool."""
+    if not isinstance(stop_reason, str) or not stop_reason:
+        return None
+    name = stop_reason.replace("_", "").replace("-", "").lower()
+    return None if name in ("tooluse", "toolcalls") else _STOPPED.get(name, "success")
+
+
+@dataclass(slots=True)
+class ToolUse:
+    """One call of a tool.
+
+    `input` and `result` are JSON or text, cut to 2,000 characters; `result` is None until there is
+    one. `at_ms` and `took_ms` are in milliseconds: since the answer began, and until the result.
+    """
+
+    id: str
+    name: str
+    input: str = ""
+    result: str | None = None
+    failed: bool = False
+    at_ms: int = 0
+    took_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a run that was interrupted waits for.
+
+    `schema` is the JSON schema of the answer, None where any answer will do. `id` is the agent's
+    own, which the answer has to name.
+    """
+
+    id: str
+    text: str
+    schema: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the agent said and used.
+
+    Token counts are sums over its model calls; `duration_ms` is its own figure, in milliseconds.
+    `request_id`, `session_id`, `task_id` and `duration_ms` are None where it named none.
+    `questions` are those of an answer whose outcome is "interrupted".
+    """
+
+    output: Output
+    input_tokens: int
+    output_tokens: int
+    request_id: str | None
+    session_id: str | None
+    duration_ms: int | None
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning: str = ""
+    tools: tuple[ToolUse, ...] = ()
+    outcome: Outcome = "success"
+    questions: tuple[Question, ...] = ()
+    task_id: str | None = None
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens used."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+    def add(self, other: Usage) -> None:
+        self.input += other.input
+        self.output += other.output
+        self.cache_read += other.cache_read
+        self.cache_write += other.cache_write
+
+
+@dataclass(slots=True)
+class _Text:
+    """Text that grows by pieces. They are masked and joined at each flush, which costs less."""
+
+    masked: MaskedText
+    output: Output = field(default_factory=Output)
+    pieces: list[str] = field(default_factory=list)
+
+    def flush(self, *, end: bool = False) -> None:
+        text = ""
+        if self.pieces:
+            text = self.masked.add("".join(self.pieces))
+            self.pieces.clear()
+        if end:
+            text += self.masked.end()
+        if text:
+            self.output.append(text)
+
+
+class Transcript:
+    """Collects the events of one answer. Secrets are masked before anything is kept.
+
+    `say` and `think` are lists: a reader appends pieces of the answer and of the reasoning, which
+    is the fastest that Python has.
+    """
+
+    def __init__(self, mask: Mask | None = None, clock: Callable[[], float] = time.monotonic):
+        self._mask = mask or Mask()
+        self._said = _Text(MaskedText(self._mask))
+        self._thought = _Text(MaskedText(self._mask))
+        self._clock = clock
+        self._began = clock()
+        self._tools: dict[str, ToolUse] = {}
+        self._tool_characters = 0
+        self.say = self._said.pieces.append
+        self.think = self._thought.pieces.append
+        self.usage = Usage()
+        self.outcome: Outcome | None = None
+        self.questions: list[Question] = []
+        self.request_id: str | None = None
+        self.session_id: str | None = None
+        self.task_id: str | None = None
+        self.duration_ms: int | None = None
+        # Whether the end of the answer has come; what follows it is not read.
+        self.complete = False
+
+    @property
+    def output(self) -> Output:
+        return self._said.output
+
+    @property
+    def said_anything(self) -> bool:
+        """Whether the agent has said, thought or called anything."""
+        text = self._said.pieces or self._said.output.total_bytes
+        return bool(text or self._thought.output.total_bytes or self._tools or self.questions)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there is text of the answer."""
+        return bool(self._said.pieces or self._said.output.total_bytes)
+
+    def flush(self) -> None:
+        """Put what has been said so far into the output."""
+        self._said.flush()
+        self._thought.flush()
+
+    def call(self, tool_id: str, name: str, given: str = "") -> None:
+        """Note that a tool is called; a second note of the same call adds nothing."""
+        if tool_id in self._tools or len(self._tools) >= KEPT_TOOLS:
+            return
+        at_ms = round((self._clock() - self._began) * 1000)
+        self._tools[tool_id] = ToolUse(tool_id, printable(name)[:200], at_ms=at_ms)
+        self.call_input(tool_id, given)
+
+    def call_input(self, tool_id: str | None, piece: str) -> None:
+        """Note the next piece of a tool's input."""
+        tool = self._tools.get(tool_id or "")
+        if tool is not None and piece and len(tool.input) < 8 * KEPT_TOOL_CHARACTERS:
+            tool.input += piece
+
+    def call_result(self, tool_id: str, result: str, *, failed: bool = False) -> None:
+        """Note what a tool returned."""
+        tool = self._tools.get(tool_id)
+        if tool is not None and tool.result is None:
+            tool.result = result[: 8 * KEPT_TOOL_CHARACTERS]
+            tool.failed = failed
+            took = self._clock() - self._began
+            tool.took_ms = max(0, round(took * 1000) - tool.at_ms)
+
+    def ask(self, question: Question) -> None:
+        """Note a question to a person, which ends the answer as "interrupted"."""
+        self.outcome = "interrupted"
+        if len(self.questions) < KEPT_QUESTIONS and question not in self.questions:
+            self.questions.append(question)
+
+    def stop(self, stop_reason: Any) -> None:
+        """Note why a model stopped; that a person is asked is not overruled by it."""
+        outcome = outcome_of(stop_reason)
+        if outcome is not None and self.outcome != "interrupted":
+            self.outcome = outcome
+
+    def reply(self) -> Reply:
+        """What has come, when no more does."""
+        self._said.flush(end=True)
+        self._thought.flush(end=True)
+        return Reply(
+            output=self.output,
+            input_tokens=self.usage.input,
+            output_tokens=self.usage.output,
+            cache_read_tokens=self.usage.cache_read,
+            cache_write_tokens=self.usage.cache_write,
+            request_id=self._name(self.request_id),
+            session_id=self._name(self.session_id),
+            task_id=self._name(self.task_id),
+            duration_ms=self.duration_ms,
+            reasoning=_cut_bytes(self._thought.output.text, KEPT_REASONING_BYTES),
+            tools=tuple(self._kept_tools()),
+            outcome=self.outcome or "success",
+            questions=tuple(self._masked_question(each) for each in self.questions),
+        )
+
+    def _name(self, name: str | None) -> str | None:
+        name = printable(name) if name else None
+        return self._mask.text(name) if name else None
+
+    def _kept_tools(self) -> list[ToolUse]:
+        kept: list[ToolUse] = []
+        left = KEPT_TOOLS_CHARACTERS
+        for tool in self._tools.values():
+            limit = min(KEPT_TOOL_CHARACTERS, left // 2)
+            given = _cut(self._mask.text(tool.input), limit)
+            result = tool.result if tool.result is None else self._mask.text(tool.result)
+            result = result if result is None else _cut(result, limit)
+            left -= len(given) + len(result or "")
+            values = {**asdict(tool), "input": given, "result": result}
+            values["name"] = self._mask.text(tool.name)
+            kept.append(ToolUse(**values))
+        return kept
+
+    def _masked_question(self, question: Question) -> Question:
+        text = _cut(self._mask.text(printable(question.text)), KEPT_TOOL_CHARACTERS)
+        schema = question.schema
+        if schema is not None and len(json.dumps(schema)) > 4 * KEPT_TOOL_CHARACTERS:
+            schema = None
+        return Question(question.id[:500], text, schema)
+
+
+def count(value: Any) -> int:
+    """A figure that an agent gave, or 0 where that is none."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if number and 0 <= value < 2**53 else 0
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """A JSON object, or an empty one where the value is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: Any) -> list[Any]:
+    """A JSON array, or an empty one where the value is none."""
+    return value if isinstance(value, list) else []
+
+
+def name(value: Any) -> str | None:
+    """A text for records and logs; None where the value is no text, or an empty one."""
+    return printable(value) or None if isinstance(value, str) else None
+
+
+def printable(text: str) -> str:
+    """A text for records and logs: without control characters, and in whole characters."""
+    text = text.encode("utf-8", "replace").decode()
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
+
+
+def as_text(value: Any) -> str:
+    """A value of JSON as a person reads it: a text as it is, everything else as JSON."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _cut(text: str, limit: int) -> str:
+    text = printable(text)
+    return text if len(text) <= limit else text[: max(0, limit)] + " [...]"
+
+
+def _cut_bytes(text: str, limit: int) -> str:
+    data = text.encode()
+    return text if len(data) <= limit else data[:limit].decode("utf-8", "ignore") + " [...]"

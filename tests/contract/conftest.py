@@ -1,0 +1,168 @@
+"""Agents made with the SDKs that people use, as processes of their own.
+
+Their libraries are pinned in requirements.txt and package.json, and installed below build/sdks.
+Without a network these tests are skipped, on CI they fail.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agents import AgentClient, AgentError, FixedToken, Invocation, Reply
+from agents.protocols import PROTOCOLS
+
+HERE = Path(__file__).resolve().parent
+BUILD = HERE.parent.parent / "build" / "sdks"
+# pip and npm may take a minute or two, and a server some seconds to import its SDK.
+INSTALL_SECONDS = 600
+START_SECONDS = 60
+
+
+class MissingError(Exception):
+    """The SDKs cannot be installed here."""
+
+
+def _installed(kind: str, manifest: Path, install: Callable[[Path], None]) -> Path:
+    """A folder with the SDKs, made anew where the manifest has changed."""
+    digest = hashlib.sha256(manifest.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    folder = BUILD / f"{kind}-{digest}"
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / f"{kind}.lock").open("w") as lock:
+        # Several processes of the test run may come here at once.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "installed").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                install(folder)
+            except (OSError, subprocess.SubprocessError) as error:
+                raise MissingError(f"the {kind} SDKs cannot be installed: {error}") from error
+            (folder / "installed").touch()
+    return folder
+
+
+def _run(*command: object, cwd: Path | None = None) -> None:
+    subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        check=True,
+        timeout=INSTALL_SECONDS,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _install_python(folder: Path) -> None:
+    _run(sys.executable, "-m", "venv", folder)
+    _run(folder / "bin" / "pip", "install", "--quiet", "-r", HERE / "requirements.txt")
+
+
+def _install_node(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name in ("package.json", "servers/agentcore.mjs"):
+        shutil.copy(HERE / name, folder)
+    _run("npm", "install", "--silent", "--no-audit", "--no-fund", cwd=folder)
+
+
+class Servers:
+    """Starts each stand-in agent once."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, tuple[subprocess.Popen[bytes], str]] = {}
+
+    def url(self, name: str) -> str:
+        """The address of the agent that a file of `servers/` is, started if need be."""
+        if name not in self._running:
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
+            self._running[name] = (self._start(name, port), f"http://127.0.0.1:{port}")
+            self._wait(name, port)
+        return self._running[name][1]
+
+    def _start(self, name: str, port: int) -> subprocess.Popen[bytes]:
+        if name.endswith(".mjs"):
+            manifest = HERE / "package.json"
+            folder = _installed("node", manifest, _install_node)
+            command, cwd = ["node", str(folder / name), str(port)], folder
+            shutil.copy(HERE / "servers" / name, folder)
+        else:
+            manifest = HERE / "requirements.txt"
+            python = _installed("python", manifest, _install_python) / "bin" / "python"
+            command, cwd = [str(python), name, str(port)], HERE / "servers"
+        environment = {"PATH": os.environ["PATH"], "OTEL_SDK_DISABLED": "true"}
+        return subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _wait(self, name: str, port: int) -> None:
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            if self._running[name][0].poll() is not None:
+                break
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        raise AssertionError(f"{name} does not start: run it by hand to see why")
+
+    def stop(self) -> None:
+        for process, _ in self._running.values():
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    running = Servers()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def ask(servers: Servers) -> Callable[..., Reply]:
+    """Send a prompt to one of the agents, and return its reply; raises AgentError."""
+
+    def asked(server: str, protocol: str, prompt: str) -> Reply:
+        try:
+            url = servers.url(server)
+        except MissingError as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(str(error))
+        invocation = Invocation(
+            prompt=prompt,
+            target_user_id="alice",
+            session_id=uuid.uuid4().hex + "x",
+            execution_id=str(uuid.uuid4()),
+        )
+        with AgentClient(url, FixedToken(None), protocol=PROTOCOLS[protocol]) as client:
+            return client.invoke(invocation, time_limit=30, max_retries=0)
+
+    return asked
+
+
+@pytest.fixture
+def failure(ask: Callable[..., Reply]) -> Callable[..., AgentError]:
+    """Send a prompt to one of the agents, and return the failure."""
+
+    def failed(server: str, protocol: str, prompt: str) -> AgentError:
+        with pytest.raises(AgentError) as caught:
+            ask(server, protocol, prompt)
+        return caught.value
+
+    return failed
