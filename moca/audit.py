@@ -7,12 +7,12 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 from django.utils.text import capfirst
 
 from moca.authentication.models import AuditEntry
-from moca.versioning import StaleVersionError, VersionedModel, one_write
+from moca.versioning import StaleVersionError, VersionedModel
 
 # What an entry never shows, and what every save changes anyhow.
 SECRET = {"password", "secrets"}
@@ -60,7 +60,7 @@ def save(
     changes = {} if created else _readable(instance.changes())
     if update_fields is not None:
         changes = {name: values for name, values in changes.items() if name in update_fields}
-    with one_write():
+    with transaction.atomic():
         instance.save(update_fields=update_fields)
         if created or changes:
             action = AuditEntry.Action.CREATED if created else AuditEntry.Action.UPDATED
@@ -73,7 +73,7 @@ def delete(instance: models.Model, *, by: str) -> None:
     Raises:
         StaleVersionError: somebody else has deleted it.
     """
-    with one_write():
+    with transaction.atomic():
         note(AuditEntry.Action.DELETED, instance, by=by)
         if not instance.delete()[0]:
             raise StaleVersionError(instance)

@@ -1,35 +1,13 @@
 """Optimistic locking: a save is conditional on the version that was read."""
 
 import json
-import threading
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, ClassVar, Self
 
 from django.db import models, transaction
 
 from moca.conflicts import ConflictError
-
-_state = threading.local()
-
-
-@contextmanager
-def one_write() -> Iterator[None]:
-    """A transaction, or a savepoint of one, for a write and all that is written along with it.
-
-    What is nested in it has no savepoint of its own: an error undoes the whole write, and has to
-    pass through.
-    """
-    if getattr(_state, "is_open", False):
-        yield
-        return
-    _state.is_open = True
-    try:
-        with transaction.atomic():
-            yield
-    finally:
-        _state.is_open = False
 
 
 class StaleVersionError(ConflictError):
@@ -93,13 +71,20 @@ class VersionedModel(models.Model):
         """The field's value when the row was loaded or last saved; None for a new row."""
         return self._loaded.get(name)
 
-    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+    def save(
+        self,
+        *,
+        update_fields: Iterable[str] | None = None,
+        savepoint: bool = True,
+        **options: Any,
+    ) -> None:
         """Insert a new row, or write the changed fields where the version is still the one read.
 
         Receivers of `post_save` run in the same transaction: what they raise undoes the write.
 
         Args:
             update_fields: write only these of the changed fields; None for all.
+            savepoint: whether the write is undone by itself; False if the caller's block does so.
 
         Raises:
             StaleVersionError: the row has another version by now, or is gone.
@@ -115,7 +100,7 @@ class VersionedModel(models.Model):
             options["update_fields"] = changed | {"version"} | self._automatic_fields()
             self.version += 1
         try:
-            with one_write():
+            with transaction.atomic(savepoint=savepoint):
                 super().save(**options)
         except BaseException as error:
             self._state.adding, self.version = adding, version

@@ -17,7 +17,7 @@ from django.core.validators import (
     MinValueValidator,
     RegexValidator,
 )
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -25,7 +25,7 @@ from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.ids import new_id
 from moca.validation import one_line
-from moca.versioning import VersionedModel, one_write
+from moca.versioning import VersionedModel
 from triggers import validation
 from triggers.restoring import in_step
 from triggers.validation import Schedule, Subscription
@@ -402,11 +402,11 @@ class Trigger(VersionedModel):
             with in_step():
                 super().save(**options)
             return
-        with in_step(), one_write():
+        with in_step(), transaction.atomic():
             TriggerCount.objects.take(self.user_id)
             if owner is not None:
                 TriggerCount.objects.give_back(owner)
-            super().save(**options)
+            super().save(savepoint=False, **options)
 
     # Schedule
 

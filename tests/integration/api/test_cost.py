@@ -117,5 +117,5 @@ def test_a_create_has_few_savepoints(alice: API) -> None:
         connection,
     ) as made:
         alice.post("/triggers", VALID)
-    # The request's, that of the trigger with its audit entry, and that of its schedule's row.
-    assert sum(query["sql"].startswith("SAVEPOINT") for query in made) == 3
+    # The request's, the audit entry's, the trigger's with its count, and its schedule's.
+    assert sum(query["sql"].startswith("SAVEPOINT") for query in made) == 4
