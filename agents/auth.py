@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from agents import errors
 from agents.errors import AgentError
 from agents.masking import Mask
 from agents.transport import (
@@ -26,6 +27,7 @@ from agents.transport import (
     refusal,
     with_retries,
 )
+from moca.sentences import Reason
 
 # Seconds before a token expires at which it is no longer used.
 EARLY = 60.0
@@ -35,7 +37,6 @@ _READ_TIMEOUT = 10.0
 _MAX_RETRIES = 4
 _LONGEST_ANSWER = 64 * 1024
 _MOST_CHALLENGES = 3
-_WHO = "the token endpoint"
 
 _COGNITO_TRANSIENT = ("TooManyRequestsException", "InternalErrorException")
 
@@ -98,7 +99,7 @@ class CachedTokens:
             return token
         asked = time.monotonic()
         if not self._lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
-            raise AgentError(f"no token came within {timeout:g} s", kind="timeout")
+            raise AgentError(errors.TOKEN_TIMED_OUT(seconds=f"{timeout:g}"), kind="timeout")
         try:
             return self._in_hand() or self._renew(asked, timeout)
         finally:
@@ -116,7 +117,7 @@ class CachedTokens:
 
     def _renew(self, asked: float, timeout: float) -> str:
         if self._failure is not None and self._failed_at > asked:
-            raise AgentError(self._failure.message, kind="token")
+            raise AgentError(self._failure.reason, kind="token")
         started = time.monotonic()
         self._failure = None
         try:
@@ -192,10 +193,7 @@ class UserLogin:
             response = self._response(answer, password)
             answer = self._call("RespondToAuthChallenge", response, deadline, secrets)
         if isinstance(answer.get("ChallengeName"), str):
-            raise _error(
-                f"Cognito asks the machine user for {answer['ChallengeName']}, which needs a "
-                "person: complete it once, or choose another user"
-            )
+            raise _error(errors.COGNITO_CHALLENGE(challenge=answer["ChallengeName"]))
         result = answer.get("AuthenticationResult")
         result = result if isinstance(result, dict) else {}
         return _grant(result.get("AccessToken"), result.get("ExpiresIn"))
@@ -235,8 +233,7 @@ def token_url(domain: str) -> str:
     """The token endpoint of a Cognito domain, given as a host name or as a URL."""
     base = domain.strip().rstrip("/")
     if not base:
-        message = "no token can be fetched: set COGNITO_DOMAIN or COGNITO_USER_POOL_ID"
-        raise AgentError(message, kind="configuration")
+        raise AgentError(errors.TOKEN_URL_MISSING(), kind="configuration")
     if "://" not in base:
         base = f"https://{base}"
     return base if base.endswith("/oauth2/token") else f"{base}/oauth2/token"
@@ -260,7 +257,7 @@ def _ask(
             content=content,
             deadline=deadline,
             connect_timeout=CONNECT_TIMEOUT,
-            who=_WHO,
+            who=errors.TOKEN_ENDPOINT,
             read_timeout=_READ_TIMEOUT,
         )
         try:
@@ -276,8 +273,8 @@ def _ask(
                 lambda: _unreached(once, deadline), deadline=deadline, max_retries=_MAX_RETRIES
             )
     except (httpx.InvalidURL, UnicodeError) as error:
-        message = f"the URL of {_WHO} is not valid: check COGNITO_DOMAIN"
-        raise AgentError(message, kind="configuration") from error
+        invalid = errors.TOKEN_URL_INVALID(who=errors.TOKEN_ENDPOINT)
+        raise AgentError(invalid, kind="configuration") from error
 
 
 def _unreached(once: Callable[[], dict[str, Any]], deadline: Deadline) -> dict[str, Any]:
@@ -311,40 +308,37 @@ def _answer(
     if response.status_code == 200:
         if isinstance(answer, dict):
             return answer
-        raise _error(f"{_WHO} answered 200 with what is no JSON object: check its URL")
+        raise _error(errors.TOKEN_NO_JSON(who=errors.TOKEN_ENDPOINT))
     explained = explain(response.status_code, answer) if isinstance(answer, dict) else None
-    error = explained or refusal(response, _WHO, body)
+    error = explained or refusal(response, errors.TOKEN_ENDPOINT, body)
     error.hide(Mask(secrets))
     raise error
 
 
 def _oauth_error(_status: int, answer: dict[str, Any]) -> AgentError | None:
     """The errors of RFC 6749, 5.2 that an operator can do something about."""
-    advice = {
-        "invalid_client": "check COGNITO_CLIENT_ID and COGNITO_CLIENT_SECRET",
-        "unauthorized_client": "allow the client credentials grant on the app client",
-        "invalid_scope": "check COGNITO_SCOPE",
+    reasons = {
+        "invalid_client": errors.CLIENT_INVALID,
+        "unauthorized_client": errors.CLIENT_UNAUTHORIZED,
+        "invalid_scope": errors.SCOPE_INVALID,
     }
     code = answer.get("error")
-    if not isinstance(code, str) or code not in advice:
-        return None
-    what = "the client's credentials" if code == "invalid_client" else "the client"
-    return _error(f"{_WHO} refused {what} ({code}): {advice[code]}")
+    reason = reasons.get(code) if isinstance(code, str) else None
+    return _error(reason()) if reason else None
 
 
 def _cognito_error(_status: int, answer: dict[str, Any]) -> AgentError | None:
     code = str(answer.get("__type", "")).rpartition("#")[2]
     if code in _COGNITO_TRANSIENT:
-        return AgentError(f"Cognito answered {code}", kind="token", transient=True)
+        return AgentError(errors.COGNITO_ANSWERED(error=code), kind="token", transient=True)
     if code in ("NotAuthorizedException", "UserNotFoundException"):
-        names = "COGNITO_USERNAME, COGNITO_PASSWORD, COGNITO_CLIENT_ID and COGNITO_CLIENT_SECRET"
-        return _error(f"Cognito refused the machine user ({code}): check {names}")
+        return _error(errors.COGNITO_REFUSED(error=code))
     return None
 
 
 def _grant(token: object, lifetime: object) -> Grant:
     if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()):
-        raise _error(f"{_WHO} answered without an access token")
+        raise _error(errors.TOKEN_MISSING(who=errors.TOKEN_ENDPOINT))
     try:
         seconds = float(lifetime)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -352,8 +346,8 @@ def _grant(token: object, lifetime: object) -> Grant:
     return Grant(token, seconds if 0 <= seconds < 10**9 else _UNTOLD_LIFETIME)
 
 
-def _error(message: str) -> AgentError:
-    return AgentError(message, kind="token")
+def _error(reason: Reason) -> AgentError:
+    return AgentError(reason, kind="token")
 
 
 def _value(given: str | Callable[[], str]) -> str:

@@ -12,7 +12,9 @@ from urllib.parse import unquote
 
 import httpx
 
+from agents import errors
 from agents.auth import Tokens
+from agents.authorization import Authorize, bearer
 from agents.errors import AgentError
 from agents.invocation import Invocation
 from agents.masking import Mask
@@ -34,6 +36,10 @@ from agents.transport import (
 _ERROR_BYTES = 16 * 1024
 # Seconds that an agent has for closing its stream after its completion event.
 _FAREWELL = 1.0
+_RUNTIME_ARN = re.compile(
+    r"(?P<arn>arn:(?P<partition>aws[a-z-]*):bedrock-agentcore:(?P<region>[a-z0-9-]+):\d{12}"
+    r":runtime/[\w-]+)(?P<query>\?.*)?"
+)
 _RUNTIME_PATH = re.compile(r"((?>.*/runtimes/))(arn(?::|%3a).+?)(?:/invocations)?/?", re.IGNORECASE)
 
 
@@ -48,11 +54,11 @@ _FIXED_HEADERS = {
 class AgentClient:
     """Calls one agent. Safe to share between threads; close it after use.
 
-    `url` is completed by `agent_url`, `protocol` is how the agent is asked
-    and answers. `connect_timeout` and `idle_timeout` are in seconds; the latter ends a run whose
-    agent has begun to answer and then sends nothing for so long, None for no such limit. `http` is
-    used in place of a client of its own, and then not closed. Raises AgentError for a URL that
-    cannot be called.
+    `url` is completed by `agent_url`, `protocol` is how the agent is asked and answers, `authorize`
+    how a request proves who sends it. `connect_timeout` and `idle_timeout` are in seconds; the
+    latter ends a run whose agent has begun to answer and then sends nothing for so long, None for
+    no such limit. `http` is used in place of a client of its own, and then not closed. Raises
+    AgentError for a URL that cannot be called.
     """
 
     def __init__(
@@ -61,6 +67,7 @@ class AgentClient:
         tokens: Tokens,
         *,
         protocol: Protocol = PROTOCOLS["invocations"],
+        authorize: Authorize = bearer,
         connect_timeout: float = CONNECT_TIMEOUT,
         idle_timeout: float | None = None,
         http: httpx.Client | None = None,
@@ -69,6 +76,7 @@ class AgentClient:
         self.url = agent_url(url, protocol.path)
         self._url = httpx.URL(self.url)
         self._tokens = tokens
+        self._authorize = authorize
         self._connect_timeout = connect_timeout
         self._idle_timeout = idle_timeout
         self._http = http or new_http(self.url)
@@ -104,8 +112,8 @@ class AgentClient:
             self._http.get(self._url.copy_with(path="/ping", query=None), timeout=time_limit)
         except httpx.HTTPError as error:
             host = self._url.netloc.decode()
-            message = f"nobody answers at {host} ({type(error).__name__}): check AGENT_API_URL"
-            raise AgentError(message, kind="connection") from error
+            nobody = errors.NOBODY_ANSWERS(host=host, error=type(error).__name__)
+            raise AgentError(nobody, kind="connection") from error
 
     def invoke(
         self,
@@ -152,8 +160,7 @@ class AgentClient:
         }
         for name, value in values.items():
             if not (value.isascii() and value.isprintable()):
-                message = f"the value of {name} holds characters that a header cannot: correct it"
-                raise AgentError(message, kind="configuration")
+                raise AgentError(errors.HEADER_INVALID(name=name), kind="configuration")
         values |= {"Accept": self.protocol.accept, **_FIXED_HEADERS, **request.headers}
         return [(name.encode(), value.encode()) for name, value in values.items()]
 
@@ -207,8 +214,7 @@ class AgentClient:
         deadline: Deadline,
     ) -> httpx.Response:
         """Send once, and return a response of status 200 whose body is unread."""
-        if token is not None:
-            headers = [(b"Authorization", b"Bearer " + token.encode()), *headers]
+        headers = [*self._authorize(token, self.url, headers, content), *headers]
         response = post(
             self._http,
             self._url,
@@ -216,7 +222,7 @@ class AgentClient:
             content=content,
             deadline=deadline,
             connect_timeout=self._connect_timeout,
-            who="the agent",
+            who=errors.AGENT,
         )
         if response.status_code == 200:
             return response
@@ -224,7 +230,7 @@ class AgentClient:
             body = read_body(response, _ERROR_BYTES)
         finally:
             response.close()
-        raise refusal(response, "the agent", body)
+        raise refusal(response, errors.AGENT, body)
 
     def _chunks(self, response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
         try:
@@ -235,8 +241,8 @@ class AgentClient:
                 deadline.listen()
         except httpx.HTTPError as error:
             self._check(deadline)
-            message = "the agent's stream ended early: the connection broke"
-            raise AgentError(message, kind="connection", reached=True) from error
+            broke = errors.CONNECTION_BROKE()
+            raise AgentError(broke, kind="connection", reached=True) from error
         # A connection that was shut down may look like the end of an answer without a length.
         self._check(deadline)
 
@@ -244,8 +250,8 @@ class AgentClient:
         """Raise AgentError where it was we who ended the connection."""
         deadline.check(reached=True)
         if deadline.is_silent:
-            message = f"the agent sent nothing for {self._idle_timeout:g} s"
-            raise AgentError(message, kind="timeout", reached=True)
+            silent = errors.AGENT_SILENT(seconds=f"{self._idle_timeout:g}")
+            raise AgentError(silent, kind="timeout", reached=True)
 
 
 def _drain(chunks: Iterator[bytes], deadline: Deadline) -> None:
@@ -259,16 +265,18 @@ def _drain(chunks: Iterator[bytes], deadline: Deadline) -> None:
 def agent_url(url: str, path: str = "/invocations") -> str:
     """The URL to call: with `path` where it has none, and an ARN percent-encoded.
 
+    The ARN of an AgentCore runtime alone is a URL too, `?qualifier=NAME` may follow it.
+
     Raises AgentError where it is no http or https URL, or holds a user name or password.
     """
     try:
-        parsed = httpx.URL(url.strip())
+        parsed = httpx.URL(_runtime_url(url.strip()))
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise _bad_url("is not a valid URL") from error
+        raise AgentError(errors.URL_INVALID(), kind="configuration") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise _bad_url("is not an http or https URL")
+        raise AgentError(errors.URL_NOT_HTTP(), kind="configuration")
     if parsed.userinfo:
-        raise _bad_url("holds a user name or password; use AGENT_AUTH")
+        raise AgentError(errors.URL_CREDENTIALS(), kind="configuration")
     raw_path, question_mark, query = parsed.raw_path.decode().partition("?")
     runtime = _RUNTIME_PATH.fullmatch(raw_path)
     if runtime:
@@ -280,5 +288,12 @@ def agent_url(url: str, path: str = "/invocations") -> str:
     return str(parsed.copy_with(raw_path=raw_path.encode(), fragment=None))
 
 
-def _bad_url(reason: str) -> AgentError:
-    return AgentError(f"the agent's URL {reason}: check AGENT_API_URL", kind="configuration")
+def _runtime_url(url: str) -> str:
+    """The address of an AgentCore runtime that an ARN names; other URLs as they are."""
+    runtime = _RUNTIME_ARN.fullmatch(url)
+    if runtime is None:
+        return url
+    domain = "amazonaws.com.cn" if runtime["partition"] == "aws-cn" else "amazonaws.com"
+    host = f"https://bedrock-agentcore.{runtime['region']}.{domain}"
+    query = runtime["query"] or "?qualifier=DEFAULT"
+    return f"{host}/runtimes/{percent_encode(runtime['arn'], safe='')}/invocations{query}"

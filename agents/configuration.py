@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from agents import errors
 from agents.auth import (
     CachedTokens,
     ClientCredentials,
@@ -16,13 +17,16 @@ from agents.auth import (
     Tokens,
     UserLogin,
 )
+from agents.authorization import Authorize, bearer, key_header
 from agents.client import AgentClient
 from agents.errors import AgentError
+from agents.protocols import PROTOCOLS, Protocol
 
 # How long a token from Secrets Manager is used before it is read again, for its rotation's sake.
 # CachedTokens gives each up a minute early.
 STORED_TOKEN_SECONDS = 360
-_WAYS = ("cognito", "cognito-user", "static", "none")
+# How requests may be authorized, by AGENT_AUTH.
+WAYS = ("cognito", "cognito-user", "static", "api-key", "sigv4", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +36,45 @@ class Lookups:
     Attributes:
         secret: the text of a secret as it is now, by its ARN and the setting that has the ARN.
         domain: the host name of a user pool's domain, by the pool's id.
+        sign: the headers of AWS's signature, with the credentials of this process.
     """
 
     secret: Callable[[str, str], str]
     domain: Callable[[str], str]
+    sign: Authorize
 
 
 def client_from(settings: Any, lookups: Lookups) -> AgentClient:
-    """Make the client for AGENT_API_URL, with a token as AGENT_AUTH says.
+    """Make the client for AGENT_API_URL, as AGENT_PROTOCOL and AGENT_AUTH say.
 
     Secrets that are in Secrets Manager are read at each fetch of a token, so that they may be
     rotated. Raises AgentError where a setting is missing or wrong.
     """
     idle = settings.AGENT_IDLE_TIMEOUT_SECONDS or None
-    return AgentClient(settings.AGENT_API_URL, _tokens(settings, lookups), idle_timeout=idle)
+    return AgentClient(
+        settings.AGENT_API_URL,
+        _tokens(settings, lookups),
+        protocol=_protocol(settings),
+        authorize=_authorize(settings, lookups),
+        idle_timeout=idle,
+    )
+
+
+def _protocol(settings: Any) -> Protocol:
+    try:
+        return PROTOCOLS[settings.AGENT_PROTOCOL]
+    except KeyError:
+        names = ", ".join(PROTOCOLS)
+        reason = errors.PROTOCOL_UNKNOWN(names=names)
+        raise AgentError(reason, kind="configuration") from None
+
+
+def _authorize(settings: Any, lookups: Lookups) -> Authorize:
+    if settings.AGENT_AUTH == "api-key":
+        return key_header(settings.AGENT_KEY_HEADER)
+    if settings.AGENT_AUTH == "sigv4":
+        return lookups.sign
+    return bearer
 
 
 def _tokens(settings: Any, lookups: Lookups) -> Tokens:
@@ -71,15 +100,14 @@ def _tokens(settings: Any, lookups: Lookups) -> Tokens:
                     flow=settings.COGNITO_AUTH_FLOW,
                 )
             )
-        case "static":
+        case "static" | "api-key":
             token = _secret(settings, lookups, "AGENT_TOKEN") or _required(settings, "AGENT_TOKEN")
             if callable(token):
                 return CachedTokens(lambda _: Grant(token(), STORED_TOKEN_SECONDS))
             return FixedToken(token)
-        case "none":
+        case "sigv4" | "none":
             return FixedToken(None)
-    ways = ", ".join(_WAYS)
-    raise AgentError(f"AGENT_AUTH is not one of {ways}: correct it", kind="configuration")
+    raise AgentError(errors.AUTH_UNKNOWN(ways=", ".join(WAYS)), kind="configuration")
 
 
 def _domain(settings: Any, lookups: Lookups) -> str:
@@ -99,8 +127,8 @@ def _secret(settings: Any, lookups: Lookups, name: str) -> str | Callable[[], st
 def _required(settings: Any, name: str) -> str:
     value: str = getattr(settings, name)
     if not value:
-        message = f"{name} is not set, which AGENT_AUTH={settings.AGENT_AUTH} needs"
-        raise AgentError(message, kind="configuration")
+        reason = errors.SETTING_MISSING(name=name, auth=settings.AGENT_AUTH)
+        raise AgentError(reason, kind="configuration")
     return value
 
 

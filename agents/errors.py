@@ -1,4 +1,4 @@
-"""The one error of the agent package."""
+"""The one error of the agent package, and the codes of all that it may say."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Literal
 
 from agents.masking import Mask
 from agents.replies import Outcome, Reply
+from moca.sentences import Code, Reason
+from moca.sentences import mark as _
 
 Kind = Literal["configuration", "token", "connection", "refused", "timeout", "protocol", "agent"]
 
@@ -15,24 +17,237 @@ QUOTED_BYTES = 2048
 KEPT_CHARACTERS = 16 * 1024
 
 
+# The two sides that a run speaks to, as its errors name them.
+AGENT = Code("agent", _("the agent"))()
+TOKEN_ENDPOINT = Code("token_endpoint", _("the token endpoint"))()
+
+# Of settings.
+AUTH_UNKNOWN = Code("agent_auth_unknown", _("AGENT_AUTH is not one of %(ways)s: correct it"))
+SETTING_MISSING = Code("setting_missing", _("%(name)s is not set, which AGENT_AUTH=%(auth)s needs"))
+PROTOCOL_UNKNOWN = Code(
+    "agent_protocol_unknown", _("AGENT_PROTOCOL is not one of %(names)s: correct it")
+)
+CREDENTIALS_MISSING = Code(
+    "aws_credentials_missing",
+    _(
+        "there are no AWS credentials to sign the request with: set AWS_PROFILE or "
+        "AWS_ACCESS_KEY_ID, or give this machine a role"
+    ),
+)
+URL_INVALID = Code(
+    "agent_url_invalid", _("the agent's URL is not a valid URL: check AGENT_API_URL")
+)
+URL_NOT_HTTP = Code(
+    "agent_url_not_http", _("the agent's URL is not an http or https URL: check AGENT_API_URL")
+)
+URL_CREDENTIALS = Code(
+    "agent_url_credentials",
+    _("the agent's URL holds a user name or password; use AGENT_AUTH: check AGENT_API_URL"),
+)
+TOKEN_URL_MISSING = Code(
+    "token_url_missing", _("no token can be fetched: set COGNITO_DOMAIN or COGNITO_USER_POOL_ID")
+)
+TOKEN_URL_INVALID = Code(
+    "token_url_invalid", _("the URL of %(who)s is not valid: check COGNITO_DOMAIN")
+)
+HOST_INVALID = Code("host_invalid", _("the host name of %(who)s is not valid: check its URL"))
+HEADER_INVALID = Code(
+    "header_invalid",
+    _("the value of %(name)s holds characters that a header cannot: correct it"),
+)
+REQUEST_INVALID = Code("request_invalid", _("the request to %(who)s cannot be sent: %(error)s"))
+# What AWS was asked for says by itself what is wrong.
+SECRET_UNREADABLE = Code("secret_unreadable", "%(error)s")
+POOL_UNREADABLE = Code("user_pool_unreadable", "%(error)s")
+
+# Of the agents' table.
+TABLE_UNREADABLE = Code(
+    "agents_table_unreadable",
+    _(
+        "the agents' table %(table)s cannot be read (%(error)s): check AGENTS_TABLE_NAME, and that "
+        "the role has dynamodb:GetItem on it"
+    ),
+)
+ROW_MALFORMED = Code(
+    "agent_row_malformed",
+    _("%(attribute)s of the agent %(agent)s in the table %(table)s cannot be read: %(error)s"),
+)
+TOOLS_MALFORMED = Code(
+    "agent_tools_malformed",
+    _("enabledTools of the agent %(agent)s in the table %(table)s is no list of names"),
+)
+CONFIG_MALFORMED = Code(
+    "agent_config_malformed",
+    _("mcpConfig of the agent %(agent)s in the table %(table)s is no map"),
+)
+SYSTEM_PROMPT_MALFORMED = Code(
+    "agent_system_prompt_malformed",
+    _("systemPrompt of the agent %(agent)s in the table %(table)s is no text"),
+)
+PARAMETER_NOT_ALLOWED = Code(
+    "parameter_not_allowed",
+    _("mcpConfig names the parameter %(name)s, which is not below %(place)s"),
+)
+PARAMETERS_UNREADABLE = Code(
+    "parameters_unreadable",
+    _(
+        "parameters below %(place)s cannot be read (%(error)s): check MCP_SECRETS_PATH, and that "
+        "the role has ssm:GetParameters on it"
+    ),
+)
+PARAMETER_MISSING = Code(
+    "parameter_missing", _("mcpConfig names %(names)s, and there is no such parameter")
+)
+
+# Of tokens.
+TOKEN_TIMED_OUT = Code("token_timed_out", _("no token came within %(seconds)s s"))
+TOKEN_MISSING = Code("token_missing", _("%(who)s answered without an access token"))
+TOKEN_NO_JSON = Code(
+    "token_no_json", _("%(who)s answered 200 with what is no JSON object: check its URL")
+)
+CLIENT_INVALID = Code(
+    "client_invalid",
+    _(
+        "the token endpoint refused the client's credentials (invalid_client): check "
+        "COGNITO_CLIENT_ID and COGNITO_CLIENT_SECRET"
+    ),
+)
+CLIENT_UNAUTHORIZED = Code(
+    "client_unauthorized",
+    _(
+        "the token endpoint refused the client (unauthorized_client): allow the client credentials "
+        "grant on the app client"
+    ),
+)
+SCOPE_INVALID = Code(
+    "scope_invalid",
+    _("the token endpoint refused the client (invalid_scope): check COGNITO_SCOPE"),
+)
+COGNITO_ANSWERED = Code("cognito_answered", _("Cognito answered %(error)s"))
+COGNITO_REFUSED = Code(
+    "cognito_refused",
+    _(
+        "Cognito refused the machine user (%(error)s): check COGNITO_USERNAME, COGNITO_PASSWORD, "
+        "COGNITO_CLIENT_ID and COGNITO_CLIENT_SECRET"
+    ),
+)
+COGNITO_CHALLENGE = Code(
+    "cognito_challenge",
+    _(
+        "Cognito asks the machine user for %(challenge)s, which needs a person: complete it once, "
+        "or choose another user"
+    ),
+)
+
+# Of connections.
+TIMED_OUT = Code("timed_out", _("timed out after %(seconds)s s"))
+AGENT_SILENT = Code("agent_silent", _("the agent sent nothing for %(seconds)s s"))
+CONNECT_TIMED_OUT = Code(
+    "connect_timed_out", _("%(who)s did not accept a connection within %(seconds)s s")
+)
+ANSWER_TIMED_OUT = Code("answer_timed_out", _("%(who)s sent no answer within %(seconds)s s"))
+CONNECTION_CLOSED = Code("connection_closed", _("%(who)s closed the connection without an answer"))
+CONNECTION_BROKE = Code(
+    "connection_broke", _("the agent's stream ended early: the connection broke")
+)
+HOST_UNRESOLVED = Code(
+    "host_unresolved", _("the host name of %(who)s cannot be resolved: check its URL")
+)
+UNREACHABLE = Code(
+    "unreachable", _("%(who)s cannot be reached (%(error)s): check its URL and that it runs")
+)
+CERTIFICATE_INVALID = Code(
+    "certificate_invalid", _("the certificate of %(who)s is not valid: %(error)s")
+)
+NOBODY_ANSWERS = Code(
+    "nobody_answers", _("nobody answers at %(host)s (%(error)s): check AGENT_API_URL")
+)
+HTTP_STATUS = Code("http_status", _("%(who)s answered %(answer)s"))
+HTTP_REDIRECT = Code(
+    "http_redirect",
+    _(
+        "%(who)s answered %(answer)s, a redirect, which is not followed: set the URL that it leads "
+        "to"
+    ),
+)
+
+# Of answers.
+AGENT_FAILED = Code("agent_failed", "%(quoted)s")
+AGENT_FAILED_SILENTLY = Code("agent_failed_silently", _("the agent failed without saying why"))
+STREAM_ENDED_EARLY = Code("stream_ended_early", _("the agent's stream ended early"))
+ANSWER_EMPTY = Code("answer_empty", _("the agent's answer is empty"))
+ANSWER_TOO_LONG = Code(
+    "answer_too_long", _("the agent sent a line or document of more than %(size)s MB")
+)
+ANSWER_ENCODED = Code(
+    "answer_encoded", _("the answer is encoded as %(encoding)s, which was not asked for")
+)
+ANSWER_DAMAGED = Code("answer_damaged", _("the agent's answer cannot be decompressed"))
+LINE_NO_UTF8 = Code("line_no_utf8", _("the agent sent a line that is no UTF-8"))
+LINE_NO_JSON = Code("line_no_json", _("the agent sent a line that is no JSON"))
+DOCUMENT_NO_JSON = Code("document_no_json", _("the agent sent a document that is no JSON"))
+NOT_UNDERSTOOD = Code(
+    "answer_not_understood",
+    _(
+        "the agent's answer is not of the protocol that is set for it: set AGENT_PROTOCOL to the "
+        "one that it speaks"
+    ),
+)
+OBJECT_UNREADABLE = Code(
+    "answer_object",
+    _("the agent returned an object that cannot be read; let it return text or JSON"),
+)
+ENDED_AT_TOOL = Code(
+    "stream_ended_at_tool",
+    _(
+        "the agent's stream ended at a call of its tool %(tool)s: if it asks a person, let it "
+        "yield that event too"
+    ),
+)
+TOOL_WITHOUT_CALLER = Code(
+    "tool_without_caller",
+    _(
+        "the model asks for a call of a tool, and nobody is there to make it: give it no tools, or "
+        "call an agent that has its own"
+    ),
+)
+TASK_REJECTED = Code("task_rejected", _("the agent rejected the task without saying why"))
+ANSWER_REFUSED = Code(
+    "answer_refused", _("the answer was stopped by a guardrail or a content filter")
+)
+ANSWER_LIMITED = Code(
+    "answer_limited", _("the agent reached a limit before its answer was complete")
+)
+AGENT_CANCELLED = Code("agent_cancelled", _("the agent says that the run was cancelled"))
+EVENT_NO_JSON = Code("event_no_json", _("the agent sent an event that is no JSON"))
+
+# What is added to a reason.
+QUOTED = Code("quoted", "%(reason)s: %(quoted)s")
+TRIED = Code("tried", _("%(reason)s; tried %(number)s times"))
+ASKS_TO_WAIT = Code(
+    "asks_to_wait",
+    _("%(reason)s; it asks to wait %(seconds)s s, longer than the time limit leaves"),
+)
+
+
 class AgentError(Exception):
     """A run that did not succeed.
 
-    `message` is a sentence for an operator: what happened and, where there is something to do,
-    what. Our own words come first, then up to `limit` bytes of `quoted`, the other side's words,
-    which may hold anything until `hide()` has masked the secrets in them: log `kind` and `status`
-    instead of the message. `kind` groups errors for metrics: "agent" is a failure that the agent
-    itself reported. `reached` tells whether the agent may have begun the work, so that sending the
-    run again could double it. `transient` tells whether the same request may succeed later,
-    `retry_after` how many seconds the other side asked to wait. `status` is the HTTP status where
-    there was one, `request_id` the agent's name for the request, and `reply` what the agent had
-    said and used when the stream failed. `outcome` is set where an answer came to an end that is
-    none of success.
+    `own` says what happened and, where there is something to do, what: one of the codes above with
+    its parameters. Up to `limit` bytes of `quoted`, the other side's words, follow; `own` is None
+    where these say it all. They may hold anything until `hide()` has masked the secrets in them:
+    log `code`, `kind` and `status` instead of the message. `kind` groups errors for metrics:
+    "agent" is a failure that the agent itself reported. `reached` tells whether the agent may have
+    begun the work, so that sending the run again could double it. `transient` tells whether the
+    same request may succeed later, `retry_after` how many seconds the other side asked to wait.
+    `status` is the HTTP status where there was one, `request_id` the agent's name for the request,
+    `reply` what the agent had said and used when the stream failed.
+    `outcome` is set where an answer came to an end that is no success.
     """
 
     def __init__(
         self,
-        message: str,
+        own: Reason | None,
         *,
         kind: Kind,
         quoted: str = "",
@@ -45,10 +260,10 @@ class AgentError(Exception):
         reply: Reply | None = None,
         outcome: Outcome | None = None,
     ) -> None:
-        self._own = message
+        self._own = own
         self._quoted = quoted[:KEPT_CHARACTERS]
         self._limit = limit
-        self._more = ""
+        self._more: list[tuple[Code, dict[str, str | int]]] = []
         self.kind = kind
         self.reached = reached
         self.transient = transient
@@ -60,19 +275,36 @@ class AgentError(Exception):
         super().__init__(self.message)
 
     @property
+    def reason(self) -> Reason:
+        """What happened, with its code."""
+        quoted = cut(self._quoted, self._limit)
+        if self._own is None:
+            reason = AGENT_FAILED(quoted=quoted)
+        else:
+            reason = self._own.adding(QUOTED, quoted=quoted) if quoted else self._own
+        for code, parts in self._more:
+            reason = reason.adding(code, **parts)
+        return reason
+
+    @property
+    def code(self) -> str:
+        """What happened, in a word."""
+        return self.reason.code.name
+
+    @property
     def message(self) -> str:
         """What happened, in a sentence for an operator."""
-        quoted = cut(self._quoted, self._limit)
-        return ": ".join(filter(None, [self._own, quoted])) + self._more
+        return str(self.reason)
 
-    def add(self, more: str) -> None:
-        """Say more in the message."""
-        self._more += f"; {more}"
+    def add(self, code: Code, **parts: str | int) -> None:
+        """Say more in the message: one of the codes that add to a reason."""
+        self._more.append((code, parts))
         self.args = (self.message,)
 
     def hide(self, mask: Mask) -> None:
         """Mask the secrets that the other side has quoted."""
-        self._own, self._quoted = mask.text(self._own), mask.text(self._quoted)
+        self._own = self._own and self._own.with_texts(mask.text)
+        self._quoted = mask.text(self._quoted)
         self.request_id = self.request_id and mask.text(self.request_id)
         self.args = (self.message,)
 

@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from agents import errors
 from agents.errors import KEPT_CHARACTERS, AgentError
 from agents.event_stream import CutOffError, ServerSentEvent, TooLongError, server_sent_events
+from moca.sentences import Code, Reason
 
 # The longest line of a stream, and the longest answer that is a single document.
 LONGEST = 16 * 1024 * 1024
@@ -73,26 +75,25 @@ def document(chunks: Iterable[bytes], *, plain: bool = False) -> Any:
             raise too_long()
     text = data.decode("utf-8", "replace").strip(" \t\r\n\ufeff")
     if not text:
-        raise unreadable("the agent's answer is empty")
+        raise unreadable(errors.ANSWER_EMPTY())
     if plain and not _is_object(text) and not _is_json(text):
         return Raw(text)
-    return _loads(text, "a document")
+    return _loads(text, errors.DOCUMENT_NO_JSON)
 
 
 def ended_early() -> AgentError:
     """The error of a stream that ended before the answer did."""
-    return unreadable("the agent's stream ended early")
+    return unreadable(errors.STREAM_ENDED_EARLY())
 
 
-def unreadable(message: str, quoted: str = "") -> AgentError:
+def unreadable(reason: Reason, quoted: str = "") -> AgentError:
     """The error of an answer that cannot be read, with its beginning."""
-    return AgentError(message, quoted=quoted, limit=QUOTED_BYTES, kind="protocol", reached=True)
+    return AgentError(reason, quoted=quoted, limit=QUOTED_BYTES, kind="protocol", reached=True)
 
 
 def too_long() -> AgentError:
     """The error of a line, event or document that is too long."""
-    limit = LONGEST // (1024 * 1024)
-    return unreadable(f"the agent sent a line or document of more than {limit} MB")
+    return unreadable(errors.ANSWER_TOO_LONG(size=LONGEST // (1024 * 1024)))
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[list[str]]:
@@ -121,7 +122,7 @@ def _decode(data: bytearray) -> Iterator[list[str]]:
         bad_line = data.rfind(b"\n", 0, error.start) + 1
         yield data[:bad_line].decode().split("\n")
         quoted = data[bad_line : bad_line + KEPT_CHARACTERS].decode("utf-8", "backslashreplace")
-        raise unreadable("the agent sent a line that is no UTF-8", quoted) from error
+        raise unreadable(errors.LINE_NO_UTF8(), quoted) from error
 
 
 def _values_of_lines(lines: list[str]) -> Iterator[Any]:
@@ -134,7 +135,7 @@ def _values_of_lines(lines: list[str]) -> Iterator[Any]:
         if end == len(line):
             yield value
         elif line := line.strip(" \t\r\ufeff"):
-            yield _loads(line, "a line")
+            yield _loads(line, errors.LINE_NO_JSON)
 
 
 def _values_of_events(
@@ -154,14 +155,14 @@ def _values_of_events(
         elif plain and not _is_object(text):
             yield Raw(data)
         elif text:
-            yield _loads(text, "an event")
+            yield _loads(text, errors.EVENT_NO_JSON)
 
 
-def _loads(text: str, what: str) -> Any:
+def _loads(text: str, wrong: Code) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise unreadable(f"the agent sent {what} that is no JSON", text) from error
+        raise unreadable(wrong(), text) from error
 
 
 def _is_object(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Secrets taken out of what an agent says.
+"""Masks secrets in what an agent says.
 
 An agent may quote the request that it was sent, and with it the token and the secrets of MCP
 servers. They are masked before anything is cut, stored, shown or logged.
@@ -15,13 +15,13 @@ from functools import cached_property
 from urllib.parse import quote, quote_plus
 
 STARS = "***"
-# Shorter secrets are left as they are: they would be found by chance in any text.
+# Shorter secrets are not masked: they occur by chance in any text.
 SHORTEST = 4
-# Shorter pieces of a secret, at the end of a text, tell nobody anything.
+# Shorter pieces of a secret at the end of a text give nothing away, and are not masked.
 SHORTEST_PIECE = 8
-# Fewer characters of base64 are found by chance.
+# Fewer characters of base64 occur by chance.
 _SHORTEST_BASE64 = 8
-# How a text is searched for the beginning of a secret: the rest is looked at where this is found.
+# Characters of a secret that a text is searched for first; the rest is compared where they occur.
 _BEGINNING = 3
 _SCHEMES = ("basic ", "bearer ", "token ", "apikey ")
 
@@ -42,11 +42,11 @@ class Mask:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        # Dear to make, and of use only where there is something to mask.
+        # Compiling is slow, and most texts hold no secret.
         return re.compile("|".join(map(re.escape, self.forms)))
 
     def text(self, text: str) -> str:
-        """A whole text, masked; also where it was cut off within a secret."""
+        """A whole text, masked, even if it was cut off within a secret."""
         masked = MaskedText(self)
         return masked.add(text) + masked.end()
 
@@ -55,11 +55,14 @@ class Mask:
         return any(form in text for form in self.forms)
 
     def search(self, text: str, start: int) -> re.Match[str] | None:
-        """The first secret after a place."""
+        """The first secret at or after `start`."""
         return self._pattern.search(text, start)
 
     def pending(self, text: str, start: int) -> int:
-        """Where, after a place, the text ends in the beginning of a secret; its length if not."""
+        """Where, at or after `start`, a secret begins that the text's end cuts off.
+
+        The length of the text if there is none.
+        """
         size = len(text)
         found = size
         for form, beginning, length in self._beginnings:
@@ -76,10 +79,10 @@ class Mask:
 
 
 class MaskedText:
-    """A text that comes in pieces, masked however it is cut into them.
+    """Masks a text that comes in pieces, wherever the cuts between them are.
 
-    What may be the beginning of a secret is held back until more has come. No more is kept than
-    the longest secret.
+    What may be the beginning of a secret is held back until the next piece. At most as many
+    characters are held back as the longest secret has.
     """
 
     __slots__ = ("_held", "_mask")
@@ -89,7 +92,7 @@ class MaskedText:
         self._held = ""
 
     def add(self, text: str) -> str:
-        """What is certain after the next piece."""
+        """Take the next piece, and return what no later piece can change."""
         mask = self._mask
         if not mask.forms:
             return text
@@ -101,7 +104,7 @@ class MaskedText:
         return self._masked(text, end)
 
     def end(self) -> str:
-        """The rest, when no more comes; a piece of a secret at its end is masked too."""
+        """Return the rest; a piece of a secret at its end is masked too."""
         text, self._held = self._held, ""
         masked = self._masked(text, len(text)) if self._mask.holds(text) else text
         rest = self._mask.pending(masked, 0)
@@ -123,7 +126,7 @@ class MaskedText:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """A secret as others may write it; nothing for one that is too short."""
+    """The ways in which others may write a secret; none for one that is too short."""
     for value in {secret, secret.strip(), _without_scheme(secret.strip())}:
         if len(value) < SHORTEST:
             continue
@@ -155,7 +158,7 @@ def _in_urls(value: str) -> Iterator[str]:
 
 
 def _in_base64(data: bytes) -> Iterator[str]:
-    """The characters of base64 that stand for a secret whatever stands before and after it."""
+    """The characters of base64 that encode a secret, whatever stands before and after it."""
     for before in range(3):
         coded = base64.b64encode(bytes(before) + data).decode()
         inner = coded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]

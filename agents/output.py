@@ -1,8 +1,8 @@
-"""What an agent said, kept small: the first and the last part of it, and how much there was."""
+"""Keeps the beginning and the end of what an agent said, and counts all of it."""
 
 from typing import Self
 
-# A DynamoDB item, which holds both parts, may have 400 KB.
+# Bytes of each of both parts. A DynamoDB item, which holds both, has at most 400 KB.
 KEPT_BYTES = 64 * 1024
 
 
@@ -16,7 +16,7 @@ class Output:
 
     def __init__(self) -> None:
         self._head = bytearray()
-        # Grows to twice what is kept before its front is dropped, so that appending stays cheap.
+        # Its front is dropped at twice the bytes that are kept, which keeps appending cheap.
         self._tail = bytearray()
         self._half = ""
         self.total_bytes = 0

@@ -1,9 +1,9 @@
-"""The table of agents, where one is configured: what a user's agent is told and may use.
+"""Reads the profiles of agents: what a table says that a user's agent is told and may use.
 
 A row's key is `userId` and `agentId`; `systemPrompt`, `enabledTools` and `mcpConfig` go into the
-request. Wherever `mcpConfig` has `{"ssm": NAME}`, the secret parameter NAME of Systems Manager is
-put in its place, which must stand below MCP_SECRETS_PATH/USER: a row is its user's own, and is not
-to fetch the secrets of others.
+request. In `mcpConfig`, `{"ssm": NAME}` stands for the secret parameter NAME of Systems Manager,
+and is replaced by its value. NAME must be below MCP_SECRETS_PATH/USER: a user writes the rows of
+their own agents, which must not fetch the secrets of others.
 """
 
 import time
@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents import errors
 from agents.errors import AgentError
+from moca.sentences import Reason
 
 KEPT_SECONDS = 60.0
 MOST_KEPT = 1000
-# Texts of `env` and `headers` that are masked in what the agent says have so many characters.
+# Texts below `env` and `headers` with fewer characters are not masked in what the agent says.
 SHORTEST_INLINE = 8
 
 
@@ -70,18 +72,19 @@ def profile_of(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
 
 
 def forget() -> None:
-    """Read each agent anew."""
+    """Empty the cache."""
     _kept.clear()
 
 
 def _read(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
     row = table.row(user_id, agent_id)
-    where = f"the agent {agent_id} in the table {table.name}"
-    tools = _typed(row.get("enabledTools"), list, f"enabledTools of {where} is no list of names")
+    where = {"agent": agent_id, "table": table.name}
+    tools = _typed(row.get("enabledTools"), list, errors.TOOLS_MALFORMED(**where))
     if tools and not all(isinstance(tool, str) for tool in tools):
-        raise _wrong(f"enabledTools of {where} is no list of names")
-    config = _typed(row.get("mcpConfig"), dict, f"mcpConfig of {where} is no map")
-    system_prompt = _typed(row.get("systemPrompt"), str, f"systemPrompt of {where} is no text")
+        raise _wrong(errors.TOOLS_MALFORMED(**where))
+    config = _typed(row.get("mcpConfig"), dict, errors.CONFIG_MALFORMED(**where))
+    prompt = row.get("systemPrompt")
+    system_prompt = _typed(prompt, str, errors.SYSTEM_PROMPT_MALFORMED(**where))
     if not config:
         return Profile(system_prompt or None, tools)
     parameters = _parameters(table, config, user_id)
@@ -90,10 +93,10 @@ def _read(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
 
 
 def _secrets_in(part: Any, *, named: bool = False) -> Iterator[str]:
-    """The texts that stand below `env` and `headers`, where many write a secret itself.
+    """The texts below `env` and `headers`, where many people write a secret itself.
 
-    Short ones are left out: they are mostly plain settings, such as `prod`, and not to be masked
-    wherever the agent says them.
+    Short ones are left out: most are plain settings such as `prod`, which would be masked wherever
+    the agent says them.
     """
     if isinstance(part, dict):
         for key, each in part.items():
@@ -111,10 +114,10 @@ def _parameters(table: AgentsTable, config: dict[str, Any], user_id: str) -> dic
     own = f"{table.secrets_path}/{user_id}/"
     for name in names:
         if not table.secrets_path or not name.startswith(own) or ".." in name:
-            raise _wrong(f"mcpConfig names the parameter {name}, which is not below {own}")
+            raise _wrong(errors.PARAMETER_NOT_ALLOWED(name=name, place=own))
     values = table.parameters(own, names) if names else {}
     if missing := [name for name in names if name not in values]:
-        raise _wrong(f"mcpConfig names {', '.join(missing)}, and there is no such parameter")
+        raise _wrong(errors.PARAMETER_MISSING(names=", ".join(missing)))
     return values
 
 
@@ -138,11 +141,11 @@ def _filled(part: Any, values: dict[str, str]) -> Any:
     return [_filled(each, values) for each in part] if isinstance(part, list) else part
 
 
-def _typed(value: Any, kind: type, message: str) -> Any:
+def _typed(value: Any, kind: type, reason: Reason) -> Any:
     if value is not None and not isinstance(value, kind):
-        raise _wrong(message)
+        raise _wrong(reason)
     return value
 
 
-def _wrong(message: str) -> AgentError:
-    return AgentError(message, kind="configuration")
+def _wrong(reason: Reason) -> AgentError:
+    return AgentError(reason, kind="configuration")

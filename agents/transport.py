@@ -20,7 +20,9 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from agents import errors
 from agents.errors import AgentError
+from moca.sentences import Reason
 
 CONNECT_TIMEOUT = 10.0
 
@@ -124,7 +126,7 @@ class Deadline:
     def error(self, *, reached: bool) -> AgentError:
         """The error of a run that took too long."""
         seconds = round(self.seconds, 1)
-        return AgentError(f"timed out after {seconds:g} s", kind="timeout", reached=reached)
+        return AgentError(errors.TIMED_OUT(seconds=f"{seconds:g}"), kind="timeout", reached=reached)
 
     def listen(self) -> None:
         """Begin to wait for the next piece of an answer."""
@@ -178,12 +180,12 @@ def post(
     content: bytes,
     deadline: Deadline,
     connect_timeout: float,
-    who: str,
+    who: Reason,
     read_timeout: float | None = None,
 ) -> httpx.Response:
     """POST once and return the response with its body unread; close it after use.
 
-    Times are in seconds; `who` names the other side in messages, such as "the agent".
+    Times are in seconds; `who` is the other side, `AGENT` or `TOKEN_ENDPOINT`.
     `read_timeout` is how long it may be silent, None for as long as the deadline lets it. Raises
     AgentError where no response came.
     """
@@ -205,12 +207,11 @@ def post(
     except httpx.HTTPError as error:
         raise _unanswered(error, deadline, connect=connect, read=read, who=who) from error
     except UnicodeError as error:
-        message = f"the host name of {who} is not valid: check its URL"
-        raise AgentError(message, kind="configuration") from error
+        raise AgentError(errors.HOST_INVALID(who=who), kind="configuration") from error
 
 
 def _unanswered(
-    error: httpx.HTTPError, deadline: Deadline, *, connect: float, read: float, who: str
+    error: httpx.HTTPError, deadline: Deadline, *, connect: float, read: float, who: Reason
 ) -> AgentError:
     unsent = isinstance(
         error,
@@ -224,48 +225,45 @@ def _unanswered(
     if not deadline.left:
         return deadline.error(reached=not unsent)
     if isinstance(error, httpx.ConnectTimeout):
-        return _unreachable(f"{who} did not accept a connection within {connect:g} s")
+        return _unreachable(errors.CONNECT_TIMED_OUT(who=who, seconds=f"{connect:g}"))
     if isinstance(error, httpx.ConnectError):
         return _connect_error(error, who)
     if isinstance(error, httpx.TimeoutException):
-        message = f"{who} sent no answer within {read:g} s"
-        return AgentError(message, kind="timeout", reached=not unsent)
+        silent = errors.ANSWER_TIMED_OUT(who=who, seconds=f"{read:g}")
+        return AgentError(silent, kind="timeout", reached=not unsent)
     if isinstance(error, httpx.LocalProtocolError):
-        message = f"the request to {who} cannot be sent: {type(error).__name__}"
-        return AgentError(message, kind="configuration")
-    message = f"{who} closed the connection without an answer"
-    return AgentError(message, kind="connection", reached=not unsent)
+        unsendable = errors.REQUEST_INVALID(who=who, error=type(error).__name__)
+        return AgentError(unsendable, kind="configuration")
+    return AgentError(errors.CONNECTION_CLOSED(who=who), kind="connection", reached=not unsent)
 
 
-def _connect_error(error: httpx.ConnectError, who: str) -> AgentError:
+def _connect_error(error: httpx.ConnectError, who: Reason) -> AgentError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            message = f"the certificate of {who} is not valid: {cause.verify_message}"
-            return AgentError(message, kind="connection")
+            invalid = errors.CERTIFICATE_INVALID(who=who, error=cause.verify_message)
+            return AgentError(invalid, kind="connection")
         if isinstance(cause, socket.gaierror):
-            return _unreachable(f"the host name of {who} cannot be resolved: check its URL")
+            return _unreachable(errors.HOST_UNRESOLVED(who=who))
         cause = cause.__cause__ or cause.__context__
-    return _unreachable(f"{who} cannot be reached ({error}): check its URL and that it runs")
+    return _unreachable(errors.UNREACHABLE(who=who, error=str(error)))
 
 
-def _unreachable(message: str) -> AgentError:
-    return AgentError(message, kind="connection", transient=True)
+def _unreachable(reason: Reason) -> AgentError:
+    return AgentError(reason, kind="connection", transient=True)
 
 
-def refusal(response: httpx.Response, who: str, body: bytes) -> AgentError:
+def refusal(response: httpx.Response, who: Reason, body: bytes) -> AgentError:
     """The error for an HTTP status that is no success; `body` is quoted after it."""
     status = response.status_code
-    message = f"{who} answered {status} {response.reason_phrase}".rstrip()
-    quoted = body.decode("utf-8", "replace").strip()
-    if response.is_redirect:
-        message += ", a redirect, which is not followed: set the URL that it leads to"
-        quoted = ""
+    code = errors.HTTP_REDIRECT if response.is_redirect else errors.HTTP_STATUS
+    answer = f"{status} {response.reason_phrase}".rstrip()
+    quoted = "" if response.is_redirect else body.decode("utf-8", "replace").strip()
     kind = response.headers.get("x-amzn-errortype", "")
     is_retryable = status == 409 and _RETRYABLE_CONFLICT in kind + quoted
     transient = status in _TRANSIENT or is_retryable
     return AgentError(
-        message,
+        code(who=who, answer=answer),
         kind="refused",
         quoted=quoted,
         reached=not transient and _may_have_begun(status),
@@ -295,8 +293,8 @@ def plain_bytes(response: httpx.Response) -> Iterator[bytes]:
         yield from response.iter_raw()
         return
     if encoding != "gzip":
-        message = f"the answer is encoded as {encoding[:50]}, which was not asked for"
-        raise AgentError(message, kind="protocol", reached=True)
+        unasked = errors.ANSWER_ENCODED(encoding=encoding[:50])
+        raise AgentError(unasked, kind="protocol", reached=True)
     decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
         for chunk in response.iter_raw():
@@ -304,8 +302,7 @@ def plain_bytes(response: httpx.Response) -> Iterator[bytes]:
                 yield decoder.decompress(chunk, _PIECE_BYTES)
                 chunk = decoder.unconsumed_tail
     except zlib.error as error:
-        message = "the agent's answer cannot be decompressed"
-        raise AgentError(message, kind="protocol", reached=True) from error
+        raise AgentError(errors.ANSWER_DAMAGED(), kind="protocol", reached=True) from error
 
 
 def read_body(response: httpx.Response, limit: int) -> bytes:
@@ -343,7 +340,7 @@ def with_retries(call: Callable[[], T], *, deadline: Deadline, max_retries: int)
         except AgentError as error:
             if not error.transient or retries >= max_retries:
                 if retries:
-                    error.add(f"tried {retries + 1} times")
+                    error.add(errors.TRIED, number=retries + 1)
                 raise
             _pause(error, retries, deadline)
             retries += 1
@@ -354,7 +351,7 @@ def _pause(error: AgentError, retries: int, deadline: Deadline) -> None:
     delay = random.uniform(0, ceiling)  # noqa: S311  (spreads load, guards nothing)
     wait = error.retry_after
     if wait is not None and wait >= deadline.left:
-        error.add(f"it asks to wait {wait:.0f} s, longer than the time limit leaves")
+        error.add(errors.ASKS_TO_WAIT, seconds=f"{wait:.0f}")
         raise error
     delay = max(delay, wait or 0.0)
     if delay >= deadline.left:

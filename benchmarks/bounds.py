@@ -1,4 +1,4 @@
-"""What the largest texts of strangers cost: patterns, templates, Markdown, content types, reasons.
+"""What the largest texts of strangers cost: patterns, templates, Markdown, content types.
 
 python -m benchmarks.bounds [inputs] [seed]. Each input is as large as it may be, and made of what
 multiplies work. None may take more than 200 ms of CPU or 50 MB. Times are of the process's CPU.
@@ -71,26 +71,6 @@ TEMPLATES = (
     *("{{ event.detail }}", "{{ event.a.b }}", "{{ event.items[1] }}", "{", "}", "a", "event."),
 )
 TYPES = ("application/", "json", "+json", "+", "/", ";", "a", " ", "charset=", '"', "cloudevents")
-REASONS = (
-    *(
-        "Paused after ",
-        "3 runs",
-        " in a row",
-        " had failed. The last one: ",
-        "Missed: ",
-        " due from ",
-    ),
-    *(
-        " to ",
-        " UTC, not started in time: ",
-        "; tried 3 times",
-        "the agent",
-        " answered ",
-        "1",
-        " ",
-        ",",
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,19 +208,11 @@ def of_types(random: Random) -> tuple[str, Callable[[], object]]:
     return f"{kind[:30]!r} {body[60:100]!r}", work
 
 
-def of_reasons(random: Random) -> tuple[str, Callable[[], object]]:
-    from console.reasons import reason
-
-    text = written(random, REASONS, random.choice([1000, 2000, 20_000]))
-    return f"{text[:50]!r}", lambda: reason(text)
-
-
 KINDS = {
     "patterns": of_patterns,
     "templates": of_templates,
     "Markdown": of_markdown,
     "content types": of_types,
-    "reasons": of_reasons,
 }
 
 

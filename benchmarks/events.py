@@ -104,10 +104,11 @@ def wait_for(runs: int) -> float:
 
 def told(sent: Path, runs: int) -> str:
     """Whether each run is on record, and none was sent twice."""
-    from executions.models import LOST, TriggerExecution
+    from executions.failures import LOST
+    from executions.models import TriggerExecution
 
     keys = Counter(sent.read_bytes().split())
-    broken_off = TriggerExecution.objects.filter(error=LOST).count()
+    broken_off = TriggerExecution.objects.filter(error_code=LOST.name).count()
     return (
         f"{TriggerExecution.objects.count():,} of {runs:,} runs on record, "
         f"{sum(number > 1 for number in keys.values())} sent twice, "

@@ -2,8 +2,11 @@
 
 from django.utils.translation import gettext as _
 
-from executions.models import NOT_PICKED_UP, TriggerExecution
-from executions.runner import NO_MORE_TIME
+from agents.errors import TIMED_OUT
+from executions.failures import NO_MORE_TIME, NOT_PICKED_UP
+from executions.models import TriggerExecution
+from moca import reasons
+from moca.sentences import Reason
 from triggers.models import RunStatus, Trigger
 
 
@@ -12,14 +15,16 @@ def advice(execution: TriggerExecution, trigger: Trigger | None) -> list[str]:
     if execution.status != RunStatus.FAILED:
         return []
     found = []
-    if NO_MORE_TIME in execution.error:
+    reason = reasons.of(execution, "error")
+    code = reason.code if isinstance(reason, Reason) else None
+    if isinstance(reason, Reason) and reason.says(NO_MORE_TIME):
         found.append(
             _(
                 "The function that runs triggers is cut off by Lambda after 15 minutes at the "
                 "most, whatever the time-out of the trigger. Ask for less in the prompt."
             )
         )
-    elif "timed out" in execution.error and trigger is not None:
+    elif code is TIMED_OUT and trigger is not None:
         found.append(
             _(
                 "A run of this trigger may take %(seconds)s seconds. Give it more, or ask for less "
@@ -27,7 +32,7 @@ def advice(execution: TriggerExecution, trigger: Trigger | None) -> list[str]:
             )
             % {"seconds": trigger.timeout_seconds}
         )
-    if execution.error == NOT_PICKED_UP:
+    if code is NOT_PICKED_UP:
         return [*found, _("Nothing was sent to the agent, so a replay doubles nothing.")]
     if execution.reached_agent:
         found.append(

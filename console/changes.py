@@ -6,8 +6,7 @@ from typing import Any
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from console.reasons import reason
-from moca import audit
+from moca import audit, reasons
 from moca.authentication.models import AuditEntry
 
 CHANGES = 50
@@ -29,7 +28,7 @@ def changes_of(instance: Model, labels: Mapping[str, Any] | None = None) -> list
     return [
         {
             "entry": entry,
-            "reason": reason(entry.reason),
+            "reason": reasons.shown(entry, "reason"),
             "values": audit.told(entry, type(instance), named),
         }
         for entry in entries.order_by("-id")[:CHANGES]

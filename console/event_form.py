@@ -49,7 +49,7 @@ def _form(request: HttpRequest, source_id: str) -> HttpResponse:
             messages.success(request, _("%(name)s: saved.") % {"name": source.name})
             return HttpResponseRedirect(reverse("console:event-source", args=[source.pk]))
     except BusError as error:
-        form = _refused(request, source_id, str(error))
+        form = _refused(request, source_id, reason_of(error))
     except (ConflictError, IntegrityError) as error:
         reason = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
         form = _refused(request, source_id, reason)

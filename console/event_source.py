@@ -234,7 +234,7 @@ def _send(request: HttpRequest, source: EventSource, form: SampleForm, now: date
         form.add_error("body", f"{where}{error}")
         return ""
     except BusError as error:
-        form.add_error(None, str(error))
+        form.add_error(None, reason_of(error))
         return ""
     audit.note(AuditEntry.Action.RUN, source, by=by, changes={TEST_EVENT: ["", receipt.id]})
     return receipt.id

@@ -231,7 +231,7 @@ def _ask(pattern: Pattern, event: dict[str, Any], check: Check) -> None:
         check.matched = pattern.matches(event)
     except TooMuchWorkError as error:
         check.problem = _("%(reason)s Such an event does not run the trigger.") % {
-            "reason": translated(str(error))
+            "reason": translated(error.reason)
         }
         return
     try:

@@ -22,13 +22,13 @@ from console.access import for_operators
 from console.advice import advice
 from console.finding import find_execution
 from console.markdown import render as render_markdown
-from console.reasons import reason
 from events import marks
 from executions.display import status_of
 from executions.events import restored
 from executions.models import Source, TriggerExecution
 from executions.origins import names_of_triggers, trigger_of
 from executions.requests import NOT_RUN, run_now
+from moca import reasons
 from moca.admin import actor
 from moca.authentication.models import Role
 from moca.conflicts import reason_of
@@ -73,7 +73,7 @@ def _row(execution: TriggerExecution, now: datetime) -> RunRow:
         status,
         "" if milliseconds is None else duration(milliseconds),
         milliseconds,
-        excerpt(reason(execution.error) or _beginning(execution.output), SAID),
+        excerpt(reasons.shown(execution, "error") or _beginning(execution.output), SAID),
         _lag(execution),
     )
 
@@ -198,9 +198,7 @@ def replay(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
     try:
         made = run_now(trigger, by=actor(request), replayed=found)
     except NOT_RUN as error:
-        messages.warning(
-            request, _("Not started: %(reason)s") % {"reason": reason(reason_of(error))}
-        )
+        messages.warning(request, _("Not started: %(reason)s") % {"reason": reason_of(error)})
         return HttpResponseRedirect(here)
     return HttpResponseRedirect(reverse("console:run", args=[made.trigger_id, made.pk]))
 

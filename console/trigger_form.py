@@ -17,7 +17,6 @@ from console.event_tester import preview_prompt, sample_of, test
 from console.finding import agents_in_use, find_trigger
 from console.preview import preview as preview_of
 from console.preview import with_creation
-from console.reasons import reason
 from moca import audit
 from moca.admin import actor, operator_of
 from moca.authentication.models import Operator, Role
@@ -94,7 +93,7 @@ def _form(
                 messages.success(request, _("%(name)s: saved.") % {"name": saved.name})
                 return HttpResponseRedirect(reverse("console:trigger", args=[saved.pk]))
         except SchedulerError as error:
-            refusal = reason(str(error))
+            refusal = reason_of(error)
         except (ConflictError, IntegrityError) as error:
             refusal = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
         if refusal:

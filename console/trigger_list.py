@@ -22,7 +22,6 @@ from django.views.decorators.http import require_POST, require_safe
 from console import charts
 from console.access import for_operators
 from console.finding import agents_in_use, names_of
-from console.reasons import reason
 from events.sources import all_sources
 from executions.requests import NOT_RUN, run_now
 from moca.admin import actor
@@ -303,7 +302,7 @@ def act(request: HttpRequest) -> HttpResponse:
     if action == "delete" and "sure" not in request.POST:
         return render(request, "console/delete.html", {"triggers": triggers, "back": back})
     do, done = ACTIONS[action]
-    outcome = act_on_each(triggers, partial(do, by=actor(request)), (*REFUSALS, *NOT_RUN), reason)
+    outcome = act_on_each(triggers, partial(do, by=actor(request)), (*REFUSALS, *NOT_RUN))
     words = outcome.sentence(str(done))
     if len(triggers) == 1 and not outcome.refused:
         words = _("%(name)s: %(done)s.") % {"name": triggers[0].name, "done": done}

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 
 from events import marks, sources
 from events.buses import BusError, Rule, get_bus
+from events.failures import RULE_WITHOUT_SOURCE
 from events.models import EventSource
 from moca import audit, reconciling
 from moca.authentication.models import AuditEntry
@@ -84,7 +85,7 @@ def synchronize(*, dry_run: bool = False, by: str) -> Iterator[Action]:
             # A function that was made anew lets nobody in.
             bus.let_rules_in()
         except BusError as error:
-            yield Action("fail", "rule", "*", str(error))
+            yield Action("fail", "rule", "*", error.reason)
     names = {name for name in found if name.startswith(PREFIX)}
     for source in sources.all_sources():
         rule = rule_of(source)
@@ -93,7 +94,7 @@ def synchronize(*, dry_run: bool = False, by: str) -> Iterator[Action]:
             try:
                 yield from _mend(source, rule, dry_run=dry_run, by=by)
             except BusError as error:
-                yield Action("fail", "rule", source.pk, str(error))
+                yield Action("fail", "rule", source.pk, error.reason)
     yield from _drop_orphans(names, dry_run=dry_run, by=by)
 
 
@@ -106,13 +107,13 @@ def _drop_orphans(names: Collection[str], *, dry_run: bool, by: str) -> Iterator
         kept = {rule.name for source in sources.all_sources() if (rule := rule_of(source))}
     for name in sorted(set(names) - kept):
         key = name.removeprefix(PREFIX)
-        action = Action("delete", "rule", key, "its event source is gone")
+        action = Action("delete", "rule", key, RULE_WITHOUT_SOURCE())
         try:
             if not dry_run:
                 get_bus().drop(name)
                 _note_repair(EventSource(pk=key, name=key), action, by)
         except BusError as error:
-            yield Action("fail", "rule", key, str(error))
+            yield Action("fail", "rule", key, error.reason)
         else:
             yield action
 

@@ -24,8 +24,10 @@ from django.db import OperationalError, connection, connections
 from events import marks, sources
 from events.models import EventSource, EventState, ReceivedEvent
 from events.patterns import Pattern, PatternError, TooMuchWorkError, Work
-from executions.runner import TOO_MUCH_WORK, TOO_MUCH_WORK_FOR_SOURCE, Offer, offer
+from executions.failures import TOO_MUCH_WORK, TOO_MUCH_WORK_FOR_SOURCE
+from executions.runner import Offer, offer
 from moca.conflicts import ConflictError
+from moca.sentences import Reason
 from triggers.models import Trigger
 from triggers.validation import Subscription, compiled
 
@@ -84,7 +86,7 @@ class _Answer:
     """Whether a trigger is to be offered an event, and why it drops it, if it has to."""
 
     takes: bool
-    refusal: str = ""
+    refusal: Reason | None = None
 
 
 def _answer(
@@ -97,7 +99,7 @@ def _answer(
         return _Answer(subscription.takes(event, work))
     except TooMuchWorkError as error:
         logger.error("An event was dropped: %s", error, extra={"triggerId": trigger.pk})
-        return _Answer(True, TOO_MUCH_WORK)
+        return _Answer(True, TOO_MUCH_WORK())
 
 
 def _deliver(one: Offer) -> bool:
@@ -131,7 +133,7 @@ class _Asked:
 
     steps: int
     trigger: Trigger | None = None
-    refusal: str = ""
+    refusal: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ class Listeners:
             except TooMuchWorkError as error:
                 logger.error("An event was dropped for the source %s: %s", source.pk, error)
                 for listener in of_source:
-                    yield _Asked(0, listener.trigger, TOO_MUCH_WORK_FOR_SOURCE)
+                    yield _Asked(0, listener.trigger, TOO_MUCH_WORK_FOR_SOURCE())
             yield _Asked(LISTENER_STEPS + work.done)
         for listener in listeners:
             work = Work()

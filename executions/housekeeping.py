@@ -7,10 +7,12 @@ from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
 from events.models import EventState, ReceivedEvent
+from executions.failures import EVENTS_EXPIRED, EXECUTIONS_EXPIRED
 from executions.models import PendingEvent, TriggerExecution
 from executions.runner import LEASE, close_lost
 from moca import audit
 from moca.authentication.models import APIToken, FailedSignIns
+from moca.sentences import Code
 from moca.times import CLOCKS_APART
 from triggers.models import IdempotencyKey, Trigger
 
@@ -21,9 +23,9 @@ MOST_MENDED = 1000
 # No process vouches for a run that it has begun for longer; a Lambda function comes closest to it.
 LONGEST_LEASE = timedelta(minutes=20)
 # Why rows go that an operator may look for.
-EXPIRED: dict[type[Model], str] = {
-    TriggerExecution: "Their time was over: EXECUTION_TTL_DAYS after their start.",
-    ReceivedEvent: "Their time was over: seven days after they came.",
+EXPIRED: dict[type[Model], Code] = {
+    TriggerExecution: EXECUTIONS_EXPIRED,
+    ReceivedEvent: EVENTS_EXPIRED,
 }
 
 
@@ -50,7 +52,7 @@ def remove_expired(now: datetime) -> None:
             with transaction.atomic():
                 rows.filter(pk__in=ids).delete()
                 if why := EXPIRED.get(rows.model):
-                    audit.note_expired(rows.model, len(ids), why=why)
+                    audit.note_expired(rows.model, len(ids), why=why())
 
 
 def end_far_leases(now: datetime) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from executions import runner, spool
 from executions.clock import ClockWatch, Jump
+from executions.failures import CLOCK_JUMPED, MORE_RUNS, ONE_RUN, RUNS
 from executions.housekeeping import end_far_leases, end_far_pauses, remove_expired
 from executions.runner import HEARTBEAT, LEASE, Run
 from moca.outages import database
@@ -27,10 +28,6 @@ MENDING_SECONDS = 3600.0
 MENDED_AT_ONCE = 100
 # Missed runs are counted up to here.
 MOST_COUNTED = 1000
-JUMPED = (
-    "The machine's clock jumped ahead over them, and they were not started. If the clock was wrong "
-    "and is put right, they run at their time."
-)
 
 
 class Keeper:
@@ -140,7 +137,7 @@ class Keeper:
             _record_missed(trigger, first, leap.before)
         count, last = _between(trigger, max(first, leap.before), since)
         if last is not None:
-            trigger.note_skip(JUMPED, last, count)
+            trigger.note_skip(CLOCK_JUMPED(), last, count)
 
 
 def _between(trigger: Trigger, first: datetime, end: datetime) -> tuple[int, datetime | None]:
@@ -152,6 +149,8 @@ def _between(trigger: Trigger, first: datetime, end: datetime) -> tuple[int, dat
 
 def _record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
     missed = [first, *(run for run in trigger.next_runs(first, MOST_COUNTED) if run < since)]
-    counted = f"more than {MOST_COUNTED:,}" if len(missed) > MOST_COUNTED else len(missed)
-    runs = f"{counted} run{'s' * (len(missed) != 1)}"
+    if len(missed) > MOST_COUNTED:
+        runs = MORE_RUNS(number=f"{MOST_COUNTED:,}")
+    else:
+        runs = ONE_RUN() if len(missed) == 1 else RUNS(number=len(missed))
     runner.record_missed(trigger, first, trigger.last_run(since) or first, runs)

@@ -8,8 +8,11 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from agents.output import Output
+from executions.failures import LOST, NOT_PICKED_UP
+from moca import reasons
 from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
+from moca.reasons import CodeField, ParamsField
 from triggers.models import RunStatus, Trigger
 
 
@@ -18,13 +21,6 @@ class Source(models.TextChoices):
     EVENT = "event", _("Event")
     MANUAL = "manual", _("Run now")
     REPLAY = "replay", _("Replay")
-
-
-LOST = (
-    "The process that ran this stopped before the agent had answered; whether the agent finished "
-    "its work is not known."
-)
-NOT_PICKED_UP = "No process picked this run up: check that the scheduler is running."
 
 
 def _status_of_old(item: dict[str, Any]) -> str:
@@ -89,8 +85,10 @@ class TriggerExecution(models.Model):
     output_bytes = models.PositiveBigIntegerField(default=0)
     usage = models.JSONField(null=True, blank=True)
     error = models.TextField(blank=True)
+    error_code, error_params = CodeField(), ParamsField()
     # What is wrong with the run's input, though it ran.
     warning = models.TextField(blank=True)
+    warning_code, warning_params = CodeField(), ParamsField()
     event_payload = models.TextField(blank=True)
     replay_of = models.CharField(max_length=36, blank=True)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the record goes.")
@@ -154,7 +152,7 @@ class TriggerExecution(models.Model):
         """Show a lost run as what it is, failed, before housekeeping has written that down."""
         if self.is_lost(now):
             self.status = RunStatus.FAILED
-            self.error = LOST if self.attempt else NOT_PICKED_UP
+            reasons.put(self, "error", LOST() if self.attempt else NOT_PICKED_UP())
             # The process may have died while the agent was at work: never sent again.
             self.reached_agent = self.attempt > 0
 

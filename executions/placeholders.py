@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from executions.failures import AND_MORE, PLACEHOLDER
 from triggers.placeholders import Steps, not_understood, paths, steps_of, substitute
 
 # Characters of one value, and of all in a prompt, lest it become longer than an agent reads.
@@ -51,15 +52,15 @@ def missing(prompt: str, event: Mapping[str, Any]) -> list[str]:
 
 
 def note(prompt: str) -> str:
-    """What a run says of a prompt that was saved before such prompts were refused; else empty."""
+    """What a run says of a prompt that was saved before such prompts were refused; else empty.
+
+    It is a `Reason`.
+    """
     found = not_understood(prompt)
     if not found:
         return ""
-    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return (
-        f"The prompt has {found[0]}{more}, which names no part of the event: the agent was sent it "
-        "as it stands. Correct it in the trigger's prompt."
-    )
+    braces = AND_MORE(braces=found[0], number=len(found) - 1) if len(found) > 1 else found[0]
+    return PLACEHOLDER(braces=braces)
 
 
 def _value(steps: Steps, event: Mapping[str, Any]) -> Any:

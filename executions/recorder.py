@@ -14,6 +14,7 @@ from collections.abc import Callable
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
 from executions import runner, spool
+from executions.failures import INTERNAL_ERROR
 from executions.runner import Run
 from moca.outages import database, is_away
 
@@ -144,7 +145,7 @@ class Recorder:
 def _give_up(run: Run) -> None:
     """Close a run as failed whose end cannot be written."""
     try:
-        runner.abandon(run, runner.INTERNAL_ERROR)
+        runner.abandon(run, INTERNAL_ERROR())
     except (OperationalError, InterfaceError):
         raise
     except Exception:

@@ -23,6 +23,7 @@ from django.utils import timezone
 from agents import AgentClient
 from events.models import ReceivedEvent
 from executions import runner, spool
+from executions.failures import SHUT_DOWN
 from executions.fan_out import Distributor
 from executions.keeper import Keeper
 from executions.models import QueuedRun
@@ -53,7 +54,6 @@ HANGING_SECONDS = 30.0
 # What the last ends get to be written in, when the grace time is over.
 STOP_SECONDS = 5.0
 INSTANT = timedelta(microseconds=1)
-STOPPED = "The scheduler was shut down before the agent had answered."
 
 
 class LocalSchedulerProcess:
@@ -303,11 +303,11 @@ class LocalSchedulerProcess:
         # A copy, since the run goes on in its thread.
         stopped = copy(run.execution)
         stopped.reached_agent = True
-        runner.settle_end(stopped, RunStatus.FAILED, error=STOPPED, clock=run.clock)
+        runner.settle_end(stopped, RunStatus.FAILED, error=SHUT_DOWN(), clock=run.clock)
         if database.is_on and spool.keep(stopped, spool.WITHOUT_OUTPUT):
             return
         try:
-            runner.abandon(run, STOPPED)
+            runner.abandon(run, SHUT_DOWN())
         except DatabaseError as error:
             self._failed(error)
             spool.keep(stopped, spool.WITHOUT_OUTPUT)

@@ -47,6 +47,7 @@ class ExecutionSerializer(RowSerializer):
     output = Computed(text("What the agent said; not in lists. Very long texts lack their middle."))
     usage = UsageSerializer(required=False)
     error = Text("Why it failed.")
+    error_code = Text("Why it failed, in a word; runs of earlier editions leave it out.")
     error_message = Text("The same as `error`.", source="error")
     event_payload = Computed(text("The event that was sent along, as JSON; its first 10 KB."))
     replay_of = Id("The execution whose input this one has.")

@@ -34,6 +34,9 @@ OF_THE_ANSWER = {
     "output_bytes",
     "usage",
 }
+# What an end says in a code. A file of an earlier edition has none of these: its end has no code,
+# whatever stands on the record.
+CODES = {"error_code", "error_params", "warning_code", "warning_params"}
 WITHOUT_OUTPUT = tuple(name for name in ENDING if name not in OF_THE_ANSWER)
 # What says which run it is.
 NAMING = ("trigger_id", "user_id", "attempt", "started_at")
@@ -124,7 +127,7 @@ def _read(path: Path) -> TriggerExecution | None:
     if record is None:
         # The record has expired.
         return end
-    for name in {*kept["run"]["fields"], "attempt"} & {*ENDING, "attempt"}:
+    for name in {*kept["run"]["fields"], *CODES, "attempt"} & {*ENDING, "attempt"}:
         setattr(record, name, getattr(end, name))
     return record
 

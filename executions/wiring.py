@@ -4,13 +4,16 @@ from typing import Any
 
 from django.conf import settings
 
-from agents import AgentClient, AgentError, configuration, profiles
+from agents import AgentClient, AgentError, configuration, errors, profiles
+from agents.authorization import Headers
 from agents.configuration import Lookups
 from agents.profiles import AgentsTable, Profile
 from moca.aws import BotoCoreError, ClientError, client
 from moca.aws.cognito import PoolError, domain_of
 from moca.aws.secrets import SecretError, secret
+from moca.aws.signing import NoCredentialsError, signature_headers
 from moca.dynamodb.codec import MalformedError, from_json
+from moca.sentences import Reason
 
 # What one call of GetParameters takes.
 MOST_PARAMETERS = 10
@@ -18,7 +21,7 @@ MOST_PARAMETERS = 10
 
 def client_from_settings() -> AgentClient:
     """Make the agent client that the settings describe; AgentError if a setting is wrong."""
-    return configuration.client_from(settings, Lookups(secret=_secret, domain=_domain))
+    return configuration.client_from(settings, Lookups(secret=_secret, domain=_domain, sign=_sign))
 
 
 def profile_of(user_id: str, agent_id: str) -> Profile | None:
@@ -37,14 +40,25 @@ def _secret(arn: str, setting: str) -> str:
     try:
         return secret(arn, setting)
     except SecretError as error:
-        raise _wrong(str(error).rstrip(".")) from error
+        raise _wrong(errors.SECRET_UNREADABLE(error=str(error).rstrip("."))) from error
 
 
 def _domain(pool_id: str) -> str:
     try:
         return domain_of(pool_id)
     except PoolError as error:
-        raise _wrong(str(error).rstrip(".")) from error
+        raise _wrong(errors.POOL_UNREADABLE(error=str(error).rstrip("."))) from error
+
+
+def _sign(_token: str | None, url: str, headers: Headers, content: bytes) -> Headers:
+    plain = {name.decode(): value.decode() for name, value in headers}
+    try:
+        added = signature_headers(
+            "bedrock-agentcore", url, plain, content, region=settings.AWS_REGION
+        )
+    except NoCredentialsError as error:
+        raise AgentError(errors.CREDENTIALS_MISSING(), kind="token") from error
+    return [(name.encode(), value.encode()) for name, value in added.items()]
 
 
 def _row(user_id: str, agent_id: str) -> dict[str, Any]:
@@ -56,14 +70,14 @@ def _row(user_id: str, agent_id: str) -> dict[str, Any]:
             ProjectionExpression="systemPrompt, enabledTools, mcpConfig",
         )
     except (ClientError, BotoCoreError) as error:
-        raise _wrong(
-            f"the agents' table {table} cannot be read ({error}): check AGENTS_TABLE_NAME, and "
-            "that the role has dynamodb:GetItem on it"
-        ) from error
-    try:
-        row: dict[str, Any] = from_json({"M": answer.get("Item", {})})
-    except MalformedError as error:
-        raise _wrong(f"the agent {agent_id} in the table {table} is malformed: {error}") from error
+        raise _wrong(errors.TABLE_UNREADABLE(table=table, error=str(error))) from error
+    row: dict[str, Any] = {}
+    for name, value in answer.get("Item", {}).items():
+        try:
+            row |= from_json({"M": {name: value}})
+        except MalformedError as error:
+            parts = {"attribute": name, "agent": agent_id, "table": table, "error": str(error)}
+            raise _wrong(errors.ROW_MALFORMED(**parts)) from error
     return row
 
 
@@ -75,13 +89,10 @@ def _parameters(path: str, names: list[str]) -> dict[str, str]:
                 Names=names[first : first + MOST_PARAMETERS], WithDecryption=True
             )
         except (ClientError, BotoCoreError) as error:
-            raise _wrong(
-                f"parameters below {path} cannot be read ({error}): check MCP_SECRETS_PATH, and "
-                "that the role has ssm:GetParameters on it"
-            ) from error
+            raise _wrong(errors.PARAMETERS_UNREADABLE(place=path, error=str(error))) from error
         values |= {found["Name"]: found["Value"] for found in answer["Parameters"]}
     return values
 
 
-def _wrong(message: str) -> AgentError:
-    return AgentError(message, kind="configuration")
+def _wrong(reason: Reason) -> AgentError:
+    return AgentError(reason, kind="configuration")

@@ -11,6 +11,7 @@ from django.db import models, transaction
 from django.utils import timezone
 from django.utils.text import capfirst
 
+from moca import reasons
 from moca.authentication.models import AuditEntry
 from moca.versioning import StaleVersionError, VersionedModel
 
@@ -50,14 +51,14 @@ def save(
     Args:
         instance: a new or changed row; nothing happens where nothing changed.
         by: the operator's name, the user id of an API caller, or `system()`.
-        why: a sentence, where it was not a person's doing.
+        why: a `Reason`, where it was not a person's doing.
         update_fields: save only these of the changed fields; None for all.
 
     Raises:
         StaleVersionError: somebody else saved it since it was read.
     """
     created = instance._state.adding
-    changes = {} if created else _readable(instance.changes())
+    changes = {} if created else _readable(instance)
     if update_fields is not None:
         changes = {name: values for name, values in changes.items() if name in update_fields}
     with transaction.atomic():
@@ -92,7 +93,7 @@ def note(
         by = f"user {by}"
     AuditEntry.objects.create(
         actor=by[:150],
-        reason=why,
+        **reasons.columns("reason", why),
         action=action,
         object_type=instance._meta.label_lower,
         object_id=instance.pk,
@@ -110,7 +111,7 @@ def note_expired(model: type[models.Model], number: int, *, why: str) -> None:
         name = str(model._meta.verbose_name_plural)
         AuditEntry.objects.create(
             actor=str(system("housekeeping")),
-            reason=why,
+            **reasons.columns("reason", why),
             action=AuditEntry.Action.DELETED,
             object_type=label,
             object_id=key,
@@ -150,9 +151,10 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _readable(changes: dict[str, list[Any]]) -> dict[str, list[Any]]:
+def _readable(instance: VersionedModel) -> dict[str, list[Any]]:
+    codes = {field.name for field in instance._meta.fields if reasons.is_beside(field)}
     return {
         name: ["(hidden)", "(hidden)"] if name in SECRET else values
-        for name, values in changes.items()
-        if name not in SILENT
+        for name, values in instance.changes().items()
+        if name not in SILENT | codes
     }

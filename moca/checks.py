@@ -13,7 +13,10 @@ from django.core.checks import Warning as CheckWarning
 
 from moca.local_keys import is_private
 
-AGENT_AUTHS = ("cognito", "cognito-user", "static", "none")
+AGENT_AUTHS = ("cognito", "cognito-user", "static", "api-key", "sigv4", "none")
+AGENT_PROTOCOLS = ("invocations", "agentcore", "ag-ui", "a2a", "openai")
+RUNTIME_ARN = re.compile(r"arn:aws[\w-]*:bedrock-agentcore:[\w-]+:\d{12}:runtime/[\w-]+(\?.*)?")
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 RATE_LIMIT = re.compile(r"[1-9][0-9]*/(s|sec|second|min|minute|h|hour|day)")
 GROUP_NAME = re.compile(r"[0-9a-zA-Z_.-]{1,64}")
 POOL_ID = re.compile(r"[\w-]+_[0-9a-zA-Z]+")
@@ -31,10 +34,11 @@ SECRETS = (
 def check_agent(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     url = urlsplit(settings.AGENT_API_URL)
-    if url.scheme not in ("http", "https") or not url.netloc:
+    is_url = url.scheme in ("http", "https") and bool(url.netloc)
+    if not (is_url or RUNTIME_ARN.fullmatch(settings.AGENT_API_URL)):
         found.append(
             Error(
-                "AGENT_API_URL is not an http(s) URL.",
+                "AGENT_API_URL is neither an http(s) URL nor the ARN of an AgentCore runtime.",
                 hint="Set it to the agent's address, such as https://agent.example.com.",
                 id="moca.E001",
             )
@@ -45,6 +49,22 @@ def check_agent(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
                 f"AGENT_AUTH is {settings.AGENT_AUTH!r}.",
                 hint=f"Set it to one of {', '.join(AGENT_AUTHS)}.",
                 id="moca.E002",
+            )
+        )
+    if settings.AGENT_PROTOCOL not in AGENT_PROTOCOLS:
+        found.append(
+            Error(
+                f"AGENT_PROTOCOL is {settings.AGENT_PROTOCOL!r}.",
+                hint=f"Set it to one of {', '.join(AGENT_PROTOCOLS)}.",
+                id="moca.E013",
+            )
+        )
+    if not HEADER_NAME.fullmatch(settings.AGENT_KEY_HEADER):
+        found.append(
+            Error(
+                f"AGENT_KEY_HEADER is {settings.AGENT_KEY_HEADER!r}, which is no header's name.",
+                hint="Set it to a name such as X-Api-Key.",
+                id="moca.E014",
             )
         )
     if settings.USES_DEMO_AGENT and os.environ.get("AGENT_AUTH"):
@@ -92,6 +112,7 @@ def _needed_for(way: str) -> list[str]:
             "COGNITO_PASSWORD",
         ],
         "static": ["AGENT_TOKEN"],
+        "api-key": ["AGENT_TOKEN"],
     }.get(way, [])
 
 

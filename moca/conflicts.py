@@ -6,6 +6,8 @@ from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext as _
 
 from moca.dynamodb.errors import ConflictError
+from moca.reasons import translated
+from moca.sentences import Reason
 
 __all__ = ["ConflictError", "ExpectingQuerySet", "reason_of"]
 
@@ -53,7 +55,9 @@ class ExpectingQuerySet(models.QuerySet[Row]):
 
 
 def reason_of(error: Exception) -> str:
-    """Why something was refused, for an operator."""
+    """Why something was refused, for an operator, in the language in use."""
     if isinstance(error, ConflictError):
         return _("somebody else changed or deleted it at the same moment.")
+    if isinstance(reason := getattr(error, "reason", None), Reason):
+        return translated(reason)
     return "; ".join(getattr(error, "messages", [str(error)]))

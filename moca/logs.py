@@ -16,7 +16,7 @@ from typing import Any
 
 from moca.times import iso
 
-FIELDS = ("requestId", "triggerId", "executionId", "userId")
+FIELDS = ("requestId", "triggerId", "executionId", "userId", "errorCode")
 # Characters that end a line or steer a terminal: the control characters C0 and C1, Unicode's line
 # ends, and the marks that turn the direction of the text behind them.
 _STEERING = (*range(32), *range(127, 160), 0x061C, 0x200E, 0x200F)

@@ -3,6 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_noop as _
+
+from moca.sentences import Code, Reason
+
+# What a repair is called on the record.
+MISSING = Code("copy_missing", _("The %(what)s was missing."))
+DIFFERED = Code("copy_differed", _("The %(what)s differs in %(parts)s."))
+REMOVED = Code("copy_removed", _("The %(what)s was removed, since %(cause)s."))
+KINDS = {
+    "schedule": Code("schedule", _("schedule"))(),
+    "rule": Code("rule", _("rule"))(),
+}
+
 # How long it may take from the making of a copy to the commit of its row.
 COMMIT_SECONDS = 5.0
 
@@ -16,19 +29,24 @@ class Action:
         what: what the copy is: `schedule` or `rule`.
         id: of whom: the id of the trigger or the event source.
         reason: why, in a few words.
+        parts: in what it differed, if it did.
     """
 
     kind: str
     what: str
     id: str
     reason: str
+    parts: tuple[str, ...] = ()
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Reason:
         """What was repaired, for the record."""
+        what = KINDS[self.what]
         if self.kind == "delete":
-            return f"The {self.what} was removed, since {self.reason}."
-        return f"The {self.what} {self.reason}."
+            return REMOVED(what=what, cause=self.reason)
+        if self.parts:
+            return DIFFERED(what=what, parts=", ".join(self.parts))
+        return MISSING(what=what)
 
 
 def mending(what: str, key: str, differences: Sequence[str] | None) -> Action:
@@ -41,4 +59,5 @@ def mending(what: str, key: str, differences: Sequence[str] | None) -> Action:
     """
     if differences is None:
         return Action("create", what, key, "was missing")
-    return Action("update", what, key, f"differs in {', '.join(differences)}")
+    reason = f"differs in {', '.join(differences)}"
+    return Action("update", what, key, reason, tuple(differences))

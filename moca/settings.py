@@ -384,6 +384,9 @@ else:
 DEMO_AGENT_PORT = whole_number("DEMO_AGENT_PORT", default=8081, least=1, most=65535)
 AGENT_API_URL = env.str("AGENT_API_URL", default="")
 AGENT_AUTH = env.str("AGENT_AUTH", default="cognito")
+# How the agent is asked and answers: see docs/protocols.md.
+AGENT_PROTOCOL = env.str("AGENT_PROTOCOL", default="invocations")
+AGENT_KEY_HEADER = env.str("AGENT_KEY_HEADER", default="X-Api-Key")
 # How long an agent that has begun to answer may send nothing; 0 for as long as the run may take.
 AGENT_IDLE_TIMEOUT_SECONDS = whole_number(
     "AGENT_IDLE_TIMEOUT_SECONDS", default=0, least=0, most=86_400
@@ -416,7 +419,7 @@ SESSION_URL = env.str("SESSION_URL", default="")
 USES_DEMO_AGENT = not AGENT_API_URL
 if USES_DEMO_AGENT:
     AGENT_API_URL = COGNITO_DOMAIN = f"http://127.0.0.1:{DEMO_AGENT_PORT}"
-    AGENT_AUTH = "cognito"
+    AGENT_AUTH, AGENT_PROTOCOL = "cognito", "invocations"
     COGNITO_CLIENT_ID = COGNITO_CLIENT_SECRET = "demo"  # noqa: S105  (no secret)
     COGNITO_CLIENT_SECRET_ARN = ""
 

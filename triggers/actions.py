@@ -93,7 +93,6 @@ def act_on_each(
     triggers: Iterable[Trigger],
     act: Callable[[Trigger], bool],
     refusals: tuple[type[Exception], ...] = REFUSALS,
-    words: Callable[[str], str] = str,
 ) -> Outcome:
     """Do something to each trigger, one transaction each.
 
@@ -101,7 +100,6 @@ def act_on_each(
         triggers: the triggers.
         act: does it to one; False where there was nothing to do.
         refusals: the errors that say why it could not be done to one.
-        words: how the operator is told a reason.
     """
     outcome = Outcome()
     for trigger in triggers:
@@ -111,6 +109,6 @@ def act_on_each(
             else:
                 outcome.already += 1
         except refusals as error:
-            reason = excerpt(words(reason_of(error)), 200)
+            reason = excerpt(reason_of(error), 200)
             outcome.refused.append(f"{excerpt(trigger.name, 60)}: {reason}")
     return outcome

@@ -8,6 +8,7 @@ from functools import cached_property
 from django.utils.translation import gettext as _
 
 from events.models import EventSource
+from moca import reasons
 from moca.display import pretty
 from triggers.models import RunStatus, SyncState, Trigger, TriggerType
 from triggers.schedules import warnings
@@ -24,7 +25,10 @@ RESULT_KINDS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One thing to know about a trigger: a kind (good, bad, warn, off), a word and the reason."""
+    """One thing to know about a trigger, in the reader's language.
+
+    It has a kind (good, bad, warn, off), a word and the reason.
+    """
 
     kind: str
     word: str
@@ -148,7 +152,7 @@ class View:
         if trigger.enabled:
             return State("good", _("Enabled"))
         if trigger.paused_reason:
-            return State("warn", _("Paused"), trigger.paused_reason)
+            return State("warn", _("Paused"), reasons.shown(trigger, "paused_reason"))
         return State("off", _("Disabled"))
 
     def _further_states(self) -> Iterator[State]:
@@ -158,4 +162,6 @@ class View:
         elif trigger.type == TriggerType.SCHEDULE and trigger.enabled and not self.next_run:
             yield State("warn", _("Never fires again"), _("Its last time is past."))
         if trigger.sync_state != SyncState.SYNCED:
-            yield State("bad", str(trigger.get_sync_state_display()), trigger.sync_error)
+            yield State(
+                "bad", str(trigger.get_sync_state_display()), reasons.shown(trigger, "sync_error")
+            )

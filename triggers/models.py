@@ -21,12 +21,15 @@ from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from moca import reasons
 from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.ids import new_id
+from moca.reasons import CodeField, ParamsField
 from moca.validation import one_line
 from moca.versioning import VersionedModel
 from triggers import validation
+from triggers.failures import UNREADABLE
 from triggers.restoring import in_step
 from triggers.validation import Schedule, Subscription
 
@@ -68,15 +71,12 @@ AGENT_OPTIONS = (
     ("working_directory", "workingDirectory", "storagePath"),
 )
 
-# How the note below begins.
-UNREADABLE = "Another program wrote what cannot be read: "
-
 
 def _note_malformed(row: dict[str, Any], names: list[str]) -> None:
     """Have a row that another program wrote wrongly never fire, and say on it what is wrong."""
     row["enabled"] = False
     row["sync_state"] = SyncState.FAILED
-    row["sync_error"] = f"Another program wrote what cannot be read: {', '.join(names)}."
+    row |= reasons.columns("sync_error", UNREADABLE(names=", ".join(names)))
 
 
 def _policy_of_old(item: dict[str, Any]) -> str:
@@ -259,10 +259,12 @@ class Trigger(VersionedModel):
     # Which run that was and how its error begins, so that a list shows them without reading runs.
     last_execution_id = models.CharField(max_length=36, blank=True, editable=False)
     last_error = models.CharField(max_length=500, blank=True, editable=False)
+    last_error_code, last_error_params = CodeField(), ParamsField()
     # How its runs have fared, for lists; see `triggers.statistics`.
     statistics = models.TextField(blank=True, editable=False)
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
     paused_reason = models.TextField(blank=True, editable=False)
+    paused_reason_code, paused_reason_params = CodeField(), ParamsField()
     # The start of the run that holds the trigger against overlaps, and when that hold ends.
     running_since = models.DateTimeField(null=True, blank=True, editable=False)
     running_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -270,6 +272,7 @@ class Trigger(VersionedModel):
     skipped_runs = models.PositiveIntegerField(default=0, editable=False)
     last_skipped_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_skip_reason = models.TextField(blank=True, editable=False)
+    last_skip_reason_code, last_skip_reason_params = CodeField(), ParamsField()
 
     # Runs of events that began within the hour that counts against `maxRunsPerHour`.
     hour_began_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -280,6 +283,7 @@ class Trigger(VersionedModel):
         max_length=10, choices=SyncState, default=SyncState.SYNCED, editable=False
     )
     sync_error = models.TextField(blank=True, editable=False)
+    sync_error_code, sync_error_params = CodeField(), ParamsField()
 
     objects: ClassVar[Any] = TriggerQuerySet.as_manager()
 
@@ -465,22 +469,22 @@ class Trigger(VersionedModel):
     @property
     def is_unreadable(self) -> bool:
         """Whether another program wrote parts of the row that are not shown as they stand there."""
-        return self.sync_error.startswith(UNREADABLE)
+        return self.sync_error_code == UNREADABLE.name
 
     def enable(self) -> None:
         """Let the trigger fire again; failures counted so far are forgiven."""
         self.enabled = True
-        self.paused_reason = ""
+        reasons.put(self, "paused_reason", "")
         self.consecutive_failures = 0
 
     def disable(self, reason: str = "") -> None:
         """Keep the trigger from firing.
 
         Args:
-            reason: why, where it was not an operator's doing.
+            reason: a `Reason`, where it was not an operator's doing.
         """
         self.enabled = False
-        self.paused_reason = reason
+        reasons.put(self, "paused_reason", reason)
 
     def is_held(self, now: datetime) -> bool:
         """Whether a run is going that a further one may not overlap."""
@@ -494,14 +498,14 @@ class Trigger(VersionedModel):
         """Record runs that were due and not started, where an operator sees it.
 
         Args:
-            reason: a sentence for the operator.
+            reason: a `Reason`.
             due: when the last of them was due.
             runs: how many they were.
         """
         type(self)._default_manager.filter(user_id=self.user_id, pk=self.pk).update(
             skipped_runs=models.F("skipped_runs") + runs,
             last_skipped_at=due,
-            last_skip_reason=reason,
+            **reasons.columns("last_skip_reason", reason),
         )
 
 

@@ -21,9 +21,10 @@ from django.utils import timezone
 
 from events import rules
 from events.buses import BusError
-from moca import audit, reconciling
+from moca import audit, reasons, reconciling
 from moca.authentication.models import AuditEntry
 from moca.reconciling import Action
+from triggers.failures import COPY_NOT_NEEDED, COPY_UNWANTED, COPY_WITHOUT_TRIGGER
 from triggers.models import SyncState, Trigger
 
 # Handed on for those who change triggers.
@@ -77,17 +78,17 @@ def _restore(scheduler: Scheduler, told: _Told) -> None:
     try:
         _tell_what_is_stored(scheduler, rows, told.trigger_id)
     except Exception as error:
-        is_expected = isinstance(error, SchedulerError)
+        reason = error.reason if isinstance(error, SchedulerError) else ""
         message = f"The {scheduler.what} could not be restored; sync_schedules will: {error}"
         extra = {"triggerId": told.trigger_id}
-        logger.error(message, extra=extra, exc_info=not is_expected)
-        _note_pending(rows, str(error) if is_expected else "", told.trigger_id)
+        logger.error(message, extra=extra, exc_info=not reason)
+        _note_pending(rows, reason, told.trigger_id)
 
 
 def _note_pending(rows: QuerySet[Trigger], reason: str, trigger_id: str) -> None:
     """Have the trigger say that nobody knows what its copy is like, until the next pass."""
     try:
-        rows.update(sync_state=SyncState.PENDING, sync_error=reason)
+        rows.update(sync_state=SyncState.PENDING, **reasons.columns("sync_error", reason))
     except Exception:
         message = "The trigger could not be marked as not yet in step"
         logger.exception(message, extra={"triggerId": trigger_id})
@@ -122,7 +123,7 @@ def synchronize(
     try:
         return [*done, *rules.synchronize(dry_run=dry_run, by=by)]
     except BusError as error:
-        raise SchedulerError(str(error)) from error
+        raise SchedulerError(error.reason) from error
 
 
 def _synchronize(scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: str) -> list[Action]:
@@ -214,7 +215,7 @@ def _mend(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -> 
                     _tell_what_is_stored(scheduler, row, trigger.pk)
                     _note_repair(trigger, action, by)
     except SchedulerError as refusal:
-        error = str(refusal)
+        error = refusal.reason
         action = Action("fail", scheduler.what, trigger.pk, error)
     state = SyncState.FAILED if error else SyncState.SYNCED
     if not dry_run and (trigger.sync_state, trigger.sync_error) != (state, error):
@@ -236,7 +237,7 @@ def _note_state(trigger: Trigger, state: SyncState, error: str, by: str) -> None
     """Note on the trigger whether it is in step; what keeps it from that goes on record."""
     row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
     with transaction.atomic():
-        row.update(sync_state=state, sync_error=error)
+        row.update(sync_state=state, **reasons.columns("sync_error", error))
         if error:
             changes = {"sync_state": [trigger.sync_state, state]}
             audit.note(AuditEntry.Action.UPDATED, trigger, by=by, why=error, changes=changes)
@@ -245,7 +246,7 @@ def _note_state(trigger: Trigger, state: SyncState, error: str, by: str) -> None
 def _planned(scheduler: Scheduler, trigger: Trigger, differences: Sequence[str] | None) -> Action:
     if differences or scheduler.wants(trigger):
         return reconciling.mending(scheduler.what, trigger.pk, differences)
-    return Action("delete", scheduler.what, trigger.pk, "it is not needed any more")
+    return Action("delete", scheduler.what, trigger.pk, COPY_NOT_NEEDED())
 
 
 def _tell_what_is_stored(scheduler: Scheduler, row: QuerySet[Trigger], trigger_id: str) -> None:
@@ -263,7 +264,8 @@ def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool, by: str) ->
     trigger = Trigger.objects.filter(pk=trigger_id).first()
     if trigger is not None and scheduler.wants(trigger):
         return None
-    reason = f"its trigger {'is gone' if trigger is None else f'has no {scheduler.what}'}"
+    unwanted = COPY_UNWANTED(what=reconciling.KINDS[scheduler.what])
+    reason = COPY_WITHOUT_TRIGGER() if trigger is None else unwanted
     action = Action("delete", scheduler.what, trigger_id, reason)
     try:
         if not dry_run:
@@ -271,5 +273,5 @@ def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool, by: str) ->
                 scheduler.delete(trigger_id)
                 _note_repair(trigger or Trigger(pk=trigger_id, name=trigger_id), action, by)
     except SchedulerError as error:
-        return Action("fail", scheduler.what, trigger_id, str(error))
+        return Action("fail", scheduler.what, trigger_id, error.reason)
     return action

@@ -3,13 +3,14 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language
 
+# Those who import this module need it, too.
+from moca.reasons import translated as translated
 from triggers.schedules import (
     Correction,
     Expression,
     ExpressionError,
-    Sentence,
     describe,
     japanese,
     parse,
@@ -28,17 +29,6 @@ def _said(expression: Expression, zone: ZoneInfo | None) -> str:
     if get_language() == "ja":
         return japanese.describe(expression, zone)
     return describe(expression, zone)
-
-
-def translated(text: str) -> str:
-    """A sentence of the schedule package in the reader's language; any other text as it is."""
-    if not isinstance(text, Sentence):
-        return text
-    parts = {
-        name: translated(part) if isinstance(part, str) else part
-        for name, part in text.parts.items()
-    }
-    return gettext(text.template) % parts
 
 
 def offers(error: ExpressionError) -> list[Offer]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from agents import errors
 from agents.errors import AgentError
 from agents.masking import Mask
 from agents.output import Output
@@ -17,16 +18,17 @@ from agents.protocols.base import Protocol, Request, read
 from agents.protocols.invocations import Invocations
 from agents.protocols.openai import OpenAI
 from agents.replies import Outcome, Reply, Transcript
+from moca.sentences import Code
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol for protocol in (Invocations(), AgentCore(), AGUI(), A2A(), OpenAI())
 }
 
 # How an answer ended that came to its end, but is a failure all the same.
-_ENDED: dict[Outcome, str] = {
-    "refused": "the answer was stopped by a guardrail or content filter",
-    "limited": "the agent reached a limit before its answer was complete",
-    "cancelled": "the agent says that the run was cancelled",
+_ENDED: dict[Outcome, Code] = {
+    "refused": errors.ANSWER_REFUSED,
+    "limited": errors.ANSWER_LIMITED,
+    "cancelled": errors.AGENT_CANCELLED,
 }
 
 __all__ = ["PROTOCOLS", "Protocol", "Request", "read_answer"]
@@ -67,7 +69,7 @@ def read_answer(
                 on_output(transcript.output)
         reply = transcript.reply()
         if reply.outcome in _ENDED:
-            raise AgentError(_ENDED[reply.outcome], kind="agent", reached=True)
+            raise AgentError(_ENDED[reply.outcome](), kind="agent", reached=True)
         return reply
     except AgentError as error:
         if error.outcome is None and transcript.outcome in _ENDED:

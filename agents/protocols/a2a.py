@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from agents import errors
 from agents.framing import Batch, ended_early
 from agents.invocation import Invocation
 from agents.protocols.base import Protocol, Reader, Request, failure
 from agents.replies import Question, Reply, Transcript, as_text, items, mapping, name
 
 _VERSION = {"A2A-Version": "1.0"}
-_FAILED = {"TASK_STATE_FAILED": "failed", "TASK_STATE_REJECTED": "refused the task"}
+_FAILED = {
+    "TASK_STATE_FAILED": errors.AGENT_FAILED_SILENTLY,
+    "TASK_STATE_REJECTED": errors.TASK_REJECTED,
+}
 _WAITING = {"TASK_STATE_INPUT_REQUIRED", "TASK_STATE_AUTH_REQUIRED"}
 
 
@@ -75,7 +79,7 @@ class A2AReader(Reader):
         message = _text(mapping(status.get("message")))
         transcript = self.transcript
         if state in _FAILED:
-            raise failure(message or f"the agent {_FAILED[state]} without saying why")
+            raise failure(message, silently=_FAILED[state])
         if state == "TASK_STATE_CANCELED":
             transcript.outcome = "cancelled"
         elif state in _WAITING:

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from agents import errors
 from agents.errors import AgentError
 from agents.framing import Batch, document, event_values, json_lines, unreadable
 from agents.invocation import Invocation
 from agents.replies import Reply, Transcript, mapping, name, printable
+from moca.sentences import Code
 
 # Keys under which an error says why, the likeliest first.
 _REASON_KEYS = ("message", "error", "text", "detail", "error_type", "code")
@@ -127,18 +129,19 @@ def reported(data: str) -> AgentError:
     return failure(value, request_id=name(mapping(value).get("requestId")))
 
 
-def failure(error: Any, *, request_id: str | None = None) -> AgentError:
-    """The failure that an agent reports, with the reason that it gives."""
+def failure(
+    error: Any, *, request_id: str | None = None, silently: Code = errors.AGENT_FAILED_SILENTLY
+) -> AgentError:
+    """The failure that an agent reports, with the reason that it gives, or `silently` for none."""
     reason = printable(_reason(error, _DEEPEST).strip())
-    own = "" if reason else "the agent failed without saying why"
+    own = None if reason else silently()
     return AgentError(own, quoted=reason, kind="agent", reached=True, request_id=request_id)
 
 
 def not_understood(value: Any) -> AgentError:
     """The error of an answer in another protocol than the one that was expected."""
     quoted = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    message = "the agent's answer is not of the protocol that was chosen for it"
-    return unreadable(message, printable(quoted))
+    return unreadable(errors.NOT_UNDERSTOOD(), printable(quoted))
 
 
 def _reason(error: Any, depth: int) -> str:

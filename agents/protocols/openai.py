@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from agents import errors
 from agents.framing import DONE, Batch, ended_early, unreadable
 from agents.invocation import Invocation
 from agents.protocols.base import Protocol, Reader, Request, failure
@@ -89,8 +90,7 @@ class OpenAIReader(Reader):
 
     def _check_tools(self) -> None:
         if self._finish_reason in ("tool_calls", "function_call"):
-            message = "the model asks for a call of a tool, and there is nobody to make it"
-            raise unreadable(f"{message}: give it none, or an agent that has its own")
+            raise unreadable(errors.TOOL_WITHOUT_CALLER())
 
     def _take_event(self, kind: str, event: dict[str, Any]) -> None:
         transcript = self.transcript

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from agents import errors
 from agents.framing import ended_early, unreadable
 from agents.protocols.base import Reader, failure
 from agents.replies import Question, Transcript, Usage, as_text, count, items, mapping, name
@@ -171,11 +172,9 @@ class StrandsReader(Reader):
         if self._is_within_message:
             raise ended_early()
         if self._called is not None:
-            message = f"the agent's stream ended at a call of its tool {self._called}"
-            raise unreadable(f"{message}; where it asks a person, let it yield that event too")
+            raise unreadable(errors.ENDED_AT_TOOL(tool=self._called[:100]))
         if self._unreadable is not None and not transcript.has_text:
-            message = "the agent returned an object that cannot be read; let it return text or JSON"
-            raise unreadable(message, self._unreadable)
+            raise unreadable(errors.OBJECT_UNREADABLE(), self._unreadable)
         self.check_understood()
 
     def _delta(self, delta: dict[str, Any]) -> None:

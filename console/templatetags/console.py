@@ -10,15 +10,16 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from console.reasons import reason
-from executions.runner.by_event import MERGED
+from executions.failures import MERGED
+from moca import reasons
 from moca.display import duration as duration_words
 from moca.display import exact as exact_words
 from moca.display import relative, short_past_time_tag
 from moca.times import iso
+from triggers.models import Trigger
 
 register = template.Library()
-register.filter(reason)
+register.filter("reason", reasons.shown)
 
 
 @register.simple_tag(takes_context=True)
@@ -55,9 +56,9 @@ def exact(moment: datetime | None, zone: tzinfo = UTC) -> SafeString | str:
 
 
 @register.filter
-def is_as_asked(why_dropped: str) -> bool:
+def is_as_asked(trigger: Trigger) -> bool:
     """Whether an event was dropped since another stands for it, as a trigger that waits wants."""
-    return why_dropped == MERGED
+    return trigger.last_skip_reason_code == MERGED.name
 
 
 @register.filter

@@ -12,11 +12,13 @@ class BusError(Exception):
     """The bus refused or could not be reached; the message says what to do about it.
 
     Attributes:
+        reason: the message, with its code.
         is_refusal: whether it answered clearly that it did nothing. Otherwise nobody knows.
     """
 
-    def __init__(self, message: str, *, is_refusal: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, reason: str, *, is_refusal: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.is_refusal = is_refusal
 
 

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+from events import failures
 from events.buses.base import BusError, EventBus, Rule
 from events.models import EventSource, EventState, ReceivedEvent
 from moca.aws import client, is_refusal
@@ -25,12 +26,10 @@ PERMISSION_ID = "moca-event-rules"
 # PutTargets, RetryPolicy: what Lambda does not take within an hour goes to the queue.
 RETRIES, EVENT_AGE_SECONDS = 185, 3600
 REMEDIES = {
-    "LimitExceededException": "EventBridge has no room for more rules on this bus: listen to an "
-    "event source, which is one rule for all its triggers, or have the quota of the bus raised.",
-    "ThrottlingException": "EventBridge is throttling: try again in a moment.",
-    "AccessDeniedException": "EventBridge refuses our role: check that it may use the rules "
-    "trigger-* and source-* of the bus.",
-    "ConcurrentModificationException": "EventBridge is changing this rule: try again in a moment.",
+    "LimitExceededException": failures.BUS_FULL,
+    "ThrottlingException": failures.BUS_THROTTLING,
+    "AccessDeniedException": failures.BUS_DENIED,
+    "ConcurrentModificationException": failures.RULE_CHANGING,
 }
 MISSING = "ResourceNotFoundException"
 # The calls of a change of a rule before which nothing has been changed.
@@ -48,7 +47,7 @@ class EventBridgeBus(EventBus):
                 if row.pk not in failed:
                     ReceivedEvent.objects.filter(pk=row.pk).update(state=EventState.DONE)
             if failed:
-                raise BusError(f"EventBridge refuses an event: {next(iter(failed.values()))}")
+                raise BusError(failures.EVENT_REFUSED(error=next(iter(failed.values()))))
 
     def has(self, event: ReceivedEvent) -> bool:
         return event.state == EventState.DONE
@@ -69,11 +68,8 @@ class EventBridgeBus(EventBus):
     def _keep(self, rule: Rule) -> None:
         found = _targets(rule.name, rule.bus_name)
         if found is not None and not _is_ours(found):
-            raise BusError(
-                f"The bus {rule.bus_name} has a rule {rule.name} of another service: use another "
-                "id, or another bus.",
-                is_refusal=True,
-            )
+            taken = failures.RULE_TAKEN(bus=rule.bus_name, rule=rule.name)
+            raise BusError(taken, is_refusal=True)
         _permit()
         client("events").put_rule(**_fields(rule))
         wanted = [target(rule)]
@@ -82,7 +78,7 @@ class EventBridgeBus(EventBus):
                 Rule=rule.name, EventBusName=rule.bus_name, Targets=wanted
             )
             for entry in answer.get("FailedEntries", ()):
-                raise BusError(f"EventBridge refuses the target: {entry.get('ErrorMessage')}")
+                raise BusError(failures.TARGET_REFUSED(error=str(entry.get("ErrorMessage"))))
         # One more of the function would invoke it twice.
         if others := [each["Id"] for each in found or () if each["Id"] != TARGET_ID]:
             client("events").remove_targets(Rule=rule.name, EventBusName=rule.bus_name, Ids=others)
@@ -219,14 +215,9 @@ def _permit() -> None:
         )
     except ClientError as error:
         if _code(error) == MISSING:
-            raise BusError(
-                "The handler's function is not there: deploy it before rules are made."
-            ) from error
+            raise BusError(failures.HANDLER_MISSING()) from error
         if _code(error) != "ResourceConflictException":
-            raise BusError(
-                "Rules cannot be let in to the handler's function: allow our role "
-                f"lambda:AddPermission on it ({error})."
-            ) from error
+            raise BusError(failures.HANDLER_DENIED(error=str(error))) from error
 
 
 def _put(bus_name: str, events: Sequence[ReceivedEvent]) -> dict[str, str]:
@@ -234,7 +225,8 @@ def _put(bus_name: str, events: Sequence[ReceivedEvent]) -> dict[str, str]:
     try:
         answer = client("events").put_events(Entries=[_entry(bus_name, row) for row in events])
     except (ClientError, BotoCoreError) as error:
-        raise BusError(f"The event bus {bus_name} cannot be reached: {error}") from error
+        apart = failures.NAMED_BUS_UNREACHABLE(bus=bus_name, error=str(error))
+        raise BusError(apart) from error
     return {
         row.pk: f"{entry.get('ErrorCode')}: {entry.get('ErrorMessage')}"
         for row, entry in zip(events, answer["Entries"], strict=True)
@@ -261,11 +253,12 @@ def _code(error: Exception) -> str:
 def _refuse(error: Exception, bus_name: str) -> NoReturn:
     code = _code(error)
     if not isinstance(error, ClientError):
-        raise BusError(f"EventBridge cannot be reached: {error}") from error
+        raise BusError(failures.BUS_UNREACHABLE(error=str(error))) from error
     is_clear = is_refusal(error) and error.operation_name in FIRST_CALLS
     if code == MISSING:
-        text = f"There is no event bus {bus_name}: make it, or name another."
-        raise BusError(text, is_refusal=is_clear) from error
+        missing = failures.BUS_MISSING(bus=bus_name)
+        raise BusError(missing, is_refusal=is_clear) from error
     message = error.response["Error"].get("Message", "")
-    remedy = REMEDIES.get(code, f"EventBridge refuses it: {message}")
-    raise BusError(remedy, is_refusal=is_clear) from error
+    remedy = REMEDIES.get(code)
+    reason = remedy() if remedy else failures.BUS_REFUSES(message=message)
+    raise BusError(reason, is_refusal=is_clear) from error

@@ -1,5 +1,7 @@
 """The errors of the pattern package."""
 
+from moca.sentences import Sentence as _
+
 
 class PatternError(ValueError):
     """A pattern that cannot be read.
@@ -21,11 +23,13 @@ class PatternError(ValueError):
 class TooMuchWorkError(Exception):
     """A pattern and an event that are together more work than is done for them.
 
-    Whether the event matches is not known then.
+    Whether the event matches is not known then. `reason` is the message, which can be translated.
     """
 
     def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"To compare the event with the pattern takes more than {limit:,} steps. Ask for fewer "
-            "fields within the event's lists, or for fewer values of each."
+        self.reason = _(
+            "To compare the event with the pattern takes more than %(limit)s steps. Ask for fewer "
+            "fields within the event's lists, or for fewer values of each.",
+            limit=f"{limit:,}",
         )
+        super().__init__(self.reason)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from executions.dispatchers.base import Dispatcher, DispatchError
+from executions.failures import NOT_INVOKED
 from executions.models import TriggerExecution
 from executions.runner import close
 from moca.aws import client
@@ -32,7 +33,7 @@ class LambdaDispatcher(Dispatcher):
         try:
             EventBridgeScheduler().wake(user_id, trigger_id, at)
         except SchedulerError as error:
-            raise DispatchError(str(error)) from error
+            raise DispatchError(error.reason) from error
 
 
 def _invoke(execution: TriggerExecution) -> None:
@@ -53,7 +54,7 @@ def _invoke(execution: TriggerExecution) -> None:
             Payload=json.dumps(event).encode(),
         )
     except (ClientError, BotoCoreError) as error:
-        reason = f"The function that runs triggers could not be invoked: {error}"
+        reason = NOT_INVOKED(error=str(error))
         # If only the answer was lost, the function has begun, and the run is not closed.
         if close(execution, RunStatus.FAILED, error=reason):
             raise DispatchError(reason) from error

@@ -9,7 +9,15 @@ from executions.models import TriggerExecution
 
 
 class DispatchError(Exception):
-    """The run could not be handed over; the message says what to do about it."""
+    """The run could not be handed over; the message says what to do about it.
+
+    Attributes:
+        reason: the message, with its code.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Dispatcher(ABC):

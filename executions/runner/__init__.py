@@ -1,8 +1,6 @@
 """Running one occurrence of a trigger: start, token, invocation, end."""
 
 from executions.runner.by_event import (
-    TOO_MUCH_WORK,
-    TOO_MUCH_WORK_FOR_SOURCE,
     Offer,
     offer,
     settle,
@@ -12,7 +10,7 @@ from executions.runner.by_hand import TriggerBusyError, accept, resume
 from executions.runner.care import HEARTBEAT, abandon, record_missed, renew
 from executions.runner.end import close, close_lost, write
 from executions.runner.end import settle as settle_end
-from executions.runner.execute import INTERNAL_ERROR, NO_MORE_TIME, call, execute
+from executions.runner.execute import call, execute
 from executions.runner.start import (
     LEASE,
     Occurrence,
@@ -25,11 +23,7 @@ from executions.runner.start import (
 
 __all__ = [
     "HEARTBEAT",
-    "INTERNAL_ERROR",
     "LEASE",
-    "NO_MORE_TIME",
-    "TOO_MUCH_WORK",
-    "TOO_MUCH_WORK_FOR_SOURCE",
     "Occurrence",
     "Offer",
     "Run",

@@ -21,12 +21,14 @@ from django.utils import timezone
 
 from executions import events
 from executions.dispatchers import get_dispatcher
+from executions.failures import BUSY, DISABLED, HELD_BACK, MERGED, TOO_LARGE, TOO_MANY
 from executions.models import PendingEvent, Source, TriggerExecution
-from executions.runner.start import BUSY, Occurrence, new_record
-from moca import audit
+from executions.runner.start import Occurrence, new_record
+from moca import audit, reasons
 from moca.authentication.models import AuditEntry
 from moca.conflicts import ConflictError
 from moca.ids import uuid7
+from moca.sentences import Reason
 from moca.times import CLOCKS_APART
 from triggers.models import OverlapPolicy, RunStatus, Trigger
 
@@ -43,16 +45,6 @@ MOST_SETTLED = 100
 BROKEN = timedelta(minutes=1)
 # How often an offer is made anew that other writes come before.
 TRIES = 8
-TOO_MANY = "More events than maxRunsPerHour lets run came within the hour."
-TOO_MUCH_WORK = (
-    "The event has too many values to compare it with the trigger's pattern: ask for fewer fields "
-    "within its lists."
-)
-TOO_MUCH_WORK_FOR_SOURCE = (
-    "The event has too many values to compare it with the pattern of the event source: ask for "
-    "fewer fields within its lists."
-)
-MERGED = "A further event came before the pause of debounceSeconds was over."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +57,7 @@ class Offer:
         at: when the event came in.
         event: the EventBridge envelope.
         earlier_id: what its id may have been at an earlier delivery; empty where that was the same.
-        refusal: why the trigger drops the event, whatever else; empty if it may take it.
+        refusal: why the trigger drops the event, whatever else; None if it may take it.
     """
 
     id: str
@@ -74,7 +66,7 @@ class Offer:
     at: datetime
     event: dict[str, Any]
     earlier_id: str = ""
-    refusal: str = ""
+    refusal: Reason | None = None
 
     @classmethod
     def of(
@@ -84,7 +76,7 @@ class Offer:
         event_id: str,
         at: datetime,
         earlier_at: datetime | None = None,
-        refusal: str = "",
+        refusal: Reason | None = None,
     ) -> "Offer":
         """The offer of an event to a trigger.
 
@@ -110,9 +102,9 @@ class _Desk:
 
     trigger: Trigger
     changes: dict[str, Any] = field(default_factory=dict)
-    skipped: list[tuple[str, datetime]] = field(default_factory=list)
+    skipped: list[tuple[Reason, datetime]] = field(default_factory=list)
 
-    def note(self, reason: str, at: datetime) -> None:
+    def note(self, reason: Reason, at: datetime) -> None:
         self.skipped.append((reason, at))
 
     def set(self, **values: Any) -> None:
@@ -226,7 +218,7 @@ def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int
         if desk is None:
             continue
         waits = not paused and not one.refusal and _waits_for_pause(desk.trigger)
-        reason = "" if waits else _refusal(desk.trigger, one, now)
+        reason = None if waits else _refusal(desk.trigger, one, now)
         # A run that begins meets the one on record when it is put there; what is held back would
         # not, and be counted as dropped or take the place of a later event.
         earlier = _earlier(one) if known or waits or reason or one.earlier_id else None
@@ -236,7 +228,7 @@ def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int
             _let_wait(desk, one, now)
         elif reason:
             desk.note(reason, one.at)
-            if reason == TOO_MANY:
+            if reason.code is TOO_MANY:
                 _note_limit(desk)
         else:
             new.append(_accept(desk, one, now))
@@ -262,26 +254,27 @@ def _to_be_handed_on_again(execution: TriggerExecution) -> list[TriggerExecution
     if execution.status == RunStatus.FAILED:
         record = TriggerExecution.objects.filter(trigger_id=execution.trigger_id, pk=execution.pk)
         until = timezone.now() + QUEUE_LEASE
-        reopened = {"status": RunStatus.RUNNING, "error": "", "lease_until": until}
+        reopened: dict[str, Any] = {"status": RunStatus.RUNNING, "lease_until": until}
+        reopened |= reasons.columns("error", "")
         reopened |= {"completed_at": None, "duration_ms": None}
         if not record.filter(status=RunStatus.FAILED, attempt=0).update(**reopened):
             return []
     return [execution]
 
 
-def _refusal(trigger: Trigger, one: Offer, now: datetime) -> str:
+def _refusal(trigger: Trigger, one: Offer, now: datetime) -> Reason | None:
     if not trigger.enabled:
-        return "The trigger was disabled."
+        return DISABLED()
     if one.refusal:
         return one.refusal
     if not events.is_kept_whole(one.event):
-        return f"The event had more than {events.MAX_STORED_PAYLOAD:,} bytes."
+        return TOO_LARGE(size=f"{events.MAX_STORED_PAYLOAD:,}")
     if trigger.is_held(now):
-        return BUSY
+        return BUSY()
     subscription = trigger.subscription
     most = subscription.runs_per_hour if subscription else None
     is_full = most is not None and trigger.runs_in_hour >= most
-    return TOO_MANY if is_full and _hour_goes_on(trigger, now) else ""
+    return TOO_MANY() if is_full and _hour_goes_on(trigger, now) else None
 
 
 def _note_limit(desk: _Desk) -> None:
@@ -298,7 +291,7 @@ def _note_limit(desk: _Desk) -> None:
         AuditEntry.Action.HELD_BACK,
         trigger,
         by=audit.system("events"),
-        why=f"Events are dropped until {end:%Y-%m-%d %H:%M} UTC: maxRunsPerHour is {most}.",
+        why=HELD_BACK(time=f"{end:%Y-%m-%d %H:%M}", number=most),
     )
 
 
@@ -352,4 +345,4 @@ def _let_wait(desk: _Desk, one: Offer, now: datetime) -> None:
         row = PendingEvent.objects.filter(pk=one.trigger_id, events=pending.events)
         if not row.update(due_at=due, events=pending.events + 1, **kept):
             raise ConflictError("another event came at the same moment")
-        desk.note(MERGED, min(one.at, pending.last_at))
+        desk.note(MERGED(), min(one.at, pending.last_at))

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from executions import events
+from executions.failures import OVERTAKEN, TRIGGER_DELETED
 from executions.models import Source, TriggerExecution
 from executions.runner.end import close
 from executions.runner.start import (
@@ -106,12 +107,12 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta) -> Run | None:
     execution.attempt, execution.started_at = 1, now
     trigger = Trigger.objects.filter(user_id=execution.user_id, pk=trigger_id).first()
     if trigger is None:
-        close(execution, RunStatus.FAILED, error="The trigger was deleted before the run.")
+        close(execution, RunStatus.FAILED, error=TRIGGER_DELETED())
         return None
     if trigger.overlap_policy == OverlapPolicy.SKIP and not hold(
         [trigger], now, until=now + lease, holder=holder
     ):
-        close(execution, RunStatus.FAILED, error="Another run of the trigger had begun.")
+        close(execution, RunStatus.FAILED, error=OVERTAKEN())
         return None
     occurrence = Occurrence(execution.pk, trigger.user_id, trigger.pk, Source(execution.source))
     event = events.restored(execution.event_payload) or occurrence.event_of(trigger, now)

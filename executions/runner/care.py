@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from executions.failures import MISSED
 from executions.models import TriggerExecution
 from executions.runner.end import close, log_ids
 from executions.runner.start import LEASE, Occurrence, Run, new_record
+from moca import reasons
 from moca.conflicts import ConflictError
+from moca.sentences import Reason
 from triggers.models import RunStatus, Trigger
 
 logger = logging.getLogger(__name__)
@@ -29,24 +32,24 @@ def renew(runs: list[Run], *, lease: timedelta = LEASE) -> None:
             held.filter(running_since=run.execution.started_at).update(running_until=until)
 
 
-def abandon(run: Run, reason: str) -> None:
+def abandon(run: Run, reason: Reason) -> None:
     """Close a run that this process cannot finish, as failed; what it said so far is kept."""
     record = TriggerExecution.objects.filter(trigger_id=run.trigger.pk, pk=run.execution.pk)
     execution = record.first()
     if execution is not None:
         execution.reached_agent = True
-        execution.warning = run.execution.warning
+        reasons.put(execution, "warning", reasons.of(run.execution, "warning"))
         close(execution, RunStatus.FAILED, error=reason, clock=run.clock)
 
 
-def record_missed(trigger: Trigger, first: datetime, last: datetime, runs: str) -> None:
+def record_missed(trigger: Trigger, first: datetime, last: datetime, runs: Reason) -> None:
     """Put runs that were not started in time on record, as one failed execution.
 
     Args:
         trigger: whose runs they were.
         first: when the first of them was due.
         last: when the last of them was due.
-        runs: how many they were, in words ("1 run", "more than 1,000 runs").
+        runs: how many they were: `ONE_RUN`, `RUNS` or `MORE_RUNS`.
     """
     now = timezone.now()
     occurrence = Occurrence.scheduled(trigger.user_id, trigger.pk, last)
@@ -58,9 +61,7 @@ def record_missed(trigger: Trigger, first: datetime, last: datetime, runs: str) 
     execution.attempt = 0
     execution.completed_at = now
     execution.duration_ms = 0
-    execution.error = (
-        f"Missed: {runs} due from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, not started "
-        "in time: no scheduler was running, or it was busy. Nothing was sent to the agent."
-    )
+    moments = {"first": f"{first:%Y-%m-%d %H:%M}", "last": f"{last:%Y-%m-%d %H:%M}"}
+    reasons.put(execution, "error", MISSED(runs=runs, **moments))
     execution.save(force_insert=True)
     logger.warning(execution.error, extra=log_ids(execution))

@@ -10,8 +10,17 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.utils import timezone
 
-from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
-from moca import audit
+from executions.failures import (
+    A_RUN,
+    CLOSED,
+    LOST,
+    NOT_PICKED_UP,
+    PAUSED,
+    PAUSED_BY_LIMIT,
+    RUNS_IN_A_ROW,
+)
+from executions.models import TriggerExecution
+from moca import audit, reasons
 from moca.authentication.models import AuditEntry
 from moca.conflicts import ConflictError
 from moca.outages import database, is_away
@@ -25,13 +34,18 @@ logger = logging.getLogger(__name__)
 TRIES = 8
 # The longest pause between tries at a database that is away.
 LONGEST_PAUSE = 5.0
-CLOSED = "Another process had closed this run."
+# The characters of an error that stand on the trigger.
+LAST_ERROR = 500
 
 # The fields that the end of a run sets.
 ENDING = (
     "status",
     "error",
+    "error_code",
+    "error_params",
     "warning",
+    "warning_code",
+    "warning_params",
     "completed_at",
     "duration_ms",
     "lease_until",
@@ -53,15 +67,15 @@ def settle(
     Args:
         execution: the record.
         status: COMPLETED or FAILED.
-        error: why it failed.
+        error: why it failed, a `Reason`.
         clock: the monotonic time at which it began, in seconds, where it ran in this process.
     """
     now = timezone.now()
     seconds = (now - execution.started_at).total_seconds()
     if clock is not None:
         seconds = time.monotonic() - clock
-    # Some databases take no NUL in a text, and the agent may have said one.
-    execution.status, execution.error = status, error.replace("\0", "")
+    execution.status = status
+    reasons.put(execution, "error", error)
     # The clock may have been put back since the start.
     execution.completed_at = max(now, execution.started_at)
     execution.duration_ms = max(0, round(seconds * 1000))
@@ -92,9 +106,10 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
             level = logging.DEBUG if waited else logging.INFO
         # The error may quote the agent, and with it the prompt: it stands on the record alone.
         message = "Run %s in %s ms"
-        logger.log(
-            level, message, execution.status, execution.duration_ms, extra=log_ids(execution)
-        )
+        ids = log_ids(execution)
+        if execution.error_code:
+            ids["errorCode"] = execution.error_code
+        logger.log(level, message, execution.status, execution.duration_ms, extra=ids)
     return len(written)
 
 
@@ -190,20 +205,20 @@ def _write(
             written.append(execution)
             if trigger := triggers.get(execution.trigger_id):
                 _note_result(trigger, execution, is_correction=is_correction)
-                if execution.error in (LOST, NOT_PICKED_UP):
+                if execution.error_code in (LOST.name, NOT_PICKED_UP.name):
                     _note_lost(trigger, execution)
     return written
 
 
 def _correct(execution: TriggerExecution, ending: dict[str, Any]) -> bool:
     """Put the end in the place of one that housekeeping guessed; False if there is none."""
-    if execution.error in (LOST, CLOSED):
+    if execution.error_code in (LOST.name, CLOSED.name):
         return False
     guessed = TriggerExecution.objects.filter(
         trigger_id=execution.trigger_id,
         pk=execution.pk,
         status=RunStatus.FAILED,
-        error=LOST,
+        error_code=LOST.name,
         attempt=execution.attempt,
     )
     return bool(guessed.update(**ending))
@@ -238,7 +253,7 @@ def _note_result(
             "last_executed_at": execution.started_at,
             "last_execution_id": execution.pk,
             "last_status": execution.status,
-            "last_error": execution.error[:500],
+            **_last_error(execution),
             "consecutive_failures": failures if failed else 0,
         }
     if trigger.running_since == execution.started_at:
@@ -259,6 +274,12 @@ def _note_result(
         _pause_after_failures(trigger, execution)
 
 
+def _last_error(execution: TriggerExecution) -> dict[str, Any]:
+    """How a run's error begins, as its trigger keeps it."""
+    kept = reasons.columns("last_error", reasons.of(execution, "error"), LAST_ERROR)
+    return {**kept, "last_error": execution.error[:LAST_ERROR]}
+
+
 def _note_lost(trigger: Trigger, execution: TriggerExecution) -> None:
     """Put on record that it was the product which closed a run."""
     logger.warning("Run closed: %s", execution.error, extra=log_ids(execution))
@@ -266,7 +287,7 @@ def _note_lost(trigger: Trigger, execution: TriggerExecution) -> None:
         AuditEntry.Action.CLOSED,
         trigger,
         by=audit.system("housekeeping"),
-        why=execution.error,
+        why=reasons.of(execution, "error"),
         changes={"execution": ["", execution.pk]},
     )
 
@@ -280,13 +301,13 @@ def _tokens(execution: TriggerExecution) -> int:
 def _pause_after_failures(trigger: Trigger, execution: TriggerExecution) -> None:
     failures, most = trigger.consecutive_failures, trigger.pause_after_failures
     if trigger.enabled and most and failures >= most:
-        times = "a run" if failures == 1 else f"{failures} runs in a row"
-        trigger.disable(f"Paused after {times} had failed. The last one: {execution.error}")
+        runs = A_RUN() if failures == 1 else RUNS_IN_A_ROW(number=failures)
+        trigger.disable(PAUSED(runs=runs, error=reasons.of(execution, "error")))
         audit.save(
             trigger,
             by=audit.system("runner"),
-            why=f"Paused, since {times} had failed: pauseAfterFailures is {most}.",
-            update_fields=["enabled", "paused_reason"],
+            why=PAUSED_BY_LIMIT(runs=runs, number=most),
+            update_fields=["enabled", *reasons.columns("paused_reason", "")],
         )
         logger.warning("Trigger paused", extra=log_ids(execution))
 
@@ -296,7 +317,7 @@ def close_lost(now: datetime) -> int:
     closed = 0
     for execution in list(TriggerExecution.objects.lost(now)[:1000]):
         execution.close_if_lost(now)
-        closed += close(execution, RunStatus.FAILED, error=execution.error)
+        closed += close(execution, RunStatus.FAILED, error=reasons.of(execution, "error"))
     return closed
 
 

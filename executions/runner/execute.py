@@ -9,20 +9,20 @@ from collections.abc import Callable
 
 from agents import AgentClient, AgentError, Invocation, Output, Reply
 from executions import placeholders, prompt
+from executions.failures import CLOSED, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, usage_map
-from executions.runner.end import CLOSED, log_ids, settle, write_in_time
+from executions.runner.end import log_ids, settle, write_in_time
 from executions.runner.progress import Progress
 from executions.runner.start import Run
 from executions.wiring import profile_of
+from moca import reasons
 from moca.logs import bind
+from moca.sentences import Reason
 from triggers.models import RunStatus
 
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 2.0
-# Said of a run whose process, a Lambda function, had less time than the trigger allows.
-NO_MORE_TIME = "its process had no more time"
-INTERNAL_ERROR = "An internal error broke this run off; the log has the details."
 
 
 class RunClosedError(Exception):
@@ -61,7 +61,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     seconds = float(trigger.timeout_seconds)
     limit = seconds if time_limit is None else min(seconds, time_limit)
     end = time.monotonic() + limit
-    execution.warning = placeholders.note(trigger.prompt)
+    reasons.put(execution, "warning", placeholders.note(trigger.prompt))
     flush = _Flush(run)
     with bind(**log_ids(execution)):
         try:
@@ -75,19 +75,24 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
             )
         except AgentError as error:
             if error.kind == "timeout" and limit < seconds:
-                error.add(f"{NO_MORE_TIME}, though the trigger allows {trigger.timeout_seconds} s")
+                error.add(NO_MORE_TIME, number=trigger.timeout_seconds)
             # The agent's words stay out of the log: they may quote the prompt.
-            logger.warning("The agent failed: kind=%s status=%s", error.kind, error.status or "-")
+            logger.warning(
+                "The agent failed: kind=%s status=%s",
+                error.kind,
+                error.status or "-",
+                extra={"errorCode": error.code},
+            )
             _keep(run, error.reply)
-            _fail(run, error.message, reached=error.reached)
+            _fail(run, error.reason, reached=error.reached)
         except RunClosedError:
             logger.warning("Stopped: the run had been closed by another process")
-            _fail(run, CLOSED, reached=True)
+            _fail(run, CLOSED(), reached=True)
         except Exception:
             logger.exception("The run broke off")
             if flush.output is not None:
                 execution.set_output(flush.output)
-            _fail(run, INTERNAL_ERROR, reached=True)
+            _fail(run, INTERNAL_ERROR(), reached=True)
         else:
             _keep(run, reply)
             execution.reached_agent = True
@@ -141,6 +146,6 @@ def _keep(run: Run, reply: Reply | None) -> None:
     execution.session_id = (reply.session_id or execution.session_id)[:256]
 
 
-def _fail(run: Run, error: str, *, reached: bool) -> None:
+def _fail(run: Run, error: Reason, *, reached: bool) -> None:
     run.execution.reached_agent = reached
     settle(run.execution, RunStatus.FAILED, error=error, clock=run.clock)

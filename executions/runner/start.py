@@ -18,11 +18,14 @@ from django.utils import timezone
 
 from agents import new_session_id
 from executions import events
+from executions.failures import BUSY, DISABLED, ENDED, TRIGGER_GONE
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
 from executions.runner.end import log_ids
+from moca import reasons
 from moca.conflicts import ConflictError
 from moca.ids import occurrence_id
 from moca.outages import is_away
+from moca.sentences import Reason
 from triggers.models import OverlapPolicy, RunStatus, Trigger
 
 logger = logging.getLogger(__name__)
@@ -32,7 +35,6 @@ LEASE = timedelta(seconds=60)
 
 # Started by a person, who may do so whatever the trigger's state.
 BY_HAND = {Source.MANUAL, Source.REPLAY}
-BUSY = "The run before was still going."
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +183,9 @@ def _start(
     for occurrence in claim(triggers):
         trigger = triggers.get(occurrence.trigger_id)
         reason = _refusal(trigger, occurrence, now)
-        if trigger is None or reason:
+        if reason is not None:
             _note_refusal(trigger, occurrence, reason, now)
-        else:
+        elif trigger is not None:
             runs.append(_new_run(trigger, occurrence, now, now + lease))
     if again:
         runs = [run for run in runs if _take_over(run.execution)]
@@ -194,25 +196,25 @@ def _start(
     return runs
 
 
-def _refusal(trigger: Trigger | None, occurrence: Occurrence, now: datetime) -> str:
+def _refusal(trigger: Trigger | None, occurrence: Occurrence, now: datetime) -> Reason | None:
     if trigger is None:
-        return "The trigger is gone."
+        return TRIGGER_GONE()
     if occurrence.source in BY_HAND:
-        return ""
+        return None
     if not trigger.enabled:
-        return "The trigger was disabled."
+        return DISABLED()
     schedule = trigger.schedule
     if schedule and schedule.end and (occurrence.due or now) > schedule.end:
-        return "The trigger's end date had passed."
-    return BUSY if trigger.is_held(now) else ""
+        return ENDED()
+    return BUSY() if trigger.is_held(now) else None
 
 
 def _note_refusal(
-    trigger: Trigger | None, occurrence: Occurrence, reason: str, now: datetime
+    trigger: Trigger | None, occurrence: Occurrence, reason: Reason, now: datetime
 ) -> None:
     ids = {"triggerId": occurrence.trigger_id, "executionId": occurrence.id}
     record = TriggerExecution.objects.filter(trigger_id=occurrence.trigger_id, pk=occurrence.id)
-    if reason == BUSY and record.exists():
+    if reason.code is BUSY and record.exists():
         # The run that is going is that of this very occurrence, or came after it.
         logger.info("Not run again: the occurrence is on record", extra=ids)
         return
@@ -272,7 +274,7 @@ def _take_over(execution: TriggerExecution) -> bool:
         session_id=execution.session_id,
         completed_at=None,
         duration_ms=None,
-        error="",
+        **reasons.columns("error", ""),
     )
     return bool(taken)
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Index, Layout
 from moca.ids import new_id
+from moca.reasons import CodeField, ParamsField
 from moca.validation import one_line
 from moca.versioning import VersionedModel
 
@@ -146,6 +147,7 @@ class AuditEntry(models.Model):
     object_name = models.CharField(max_length=200)
     changes = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
     reason = models.TextField(blank=True)
+    reason_code, reason_params = CodeField(), ParamsField()
 
     dynamodb = Layout("AUDIT#{object_id}", "{id}", indexes=[Index("GSI3", "AUDIT", "{id}")])
 

@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
 # The errors of calls are handed on, so that callers know this package and not botocore.
-__all__ = ["BotoCoreError", "ClientError", "client", "is_refusal"]
+__all__ = ["BotoCoreError", "ClientError", "client", "credentials", "is_refusal"]
 
 CONNECT_SECONDS = 2
 READ_SECONDS = 10
@@ -24,11 +24,9 @@ def client(service: str, region: str | None = None) -> Any:
         service: the service as boto3 names it.
         region: where it is; None for AWS_REGION.
     """
-    # Not boto3, which takes longer still to load.
-    import botocore.session  # 0.3 s of each start, which installations without AWS never need
-    from botocore.config import Config  # 0.15 s of it
+    from botocore.config import Config  # 0.15 s of each start that installations without AWS skip
 
-    return botocore.session.get_session().create_client(
+    return _session().create_client(
         service,
         region_name=region or settings.AWS_REGION,
         config=Config(
@@ -38,6 +36,20 @@ def client(service: str, region: str | None = None) -> Any:
             max_pool_connections=64,
         ),
     )
+
+
+def credentials() -> Any:
+    """The frozen credentials of this process as they are now; None if it has none."""
+    found = _session().get_credentials()
+    return found and found.get_frozen_credentials()
+
+
+@cache
+def _session() -> Any:
+    # Not boto3, which takes longer still to load.
+    import botocore.session  # 0.3 s of each start, which installations without AWS never need
+
+    return botocore.session.get_session()
 
 
 def is_refusal(error: Exception) -> bool:

@@ -631,7 +631,7 @@ class TestItemsOfOthers:
         self, dynamodb: DatabaseWrapper, attributes: dict[str, Any]
     ) -> None:
         put_trigger(dynamodb, attributes)
-        assert "cannot be read" in Trigger.objects.get(user_id="ann", pk="t1").sync_error
+        assert Trigger.objects.get(user_id="ann", pk="t1").sync_error_code == "unreadable"
 
     @pytest.mark.parametrize("attributes", [*MALFORMED, *ODD], ids=named)
     def test_it_has_no_next_run_or_may_not_fire(

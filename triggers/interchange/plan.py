@@ -13,6 +13,7 @@ from events.models import EventSource
 from moca import audit
 from moca.api.errors import Detail, detail
 from moca.conflicts import ConflictError, reason_of
+from triggers.failures import IMPORTED
 from triggers.interchange.files import Entry
 from triggers.models import Trigger
 from triggers.schedulers import SchedulerError
@@ -138,7 +139,7 @@ def _write(change: Change) -> str:
     """Why a row could not be written; empty where it was."""
     try:
         with in_step(), transaction.atomic():
-            audit.save(change.row, by=BY, why="A file was imported by the command.")
+            audit.save(change.row, by=BY, why=IMPORTED())
     except (SchedulerError, BusError, DataError) as error:
         return reason_of(error)
     except IntegrityError:

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from moca.aws import client, is_refusal
+from triggers import failures
 from triggers.models import AGENT_OPTIONS, Trigger
 from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
 from triggers.schedules import At, Rate
@@ -56,12 +57,10 @@ DETAILS = {
 }
 
 REMEDIES = {
-    "ServiceQuotaExceededException": "EventBridge Scheduler has no room for more schedules: delete "
-    "some, or have the quota of the account raised.",
-    "ThrottlingException": "EventBridge Scheduler is throttling: try again in a moment.",
-    "AccessDeniedException": "EventBridge Scheduler refuses our role: check that it may use the "
-    "schedules of the group, and pass SCHEDULER_ROLE_ARN.",
-    "ResourceNotFoundException": "The schedule group is missing: check SCHEDULE_GROUP_NAME.",
+    "ServiceQuotaExceededException": failures.SCHEDULER_FULL,
+    "ThrottlingException": failures.SCHEDULER_THROTTLING,
+    "AccessDeniedException": failures.SCHEDULER_DENIED,
+    "ResourceNotFoundException": failures.SCHEDULE_GROUP_MISSING,
 }
 
 
@@ -226,7 +225,7 @@ def schedule_of(trigger: Trigger, now: datetime | None = None) -> dict[str, Any]
     """
     schedule = trigger.schedule
     if schedule is None:
-        raise SchedulerError("The schedule cannot be read: correct it first.")
+        raise SchedulerError(failures.SCHEDULE_UNREADABLE())
     window = schedule.window_minutes
     return {
         "ScheduleExpression": schedule.expression.canonical,
@@ -348,9 +347,10 @@ def _refuse(error: Exception, after: Exception | None = None) -> NoReturn:
         after: what a call before it raised, which said to make this one.
     """
     if not isinstance(error, ClientError):
-        raise SchedulerError(f"EventBridge Scheduler cannot be reached: {error}") from error
+        raise SchedulerError(failures.SCHEDULER_UNREACHABLE(error=str(error))) from error
     details = error.response["Error"]
     message = details.get("Message", "")
-    remedy = REMEDIES.get(_code(error), f"EventBridge Scheduler refuses it: {message}")
+    remedy = REMEDIES.get(_code(error))
+    reason = remedy() if remedy else failures.SCHEDULER_REFUSES(message=message)
     is_clear = is_refusal(error) and (after is None or is_refusal(after))
-    raise SchedulerError(remedy, is_refusal=is_clear) from error
+    raise SchedulerError(reason, is_refusal=is_clear) from error

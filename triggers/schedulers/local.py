@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from moca.times import CLOCKS_APART
+from triggers.failures import NOT_FIRED
 from triggers.models import LocalSchedule, Trigger
 from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
 
@@ -50,9 +51,7 @@ class LocalScheduler(Scheduler):
 
     def check(self) -> None:
         if LocalSchedule.objects.upcoming(timezone.now() - LATE).exists():
-            raise SchedulerError(
-                "What is due is not fired: check that a scheduler process is running."
-            )
+            raise SchedulerError(NOT_FIRED())
 
     def list(self) -> Iterator[ScheduleEntry]:
         return map(_entry, LocalSchedule.objects.order_by("pk").iterator())

@@ -101,4 +101,4 @@ def _errors() -> Iterator[Any]:
     try:
         yield
     except BusError as error:
-        raise SchedulerError(str(error), is_refusal=error.is_refusal) from error
+        raise SchedulerError(error.reason, is_refusal=error.is_refusal) from error

@@ -16,6 +16,7 @@ STACK_NAME = "moca-triggers"
 OF_ZAPPA = {"WebRoleArn", "HandlerRoleArn", "DeploymentBucketName"}
 NEEDED = OF_ZAPPA | {"ProjectName", "ScheduleDlqArn", "SecretKeyArn"}
 OF_THE_STACK_ALONE = {
+    "AgentRuntimeArn",
     "AlarmEmail",
     "AlarmTopicArn",
     "EventSecretArns",

@@ -74,6 +74,17 @@ def test_base64_is_masked_wherever_it_stands_in_it(before: str) -> None:
     assert re.fullmatch(rf"Basic .{{0,{around}}}\*\*\*.{{6,8}}", said)
 
 
+def test_parameters_of_the_reason_are_masked() -> None:
+    error = failure_of(f"I have {SECRET} and {TOKEN}".encode())
+    kept = json.dumps(error.reason.params, ensure_ascii=False)
+    assert (error.code, STARS in kept, SECRET in kept, TOKEN in kept) == (
+        "line_no_json",
+        True,
+        False,
+        False,
+    )
+
+
 TEXT = f"one {TOKEN} two {SECRET}{TOKEN} three"
 
 

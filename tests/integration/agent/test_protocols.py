@@ -301,7 +301,7 @@ def test_quotation_of_an_unknown_answer_is_short(protocol: str) -> None:
         ("ag-ui", [{"type": "RUN_ERROR", "message": "no model", "code": "X"}], "no model"),
         ("ag-ui", [{"type": "RUN_ERROR", "message": "", "code": "X"}], "X"),
         ("a2a", [artifact("A"), state("FAILED", "no money")], "no money"),
-        ("a2a", [state("REJECTED")], "the agent refused the task without saying why"),
+        ("a2a", [state("REJECTED")], "the agent rejected the task without saying why"),
         ("a2a", [{"error": {"code": -32009, "message": "wrong version"}}], "wrong version"),
         ("openai", [chunk(content="A"), {"error": {"message": "no quota"}}], "no quota"),
         ("openai", [{"type": "error", "message": "no quota"}], "no quota"),

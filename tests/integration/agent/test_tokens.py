@@ -23,6 +23,7 @@ from agents import (
 from agents import auth as module
 from agents.auth import Grant, token_url
 from agents.demo import DemoAgent
+from agents.errors import TOKEN_ENDPOINT, TOKEN_MISSING
 from tests.integration.agent.conftest import answering, credentials, invocation, raw_server
 
 
@@ -91,7 +92,9 @@ def test_wrong_secret_is_told_to_all_who_wait_by_one_fetch() -> None:
 
 
 def test_failure_is_not_kept(agent: DemoAgent) -> None:
-    answers = iter([AgentError("down", kind="token"), Grant("good", 3600)])
+    answers = iter(
+        [AgentError(TOKEN_MISSING(who=TOKEN_ENDPOINT), kind="token"), Grant("good", 3600)]
+    )
 
     def fetch(_deadline: object) -> Grant:
         answer = next(answers)

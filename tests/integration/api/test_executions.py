@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from executions.dispatchers import DispatchError
 from executions.dispatchers.local import LocalDispatcher
-from executions.models import LOST, QueuedRun, Source, TriggerExecution
+from executions.models import QueuedRun, Source, TriggerExecution
 from moca.authentication.models import AuditEntry
 from tests.integration.api.conftest import API, STARTED
 from triggers.models import RunStatus, Trigger
@@ -241,7 +241,7 @@ class TestDetail:
     ) -> None:
         make_execution(trigger, id="e", status="running", lease_until=STARTED - timedelta(days=900))
         execution = alice.get(f"{path}/executions/e").json()["execution"]
-        assert (execution["status"], execution["error"]) == ("failed", LOST)
+        assert (execution["status"], execution["errorCode"]) == ("failed", "lost")
 
     def test_event_is_cut_to_10_kb(
         self, alice: API, trigger: Trigger, path: str, make_execution: MakeExecution

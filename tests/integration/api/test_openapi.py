@@ -276,6 +276,7 @@ class TestAnswers:
             output_bytes=4,
             usage={"inputTokens": 1, "outputTokens": 2},
             error="broken",
+            error_code="refused",
             event_payload="{}",
             replay_of=str(uuid.uuid4()),
         )

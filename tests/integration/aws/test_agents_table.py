@@ -1,5 +1,6 @@
 """Runs of agents that a table knows more of."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -157,6 +158,7 @@ def test_missing_parameter_is_named(put: Put, fire: Fire, make_trigger: MakeTrig
         ("enabledTools", {"S": "search"}),
         ("enabledTools", {"L": [{"N": "1"}]}),
         ("mcpConfig", {"S": "{}"}),
+        ("mcpConfig", {"M": {"key": {"B": b"secret"}}}),
     ],
 )
 def test_malformed_row_is_told(
@@ -171,7 +173,7 @@ def test_table_that_cannot_be_read_fails_before_the_agent(
 ) -> None:
     settings.AGENTS_TABLE_NAME = "no-such-table"
     execution = fire(make_trigger())
-    assert ("AGENTS_TABLE_NAME" in execution.error, execution.reached_agent) == (True, False)
+    assert (execution.error_code, execution.reached_agent) == ("agents_table_unreadable", False)
 
 
 def test_table_is_read_once_a_minute(put: Put, fire: Fire, make_trigger: MakeTrigger) -> None:
@@ -213,9 +215,10 @@ def test_secrets_that_the_agent_quotes_are_masked(
     with caplog.at_level("DEBUG"):
         execution = fire(make_trigger(prompt=f"My plan\ndemo: quote\n{how}"))
     sent = demo_agent.requests[0].body["mcpConfig"]
-    kept = execution.said.text + execution.error
+    kept = execution.said.text + execution.error + json.dumps(execution.error_params)
     trigger = Trigger.objects.get(pk=execution.trigger_id)
     shown = kept + trigger.last_error + trigger.paused_reason
+    shown += json.dumps([trigger.last_error_params, trigger.paused_reason_params])
     secrets = [sent["key"], sent["env"]["PASSWORD"], "of-a-header"]
     token = demo_agent.requests[0].headers["authorization"].removeprefix("Bearer ")
     assert [secret for secret in (*secrets, token) if secret in shown + caplog.text] == []

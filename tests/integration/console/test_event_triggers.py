@@ -14,8 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from events.models import EventSource, ReceivedEvent
+from executions.failures import MERGED, TOO_MANY
 from executions.models import PendingEvent, TriggerExecution
-from executions.runner.by_event import MERGED, TOO_MANY
+from moca.sentences import Code
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
 from tests.integration.console.test_events import HARM, make_event, make_listener, make_source
 from triggers.models import Trigger
@@ -427,10 +428,10 @@ class TestPage:
 
     @pytest.mark.parametrize(("reason", "badge"), [(MERGED, "off"), (TOO_MANY, "warn")])
     def test_events_that_another_stands_for_are_no_fault(
-        self, viewer: Client, make_listener: MakeTrigger, reason: str, badge: str
+        self, viewer: Client, make_listener: MakeTrigger, reason: Code, badge: str
     ) -> None:
         trigger = make_listener("orders")
-        trigger.note_skip(reason, timezone.now(), 7)
+        trigger.note_skip(reason(), timezone.now(), 7)
         shown = [
             f'class="badge {badge}">{words}' in viewer.get(page).content.decode()
             for page, words in ((f"{TRIGGERS}/{trigger.pk}", "Dropped"), (TRIGGERS, "7 events"))

@@ -10,19 +10,23 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from executions.models import LOST, NOT_PICKED_UP, Source, TriggerExecution
-from moca import audit
+from agents.errors import AGENT, HTTP_STATUS, QUOTED, TIMED_OUT, TRIED
+from executions.failures import BUSY, LOST, NOT_PICKED_UP, PAUSED, RUNS_IN_A_ROW
+from executions.models import Source, TriggerExecution
+from moca import audit, reasons
 from moca.authentication.models import Operator, Role
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
 from tests.integration.console.english import words_in
 from tests.integration.console.test_form import ENTERED, NEW, PREVIEW
+from triggers.failures import SCHEDULER_THROTTLING
 from triggers.models import RunStatus, Trigger
 from triggers.schedulers import SchedulerError
 from triggers.schedules import parse
 from triggers.statistics import PastRun, Statistics
 
 JAPANESE = {"accept-language": "ja"}
-REFUSED = "EventBridge Scheduler is throttling: try again in a moment."
+REFUSED = SCHEDULER_THROTTLING()
+BUSY_AGENT = HTTP_STATUS(who=AGENT, answer="503").adding(QUOTED, quoted="混雑")
 # Fields of the form, and what is wrong in each.
 WRONG: list[dict[str, Any]] = [
     {"name": "", "agent_id": "", "prompt": "", "timeout_seconds": "", "max_retries": ""},
@@ -106,29 +110,36 @@ def some(make_trigger: MakeTrigger, make_execution: Callable[..., Any]) -> list[
             {"type": "event", "event_config": {"eventPattern": {"source": ["a"]}}},
         )
     ]
-    failed, last = "the agent answered 503: 混雑; tried 4 times", {"last_executed_at": now}
+    failed, last = BUSY_AGENT.adding(TRIED, number=4), {"last_executed_at": now}
+    paused = PAUSED(runs=RUNS_IN_A_ROW(number=3), error=failed)
     runs = [PastRun(f"r{place}", now, 4000, place == 1) for place in range(2)]
     statistics = Statistics()
     for run in runs:
         statistics.add(run, tokens=5)
     Trigger.objects.filter(pk=made[1].pk).update(
         consecutive_failures=3,
-        paused_reason=f"Paused after 3 runs in a row had failed. The last one: {failed}",
-        last_error=failed,
+        **reasons.columns("paused_reason", paused),
+        **reasons.columns("last_error", failed),
         last_status=RunStatus.FAILED,
         statistics=statistics.text(),
         **last,
     )
     Trigger.objects.filter(pk=made[2].pk).update(
         running_until=now + timedelta(hours=1),
-        last_skip_reason="The run before was still going.",
+        **reasons.columns("last_skip_reason", BUSY()),
         schedule_config={"expression": "cron(0 9 * * MON *)"},
         sync_state="failed",
-        sync_error=REFUSED,
+        **reasons.columns("sync_error", REFUSED),
     )
-    for error in ("", LOST, NOT_PICKED_UP, failed, "timed out after 600 s"):
+    for error in ("", LOST(), NOT_PICKED_UP(), failed, TIMED_OUT(seconds="600")):
         status = RunStatus.FAILED if error else RunStatus.COMPLETED
-        make_execution(made[0], status=status, error=error, output="", source=Source.EVENT)
+        make_execution(
+            made[0],
+            status=status,
+            output="",
+            source=Source.EVENT,
+            **reasons.columns("error", error),
+        )
     for attempt in (0, 1):
         make_execution(
             made[0],

@@ -13,7 +13,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
+from agents.errors import TIMED_OUT
+from executions.failures import LOST, NO_MORE_TIME, NOT_PICKED_UP
+from executions.models import TriggerExecution
+from moca import reasons
 from moca.authentication.models import AuditEntry
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
 from triggers.forms import TriggerForm
@@ -23,6 +26,8 @@ from triggers.statistics import PastRun, Statistics
 MakeExecution = Callable[..., TriggerExecution]
 ADMIN = "/admin/executions/triggerexecution/"
 KEY = "{0}_3A{1}/change/"
+LATE = reasons.columns("error", TIMED_OUT(seconds="600"))
+CUT_OFF = reasons.columns("error", TIMED_OUT(seconds="600").adding(NO_MORE_TIME, number=900))
 NINE = datetime(2026, 7, 1, 9, tzinfo=UTC)
 
 
@@ -186,10 +191,11 @@ class TestRun:
     @pytest.mark.parametrize(
         ("fields", "advice"),
         [
-            ({"error": "timed out after 600 s", "reached_agent": True}, "may take 600 seconds"),
+            ({**LATE, "reached_agent": True}, "may take 600 seconds"),
+            ({**CUT_OFF, "reached_agent": True}, "cut off by Lambda"),
             ({"error": "x", "reached_agent": True}, "part of its work may be done"),
             ({"error": "x", "reached_agent": False}, "a replay doubles nothing"),
-            ({"error": NOT_PICKED_UP}, "Nothing was sent to the agent"),
+            (reasons.columns("error", NOT_PICKED_UP()), "Nothing was sent to the agent"),
         ],
     )
     def test_advice(
@@ -207,7 +213,7 @@ class TestRun:
         self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
     ) -> None:
         run = make_execution(make_trigger(), status=RunStatus.RUNNING, lease_until=NINE)
-        assert LOST in page_of(viewer, run)
+        assert LOST() in page_of(viewer, run)
 
     def test_lateness(
         self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution

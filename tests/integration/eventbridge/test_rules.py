@@ -410,7 +410,7 @@ class TestPass:
         synchronize()
         allow()
         trigger = Trigger.objects.get(user_id="alice", pk=made["id"])
-        assert (trigger.sync_state, "no room" in trigger.sync_error) == (SyncState.FAILED, True)
+        assert (trigger.sync_state, trigger.sync_error_code) == (SyncState.FAILED, "bus_full")
 
     def test_function_that_was_made_anew_lets_rules_in(
         self, transactional_db: None, rules: Any, permitted: Any

@@ -163,7 +163,7 @@ def test_failure_is_noted_on_the_trigger(
     with failing("CreateSchedule", "ServiceQuotaExceededException", 402):
         synchronize()
     trigger.refresh_from_db()
-    assert (trigger.sync_state, "quota" in trigger.sync_error) == (SyncState.FAILED, True)
+    assert (trigger.sync_state, trigger.sync_error_code) == (SyncState.FAILED, "scheduler_full")
 
 
 def test_failure_is_forgotten_when_in_step(service: Any, make_trigger: MakeTrigger) -> None:

@@ -222,7 +222,11 @@ class TestBadEvents:
         send({**PAID, "note": "ä" * 105_000})
         take()
         trigger.refresh_from_db()
-        assert (runs(), trigger.skipped_runs, "bytes" in trigger.last_skip_reason) == ([], 1, True)
+        assert (runs(), trigger.skipped_runs, trigger.last_skip_reason_code) == (
+            [],
+            1,
+            "event_too_large",
+        )
 
 
 class TestStorms:
@@ -235,8 +239,8 @@ class TestStorms:
             send(PAID)
         take()
         trigger.refresh_from_db()
-        told = trigger.skipped_runs, "maxRunsPerHour" in trigger.last_skip_reason
-        assert (len(runs()), told) == (2, (3, True))
+        told = trigger.skipped_runs, trigger.last_skip_reason_code
+        assert (len(runs()), told) == (2, (3, "too_many_events"))
 
     def test_limit_is_on_record_once_an_hour(
         self, source: MakeSource, send: Send, listen: Listen, client: Client

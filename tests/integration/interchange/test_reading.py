@@ -105,6 +105,7 @@ class TestExecutions:
             "startedAt": "2026-03-02T09:00:01.789Z",
         }
         assert shown["execution"]["errorMessage"] == "The agent was away."
+        assert "errorCode" not in shown["execution"]
         assert shown["execution"]["requestId"] == "request-1"
         assert shown["execution"]["eventPayload"] == '{"source":"scheduler"}'
 

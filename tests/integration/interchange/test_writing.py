@@ -4,8 +4,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+from agents.errors import TIMED_OUT
 from executions.models import TriggerExecution
 from executions.scheduler import LocalSchedulerProcess
+from moca import reasons
 from tests.conftest import wait_for
 from tests.integration.api.conftest import API
 from tests.integration.interchange.conftest import ALICE, Item, Table
@@ -70,7 +72,7 @@ def test_an_execution(
     assert item["triggerId"] == trigger["id"]
     assert item["executedAt"].endswith("Z")
     assert item["ttl"] > 1_700_000_000
-    assert "errorMessage" not in item
+    assert not {"errorMessage", "errorCode", "errorParams", "warningCode"} & set(item)
 
 
 def test_a_failed_execution(
@@ -82,6 +84,20 @@ def test_a_failed_execution(
     (item,) = executions(table, trigger)
     assert item["errorMessage"] == "The agent was away."
     assert item["executedAt"] == "2026-03-02T09:00:01.789Z"
+
+
+def test_the_code_of_a_failure(
+    table: Table, trigger: Item, make_execution: Callable[..., Item]
+) -> None:
+    key = make_execution(trigger)["executionId"]
+    rows = TriggerExecution.objects.filter(trigger_id=trigger["id"], pk=key)
+    rows.update(**reasons.columns("error", TIMED_OUT(seconds="600")))
+    (item,) = executions(table, trigger)
+    assert {name: item[name] for name in item if name.startswith("error")} == {
+        "errorMessage": "timed out after 600 s",
+        "errorCode": "timed_out",
+        "errorParams": {"seconds": "600"},
+    }
 
 
 def executions(table: Table, trigger: Item) -> list[Item]:

@@ -10,7 +10,8 @@ from django.utils import timezone
 from agents import AgentClient, AgentError, CachedTokens, ClientCredentials
 from agents.demo import DemoAgent
 from executions import runner
-from executions.models import LOST, NOT_PICKED_UP, QueuedRun, Source, TriggerExecution
+from executions.failures import INTERNAL_ERROR, LOST, NOT_PICKED_UP
+from executions.models import QueuedRun, Source, TriggerExecution
 from executions.requests import run_now
 from executions.runner import Occurrence
 from triggers.models import LocalSchedule, RunStatus, Trigger
@@ -158,10 +159,18 @@ class TestFailure:
         self, make_trigger: MakeTrigger, fire: Fire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(*_: Any, **__: Any) -> NoReturn:
-            raise AgentError("The agent failed", kind="agent", quoted="a\0b")
+            raise AgentError(None, kind="agent", quoted="a\0b")
 
         monkeypatch.setattr(AgentClient, "invoke", refuse)
-        assert "ab" in fire(make_trigger()).error
+        execution = fire(make_trigger())
+        assert (execution.error, execution.error_params) == ("ab", {"quoted": "ab"})
+
+    def test_log_has_the_code_and_not_the_words(
+        self, make_trigger: MakeTrigger, fire: Fire, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fire(make_trigger(prompt="x\ndemo: fail out of paper"))
+        codes = {getattr(record, "errorCode", "") for record in caplog.records}
+        assert ("agent_failed" in codes, "out of paper" in caplog.text) == (True, False)
 
     def test_failures_in_a_row_are_counted(self, make_trigger: MakeTrigger, fire: Fire) -> None:
         trigger = make_trigger(prompt="x\ndemo: fail")
@@ -195,13 +204,13 @@ class TestFailure:
 
     def test_out_of_time(self, make_trigger: MakeTrigger, fire: Fire) -> None:
         execution = fire(make_trigger(prompt="x\ndemo: stall"), time_limit=0.5)
-        assert "timed out" in execution.error
+        assert (execution.error_code, execution.error_params["seconds"]) == ("timed_out", "0.5")
 
     def test_internal_error_is_no_secret_and_no_crash(
         self, make_trigger: MakeTrigger, fire: Fire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("executions.prompt.compose", lambda *_: 1 / 0)
-        assert fire(make_trigger()).error.startswith("An internal error")
+        assert fire(make_trigger()).error_code == INTERNAL_ERROR.name
 
 
 class TestOnce:
@@ -335,7 +344,7 @@ class TestLost:
         run = runner.start(Occurrence.scheduled("alice", make_trigger().pk, NINE))
         assert run is not None
         runner.close_lost(timezone.now() + timedelta(minutes=2))
-        assert TriggerExecution.objects.get(pk=run.execution.pk).error == LOST
+        assert TriggerExecution.objects.get(pk=run.execution.pk).error_code == LOST.name
 
     def test_lost_run_is_shown_as_failed_before_that(self, make_trigger: MakeTrigger) -> None:
         run = runner.start(Occurrence.scheduled("alice", make_trigger().pk, NINE))
@@ -352,7 +361,7 @@ class TestLost:
     def test_queued_run_that_nobody_takes_is_closed(self, make_trigger: MakeTrigger) -> None:
         execution = run_now(make_trigger(), by="alice")
         runner.close_lost(timezone.now() + timedelta(hours=2))
-        assert TriggerExecution.objects.get(pk=execution.pk).error == NOT_PICKED_UP
+        assert TriggerExecution.objects.get(pk=execution.pk).error_code == NOT_PICKED_UP.name
 
     def test_process_whose_run_was_closed_changes_nothing(
         self, make_trigger: MakeTrigger, client: AgentClient
@@ -361,7 +370,7 @@ class TestLost:
         assert run is not None
         runner.close_lost(timezone.now() + timedelta(minutes=2))
         runner.execute(run, client)
-        assert TriggerExecution.objects.get(pk=run.execution.pk).error == LOST
+        assert TriggerExecution.objects.get(pk=run.execution.pk).error_code == LOST.name
 
     def test_lost_run_lets_the_next_in(self, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger()

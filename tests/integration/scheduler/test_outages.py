@@ -24,7 +24,7 @@ from django.utils import timezone
 from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
 from executions import runner
-from executions.models import LOST, TriggerExecution
+from executions.models import TriggerExecution
 from executions.runner import Occurrence
 from moca import outages
 from tests.conftest import wait_for
@@ -217,7 +217,18 @@ class TestSpool:
 
     def test_true_end_takes_the_place_of_a_guess(self, spooled: Path, scheduler: Callable) -> None:
         runner.close_lost(timezone.now() + timedelta(minutes=5))
-        assert ended()[0].error == LOST
+        assert ended()[0].error_code == "lost"
+        with scheduler():
+            assert wait_for(lambda: executions(status=RunStatus.COMPLETED))[0].error_code == ""
+
+    def test_file_of_an_earlier_edition_takes_the_place_of_a_guess(
+        self, spooled: Path, scheduler: Callable
+    ) -> None:
+        kept = json.loads(spooled.read_text())
+        for name in ("error_code", "error_params", "warning_code", "warning_params"):
+            del kept["run"]["fields"][name]
+        spooled.write_text(json.dumps(kept))
+        runner.close_lost(timezone.now() + timedelta(minutes=5))
         with scheduler():
             assert wait_for(lambda: executions(status=RunStatus.COMPLETED))
 

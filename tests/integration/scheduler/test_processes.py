@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from agents.demo import DemoAgent
 from executions import runner
-from executions.models import LOST, TriggerExecution
+from executions.models import TriggerExecution
 from executions.runner import Occurrence
 from tests.conftest import wait_for
 from triggers.models import RunStatus, Trigger
@@ -52,7 +52,7 @@ def test_sigterm_marks_a_run_that_does_not_end(trigger: MakeTrigger, runschedule
     command = runscheduler(SCHEDULER_GRACE_SECONDS="1")
     wait_for(lambda: executions(status=RunStatus.RUNNING))
     command.signal(signal.SIGTERM)
-    assert ended()[0].error == "The scheduler was shut down before the agent had answered."
+    assert ended()[0].error_code == "scheduler_shut_down"
 
 
 def test_run_of_a_killed_process_is_closed_as_failed(
@@ -65,7 +65,7 @@ def test_run_of_a_killed_process_is_closed_as_failed(
     # As if its lease had ended.
     TriggerExecution.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     runscheduler()
-    assert wait_for(ended)[0].error == LOST
+    assert wait_for(ended)[0].error_code == "lost"
 
 
 def test_killed_process_loses_no_occurrence(trigger: MakeTrigger, runscheduler: Start) -> None:

@@ -22,7 +22,6 @@ import moca
 import triggers
 from agents.demo import answers
 from console.markdown import render
-from console.reasons import reason
 from triggers.schedules import ExpressionError, parse
 
 PACKAGES = (console, events, executions, moca, triggers)
@@ -113,15 +112,6 @@ def test_twice_the_text_is_twice_the_work(name: str) -> None:
 
 # Texts that took long, by the door through which they come in.
 DOORS: dict[str, tuple[Callable[[str], object], Callable[[int], str]]] = {
-    "a reason of an agent": (
-        reason,
-        lambda n: "Missed: " + "1 run due from 2 to 3 to " * (n // 25),
-    ),
-    "a reason in reasons": (reason, lambda n: "x" + "; tried 1 times" * (n // 15)),
-    "a paused trigger": (
-        reason,
-        lambda n: "Paused after 3 runs had failed. The last one: " * (n // 46),
-    ),
     "a prompt to the demo agent": (
         answers.answer_text,
         lambda n: f"demo: a b{' ' * n}c\n| trigger | a{' ' * n}b",
@@ -145,8 +135,3 @@ def test_schedule_of_the_longest_text_is_read_at_once() -> None:
             parse(f"rate({'-' * 248}\0)")
 
     assert seconds(read) < 0.02
-
-
-def test_reason_that_is_too_long_is_shown_as_it_is() -> None:
-    stored = f"Paused after 3 runs in a row had failed. The last one: {'x' * 5000}"
-    assert reason(stored) == stored

@@ -1,35 +1,85 @@
-"""The stored reasons that the pages know are those that the sources write."""
+"""The codes of reasons: each is read back as it was stored, and those of runs are documented."""
 
-import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from console.reasons import KNOWN
+import pytest
+
+import events.failures  # noqa: F401
+import executions.failures
+import triggers.failures  # noqa: F401
+from agents import errors
+from moca import reconciling  # noqa: F401
+from moca.reasons import columns
+from moca.sentences import CODES, Code, Reason, restored
 
 ROOT = Path(__file__).resolve().parents[3]
-PART = "…"
+PART = re.compile(r"%\((\w+)\)s")
+IN_WORDS = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 
 
-def texts(folder: str) -> Iterator[str]:
-    """The texts of the sources, with a mark in place of each part that is put in."""
-    for path in (ROOT / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.JoinedStr):
-                pieces = [getattr(piece, "value", None) for piece in node.values]
-                yield "".join(piece if isinstance(piece, str) else PART for piece in pieces)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield node.value
+def example(code: Code) -> Reason:
+    """A reason of a code, each part of which is a reason itself."""
+    parts = {name: executions.failures.RUNS(number=3) for name in PART.findall(code.template)}
+    return code(**parts)
 
 
-def outline(text: str) -> str:
-    """The text with one mark for parts that stand side by side."""
-    return re.sub(rf"{PART}(?: ?{PART})*", PART, text)
+@pytest.mark.parametrize("name", CODES)
+def test_each_is_read_back_as_it_was_stored(name: str) -> None:
+    reason = example(CODES[name])
+    stored = columns("error", reason)
+    assert restored(stored["error_code"], stored["error_params"]) == reason
 
 
-def test_known_reasons_are_written_somewhere() -> None:
-    written = {
-        outline(text) for folder in ("agents", "triggers", "executions") for text in texts(folder)
+@pytest.mark.parametrize("name", CODES)
+def test_each_fits_its_field(name: str) -> None:
+    assert len(name) <= 50
+
+
+def test_what_was_added_is_read_back() -> None:
+    reason = errors.TIMED_OUT(seconds="5").adding(errors.TRIED, number=3)
+    assert restored("timed_out", reason.params) == "timed out after 5 s; tried 3 times"
+
+
+def test_long_parts_are_cut() -> None:
+    reason = errors.HTTP_STATUS(who=errors.AGENT, answer="500").adding(
+        errors.QUOTED, quoted="x" * 9000
+    )
+    stored = columns("last_error", reason, 500)
+    assert stored["last_error_params"]["more"] == [
+        {"code": "quoted", "params": {"quoted": "x" * 500}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("of a newer edition", {}),
+        ("http_status", {"who": {"code": "of a newer edition", "params": {}}}),
+        ("http_status", {"who": ["odd"], "answer": None}),
+        ("http_status", ["odd"]),
+        ("timed_out", {"seconds": "5", "more": "odd"}),
+        ("paused", {"error": {"code": "paused", "params": {"error": {"code": "paused"}}}}),
+    ],
+)
+def test_what_cannot_be_read_is_no_reason(name: str, params: object) -> None:
+    assert restored(name, params) is None
+
+
+def test_two_codes_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two codes timed_out"):
+        Code("timed_out", "timed out otherwise")
+
+
+def test_codes_of_failed_runs_are_in_the_documents() -> None:
+    told = set(IN_WORDS.findall((ROOT / "docs" / "runs.md").read_text()))
+    named = {
+        code.name
+        for code in vars(errors).values()
+        if isinstance(code, Code) and "%(reason)s" not in code.template
     }
-    known = {outline(re.sub(r"%\(\w+\)s", PART, template)) for template in KNOWN}
-    assert known - written == set()
+    failures = executions.failures
+    of_runs = [failures.LOST, failures.NOT_PICKED_UP, failures.CLOSED, failures.INTERNAL_ERROR]
+    of_runs += [failures.SHUT_DOWN, failures.TRIGGER_DELETED, failures.OVERTAKEN]
+    of_runs += [failures.NOT_INVOKED, failures.MISSED]
+    assert told == named | {code.name for code in of_runs}

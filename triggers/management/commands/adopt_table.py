@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 
-from moca import audit
+from moca import audit, reconciling
 from moca.authentication.models import AuditEntry
 from moca.dynamodb.adoption import Examined, Walk
 from moca.dynamodb.layout import table_of
@@ -168,7 +168,7 @@ def make_schedule(row: dict[str, Any], *, dry_run: bool) -> bool:
                 AuditEntry.Action.REPAIRED,
                 trigger,
                 by=audit.system("adopt_table"),
-                why="The schedule was missing.",
+                why=reconciling.mending(scheduler.what, row["id"], None).sentence,
             )
     except IntegrityError:
         # Somebody else was faster.

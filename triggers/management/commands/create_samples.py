@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from moca import audit
 from moca.authentication.models import Operator
+from triggers.failures import SAMPLE
 from triggers.models import Trigger
 
 SAMPLES = [
@@ -49,5 +50,5 @@ class Command(BaseCommand):
                     f"{number} of {len(SAMPLES)} samples were made. {'; '.join(error.messages)} "
                     "MAX_TRIGGERS_PER_USER sets how many."
                 ) from error
-            audit.save(trigger, by=audit.system("create_samples"), why="A sample to try.")
+            audit.save(trigger, by=audit.system("create_samples"), why=SAMPLE())
             self.stdout.write(f"Trigger {trigger.name}: {trigger.schedule_description}")

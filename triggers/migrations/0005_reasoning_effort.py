@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("triggers", "0003_one_line"),
+        ("triggers", "0004_reason_codes"),
     ]
 
     operations = [

@@ -1,0 +1,108 @@
+"""The codes of what is kept of runs: why they failed or were skipped, and what is wrong with one.
+
+What the agent and the connection to it may come to is in the agent's own errors.
+"""
+
+from django.utils.translation import gettext_noop as _
+
+from moca.sentences import Code
+
+# Why a run failed.
+LOST = Code(
+    "lost",
+    _(
+        "The process that ran this stopped before the agent had answered; whether the agent "
+        "finished its work is not known."
+    ),
+)
+NOT_PICKED_UP = Code(
+    "not_picked_up", _("No process picked this run up: check that the scheduler is running.")
+)
+CLOSED = Code("closed_by_another", _("Another process had closed this run."))
+INTERNAL_ERROR = Code(
+    "internal_error", _("An internal error broke this run off; the log has the details.")
+)
+SHUT_DOWN = Code(
+    "scheduler_shut_down", _("The scheduler was shut down before the agent had answered.")
+)
+TRIGGER_DELETED = Code("trigger_deleted", _("The trigger was deleted before the run."))
+OVERTAKEN = Code("overtaken", _("Another run of the trigger had begun."))
+NOT_INVOKED = Code(
+    "function_not_invoked", _("The function that runs triggers could not be invoked: %(error)s")
+)
+MISSED = Code(
+    "missed",
+    _(
+        "Missed: %(runs)s due from %(first)s to %(last)s UTC, not started in time: no scheduler "
+        "was running, or it was busy. Nothing was sent to the agent."
+    ),
+)
+# Added to the reason of a run whose process, a Lambda function, had less time than its trigger
+# allows.
+NO_MORE_TIME = Code(
+    "process_out_of_time",
+    _("%(reason)s; its process had no more time, though the trigger allows %(number)s s"),
+)
+
+# How many runs a reason speaks of.
+ONE_RUN = Code("one_run", _("1 run"))
+RUNS = Code("runs", _("%(number)s runs"))
+MORE_RUNS = Code("more_runs", _("more than %(number)s runs"))
+A_RUN = Code("a_run", _("a run"))
+RUNS_IN_A_ROW = Code("runs_in_a_row", _("%(number)s runs in a row"))
+
+# What is wrong with a run's prompt, though it ran.
+PLACEHOLDER = Code(
+    "placeholder_unknown",
+    _(
+        "The prompt has %(braces)s, which names no part of the event: the agent was sent it as it "
+        "stands. Correct it in the trigger's prompt."
+    ),
+)
+AND_MORE = Code("and_more", _("%(braces)s and %(number)s more"))
+
+# Why a run or an event was skipped.
+TRIGGER_GONE = Code("trigger_gone", _("The trigger is gone."))
+DISABLED = Code("disabled", _("The trigger was disabled."))
+ENDED = Code("ended", _("The trigger's end date had passed."))
+BUSY = Code("busy", _("The run before was still going."))
+CLOCK_JUMPED = Code(
+    "clock_jumped",
+    _(
+        "The machine's clock jumped ahead over them, and they were not started. If the clock was "
+        "wrong and is put right, they run at their time."
+    ),
+)
+TOO_MANY = Code(
+    "too_many_events", _("More events than maxRunsPerHour lets run came within the hour.")
+)
+TOO_LARGE = Code("event_too_large", _("The event had more than %(size)s bytes."))
+TOO_MUCH_WORK = Code(
+    "too_much_work",
+    _(
+        "The event has too many values to compare it with the trigger's pattern: ask for fewer "
+        "fields within its lists."
+    ),
+)
+TOO_MUCH_WORK_FOR_SOURCE = Code(
+    "too_much_work_for_source",
+    _(
+        "The event has too many values to compare it with the pattern of the event source: ask "
+        "for fewer fields within its lists."
+    ),
+)
+MERGED = Code("merged", _("A further event came before the pause of debounceSeconds was over."))
+
+# What the product did about a trigger, for its record.
+PAUSED = Code("paused", _("Paused after %(runs)s had failed. The last one: %(error)s"))
+PAUSED_BY_LIMIT = Code(
+    "paused_by_limit",
+    _("Paused, since %(runs)s had failed: pauseAfterFailures is %(number)s."),
+)
+HELD_BACK = Code(
+    "held_back", _("Events are dropped until %(time)s UTC: maxRunsPerHour is %(number)s.")
+)
+EXECUTIONS_EXPIRED = Code(
+    "executions_expired", _("Their time was over: EXECUTION_TTL_DAYS after their start.")
+)
+EVENTS_EXPIRED = Code("events_expired", _("Their time was over: seven days after they came."))

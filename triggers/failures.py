@@ -1,0 +1,51 @@
+"""The codes of what is kept of triggers: why one cannot be fired, and why its row was changed."""
+
+from django.utils.translation import gettext_noop as _
+
+from moca.sentences import Code
+
+# Of rows.
+UNREADABLE = Code("unreadable", _("Another program wrote what cannot be read: %(names)s."))
+
+# Of EventBridge Scheduler.
+SCHEDULE_UNREADABLE = Code(
+    "schedule_unreadable", _("The schedule cannot be read: correct it first.")
+)
+SCHEDULER_FULL = Code(
+    "scheduler_full",
+    _(
+        "EventBridge Scheduler has no room for more schedules: delete some, or have the quota of "
+        "the account raised."
+    ),
+)
+SCHEDULER_THROTTLING = Code(
+    "scheduler_throttling", _("EventBridge Scheduler is throttling: try again in a moment.")
+)
+SCHEDULER_DENIED = Code(
+    "scheduler_denied",
+    _(
+        "EventBridge Scheduler refuses our role: check that it may use the schedules of the "
+        "group, and pass SCHEDULER_ROLE_ARN."
+    ),
+)
+SCHEDULE_GROUP_MISSING = Code(
+    "schedule_group_missing", _("The schedule group is missing: check SCHEDULE_GROUP_NAME.")
+)
+SCHEDULER_UNREACHABLE = Code(
+    "scheduler_unreachable", _("EventBridge Scheduler cannot be reached: %(error)s")
+)
+SCHEDULER_REFUSES = Code("scheduler_refuses", _("EventBridge Scheduler refuses it: %(message)s"))
+# Of the local scheduler.
+NOT_FIRED = Code(
+    "not_fired",
+    _("What is due is not fired: check that a scheduler process is running."),
+)
+
+# Why a command changed a row.
+SAMPLE = Code("sample", _("A sample to try."))
+IMPORTED = Code("imported", _("A file was imported by the command."))
+
+# Why a copy of a trigger was removed.
+COPY_NOT_NEEDED = Code("copy_not_needed", _("it is not needed any more"))
+COPY_WITHOUT_TRIGGER = Code("copy_without_trigger", _("its trigger is gone"))
+COPY_UNWANTED = Code("copy_unwanted", _("its trigger has no %(what)s"))
