@@ -6,6 +6,7 @@ import os
 import secrets
 import string
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,8 +28,9 @@ class Invocation:
     `target_user_id` is the trigger's owner, `session_id` has 33 to 256 characters (see
     `new_session_id`), `execution_id` lets the agent recognise a request that it has seen.
     `trace_id` is a whole X-Amzn-Trace-Id header; without it Lambda's own or a new one is sent.
-    `secrets` are what the request holds that nobody is to see: they are masked in all that the
-    agent says. `answers` are those to the questions of a run that this one continues.
+    `options` are further keys of the request, such as `modelId`. `secrets` are what the request
+    holds that nobody is to see: they are masked in all that the agent says. `answers` are those to
+    the questions of a run that this one continues.
     """
 
     prompt: str = field(repr=False)
@@ -36,14 +38,18 @@ class Invocation:
     session_id: str
     execution_id: str
     agent_id: str | None = None
-    model_id: str | None = None
-    storage_path: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     enabled_tools: list[str] | None = None
     system_prompt: str | None = field(default=None, repr=False)
     mcp_config: dict[str, Any] | None = field(default=None, repr=False)
     trace_id: str | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
     answers: tuple[Answered, ...] = ()
+
+    @property
+    def model_id(self) -> str | None:
+        """The model that the agent is to use."""
+        return self.options.get("modelId")
 
     @property
     def trace(self) -> str:

@@ -4,12 +4,11 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import IntegrityError
-from django.forms.boundfield import BoundField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -25,62 +24,22 @@ from moca.reconcile import ProjectionError
 from triggers import services
 from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
+from triggers.sections import SECTIONS, Section, entries_on_pages
 
-SECTIONS = [
-    ("basic", _("Basic"), ["name", "description", "tags", "user_id", "enabled"]),
-    (
-        "agent",
-        _("Agent and prompt"),
-        [
-            "agent_id",
-            "prompt",
-            "include_context",
-            "session_id",
-            "model_id",
-            "working_directory",
-            "enabled_tools",
-        ],
-    ),
-    ("when", _("When it fires"), ["type"]),
-    ("schedule", _("Schedule"), ["expression", "timezone"]),
-    (
-        "event",
-        _("Event"),
-        [
-            "event_source_id",
-            "event_bus_name",
-            "event_pattern",
-            "debounce_seconds",
-            "max_runs_per_hour",
-        ],
-    ),
-    (
-        "limits",
-        _("Limits"),
-        [
-            "timeout_seconds",
-            "overlap_policy",
-            "max_retries",
-            "pause_after_failures",
-            "window_minutes",
-            "start_date",
-            "end_date",
-        ],
-    ),
-]
 NOT_SAVED: tuple[type[Exception], ...] = (*services.REFUSALS, IntegrityError)
-# Filled in rarely, so they stand folded away as long as they hold nothing out of the ordinary.
-RARE = {"user_id", "session_id", "model_id", "working_directory", "enabled_tools"}
 
 
-class Section:
-    """A part of the form: its fields, and those of them that are rarely needed apart."""
+class ShownSection:
+    """A section of the form: its fields, and those of them that are rarely needed apart.
 
-    def __init__(self, form: TriggerForm, key: str, title: Any, names: list[str]) -> None:
-        fields: list[BoundField] = [form[name] for name in names if name in form.fields]
-        self.key, self.title = key, title
-        self.fields = [field for field in fields if field.name not in RARE]
-        self.rare = [field for field in fields if field.name in RARE]
+    The latter stand folded away as long as they hold nothing out of the ordinary.
+    """
+
+    def __init__(self, form: TriggerForm, section: Section) -> None:
+        self.key, self.title = section.key, section.title
+        entries = [each for each in entries_on_pages(section.key) if each.name in form.fields]
+        self.fields = [form[each.name] for each in entries if not each.is_rare]
+        self.rare = [form[each.name] for each in entries if each.is_rare]
         self.shows_rare = any(
             field.errors or field.value() not in (None, "", form.owner) for field in self.rare
         )
@@ -180,7 +139,7 @@ def _shown(
         "form": form,
         "trigger": trigger,
         "source": source,
-        "sections": [Section(form, *section) for section in SECTIONS],
+        "sections": [ShownSection(form, section) for section in SECTIONS],
         "preview": preview_of(with_creation(values, trigger), now),
         "agents": agents_in_use(),
         "sample": sample,

@@ -69,7 +69,7 @@ def load() -> None:
 def _application() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     from apig_wsgi import make_lambda_handler  # 0.01 s of the handler, which serves no pages
 
-    from moca.wsgi import application
+    from moca.wsgi import application  # 0.5 s of the handler, which serves no pages
 
     return make_lambda_handler(application, binary_support=True)
 

@@ -34,59 +34,14 @@ from triggers.filters import AttentionFilter, LastResultFilter
 from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
 from triggers.reconcile import reconcile_one
+from triggers.sections import SECTIONS, Section
 
 # In the search box: the triggers of one user.
 OF_USER = re.compile(r'(?:^|\s)user:(?:"([^"]+)"|(\S+))')
 
-FIELDSETS_BEFORE = [
-    (
-        None,
-        {"fields": ["opened_version", "name", "description", "type", "enabled", "tags", "user_id"]},
-    ),
-    (
-        "Agent and prompt",
-        {
-            "fields": [
-                "agent_id",
-                "prompt",
-                "include_context",
-                "session_id",
-                "model_id",
-                "working_directory",
-                "enabled_tools",
-            ]
-        },
-    ),
-]
-FIELDSETS_BY_TYPE = [
-    (
-        "Schedule",
-        {
-            "classes": ["for-schedule"],
-            "fields": ["expression", "timezone", "start_date", "end_date", "window_minutes"],
-        },
-    ),
-    (
-        "Event",
-        {
-            "classes": ["for-event"],
-            "fields": [
-                "event_source_id",
-                "event_bus_name",
-                "event_pattern",
-                "debounce_seconds",
-                "max_runs_per_hour",
-            ],
-        },
-    ),
-]
-READ_ONLY_BY_TYPE = [("Schedule or event", {"fields": ["schedule_config", "event_config"]})]
-FIELDSETS_AFTER = [
-    (
-        "Limits",
-        {"fields": ["timeout_seconds", "overlap_policy", "max_retries", "pause_after_failures"]},
-    ),
-]
+# The two maps as they are stored, for who may not change them.
+MAPS = ("Schedule or event", {"fields": ["schedule_config", "event_config"]})
+BY_TYPE = ("schedule", "event")
 
 
 class TriggerAdmin(ModelAdmin):
@@ -256,9 +211,14 @@ class TriggerAdmin(ModelAdmin):
         return found
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        may_change = self.has_change_permission(request, obj)
-        by_type = FIELDSETS_BY_TYPE if may_change else READ_ONLY_BY_TYPE
-        return [*FIELDSETS_BEFORE, *by_type, *FIELDSETS_AFTER]
+        sections = [section for section in SECTIONS if section.entries]
+        if self.has_change_permission(request, obj):
+            found = [_fieldset(section) for section in sections]
+        else:
+            found = [_fieldset(section) for section in sections if section.key not in BY_TYPE]
+            found.insert(-1, MAPS)
+        found[0][1]["fields"].insert(0, "opened_version")
+        return found
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # Whose trigger it is decides who sees it in the API.
@@ -274,6 +234,13 @@ class TriggerAdmin(ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         services.delete(obj, by=actor(request))
+
+
+def _fieldset(section: Section) -> tuple[Any, dict[str, Any]]:
+    """A section as the admin has it; the page hides the one of the other type."""
+    classes = [f"for-{section.key}"] if section.key in BY_TYPE else []
+    names = [entry.name for entry in section.entries]
+    return section.title, {"classes": classes, "fields": names}
 
 
 def _linked(url: str, words: str) -> str:

@@ -13,6 +13,7 @@ from moca.forms import JSONTextField, VersionedForm
 from moca.times import iso, parse_iso
 from triggers.models import OverlapPolicy, Trigger, TriggerType
 from triggers.schedules import ExpressionError, parse_zone
+from triggers.sections import ENTRIES
 from triggers.validation import MAX_DEBOUNCE_SECONDS, MAX_RUNS_PER_HOUR, MAX_WINDOW_MINUTES
 from triggers.widgets import ScheduleInput, SourceSelect, ZoneInput
 
@@ -37,6 +38,7 @@ MAPS = {
     "event_config": (EVENT_FIELDS, "event_source_id"),
 }
 DATES = ("startDate", "endDate")
+_OF_MODEL = {field.name for field in Trigger._meta.fields}
 NO_TOOLS = _(
     "Names of the tools the agent may use, one a line. Empty: none, as another program set it."
 )
@@ -179,55 +181,9 @@ class TriggerForm(VersionedForm):
 
     class Meta:
         model = Trigger
-        fields = [
-            "name",
-            "description",
-            "type",
-            "user_id",
-            "enabled",
-            "tags",
-            "agent_id",
-            "prompt",
-            "include_context",
-            "session_id",
-            "model_id",
-            "working_directory",
-            "enabled_tools",
-            "timeout_seconds",
-            "overlap_policy",
-            "max_retries",
-            "pause_after_failures",
-        ]
-        labels: ClassVar[dict[str, Any]] = {
-            "name": _("Name"),
-            "description": _("Description"),
-            "type": _("Type"),
-            "user_id": _("User"),
-            "enabled": _("Enabled"),
-            "agent_id": _("Agent"),
-            "prompt": _("Prompt"),
-            "include_context": _("Add context to the prompt"),
-            "session_id": _("Session"),
-            "model_id": _("Model"),
-            "working_directory": _("Working directory"),
-            "timeout_seconds": _("Time-out (seconds)"),
-            "max_retries": _("Retries"),
-            "pause_after_failures": _("Pause after failures"),
-        }
-        help_texts: ClassVar[dict[str, Any]] = {
-            "prompt": _(
-                "{{ event.detail.order.id }} stands for that part of the event that starts the run."
-            ),
-            "include_context": _(
-                "Append a section that tells the agent which trigger fired, when and by what."
-            ),
-            "session_id": _("33 to 256 characters. Empty: each run is a session of its own."),
-            "timeout_seconds": _("Seconds after which a run is cancelled and counts as failed."),
-            "max_retries": _("How often a run is tried again while the agent has not begun on it."),
-            "pause_after_failures": _(
-                "Disable the trigger after this many failed runs in a row. Empty: never."
-            ),
-        }
+        fields: ClassVar[list[str]] = [e.name for e in ENTRIES if e.name in _OF_MODEL]
+        labels: ClassVar[dict[str, Any]] = {e.name: e.label for e in ENTRIES if e.label}
+        help_texts: ClassVar[dict[str, Any]] = {e.name: e.help_text for e in ENTRIES if e.help_text}
 
     def __init__(self, *args: Any, instance: Trigger | None = None, **kwargs: Any) -> None:
         is_blank = instance is None

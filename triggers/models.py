@@ -30,7 +30,6 @@ from moca.reasons import CodeField, ParamsField
 from moca.validation import one_line
 from triggers import validation
 from triggers.failures import UNREADABLE
-from triggers.schedules import describe
 from triggers.validation import Schedule, Subscription
 
 
@@ -42,6 +41,13 @@ class TriggerType(models.TextChoices):
 class OverlapPolicy(models.TextChoices):
     SKIP = "skip", _("Skip the run while the one before is still going")
     ALLOW = "allow", _("Let runs overlap")
+
+
+class ReasoningEffort(models.TextChoices):
+    OFF = "off", _("Off")
+    LOW = "low", _("Low")
+    HIGH = "high", _("High")
+    MAX = "max", _("Maximum")
 
 
 class SyncState(models.TextChoices):
@@ -58,6 +64,14 @@ class RunStatus(models.TextChoices):
 
 # How long an index may take to know a row that was just added.
 LAG_SECONDS = 0.3
+
+# What an agent is told beside the prompt: the trigger's field, and what it is called in the input
+# of a schedule and in the agent's request. What is empty is left out of both.
+AGENT_OPTIONS = (
+    ("model_id", "modelId", "modelId"),
+    ("reasoning_effort", "reasoningEffort", "reasoningEffort"),
+    ("working_directory", "workingDirectory", "storagePath"),
+)
 
 
 def _note_malformed(row: dict[str, Any], names: list[str]) -> None:
@@ -93,6 +107,14 @@ class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
     def of_user(self, user_id: str) -> Self:
         """The triggers that belong to a user."""
         return self.filter(user_id=user_id)
+
+    def find(self, user_id: str, trigger_id: str) -> "Trigger | None":
+        """The user's trigger of an id; None if there is none."""
+        try:
+            # Without the order that `first()` gives what has one row at the most.
+            return self.get(user_id=user_id, pk=trigger_id)
+        except Trigger.DoesNotExist:
+            return None
 
     def schedules(self) -> Self:
         """The triggers that fire by a schedule, enabled or not."""
@@ -187,7 +209,7 @@ class Trigger(VersionedModel):
     include_context = models.BooleanField(
         "add context to the prompt",
         default=True,
-        help_text="Append a section that tells the agent which trigger fired, when and by what.",
+        help_text=_("Append a section that tells the agent which trigger fired, when and by what."),
     )
     session_id = models.CharField(
         "session",
@@ -197,9 +219,15 @@ class Trigger(VersionedModel):
             MinLengthValidator(33),
             RegexValidator(r"\A[!-~]*\Z", _("Give printable ASCII characters without spaces.")),
         ],
-        help_text="33 to 256 characters. Empty: each run is a session of its own.",
+        help_text=_("33 to 256 characters. Empty: each run is a session of its own."),
     )
     model_id = models.CharField("model", max_length=200, blank=True, validators=[one_line])
+    reasoning_effort = models.CharField(
+        max_length=4,
+        blank=True,
+        choices=ReasoningEffort,
+        help_text=_("How much the model thinks before it answers. Empty: the agent's own."),
+    )
     working_directory = models.CharField(max_length=1000, blank=True, validators=[one_line])
     enabled_tools = models.JSONField(
         null=True,
@@ -214,7 +242,7 @@ class Trigger(VersionedModel):
     timeout_seconds = models.PositiveIntegerField(
         default=600,
         validators=[MinValueValidator(10), MaxValueValidator(86_400)],
-        help_text="Seconds after which a run is cancelled and counts as failed.",
+        help_text=_("Seconds after which a run is cancelled and counts as failed."),
     )
     overlap_policy = models.CharField(
         max_length=5, choices=OverlapPolicy, default=OverlapPolicy.SKIP
@@ -222,13 +250,13 @@ class Trigger(VersionedModel):
     max_retries = models.PositiveIntegerField(
         default=3,
         validators=[MaxValueValidator(185)],
-        help_text="How often a run is tried again while the agent has not begun on it.",
+        help_text=_("How often a run is tried again while the agent has not begun on it."),
     )
     pause_after_failures = models.PositiveIntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
-        help_text="Disable the trigger after this many failed runs in a row. Empty: never.",
+        help_text=_("Disable the trigger after this many failed runs in a row. Empty: never."),
     )
     tags = models.JSONField(default=list, blank=True, validators=[validation.validate_tags])
 
@@ -397,7 +425,7 @@ class Trigger(VersionedModel):
     def schedule_description(self) -> str:
         """The schedule in words; empty where there is none."""
         schedule = self.schedule
-        return describe(schedule.expression, schedule.zone) if schedule else ""
+        return schedule.words if schedule else ""
 
     def next_runs(self, after: datetime, count: int = 3) -> list[datetime]:
         """When the schedule is next due, whether the trigger is enabled or not (UTC).
@@ -420,6 +448,14 @@ class Trigger(VersionedModel):
     def _anchor(self) -> datetime:
         """Where a rate counts from, to the second as EventBridge Scheduler has it."""
         return self.created_at.replace(microsecond=0)
+
+    # Agent
+
+    @property
+    def agent_options(self) -> dict[str, Any]:
+        """What the agent is told beside the prompt, as its request names it."""
+        values = {named: getattr(self, field) for field, _, named in AGENT_OPTIONS}
+        return {named: value for named, value in values.items() if value}
 
     # State
 

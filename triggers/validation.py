@@ -8,9 +8,10 @@ in `params["suggestion"]` if there is one. `params["suggestions"]` has all that 
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -25,7 +26,7 @@ from events.validation import BUS_NAME, is_bus_open, open_buses
 from moca.times import parse_iso
 from moca.validation import ONE_LINE
 from triggers.placeholders import not_understood
-from triggers.schedules import Expression, ExpressionError, parse, parse_zone
+from triggers.schedules import Expression, ExpressionError, Rate, describe, parse, parse_zone
 from triggers.wording import Offer, offers, translated
 
 MAX_TOOLS, MAX_TOOL_LENGTH = 50, 128
@@ -38,24 +39,41 @@ MAX_RUNS_PER_HOUR = 100_000
 MOST_BRACES = 3
 # EventBridge Scheduler, CreateSchedule, FlexibleTimeWindow.
 MAX_WINDOW_MINUTES = 1440
+SCHEDULE_PARTS = ("expression", "timezone", "startDate", "endDate", "flexibleTimeWindowMinutes")
 _TAG = re.compile(r"[\w .:/@+-]{1,50}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Schedule:
-    """What a schedule's map says, read: when to fire, where, and between which dates."""
+    """What a schedule's map says, read: when to fire, where, and between which dates.
+
+    All triggers whose maps say the same share one, with what was worked out of it.
+    """
 
     expression: Expression
     zone: ZoneInfo
     start: datetime | None
     end: datetime | None
     window_minutes: int
+    # The runs that were worked out last: after when, how many were asked for, and which they are.
+    _ahead: tuple[datetime, int, list[datetime]] = (datetime.max.replace(tzinfo=UTC), 0, [])
+
+    @cached_property
+    def words(self) -> str:
+        """The schedule in English."""
+        return describe(self.expression, self.zone)
 
     def next_runs(self, after: datetime, count: int, *, anchor: datetime | None) -> list[datetime]:
         """The next runs strictly after `after`; `anchor` is where a rate counts from."""
-        return self.expression.next_runs(
-            after, self.zone, count, start=self.start, end=self.end, anchor=anchor
-        )
+        since, asked, runs = self._ahead
+        # Until the first of them is due, the next runs stay the same.
+        is_known = since <= after and count <= asked and (not runs or after < runs[0])
+        if not is_known or isinstance(self.expression, Rate):
+            runs = self.expression.next_runs(
+                after, self.zone, count, start=self.start, end=self.end, anchor=anchor
+            )
+            self.__dict__["_ahead"] = after, count, runs
+        return runs[:count]
 
     def last_run(self, before: datetime, *, anchor: datetime | None) -> datetime | None:
         """The last run strictly before a moment."""
@@ -100,16 +118,29 @@ class _Reader:
 
 
 def read_schedule(config: Any) -> tuple[Schedule | None, list[ValidationError]]:
-    """Read a schedule's map.
+    """Read a schedule's map; what could be read is remembered.
 
     Returns:
         The schedule and no errors, or None and the errors.
     """
     if not isinstance(config, dict):
-        reader = _Reader({})
-    else:
-        reader = _Reader(config)
-    zones = _Reader(reader.config)
+        return _read_schedule({})
+    # What is wrong is read anew, since its errors are in the reader's language; and so are parts
+    # that are lists or maps.
+    with suppress(TypeError):
+        if schedule := _known_schedule(*map(config.get, SCHEDULE_PARTS)):
+            return schedule, []
+    return _read_schedule(config)
+
+
+@lru_cache(maxsize=2048, typed=True)
+def _known_schedule(*parts: Any) -> Schedule | None:
+    return _read_schedule(dict(zip(SCHEDULE_PARTS, parts, strict=True)))[0]
+
+
+def _read_schedule(config: dict[str, Any]) -> tuple[Schedule | None, list[ValidationError]]:
+    reader = _Reader(config)
+    zones = _Reader(config)
     zone = zones.part("timezone", lambda value: parse_zone(_text(value)), ZoneInfo("UTC"))
     known = None if zones.errors else zone
     expression = reader.part("expression", lambda value: parse(_text(value), known))

@@ -112,7 +112,7 @@ class A2A(Protocol):
         facts = {
             "userId": invocation.target_user_id,
             "agentId": invocation.agent_id,
-            "modelId": invocation.model_id,
+            **invocation.options,
             "enabledTools": invocation.enabled_tools,
         }
         message: dict[str, Any] = {

@@ -161,7 +161,7 @@ class AGUI(Protocol):
         forwarded = {
             "userId": invocation.target_user_id,
             "agentId": invocation.agent_id,
-            "modelId": invocation.model_id,
+            **invocation.options,
             "enabledTools": invocation.enabled_tools,
         }
         messages = [{"id": invocation.execution_id, "role": "user", "content": invocation.prompt}]

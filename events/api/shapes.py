@@ -1,5 +1,6 @@
 """The shapes of event sources and received events in the API's description."""
 
+from events.serializers import EventSourceSerializer
 from moca.api.shapes import (
     answer,
     component,
@@ -12,20 +13,7 @@ from moca.api.shapes import (
     uuid,
 )
 
-_SOURCE = component(
-    "EventSource",
-    record(
-        "What an event trigger may listen to.",
-        {"id": text(), "name": text(), "description": text()},
-        {
-            "icon": text(),
-            "eventPattern": {"type": "object"},
-            "replayWindowSeconds": number(
-                "Of GitHub's: how long the same body is the same event, whatever its delivery's id."
-            ),
-        },
-    ),
-)
+_SOURCE = EventSourceSerializer.answer_shape()
 SOURCES = answer(
     "EventSourceList",
     "All event sources.",

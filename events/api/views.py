@@ -14,6 +14,7 @@ from events.buses import BusError
 from events.envelopes import ContentTypeError, EnvelopeError, SizeError
 from events.models import EventSource
 from events.secrets import UnreadableError
+from events.serializers import EventSourceSerializer
 from events.signatures import SignatureError
 from moca.api.errors import APIError, InvalidParameterError, detail
 from moca.api.views import ANY, APIView
@@ -40,7 +41,7 @@ class EventsView(APIView):
         found = sources.all_sources()
         return Response(
             {
-                "eventSources": [source_json(source) for source in found],
+                "eventSources": EventSourceSerializer(found, many=True).data,
                 "metadata": {"count": len(found)},
             }
         )
@@ -98,18 +99,6 @@ def _refusal(error: EnvelopeError) -> APIError:
             return APIError(413, str(error))
     where = f"{error.field}: " if error.field else ""
     return APIError(400, f"{where}{error}", details=[detail(error.field, str(error))])
-
-
-def source_json(source: EventSource) -> dict[str, Any]:
-    """The source in the form of the contract; what is not set is left out."""
-    return {
-        "id": source.pk,
-        "name": source.name,
-        "description": source.description,
-        **({"icon": source.icon} if source.icon else {}),
-        **({"eventPattern": source.pattern} if source.pattern else {}),
-        **({"replayWindowSeconds": source.replay_seconds} if source.has_replay_window else {}),
-    }
 
 
 def _with_address(source_id: str) -> EventSource | None:

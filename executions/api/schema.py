@@ -11,7 +11,7 @@ from executions.api.views import (
     ReplayView,
     RunView,
 )
-from executions.models import Source
+from executions.serializers import ExecutionSerializer
 from moca.api.errors import APIError
 from moca.api.schema import (
     FOLLOWING,
@@ -24,57 +24,11 @@ from moca.api.schema import (
     invalid_parameter,
     metadata,
 )
-from moca.api.shapes import (
-    answer,
-    component,
-    each,
-    enum,
-    flag,
-    moment,
-    number,
-    record,
-    text,
-    uuid,
-)
+from moca.api.shapes import answer, each, flag, number, text, uuid
 from triggers.api.schema import ID, NO_TRIGGER, RUNS, TRIGGER_ID
 from triggers.api.shapes import STATUS
 
-USAGE = component(
-    "TokenUsage",
-    record("Tokens that the run took.", {"inputTokens": number(), "outputTokens": number()}),
-)
-EXECUTION = component(
-    "TriggerExecution",
-    record(
-        "One run of a trigger.",
-        {
-            "executionId": uuid(),
-            "triggerId": uuid(),
-            "status": STATUS,
-            "startedAt": moment(),
-            "executedAt": moment("The same as `startedAt`."),
-            "attempt": number("Which try it is; 0 while it waits for a process to run it."),
-        },
-        {
-            "userId": text("Whose it is; older records leave it out."),
-            "source": enum(
-                "ExecutionSource", Source.values, "What ran it; older records leave it out."
-            ),
-            "completedAt": moment("When it ended."),
-            "durationMs": number("Milliseconds from its start to its end."),
-            "scheduledAt": moment("When it was due."),
-            "requestId": text("The agent's id of the request."),
-            "sessionId": text("The session in which the agent was asked."),
-            "output": text("What the agent said; not in lists. Very long texts lack their middle."),
-            "usage": USAGE,
-            "error": text("Why it failed."),
-            "errorCode": text("Why it failed, in a word; runs of earlier editions leave it out."),
-            "errorMessage": text("The same as `error`."),
-            "eventPayload": text("The event that was sent along, as JSON; its first 10 KB."),
-            "replayOf": uuid("The execution whose input this one has."),
-        },
-    ),
-)
+EXECUTION = ExecutionSerializer.answer_shape()
 ONE = answer("ExecutionAnswer", "An execution.", {"execution": EXECUTION})
 PAGE = answer(
     "ExecutionList",

@@ -8,11 +8,11 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from executions.api.output import execution_json
 from executions.dispatchers import DispatchError
 from executions.models import TriggerExecution
 from executions.requests import run_now
 from executions.runner import TriggerBusyError
+from executions.serializers import ExecutionSerializer
 from moca.api import parameters
 from moca.api.errors import APIError, NotFoundError
 from moca.api.pagination import page
@@ -54,9 +54,10 @@ class ExecutionsView(APIView):
         )
         if not executions and not is_there:
             raise NotFoundError("trigger")
+        shown = ExecutionSerializer(executions, many=True, context={"now": now})
         return Response(
             {
-                "executions": [execution_json(execution, now) for execution in executions],
+                "executions": shown.data,
                 **following,
                 "metadata": {"triggerId": trigger_id, "count": len(executions)},
             }
@@ -67,7 +68,7 @@ class ExecutionView(APIView):
     def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
         """Show an execution and what the agent said."""
         execution = _find(self.user_id, trigger_id, execution_id)
-        return Response({"execution": execution_json(execution, timezone.now(), with_output=True)})
+        return _answer(execution, with_output=True)
 
 
 class OutputView(APIView):
@@ -96,7 +97,15 @@ class ReplayView(APIView):
 def _accepted(trigger: Trigger, user_id: str, replayed: TriggerExecution | None = None) -> Response:
     with _refusals():
         execution = run_now(trigger, by=user_id, replayed=replayed)
-    return Response({"execution": execution_json(execution, timezone.now())}, status=202)
+    return _answer(execution, status=202)
+
+
+def _answer(
+    execution: TriggerExecution, *, with_output: bool = False, status: int = 200
+) -> Response:
+    context = {"now": timezone.now(), "with_output": with_output}
+    shown = ExecutionSerializer(execution, context=context)
+    return Response({"execution": shown.data}, status=status)
 
 
 @contextmanager
@@ -110,7 +119,7 @@ def _refusals() -> Iterator[None]:
 
 
 def _has_trigger(user_id: str, trigger_id: str) -> bool:
-    return Trigger.objects.filter(user_id=user_id, pk=trigger_id).first() is not None
+    return Trigger.objects.find(user_id, trigger_id) is not None
 
 
 def _find(user_id: str, trigger_id: str, execution_id: str) -> TriggerExecution:

@@ -1,7 +1,6 @@
 """The shapes of what goes in and out, in JSON Schema as OpenAPI 3.1 has it.
 
-Written down rather than derived from serializers, since the API has none: its contract's maps are
-read and written key by key.
+Those of rows follow from their serializers; see `moca.api.serializers`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,17 +32,17 @@ def record(
 
 def text(description: str = "", **rules: Any) -> Schema:
     """A text; `rules` are more of JSON Schema, such as maxLength."""
-    return _described({"type": "string", **rules}, description)
+    return described({"type": "string", **rules}, description)
 
 
 def number(description: str = "", **rules: Any) -> Schema:
     """A whole number."""
-    return _described({"type": "integer", **rules}, description)
+    return described({"type": "integer", **rules}, description)
 
 
 def flag(description: str = "", **rules: Any) -> Schema:
     """True or false."""
-    return _described({"type": "boolean", **rules}, description)
+    return described({"type": "boolean", **rules}, description)
 
 
 def moment(description: str = "") -> Schema:
@@ -58,7 +57,7 @@ def uuid(description: str = "") -> Schema:
 
 def each(items: Schema, description: str = "", **rules: Any) -> Schema:
     """A list."""
-    return _described({"type": "array", "items": items, **rules}, description)
+    return described({"type": "array", "items": items, **rules}, description)
 
 
 def enum(name: str, choices: Iterable[str], description: str) -> Schema:
@@ -89,7 +88,8 @@ def answer(
     return component(name, record(description, {**needed, "metadata": shared}, optional))
 
 
-def _described(schema: Schema, description: str) -> Schema:
+def described(schema: Schema, description: str) -> Schema:
+    """The same, with what is said of it."""
     return {**schema, "description": description} if description else schema
 
 

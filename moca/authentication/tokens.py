@@ -2,9 +2,9 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cache
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any
 
 import jwt
@@ -145,19 +145,41 @@ def issue(user_id: str, *, lasting: timedelta, now: datetime) -> str:
     return jwt.encode(claims, local_key(), algorithm="RS256", headers={"kid": LOCAL_KEY_ID})
 
 
-def _verified(token: str, issuer: Issuer) -> dict[str, Any]:
+@dataclass(slots=True)
+class _Token:
+    """What a process remembers of a token: a signature that was good stays so for its key."""
+
+    key_id: str
+    key: RSAPublicKey | None = None
+    issuer: str = ""
+    claims: dict[str, Any] = field(default_factory=dict)
+
+    def has_expired(self) -> bool:
+        return int(self.claims["exp"]) <= (datetime.now(UTC) - LEEWAY).timestamp()
+
+
+@lru_cache(maxsize=1024)
+def _token(text: str) -> _Token:
+    return _Token(str(jwt.get_unverified_header(text).get("kid", "")))
+
+
+def _verified(text: str, issuer: Issuer) -> dict[str, Any]:
     try:
-        key = issuer.key(str(jwt.get_unverified_header(token).get("kid", "")))
+        token = _token(text)
+        key = issuer.key(token.key_id)
         if key is None:
             raise TokenError("The token was signed with an unknown key.")
-        return jwt.decode(
-            token,
-            key,
-            algorithms=["RS256"],
-            issuer=issuer.name,
-            leeway=LEEWAY,
-            options=_CHECKS,
-        )
+        if token.key is not key or token.issuer != issuer.name or token.has_expired():
+            token.claims = jwt.decode(
+                text,
+                key,
+                algorithms=["RS256"],
+                issuer=issuer.name,
+                leeway=LEEWAY,
+                options=_CHECKS,
+            )
+            token.key, token.issuer = key, issuer.name
+        return token.claims
     except jwt.ExpiredSignatureError as error:
         raise TokenError("The token has expired: sign in again.") from error
     except jwt.InvalidIssuerError as error:

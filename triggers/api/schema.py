@@ -1,5 +1,6 @@
 """The routes of triggers, schedules, event sources and health in the API's description."""
 
+from datetime import datetime
 from typing import Any
 
 from events.api.schema import EVENTS
@@ -26,6 +27,8 @@ from triggers.api import shapes
 from triggers.api.health import HealthView
 from triggers.api.preview import PreviewView
 from triggers.api.views import MAX_KEY, MAX_PAGE, DisableView, EnableView, TriggersView, TriggerView
+from triggers.models import Trigger
+from triggers.serializers import TriggerSerializer
 
 TRIGGERS, RUNS, SCHEDULES, SERVICE = "Triggers", "Runs", "Schedules", "Service"
 TAGS += [
@@ -48,27 +51,18 @@ _SENT: dict[str, Any] = {
     "tags": ["daily"],
 }
 _ZONE_DATA = {"version": "2026f", "source": "package"}
-_MADE = {
-    "id": ID,
-    "userId": "alice",
-    **_SENT,
-    "includeContext": True,
-    "enabled": True,
-    "createdAt": TIMESTAMP,
-    "updatedAt": TIMESTAMP,
-    "timeoutSeconds": 600,
-    "overlapPolicy": "skip",
-    "maxRetries": 3,
-    "nextRuns": [
-        "2027-02-01T00:00:00.000Z",
-        "2027-02-02T00:00:00.000Z",
-        "2027-02-03T00:00:00.000Z",
-    ],
-    "scheduleDescription": "At 09:00 on weekdays, Tokyo time",
-    "syncState": "synced",
-    "consecutiveFailures": 0,
-    "version": 1,
-}
+
+
+def _made() -> dict[str, Any]:
+    """What the API answers when it has made the example's trigger."""
+    at = datetime.fromisoformat(TIMESTAMP)
+    trigger = Trigger(id=ID, user_id="alice", created_at=at, updated_at=at)
+    answer = TriggerSerializer(trigger, data=_SENT, context={"now": at})
+    answer.fill()
+    return answer.to_representation(trigger)
+
+
+_MADE = _made()
 
 
 def one(status: int = 200, **changes: Any) -> Body:

@@ -15,9 +15,8 @@ from moca.api.pagination import page
 from moca.api.views import APIView
 from moca.concurrency import StaleVersionError
 from triggers import services
-from triggers.api.body import fill
-from triggers.api.output import trigger_json
 from triggers.models import Trigger, TriggerQuerySet, TriggerType
+from triggers.serializers import TriggerSerializer, fill
 
 MAX_PAGE = 1000
 # Characters of an Idempotency-Key.
@@ -25,12 +24,13 @@ MAX_KEY = 255
 
 
 def answer(trigger: Trigger, status: int = 200) -> Response:
-    return Response({"trigger": trigger_json(trigger, timezone.now())}, status=status)
+    shown = TriggerSerializer(trigger, context={"now": timezone.now()})
+    return Response({"trigger": shown.data}, status=status)
 
 
 def find(user_id: str, trigger_id: str) -> Trigger:
     """The user's trigger of this id; NotFoundError if the user has none."""
-    trigger: Trigger | None = Trigger.objects.filter(user_id=user_id, pk=trigger_id).first()
+    trigger: Trigger | None = Trigger.objects.find(user_id, trigger_id)
     if trigger is None:
         raise NotFoundError("trigger")
     return trigger
@@ -64,10 +64,10 @@ class TriggersView(APIView):
             bound_to=[self.user_id, "triggers", filters],
             searched_by="search" if filters["search"] else "",
         )
-        now = timezone.now()
+        shown = TriggerSerializer(triggers, many=True, context={"now": timezone.now()})
         return Response(
             {
-                "triggers": [trigger_json(trigger, now) for trigger in triggers],
+                "triggers": shown.data,
                 **following,
                 "metadata": {"count": len(triggers)},
             }

@@ -8,26 +8,26 @@ nobody changes.
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from events import sources
 from events.models import EventSource
-from moca.api.errors import Detail, InvalidFieldsError, contract_name, detail, details_of
+from events.serializers import EventSourceSerializer
+from moca.api.errors import Detail, InvalidFieldsError, detail
 from moca.api.parsers import faults
+from moca.api.serializers import Column, RowSerializer
 from moca.times import parse_iso
-from triggers.api.body import MAPS, NEEDED, fill
 from triggers.import_export.files import Contents, Entry
 from triggers.import_export.plan import Note, Plan, unknown_keys
 from triggers.import_export.serialize import (
+    MAPS,
     OF_SOURCE,
-    SHARED,
-    SOURCE_DEFAULTS,
+    OF_TRIGGER,
     body,
     given,
     given_of_source,
@@ -35,25 +35,17 @@ from triggers.import_export.serialize import (
     source_entry,
 )
 from triggers.models import OverlapPolicy, Trigger, TriggerType
+from triggers.serializers import TriggerSerializer
 
 # Triggers that are looked up at a time.
 BATCH = 100
 
 # A part of addresses and of the names of schedules.
 _ID = re.compile(r"[0-9A-Za-z_-]{1,36}")
+_KNOWN = ["id", "userId", "createdAt", *OF_TRIGGER]
 # What the API tells of a trigger besides.
-_TOLD = (
-    *("updatedAt", "version", "lastExecutedAt", "lastStatus", "consecutiveFailures"),
-    *("nextRuns", "scheduleDescription", "syncState", "syncError"),
-    *("skippedRuns", "lastSkippedAt", "lastSkipReason"),
-)
-# What other programs keep in the maps.
-_OTHERS_PARTS = {
-    "scheduleConfig": ("schedulerArn", "scheduleGroupName"),
-    "eventConfig": ("ruleArn",),
-}
-_KNOWN = ["id", "userId", "createdAt", *SHARED]
-_SOURCE_NEEDS = ("id", "name", "kind")
+_TOLD = [each.name for each in TriggerSerializer.columns() if each.name not in _KNOWN]
+_NEEDED = [column.name for column in OF_TRIGGER.values() if column.is_needed]
 
 
 def compare(contents: Contents, *, user_id: str = "", disabled: bool = False) -> Plan:
@@ -90,21 +82,23 @@ def _refuse_twice(entries: Sequence[Entry], plan: Plan) -> None:
 
 def _compare_source(entry: Entry, plan: Plan) -> None:
     source_id = entry.value.get("id")
-    if isinstance(source_id, str) and source_id in sources.configured():
+    if not isinstance(source_id, str):
+        row = EventSource()
+    elif source_id in sources.configured():
         plan.warnings.append(Note(entry, detail("", "The settings have it: it is passed over.")))
         return
-    if faults := list(_source_faults(entry.value)):
-        plan.faults += [Note(entry, each) for each in faults]
-        return
-    row = EventSource.objects.filter(pk=source_id).first() or EventSource(pk=source_id)
+    else:
+        row = EventSource.objects.filter(pk=source_id).first() or EventSource(pk=source_id)
     before = {} if row._state.adding else source_entry(row)
-    wanted = given_of_source(entry.value)
-    fields = [name for name in OF_SOURCE if not same(before.get(name), wanted.get(name))]
-    for name in fields:
-        empty = None if name == "eventPattern" else ""
-        setattr(row, OF_SOURCE[name], wanted.get(name, SOURCE_DEFAULTS.get(name, empty)))
-    plan.faults += [Note(entry, each) for each in _rules_of_source(row)] if fields else []
-    plan.put(row, fields)
+    if not (found := list(_source_faults(entry.value))):
+        wanted = given_of_source(entry.value)
+        names = [name for name in OF_SOURCE if not same(before.get(name), wanted.get(name))]
+        body_of = _body(OF_SOURCE, wanted, names)
+        found = _filled(EventSourceSerializer(row, data=body_of), names)
+    if found:
+        plan.faults += [Note(entry, each) for each in found]
+        return
+    plan.put(row, names)
     if row.has_address and not row.active_secrets(timezone.now()):
         plan.unsigned.append(row.pk)
 
@@ -114,25 +108,24 @@ def _source_faults(value: dict[str, Any]) -> Iterator[Detail]:
     if "secrets" in value:
         yield detail("secrets", "Secrets are set on the pages alone: leave them out.")
     yield from unknown_keys(value, [*OF_SOURCE, "secrets"])
-    for name in OF_SOURCE:
-        if name in _SOURCE_NEEDS and value.get(name) in (None, ""):
-            yield detail(name, "This is needed.", "required")
-        elif name in SOURCE_DEFAULTS:
-            if not isinstance(value.get(name), int | None) or isinstance(value.get(name), bool):
-                yield detail(name, "Give a whole number.")
-        elif name != "eventPattern" and not isinstance(value.get(name, ""), str | None):
-            yield detail(name, "Give a text.")
 
 
-def _rules_of_source(row: EventSource) -> Iterator[Detail]:
-    names = {contract_name(attribute): name for name, attribute in OF_SOURCE.items()}
-    for rule in (row.clean_fields, row.clean):
-        try:
-            rule()
-        except ValidationError as error:
-            for each in details_of(error):
-                yield {**each, "field": names.get(each["field"], each["field"])}
-            return
+def _filled(row: RowSerializer, names: Collection[str]) -> list[Detail]:
+    """Set fields of a row as a file says; what is wrong with them."""
+    try:
+        row.fill(expected=names)
+    except InvalidFieldsError as error:
+        return error.details
+    return []
+
+
+def _body(columns: Mapping[str, Column], wanted: dict[str, Any], names: list[str]) -> Any:
+    """The request that makes of these fields what a file wants; null clears what it leaves out."""
+    return {
+        name: _whole(name, wanted.get(name))
+        for name in names
+        if name in wanted or columns[name].may_be_empty
+    }
 
 
 # Triggers
@@ -200,8 +193,8 @@ class _Triggers:
         """What is wrong with an entry beside what the API looks at."""
         yield from faults(value)
         yield from unknown_keys(value, _KNOWN, passed_over=_TOLD)
-        for name, (_, parts) in MAPS.items():
-            others = _OTHERS_PARTS[name]
+        for name, parts in MAPS.items():
+            others = OF_TRIGGER[name].field.parts(written=False)
             yield from unknown_keys(value.get(name), parts, name, passed_over=others)
         own, owner = value.get("id") or "", self.user_id or value.get("userId")
         if not isinstance(own, str) or (own and not _ID.fullmatch(own)):
@@ -212,19 +205,19 @@ class _Triggers:
             yield detail(
                 "createdAt", "Give a date and time with its offset, such as 2027-01-31T09:00:00Z."
             )
-        if not isinstance(value.get("includeContext", True), bool):
-            yield detail("includeContext", "Give true or false.")
 
     def _wanted(self, entry: Entry) -> dict[str, Any]:
         """What the entry says, as far as it is not empty."""
-        shared = {name: entry.value[name] for name in SHARED if name in entry.value}
+        shared = {name: entry.value[name] for name in OF_TRIGGER if name in entry.value}
         return given(shared) | ({"enabled": False} if self.disabled else {})
 
     def _create(self, entry: Entry, owner: str, own: str) -> None:
         known = {"pk": own} if own else {}
         trigger = Trigger(user_id=owner, **known)
         trigger.created_at = _moment(entry.value.get("createdAt")) or trigger.created_at
-        if not self._notes(entry, _filled(trigger, self._wanted(entry))):
+        if not self._notes(
+            entry, _filled(TriggerSerializer(trigger, data=self._wanted(entry)), ())
+        ):
             return
         if not own and self._has_alike(trigger):
             self.plan.unchanged += 1
@@ -252,33 +245,20 @@ class _Triggers:
     def _update(self, entry: Entry, row: Trigger) -> None:
         before, wanted = body(row), self._wanted(entry)
         wanted = _default(wanted) | {"enabled": row.enabled} | wanted
-        names = [name for name in SHARED if not same(before.get(name), wanted.get(name))]
-        missing = [name for name in NEEDED if name in names and name not in wanted]
-        faults = [detail(name, "This is needed.", "required") for name in missing]
-        changes = {name: _whole(name, wanted.get(name)) for name in names if name not in missing}
-        if self._notes(entry, [*faults, *_filled(row, changes)]):
+        names = [name for name in OF_TRIGGER if not same(before.get(name), wanted.get(name))]
+        changes = TriggerSerializer(row, data=_body(OF_TRIGGER, wanted, names))
+        if self._notes(entry, _filled(changes, names)):
             after = body(row)
             self.plan.put(
                 row, [name for name in names if not same(before.get(name), after.get(name))]
             )
 
 
-def _filled(trigger: Trigger, values: dict[str, Any]) -> list[Detail]:
-    """Set values of a trigger, in the API's form; what is wrong with them."""
-    # Not in the API's.
-    trigger.include_context = values.get("includeContext", trigger.include_context)
-    try:
-        fill(trigger, values)
-    except InvalidFieldsError as error:
-        return error.details
-    return []
-
-
 def _whole(name: str, value: Any) -> Any:
     """A value, with null for the parts that a map lacks: the API would leave them as they are."""
     if name not in MAPS or not isinstance(value, dict):
         return value
-    return {**dict.fromkeys(MAPS[name][1]), **value}
+    return {**dict.fromkeys(MAPS[name]), **value}
 
 
 def _default(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -286,7 +266,7 @@ def _default(wanted: dict[str, Any]) -> dict[str, Any]:
     fresh = Trigger()
     if wanted.get("type") == TriggerType.EVENT:
         fresh.overlap_policy = OverlapPolicy.ALLOW
-    return {name: value for name, value in body(fresh).items() if name not in NEEDED}
+    return {name: value for name, value in body(fresh).items() if name not in _NEEDED}
 
 
 def _moment(value: Any) -> datetime | None:

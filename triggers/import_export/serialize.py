@@ -7,51 +7,26 @@ itself (versions, statistics, the last run) or holds in one place alone (ARNs, s
 import json
 from typing import Any
 
-from events.models import REPLAY_SECONDS, EventSource
+from events.models import EventSource
+from events.serializers import EventSourceSerializer
+from moca.api.serializers import MapSerializer, RowSerializer
 from moca.times import iso
-from triggers.api.body import MAPS
 from triggers.models import Trigger
+from triggers.serializers import TriggerSerializer
 
-# In the order in which a person would write them.
-SHARED = {
-    "name": "name",
-    "description": "description",
-    "type": "type",
-    "enabled": "enabled",
-    "agentId": "agent_id",
-    "prompt": "prompt",
-    "includeContext": "include_context",
-    "sessionId": "session_id",
-    "modelId": "model_id",
-    "workingDirectory": "working_directory",
-    "enabledTools": "enabled_tools",
-    "scheduleConfig": "schedule_config",
-    "eventConfig": "event_config",
-    "timeoutSeconds": "timeout_seconds",
-    "overlapPolicy": "overlap_policy",
-    "maxRetries": "max_retries",
-    "pauseAfterFailures": "pause_after_failures",
-    "tags": "tags",
+# A source's secrets are no field of its serializer, so that no file can have them.
+OF_TRIGGER, OF_SOURCE = TriggerSerializer.written(), EventSourceSerializer.written()
+# The parts that a person writes of each map.
+MAPS = {
+    name: column.field.parts(written=True)
+    for name, column in OF_TRIGGER.items()
+    if isinstance(column.field, MapSerializer)
 }
-# Named one by one: a source has secrets besides, which no file may have.
-OF_SOURCE = {
-    "id": "id",
-    "name": "name",
-    "description": "description",
-    "icon": "icon",
-    "kind": "kind",
-    "eventBusName": "bus_name",
-    "eventPattern": "pattern",
-    "replayWindowSeconds": "replay_seconds",
-}
-# What a source has that says nothing else, which is left out as what is empty is.
-SOURCE_DEFAULTS = {"replayWindowSeconds": REPLAY_SECONDS}
 
 
 def body(trigger: Trigger) -> dict[str, Any]:
     """What a request to the API would hold to make the trigger."""
-    values = {name: getattr(trigger, field) for name, field in SHARED.items()}
-    return given({name: _parts(name, value) for name, value in values.items()})
+    return given(_values(trigger, TriggerSerializer))
 
 
 def entry(trigger: Trigger) -> dict[str, Any]:
@@ -62,14 +37,19 @@ def entry(trigger: Trigger) -> dict[str, Any]:
 
 def source_entry(source: EventSource) -> dict[str, Any]:
     """The event source without its secrets."""
-    values = {name: getattr(source, field) for name, field in OF_SOURCE.items()}
-    return given_of_source({name: _in_order(value) for name, value in values.items()})
+    return given_of_source(_values(source, EventSourceSerializer))
 
 
 def given_of_source(values: dict[str, Any]) -> dict[str, Any]:
     """The values of an event source that are neither empty nor what they are anyhow."""
-    found = given(values)
-    return {name: found[name] for name in found if not same(found[name], SOURCE_DEFAULTS.get(name))}
+    optional = {
+        name: column.read(None) for name, column in OF_SOURCE.items() if column.may_be_empty
+    }
+    return {
+        name: value
+        for name, value in given(values).items()
+        if name not in optional or not same(value, optional[name])
+    }
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:
@@ -86,11 +66,19 @@ def same(one: Any, other: Any) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
+def _values(row: Any, serializer: type[RowSerializer]) -> dict[str, Any]:
+    """What a row has of the fields that requests and files set."""
+    return {
+        name: _parts(name, getattr(row, column.attribute))
+        for name, column in serializer.written().items()
+    }
+
+
 def _parts(name: str, value: Any) -> Any:
-    """A map's parts that a person writes, in their order."""
+    """A value; of a map, the parts that a person writes in their order."""
     if name not in MAPS or not isinstance(value, dict):
-        return value
-    return given({part: _in_order(value.get(part)) for part in MAPS[name][1]})
+        return _in_order(value)
+    return given({part: _in_order(value.get(part)) for part in MAPS[name]})
 
 
 def _in_order(value: Any) -> Any:

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from moca.aws import client, is_refusal
 from triggers import failures
-from triggers.models import Trigger
+from triggers.models import AGENT_OPTIONS, Trigger
 from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
 from triggers.schedules import At, Rate
 
@@ -52,8 +52,7 @@ DETAILS = {
     "agentId": "agent_id",
     "prompt": "prompt",
     "sessionId": "session_id",
-    "modelId": "model_id",
-    "workingDirectory": "working_directory",
+    **{named: field for field, named, _ in AGENT_OPTIONS},
     "enabledTools": "enabled_tools",
 }
 

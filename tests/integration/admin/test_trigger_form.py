@@ -30,6 +30,10 @@ class TestAdding:
         made = Trigger.objects.get(name="Hourly")
         assert LocalSchedule.objects.filter(pk=made.pk).exists()
 
+    def test_has_a_reasoning_effort(self, editor: Client) -> None:
+        add(editor, reasoning_effort="low")
+        assert Trigger.objects.get().reasoning_effort == "low"
+
     def test_is_on_record(self, editor: Client) -> None:
         add(editor)
         entry = AuditEntry.objects.get()

@@ -42,8 +42,7 @@ def test_body_leaves_out_what_is_unset(agent: DemoAgent, client: AgentClient) ->
 def test_body_holds_what_is_set(agent: DemoAgent, client: AgentClient) -> None:
     run = invocation(
         agent_id="a",
-        model_id="m",
-        storage_path="/reports",
+        options={"modelId": "m", "storagePath": "/reports"},
         enabled_tools=[],
         system_prompt="Be brief.",
         mcp_config={"servers": {}},

@@ -513,7 +513,7 @@ INVOCATION = Invocation(
     target_user_id="alice",
     session_id="s" * 33,
     execution_id="e-1",
-    model_id="nova",
+    options={"modelId": "nova"},
     system_prompt="Be brief.",
 )
 

@@ -3,6 +3,7 @@
 That answers are as it says, `conftest.API` looks at, in all of these tests.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -10,12 +11,14 @@ import sys
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator
+from io import StringIO
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.management import call_command
 from django.test import Client
 from django.test.utils import override_script_prefix
 from django.urls import URLResolver, get_resolver
@@ -25,7 +28,9 @@ from openapi_spec_validator import validate
 from executions.dispatchers import DispatchError
 from executions.dispatchers.local import LocalDispatcher
 from executions.models import TriggerExecution
+from moca.api.errors import contract_name
 from moca.api.schema import document
+from moca.authentication.models import Operator, Role
 from tests.integration.api.conftest import API, DAILY, STARTED, VALID
 from tests.integration.api.description import JSON, faults, operations, resolved
 from triggers.api.limits import LARGEST_BODY
@@ -204,6 +209,28 @@ class TestBodies:
         assert (wrong, alice("PUT", f"/triggers/{made['id']}", made).status_code) == ([], 200)
 
 
+class TestOneList:
+    """What a body may have is in files and in the forms too, without being named there."""
+
+    FIELDS = frozenset(SCHEMAS["TriggerUpdate"]["properties"])
+
+    def test_all_fields_are_in_files(self, alice: API) -> None:
+        values = {"sessionId": "s" * 33, "reasoningEffort": "low", "pauseAfterFailures": 1}
+        texts = dict.fromkeys(["description", "modelId", "workingDirectory"], "x")
+        lists = {name: ["x"] for name in ("enabledTools", "tags")}
+        alice.create(**values, **texts, **lists, eventConfig={"eventSourceId": "uploads"})
+        written = StringIO()
+        call_command("export_triggers", format="json", stdout=written)
+        [exported] = json.loads(written.getvalue())["triggers"]
+        assert exported.keys() - {"id", "userId", "createdAt"} == self.FIELDS
+
+    def test_all_fields_are_in_the_form(self, client: Client, db: None) -> None:
+        client.force_login(Operator.objects.create_operator("admin", role=Role.ADMIN))
+        asked = client.get("/admin/triggers/trigger/add/").context["adminform"].form.fields
+        maps = {"scheduleConfig", "eventConfig"}
+        assert {contract_name(name) for name in asked} >= self.FIELDS - maps
+
+
 class TestAnswers:
     """Answers with all that they may hold; `conftest.API` holds them against the description."""
 
@@ -212,6 +239,7 @@ class TestAnswers:
             description="d",
             sessionId="s" * 33,
             modelId="m",
+            reasoningEffort="max",
             workingDirectory="/w",
             enabledTools=["t"],
             pauseAfterFailures=1,
@@ -248,6 +276,7 @@ class TestAnswers:
             output_bytes=4,
             usage={"inputTokens": 1, "outputTokens": 2},
             error="broken",
+            error_code="refused",
             event_payload="{}",
             replay_of=str(uuid.uuid4()),
         )

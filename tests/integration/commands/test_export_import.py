@@ -119,6 +119,7 @@ COMMON: dict[str, Any] = {
     "prompt": FILLED.filter(lambda text: "{{" not in text),
     "description": TEXTS,
     "model_id": LINES.map(lambda text: text[:200]),
+    "reasoning_effort": st.sampled_from(["", "off", "max"]),
     "enabled": st.booleans(),
     "include_context": st.booleans(),
     "enabled_tools": st.none() | st.lists(LINES.filter(bool), max_size=3),

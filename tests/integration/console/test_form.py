@@ -75,6 +75,12 @@ class TestSave:
         changed = Trigger.objects.get()
         assert (changed.name, changed.user_id) == ("Sheep", "alice")
 
+    def test_reasoning_effort_is_on_the_page(self, editor: Client) -> None:
+        editor.post(NEW, {**ENTERED, "reasoning_effort": "max"})
+        made = Trigger.objects.get()
+        page = editor.get(f"{TRIGGERS}/{made.pk}").content.decode()
+        assert "<dt>Reasoning effort</dt><dd>Maximum</dd>" in page
+
     def test_change_is_on_record(self, editor: Client, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger()
         entered = {**ENTERED, "opened_version": trigger.version}

@@ -108,6 +108,18 @@ class TestChanges:
         event = json.loads(schedule(eventbridge, made["id"])["Target"]["Input"])
         assert event["detail"]["prompt"] == "Other."
 
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("reasoningEffort", "high"), ("modelId", "m"), ("workingDirectory", "/w")],
+    )
+    def test_what_the_agent_is_told_reaches_the_schedule(
+        self, alice: API, eventbridge: Any, field: str, value: str
+    ) -> None:
+        made = alice.create()
+        alice.patch(f"/triggers/{made['id']}", {field: value})
+        event = json.loads(schedule(eventbridge, made["id"])["Target"]["Input"])
+        assert event["detail"][field] == value
+
     def test_what_is_not_in_the_schedule_is_no_call(self, alice: API, failing: Failing) -> None:
         made = alice.create()
         with failing("UpdateSchedule", "InternalServerException", 500) as calls:

@@ -31,6 +31,12 @@ def test_a_schedule_trigger(alice: API, table: Table) -> None:
     assert not item.keys() & {"description", "sessionId", "modelId", "lastExecutedAt"}
 
 
+def test_reasoning_effort(alice: API, table: Table) -> None:
+    alice.create(reasoningEffort="off")
+    (item,) = table.query("", f"TRIGGER#{ALICE}")
+    assert item["reasoningEffort"] == "off"
+
+
 def test_an_event_trigger(alice: API, table: Table) -> None:
     event = {"eventSourceId": "uploads"}
     made = alice.create(type="event", scheduleConfig=None, eventConfig=event)

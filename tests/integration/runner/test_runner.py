@@ -61,6 +61,20 @@ class TestSuccess:
     def test_status_is_completed(self, make_trigger: MakeTrigger, fire: Fire) -> None:
         assert fire(make_trigger()).status == RunStatus.COMPLETED
 
+    def test_agent_is_told_what_the_trigger_says(
+        self, make_trigger: MakeTrigger, fire: Fire, demo_agent: DemoAgent
+    ) -> None:
+        fire(make_trigger(model_id="m", working_directory="/w", reasoning_effort="high"))
+        told = {"modelId": "m", "storagePath": "/w", "reasoningEffort": "high"}
+        assert demo_agent.requests[-1].body.items() >= told.items()
+
+    def test_agent_is_not_told_what_is_not_set(
+        self, make_trigger: MakeTrigger, fire: Fire, demo_agent: DemoAgent
+    ) -> None:
+        fire(make_trigger())
+        unset = {"modelId", "storagePath", "reasoningEffort"}
+        assert not demo_agent.requests[-1].body.keys() & unset
+
     def test_usage_is_on_record(self, make_trigger: MakeTrigger, fire: Fire) -> None:
         usage = fire(make_trigger()).usage or {}
         assert usage["inputTokens"] > 0 < usage["outputTokens"]

@@ -42,6 +42,7 @@ KNOWN_IN = {
         "executions/dispatchers/aws_lambda.py",
     ],
     "apig_wsgi": ["executions/lambda_http.py"],
+    "corsheaders": ["moca/api/*"],
     "cryptography": ["events/secrets.py", "moca/authentication/*"],
     "drf_spectacular": ["moca/api/*"],
     "environ": ["moca/settings.py", "moca/management/commands/copy_database.py"],

@@ -1,0 +1,69 @@
+"""An execution in the contract's form."""
+
+from typing import Any
+
+from executions.models import Source, TriggerExecution
+from moca.api.fields import Choice, Computed, Id, Moment, Number, Text
+from moca.api.serializers import MapSerializer, RowSerializer
+from moca.api.shapes import text
+from triggers.models import RunStatus
+
+MAX_PAYLOAD_BYTES = 10 * 1024
+
+
+class UsageSerializer(MapSerializer):
+    """Tokens that the run took."""
+
+    input_tokens = Number(always=True)
+    output_tokens = Number(always=True)
+
+    class Meta:
+        name = "TokenUsage"
+
+
+class ExecutionSerializer(RowSerializer):
+    """One run of a trigger.
+
+    An answer needs `now` in its context: a run that was lost by then has failed. `with_output`
+    says whether to tell what the agent said.
+    """
+
+    execution_id = Id(source="id")
+    trigger_id = Id()
+    user_id = Text("Whose it is; older records leave it out.", always=False)
+    status = Choice(RunStatus, "How a run is.")
+    started_at = Moment()
+    completed_at = Moment("When it ended.")
+    executed_at = Moment("The same as `startedAt`.", source="started_at")
+    duration_ms = Number("Milliseconds from its start to its end.")
+    scheduled_at = Moment("When it was due.")
+    # A field of this name, as in the contract.
+    source = Choice(  # type: ignore[assignment]
+        Source, "What ran it; older records leave it out.", name="ExecutionSource", always=False
+    )
+    attempt = Number("Which try it is; 0 while it waits for a process to run it.")
+    request_id = Text("The agent's id of the request.")
+    session_id = Text("The session in which the agent was asked.")
+    output = Computed(text("What the agent said; not in lists. Very long texts lack their middle."))
+    usage = UsageSerializer(required=False)
+    error = Text("Why it failed.")
+    error_code = Text("Why it failed, in a word; runs of earlier editions leave it out.")
+    error_message = Text("The same as `error`.", source="error")
+    event_payload = Computed(text("The event that was sent along, as JSON; its first 10 KB."))
+    replay_of = Id("The execution whose input this one has.")
+
+    class Meta:
+        model = TriggerExecution
+
+    def to_representation(self, instance: TriggerExecution) -> dict[str, Any]:
+        instance.close_if_lost(self.context["now"])
+        return super().to_representation(instance)
+
+    def get_output(self, execution: TriggerExecution) -> str:
+        return execution.said.text if self.context.get("with_output") else ""
+
+    def get_event_payload(self, execution: TriggerExecution) -> str:
+        data = execution.event_payload.encode()
+        if len(data) <= MAX_PAYLOAD_BYTES:
+            return execution.event_payload
+        return data[:MAX_PAYLOAD_BYTES].decode(errors="ignore")

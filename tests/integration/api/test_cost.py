@@ -1,0 +1,121 @@
+"""What a request works out once, and when it does so again."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from moca.authentication import tokens
+from tests.integration.api.conftest import API, VALID
+from triggers import validation
+from triggers.validation import read_schedule
+
+MINUTES = count()
+NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
+DAILY = {"expression": "cron(0 9 * * ? *)"}
+
+
+@pytest.fixture
+def fresh() -> dict[str, Any]:
+    """A schedule that this process has never read."""
+    return {"expression": f"cron({next(MINUTES)} 3 ? * TUE-WED 2088)"}
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each expression was parsed."""
+    counted: Counter[str] = Counter()
+
+    def counting(text: str, *zone: Any) -> Any:
+        counted[text] += 1
+        return parse(text, *zone)
+
+    parse: Callable[..., Any] = validation.parse
+    monkeypatch.setattr(validation, "parse", counting)
+    return counted
+
+
+class TestSchedule:
+    def test_create_parses_it_once(
+        self, alice: API, fresh: dict[str, Any], read: Counter[str]
+    ) -> None:
+        alice.create(scheduleConfig=fresh)
+        assert read[fresh["expression"]] == 1
+
+    def test_change_parses_it_once(
+        self, alice: API, fresh: dict[str, Any], read: Counter[str]
+    ) -> None:
+        path = f"/triggers/{alice.create()['id']}"
+        alice.patch(path, {"scheduleConfig": fresh})
+        assert read[fresh["expression"]] == 1
+
+    def test_triggers_that_share_it_have_it_parsed_once(
+        self, alice: API, fresh: dict[str, Any], read: Counter[str]
+    ) -> None:
+        for _ in range(3):
+            alice.create(scheduleConfig=fresh)
+        alice.get("/triggers")
+        assert read[fresh["expression"]] == 1
+
+    def test_true_is_no_window_though_one_is(self) -> None:
+        window = {**DAILY, "flexibleTimeWindowMinutes": 1}
+        assert read_schedule(window)[0]
+        assert read_schedule({**window, "flexibleTimeWindowMinutes": True})[0] is None
+
+    @pytest.mark.parametrize("passed", [timedelta(0), timedelta(hours=23), timedelta(days=1)])
+    def test_next_runs_move_on(self, passed: timedelta) -> None:
+        schedule, _ = read_schedule({**DAILY, "endDate": "2027-01-07T00:00:00Z"})
+        assert schedule
+        schedule.next_runs(NINE, 3, anchor=None)
+        expected = [NINE + timedelta(days=days) for days in (1, 2) if timedelta(days=days) > passed]
+        assert schedule.next_runs(NINE + passed, 3, anchor=None) == expected
+
+    def test_next_runs_of_an_earlier_moment(self) -> None:
+        schedule, _ = read_schedule(DAILY)
+        assert schedule
+        schedule.next_runs(NINE + timedelta(days=5), 1, anchor=None)
+        assert schedule.next_runs(NINE, 1, anchor=None) == [NINE + timedelta(days=1)]
+
+    def test_a_rate_counts_from_each_triggers_own_creation(self) -> None:
+        schedule, _ = read_schedule({"expression": "rate(1 hour)"})
+        assert schedule
+        anchors = [NINE + timedelta(minutes=minutes) for minutes in (10, 20)]
+        runs = [schedule.next_runs(NINE, 1, anchor=anchor)[0] for anchor in anchors]
+        assert runs == [anchor + timedelta(hours=1) for anchor in anchors]
+
+
+class TestToken:
+    def test_signature_is_checked_once(self, alice: API, monkeypatch: pytest.MonkeyPatch) -> None:
+        alice.get("/triggers")
+        monkeypatch.setattr(tokens.jwt, "decode", None)
+        assert alice.get("/triggers").status_code == 200
+
+    def test_it_expires_though_it_was_good(
+        self, alice: API, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        alice.get("/triggers")
+        monkeypatch.setattr(tokens, "LEEWAY", timedelta(hours=-2))
+        assert alice.get("/triggers").json()["code"] == "INVALID_JWT"
+
+    def test_its_key_goes_though_it_was_good(
+        self, alice: API, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        alice.get("/triggers")
+        monkeypatch.setattr(tokens, "local_public_key", lambda: None)
+        assert alice.get("/triggers").json()["code"] == "INVALID_JWT"
+
+
+@pytest.mark.sqlite
+def test_a_create_has_few_savepoints(alice: API) -> None:
+    alice.create()
+    with CaptureQueriesContext(
+        connection,
+    ) as made:
+        alice.post("/triggers", VALID)
+    # The request's, the audit entry's, the trigger's with its count, and its schedule's.
+    assert sum(query["sql"].startswith("SAVEPOINT") for query in made) == 4

@@ -1,0 +1,185 @@
+"""A trigger in the contract's form: what the API answers and takes, and what files hold."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from moca.api.fields import Choice, Computed, Document, Flag, Id, Moment, Names, Number, Text
+from moca.api.serializers import MapSerializer, RowSerializer
+from moca.api.shapes import each, moment, text
+from moca.times import iso
+from triggers.models import (
+    OverlapPolicy,
+    ReasoningEffort,
+    RunStatus,
+    SyncState,
+    Trigger,
+    TriggerType,
+)
+from triggers.validation import (
+    MAX_DEBOUNCE_SECONDS,
+    MAX_RUNS_PER_HOUR,
+    MAX_TAG_LENGTH,
+    MAX_TAGS,
+    MAX_TEXT_PART,
+    MAX_TOOL_LENGTH,
+    MAX_TOOLS,
+    MAX_WINDOW_MINUTES,
+)
+
+
+class ScheduleConfigSerializer(MapSerializer):
+    """When the trigger fires."""
+
+    expression = Text(
+        "`cron(...)`, `rate(...)` or `at(...)` as EventBridge Scheduler has them, or five fields "
+        "of cron. A schedule has it."
+    )
+    timezone = Text("An IANA name, such as `Asia/Tokyo`; UTC without.")
+    start_date = Text("No runs before this time, in ISO 8601.", rules={"format": "date-time"})
+    end_date = Text("No runs after this time, in ISO 8601.", rules={"format": "date-time"})
+    flexible_time_window_minutes = Number(
+        "Minutes within which a run may begin; 0 is exact.",
+        rules={"minimum": 0, "maximum": MAX_WINDOW_MINUTES},
+    )
+    scheduler_arn = Text("The schedule in EventBridge Scheduler.", read_only=True)
+    schedule_group_name = Text("Its group there.", read_only=True)
+
+
+class EventConfigSerializer(MapSerializer):
+    """What the trigger listens to: a source, or a pattern."""
+
+    event_source_id = Text("One of `GET /events`.", rules={"maxLength": MAX_TEXT_PART})
+    event_bus_name = Text("The EventBridge bus.", rules={"maxLength": MAX_TEXT_PART})
+    event_pattern = Document(
+        "Which events: an EventBridge event pattern, by itself or of the source's events.",
+        rules={"minProperties": 1},
+    )
+    debounce_seconds = Number(
+        "Seconds without a further event after which one run is made for all of them; each event "
+        "runs at once without.",
+        rules={"minimum": 0, "maximum": MAX_DEBOUNCE_SECONDS},
+    )
+    max_runs_per_hour = Number(
+        "Runs that may begin within an hour; what comes beyond is dropped and counted.",
+        rules={"minimum": 1, "maximum": MAX_RUNS_PER_HOUR},
+    )
+    rule_arn = Text("The rule in EventBridge.", read_only=True)
+
+
+class TriggerSerializer(RowSerializer):
+    """What to ask which agent, and when.
+
+    An answer needs `now` in its context: the moment after which the next runs are told.
+    """
+
+    decisive = frozenset({"type"})
+
+    id = Id(read_only=True)
+    user_id = Text("Whose it is.", read_only=True)
+    name = Text()
+    description = Text()
+    type = Choice(TriggerType, "What fires the trigger.", required=True)
+    enabled = Flag("Whether it fires; true for a new trigger.")
+    agent_id = Text("The agent that is asked.")
+    prompt = Text("What it is asked.")
+    include_context = Flag(
+        "Whether a section is added to the prompt that says which trigger fired, when and by what; "
+        "true for a new trigger."
+    )
+    session_id = Text("The session in which all runs talk; each has its own without.")
+    model_id = Text("The model; the agent's own without.")
+    reasoning_effort = Choice(ReasoningEffort)
+    working_directory = Text("Where the agent works.")
+    enabled_tools = Names(
+        "Names of the tools that the agent may use; its own without.",
+        each={"minLength": 1, "maxLength": MAX_TOOL_LENGTH},
+        rules={"maxItems": MAX_TOOLS},
+        empty=(None,),
+    )
+    schedule_config = ScheduleConfigSerializer(required=False)
+    event_config = EventConfigSerializer(required=False)
+    created_at = Moment()
+    updated_at = Moment(always=True)
+    last_executed_at = Moment("When the last run began.")
+    timeout_seconds = Number(
+        "Seconds after which a run is cancelled, and has failed; 600 for a new trigger."
+    )
+    overlap_policy = Choice(
+        OverlapPolicy,
+        "Whether a run is skipped while the one before is still going, or goes beside it. Without, "
+        "a new schedule skips, and the runs of a new event trigger overlap.",
+    )
+    max_retries = Number(
+        "How often a run is tried again while the agent has not begun on it; 3 for a new trigger."
+    )
+    pause_after_failures = Number(
+        "Failed runs in a row after which the trigger is disabled; never without.", empty=(None, 0)
+    )
+    tags = Names(
+        each={"minLength": 1, "maxLength": MAX_TAG_LENGTH},
+        of_each="Letters and digits of any script, without combining marks, spaces and "
+        "`. : / @ + - _`.",
+        rules={"maxItems": MAX_TAGS, "uniqueItems": True},
+    )
+    next_runs = Computed(
+        each(moment(), "The next three, of an enabled schedule.", maxItems=3), empty=(None,)
+    )
+    schedule_description = Computed(text("The schedule in words."))
+    sync_state = Choice(SyncState, "Whether the scheduler knows the trigger as it is.")
+    sync_error = Text("Why the scheduler does not know the trigger as it is.")
+    last_status = Choice(RunStatus, "How a run is.")
+    skipped_runs = Number(
+        "Runs that were due, or events that came, and that did not run.",
+        always=False,
+        empty=(None, 0),
+    )
+    last_skipped_at = Moment("When the last of them was due.")
+    last_skip_reason = Text("Why it did not run.")
+    consecutive_failures = Number("Failed runs in a row, up to the last.")
+    version = Number("Counts the changes; `If-Match` takes it.")
+
+    class Meta:
+        model = Trigger
+
+    def get_next_runs(self, trigger: Trigger) -> list[str] | None:
+        if trigger.schedule is None or not trigger.enabled:
+            return None
+        return [iso(run) for run in trigger.next_runs(self.context["now"])]
+
+    def get_schedule_description(self, trigger: Trigger) -> str | None:
+        return trigger.schedule_description
+
+    def complete(self, row: Trigger, body: Mapping[str, Any]) -> None:
+        """Let the runs of a new event trigger overlap, if the request does not say otherwise.
+
+        Skipped, an event is lost; a schedule comes again.
+        """
+        if row.type == TriggerType.EVENT and "overlapPolicy" not in body:
+            row.overlap_policy = OverlapPolicy.ALLOW
+
+    def assign(self, row: Trigger, attribute: str, value: Any) -> None:
+        if attribute == "enabled":
+            switch(row, on=value)
+        else:
+            super().assign(row, attribute, value)
+
+
+def fill(trigger: Trigger, body: Mapping[str, Any]) -> None:
+    """Set what a request says on a trigger, and check the result.
+
+    Args:
+        trigger: a new trigger, or one to be changed; the caller saves it.
+        body: the JSON object of the request.
+
+    Raises:
+        InvalidFieldsError: with everything that is wrong.
+    """
+    TriggerSerializer(trigger, data=body).fill()
+
+
+def switch(trigger: Trigger, *, on: bool) -> None:
+    """Enable or disable a trigger; one that is so already keeps all it has."""
+    if on and not trigger.enabled:
+        trigger.enable()
+    elif not on and trigger.enabled:
+        trigger.disable()
