@@ -248,6 +248,7 @@ class TestAnswers:
             output_bytes=4,
             usage={"inputTokens": 1, "outputTokens": 2},
             error="broken",
+            error_code="lost",
             event_payload="{}",
             replay_of=str(uuid.uuid4()),
         )
