@@ -39,6 +39,12 @@ class Action:
     parts: tuple[str, ...] = ()
 
     @property
+    def printed(self) -> dict[str, str]:
+        """What a command prints of it."""
+        texts = {"kind": self.kind, "what": self.what, "id": self.id}
+        return texts | {"reason": str(self.reason)}
+
+    @property
     def sentence(self) -> Reason:
         """What was repaired, for the record."""
         what = KINDS[self.what]

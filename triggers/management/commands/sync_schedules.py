@@ -3,7 +3,6 @@
 import argparse
 import json
 from collections import Counter
-from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
@@ -63,7 +62,7 @@ class Command(BaseCommand):
                 "manage.py doctor."
             ) from error
         if options["format"] == "json":
-            self.stdout.write(json.dumps([asdict(action) for action in actions], indent=2))
+            self.stdout.write(json.dumps([action.printed for action in actions], indent=2))
         else:
             self._table(actions, dry_run=dry_run)
         if any(action.kind == "fail" for action in actions):
