@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
+from console import versions
 from console.access import for_operators
 from console.advice import advice
 from console.finding import find_execution
@@ -130,6 +131,7 @@ def page_of_runs(request: HttpRequest, rows: Any, now: datetime) -> dict[str, An
 
 @require_safe
 @for_operators()
+@versions.looks_again(versions.of_all)
 def runs(request: HttpRequest) -> HttpResponse:
     """All runs, the newest first."""
     now = timezone.now()

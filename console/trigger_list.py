@@ -19,7 +19,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from console import charts
+from console import charts, versions
 from console.access import for_operators
 from console.finding import agents_in_use, names_of
 from console.reasons import reason
@@ -180,6 +180,7 @@ def rows_of(triggers: Iterable[Trigger], now: datetime) -> list[Row]:
 
 @require_safe
 @for_operators()
+@versions.looks_again(versions.of_all)
 def trigger_list(request: HttpRequest) -> HttpResponse:
     filters = Filters(request.GET)
     now = timezone.now()

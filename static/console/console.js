@@ -122,6 +122,19 @@ setInterval(refresh, 1000);
 document.addEventListener("visibilitychange", refresh);
 document.addEventListener("moca:shown", (event) => showTimes(event.detail));
 document.addEventListener("htmx:afterSettle", () => show(document));
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  const { version, turn } = detail.elt.dataset;
+  if (version === undefined) return;
+  detail.headers["X-Page-Version"] = version;
+  detail.headers["X-Page-Turn"] = turn ?? 0;
+});
+// Unchanged: the page stays, and the next look compares something else.
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.xhr.status !== 204) return;
+  const { dataset } = detail.elt;
+  dataset.shown = Date.now();
+  dataset.turn = Number(dataset.turn ?? 0) + 1;
+});
 // An answer that came to nothing must not be asked for again each second.
 for (const name of ["htmx:sendError", "htmx:responseError"]) {
   document.addEventListener(name, (event) => {

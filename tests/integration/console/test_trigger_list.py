@@ -274,8 +274,9 @@ def test_reads_do_not_grow_with_the_list(
     viewer: Client, number: int, django_assert_num_queries: Any
 ) -> None:
     make_many(number)
-    # The operator, the triggers, the names of their users, and the agents to choose from.
-    with django_assert_num_queries(4):
+    # The operator, the triggers, the names of their users, and the agents to choose from; for the
+    # page's version the changes, the running runs and the newest ones.
+    with django_assert_num_queries(7):
         viewer.get(TRIGGERS)
 
 
