@@ -31,7 +31,7 @@ from moca.changelist import whole_id
 from moca.paging import Page, read_page
 from triggers.actions import REFUSALS, act_on_each, delete, disable, enable
 from triggers.display import View
-from triggers.models import RunStatus, SyncState, Trigger, TriggerType
+from triggers.models import OverlapPolicy, RunStatus, SyncState, Trigger, TriggerType
 from triggers.statistics import Statistics
 from triggers.synchronization import bring_in_step
 
@@ -301,8 +301,11 @@ def act(request: HttpRequest) -> HttpResponse:
         )
         messages.warning(request, gone)
         return HttpResponseRedirect(back)
-    if action == "delete" and "sure" not in request.POST:
-        return render(request, "console/delete.html", {"triggers": triggers, "back": back})
+    if "sure" not in request.POST:
+        if action == "delete":
+            return render(request, "console/delete.html", {"triggers": triggers, "back": back})
+        if action == "run" and len(triggers) > 1:
+            return _ask_to_run(request, triggers, back)
     do, done = ACTIONS[action]
     outcome = act_on_each(triggers, partial(do, by=actor(request)), (*REFUSALS, *NOT_RUN), reason)
     words = outcome.sentence(str(done))
@@ -310,6 +313,18 @@ def act(request: HttpRequest) -> HttpResponse:
         words = _("%(name)s: %(done)s.") % {"name": triggers[0].name, "done": done}
     (messages.warning if outcome.refused else messages.success)(request, words)
     return HttpResponseRedirect(back)
+
+
+def _ask_to_run(request: HttpRequest, triggers: Iterable[Trigger], back: str) -> HttpResponse:
+    """Show which of the triggers would run now, and which are busy, before any does."""
+    now = timezone.now()
+    ready: list[Trigger] = []
+    busy: list[Trigger] = []
+    for trigger in triggers:
+        is_busy = trigger.overlap_policy == OverlapPolicy.SKIP and trigger.is_held(now)
+        (busy if is_busy else ready).append(trigger)
+    context = {"ready": ready, "busy": busy, "back": back}
+    return render(request, "console/run_now.html", context)
 
 
 def _keys(ticked: Iterable[str]) -> Iterator[tuple[str, str]]:

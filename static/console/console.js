@@ -94,6 +94,26 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-filters] select")) event.target.form.requestSubmit();
 });
 
+// Forms: who leaves one after changing something in it is asked first
+
+function entered(form) {
+  return new URLSearchParams(new FormData(form)).toString();
+}
+
+for (const form of document.querySelectorAll("form.trigger")) {
+  // What was refused is in the page alone, whether it has been changed since or not.
+  let before = form.querySelector("[aria-invalid=true]") ? "" : undefined;
+  let isSent = false;
+  // The page's scripts have filled in their parts when somebody first comes to the form.
+  form.addEventListener("focusin", () => (before ??= entered(form)));
+  form.addEventListener("submit", () => (isSent = true));
+  addEventListener("beforeunload", (event) => {
+    if (!isSent && before !== undefined && entered(form) !== before) event.preventDefault();
+  });
+  // The browser's way back to a form that was sent.
+  addEventListener("pageshow", () => (isSent = false));
+}
+
 // Lists that look again by themselves, unless somebody is at work in them
 
 function refresh() {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from executions.models import TriggerExecution
 from executions.requests import run_now
@@ -203,6 +203,52 @@ class TestTrigger:
         editor.get_by_role("link", name="Duplicate").click()
         editor.get_by_role("button", name="Save").click()
         expect(editor.get_by_role("heading", name="Copy of Trigger 0")).to_be_visible()
+
+
+class TestLeaving:
+    """Who leaves a form that holds what is nowhere else is asked first."""
+
+    @pytest.fixture
+    def asked(self, editor: Page) -> list[str]:
+        kinds: list[str] = []
+
+        def note(dialog: Dialog) -> None:
+            kinds.append(dialog.type)
+            dialog.accept()
+
+        editor.on("dialog", note)
+        return kinds
+
+    @pytest.mark.parametrize("form", [NEW, "/console/events/new"])
+    def test_changed_form_asks(self, editor: Page, asked: list[str], form: str) -> None:
+        editor.goto(form)
+        editor.locator("[name=name]").fill("Sheep")
+        editor.get_by_role("link", name="Dashboard").click()
+        expect(editor).to_have_title("Dashboard · Moca Triggers")
+        assert asked == ["beforeunload"]
+
+    def test_unchanged_form_lets_go(self, editor: Page, asked: list[str]) -> None:
+        editor.goto(NEW)
+        editor.locator("[name=name]").fill("Sheep")
+        editor.locator("[name=name]").fill("")
+        editor.get_by_role("link", name="Dashboard").click()
+        expect(editor).to_have_title("Dashboard · Moca Triggers")
+        assert asked == []
+
+    def test_saved_form_lets_go(self, editor: Page, asked: list[str]) -> None:
+        fill_in(editor)
+        editor.locator("[name=expression]").fill("rate(1 hour)")
+        save(editor)
+        assert asked == []
+
+    def test_refused_form_asks(self, editor: Page, asked: list[str]) -> None:
+        editor.goto(NEW)
+        editor.get_by_role("button", name="Save").click()
+        expect(editor.locator("[aria-invalid=true]").first).to_be_visible()
+        editor.locator("[name=name]").click()
+        editor.get_by_role("link", name="Dashboard").click()
+        expect(editor).to_have_title("Dashboard · Moca Triggers")
+        assert asked == ["beforeunload"]
 
 
 class TestList:

@@ -221,6 +221,24 @@ class TestActions:
         act("run", trigger)
         assert TriggerExecution.objects.get().trigger_id == trigger.pk
 
+    def test_run_of_several_asks_first(self, act: Act, make_trigger: MakeTrigger) -> None:
+        made = [make_trigger(name=f"T{number}") for number in range(3)]
+        hold = {
+            "running_since": timezone.now(),
+            "running_until": timezone.now() + timedelta(hours=1),
+        }
+        Trigger.objects.filter(user_id=made[0].user_id, pk=made[0].pk).update(**hold)
+        shown = act("run", *made)
+        asked = ["Run these 2 triggers now?", "This trigger will not run: it is running"]
+        runs = [TriggerExecution.objects.of_trigger(each).count() for each in made]
+        assert ([each in shown for each in asked], runs) == ([True, True], [0, 0, 0])
+
+    def test_run_of_several(self, act: Act, make_trigger: MakeTrigger) -> None:
+        made = [make_trigger(name=f"T{number}") for number in range(3)]
+        act("run", *made, sure="yes")
+        runs = [TriggerExecution.objects.of_trigger(each).count() for each in made]
+        assert runs == [1, 1, 1]
+
     def test_delete_asks_first(self, act: Act, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger(name="Dear to me")
         shown = act("delete", trigger)
