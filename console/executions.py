@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -34,10 +34,13 @@ from moca.admin import actor
 from moca.authentication.models import Role
 from moca.conflicts import reason_of
 from moca.display import NOTHING, duration, excerpt, laid_out
+from moca.ids import first_id
 from moca.paging import read_page
 from triggers.models import RunStatus, Trigger
 
 PAGE = 30
+# Runs have ids that sort by the time at which they were due, so that no run before is read.
+SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 # So much of what the agent said stands in a list.
 SAID = 160
 MARKS = re.compile(r"[#*`|]+|-{3,}")
@@ -101,6 +104,16 @@ class RunFilters(forms.Form):
     source = forms.ChoiceField(
         label=_("Source"), required=False, choices=[("", _("Any source")), *Source.choices]
     )
+    since = forms.ChoiceField(
+        label=_("Time"),
+        required=False,
+        choices=[
+            ("", _("Any time")),
+            ("hour", _("Last hour")),
+            ("day", _("Last 24 hours")),
+            ("week", _("Last 7 days")),
+        ],
+    )
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -116,6 +129,8 @@ def page_of_runs(request: HttpRequest, rows: Any, now: datetime) -> dict[str, An
     rows = rows.shown_as(chosen.get("status", ""), now)
     if source := chosen.get("source"):
         rows = rows.filter(source=source)
+    if since := SPANS.get(chosen.get("since", "")):
+        rows = rows.filter(pk__gte=first_id(now - since))
     page = read_page(
         rows.defer("output_tail", "event_payload"),
         request.GET.get("p", ""),

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from console import charts, versions
 from console.access import for_operators
@@ -28,6 +28,7 @@ from executions.requests import NOT_RUN, run_now
 from moca.admin import actor
 from moca.authentication.models import Role
 from moca.changelist import whole_id
+from moca.lagging import from_index
 from moca.paging import Page, read_page
 from triggers.actions import REFUSALS, act_on_each, delete, disable, enable
 from triggers.display import View
@@ -191,6 +192,7 @@ def trigger_list(request: HttpRequest) -> HttpResponse:
         "page": page,
         "unsorted": unsorted,
         "rows": rows,
+        "total": _total(filters, page),
         # The filters stand outside the part of the page that looks again by itself.
         "agents": [] if "HX-Request" in request.headers else agents_in_use(),
         "tags": sorted({tag for row in rows for tag in row.view.tags}),
@@ -215,6 +217,15 @@ def _page(filters: Filters, address: str, now: datetime) -> tuple[Page, bool]:
     return read_page(rows, address, PAGE, is_narrowed=bool(filters.narrowing)), bool(order)
 
 
+def _total(filters: Filters, page: Page) -> int | None:
+    """How many match, up to one more than `SORTABLE`; None if only all rows could tell."""
+    if filters.narrowing.keys() <= {"type"}:
+        return from_index(filters.rows().order_by("-pk"))[: SORTABLE + 1].count()
+    if isinstance(page, Slice):
+        return page.total
+    return len(page.rows) if page.is_first and not page.has_older and not page.too_many else None
+
+
 def _order(order: str, now: datetime) -> Callable[[Trigger], Any]:
     def next_run(trigger: Trigger) -> datetime:
         return View(trigger, now).next_run or NEVER
@@ -237,6 +248,7 @@ class Slice(Page):
     """A page of rows that were put in order, known by the number of its first."""
 
     start: int = 0
+    total: int = 0
 
     @property
     def older(self) -> str:
@@ -255,6 +267,7 @@ def _slice(rows: list[Trigger], address: str) -> Page:
         has_older=start + PAGE < len(rows),
         has_newer=start > 0,
         start=start,
+        total=len(rows),
     )
 
 
@@ -281,10 +294,13 @@ ACTIONS: dict[str, tuple[Callable[..., bool], Any]] = {
 }
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @for_operators(Role.EDITOR)
 def act(request: HttpRequest) -> HttpResponse:
     """Do something to the ticked triggers, or to the one whose button was pressed."""
+    if request.method == "GET":
+        # Who changes the language on a page that asks first comes back to its address.
+        return HttpResponseRedirect(reverse("console:triggers"))
     action, _colon, key = request.POST.get("action", "").partition(":")
     back = next_page(request)
     if action not in ACTIONS:

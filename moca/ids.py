@@ -25,6 +25,11 @@ def new_id() -> str:
     return uuid7(time.time_ns() // 1_000_000, os.urandom(10))
 
 
+def first_id(moment: datetime) -> str:
+    """The least UUIDv7 of a moment: those made since are not below it."""
+    return uuid7(round(moment.timestamp() * 1000), bytes(10))
+
+
 def made_at(identifier: str) -> datetime:
     """The moment that a UUIDv7 carries."""
     milliseconds = uuid.UUID(identifier).int >> 80

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
 from moca.authentication.models import AuditEntry
+from moca.ids import occurrence_id
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
 from triggers.forms import TriggerForm
 from triggers.models import RunStatus, Trigger
@@ -410,3 +411,22 @@ class TestDashboard:
         make_trigger()
         make_trigger()
         assert "Only the 1 newest triggers" in viewer.get("/console/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("since", "number"), [("", 4), ("hour", 1), ("day", 2), ("week", 3), ("nonsense", 4)]
+)
+@pytest.mark.parametrize("page", ["/console/runs", f"{TRIGGERS}/{{id}}"])
+def test_runs_of_a_time(
+    viewer: Client,
+    make_trigger: MakeTrigger,
+    make_execution: Any,
+    page: str,
+    since: str,
+    number: int,
+) -> None:
+    trigger, now = make_trigger(), timezone.now()
+    for hours in (0, 2, 30, 24 * 8):
+        make_execution(trigger, id=occurrence_id(trigger.pk, now - timedelta(hours=hours)))
+    answer = viewer.get(page.format(id=trigger.pk), {"since": since})
+    assert len(answer.context["rows"]) == number

@@ -207,7 +207,16 @@ def test_names_of_users_are_read_at_once(
         make_trigger(user_id=f"user {number}")
     with requests_made() as requests:
         olga.get("/console/triggers")
-    # The operator; two types of triggers and the triggers; who has which subject, and those; the
-    # agents of the newest triggers, to choose from.
+    # The operator; two types of triggers and the triggers; who has which subject, and those; how
+    # many triggers of each type; the agents of the newest triggers, to choose from.
     triggers = ["Query", "Query", "BatchGetItem"]
-    assert requests == [READ, *VERSION, *triggers, "BatchGetItem", "BatchGetItem", *triggers]
+    assert requests == [
+        READ,
+        *VERSION,
+        *triggers,
+        "BatchGetItem",
+        "BatchGetItem",
+        "Query",
+        "Query",
+        *triggers,
+    ]
