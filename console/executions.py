@@ -29,6 +29,7 @@ from executions.display import status_of
 from executions.events import restored
 from executions.models import Source, TriggerExecution
 from executions.origins import names_of_triggers, trigger_of
+from executions.prompt import compose
 from executions.requests import NOT_RUN, run_now
 from moca.admin import actor
 from moca.authentication.models import Role
@@ -181,6 +182,8 @@ def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpR
         "steps": _steps(found),
         "payload": laid_out(found.event_payload),
         "event": _event(found, trigger),
+        "prompt": _prompt(found, trigger),
+        "is_changed_since": trigger is not None and trigger.updated_at > found.started_at,
         "tokens": _tokens(found.usage),
         "session_url": _session_url(found.session_id),
     }
@@ -239,6 +242,19 @@ def _steps(found: TriggerExecution) -> list[tuple[str, datetime, str]]:
             since = duration(max(0, round(gap * 1000)))
         steps.append((str(name), moment, since))
     return steps
+
+
+def _prompt(found: TriggerExecution, trigger: Trigger | None) -> str:
+    """The run's prompt, composed anew; empty if the run or its trigger lacks what that takes.
+
+    No run keeps its prompt. It follows from the trigger, the event and the start.
+    """
+    event = restored(found.event_payload)
+    if trigger is None or event is None or not found.attempt:
+        return ""
+    with suppress(OSError):
+        return compose(trigger, event, found.started_at)
+    return ""
 
 
 @dataclass(slots=True)

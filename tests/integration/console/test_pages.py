@@ -430,3 +430,46 @@ def test_runs_of_a_time(
         make_execution(trigger, id=occurrence_id(trigger.pk, now - timedelta(hours=hours)))
     answer = viewer.get(page.format(id=trigger.pk), {"since": since})
     assert len(answer.context["rows"]) == number
+
+
+class TestPromptOfARun:
+    """No run keeps its prompt: it is composed anew, of the trigger and the run's event."""
+
+    @pytest.fixture
+    def shown(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: Any
+    ) -> Callable[..., str]:
+        def show(started: timedelta = timedelta(seconds=1), **fields: Any) -> str:
+            made = make_trigger(prompt="Pack {{ event.detail.box }}.", agent_id="packer")
+            event = json.dumps({"source": "shop", "detail": {"box": "the red box"}})
+            values = {"event_payload": event, "started_at": made.updated_at + started, **fields}
+            run = make_execution(made, **values)
+            return viewer.get(f"{TRIGGERS}/{made.pk}/runs/{run.pk}").content.decode()
+
+        return show
+
+    def test_is_shown(self, shown: Callable[..., str]) -> None:
+        page = shown()
+        assert ("The prompt that was sent" in page, "Pack the red box." in page) == (True, True)
+
+    def test_of_a_trigger_that_was_changed_since_is_not_passed_for_the_one_sent(
+        self, shown: Callable[..., str]
+    ) -> None:
+        page = shown(started=-timedelta(hours=1))
+        assert ("prompt that was sent" in page, "as it would be sent now" in page) == (False, True)
+
+    @pytest.mark.parametrize("fields", [{"attempt": 0, "status": "running"}, {"event_payload": ""}])
+    def test_is_left_out_without_what_it_takes(
+        self, shown: Callable[..., str], fields: dict[str, Any]
+    ) -> None:
+        assert "<summary>The prompt" not in shown(**fields)
+
+    def test_harm_in_it_is_text(self, shown: Callable[..., str]) -> None:
+        event = json.dumps({"detail": {"box": "<script>alert(1)</script>"}})
+        assert "<script>alert(1)" not in shown(event_payload=event)
+
+    @pytest.mark.parametrize("attempt", [1, 3])
+    def test_agent_and_attempts(self, shown: Callable[..., str], attempt: int) -> None:
+        page = shown(attempt=attempt)
+        facts = [">packer</a>", f"<dt>Attempts</dt><dd>{attempt}</dd>"]
+        assert [fact in page for fact in facts] == [True, True]
