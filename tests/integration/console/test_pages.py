@@ -16,6 +16,7 @@ from django.utils import timezone
 from executions.models import LOST, NOT_PICKED_UP, TriggerExecution
 from moca.authentication.models import AuditEntry
 from moca.ids import occurrence_id
+from tests.conftest import make_many
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
 from triggers.forms import TriggerForm
 from triggers.models import RunStatus, Trigger
@@ -473,3 +474,31 @@ class TestPromptOfARun:
         page = shown(attempt=attempt)
         facts = [">packer</a>", f"<dt>Attempts</dt><dd>{attempt}</dd>"]
         assert [fact in page for fact in facts] == [True, True]
+
+
+class TestDashboardOfMany:
+    """Failing, running and due soon are named; the rest is folded away."""
+
+    @pytest.fixture
+    def page(self, viewer: Client) -> str:
+        make_many(300)
+        some = list(Trigger.objects.filter(user_id="ann").order_by("pk")[:7])
+        until = timezone.now() + timedelta(minutes=5)
+        for each in some:
+            row = Trigger.objects.filter(user_id="ann", pk=each.pk)
+            row.update(running_since=timezone.now(), running_until=until)
+        return viewer.get("/console/").content.decode()
+
+    def test_running_ones_are_named(self, page: str) -> None:
+        part = page[page.index('id="running"') : page.index("</section>", page.index('"running"'))]
+        named, folded = part.split('<details id="more-running">')
+        counts = [each.count("/console/triggers/") for each in (named, folded)]
+        assert (counts, "2 more" in folded) == ([5, 2], True)
+
+    def test_later_ones_are_folded(self, page: str) -> None:
+        folded = page[page.index('<details id="later">') :].split("</details>")[0]
+        assert ("285 more" in folded, folded.count("<li>")) == (True, 285)
+
+    def test_nothing_running_is_not_told(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        make_trigger()
+        assert "Running now" not in viewer.get("/console/").content.decode()
