@@ -9,9 +9,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from console import charts
+from console import charts, versions
 from console.access import for_operators
-from console.event_list import waiting_since
+from console.event_list import events_wait, waiting_since
 from moca.display import duration, exact
 from triggers.display import View
 from triggers.models import SyncState, Trigger
@@ -20,7 +20,9 @@ from triggers.statistics import HOUR, Statistics, Tally, start_of
 # So many triggers are looked at; the page says where there are more.
 MOST = 1000
 LINES = 15
-# Triggers named of those that fail, and of those out of step, so that the day stays in sight.
+# Up to so many triggers that fire later are folded away.
+MORE_LINES = 300
+# Triggers named of those that fail, run or are out of step, so that the day stays in sight.
 NAMED = 5
 # So many are reconciled at once.
 SYNCHRONIZED = 50
@@ -78,14 +80,21 @@ class Overview:
     total: int = 0
     enabled: int = 0
     failing: list[Trigger] = field(default_factory=list)
+    running: list[Trigger] = field(default_factory=list)
     out_of_step: list[Trigger] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     hours: list[Tally] = field(default_factory=list)
     agents: list[Agent] = field(default_factory=list)
 
 
+def _turns(**_path: str) -> versions.Turns:
+    first, *others = versions.of_all()
+    return [[*first, events_wait], *others]
+
+
 @require_safe
 @for_operators()
+@versions.looks_again(_turns)
 def dashboard(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     triggers = list(Trigger.objects.order_by("-pk").defer("prompt", "description")[: MOST + 1])
@@ -98,9 +107,12 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "most": MOST,
         "overview": overview,
         "lines": overview.lines[:LINES],
-        "other_lines": len(overview.lines) - LINES,
+        "later_lines": overview.lines[LINES:MORE_LINES],
+        "other_lines": len(overview.lines) - MORE_LINES,
         "failing": overview.failing[:NAMED],
         "other_failing": len(overview.failing) - NAMED,
+        "running": overview.running[:NAMED],
+        "other_running": overview.running[NAMED:],
         "out_of_step": overview.out_of_step[:NAMED],
         "unnamed_out_of_step": overview.out_of_step[NAMED:SYNCHRONIZED],
         "other_out_of_step": len(overview.out_of_step) - NAMED,
@@ -127,6 +139,8 @@ def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
         found.enabled += trigger.enabled
         if trigger.consecutive_failures:
             found.failing.append(trigger)
+        if trigger.is_held(now):
+            found.running.append(trigger)
         if trigger.sync_state != SyncState.SYNCED:
             found.out_of_step.append(trigger)
         view = View(trigger, now)

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -11,11 +13,13 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from console import versions
 from console.access import for_operators
 from events import sources
 from events.buses import get_bus
 from events.models import KEPT, EventSource, ReceivedEvent
 from events.secrets import UnreadableError
+from moca.dynamodb.queries import from_index
 from triggers.models import Trigger
 
 # So many of the newest event triggers are counted; the page says where there are more.
@@ -25,6 +29,8 @@ LOOKED_AT = 200
 READS = 4
 # What one read takes, where each source's events are a partition of their own.
 TOGETHER = 100
+# So many sources are watched for new events while the page is open.
+WATCHED = 20
 # Longer than this, no event waits while somebody works the queue off.
 PATIENCE = timedelta(minutes=1)
 
@@ -59,8 +65,20 @@ def lacks_secret(source: EventSource, now: datetime) -> bool:
         return True
 
 
+def _turns(subject: str) -> versions.Turns:
+    last = partial(versions.newest_events, subject.split(","))
+    return [[versions.changes, events_wait], [last] if subject else []]
+
+
+def _subject() -> str:
+    """The ids of the sources whose new events are watched, each for half a read unit a look."""
+    ids = (source.pk for source in sources.all_sources() if source.has_address)
+    return ",".join(islice(ids, WATCHED))
+
+
 @require_GET
 @for_operators()
+@versions.looks_again(_turns, _subject)
 def event_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     found = sources.all_sources()
@@ -87,8 +105,14 @@ def waiting_since(now: datetime) -> datetime | None:
     """
     if not get_bus().is_transactional:
         return None
-    first = list(ReceivedEvent.objects.queued()[:1])
-    return first[0].received_at if first and first[0].received_at < now - PATIENCE else None
+    queued = from_index(ReceivedEvent.objects.queued())
+    first = next(iter(queued.values_list("received_at", flat=True)[:1]), None)
+    return first if first and first < now - PATIENCE else None
+
+
+def events_wait(now: datetime) -> Iterable[Any]:
+    """For the version of a page: whether events have waited for long."""
+    yield waiting_since(now) is not None
 
 
 def _is_meant(source: EventSource, words: str) -> bool:
@@ -148,6 +172,7 @@ def _last_events(ids: Iterable[str]) -> tuple[dict[str, datetime], dict[str, dat
 
 
 def _latest(ids: Sequence[str]) -> list[tuple[str, datetime]]:
-    rows = ReceivedEvent.objects.filter(source_id__in=ids).order_by("-received_at")
-    found = rows.only("source_id", "received_at")[:LOOKED_AT] if ids else ()
-    return [(row.source_id, row.received_at) for row in found]
+    if not ids:
+        return []
+    rows = from_index(ReceivedEvent.objects.filter(source_id__in=ids).order_by("-received_at"))
+    return list(rows.values_list("source_id", "received_at")[:LOOKED_AT])

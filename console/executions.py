@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
+from console import versions
 from console.access import for_operators
 from console.advice import advice
 from console.finding import find_execution
@@ -27,16 +28,20 @@ from executions.display import status_of
 from executions.events import restored
 from executions.models import Source, TriggerExecution
 from executions.origins import names_of_triggers, trigger_of
+from executions.prompt import compose
 from executions.requests import NOT_RUN, run_now
 from moca import reasons
 from moca.admin import actor
 from moca.authentication.models import Role
 from moca.concurrency import reason_of
 from moca.display import NOTHING, duration, excerpt, laid_out
+from moca.ids import first_id
 from moca.paging import read_page
 from triggers.models import RunStatus, Trigger
 
 PAGE = 30
+# Runs have ids that sort by the time at which they were due, so that no run before is read.
+SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 # So much of what the agent said stands in a list.
 SAID = 160
 MARKS = re.compile(r"[#*`|]+|-{3,}")
@@ -100,6 +105,16 @@ class RunFilters(forms.Form):
     source = forms.ChoiceField(
         label=_("Source"), required=False, choices=[("", _("Any source")), *Source.choices]
     )
+    since = forms.ChoiceField(
+        label=_("Time"),
+        required=False,
+        choices=[
+            ("", _("Any time")),
+            ("hour", _("Last hour")),
+            ("day", _("Last 24 hours")),
+            ("week", _("Last 7 days")),
+        ],
+    )
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -115,6 +130,8 @@ def page_of_runs(request: HttpRequest, rows: Any, now: datetime) -> dict[str, An
     rows = rows.shown_as(chosen.get("status", ""), now)
     if source := chosen.get("source"):
         rows = rows.filter(source=source)
+    if since := SPANS.get(chosen.get("since", "")):
+        rows = rows.filter(pk__gte=first_id(now - since))
     page = read_page(
         rows.defer("output_tail", "event_payload"),
         request.GET.get("p", ""),
@@ -130,6 +147,7 @@ def page_of_runs(request: HttpRequest, rows: Any, now: datetime) -> dict[str, An
 
 @require_safe
 @for_operators()
+@versions.looks_again(versions.of_all)
 def runs(request: HttpRequest) -> HttpResponse:
     """All runs, the newest first."""
     now = timezone.now()
@@ -164,6 +182,8 @@ def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpR
         "steps": _steps(found),
         "payload": laid_out(found.event_payload),
         "event": _event(found, trigger),
+        "prompt": _prompt(found, trigger),
+        "is_changed_since": trigger is not None and trigger.updated_at > found.started_at,
         "tokens": _tokens(found.usage),
         "session_url": _session_url(found.session_id),
     }
@@ -220,6 +240,19 @@ def _steps(found: TriggerExecution) -> list[tuple[str, datetime, str]]:
             since = duration(max(0, round(gap * 1000)))
         steps.append((str(name), moment, since))
     return steps
+
+
+def _prompt(found: TriggerExecution, trigger: Trigger | None) -> str:
+    """The run's prompt, composed anew; empty if the run or its trigger lacks what that takes.
+
+    No run keeps its prompt. It follows from the trigger, the event and the start.
+    """
+    event = restored(found.event_payload)
+    if trigger is None or event is None or not found.attempt:
+        return ""
+    with suppress(OSError):
+        return compose(trigger, event, found.started_at)
+    return ""
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
+from console import versions
 from console.access import for_operators
 from console.executions import RunRow, run_rows
 from events import marks, sources
@@ -113,8 +114,13 @@ def counts_triggers() -> bool:
     return get_bus().is_transactional
 
 
+def _turns(**_path: str) -> versions.Turns:
+    return [[versions.queued_events, versions.running], [versions.newest_runs]]
+
+
 @require_GET
 @for_operators()
+@versions.looks_again(_turns)
 def received(request: HttpRequest, source_id: str, event_id: str) -> HttpResponse:
     """One event, and the runs that it began."""
     row = ReceivedEvent.objects.filter(pk=event_id).first()

@@ -17,9 +17,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from console import charts
+from console import charts, versions
 from console.access import for_operators
 from console.finding import agents_in_use, names_of
 from events.sources import all_sources
@@ -27,11 +27,12 @@ from executions.requests import NOT_RUN, run_now
 from moca.admin import actor
 from moca.authentication.models import Role
 from moca.changelist import whole_id
+from moca.dynamodb.queries import from_index
 from moca.paging import Page, read_page
 from triggers import services
 from triggers.bulk import act_on_each
 from triggers.display import View
-from triggers.models import RunStatus, SyncState, Trigger, TriggerType
+from triggers.models import OverlapPolicy, RunStatus, SyncState, Trigger, TriggerType
 from triggers.reconcile import reconcile_one
 from triggers.statistics import Statistics
 
@@ -180,6 +181,7 @@ def rows_of(triggers: Iterable[Trigger], now: datetime) -> list[Row]:
 
 @require_safe
 @for_operators()
+@versions.looks_again(versions.of_all)
 def trigger_list(request: HttpRequest) -> HttpResponse:
     filters = Filters(request.GET)
     now = timezone.now()
@@ -190,6 +192,7 @@ def trigger_list(request: HttpRequest) -> HttpResponse:
         "page": page,
         "unsorted": unsorted,
         "rows": rows,
+        "total": _total(filters, page),
         # The filters stand outside the part of the page that looks again by itself.
         "agents": [] if "HX-Request" in request.headers else agents_in_use(),
         "tags": sorted({tag for row in rows for tag in row.view.tags}),
@@ -214,6 +217,15 @@ def _page(filters: Filters, address: str, now: datetime) -> tuple[Page, bool]:
     return read_page(rows, address, PAGE, is_narrowed=bool(filters.narrowing)), bool(order)
 
 
+def _total(filters: Filters, page: Page) -> int | None:
+    """How many match, up to one more than `SORTABLE`; None if only all rows could tell."""
+    if filters.narrowing.keys() <= {"type"}:
+        return from_index(filters.rows().order_by("-pk"))[: SORTABLE + 1].count()
+    if isinstance(page, Slice):
+        return page.total
+    return len(page.rows) if page.is_first and not page.has_older and not page.too_many else None
+
+
 def _order(order: str, now: datetime) -> Callable[[Trigger], Any]:
     def next_run(trigger: Trigger) -> datetime:
         return View(trigger, now).next_run or NEVER
@@ -236,6 +248,7 @@ class Slice(Page):
     """A page of rows that were put in order, known by the number of its first."""
 
     start: int = 0
+    total: int = 0
 
     @property
     def older(self) -> str:
@@ -254,6 +267,7 @@ def _slice(rows: list[Trigger], address: str) -> Page:
         has_older=start + PAGE < len(rows),
         has_newer=start > 0,
         start=start,
+        total=len(rows),
     )
 
 
@@ -276,10 +290,13 @@ ACTIONS: dict[str, tuple[Callable[..., bool], Any]] = {
 }
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @for_operators(Role.EDITOR)
 def act(request: HttpRequest) -> HttpResponse:
     """Do something to the ticked triggers, or to the one whose button was pressed."""
+    if request.method == "GET":
+        # Who changes the language on a page that asks first comes back to its address.
+        return HttpResponseRedirect(reverse("console:triggers"))
     action, _colon, key = request.POST.get("action", "").partition(":")
     back = next_page(request)
     if action not in ACTIONS:
@@ -296,8 +313,11 @@ def act(request: HttpRequest) -> HttpResponse:
         )
         messages.warning(request, gone)
         return HttpResponseRedirect(back)
-    if action == "delete" and "sure" not in request.POST:
-        return render(request, "console/delete.html", {"triggers": triggers, "back": back})
+    if "sure" not in request.POST:
+        if action == "delete":
+            return render(request, "console/delete.html", {"triggers": triggers, "back": back})
+        if action == "run" and len(triggers) > 1:
+            return _ask_to_run(request, triggers, back)
     do, done = ACTIONS[action]
     refusals = (*services.REFUSALS, *NOT_RUN)
     outcome = act_on_each(triggers, partial(do, by=actor(request)), refusals)
@@ -306,6 +326,18 @@ def act(request: HttpRequest) -> HttpResponse:
         words = _("%(name)s: %(done)s.") % {"name": triggers[0].name, "done": done}
     (messages.warning if outcome.refused else messages.success)(request, words)
     return HttpResponseRedirect(back)
+
+
+def _ask_to_run(request: HttpRequest, triggers: Iterable[Trigger], back: str) -> HttpResponse:
+    """Show which of the triggers would run now, and which are busy, before any does."""
+    now = timezone.now()
+    ready: list[Trigger] = []
+    busy: list[Trigger] = []
+    for trigger in triggers:
+        is_busy = trigger.overlap_policy == OverlapPolicy.SKIP and trigger.is_held(now)
+        (busy if is_busy else ready).append(trigger)
+    context = {"ready": ready, "busy": busy, "back": back}
+    return render(request, "console/run_now.html", context)
 
 
 def _keys(ticked: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -11,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from console import charts
+from console import charts, versions
 from console.access import for_operators
 from console.changes import changes_of
 from console.executions import page_of_runs
@@ -41,8 +42,25 @@ LABELS = {
 HOUR = timedelta(hours=1)
 
 
+def _turns(trigger_id: str, subject: str) -> versions.Turns:
+    """The trigger's row, then what does not change it: a waiting run, an event that came in."""
+    owner, _comma, source_id = subject.partition(",")
+    others: list[versions.Read] = [partial(versions.running, trigger_id=trigger_id)]
+    if source_id:
+        others.append(partial(versions.newest_events, [source_id]))
+    return [[partial(versions.row_of, owner, trigger_id)], others]
+
+
+def _subject(trigger_id: str) -> str:
+    """The user whose trigger it is, by whom it is read, and its event source's id if it has one."""
+    trigger = find_trigger(trigger_id)
+    subscription = trigger.subscription
+    return f"{trigger.user_id},{subscription.source_id if subscription else ''}"
+
+
 @require_safe
 @for_operators()
+@versions.looks_again(_turns, _subject)
 def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
     trigger = find_trigger(trigger_id)
     now = timezone.now()

@@ -4,7 +4,7 @@ import hashlib
 import os
 import time
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 
 
 def uuid7(milliseconds: int, entropy: bytes) -> str:
@@ -23,6 +23,17 @@ def uuid7(milliseconds: int, entropy: bytes) -> str:
 def new_id() -> str:
     """A new random UUIDv7 of this moment."""
     return uuid7(time.time_ns() // 1_000_000, os.urandom(10))
+
+
+def first_id(moment: datetime) -> str:
+    """The least UUIDv7 of a moment: those made since are not below it."""
+    return uuid7(round(moment.timestamp() * 1000), bytes(10))
+
+
+def made_at(identifier: str) -> datetime:
+    """The moment that a UUIDv7 carries."""
+    milliseconds = uuid.UUID(identifier).int >> 80
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def occurrence_id(trigger_id: str, at: datetime) -> str:

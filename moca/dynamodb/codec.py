@@ -131,6 +131,11 @@ def is_text(field: Any) -> bool:
     return storage_type(field) in ("CharField", "TextField", "SlugField", "EmailField", "URLField")
 
 
+def is_key_as_stored(field: Any) -> bool:
+    """Whether a field's values stand in keys as they do in its attribute."""
+    return is_text(field) or storage_type(field) == "DateTimeField"
+
+
 def text_of_time(moment: datetime) -> str:
     """The moment in UTC with microseconds and `Z`; a naive one is left in its own time."""
     if moment.tzinfo is None:

@@ -27,7 +27,7 @@ from moca.dynamodb.codec import Attribute, Item
 from moca.dynamodb.errors import ConflictError
 from moca.dynamodb.evaluate import Conditions, refuse
 from moca.dynamodb.layout import Key, Row, Table, marker_item, table_of
-from moca.dynamodb.planner import Order, Plan, Query, Terms, keys_of, plan
+from moca.dynamodb.planner import Order, Plan, Query, Terms, from_index, keys_of, plan
 from moca.dynamodb.reader import Reader
 from moca.dynamodb.transaction import MAX_ITEMS, Change, Clause, Transaction
 
@@ -156,14 +156,25 @@ class SQLCompiler(PlanningMixin, compiler.SQLCompiler):
             raise refuse("an offset", "page by a filter on the primary key")
         limit = None if query.high_mark is None else query.high_mark - query.low_mark
         terms = self.terms(conditions, self.connection.transaction)
-        return plan(
+        order = [] if self._counts else self.order()
+        chosen = plan(
             self.table,
             terms,
-            () if self._counts else self.order(),
+            order,
             conditions=conditions.parts,
             offset=query.low_mark,
             limit=limit,
         )
+        if not getattr(query, "reads_index", False):
+            return chosen
+        needed = conditions.fields | self._wanted() | {name for name, _ in order}
+        return from_index(self.table, chosen, frozenset(needed))
+
+    def _wanted(self) -> set[str]:
+        """The fields that are selected."""
+        if self._counts:
+            return set()
+        return {name for name, _ in map(self._getter, (each for each, *_ in self.select)) if name}
 
     @property
     def _counts(self) -> bool:
@@ -189,6 +200,9 @@ class SQLCompiler(PlanningMixin, compiler.SQLCompiler):
 
     def _order_of(self, resolved: Any) -> Order:
         expression = resolved.expression
+        if type(expression) is compiler.PositionRef:
+            # Django orders by a field that is also selected by its place there.
+            [expression] = expression.get_source_expressions()
         if type(expression) is Random or type(resolved) is not OrderBy:
             raise refuse(expression)
         if resolved.nulls_first or resolved.nulls_last:

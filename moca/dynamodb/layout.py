@@ -292,6 +292,37 @@ class Table:
                 found += self.layout.absent[name].looks_at
         return list(dict.fromkeys(found))
 
+    def fields_in(self, index: Index) -> frozenset[str]:
+        """The fields that an entry of an index gives without a look at the row's item.
+
+        These are the fields in the item's key, a field that an index key holds alone, and those
+        that have one value in all entries.
+        """
+        key_parts = [*self.layout.partition.parts, *self.layout.sort.parts]
+        found = {
+            name
+            for name in self.key_names
+            if Part(name) in key_parts and codec.is_text(self.fields[name])
+        }
+        found |= {each.parts[0].name for each in index.templates if self._holds_one(each)}
+        return frozenset(found | set(index.when))
+
+    def _holds_one(self, template: Template) -> bool:
+        """Whether a key of this template gives the one field in it, as its attribute has it."""
+        if len(template.parts) != 1:
+            return False
+        [part] = template.parts
+        return part == Part(part.name) and codec.is_key_as_stored(self.fields[part.name])
+
+    def of_entry(self, index: Index, entry: Item) -> Item:
+        """An entry of an index as an item of the fields in `fields_in()`."""
+        item = {**entry, **self.encode(index.when)}
+        for template, key in zip(index.templates, index.keys, strict=True):
+            found = template.pattern.match(entry[key]["S"]) if self._holds_one(template) else None
+            if found:
+                item[self.attributes[template.parts[0].name]] = {"S": found[1]}
+        return item
+
     def absent(self, name: str, item: Item) -> Any:
         """What a field is where its attribute is absent or unreadable."""
         if name in self.key_names and (text := self._in_key(name, item)) is not None:

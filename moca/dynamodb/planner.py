@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.db import NotSupportedError
+
 from moca.dynamodb.client import no_scan
 from moca.dynamodb.codec import key_text
 from moca.dynamodb.layout import Index, Key, Part, Table, Template, combinations
@@ -108,6 +110,7 @@ class Query:
         order: the fields by which the sort key sorts; empty where it is fixed.
         covered: the comparisons on which the keys alone decide: fields, each with `=` for what it
             equals and `<` for ranges.
+        reads_index: whether the index alone is read, which may lag behind the rows.
     """
 
     index: Index | None
@@ -119,6 +122,7 @@ class Query:
     descending: bool = False
     order: tuple[str, ...] = ()
     covered: frozenset[tuple[str, str]] = frozenset()
+    reads_index: bool = False
 
     def __str__(self) -> str:
         keys = self.index.keys if self.index else ("PK", "SK")
@@ -135,7 +139,7 @@ class Query:
         if len(self.partitions) > 1 and self.order:
             parts.append("merged")
         if self.index:
-            parts.append("then BatchGetItem of the rows")
+            parts.append("keys only" if self.reads_index else "then BatchGetItem of the rows")
         return ", ".join(part for part in parts if part)
 
 
@@ -226,6 +230,33 @@ def plan(
         )
     left = _left(conditions, candidates[0].covered)
     return Plan(candidates[0], left, wanted, offset, limit)
+
+
+def from_index(table: Table, chosen: Plan, needed: frozenset[str]) -> Plan:
+    """The plan, but with an index read alone; see `moca.dynamodb.queries.from_index()`.
+
+    Args:
+        table: the model's table.
+        chosen: the plan.
+        needed: the fields that the query looks at, its conditions and order among them.
+
+    Raises:
+        NotSupportedError: the index does not have these fields, or none would be read.
+    """
+    source = chosen.source
+    if isinstance(source, Nothing):
+        return chosen
+    if not isinstance(source, Query) or source.index is None:
+        raise NotSupportedError(
+            f"No index of {table.name} has these rows, so from_index() cannot read one alone: "
+            f"the plan is {source}. Leave from_index() out."
+        )
+    if missing := needed - table.fields_in(source.index):
+        raise NotSupportedError(
+            f"The keys of the index {source.index.name} of {table.name} do not hold "
+            f"{', '.join(sorted(missing))}: leave these out, or from_index()."
+        )
+    return replace(chosen, source=replace(source, reads_index=True))
 
 
 def _asks_for_no_key(table: Table, terms: Terms) -> bool:

@@ -11,7 +11,7 @@ from django.db import NotSupportedError
 from moca.dynamodb.client import Client
 from moca.dynamodb.codec import Item
 from moca.dynamodb.evaluate import Conditions
-from moca.dynamodb.layout import PK, SK, UNIQUE, Key, Row, Table
+from moca.dynamodb.layout import PK, SK, UNIQUE, Index, Key, Row, Table
 from moca.dynamodb.planner import Get, GetUnique, Nothing, Order, Plan, Query
 from moca.dynamodb.transaction import Transaction
 
@@ -175,15 +175,22 @@ class Reader:
         else:
             merged = heapq.merge(*streams, key=lambda found: found[0], reverse=source.descending)
         if source.index is None:
-            for _, key, item in merged:
-                yield key, item
-            return
-        # An index lags behind and holds keys only: the table knows. A row that moves within the
-        # index may stand in it twice for a moment.
+            return ((key, item) for _, key, item in merged)
+        if source.reads_index:
+            return self._entries(source.index, merged)
+        return self._behind(merged, min(page or BATCH, BATCH))
+
+    def _entries(self, index: Index, found: Iterator[Sorted]) -> Iterator[Found]:
+        """What an index says about rows, without a look at the rows."""
+        for _, key, item in found:
+            yield key, item if self._wrote(key) else self.table.of_entry(index, item)
+
+    def _behind(self, found: Iterator[Sorted], size: int) -> Iterator[Found]:
+        """The rows that an index names: it lags behind and holds keys only, the table knows."""
+        # A row that moves within the index may stand in it twice for a moment.
         met: set[Key] = set()
-        merged = (each for each in merged if each[1] not in met and not met.add(each[1]))  # type: ignore[func-returns-value]
-        size = min(page or BATCH, BATCH)
-        while some := list(islice(merged, size)):
+        once = (each for each in found if each[1] not in met and not met.add(each[1]))  # type: ignore[func-returns-value]
+        while some := list(islice(once, size)):
             stored = self._stored([key for _, key, _ in some if not self._wrote(key)])
             for _, key, item in some:
                 if self._wrote(key):

@@ -94,6 +94,26 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-filters] select")) event.target.form.requestSubmit();
 });
 
+// Forms: who leaves one after changing something in it is asked first
+
+function entered(form) {
+  return new URLSearchParams(new FormData(form)).toString();
+}
+
+for (const form of document.querySelectorAll("form.trigger")) {
+  // What was refused is in the page alone, whether it has been changed since or not.
+  let before = form.querySelector("[aria-invalid=true]") ? "" : undefined;
+  let isSent = false;
+  // The page's scripts have filled in their parts when somebody first comes to the form.
+  form.addEventListener("focusin", () => (before ??= entered(form)));
+  form.addEventListener("submit", () => (isSent = true));
+  addEventListener("beforeunload", (event) => {
+    if (!isSent && before !== undefined && entered(form) !== before) event.preventDefault();
+  });
+  // The browser's way back to a form that was sent.
+  addEventListener("pageshow", () => (isSent = false));
+}
+
 // Lists that look again by themselves, unless somebody is at work in them
 
 function refresh() {
@@ -122,6 +142,19 @@ setInterval(refresh, 1000);
 document.addEventListener("visibilitychange", refresh);
 document.addEventListener("moca:shown", (event) => showTimes(event.detail));
 document.addEventListener("htmx:afterSettle", () => show(document));
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  const { version, turn } = detail.elt.dataset;
+  if (version === undefined) return;
+  detail.headers["X-Page-Version"] = version;
+  detail.headers["X-Page-Turn"] = turn ?? 0;
+});
+// Unchanged: the page stays, and the next look compares something else.
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.xhr.status !== 204) return;
+  const { dataset } = detail.elt;
+  dataset.shown = Date.now();
+  dataset.turn = Number(dataset.turn ?? 0) + 1;
+});
 // An answer that came to nothing must not be asked for again each second.
 for (const name of ["htmx:sendError", "htmx:responseError"]) {
   document.addEventListener(name, (event) => {

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from executions.models import TriggerExecution
+from executions.requests import run_now
+from moca import audit
 from moca.authentication.models import Operator, Role
 from tests.conftest import make_many, wait_for
 from triggers.models import Trigger
@@ -203,6 +205,52 @@ class TestTrigger:
         expect(editor.get_by_role("heading", name="Copy of Trigger 0")).to_be_visible()
 
 
+class TestLeaving:
+    """Who leaves a form that holds what is nowhere else is asked first."""
+
+    @pytest.fixture
+    def asked(self, editor: Page) -> list[str]:
+        kinds: list[str] = []
+
+        def note(dialog: Dialog) -> None:
+            kinds.append(dialog.type)
+            dialog.accept()
+
+        editor.on("dialog", note)
+        return kinds
+
+    @pytest.mark.parametrize("form", [NEW, "/console/events/new"])
+    def test_changed_form_asks(self, editor: Page, asked: list[str], form: str) -> None:
+        editor.goto(form)
+        editor.locator("[name=name]").fill("Sheep")
+        editor.get_by_role("link", name="Dashboard").click()
+        expect(editor).to_have_title("Dashboard · Moca Triggers")
+        assert asked == ["beforeunload"]
+
+    def test_unchanged_form_lets_go(self, editor: Page, asked: list[str]) -> None:
+        editor.goto(NEW)
+        editor.locator("[name=name]").fill("Sheep")
+        editor.locator("[name=name]").fill("")
+        editor.get_by_role("link", name="Dashboard").click()
+        expect(editor).to_have_title("Dashboard · Moca Triggers")
+        assert asked == []
+
+    def test_saved_form_lets_go(self, editor: Page, asked: list[str]) -> None:
+        fill_in(editor)
+        editor.locator("[name=expression]").fill("rate(1 hour)")
+        save(editor)
+        assert asked == []
+
+    def test_refused_form_asks(self, editor: Page, asked: list[str]) -> None:
+        editor.goto(NEW)
+        editor.get_by_role("button", name="Save").click()
+        expect(editor.locator("[aria-invalid=true]").first).to_be_visible()
+        editor.locator("[name=name]").click()
+        editor.get_by_role("link", name="Dashboard").click()
+        expect(editor).to_have_title("Dashboard · Moca Triggers")
+        assert asked == ["beforeunload"]
+
+
 class TestList:
     def test_switch(self, editor: Page, some: list[Trigger]) -> None:
         editor.goto("/console/triggers")
@@ -239,8 +287,56 @@ class TestList:
     def test_looks_again_by_itself(self, editor: Page, some: list[Trigger]) -> None:
         editor.goto("/console/triggers")
         editor.evaluate("document.getElementById('list').dataset.refresh = 1")
-        Trigger.objects.filter(user_id="ann", pk=some[0].pk).update(name="Renamed meanwhile")
+        some[0].name = "Renamed meanwhile"
+        audit.save(some[0], by="alice")
         expect(editor.get_by_role("link", name="Renamed meanwhile")).to_be_visible()
+
+    @pytest.mark.parametrize("path", ["", "triggers", "runs", "triggers/{id}", "events"])
+    def test_unchanged_page_is_left_alone(
+        self, editor: Page, some: list[Trigger], path: str
+    ) -> None:
+        answers: list[int] = []
+
+        def note(request: Any, status: int) -> None:
+            if "hx-request" in request.headers:
+                answers.append(status)
+
+        editor.goto(f"/console/{path.format(id=some[0].pk)}")
+        editor.on("response", lambda answer: note(answer.request, answer.status))
+        mark = (
+            "const list = document.getElementById('list'); list.dataset.refresh = 1; list.mark = 1"
+        )
+        editor.evaluate(mark)
+        wait_for(lambda: editor.wait_for_timeout(100) or len(answers) >= 3)
+        is_same = editor.evaluate("document.getElementById('list').mark")
+        assert (is_same, set(answers)) == (1, {204})
+
+    @pytest.mark.parametrize("path", ["", "triggers", "runs", "triggers/{id}", "events"])
+    def test_hidden_page_does_not_look_again(
+        self, editor: Page, some: list[Trigger], path: str
+    ) -> None:
+        asked: list[str] = []
+        editor.goto(f"/console/{path.format(id=some[0].pk)}")
+        editor.on("request", lambda request: asked.append(request.headers.get("hx-request", "")))
+        editor.evaluate(
+            "Object.defineProperty(document, 'visibilityState', {value: 'hidden'});"
+            "document.getElementById('list').dataset.refresh = 1"
+        )
+        editor.wait_for_timeout(2500)
+        assert "true" not in asked
+
+    def test_run_of_an_agent_appears_by_itself(
+        self, editor: Page, some: list[Trigger], scheduler: Callable[..., Any]
+    ) -> None:
+        editor.goto("/console/runs")
+        editor.evaluate("document.getElementById('list').dataset.refresh = 1")
+        run_now(some[0], by="alice")
+        expect(editor.get_by_text("Waiting")).to_be_visible()
+        with scheduler():
+            # What comes by htmx looks again after as many seconds as the server says.
+            wait_for(lambda: TriggerExecution.objects.get().status == "completed")
+            editor.evaluate("document.getElementById('list').dataset.refresh = 1")
+            expect(editor.get_by_role("link", name="Completed")).to_be_visible()
 
     def test_ticked_rows_are_left_alone(self, editor: Page, some: list[Trigger]) -> None:
         editor.goto("/console/triggers")

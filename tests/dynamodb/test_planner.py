@@ -11,6 +11,7 @@ from django.db.models import Count, F, Q
 from executions.models import QueuedRun, TriggerExecution
 from moca.authentication.models import AuditEntry, Operator
 from moca.dynamodb.base import DatabaseWrapper
+from moca.dynamodb.queries import from_index
 from tests.dynamodb import models
 from tests.dynamodb.conftest import DEFAULTS, as_default
 from tests.dynamodb.models import Note, Parcel
@@ -404,6 +405,24 @@ PLANS: dict[str, tuple[Any, list[str]]] = {
         entries.all()[:10],
         [f"Query index GSI3, GSI3PK = AUDIT, descending{THEN_READ}", "stop after 10 rows"],
     ),
+    # An index alone
+    "the newest runs as their index has them": (
+        from_index(runs.order_by("-id")).values_list("trigger_id", "pk")[:20],
+        [f"{ALL_RUNS}, descending, merged, keys only", "stop after 20 rows"],
+    ),
+    "the running runs as their index has them": (
+        from_index(
+            runs.running().filter(lease_until__isnull=False).order_by("-lease_until")
+        ).values_list("pk", "lease_until"),
+        [
+            "Query index GSI4, GSI4PK = RUNNING, descending, keys only",
+            "filter in memory: lease_until isnull",
+        ],
+    ),
+    "the owner of a trigger as an index has it": (
+        from_index(triggers.filter(pk="t1")).values_list("user_id"),
+        [f"{ALL_TRIGGERS}, id = 't1', keys only", "stop after 1 rows"],
+    ),
     # Nothing
     "none": (parcels.none(), [NOTHING]),
     "an empty list": (parcels.filter(owner__in=[]), [NOTHING]),
@@ -446,6 +465,18 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "more keys than are worth it": (
         of_ann(pk__in=[f"p{number}" for number in range(1001)]),
         "It names more than 1000 keys: ask for fewer at a time.",
+    ),
+    "a field that the keys of an index lack": (
+        from_index(runs.order_by("-id")).values_list("pk", "error"),
+        "The keys of the index GSI3 of executions_triggerexecution do not hold error",
+    ),
+    "a filter on what the keys of an index lack": (
+        from_index(runs.filter(source="event")).values_list("pk"),
+        "do not hold source",
+    ),
+    "an index alone, of rows that the table lists": (
+        from_index(runs.filter(trigger_id="t1")).values_list("pk"),
+        "No index of executions_triggerexecution has these rows",
     ),
     "distinct": (parcels.distinct(), "does not support DISTINCT"),
     "a lock": (parcels.select_for_update(), "does not support select_for_update"),

@@ -10,6 +10,7 @@ from django.db import transaction
 from executions.models import TriggerExecution
 from moca.authentication.models import Operator
 from moca.dynamodb.base import DatabaseWrapper
+from moca.dynamodb.queries import from_index
 from triggers.models import Trigger
 
 Rows = Callable[[], Any]
@@ -118,3 +119,32 @@ def test_a_transaction_writes_whole_rows_after_it_has_read_parts(run: TriggerExe
         part.save()
     stored = TriggerExecution.objects.get(trigger_id="t1", pk="e1")
     assert (stored.error, stored.output_tail) == ("Other.", "upon a time")
+
+
+def test_an_index_alone_reads_no_row(run: TriggerExecution, calls: list[str]) -> None:
+    newest = from_index(TriggerExecution.objects.order_by("-id"))
+    found = list(newest.values_list("trigger_id", "pk")[:20])
+    assert (found, set(calls)) == ([("t1", "e1")], {"Query"})
+
+
+def test_an_index_alone_gives_times_that_its_keys_hold(dynamodb: DatabaseWrapper) -> None:
+    until = datetime(2027, 1, 4, 9, 0, 0, 123456, tzinfo=UTC)
+    values = {"user_id": "ann", "source": "event", "started_at": until, "ttl": 1}
+    TriggerExecution.objects.create(id="e1", trigger_id="t1", lease_until=until, **values)
+    running = TriggerExecution.objects.running().filter(lease_until__lte=until)
+    found = from_index(running.order_by("lease_until")).values_list("lease_until", "status")
+    assert list(found) == [(until, "running")]
+
+
+def test_an_index_alone_counts_without_a_look_at_the_rows(
+    run: TriggerExecution, calls: list[str]
+) -> None:
+    number = from_index(TriggerExecution.objects.order_by("-id"))[:100].count()
+    assert (number, set(calls)) == (1, {"Query"})
+
+
+def test_an_index_alone_within_a_transaction_has_its_writes(run: TriggerExecution) -> None:
+    with transaction.atomic():
+        run.delete()
+        found = list(from_index(TriggerExecution.objects.order_by("-id")).values_list("pk"))
+    assert found == []

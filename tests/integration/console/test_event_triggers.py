@@ -475,8 +475,9 @@ class TestPage:
                 with CaptureQueriesContext(connection) as captured:
                     viewer.get(TRIGGERS)
                 counts.append(len(captured))
-        # The operator, the triggers, the names of their users, the sources, the agents in use.
-        assert counts == [5, 5]
+        # The operator, the triggers, the names of their users, the sources, the agents in use, how
+        # many there are; for the page's version the changes, the running runs and the newest ones.
+        assert counts == [9, 9]
 
 
 class TestRun:

@@ -210,8 +210,9 @@ class TestList:
                 with CaptureQueriesContext(connection) as captured:
                     viewer.get(EVENTS)
                 counts.append(len(captured))
-        # The operator, the sources, the triggers, their last events, and whether events wait.
-        assert counts == [5, 5]
+        # The operator, the sources, the triggers, their last events, and whether events wait; for
+        # the page's version the sources, changes, whether events wait, and the newest events.
+        assert counts == [9, 9]
 
     def test_source_without_a_secret(self, viewer: Client, make_source: MakeSource) -> None:
         make_source()
@@ -723,8 +724,9 @@ class TestSource:
                 with CaptureQueriesContext(connection) as captured:
                     viewer.get(f"{EVENTS}/shop")
                 counts.append(len(captured))
-        # The operator, the source, its triggers, its changes, its events.
-        assert counts == [5, 5]
+        # The operator, the source, its triggers, its changes and its events; for the page's version
+        # the newest events and the queue.
+        assert counts == [7, 7]
 
 
 def _walk(client: Client, direction: str, place: str = "") -> Iterator[list[str]]:

@@ -18,6 +18,8 @@ from executions.failures import LOST, NO_MORE_TIME, NOT_PICKED_UP
 from executions.models import TriggerExecution
 from moca import reasons
 from moca.authentication.models import AuditEntry
+from moca.ids import occurrence_id
+from tests.conftest import make_many
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
 from triggers.forms import TriggerForm
 from triggers.models import RunStatus, Trigger
@@ -516,3 +518,93 @@ class TestDashboard:
         make_trigger()
         make_trigger()
         assert "Only the 1 newest triggers" in viewer.get("/console/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("since", "number"), [("", 4), ("hour", 1), ("day", 2), ("week", 3), ("nonsense", 4)]
+)
+@pytest.mark.parametrize("page", ["/console/runs", f"{TRIGGERS}/{{id}}"])
+def test_runs_of_a_time(
+    viewer: Client,
+    make_trigger: MakeTrigger,
+    make_execution: Any,
+    page: str,
+    since: str,
+    number: int,
+) -> None:
+    trigger, now = make_trigger(), timezone.now()
+    for hours in (0, 2, 30, 24 * 8):
+        make_execution(trigger, id=occurrence_id(trigger.pk, now - timedelta(hours=hours)))
+    answer = viewer.get(page.format(id=trigger.pk), {"since": since})
+    assert len(answer.context["rows"]) == number
+
+
+class TestPromptOfARun:
+    """No run keeps its prompt: it is composed anew, of the trigger and the run's event."""
+
+    @pytest.fixture
+    def shown(
+        self, viewer: Client, make_trigger: MakeTrigger, make_execution: Any
+    ) -> Callable[..., str]:
+        def show(started: timedelta = timedelta(seconds=1), **fields: Any) -> str:
+            made = make_trigger(prompt="Pack {{ event.detail.box }}.", agent_id="packer")
+            event = json.dumps({"source": "shop", "detail": {"box": "the red box"}})
+            values = {"event_payload": event, "started_at": made.updated_at + started, **fields}
+            run = make_execution(made, **values)
+            return viewer.get(f"{TRIGGERS}/{made.pk}/runs/{run.pk}").content.decode()
+
+        return show
+
+    def test_is_shown(self, shown: Callable[..., str]) -> None:
+        page = shown()
+        assert ("The prompt that was sent" in page, "Pack the red box." in page) == (True, True)
+
+    def test_of_a_trigger_that_was_changed_since_is_not_passed_for_the_one_sent(
+        self, shown: Callable[..., str]
+    ) -> None:
+        page = shown(started=-timedelta(hours=1))
+        assert ("prompt that was sent" in page, "as it would be sent now" in page) == (False, True)
+
+    @pytest.mark.parametrize("fields", [{"attempt": 0, "status": "running"}, {"event_payload": ""}])
+    def test_is_left_out_without_what_it_takes(
+        self, shown: Callable[..., str], fields: dict[str, Any]
+    ) -> None:
+        assert "<summary>The prompt" not in shown(**fields)
+
+    def test_harm_in_it_is_text(self, shown: Callable[..., str]) -> None:
+        event = json.dumps({"detail": {"box": "<script>alert(1)</script>"}})
+        assert "<script>alert(1)" not in shown(event_payload=event)
+
+    @pytest.mark.parametrize("attempt", [1, 3])
+    def test_agent_and_attempts(self, shown: Callable[..., str], attempt: int) -> None:
+        page = shown(attempt=attempt)
+        facts = [">packer</a>", f"<dt>Attempts</dt><dd>{attempt}</dd>"]
+        assert [fact in page for fact in facts] == [True, True]
+
+
+class TestDashboardOfMany:
+    """Failing, running and due soon are named; the rest is folded away."""
+
+    @pytest.fixture
+    def page(self, viewer: Client) -> str:
+        make_many(300)
+        some = list(Trigger.objects.filter(user_id="ann").order_by("pk")[:7])
+        until = timezone.now() + timedelta(minutes=5)
+        for each in some:
+            row = Trigger.objects.filter(user_id="ann", pk=each.pk)
+            row.update(running_since=timezone.now(), running_until=until)
+        return viewer.get("/console/").content.decode()
+
+    def test_running_ones_are_named(self, page: str) -> None:
+        part = page[page.index('id="running"') : page.index("</section>", page.index('"running"'))]
+        named, folded = part.split('<details id="more-running">')
+        counts = [each.count("/console/triggers/") for each in (named, folded)]
+        assert (counts, "2 more" in folded) == ([5, 2], True)
+
+    def test_later_ones_are_folded(self, page: str) -> None:
+        folded = page[page.index('<details id="later">') :].split("</details>")[0]
+        assert ("285 more" in folded, folded.count("<li>")) == (True, 285)
+
+    def test_nothing_running_is_not_told(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        make_trigger()
+        assert "Running now" not in viewer.get("/console/").content.decode()

@@ -1,7 +1,9 @@
 """The list of triggers: what it shows, how it is narrowed, and what can be done to many."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.test import Client
@@ -226,6 +228,24 @@ class TestActions:
         act("run", trigger)
         assert "The trigger is running" in act("run", trigger)
 
+    def test_run_of_several_asks_first(self, act: Act, make_trigger: MakeTrigger) -> None:
+        made = [make_trigger(name=f"T{number}") for number in range(3)]
+        hold = {
+            "running_since": timezone.now(),
+            "running_until": timezone.now() + timedelta(hours=1),
+        }
+        Trigger.objects.filter(user_id=made[0].user_id, pk=made[0].pk).update(**hold)
+        shown = act("run", *made)
+        asked = ["Run these 2 triggers now?", "This trigger will not run: it is running"]
+        runs = [TriggerExecution.objects.of_trigger(each).count() for each in made]
+        assert ([each in shown for each in asked], runs) == ([True, True], [0, 0, 0])
+
+    def test_run_of_several(self, act: Act, make_trigger: MakeTrigger) -> None:
+        made = [make_trigger(name=f"T{number}") for number in range(3)]
+        act("run", *made, sure="yes")
+        runs = [TriggerExecution.objects.of_trigger(each).count() for each in made]
+        assert runs == [1, 1, 1]
+
     def test_is_not_done_by_following_a_link(
         self, editor: Client, make_trigger: MakeTrigger
     ) -> None:
@@ -278,14 +298,68 @@ class TestActions:
         assert editor.post(f"{TRIGGERS}/act", data)["Location"] == TRIGGERS
 
 
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("", "45 triggers"),
+        ("?type=schedule", "45 triggers"),
+        ("?sort=name", "45 triggers"),
+        ("?q=T0001", "1 trigger"),
+        ("?agent=other&sort=name", "41 triggers"),
+    ],
+)
+def test_total(viewer: Client, query: str, words: str) -> None:
+    make_many(4)
+    make_many(41, agent_id="other")
+    if query == "?q=T0001":
+        Trigger.objects.filter(agent_id="other").update(name="Other")
+    assert f'<p class="fine">{words}</p>' in viewer.get(TRIGGERS + query).content.decode()
+
+
+def test_total_that_takes_all_rows_to_know_is_not_told(viewer: Client) -> None:
+    make_many(41, agent_id="other")
+    assert viewer.get(f"{TRIGGERS}?agent=other").context["total"] is None
+
+
+@pytest.mark.parametrize("action", ["delete", "run"])
+def test_language_can_be_changed_while_the_page_asks(
+    editor: Client, make_trigger: MakeTrigger, action: str
+) -> None:
+    data = {"action": action, "id": [ticked(make_trigger()), ticked(make_trigger())]}
+    asking = editor.post(ACT, data)
+    here = {"language": "ja", "next": asking.wsgi_request.get_full_path()}
+    assert editor.post("/console/language", here, follow=True).status_code == 200
+
+
+def test_total_is_written_as_numbers_are(viewer: Client) -> None:
+    with patch("console.trigger_list._total", return_value=1000):
+        make_many(1)
+        assert "1,000 triggers" in viewer.get(TRIGGERS).content.decode()
+
+
+def test_more_than_are_counted(viewer: Client) -> None:
+    make_many(5)
+    with patch("console.trigger_list.SORTABLE", 4):
+        assert "More than 4 triggers" in viewer.get(TRIGGERS).content.decode()
+
+
+def test_columns_sort(viewer: Client) -> None:
+    make_many(2)
+    page = viewer.get(f"{TRIGGERS}?agent=&sort=name").content.decode()
+    sorts = re.findall(r'<th scope="col"( aria-sort="\w+")?><a href="\?sort=(\w+)">', page)
+    expected = [(' aria-sort="ascending"', "name"), ("", "next"), ("", "last")]
+    assert sorts == expected
+
+
 @pytest.mark.sqlite
 @pytest.mark.parametrize("number", [1, 60])
 def test_reads_do_not_grow_with_the_list(
     viewer: Client, number: int, django_assert_num_queries: Any
 ) -> None:
     make_many(number)
-    # The operator, the triggers, the names of their users, and the agents to choose from.
-    with django_assert_num_queries(4):
+    # The operator, the triggers, the names of their users, and the agents to choose from; for the
+    # page's version the changes, the running runs and the newest ones; and how many there are.
+    with django_assert_num_queries(8):
         viewer.get(TRIGGERS)
 
 

@@ -25,6 +25,8 @@ Page = tuple[str, str, Any, list[str]]
 
 # One request each, and what it may be.
 READ, WRITE = "GetItem", "TransactWriteItems"
+# A page that looks again begins with its version: changes, running runs, four partitions of runs.
+VERSION = ["Query"] * 6
 
 
 @pytest.fixture
@@ -192,7 +194,7 @@ def test_runs_of_deleted_triggers_read_none_between_them(
     with requests_made() as requests:
         olga.get("/console/runs")
     # Four partitions of runs and the runs; the triggers by their keys; then two types for each.
-    reads = [READ, *["Query"] * 4, "BatchGetItem", "BatchGetItem", *["Query"] * 4]
+    reads = [READ, *VERSION, *["Query"] * 4, "BatchGetItem", "BatchGetItem", *["Query"] * 4]
     assert requests == reads
 
 
@@ -205,7 +207,16 @@ def test_names_of_users_are_read_at_once(
         make_trigger(user_id=f"user {number}")
     with requests_made() as requests:
         olga.get("/console/triggers")
-    # The operator; two types of triggers and the triggers; who has which subject, and those; the
-    # agents of the newest triggers, to choose from.
+    # The operator; two types of triggers and the triggers; who has which subject, and those; how
+    # many triggers of each type; the agents of the newest triggers, to choose from.
     triggers = ["Query", "Query", "BatchGetItem"]
-    assert requests == [READ, *triggers, "BatchGetItem", "BatchGetItem", *triggers]
+    assert requests == [
+        READ,
+        *VERSION,
+        *triggers,
+        "BatchGetItem",
+        "BatchGetItem",
+        "Query",
+        "Query",
+        *triggers,
+    ]
