@@ -16,6 +16,7 @@ from executions.agent import AgentClient, FixedToken
 from executions.demo_agent import DemoAgent
 from executions.scheduler import LocalSchedulerProcess
 from moca.dynamodb.local import DynamoDBLocal, UnavailableError
+from tests.progress import Progress
 from triggers.models import Trigger
 
 
@@ -45,17 +46,37 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = local.endpoint
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("django_suite") and settings.TEST_DATABASE != "dynamodb":
-            item.add_marker(pytest.mark.skip(reason="needs --database=dynamodb"))
-        if settings.TEST_DATABASE == "sqlite":
-            continue
-        if item.get_closest_marker("sqlite"):
-            item.add_marker(pytest.mark.skip(reason="about SQLite itself"))
+def pytest_sessionstart(session: pytest.Session) -> None:
+    plugins = session.config.pluginmanager
+    reporter = plugins.get_plugin("terminalreporter")
+    if reporter and session.config.get_verbosity() <= 0:
+        plugins.register(Progress(reporter))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose the tests that the database at hand is for; SQLite has all that touch none."""
+    chosen = [item for item in items if _is_for(settings.TEST_DATABASE, item)]
+    if others := [item for item in items if item not in set(chosen)]:
+        config.hook.pytest_deselected(items=others)
+    items[:] = chosen
+    if settings.TEST_DATABASE == "sqlite":
+        return
+    for item in chosen:
         # Rolled back at their end, writes would never reach the table.
-        if "db" in getattr(item, "fixturenames", ()) or item.get_closest_marker("django_db"):
+        if _touches_the_database(item):
             item.add_marker(pytest.mark.django_db(transaction=True), append=False)
+
+
+def _is_for(database: str, item: pytest.Item) -> bool:
+    about = {name for name in ("sqlite", "dynamodb") if item.get_closest_marker(name)}
+    if about:
+        return database in about
+    return database == "sqlite" or _touches_the_database(item)
+
+
+def _touches_the_database(item: pytest.Item) -> bool:
+    fixtures = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+    return bool(fixtures) or item.get_closest_marker("django_db") is not None
 
 
 def database_url() -> str:

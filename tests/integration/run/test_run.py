@@ -19,6 +19,9 @@ from django.conf import settings
 from moca.authentication.models import Operator
 from tests.conftest import wait_for
 
+# It has a database of its own, of the kind at hand.
+pytestmark = [pytest.mark.sqlite, pytest.mark.dynamodb]
+
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 
 
