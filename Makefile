@@ -3,14 +3,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# sqlite, dynamodb (DynamoDB Local) or, for the fast tests alone, moto.
-DATABASES := $(or $(DATABASE),$(if $(CI),sqlite dynamodb moto,sqlite))
-# No database is behind these.
-TESTS_dynamodb := --ignore=tests/unit/schedules --ignore=tests/unit/patterns \
-	--ignore=tests/integration/agent
+# sqlite, dynamodb (DynamoDB Local) or, where there is no Java, moto.
+DATABASES := $(or $(DATABASE),$(if $(CI),sqlite dynamodb,sqlite))
 # It isolates no transactions, and copies the whole table for each.
 TESTS_moto := tests/unit/moca tests/unit/triggers tests/integration/api \
 	-k 'not AtOnce and not fuzz and not thousand'
+# So many times as many examples of each property.
+export TEST_EXAMPLES = $(or $(EXAMPLES),1)
+# Each process of the tests would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Where Zappa packs from: what the functions need at run time, and Zappa itself.
 # Named so that Zappa, which looks through the folder for what uses WebSockets, passes over it.
@@ -29,13 +30,13 @@ endif
 run: .venv/installed ## everything on http://127.0.0.1:8000 (PORT); DATABASE=dynamodb for DynamoDB Local
 	@exec $(BIN)/python manage.py run
 
-test: $(DATABASES:%=test-%) $(if $(CI),test-deployment) ## checks, then all tests; DATABASE=dynamodb or moto for that alone
+test: check $(DATABASES:%=test-%) $(if $(CI),test-deployment) ## checks, then all tests; DATABASE=dynamodb or moto for that alone, EXAMPLES=10 to try more
 
-test-%: check
+test-%: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal --database=$* \
 		--ignore=tests/deployment $(TESTS_$*) $(PYTEST_ARGS)
 
-test-deployment: check package ## what runs on AWS, against emulators
+test-deployment: .venv/installed-dev package ## what runs on AWS, against emulators
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/deployment $(PYTEST_ARGS)
 
 check: .venv/installed-dev ## format, lint, types, configuration
@@ -51,15 +52,19 @@ bench: .venv/installed-dev ## figures: speed, memory, calls
 PYTHON_FITS = $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 $@"; exit 1; }
 
-.venv/installed: pyproject.toml
+define INSTALL
 	@$(PYTHON_FITS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(1)'
+endef
+
+.venv/installed: pyproject.toml
+	$(call INSTALL)
 	@touch $@
 
-.venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@
+.venv/installed-dev: pyproject.toml
+	$(call INSTALL,[dev])
+	@touch .venv/installed $@
 
 package: build/web.zip build/handler.zip ## what `zappa deploy` uploads
 

@@ -5,16 +5,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from django.conf import settings
 from django.db import connection, connections
+from django.test import TransactionTestCase
 from django.utils import translation
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from executions.agent import AgentClient, FixedToken
 from executions.demo_agent import DemoAgent
 from executions.scheduler import LocalSchedulerProcess
+from moca.dynamodb.layout import all_tables
 from moca.dynamodb.local import DynamoDBLocal, UnavailableError
 from tests.progress import Progress
 from triggers.models import Trigger
@@ -68,6 +73,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_for(database: str, item: pytest.Item) -> bool:
+    if item.get_closest_marker("each_database"):
+        return True
     about = {name for name in ("sqlite", "dynamodb") if item.get_closest_marker(name)}
     if about:
         return database in about
@@ -102,6 +109,40 @@ def make_many(number: int, **fields: Any) -> None:
     # A transaction of DynamoDB takes a hundred items, of which each trigger is one or more.
     for start in range(0, number, 50):
         Trigger.objects.bulk_create(made[start : start + 50])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _what_stays_the_same_is_read_once() -> Iterator[None]:
+    """Each test has a client, which makes all middleware anew, and each moto a session of its own.
+
+    Both would read static files and the descriptions of AWS services again.
+    """
+    look_up, read = WhiteNoiseMiddleware.add_files_from_finders, cache(JSONFileLoader().load_file)
+    found: dict[str, dict[str, Any]] = {}
+
+    def add_files(middleware: WhiteNoiseMiddleware) -> None:
+        if middleware.static_prefix not in found:
+            look_up(middleware)
+            found[middleware.static_prefix] = middleware.files
+        middleware.files |= found[middleware.static_prefix]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add_files)
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _table_is_emptied_at_once() -> Iterator[None]:
+    """The `flush` of Django asks what tables there are before each, and migrates after each."""
+    with pytest.MonkeyPatch.context() as patch:
+        if settings.TEST_DATABASE != "sqlite":
+            patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: _empty_table())
+        yield
+
+
+def _empty_table() -> None:
+    connection.ops.execute_sql_flush([table.name for table in all_tables()])
 
 
 @pytest.fixture(autouse=True)

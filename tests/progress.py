@@ -71,6 +71,6 @@ class Progress:
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         failed = f", {self._failed} failed" if self._failed else ""
         return (
-            f"{settings.TEST_DATABASE} {share:3} %: {self._done:,} of {self._total:,} tests{failed} "
-            f"after {minutes}:{seconds:02}, now {self._file}"
+            f"{settings.TEST_DATABASE} {share:3} %: {self._done:,} of {self._total:,} tests"
+            f"{failed} after {minutes}:{seconds:02}, now {self._file}"
         )

@@ -16,6 +16,12 @@ ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-compo
 PASSWORD = "correct horse battery"
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Most are about what a browser makes of a page, whatever keeps the data."""
+    if not item.get_closest_marker("each_database"):
+        item.add_marker(pytest.mark.sqlite)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM and not os.environ.get("CI"):

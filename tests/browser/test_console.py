@@ -182,6 +182,7 @@ class TestBuilder:
         expect(editor.get_by_text("Every hour").first).to_be_visible()
 
 
+@pytest.mark.each_database
 class TestTrigger:
     def test_wrong_expression_is_not_saved(self, editor: Page) -> None:
         fill_in(editor)
@@ -203,6 +204,7 @@ class TestTrigger:
         expect(editor.get_by_role("heading", name="Copy of Trigger 0")).to_be_visible()
 
 
+@pytest.mark.each_database
 class TestList:
     def test_switch(self, editor: Page, some: list[Trigger]) -> None:
         editor.goto("/console/triggers")
@@ -258,6 +260,7 @@ class TestList:
         expect(editor.get_by_role("link", name="Trigger 1")).to_be_focused()
 
 
+@pytest.mark.each_database
 class TestRun:
     def test_output_arrives_live(
         self, editor: Page, some: list[Trigger], scheduler: Callable[..., Any]

@@ -12,6 +12,7 @@ from executions.agent import AgentError, Reply
 from executions.agent import stream as module
 from executions.agent.event_stream import CutOffError, server_sent_events
 from executions.agent.stream import read_answer
+from tests.examples import examples
 
 MIB = 1024 * 1024
 
@@ -112,7 +113,7 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces, max_size=40).map(b"".join), st.lists(st.integers(0, 80), max_size=5))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_reader_agrees_with_the_rule(stream: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     assert events_of(*(stream[a:b] for a, b in pairwise(edges))) == model(stream)
