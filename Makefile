@@ -71,6 +71,8 @@ package: build/web.zip build/handler.zip ## what `zappa deploy` uploads
 build/%.zip: $(LAMBDA)/installed FORCE
 	VIRTUAL_ENV=$(CURDIR)/$(LAMBDA) $(LAMBDA)/bin/zappa package $* --output $(CURDIR)/$@
 
+build/handler.zip: | build/web.zip
+
 # Modules in C come as wheels that run on each of Lambda's systems, whichever this machine's is.
 $(LAMBDA)/installed: pyproject.toml
 	@$(PYTHON_FITS)
