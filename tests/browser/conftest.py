@@ -11,8 +11,12 @@ from pytest_django.live_server_helper import LiveServer
 from moca.authentication.models import Operator, Role
 
 CHROMIUM = shutil.which("chromium") or ""
-# Chromium would otherwise ask hosts outside for updates, and is root in containers.
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+# Chromium would otherwise ask hosts outside for updates, and is root in containers. Without a GPU,
+# a process of its own would imitate one.
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
 PASSWORD = "correct horse battery"
 
 
