@@ -9,6 +9,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
+from tests.examples import examples
 from tests.integration.api.conftest import API, VALID
 from triggers import synchronization
 from triggers.models import SyncState, Trigger
@@ -16,7 +17,7 @@ from triggers.schedulers import get_scheduler
 from triggers.synchronization import synchronize
 
 OPERATIONS = 500
-STEPS = 150
+STEPS = examples(60)
 CALLS = ("CreateSchedule", "UpdateSchedule", "DeleteSchedule")
 
 
