@@ -73,14 +73,15 @@ build/%.zip: $(LAMBDA)/installed FORCE
 
 build/handler.zip: | build/web.zip
 
+# What pip compiles is stale in a zip; packing compiles it (infra/prebuild.py).
 # Modules in C come as wheels that run on each of Lambda's systems, whichever this machine's is.
 $(LAMBDA)/installed: pyproject.toml
 	@$(PYTHON_FITS)
 	rm -rf build
 	$(PYTHON) -m venv $(LAMBDA)
-	$(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check '.[deploy]'
+	$(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile '.[deploy]'
 	$(LAMBDA)/bin/python -m pip freeze | grep -iE '^(cffi|cryptography|pyyaml)==' >$(LAMBDA)/compiled.txt
-	$(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+	$(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --upgrade \
 		--platform manylinux2014_$(ARCHITECTURE) --only-binary :all: \
 		--target $$(echo $(LAMBDA)/lib/python*/site-packages) --requirement $(LAMBDA)/compiled.txt
 	@touch $@
