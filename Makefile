@@ -3,14 +3,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# sqlite, dynamodb (DynamoDB Local) or, for the fast tests alone, moto.
-DATABASES := $(or $(DATABASE),$(if $(CI),sqlite dynamodb moto,sqlite))
-# No database is behind these.
-TESTS_dynamodb := --ignore=tests/unit/schedules --ignore=tests/unit/patterns \
-	--ignore=tests/integration/agent
+# sqlite, dynamodb (DynamoDB Local) or, where there is no Java, moto.
+DATABASES := $(or $(DATABASE),$(if $(CI),sqlite dynamodb,sqlite))
 # It isolates no transactions, and copies the whole table for each.
 TESTS_moto := tests/unit/moca tests/unit/triggers tests/integration/api \
 	-k 'not AtOnce and not fuzz and not thousand'
+# So many times as many examples of each property.
+export TEST_EXAMPLES = $(or $(EXAMPLES),1)
+# Each process of the tests would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Where Zappa packs from: what the functions need at run time, and Zappa itself.
 # Named so that Zappa, which looks through the folder for what uses WebSockets, passes over it.
@@ -29,16 +30,16 @@ endif
 run: .venv/installed ## everything on http://127.0.0.1:8000 (PORT); DATABASE=dynamodb for DynamoDB Local
 	@exec $(BIN)/python manage.py run
 
-test: $(DATABASES:%=test-%) $(if $(CI),test-deployment test-contract) ## checks, then all tests; DATABASE=dynamodb or moto for that alone
+test: check $(DATABASES:%=test-%) $(if $(CI),test-deployment test-contract) ## checks, then all tests; DATABASE=dynamodb or moto for that alone, EXAMPLES=10 to try more
 
-test-%: check
+test-%: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal --database=$* \
 		--ignore=tests/deployment --ignore=tests/contract $(TESTS_$*) $(PYTEST_ARGS)
 
-test-deployment: check package ## what runs on AWS, against emulators
+test-deployment: .venv/installed-dev package ## what runs on AWS, against emulators
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/deployment $(PYTEST_ARGS)
 
-test-contract: check ## against agents made with the published SDKs, which are installed for it
+test-contract: .venv/installed-dev ## against agents made with the published SDKs, which are installed for it
 	$(BIN)/python -m pytest -p no:xdist tests/contract $(PYTEST_ARGS)
 
 check: .venv/installed-dev ## format, lint, types, configuration
@@ -54,29 +55,36 @@ bench: .venv/installed-dev ## figures: speed, memory, calls
 PYTHON_FITS = $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 $@"; exit 1; }
 
-.venv/installed: pyproject.toml
+define INSTALL
 	@$(PYTHON_FITS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(1)'
+endef
+
+.venv/installed: pyproject.toml
+	$(call INSTALL)
 	@touch $@
 
-.venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@
+.venv/installed-dev: pyproject.toml
+	$(call INSTALL,[dev])
+	@touch .venv/installed $@
 
 package: build/web.zip build/handler.zip ## what `zappa deploy` uploads
 
 build/%.zip: $(LAMBDA)/installed FORCE
 	VIRTUAL_ENV=$(CURDIR)/$(LAMBDA) $(LAMBDA)/bin/zappa package $* --output $(CURDIR)/$@
 
+build/handler.zip: | build/web.zip
+
+# What pip compiles is stale in a zip; packing compiles it (infra/prebuild.py).
 # Modules in C come as wheels that run on each of Lambda's systems, whichever this machine's is.
 $(LAMBDA)/installed: pyproject.toml
 	@$(PYTHON_FITS)
 	rm -rf build
 	$(PYTHON) -m venv $(LAMBDA)
-	$(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check '.[deploy]'
+	$(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile '.[deploy]'
 	$(LAMBDA)/bin/python -m pip freeze | grep -iE '^(cffi|cryptography|pyyaml)==' >$(LAMBDA)/compiled.txt
-	$(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+	$(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --upgrade \
 		--platform manylinux2014_$(ARCHITECTURE) --only-binary :all: \
 		--target $$(echo $(LAMBDA)/lib/python*/site-packages) --requirement $(LAMBDA)/compiled.txt
 	@touch $@

@@ -5,17 +5,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from django.conf import settings
 from django.db import connection, connections
+from django.test import TransactionTestCase
 from django.utils import translation
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
 from executions.scheduler import LocalSchedulerProcess
+from moca.dynamodb.layout import all_tables
 from moca.dynamodb.local import DynamoDBLocal, UnavailableError
+from tests.progress import Progress
 from triggers.models import Trigger
 
 
@@ -45,17 +51,39 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = local.endpoint
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("django_suite") and settings.TEST_DATABASE != "dynamodb":
-            item.add_marker(pytest.mark.skip(reason="needs --database=dynamodb"))
-        if settings.TEST_DATABASE == "sqlite":
-            continue
-        if item.get_closest_marker("sqlite"):
-            item.add_marker(pytest.mark.skip(reason="about SQLite itself"))
+def pytest_sessionstart(session: pytest.Session) -> None:
+    plugins = session.config.pluginmanager
+    reporter = plugins.get_plugin("terminalreporter")
+    if reporter and session.config.get_verbosity() <= 0:
+        plugins.register(Progress(reporter))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose the tests that the database at hand is for; SQLite has all that touch none."""
+    chosen = [item for item in items if _is_for(settings.TEST_DATABASE, item)]
+    if others := [item for item in items if item not in set(chosen)]:
+        config.hook.pytest_deselected(items=others)
+    items[:] = chosen
+    if settings.TEST_DATABASE == "sqlite":
+        return
+    for item in chosen:
         # Rolled back at their end, writes would never reach the table.
-        if "db" in getattr(item, "fixturenames", ()) or item.get_closest_marker("django_db"):
+        if _touches_the_database(item):
             item.add_marker(pytest.mark.django_db(transaction=True), append=False)
+
+
+def _is_for(database: str, item: pytest.Item) -> bool:
+    if item.get_closest_marker("each_database"):
+        return True
+    about = {name for name in ("sqlite", "dynamodb") if item.get_closest_marker(name)}
+    if about:
+        return database in about
+    return database == "sqlite" or _touches_the_database(item)
+
+
+def _touches_the_database(item: pytest.Item) -> bool:
+    fixtures = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+    return bool(fixtures) or item.get_closest_marker("django_db") is not None
 
 
 def database_url() -> str:
@@ -81,6 +109,40 @@ def make_many(number: int, **fields: Any) -> None:
     # A transaction of DynamoDB takes a hundred items, of which each trigger is one or more.
     for start in range(0, number, 50):
         Trigger.objects.bulk_create(made[start : start + 50])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _what_stays_the_same_is_read_once() -> Iterator[None]:
+    """Each test has a client, which makes all middleware anew, and each moto a session of its own.
+
+    Both would read static files and the descriptions of AWS services again.
+    """
+    look_up, read = WhiteNoiseMiddleware.add_files_from_finders, cache(JSONFileLoader().load_file)
+    found: dict[str, dict[str, Any]] = {}
+
+    def add_files(middleware: WhiteNoiseMiddleware) -> None:
+        if middleware.static_prefix not in found:
+            look_up(middleware)
+            found[middleware.static_prefix] = middleware.files
+        middleware.files |= found[middleware.static_prefix]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add_files)
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _table_is_emptied_at_once() -> Iterator[None]:
+    """The `flush` of Django asks what tables there are before each, and migrates after each."""
+    with pytest.MonkeyPatch.context() as patch:
+        if settings.TEST_DATABASE != "sqlite":
+            patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: _empty_table())
+        yield
+
+
+def _empty_table() -> None:
+    connection.ops.execute_sql_flush([table.name for table in all_tables()])
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -40,8 +41,12 @@ class ZoneInput(forms.TextInput):
         return format_html('{}<datalist id="{}_names">{}</datalist>', field, name, options)
 
 
+# ZoneInfo keeps eight zones, and would read all others from their files for each form.
+_zone = cache(ZoneInfo)
+
+
 def _offset(now: datetime, zone: str) -> str:
-    return now.astimezone(ZoneInfo(zone)).isoformat(timespec="minutes")[-6:]
+    return now.astimezone(_zone(zone)).isoformat(timespec="minutes")[-6:]
 
 
 class SourceSelect(forms.Select):

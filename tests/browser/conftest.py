@@ -11,9 +11,19 @@ from pytest_django.live_server_helper import LiveServer
 from moca.authentication.models import Operator, Role
 
 CHROMIUM = shutil.which("chromium") or ""
-# Chromium would otherwise ask hosts outside for updates, and is root in containers.
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+# Chromium would otherwise ask hosts outside for updates, and is root in containers. Without a GPU,
+# a process of its own would imitate one.
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
 PASSWORD = "correct horse battery"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Most are about what a browser makes of a page, whatever keeps the data."""
+    if not item.get_closest_marker("each_database"):
+        item.add_marker(pytest.mark.sqlite)
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ def fill_in(page: Page, expression: str) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
 
 
+@pytest.mark.each_database
 def test_trigger_is_created_and_run(sign_in: SignIn, scheduler: Callable) -> None:
     page = sign_in(Role.EDITOR)
     fill_in(page, "cron(0 9 ? * MON-FRI *)")

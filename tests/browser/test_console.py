@@ -184,6 +184,7 @@ class TestBuilder:
         expect(editor.get_by_text("Every hour").first).to_be_visible()
 
 
+@pytest.mark.each_database
 class TestTrigger:
     def test_wrong_expression_is_not_saved(self, editor: Page) -> None:
         fill_in(editor)
@@ -251,6 +252,7 @@ class TestLeaving:
         assert asked == ["beforeunload"]
 
 
+@pytest.mark.each_database
 class TestList:
     def test_switch(self, editor: Page, some: list[Trigger]) -> None:
         editor.goto("/console/triggers")
@@ -354,6 +356,7 @@ class TestList:
         expect(editor.get_by_role("link", name="Trigger 1")).to_be_focused()
 
 
+@pytest.mark.each_database
 class TestRun:
     def test_output_arrives_live(
         self, editor: Page, some: list[Trigger], scheduler: Callable[..., Any]

@@ -83,6 +83,7 @@ def choose_event(page: Page) -> None:
     page.get_by_label("Type").select_option("event")
 
 
+@pytest.mark.each_database
 def test_from_a_source_to_a_run(editor: Page, scheduler: Running) -> None:
     editor.goto("/console/events")
     editor.get_by_role("link", name="New event source").click()
@@ -172,6 +173,7 @@ class TestForm:
         expect(editor.get_by_label("Secret")).to_be_hidden()
 
 
+@pytest.mark.each_database
 def test_dropped_events_are_told(editor: Page, thanks: Trigger) -> None:
     editor.goto("/console/triggers")
     expect(editor.get_by_text("7 events dropped")).to_be_visible()

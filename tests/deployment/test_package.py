@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ for line in sys.stdin:
         outcome = {"result": handler(json.loads(line), Context())}
     except Exception as error:
         outcome = {"error": type(error).__name__}
-    print("outcome:" + json.dumps(outcome))
+    print("outcome:" + json.dumps(outcome), flush=True)
 """
 COMMANDS = [
     {"raw_command": "open('{file}', 'w')"},
@@ -50,7 +50,7 @@ COMMANDS = [
 
 
 class Function:
-    """A stage's zip, unpacked: an interpreter of its own answers events."""
+    """A stage's zip, unpacked: an interpreter of its own answers events, one after the other."""
 
     def __init__(self, stage: str, folder: Path) -> None:
         self.stage = stage
@@ -66,6 +66,8 @@ class Function:
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, self.runtime / name)
         (folder / "data").mkdir()
+        self._log = folder / "log"
+        self._process: subprocess.Popen[str] | None = None
         module = "handler_settings" if stage == "handler" else "settings"
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -92,17 +94,41 @@ class Function:
 
     def call(self, *events: Any) -> list[dict[str, Any]]:
         """The outcome of each event: a `result`, or the name of an `error`."""
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", DRIVER, str(self.folder), str(self.runtime)],
-            input="".join(json.dumps(event) + "\n" for event in events),
-            env=self.environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        self.log = done.stderr
-        lines = done.stdout.splitlines()
-        return [json.loads(line[8:]) for line in lines if line.startswith("outcome:")]
+        if self._process is None:
+            self._start()
+        read = self._log.stat().st_size
+        outcomes = [self._outcome(event) for event in events]
+        self.log = self._log.read_bytes()[read:].decode()
+        return outcomes
+
+    def _start(self) -> None:
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", DRIVER, str(self.folder), str(self.runtime)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=self.environment,
+                text=True,
+            )
+
+    def _outcome(self, event: Any) -> dict[str, Any]:
+        assert self._process
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(event) + "\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            if line.startswith("outcome:"):
+                return dict(json.loads(line[8:]))
+        raise AssertionError(f"it ended:\n{self._log.read_text()}")
+
+    def end(self) -> None:
+        """End the interpreter: the next call starts one with the environment as it is then."""
+        if self._process:
+            self._process.communicate(timeout=30)
+            assert self._process.returncode == 0
+        self._process = None
 
 
 def posted(path: str, query: str, headers: dict[str, str]) -> dict[str, Any]:
@@ -146,17 +172,19 @@ def request(path: str, **parts: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Function:
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
     function = Function("web", tmp_path_factory.mktemp("web"))
     function.manage("migrate")
-    return function
+    yield function
+    function.end()
 
 
 @pytest.fixture(scope="module")
-def handler(tmp_path_factory: pytest.TempPathFactory) -> Function:
+def handler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
     function = Function("handler", tmp_path_factory.mktemp("handler"))
     function.manage("migrate")
-    return function
+    yield function
+    function.end()
 
 
 @pytest.mark.parametrize("stage", ["web", "handler"])
@@ -176,9 +204,11 @@ def test_no_websockets_are_offered(stage: str) -> None:
         assert "WEBSOCKET" not in archive.read("zappa_settings.py").decode()
 
 
-def test_modules_are_compiled_for_the_time_of_the_zip(web: Function) -> None:
+@pytest.mark.parametrize("module", ["moca/ids", "django/apps/registry", "cryptography/utils"])
+def test_modules_are_compiled_for_the_time_of_the_zip(web: Function, module: str) -> None:
     # Bit 0: checked by the source's hash, not by its time (PEP 552).
-    (compiled,) = (web.folder / "moca" / "__pycache__").glob("ids.*.pyc")
+    path = web.folder / module
+    (compiled,) = (path.parent / "__pycache__").glob(f"{path.name}.*.pyc")
     assert compiled.read_bytes()[4] & 1
 
 
@@ -295,6 +325,7 @@ def test_schedule_runs_its_trigger(handler: Function) -> None:
         )
     )
     with DemoAgent(pause=0) as agent:
+        handler.end()
         handler.environment |= {
             "AGENT_API_URL": agent.url,
             "AGENT_AUTH": "static",

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from .source import django_tests
 
-pytestmark = pytest.mark.django_suite
+pytestmark = pytest.mark.dynamodb
 
 APPS = [
     "admin_changelist",

@@ -30,6 +30,10 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker(pytest.mark.dynamodb)
+
+
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[str]:
     """The address of a DynamoDB Local."""

@@ -1,6 +1,5 @@
 """The same calls in the same order have the same results on SQLite and on DynamoDB."""
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,9 +18,10 @@ from moca.concurrency import ConflictError
 from moca.dynamodb.base import DatabaseWrapper
 from tests.dynamodb.conftest import as_default, empty, sqlite
 from tests.dynamodb.models import Note, Parcel
+from tests.examples import FACTOR, examples
 
-EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "30"))
-SHRINKING = [Phase.shrink] if "TEST_EXAMPLES" in os.environ else []
+EXAMPLES = examples(30)
+SHRINKING = [Phase.shrink] if FACTOR > 1 else []
 
 DAY = datetime(2026, 5, 1, 12, tzinfo=UTC)
 IDS = [f"{owner[0]}{number}" for owner in ("ann", "bob") for number in range(5)]
@@ -474,7 +474,7 @@ def test_writes_of_one_row_come_to_what_they_do_on_sqlite(dynamodb: DatabaseWrap
     seen: Counter[str] = Counter()
 
     @settings(
-        max_examples=EXAMPLES * 10,
+        max_examples=EXAMPLES * 5,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),

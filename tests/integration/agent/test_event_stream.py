@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from agents import AgentError, Reply, framing
 from agents.event_stream import CutOffError, server_sent_events
 from agents.protocols import read_answer
+from tests.examples import examples
 
 MIB = 1024 * 1024
 
@@ -111,7 +112,7 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces, max_size=40).map(b"".join), st.lists(st.integers(0, 80), max_size=5))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_reader_agrees_with_the_rule(stream: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     assert events_of(*(stream[a:b] for a, b in pairwise(edges))) == model(stream)

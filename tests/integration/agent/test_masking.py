@@ -16,6 +16,7 @@ from agents import AgentClient, AgentError, FixedToken, Reply
 from agents.demo import DemoAgent
 from agents.masking import STARS, Mask, MaskedText
 from agents.output import KEPT_BYTES
+from tests.examples import examples
 from tests.integration.agent.conftest import answering, invocation, raw_server
 
 TOKEN = "tkn-51f0c2a9e7"
@@ -182,7 +183,7 @@ secrets = st.lists(st.text("ab-", min_size=4, max_size=9), min_size=1, max_size=
 
 
 @given(secrets, st.text("ab- ", max_size=60), st.lists(st.integers(0, 60), max_size=6))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_cutting_gives_the_same(found: list[str], text: str, cuts: list[int]) -> None:
     mask = Mask(found)
     masked = MaskedText(mask)
@@ -192,7 +193,7 @@ def test_any_cutting_gives_the_same(found: list[str], text: str, cuts: list[int]
 
 
 @given(secrets, st.text("ab- ", max_size=60))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_no_secret_is_left(found: list[str], text: str) -> None:
     said = Mask(found).text(text)
     assert not [secret for secret in found if secret.strip() in said and len(secret.strip()) >= 4]

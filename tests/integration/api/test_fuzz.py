@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from executions.models import Source, TriggerExecution, expiry
+from tests.examples import examples
 from tests.integration.api.conftest import API, DAILY, STARTED, VALID
 from triggers.models import RunStatus, Trigger
 
@@ -18,7 +19,7 @@ IDS = {
     "alice": ("0190aaaa-0000-7000-8000-00000000000a", "0190aaaa-1111-7000-8000-00000000000a"),
     "bob": ("0190bbbb-0000-7000-8000-00000000000b", "0190bbbb-1111-7000-8000-00000000000b"),
 }
-REQUESTS = 2_600
+REQUESTS = examples(400)
 
 fuzz = settings(
     max_examples=REQUESTS,

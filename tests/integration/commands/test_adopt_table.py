@@ -3,7 +3,6 @@ import json
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -15,9 +14,7 @@ from tests.integration.interchange.conftest import ALICE, Table, execution_item,
 from triggers.management.commands.adopt_table import DONE
 from triggers.models import LocalSchedule, Trigger, TriggerCount, TriggerQuerySet
 
-on_dynamodb = pytest.mark.skipif(
-    settings.TEST_DATABASE != "dynamodb", reason="about the DynamoDB table"
-)
+on_dynamodb = pytest.mark.dynamodb
 
 
 def adopt(*arguments: str) -> str:
@@ -50,7 +47,7 @@ def items(table: Table) -> list[dict[str, Any]]:
     return [first, second, event, *runs]
 
 
-@pytest.mark.skipif(settings.TEST_DATABASE != "sqlite", reason="about SQLite")
+@pytest.mark.sqlite
 @pytest.mark.django_db
 def test_sqlite_has_nothing_to_adopt() -> None:
     with pytest.raises(CommandError, match=r"is SQLite.*TRIGGERS_TABLE_NAME"):

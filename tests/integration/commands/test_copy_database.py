@@ -23,9 +23,7 @@ from tests.integration.interchange.conftest import Table, execution_item, trigge
 from triggers.models import IdempotencyKey, LocalSchedule, Trigger
 
 STARTED = datetime(2026, 7, 1, 9, 0, 0, 123456, tzinfo=UTC)
-on_dynamodb = pytest.mark.skipif(
-    settings.TEST_DATABASE != "dynamodb", reason="about the DynamoDB table"
-)
+on_dynamodb = pytest.mark.dynamodb
 
 
 def copy(source: str, target: str, *arguments: str) -> str:

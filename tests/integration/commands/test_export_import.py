@@ -28,9 +28,7 @@ from triggers.import_export.files import MAX_BYTES
 from triggers.models import LocalSchedule, Trigger
 
 MakeTrigger = Callable[..., Trigger]
-on_dynamodb = pytest.mark.skipif(
-    configured.TEST_DATABASE != "dynamodb", reason="about the DynamoDB table"
-)
+on_dynamodb = pytest.mark.dynamodb
 
 
 NOON = datetime(2026, 7, 1, 12, 0, 0, 123000, tzinfo=UTC)

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import connection
 
 from tests.integration.api.conftest import alice, bob, make_execution
@@ -15,10 +14,8 @@ __all__ = ["alice", "bob", "make_execution"]
 Counting = Callable[[], AbstractContextManager[list[str]]]
 
 
-@pytest.fixture(autouse=True)
-def _on_dynamodb() -> None:
-    if settings.TEST_DATABASE == "sqlite":
-        pytest.skip("about DynamoDB")
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker(pytest.mark.dynamodb)
 
 
 @pytest.fixture

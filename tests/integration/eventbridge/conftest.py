@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from types import SimpleNamespace
 from typing import Any
 
+import botocore.endpoint
 import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
@@ -30,6 +32,8 @@ def eventbridge(settings: Any, monkeypatch: pytest.MonkeyPatch, db: None) -> Ite
     settings.TRIGGER_LAMBDA_ARN, settings.SCHEDULER_ROLE_ARN = LAMBDA, ROLE
     settings.SCHEDULE_DLQ_ARN, settings.SCHEDULE_GROUP_NAME = QUEUE, GROUP
     settings.SCHEDULER = "triggers.schedulers.eventbridge.EventBridgeScheduler"
+    # Retries wait for nobody here.
+    monkeypatch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _: None))
     aws.client.cache_clear()
     with mock_aws():
         service = aws.client("scheduler")

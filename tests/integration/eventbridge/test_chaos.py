@@ -9,13 +9,14 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
+from tests.examples import examples
 from tests.integration.api.conftest import API, VALID
 from triggers.models import SyncState, Trigger
 from triggers.reconcile import reconcile
 from triggers.schedulers import get_scheduler
 
 OPERATIONS = 500
-STEPS = 150
+STEPS = examples(60)
 CALLS = ("CreateSchedule", "UpdateSchedule", "DeleteSchedule")
 
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.integration.api.test_fuzz import (
     anything,
     check,
@@ -29,7 +30,7 @@ from tests.integration.events.conftest import (
     signed,
 )
 
-fuzz = settings(every, max_examples=1_000)
+fuzz = settings(every, max_examples=examples(200))
 
 KINDS = ["webhook", "github", "slack", "stripe"]
 TYPES = ["application/json", STRUCTURED, BATCHED, "text/plain", "image/png", ""]

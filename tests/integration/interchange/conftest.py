@@ -18,11 +18,8 @@ Item = dict[str, Any]
 ALICE = "3b7e1a52-94c1-4c0e-8d5f-1f7a0c5e2d11"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if settings.TEST_DATABASE != "dynamodb":
-        for item in items:
-            if __package__ in item.nodeid.replace("/", "."):
-                item.add_marker(pytest.mark.skip(reason="about the DynamoDB table"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker(pytest.mark.dynamodb)
 
 
 def trigger_item(**attributes: Any) -> Item:

@@ -47,7 +47,7 @@ def test_without_npm_it_says_what_to_install(
         installed()
 
 
-@pytest.mark.skipif(settings.TEST_DATABASE != "dynamodb", reason="needs --database=dynamodb")
+@pytest.mark.dynamodb
 def test_it_ends_with_a_process_that_is_killed() -> None:
     command = [sys.executable, "-c", START]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=settings.BASE_DIR) as process:

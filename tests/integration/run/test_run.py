@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,7 +34,7 @@ class Installation:
 
     def __init__(self, directory: Path) -> None:
         self.port, agent_port = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", verify=False)
         self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "moca.settings",
@@ -68,7 +69,7 @@ class Installation:
 
     def is_up(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health").is_success
+            return self.http.get("/health").is_success
         except httpx.TransportError:
             return False
 
@@ -86,11 +87,14 @@ class Installation:
         return done.stdout.strip()
 
     def api(self, path: str) -> dict[str, Any]:
+        answer = self.http.get(path, headers={"Authorization": f"Bearer {self.token}"})
+        return dict(answer.raise_for_status().json())
+
+    @cached_property
+    def token(self) -> str:
         code = f"print(Operator.objects.get(username={'operator'!r}).subject)"
         subject = self.manage("shell", "--no-imports", "-c", f"{IMPORT}; {code}").splitlines()[-1]
-        token = self.manage("issue_token", subject)
-        answer = httpx.get(self.url + path, headers={"Authorization": f"Bearer {token}"})
-        return dict(answer.raise_for_status().json())
+        return self.manage("issue_token", subject)
 
 
 IMPORT = f"from {Operator.__module__} import Operator"
@@ -102,8 +106,10 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
     yield made
     if made.process and made.process.poll() is None:
         made.process.kill()
+    made.http.close()
 
 
+@pytest.mark.each_database
 def test_sample_fires_by_itself(installation: Installation) -> None:
     installation.start()
     triggers = installation.api("/triggers")["triggers"]
@@ -116,6 +122,7 @@ def test_sample_fires_by_itself(installation: Installation) -> None:
     assert execution["usage"]["outputTokens"] > 0
 
 
+@pytest.mark.each_database
 def test_interrupt_ends_all_parts(installation: Installation) -> None:
     installation.start()
     code = installation.stop()
@@ -134,6 +141,7 @@ def test_nohup_outlives_the_terminal(installation: Installation) -> None:
     assert (installation.is_up(), installation.stop()) == (True, 0)
 
 
+@pytest.mark.each_database
 def test_second_start_keeps_the_data(installation: Installation) -> None:
     installation.start()
     before = installation.api("/triggers")["triggers"]

@@ -8,9 +8,10 @@ import pytest
 from moto.events.models import EventPattern
 
 from events.patterns import parse
+from tests.examples import examples
 from tests.unit.patterns.generating import make_event, make_pattern
 
-PAIRS = 20_000
+PAIRS = examples(4_000)
 
 # Where moto differs from what is documented: pattern, event, whether it matches, and the reason.
 # The generator makes nothing of these kinds. User Guide and README are those of EventBridge and of

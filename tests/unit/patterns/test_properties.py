@@ -4,6 +4,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from events.patterns import PatternError, parse
+from tests.examples import examples
 
 OPERATORS = [
     "prefix",
@@ -70,14 +71,14 @@ def read(document):
         return None
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=examples(120), deadline=None, derandomize=True)
 @given(json_of([*OPERATORS, *NAMES]))
 def test_json_is_a_pattern_or_an_error(document):
     pattern = read(document)
     assert pattern is None or pattern.document == document
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(documents, json_of(NAMES))
 def test_an_event_matches_if_its_findings_do(document, event):
     pattern = read(document)

@@ -7,10 +7,11 @@ from random import Random
 import pytest
 
 from events.patterns import PatternError, parse
+from tests.examples import examples
 from tests.unit.patterns import reference
 from tests.unit.patterns.generating import FEW_NAMES, make_event, make_pattern
 
-PAIRS = 5_000
+PAIRS = examples(1_500)
 
 
 def pairs(seed, number):

@@ -12,6 +12,7 @@ from croniter import croniter
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.unit.schedules.test_schedule_parse import error_of
 from triggers.schedules import Sentence, describe, parse
 
@@ -246,7 +247,7 @@ def unix_runs(minutes, hours, days, months, weekdays, count):
     return [walk.get_next(datetime) for _ in range(count)]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 @given(MINUTES, HOURS, ANY_DAY, MONTHS, UNIX_WEEKDAYS)
 def test_unix_cron_keeps_its_runs(minutes, hours, days, months, weekdays):
     offered = offers(f"{minutes} {hours} {days} {months} {weekdays}")
@@ -257,7 +258,7 @@ def test_unix_cron_keeps_its_runs(minutes, hours, days, months, weekdays):
     assert theirs in [*apart, together]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 @given(MINUTES, HOURS, st.one_of(ANY_DAY, st.just("?")), MONTHS, UNIX_WEEKDAYS)
 def test_spring_keeps_its_runs(minutes, hours, days, months, weekdays):
     assume(days in "*?" or weekdays == "*")
@@ -267,7 +268,7 @@ def test_spring_keeps_its_runs(minutes, hours, days, months, weekdays):
     assert theirs in [runs_of(each, 60) for each in offered]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 @given(
     MINUTES,
     HOURS,
@@ -295,7 +296,7 @@ FRAGMENTS = st.sampled_from(
 )
 
 
-@settings(max_examples=3000, deadline=None, derandomize=True)
+@settings(max_examples=examples(500), deadline=None, derandomize=True)
 @given(
     st.lists(FRAGMENTS, min_size=1, max_size=9),
     st.sampled_from([" ", " ", " ", ""]),
@@ -308,7 +309,7 @@ def test_every_offer_parses_and_has_words(fragments, space, zone):
     )
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=examples(200), deadline=None, derandomize=True)
 @given(st.lists(FRAGMENTS, min_size=1, max_size=9).map(" ".join))
 def test_what_is_said_can_be_translated(text):
     error = error_of(text)
@@ -327,7 +328,7 @@ def mutated(text, places):
     return text
 
 
-@settings(max_examples=2000, deadline=None, derandomize=True)
+@settings(max_examples=examples(400), deadline=None, derandomize=True)
 @given(
     st.sampled_from(
         [
@@ -350,7 +351,7 @@ def test_every_offer_for_a_slip_parses(text, places):
     assert error is None or all(error_of(each.expression) is None for each in error.corrections)
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=examples(200), deadline=None, derandomize=True)
 @given(
     st.datetimes(datetime(1971, 1, 1), datetime(2198, 1, 1)),  # noqa: DTZ001
     st.integers(-12 * 60, 14 * 60),

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from triggers.schedules import At, Cron, ExpressionError, Rate, parse, parse_zone, zone_names
 
 
@@ -287,7 +288,7 @@ NEAR = st.one_of(
 )
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@settings(max_examples=examples(400), deadline=None, derandomize=True)
 @given(
     st.one_of(NEAR, st.text(max_size=300), st.text("0123456789*?/,-LW# cronateMFI()", max_size=60))
 )
@@ -318,7 +319,7 @@ VALID = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=examples(200), deadline=None, derandomize=True)
 @given(VALID)
 def test_the_canonical_form_reads_as_the_same_expression(text):
     expression = parse(text)
@@ -326,7 +327,7 @@ def test_the_canonical_form_reads_as_the_same_expression(text):
     assert (again, again.canonical) == (expression, expression.canonical)
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=examples(200), deadline=None, derandomize=True)
 @given(st.lists(TOKENS, min_size=6, max_size=6))
 def test_a_suggestion_is_written_in_the_form_that_was_typed(fields):
     error = error_of(f"cron({' '.join(fields)})")
@@ -376,7 +377,7 @@ def test_every_zone_name_makes_a_zone():
     assert {parse_zone(name).key for name in zone_names()} == zone_names()
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 @given(st.text())
 def test_any_zone_text_is_a_zone_or_an_expression_error(name):
     error = error_of(name, parse_zone)

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from triggers.schedules import ExpressionError, parse
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -252,7 +253,7 @@ def never_comes(fields):
     return next(walk_dates(fields, range(1970, 2200)), None) is None
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 @given(
     crons(
         MINUTES,
@@ -279,7 +280,7 @@ def test_walk_by_minutes_around_changes_of_the_clock(fields, zone, seed):
         assert_agrees(expression, zone, runs, moment, start, end)
 
 
-@settings(max_examples=160, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(
     crons(
         FEW_MINUTES,
