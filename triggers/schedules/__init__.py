@@ -11,8 +11,8 @@ from triggers.schedules.caveats import warnings
 from triggers.schedules.cron import Cron
 from triggers.schedules.description import describe, zone_words
 from triggers.schedules.errors import Correction, ExpressionError
+from triggers.schedules.parser import MAX_LENGTH, Expression, parse
 from triggers.schedules.rate import Rate
-from triggers.schedules.reading import MAX_LENGTH, Expression, parse
 from triggers.schedules.zones import parse_zone, zone_names
 
 __all__ = [
