@@ -12,8 +12,8 @@ from triggers.schedules.description import describe, zone_words
 from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.parser import MAX_LENGTH, Expression, parse
 from triggers.schedules.rate import Rate
+from triggers.schedules.timezones import parse_zone, zone_names
 from triggers.schedules.warnings import warnings
-from triggers.schedules.zones import parse_zone, zone_names
 
 __all__ = [
     "MAX_LENGTH",
