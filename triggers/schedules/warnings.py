@@ -11,7 +11,7 @@ from triggers.schedules.description import WEEKDAYS, date_words, zone_words
 from triggers.schedules.fields import HOURS, MONTH, WEEKDAY_NAMES
 from triggers.schedules.rate import Rate
 from triggers.schedules.schedule import YEARS
-from triggers.schedules.steps import is_daily, step_caveats
+from triggers.schedules.step_warnings import is_daily, step_caveats
 from triggers.schedules.timezone_warnings import zone_caveats
 from triggers.schedules.timezones import ClockChange, clock_changes, first_pass, is_repeated
 
