@@ -20,7 +20,7 @@ from events.patterns.matching import (
     ways,
     without_dots,
 )
-from events.patterns.reading import Either, Every, Leaf
+from events.patterns.parser import Either, Every, Leaf
 from events.patterns.work import Work
 
 

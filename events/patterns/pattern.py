@@ -7,7 +7,7 @@ from typing import Any
 
 from events.patterns.explaining import Finding, explain
 from events.patterns.matching import Matcher, matcher
-from events.patterns.reading import Every, read_tree
+from events.patterns.parser import Every, read_tree
 from events.patterns.work import Work
 
 

@@ -3,7 +3,7 @@
 from django.core.validators import MaxLengthValidator
 from django.db.models import Field
 
-from events.patterns.reading import MAX_LENGTH as MAX_PATTERN
+from events.patterns.parser import MAX_LENGTH as MAX_PATTERN
 from triggers.api.body import FIELDS
 from triggers.models import Trigger
 from triggers.validation import (
