@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from events.patterns import words
-from events.patterns.matching import (
+from events.patterns.matcher import (
     MISSING,
     Step,
     objects,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from events.patterns.explaining import Finding, explain
-from events.patterns.matching import Matcher, matcher
+from events.patterns.matcher import Matcher, matcher
 from events.patterns.parser import Every, read_tree
 from events.patterns.work import Work
 
