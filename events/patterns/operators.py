@@ -18,7 +18,7 @@ from typing import Any
 
 from events.patterns import letter_case, messages
 from events.patterns.errors import PatternError
-from events.patterns.numbers import check_comparable, is_number, read_numeric
+from events.patterns.numeric import check_comparable, is_number, read_numeric
 from events.patterns.wildcards import read_wildcard
 
 Test = Callable[[Any], bool]
