@@ -21,7 +21,7 @@ from console.access import for_operators
 from console.changes import TEST_EVENT, changes_of
 from console.event_list import lacks_secret
 from console.received import counts_triggers, page_of_events
-from events import examples, receiving, refusals, sources
+from events import examples, ingest, refusals, sources
 from events.buses import BusError
 from events.envelopes import EnvelopeError
 from events.forms import NewSecretForm
@@ -227,7 +227,7 @@ def _send(request: HttpRequest, source: EventSource, form: SampleForm, now: date
     body = form.cleaned_data["body"].encode()
     name, by = form.cleaned_data.get("name", ""), actor(request)
     try:
-        receipt = receiving.receive_test(source, body, now, name=name, by=by)
+        receipt = ingest.receive_test(source, body, now, name=name, by=by)
     except EnvelopeError as error:
         where = f"{error.field}: " if error.field else ""
         form.add_error("body", f"{where}{error}")
