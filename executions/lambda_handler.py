@@ -22,7 +22,7 @@ if not apps.ready:
 
 from django.utils import timezone
 
-from events.overdue import publish_overdue
+from events.outbox import publish_overdue
 from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
 from executions.agent import AgentClient, client_from_settings
