@@ -13,7 +13,7 @@ from functools import partial
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from events import deliveries, envelopes, marks, secrets, signatures
+from events import deliveries, envelopes, provenance, secrets, signatures
 from events.buses import BusError, get_bus
 from events.envelopes import EnvelopeError
 from events.models import KEPT, EventSource, ReceivedEvent, SourceKind
@@ -118,7 +118,7 @@ def receive_test(source: EventSource, body: bytes, now: datetime, *, name: str, 
     key = new_id()
     headers = {"webhook-id": key, "x-github-event": name, "x-github-delivery": key}
     (sent,) = envelopes.read(source.kind, source.pk, envelopes.JSON_TYPE, headers, body, now)
-    marks.set_test(sent.envelope, by)
+    provenance.set_test(sent.envelope, by)
     signature = Signature(hashlib.sha256(key.encode()).hexdigest(), is_fresh=True)
     # Of its own key, since the body may be that of an event that came before.
     (receipt,) = _take_in(source, [envelopes.Sent(key, sent.envelope)], signature, now)
@@ -152,7 +152,7 @@ def _row(
     source: EventSource, sent: envelopes.Sent, signature: Signature, now: datetime, place: int
 ) -> ReceivedEvent:
     event_id = source.event_id(sent.key)
-    marks.set_id(sent.envelope, event_id)
+    provenance.set_id(sent.envelope, event_id)
     row = ReceivedEvent(
         id=event_id,
         source_id=source.pk,

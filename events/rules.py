@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Collection, Iterator
 
-from events import marks, sources
+from events import provenance, sources
 from events.buses import BusError, Rule, get_bus
 from events.models import EventSource
 from moca import audit, reconciling
@@ -33,7 +33,7 @@ def rule_of(source: EventSource) -> Rule | None:
     """The rule that a source is to have; None where it needs none of ours."""
     pattern = dict(source.pattern) if isinstance(source.pattern, dict) else {}
     if source.has_address:
-        pattern["resources"] = [marks.of_source(source.pk)]
+        pattern["resources"] = [provenance.of_source(source.pk)]
     if not pattern:
         return None
     added = {FROM_SOURCE: source.pk}

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from events import marks
+from events import provenance
 from events.envelopes import cloudevents
 from events.envelopes.parts import (
     MAX_TYPE,
@@ -68,7 +68,7 @@ def read(
         _check_type(media_type, (JSON_TYPE,))
         found = [PROVIDERS[kind](object_of(read_body(body), ""), headers, body, now)]
     for sent in found:
-        marks.set_source(sent.envelope, source_id)
+        provenance.set_source(sent.envelope, source_id)
     return found
 
 
