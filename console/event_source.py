@@ -23,7 +23,7 @@ from console.event_list import lacks_secret
 from console.received import counts_triggers, page_of_events
 from events import examples, ingest, refusals, sources
 from events.buses import BusError
-from events.envelopes import EnvelopeError
+from events.envelope import EnvelopeError
 from events.forms import NewSecretForm
 from events.models import KEPT, EventSource, SourceKind
 from moca import audit

@@ -13,9 +13,9 @@ from functools import partial
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from events import deliveries, envelopes, provenance, secrets, signatures
+from events import deliveries, envelope, provenance, secrets, signatures
 from events.buses import BusError, get_bus
-from events.envelopes import EnvelopeError
+from events.envelope import EnvelopeError
 from events.models import KEPT, EventSource, ReceivedEvent, SourceKind
 from events.signatures import Signature, SignatureError
 from moca.ids import new_id
@@ -97,7 +97,7 @@ def receive(
         EnvelopeError: it is no event.
         BusError: it could not go on; the sender is to send it again.
     """
-    found = envelopes.read(source.kind, source.pk, content_type, headers, body, now)
+    found = envelope.read(source.kind, source.pk, content_type, headers, body, now)
     told_apart = [deliveries.told_apart(source, sent, signature.digest, now) for sent in found]
     return _take_in(source, told_apart, signature, now)
 
@@ -117,20 +117,20 @@ def receive_test(source: EventSource, body: bytes, now: datetime, *, name: str, 
     """
     key = new_id()
     headers = {"webhook-id": key, "x-github-event": name, "x-github-delivery": key}
-    (sent,) = envelopes.read(source.kind, source.pk, envelopes.JSON_TYPE, headers, body, now)
+    (sent,) = envelope.read(source.kind, source.pk, envelope.JSON_TYPE, headers, body, now)
     provenance.set_test(sent.envelope, by)
     signature = Signature(hashlib.sha256(key.encode()).hexdigest(), is_fresh=True)
     # Of its own key, since the body may be that of an event that came before.
-    (receipt,) = _take_in(source, [envelopes.Sent(key, sent.envelope)], signature, now)
+    (receipt,) = _take_in(source, [envelope.Sent(key, sent.envelope)], signature, now)
     return receipt
 
 
 def _take_in(
-    source: EventSource, found: Sequence[envelopes.Sent], signature: Signature, now: datetime
+    source: EventSource, found: Sequence[envelope.Sent], signature: Signature, now: datetime
 ) -> list[Receipt]:
     sent = [_row(source, one, signature, now, place) for place, one in enumerate(found)]
     if sum(len(row.going_on.encode()) for row in sent) > settings.MAX_EVENT_BYTES:
-        raise envelopes.SizeError(
+        raise envelope.SizeError(
             "",
             f"With their envelopes, events may have {settings.MAX_EVENT_BYTES // 1024} KB "
             f"together, which is what {get_bus().what} takes.",
@@ -149,7 +149,7 @@ def _take_in(
 
 
 def _row(
-    source: EventSource, sent: envelopes.Sent, signature: Signature, now: datetime, place: int
+    source: EventSource, sent: envelope.Sent, signature: Signature, now: datetime, place: int
 ) -> ReceivedEvent:
     event_id = source.event_id(sent.key)
     provenance.set_id(sent.envelope, event_id)
@@ -173,7 +173,7 @@ def _is_on_record(
     A proxy or a client repeats a message byte for byte, time and all, if the answer got lost.
     """
     try:
-        found = envelopes.read(source.kind, source.pk, content_type, headers, body, now)
+        found = envelope.read(source.kind, source.pk, content_type, headers, body, now)
     except EnvelopeError:
         return False
     ids = {source.event_id(sent.key) for sent in found}

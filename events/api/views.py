@@ -9,9 +9,9 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from events import envelopes, ingest, refusals, signatures, sources
+from events import envelope, ingest, refusals, signatures, sources
 from events.buses import BusError
-from events.envelopes import ContentTypeError, EnvelopeError, SizeError
+from events.envelope import ContentTypeError, EnvelopeError, SizeError
 from events.models import EventSource
 from events.secrets import UnreadableError
 from events.signatures import SignatureError
@@ -62,7 +62,7 @@ class EventsView(APIView):
 
         try:
             signature = ingest.verified(source, content_type, headers, body, now)
-            challenge = envelopes.slack_challenge(source.kind, body)
+            challenge = envelope.slack_challenge(source.kind, body)
             if challenge is not None:
                 return Response({"challenge": challenge})
             receipts = ingest.receive(source, signature, content_type, headers, body, now)

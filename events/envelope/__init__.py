@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from events import provenance
-from events.envelopes import cloudevents
-from events.envelopes.parts import (
+from events.envelope import cloudevents
+from events.envelope.parts import (
     MAX_TYPE,
     ContentTypeError,
     EnvelopeError,
@@ -30,7 +30,7 @@ from events.envelopes.parts import (
     time_in,
     unix_time,
 )
-from events.envelopes.providers import PROVIDERS, slack_challenge
+from events.envelope.providers import PROVIDERS, slack_challenge
 from events.models import SourceKind
 
 __all__ = ["ContentTypeError", "EnvelopeError", "Sent", "SizeError", "read", "slack_challenge"]
