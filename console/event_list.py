@@ -15,7 +15,7 @@ from console.access import for_operators
 from events import sources
 from events.buses import get_bus
 from events.models import KEPT, EventSource, ReceivedEvent
-from events.secrets import UnreadableError
+from events.signing_keys import UnreadableError
 from triggers.models import Trigger
 
 # So many of the newest event triggers are counted; the page says where there are more.

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from events import secrets, sources
+from events import signing_keys, sources
 from events.models import REPLAY_SECONDS, EventSource, SourceKind
 from events.validation import MADE_BY_SENDER, check_secret
 from moca.forms import JSONTextField, VersionedForm
@@ -138,7 +138,7 @@ class EventSourceForm(VersionedForm):
             self.add_error("secret", error)
             return
         self.made = "" if entered else secret
-        self.instance.secrets = secrets.only(secret, now)
+        self.instance.secrets = signing_keys.only(secret, now)
 
 
 class NewSecretForm(forms.Form):
@@ -178,7 +178,7 @@ class NewSecretForm(forms.Form):
     def apply(self, now: datetime) -> None:
         """Give the source the new secret; the caller saves it."""
         kept = [] if self.cleaned_data["at_once"] else self.source.secrets
-        self.source.secrets = secrets.added(kept, self.new, now)
+        self.source.secrets = signing_keys.added(kept, self.new, now)
 
 
 def chosen_secret(kind: str, entered: str, *, makes: bool) -> str:
@@ -196,5 +196,5 @@ def chosen_secret(kind: str, entered: str, *, makes: bool) -> str:
         check_secret(kind, entered)
         return entered
     if makes and kind not in MADE_BY_SENDER:
-        return secrets.new_secret()
+        return signing_keys.new_secret()
     raise ValidationError(_("Enter the secret that the sender signs with."), code="required")

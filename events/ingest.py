@@ -13,7 +13,7 @@ from functools import partial
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from events import deliveries, envelope, provenance, secrets, signatures
+from events import deliveries, envelope, provenance, signatures, signing_keys
 from events.buses import BusError, get_bus
 from events.envelope import EnvelopeError
 from events.models import KEPT, EventSource, ReceivedEvent, SourceKind
@@ -71,7 +71,7 @@ def decoy(headers: Mapping[str, str], now: datetime) -> EventSource:
     the time that it takes says that there is none.
     """
     kind = signatures.kind_of(headers) or SourceKind.WEBHOOK
-    return EventSource(kind=kind, secrets=secrets.only(secrets.new_secret(), now))
+    return EventSource(kind=kind, secrets=signing_keys.only(signing_keys.new_secret(), now))
 
 
 def receive(

@@ -17,7 +17,7 @@ from django.db import models
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
-from events import secrets
+from events import signing_keys
 from moca.conflicts import ExpectingQuerySet
 from moca.dynamodb.layout import Index, Layout
 from moca.validation import one_line
@@ -79,7 +79,7 @@ class EventSource(VersionedModel):
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(MAX_REPLAY_SECONDS)],
     )
-    # Sealed, each with the epoch seconds until which it holds; see `events.secrets`.
+    # Sealed, each with the epoch seconds until which it holds; see `events.signing_keys`.
     secrets = models.JSONField(default=list, blank=True, editable=False)
     # The last messages that were refused, the latest first; see `events.refusals`. Each has `at`,
     # `code`, `reason`, `requestId`, and `times`: how many were refused since the one before it.
@@ -150,10 +150,10 @@ class EventSource(VersionedModel):
             UnreadableError: none of them can be read.
         """
         if not self.is_configured:
-            return secrets.active(self.secrets, now)
-        found = [secrets.looked_up(text) for text in self.configured_secrets]
+            return signing_keys.active(self.secrets, now)
+        found = [signing_keys.looked_up(text) for text in self.configured_secrets]
         if found and not (usable := [text for text in found if not self._secret_fault(text)]):
-            raise secrets.UnreadableError(self._secret_fault(found[0]))
+            raise signing_keys.UnreadableError(self._secret_fault(found[0]))
         return usable if found else []
 
     def _secret_fault(self, secret: str) -> str:

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from events import sources
 from events.models import EventSource, ReceivedEvent
-from events.secrets import UnreadableError
+from events.signing_keys import UnreadableError
 from executions.agent import AgentError, Invocation, client_from_settings, new_session_id
 from executions.lambda_time import LONGEST_SECONDS
 from moca import zone_data

@@ -13,8 +13,8 @@ from events import envelope, ingest, refusals, signatures, sources
 from events.buses import BusError
 from events.envelope import ContentTypeError, EnvelopeError, SizeError
 from events.models import EventSource
-from events.secrets import UnreadableError
 from events.signatures import SignatureError
+from events.signing_keys import UnreadableError
 from moca.api.errors import APIError, InvalidParameterError, detail
 from moca.api.views import ANY, APIView
 from moca.conflicts import ConflictError
