@@ -21,7 +21,7 @@ from console.access import for_operators
 from console.changes import TEST_EVENT, changes_of
 from console.event_list import lacks_secret
 from console.received import counts_triggers, page_of_events
-from events import examples, ingest, refusals, sources
+from events import examples, ingest, rejections, sources
 from events.buses import BusError
 from events.envelope import EnvelopeError
 from events.forms import NewSecretForm
@@ -100,7 +100,7 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "changes": changes_of(source, {"secrets": _("Secret")}),
         "lacks_secret": lacks_secret(source, now),
         "counts_triggers": counts_triggers(),
-        "refusals": refusals.of_source(source) if source.has_address else [],
+        "refusals": rejections.of_source(source) if source.has_address else [],
         **(page_of_events(request, source) if source.has_address else {}),
     }
     return render(request, "console/event_source.html", context)

@@ -81,7 +81,7 @@ class EventSource(VersionedModel):
     )
     # Sealed, each with the epoch seconds until which it holds; see `events.signing_keys`.
     secrets = models.JSONField(default=list, blank=True, editable=False)
-    # The last messages that were refused, the latest first; see `events.refusals`. Each has `at`,
+    # The last messages that were refused, the latest first; see `events.rejections`. Each has `at`,
     # `code`, `reason`, `requestId`, and `times`: how many were refused since the one before it.
     refusals = models.JSONField(default=list, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

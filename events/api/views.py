@@ -9,7 +9,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from events import envelope, ingest, refusals, signatures, sources
+from events import envelope, ingest, rejections, signatures, sources
 from events.buses import BusError
 from events.envelope import ContentTypeError, EnvelopeError, SizeError
 from events.models import EventSource
@@ -58,7 +58,7 @@ class EventsView(APIView):
 
         def note(code: str, reason: str) -> bool:
             request_id = getattr(request, "request_id", "")
-            return refusals.note(found, source_id, code, reason, request_id, now)
+            return rejections.note(found, source_id, code, reason, request_id, now)
 
         try:
             signature = ingest.verified(source, content_type, headers, body, now)
