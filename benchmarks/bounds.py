@@ -185,7 +185,7 @@ def of_markdown(random: Random) -> tuple[str, Callable[[], object]]:
 
 
 def of_types(random: Random) -> tuple[str, Callable[[], object]]:
-    from events.envelopes import EnvelopeError, read
+    from events.envelope import EnvelopeError, read
 
     headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "a", "ce-type": "b"}
     kind = written(random, TYPES, HEADER)

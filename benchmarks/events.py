@@ -30,13 +30,13 @@ LONGEST = 300.0
 def set_up_triggers(count: int) -> None:
     from django.utils import timezone
 
-    from events import secrets
+    from events import signing_keys
     from events.models import EventSource
     from triggers.models import Trigger
 
-    secret = secrets.PREFIX + base64.b64encode(KEY).decode()
+    secret = signing_keys.PREFIX + base64.b64encode(KEY).decode()
     for name in (ONE, ALL):
-        kept = secrets.only(secret, timezone.now())
+        kept = signing_keys.only(secret, timezone.now())
         EventSource(id=name, name=name, secrets=kept).save()
         for number in range(count):
             config = {"eventSourceId": name}

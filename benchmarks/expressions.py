@@ -10,7 +10,7 @@ from time import process_time
 from zoneinfo import ZoneInfo
 
 from triggers.schedules import Expression, parse
-from triggers.schedules.reading import read_cron
+from triggers.schedules.parser import read_cron
 
 MEDIAN_GOAL = 1.0
 WORST_GOAL = 5.0

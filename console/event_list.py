@@ -18,7 +18,7 @@ from console.access import for_operators
 from events import sources
 from events.buses import get_bus
 from events.models import KEPT, EventSource, ReceivedEvent
-from events.secrets import UnreadableError
+from events.signing_keys import UnreadableError
 from moca.dynamodb.queries import from_index
 from triggers.models import Trigger
 

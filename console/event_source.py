@@ -23,9 +23,9 @@ from console.access import for_operators
 from console.changes import TEST_EVENT, changes_of
 from console.event_list import lacks_secret
 from console.received import counts_triggers, page_of_events
-from events import examples, receiving, refusals, services, sources
+from events import examples, ingest, rejections, services, sources
 from events.buses import BusError
-from events.envelopes import EnvelopeError
+from events.envelope import EnvelopeError
 from events.forms import NewSecretForm
 from events.kinds import SourceKind
 from events.models import KEPT, EventSource
@@ -108,7 +108,7 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "changes": changes_of(source, {"secrets": _("Secret")}),
         "lacks_secret": lacks_secret(source, now),
         "counts_triggers": counts_triggers(),
-        "refusals": refusals.of_source(source) if source.has_address else [],
+        "refusals": rejections.of_source(source) if source.has_address else [],
         **(page_of_events(request, source) if source.has_address else {}),
     }
     return render(request, "console/event_source.html", context)
@@ -235,7 +235,7 @@ def _send(request: HttpRequest, source: EventSource, form: SampleForm, now: date
     body = form.cleaned_data["body"].encode()
     name, by = form.cleaned_data.get("name", ""), actor(request)
     try:
-        receipt = receiving.receive_test(source, body, now, name=name, by=by)
+        receipt = ingest.receive_test(source, body, now, name=name, by=by)
     except EnvelopeError as error:
         where = f"{error.field}: " if error.field else ""
         form.add_error("body", f"{where}{error}")

@@ -16,9 +16,9 @@ from executions import events, placeholders
 from executions.models import Source
 from executions.prompt import compose
 from moca.display import pretty
+from triggers.i18n import translated
 from triggers.models import Trigger, TriggerType
 from triggers.placeholders import not_understood, paths
-from triggers.wording import translated
 
 # So many of the latest events are offered as samples.
 LATEST = 10

@@ -15,9 +15,9 @@ from console import charts
 from executions.lambda_time import LONGEST_SECONDS, RESERVE_SECONDS
 from moca.display import duration, exact, relative
 from moca.times import iso, parse_iso
+from triggers.i18n import Offer, offers, translated, words_of
 from triggers.models import Trigger
 from triggers.schedules import ExpressionError, parse, parse_zone, warnings
-from triggers.wording import Offer, offers, translated, words_of
 
 RUNS_AHEAD = 10
 # How long a run on Lambda may take.
@@ -38,7 +38,7 @@ class Preview:
         runs: its next runs: the moment, on the schedule's clock, how far away.
         warnings: what may surprise about it.
         errors: what is wrong: the form's field, the reason, and what may be meant, as
-            `triggers.wording.offers` gives it.
+            `triggers.i18n.offers` gives it.
         year: how often it fires on each day.
     """
 

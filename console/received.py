@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET
 from console import versions
 from console.access import for_operators
 from console.executions import RunRow, run_rows
-from events import marks, sources
+from events import provenance, sources
 from events.buses import get_bus
 from events.models import KEPT, EventSource, EventState, ReceivedEvent
 from events.patterns import TooMuchWorkError, Work
@@ -67,7 +67,7 @@ class EventRow:
     @property
     def tester(self) -> str:
         """Who made it up to try the triggers; empty for an event that happened."""
-        return marks.tester_of(self.envelope) or ""
+        return provenance.tester_of(self.envelope) or ""
 
 
 def event_row(row: ReceivedEvent, most: int | None = None) -> EventRow:

@@ -10,7 +10,7 @@ from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 
 from events import sources
-from events.secrets import ARN
+from events.signing_keys import ARN
 from events.validation import BUS_NAME
 
 

@@ -9,7 +9,7 @@ says, the body alone is what an event is known by.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from events.envelopes import Sent
+from events.envelope import Sent
 from events.models import EventSource, ReceivedEvent
 
 

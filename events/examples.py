@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from events import envelopes
+from events import envelope
 from events.kinds import SourceKind
 from events.models import EventSource
 from moca.times import iso
@@ -55,8 +55,8 @@ def envelope(source: EventSource | None, pattern: Any, now: datetime) -> dict[st
     if source is not None and source.has_address:
         headers = {"webhook-id": "example", "x-github-event": GITHUB_EVENT}
         text = json.dumps(body(source.kind, now)).encode()
-        content = envelopes.JSON_TYPE
-        (sent,) = envelopes.read(source.kind, source.pk, content, headers, text, now)
+        content = envelope.JSON_TYPE
+        (sent,) = envelope.read(source.kind, source.pk, content, headers, text, now)
         return sent.envelope
     example = {
         "version": "0",

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from events import secrets, sources
+from events import signing_keys, sources
 from events.kinds import SourceKind
 from events.models import REPLAY_SECONDS, EventSource
 from events.validation import MADE_BY_SENDER, check_secret
@@ -135,7 +135,7 @@ class EventSourceForm(VersionedForm):
             self.add_error("secret", error)
             return
         self.made = "" if entered else secret
-        self.instance.secrets = secrets.only(secret, now)
+        self.instance.secrets = signing_keys.only(secret, now)
 
 
 class NewSecretForm(forms.Form):
@@ -188,5 +188,5 @@ def chosen_secret(kind: str, entered: str, *, makes: bool) -> str:
         check_secret(kind, entered)
         return entered
     if makes and kind not in MADE_BY_SENDER:
-        return secrets.new_secret()
+        return signing_keys.new_secret()
     raise ValidationError(_("Enter the secret that the sender signs with."), code="required")

@@ -17,7 +17,7 @@ from django.db import models
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
-from events import secrets, validation
+from events import signing_keys, validation
 from events.kinds import SourceKind
 from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
@@ -68,9 +68,9 @@ class EventSource(VersionedModel):
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(MAX_REPLAY_SECONDS)],
     )
-    # Sealed, each with the epoch seconds until which it holds; see `events.secrets`.
+    # Sealed, each with the epoch seconds until which it holds; see `events.signing_keys`.
     secrets = models.JSONField(default=list, blank=True, editable=False)
-    # The last messages that were refused, the latest first; see `events.refusals`. Each has `at`,
+    # The last messages that were refused, the latest first; see `events.rejections`. Each has `at`,
     # `code`, `reason`, `requestId`, and `times`: how many were refused since the one before it.
     refusals = models.JSONField(default=list, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -154,10 +154,10 @@ class EventSource(VersionedModel):
             UnreadableError: none of them can be read.
         """
         if not self.is_configured:
-            return secrets.active(self.secrets, now)
-        found = [secrets.looked_up(text) for text in self.configured_secrets]
+            return signing_keys.active(self.secrets, now)
+        found = [signing_keys.looked_up(text) for text in self.configured_secrets]
         if found and not (usable := [text for text in found if not self._secret_fault(text)]):
-            raise secrets.UnreadableError(self._secret_fault(found[0]))
+            raise signing_keys.UnreadableError(self._secret_fault(found[0]))
         return usable if found else []
 
     def _secret_fault(self, secret: str) -> str:

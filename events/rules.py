@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import moca.reconcile
-from events import marks, sources
+from events import provenance, sources
 from events.buses import BusError, Rule, get_bus
 from events.failures import RULE_WITHOUT_SOURCE
 from events.models import EventSource
@@ -32,7 +32,7 @@ def rule_of(source: EventSource) -> Rule | None:
     """The rule that a source is to have; None where it needs none of ours."""
     pattern = dict(source.pattern) if isinstance(source.pattern, dict) else {}
     if source.has_address:
-        pattern["resources"] = [marks.of_source(source.pk)]
+        pattern["resources"] = [provenance.of_source(source.pk)]
     if not pattern:
         return None
     added = {FROM_SOURCE: source.pk}

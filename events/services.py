@@ -5,7 +5,7 @@ Each change is made with its audit entry and the source's rule on the bus, or no
 
 from django.utils import timezone
 
-from events import secrets
+from events import signing_keys
 from events.models import EventSource
 from moca import audit
 from moca.concurrency import ConflictError, rewrite
@@ -52,7 +52,7 @@ def rotate_secret(source: EventSource, secret: str, *, by: str, at_once: bool = 
 
     def write() -> None:
         kept = [] if at_once else source.secrets
-        source.secrets = secrets.added(kept, secret, timezone.now())
+        source.secrets = signing_keys.added(kept, secret, timezone.now())
         audit.save(source, by=by)
 
     rewrite(source, write)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from events.kinds import SourceKind
-from events.secrets import PREFIX
+from events.signing_keys import PREFIX
 
 # How old a message may be, and how far its sender's clock may be ahead. All schemes name 5 minutes.
 TOLERANCE_SECONDS = 300

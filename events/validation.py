@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from events.kinds import SourceKind
 from events.patterns import PatternError, parse
-from events.secrets import ARN, PREFIX
 from events.signatures import VERSION, keys_of
+from events.signing_keys import ARN, PREFIX
 
 SECRET_ARN = re.compile(r"arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+")
 # EventBridge, PutRule, EventBusName, where a bus of another account is named by its ARN.

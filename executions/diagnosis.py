@@ -18,7 +18,7 @@ from django.utils import timezone
 from agents import AgentError, Invocation, new_session_id
 from events import sources
 from events.models import EventSource, ReceivedEvent
-from events.secrets import UnreadableError
+from events.signing_keys import UnreadableError
 from executions.lambda_time import LONGEST_SECONDS
 from executions.wiring import client_from_settings
 from moca import zone_data

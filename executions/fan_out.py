@@ -21,7 +21,7 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, connection, connections
 
-from events import marks, sources
+from events import provenance, sources
 from events.models import EventSource, EventState, ReceivedEvent
 from events.patterns import Pattern, PatternError, TooMuchWorkError, Work
 from executions.failures import TOO_MUCH_WORK, TOO_MUCH_WORK_FOR_SOURCE
@@ -363,6 +363,6 @@ def event_key(event: Event) -> str:
     An operator replays an archive of events to have them run again: each replay is known by its
     name besides ("Archiving and replaying events in Amazon EventBridge").
     """
-    key = marks.id_of(event) or str(event.get("id", ""))
+    key = provenance.id_of(event) or str(event.get("id", ""))
     replay = event.get("replay-name")
     return hashlib.sha256(f"{key} {replay}".encode()).hexdigest() if key and replay else key

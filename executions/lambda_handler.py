@@ -23,7 +23,7 @@ if not apps.ready:
 from django.utils import timezone
 
 from agents import AgentClient
-from events.overdue import publish_overdue
+from events.outbox import publish_overdue
 from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
 from executions.dispatchers import get_dispatcher

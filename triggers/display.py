@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 from events.models import EventSource
 from moca import reasons
 from moca.display import pretty
+from triggers.i18n import translated, words_of
 from triggers.models import RunStatus, SyncState, Trigger, TriggerType
 from triggers.schedules import warnings
 from triggers.validation import Schedule, Subscription, read_schedule, read_subscription
-from triggers.wording import translated, words_of
 
 # How a run's status looks; see `moca.display.badge()`.
 RESULT_KINDS: dict[str, str] = {

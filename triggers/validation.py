@@ -2,7 +2,7 @@
 
 An error about a part of a map carries the part's name in `params["part"]`, and the corrected value
 in `params["suggestion"]` if there is one. `params["suggestions"]` has all that may be meant, as
-`triggers.wording.offers` gives it.
+`triggers.i18n.offers` gives it.
 """
 
 import json
@@ -25,9 +25,9 @@ from events.patterns import parse as parse_pattern
 from events.validation import BUS_NAME, is_bus_open, open_buses
 from moca.times import parse_iso
 from moca.validation import ONE_LINE
+from triggers.i18n import Offer, offers, translated
 from triggers.placeholders import not_understood
 from triggers.schedules import Expression, ExpressionError, Rate, describe, parse, parse_zone
-from triggers.wording import Offer, offers, translated
 
 MAX_TOOLS, MAX_TOOL_LENGTH = 50, 128
 MAX_TAGS, MAX_TAG_LENGTH = 20, 50

@@ -9,13 +9,13 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from events import envelopes, receiving, refusals, signatures, sources
+from events import envelope, ingest, rejections, signatures, sources
 from events.buses import BusError
-from events.envelopes import ContentTypeError, EnvelopeError, SizeError
+from events.envelope import ContentTypeError, EnvelopeError, SizeError
 from events.models import EventSource
-from events.secrets import UnreadableError
 from events.serializers import EventSourceSerializer
 from events.signatures import SignatureError
+from events.signing_keys import UnreadableError
 from moca.api.errors import APIError, InvalidParameterError, detail
 from moca.api.views import ANY, APIView
 from moca.concurrency import ConflictError
@@ -55,18 +55,18 @@ class EventsView(APIView):
         headers = {name.lower(): text for name, text in request.headers.items()}
         content_type = request.content_type or ""
         found = _with_address(source_id)
-        source = found or receiving.decoy(headers, now)
+        source = found or ingest.decoy(headers, now)
 
         def note(code: str, reason: str) -> bool:
             request_id = getattr(request, "request_id", "")
-            return refusals.note(found, source_id, code, reason, request_id, now)
+            return rejections.note(found, source_id, code, reason, request_id, now)
 
         try:
-            signature = receiving.verified(source, content_type, headers, body, now)
-            challenge = envelopes.slack_challenge(source.kind, body)
+            signature = ingest.verified(source, content_type, headers, body, now)
+            challenge = envelope.slack_challenge(source.kind, body)
             if challenge is not None:
                 return Response({"challenge": challenge})
-            receipts = receiving.receive(source, signature, content_type, headers, body, now)
+            receipts = ingest.receive(source, signature, content_type, headers, body, now)
         except SignatureError as error:
             note(error.code if found else "no-source", str(error))
             message = signatures.told(headers, body, now)

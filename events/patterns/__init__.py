@@ -12,9 +12,9 @@ that EventBridge is built on (https://github.com/aws/event-ruler).
 """
 
 from events.patterns.errors import PatternError, TooMuchWorkError
-from events.patterns.explaining import Finding
+from events.patterns.explain import Finding
+from events.patterns.parser import MAX_COMBINATIONS, MAX_DEPTH, MAX_LENGTH
 from events.patterns.pattern import Pattern, parse
-from events.patterns.reading import MAX_COMBINATIONS, MAX_DEPTH, MAX_LENGTH
 from events.patterns.work import MAX_STEPS, Work
 
 __all__ = [

@@ -16,9 +16,9 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
-from events.patterns import letter_case, words
+from events.patterns import letter_case, messages
 from events.patterns.errors import PatternError
-from events.patterns.numbers import check_comparable, is_number, read_numeric
+from events.patterns.numeric import check_comparable, is_number, read_numeric
 from events.patterns.wildcards import read_wildcard
 
 Test = Callable[[Any], bool]
@@ -63,7 +63,7 @@ def read_conditions(where: str, listed: list[Any]) -> tuple[Condition, ...]:
         else:
             values.append(_checked_value(place, entry))
     if values:
-        conditions.insert(0, Condition(words.any_of(values), _one_of(values)))
+        conditions.insert(0, Condition(messages.any_of(values), _one_of(values)))
     return tuple(conditions)
 
 
@@ -91,7 +91,7 @@ def _read_operator(where: str, entry: dict[str, Any]) -> Condition:
     name, operand = _single(where, entry)
     if reader := _READERS.get(name):
         return reader(f"{where}.{name}", operand)
-    reason = f"There is no operator {words.shown(name)}. {_hint(name, operand)}"
+    reason = f"There is no operator {messages.shown(name)}. {_hint(name, operand)}"
     raise PatternError(f"{where}.{name}", reason)
 
 
@@ -195,14 +195,14 @@ def _equals_ignore_case(_where: str, text: str) -> Callable[[str], bool]:
 
 
 _TEXT_OPERATORS = {
-    "prefix": _TextOperator(_prefix, words.prefix),
-    "suffix": _TextOperator(_suffix, words.suffix),
-    "equals-ignore-case": _TextOperator(_equals_ignore_case, words.equals_ignore_case),
-    "wildcard": _TextOperator(read_wildcard, words.wildcard),
+    "prefix": _TextOperator(_prefix, messages.prefix),
+    "suffix": _TextOperator(_suffix, messages.suffix),
+    "equals-ignore-case": _TextOperator(_equals_ignore_case, messages.equals_ignore_case),
+    "wildcard": _TextOperator(read_wildcard, messages.wildcard),
 }
 _IGNORING_CASE = {
-    "prefix": _TextOperator(_prefix_ignore_case, words.prefix_ignore_case),
-    "suffix": _TextOperator(_suffix_ignore_case, words.suffix_ignore_case),
+    "prefix": _TextOperator(_prefix_ignore_case, messages.prefix_ignore_case),
+    "suffix": _TextOperator(_suffix_ignore_case, messages.suffix_ignore_case),
 }
 
 
@@ -217,7 +217,7 @@ def _read_text_operator(where: str, operand: Any) -> Condition:
             raise PatternError(where, reason)
         operator = _IGNORING_CASE[name]
     text = _text(where, operand)
-    wanted = operator.wanted(words.shown(text))
+    wanted = operator.wanted(messages.shown(text))
     return Condition(wanted, _texts(operator.make(where, text)))
 
 
@@ -227,9 +227,9 @@ def _read_numeric(where: str, operand: Any) -> Condition:
 
 def _read_exists(where: str, operand: Any) -> Condition:
     if operand is True:
-        return Condition(words.ANY_VALUE, lambda _value: True)
+        return Condition(messages.ANY_VALUE, lambda _value: True)
     if operand is False:
-        return Condition(words.NO_FIELD, lambda _value: False, absent=True)
+        return Condition(messages.NO_FIELD, lambda _value: False, absent=True)
     raise PatternError(where, "Exists takes true or false, without quotes.")
 
 
@@ -245,7 +245,7 @@ def _read_cidr(where: str, operand: Any) -> Condition:
         except ValueError:
             return False
 
-    return Condition(words.cidr(operand), _texts(holds), steps=_CIDR_STEPS)
+    return Condition(messages.cidr(operand), _texts(holds), steps=_CIDR_STEPS)
 
 
 def _network(where: str, text: str) -> IPv4Network | IPv6Network:
@@ -255,7 +255,9 @@ def _network(where: str, text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text, strict=False)
     except ValueError:
-        reason = f"{words.shown(text)} is no range of IP addresses. Write one such as 10.0.0.0/24."
+        reason = (
+            f"{messages.shown(text)} is no range of IP addresses. Write one such as 10.0.0.0/24."
+        )
         raise PatternError(where, reason) from None
 
 
@@ -272,15 +274,15 @@ def _read_anything_but(where: str, operand: Any) -> Condition:
             reason = f"Within anything-but only {', '.join(_TEXT_OPERATORS)} can stand. Write one."
             raise PatternError(place, reason)
         tests = [_texts(operator.make(at, text)) for at, text in _excluded_texts(place, inner)]
-        excluded = operator.wanted(words.any_of(_as_list(inner)))
+        excluded = operator.wanted(messages.any_of(_as_list(inner)))
         return Condition(
-            words.anything_but(excluded),
+            messages.anything_but(excluded),
             lambda value: not any(t(value) for t in tests),
             steps=len(tests),
         )
     values = _excluded_values(where, operand)
     one_of = _one_of(values)
-    wanted = words.anything_but(words.any_of(values))
+    wanted = messages.anything_but(messages.any_of(values))
     return Condition(wanted, lambda value: not one_of(value))
 
 

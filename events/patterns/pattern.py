@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from events.patterns.explaining import Finding, explain
-from events.patterns.matching import Matcher, matcher
-from events.patterns.reading import Every, read_tree
+from events.patterns.explain import Finding, explain
+from events.patterns.matcher import Matcher, matcher
+from events.patterns.parser import Every, read_tree
 from events.patterns.work import Work
 
 

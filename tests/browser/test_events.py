@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from events import secrets
+from events import signing_keys
 from events.models import EventSource, ReceivedEvent
 from executions.models import TriggerExecution
 from moca.authentication.models import Role
@@ -35,7 +35,7 @@ def shop(transactional_db: None) -> EventSource:
     """A source with one event."""
     now = timezone.now()
     source = EventSource(id="shop", name="The shop", kind="webhook")
-    source.secrets = secrets.only("a-secret-that-nobody-guesses", now)
+    source.secrets = signing_keys.only("a-secret-that-nobody-guesses", now)
     source.save()
     envelope = {
         "id": "msg_1",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from events.patterns.reading import MAX_LENGTH as MAX_PATTERN
+from events.patterns.parser import MAX_LENGTH as MAX_PATTERN
 from moca.api.fields import Document, Names, Text
 from moca.api.serializers import Column, MapSerializer
 from triggers.serializers import TriggerSerializer

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from moca.api.errors import Detail, InvalidFieldsError, detail
 from moca.api.views import APIView
 from moca.times import iso
+from triggers.i18n import offers
 from triggers.schedules import (
     Expression,
     ExpressionError,
@@ -20,7 +21,6 @@ from triggers.schedules import (
     parse_zone,
     warnings,
 )
-from triggers.wording import offers
 
 DEFAULT_COUNT = 10
 MAX_COUNT = 50

@@ -7,13 +7,13 @@ Nothing here needs Django or AWS. The grammar is in docs/schedules.md.
 
 from moca.sentences import Sentence
 from triggers.schedules.at import At
-from triggers.schedules.caveats import warnings
 from triggers.schedules.cron import Cron
 from triggers.schedules.description import describe, zone_words
 from triggers.schedules.errors import Correction, ExpressionError
+from triggers.schedules.parser import MAX_LENGTH, Expression, parse
 from triggers.schedules.rate import Rate
-from triggers.schedules.reading import MAX_LENGTH, Expression, parse
-from triggers.schedules.zones import parse_zone, zone_names
+from triggers.schedules.timezones import parse_zone, zone_names
+from triggers.schedules.warnings import warnings
 
 __all__ = [
     "MAX_LENGTH",

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from moca.sentences import Sentence as _
 from triggers.schedules.errors import ExpressionError
 from triggers.schedules.schedule import YEARS, Schedule, within_reach
-from triggers.schedules.zones import first_pass
+from triggers.schedules.timezones import first_pass
 
 # EventBridge Scheduler User Guide, "One-time schedules".
 _AT = re.compile(

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from triggers.schedules.fields import DayRule
 from triggers.schedules.schedule import YEARS, Schedule
-from triggers.schedules.zones import MINUTE, first_pass, stretch_around
+from triggers.schedules.timezones import MINUTE, first_pass, stretch_around
 
 Day = tuple[int, int, int]
 Time = tuple[int, int]

@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from events import secrets
+from events import signing_keys
 from events.buses import BusError
 from events.models import EventSource, ReceivedEvent
 from moca.authentication.models import AuditEntry
@@ -27,7 +27,7 @@ HARM = """<script>alert(1)</script>"'><img src=x onerror=alert(2)>"""
 @pytest.fixture
 def source(db: None) -> EventSource:
     made = EventSource(id="shop", name="The shop", kind="webhook")
-    made.secrets = secrets.only(SECRET, timezone.now())
+    made.secrets = signing_keys.only(SECRET, timezone.now())
     made.save()
     return made
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from console.event_list import LOOKED_AT
-from events import secrets
+from events import signing_keys
 from events.buses import BusError
 from events.models import EventSource, ReceivedEvent
 from executions.fan_out import distribute
@@ -43,7 +43,7 @@ def make_source(db: None) -> MakeSource:
         values = {"id": "shop", "name": "The shop", "kind": "webhook"}
         source = EventSource(**{**values, **fields})
         if source.has_address and not source.secrets:
-            source.secrets = secrets.only(OWN_SECRET, timezone.now())
+            source.secrets = signing_keys.only(OWN_SECRET, timezone.now())
         source.save()
         return source
 

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from events import secrets
+from events import signing_keys
 from events.buses import BusError
 from events.models import EventSource
 from tests.integration.admin.conftest import overtaken
@@ -65,7 +65,7 @@ def doors(editor: Client, imported: Import) -> Doors:
 
 @pytest.fixture
 def shop(db: None) -> EventSource:
-    sealed = secrets.only(SECRET, timezone.now())
+    sealed = signing_keys.only(SECRET, timezone.now())
     source = EventSource(id="shop", name="Shop", kind="webhook", secrets=sealed)
     source.save()
     return source

@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from django.utils import timezone
 
-from events import secrets, services
+from events import services, signing_keys
 from events.buses import BusError, eventbridge, get_bus
 from events.models import EventSource, ReceivedEvent
 from executions.lambda_handler import handler
@@ -109,7 +109,7 @@ def event_trigger(alice: API, **config: Any) -> dict[str, Any]:
 
 def source(**fields: Any) -> EventSource:
     made = EventSource(**{"id": "shop", "name": "Shop", **fields})
-    made.secrets = secrets.only(SECRET, timezone.now())
+    made.secrets = signing_keys.only(SECRET, timezone.now())
     audit.save(made, by="ann")
     return made
 

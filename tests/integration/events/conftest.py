@@ -16,7 +16,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from events import secrets
+from events import signing_keys
 from events.api import views
 from events.models import EventSource, ReceivedEvent
 from tests.integration.api.conftest import API, alice, nobody
@@ -47,7 +47,7 @@ def make_source(db: None) -> MakeSource:
     """Add a source as operators do; its id is `shop`."""
 
     def make(kind: str = "webhook", **fields: Any) -> EventSource:
-        sealed = [] if kind == "bus" else secrets.only(SECRET, timezone.now())
+        sealed = [] if kind == "bus" else signing_keys.only(SECRET, timezone.now())
         values: dict[str, Any] = {"id": "shop", "name": "Shop", "kind": kind, "secrets": sealed}
         source = EventSource(**{**values, **fields})
         source.full_clean(validate_unique=False)

@@ -12,7 +12,7 @@ from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from events.models import EventState, ReceivedEvent
-from events.overdue import publish_overdue
+from events.outbox import publish_overdue
 from moca import aws
 from tests.integration.events.conftest import (
     BATCHED,

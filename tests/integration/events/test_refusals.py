@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from events import refusals, sources
+from events import rejections, sources
 from events.models import EventSource
 from tests.integration.events.conftest import ORDER, OTHER, SECRET, Later, MakeSource, Send
 
@@ -19,7 +19,7 @@ def lines(log: pytest.LogCaptureFixture) -> list[str]:
 
 
 def kept() -> list[dict[str, Any]]:
-    """What is kept of the shop's refusals."""
+    """What is kept of the shop's rejections."""
     return list(EventSource.objects.get(pk="shop").refusals)
 
 
@@ -70,7 +70,7 @@ def test_source_without_a_secret(make_source: MakeSource, send: Send) -> None:
 def test_address_without_a_source_is_logged_as_such(
     db: None, send: Send, caplog: pytest.LogCaptureFixture, source: str, shown: str
 ) -> None:
-    refusals._tallies.clear()
+    rejections._tallies.clear()
     send(ORDER, source=source)
     assert lines(caplog) == [f"Event refused: source {shown}, kind none, reason no-source"]
 
@@ -80,7 +80,7 @@ def test_line_has_the_request(
 ) -> None:
     make_source()
     answer = send(ORDER, headers=UNSIGNED)
-    (record,) = [each for each in caplog.records if each.name == "events.refusals"]
+    (record,) = [each for each in caplog.records if each.name == "events.rejections"]
     assert vars(record)["requestId"] == answer.json()["requestId"]
 
 
@@ -88,9 +88,9 @@ def test_flood_is_few_lines(
     make_source: MakeSource, send: Send, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_source()
-    for _ in range(refusals.LINES + 30):
+    for _ in range(rejections.LINES + 30):
         send(ORDER, headers=UNSIGNED)
-    assert len(lines(caplog)) == refusals.LINES
+    assert len(lines(caplog)) == rejections.LINES
 
 
 def test_next_line_says_how_many_were_left_out(
@@ -100,9 +100,9 @@ def test_next_line_says_how_many_were_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_source()
-    for _ in range(refusals.LINES + 30):
+    for _ in range(rejections.LINES + 30):
         send(ORDER, headers=UNSIGNED)
-    monkeypatch.setattr(refusals, "PERIOD_SECONDS", 0.0)
+    monkeypatch.setattr(rejections, "PERIOD_SECONDS", 0.0)
     send(ORDER, headers=UNSIGNED)
     assert lines(caplog)[-1].endswith("; 30 more were not logged")
 
@@ -110,10 +110,10 @@ def test_next_line_says_how_many_were_left_out(
 def test_any_number_of_addresses_is_few_lines(
     db: None, send: Send, caplog: pytest.LogCaptureFixture
 ) -> None:
-    refusals._tallies.clear()
-    for number in range(refusals.LINES + 30):
+    rejections._tallies.clear()
+    for number in range(rejections.LINES + 30):
         send(ORDER, source=f"nobody-{number}")
-    assert (len(lines(caplog)), len(refusals._tallies)) == (refusals.LINES, 1)
+    assert (len(lines(caplog)), len(rejections._tallies)) == (rejections.LINES, 1)
 
 
 def test_flood_is_one_write(make_source: MakeSource, send: Send) -> None:
@@ -130,7 +130,7 @@ def test_later_refusal_says_how_many_came_between(
     for _ in range(10):
         send(ORDER, headers=UNSIGNED)
     later(seconds=10)
-    monkeypatch.setattr(refusals, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(rejections, "WRITE_SECONDS", 0.0)
     send(ORDER, secret=OTHER)
     assert [(each["code"], each["times"]) for each in kept()] == [("signature", 10), ("header", 1)]
 
@@ -140,7 +140,7 @@ def test_other_processes_write_no_more_often(
 ) -> None:
     make_source()
     send(ORDER, headers=UNSIGNED)
-    refusals._tallies.clear()
+    rejections._tallies.clear()
     send(ORDER, headers=UNSIGNED)
     assert len(kept()) == 1
 
@@ -149,11 +149,11 @@ def test_few_are_kept(
     make_source: MakeSource, send: Send, later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_source()
-    monkeypatch.setattr(refusals, "WRITE_SECONDS", 0.0)
-    for number in range(refusals.MOST + 3):
+    monkeypatch.setattr(rejections, "WRITE_SECONDS", 0.0)
+    for number in range(rejections.MOST + 3):
         later(seconds=number + 1)
         send(ORDER, headers=UNSIGNED)
-    assert len(kept()) == refusals.MOST
+    assert len(kept()) == rejections.MOST
 
 
 def test_open_forms_are_not_made_stale(make_source: MakeSource, send: Send) -> None:
@@ -169,12 +169,12 @@ class TestConfigured:
     def configured(self, db: None, settings: Any) -> Any:
         entry = {"id": "shop", "name": "Shop", "secrets": [SECRET]}
         settings.EVENT_SOURCES_CONFIG = json.dumps([entry])
-        refusals._tallies.clear()
+        rejections._tallies.clear()
         yield
         sources.configured.cache_clear()
 
     def test_refusals_are_kept(self, send: Send) -> None:
         send(ORDER, headers=UNSIGNED)
-        assert [each["code"] for each in refusals.of_source(sources.configured()["shop"])] == [
+        assert [each["code"] for each in rejections.of_source(sources.configured()["shop"])] == [
             "header"
         ]

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from events import secrets
+from events import signing_keys
 from events.models import EventSource
 from executions.models import TriggerExecution
 from moca.ids import new_id
@@ -38,7 +38,7 @@ def source(transactional_db: None) -> Callable[..., EventSource]:
     """Make an event source; keyword arguments are its fields."""
 
     def make(source_id: str = "shop", **fields: Any) -> EventSource:
-        kept = secrets.only(SECRET, timezone.now())
+        kept = signing_keys.only(SECRET, timezone.now())
         made = EventSource(id=source_id, name=source_id, secrets=kept, **fields)
         made.save()
         return made

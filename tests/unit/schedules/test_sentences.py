@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.unit.schedules.test_schedule_parse import error_of
 from triggers.schedules import Sentence, parse_zone, warnings
-from triggers.schedules.reading import parse
+from triggers.schedules.parser import parse
 
 FIELD = st.sampled_from(["0", "9", "*", "?", "L", "15W", "FRI#2", "1-5", "5-1", "0/7", "60", "x,"])
 CRON = st.lists(FIELD, min_size=4, max_size=7).map(" ".join)

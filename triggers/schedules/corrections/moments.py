@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from moca.sentences import Sentence as _
 from triggers.schedules.at import FORM, At
 from triggers.schedules.errors import Correction, ExpressionError
-from triggers.schedules.zones import parse_zone
+from triggers.schedules.timezones import parse_zone
 
 _LOOSE = re.compile(
     r"([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from moca.sentences import Sentence as _
 from triggers.schedules.errors import Correction, ExpressionError
-from triggers.schedules.zones import parse_zone
+from triggers.schedules.timezones import parse_zone
 
 _FORM = re.compile(r"(cron|rate|at)\b\s*(.*)", re.IGNORECASE | re.DOTALL)
 _CALLS = re.compile(

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from events.patterns import words
-from events.patterns.matching import (
+from events.patterns import messages
+from events.patterns.matcher import (
     MISSING,
     Step,
     objects,
@@ -20,7 +20,7 @@ from events.patterns.matching import (
     ways,
     without_dots,
 )
-from events.patterns.reading import Either, Every, Leaf
+from events.patterns.parser import Either, Every, Leaf
 from events.patterns.work import Work
 
 
@@ -59,7 +59,7 @@ class _Look:
         """What was found, as a phrase."""
         text = _said(leaf, self.value, work)
         for position, place in self.within:
-            text = words.found_at(text, position, place)
+            text = messages.found_at(text, position, place)
         return text
 
 
@@ -90,7 +90,7 @@ def _findings(
     for part in tree.parts:
         if isinstance(part, Leaf):
             look = looks[part]
-            wanted = words.either([condition.wanted for condition in part.conditions])
+            wanted = messages.either([condition.wanted for condition in part.conditions])
             found = look.said(part, work)
             yield Finding(part.path, look.state != FAILS, wanted, found, within)
             continue
@@ -101,12 +101,12 @@ def _findings(
 
 
 def _either(part: Either, looks: _Looks, within: str) -> Finding:
-    wanted = words.alternatives(len(part.alternatives))
+    wanted = messages.alternatives(len(part.alternatives))
     for number, alternative in enumerate(part.alternatives, 1):
         if _is_way_of(alternative, looks) and _holds(alternative, looks):
-            found = words.alternative_holds(number)
+            found = messages.alternative_holds(number)
             return Finding(part.path, True, wanted, found, within)
-    return Finding(part.path, False, wanted, words.NO_ALTERNATIVE, within)
+    return Finding(part.path, False, wanted, messages.NO_ALTERNATIVE, within)
 
 
 def _is_way_of(alternative: Every, looks: _Looks) -> bool:
@@ -178,12 +178,12 @@ def _look_at_value(leaf: Leaf, value: Any, work: Work) -> _Look:
 
 def _said(leaf: Leaf, value: Any, work: Work) -> str:
     if value is MISSING:
-        return words.MISSING
+        return messages.MISSING
     if isinstance(value, dict):
-        return words.FOUND_OBJECT
+        return messages.FOUND_OBJECT
     values = list(plain_values(value, work)) if isinstance(value, list) else [value]
     if not values:
-        return words.FOUND_NO_VALUES if value else words.FOUND_EMPTY_LIST
+        return messages.FOUND_NO_VALUES if value else messages.FOUND_EMPTY_LIST
     work.take(sum(steps_of(leaf.steps, each) for each in values))
     test = value_test(leaf)
-    return words.found([each for each in values if test(each)] or values)
+    return messages.found([each for each in values if test(each)] or values)

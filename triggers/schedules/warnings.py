@@ -11,9 +11,9 @@ from triggers.schedules.description import WEEKDAYS, date_words, zone_words
 from triggers.schedules.fields import HOURS, MONTH, WEEKDAY_NAMES
 from triggers.schedules.rate import Rate
 from triggers.schedules.schedule import YEARS
-from triggers.schedules.steps import is_daily, step_caveats
-from triggers.schedules.zone_caveats import zone_caveats
-from triggers.schedules.zones import ClockChange, clock_changes, first_pass, is_repeated
+from triggers.schedules.step_warnings import is_daily, step_caveats
+from triggers.schedules.timezone_warnings import zone_caveats
+from triggers.schedules.timezones import ClockChange, clock_changes, first_pass, is_repeated
 
 _YEAR_DAYS = 366
 _SHORT_MONTHS = {29: {2}, 30: {2}, 31: {2, 4, 6, 9, 11}}

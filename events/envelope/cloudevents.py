@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from events.envelopes.parts import (
+from events.envelope.parts import (
     MAX_TYPE,
     EnvelopeError,
     Sent,

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from events import marks
-from events.envelopes import cloudevents
-from events.envelopes.parts import (
+from events import provenance
+from events.envelope import cloudevents
+from events.envelope.parts import (
     MAX_TYPE,
     ContentTypeError,
     EnvelopeError,
@@ -30,7 +30,7 @@ from events.envelopes.parts import (
     time_in,
     unix_time,
 )
-from events.envelopes.providers import PROVIDERS, slack_challenge
+from events.envelope.providers import PROVIDERS, slack_challenge
 from events.kinds import SourceKind
 
 __all__ = ["ContentTypeError", "EnvelopeError", "Sent", "SizeError", "read", "slack_challenge"]
@@ -68,7 +68,7 @@ def read(
         _check_type(media_type, (JSON_TYPE,))
         found = [PROVIDERS[kind](object_of(read_body(body), ""), headers, body, now)]
     for sent in found:
-        marks.set_source(sent.envelope, source_id)
+        provenance.set_source(sent.envelope, source_id)
     return found
 
 

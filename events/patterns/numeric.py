@@ -12,7 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeGuard
 
-from events.patterns import words
+from events.patterns import messages
 from events.patterns.errors import PatternError
 
 # Each whole number up to here is a double.
@@ -64,7 +64,7 @@ def read_numeric(where: str, operand: Any) -> tuple[str, Callable[[Any], bool]]:
     ]
     if len(pairs) == 2:
         _check_range(where, pairs)
-    wanted = words.number([words.compared(symbol, bound) for symbol, bound in pairs])
+    wanted = messages.number([messages.compared(symbol, bound) for symbol, bound in pairs])
     tests = [(_COMPARE[symbol], bound) for symbol, bound in pairs]
     (compare, bound), (compare_too, bound_too) = tests[0], tests[-1]
 
@@ -80,7 +80,7 @@ def _symbol(where: str, symbol: Any) -> str:
     hints = {"==": "=", "=>": ">=", "=<": "<=", "===": "="}
     hint = hints.get(symbol) if isinstance(symbol, str) else None
     if hint:
-        raise PatternError(where, f'Write "{hint}" for {words.shown(symbol)}.')
+        raise PatternError(where, f'Write "{hint}" for {messages.shown(symbol)}.')
     raise PatternError(where, "A comparison begins with one of =, >, >=, < and <=. Put it here.")
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from events.envelopes.parts import (
+from events.envelope.parts import (
     GITHUB,
     MAX_NAME,
     SLACK,

@@ -24,7 +24,7 @@ from itertools import chain, product
 from typing import Any
 
 from events.patterns.operators import Test
-from events.patterns.reading import Either, Every, Leaf
+from events.patterns.parser import Either, Every, Leaf
 from events.patterns.work import Work
 
 Way = tuple[Leaf, ...]

@@ -13,9 +13,9 @@ from functools import partial
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from events import deliveries, envelopes, marks, secrets, signatures
+from events import deliveries, envelope, provenance, signatures, signing_keys
 from events.buses import BusError, get_bus
-from events.envelopes import EnvelopeError
+from events.envelope import EnvelopeError
 from events.kinds import SourceKind
 from events.models import KEPT, EventSource, ReceivedEvent
 from events.signatures import Signature, SignatureError
@@ -70,7 +70,7 @@ def decoy(headers: Mapping[str, str], now: datetime) -> EventSource:
     the time that it takes says that there is none.
     """
     kind = signatures.kind_of(headers) or SourceKind.WEBHOOK
-    return EventSource(kind=kind, secrets=secrets.only(secrets.new_secret(), now))
+    return EventSource(kind=kind, secrets=signing_keys.only(signing_keys.new_secret(), now))
 
 
 def receive(
@@ -96,7 +96,7 @@ def receive(
         EnvelopeError: it is no event.
         BusError: it could not go on; the sender is to send it again.
     """
-    found = envelopes.read(source.kind, source.pk, content_type, headers, body, now)
+    found = envelope.read(source.kind, source.pk, content_type, headers, body, now)
     told_apart = [deliveries.told_apart(source, sent, signature.digest, now) for sent in found]
     return _take_in(source, told_apart, signature, now)
 
@@ -116,20 +116,20 @@ def receive_test(source: EventSource, body: bytes, now: datetime, *, name: str, 
     """
     key = new_id()
     headers = {"webhook-id": key, "x-github-event": name, "x-github-delivery": key}
-    (sent,) = envelopes.read(source.kind, source.pk, envelopes.JSON_TYPE, headers, body, now)
-    marks.set_test(sent.envelope, by)
+    (sent,) = envelope.read(source.kind, source.pk, envelope.JSON_TYPE, headers, body, now)
+    provenance.set_test(sent.envelope, by)
     signature = Signature(hashlib.sha256(key.encode()).hexdigest(), is_fresh=True)
     # Of its own key, since the body may be that of an event that came before.
-    (receipt,) = _take_in(source, [envelopes.Sent(key, sent.envelope)], signature, now)
+    (receipt,) = _take_in(source, [envelope.Sent(key, sent.envelope)], signature, now)
     return receipt
 
 
 def _take_in(
-    source: EventSource, found: Sequence[envelopes.Sent], signature: Signature, now: datetime
+    source: EventSource, found: Sequence[envelope.Sent], signature: Signature, now: datetime
 ) -> list[Receipt]:
     sent = [_row(source, one, signature, now, place) for place, one in enumerate(found)]
     if sum(len(row.going_on.encode()) for row in sent) > settings.MAX_EVENT_BYTES:
-        raise envelopes.SizeError(
+        raise envelope.SizeError(
             "",
             f"With their envelopes, events may have {settings.MAX_EVENT_BYTES // 1024} KB "
             f"together, which is what {get_bus().what} takes.",
@@ -148,10 +148,10 @@ def _take_in(
 
 
 def _row(
-    source: EventSource, sent: envelopes.Sent, signature: Signature, now: datetime, place: int
+    source: EventSource, sent: envelope.Sent, signature: Signature, now: datetime, place: int
 ) -> ReceivedEvent:
     event_id = source.event_id(sent.key)
-    marks.set_id(sent.envelope, event_id)
+    provenance.set_id(sent.envelope, event_id)
     row = ReceivedEvent(
         id=event_id,
         source_id=source.pk,
@@ -172,7 +172,7 @@ def _is_on_record(
     A proxy or a client repeats a message byte for byte, time and all, if the answer got lost.
     """
     try:
-        found = envelopes.read(source.kind, source.pk, content_type, headers, body, now)
+        found = envelope.read(source.kind, source.pk, content_type, headers, body, now)
     except EnvelopeError:
         return False
     ids = {source.event_id(sent.key) for sent in found}
