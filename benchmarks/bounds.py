@@ -205,7 +205,7 @@ def of_markdown(random: Random) -> tuple[str, Callable[[], object]]:
 
 
 def of_types(random: Random) -> tuple[str, Callable[[], object]]:
-    from events.envelope import EnvelopeError, read
+    from events.envelope import EnvelopeError, parse
 
     headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "a", "ce-type": "b"}
     kind = written(random, TYPES, HEADER)
@@ -222,7 +222,7 @@ def of_types(random: Random) -> tuple[str, Callable[[], object]]:
 
     def work() -> object:
         with suppress(EnvelopeError):
-            return read("webhook", "shop", kind, headers, body, NOW)
+            return parse("webhook", "shop", kind, headers, body, NOW)
         return None
 
     return f"{kind[:30]!r} {body[60:100]!r}", work

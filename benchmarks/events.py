@@ -36,7 +36,7 @@ def set_up_triggers(count: int) -> None:
 
     secret = signing_keys.PREFIX + base64.b64encode(KEY).decode()
     for name in (ONE, ALL):
-        kept = signing_keys.only(secret, timezone.now())
+        kept = signing_keys.seal(secret, timezone.now())
         EventSource(id=name, name=name, secrets=kept).save()
         for number in range(count):
             config = {"eventSourceId": name}

@@ -16,7 +16,7 @@ from executions import events, placeholders
 from executions.models import Source
 from executions.prompt import compose
 from moca.display import pretty
-from triggers.i18n import translated
+from triggers.i18n import translate
 from triggers.models import Trigger, TriggerType
 from triggers.placeholders import not_understood, paths
 
@@ -156,7 +156,7 @@ def _fill(sample: Sample, entered: Mapping[str, Any], now: datetime) -> None:
         return
     sample.chosen = EXAMPLE
     pattern = _json(entered.get("event_pattern"))
-    example = examples.envelope(sample.source, pattern, now)
+    example = examples.example_envelope(sample.source, pattern, now)
     sample.text = pretty(example)
 
 
@@ -217,7 +217,7 @@ def _check(title: str, document: Any, sample: Sample) -> Check:
     try:
         pattern = _pattern(document)
     except PatternError as error:
-        check.problem = error.told
+        check.problem = error.full_message
     except (ValueError, RecursionError) as error:
         check.problem = _("This is not valid JSON: %(reason)s") % {"reason": error}
     else:
@@ -231,7 +231,7 @@ def _ask(pattern: Pattern, event: dict[str, Any], check: Check) -> None:
         check.matched = pattern.matches(event)
     except TooMuchWorkError as error:
         check.problem = _("%(reason)s Such an event does not run the trigger.") % {
-            "reason": translated(str(error))
+            "reason": translate(str(error))
         }
         return
     try:
@@ -242,7 +242,7 @@ def _ask(pattern: Pattern, event: dict[str, Any], check: Check) -> None:
 
 def _said(finding: Finding) -> Finding:
     """The finding in the reader's language."""
-    return replace(finding, wanted=translated(finding.wanted), found=translated(finding.found))
+    return replace(finding, wanted=translate(finding.wanted), found=translate(finding.found))
 
 
 def _pattern(document: Any) -> Pattern:

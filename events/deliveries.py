@@ -9,11 +9,13 @@ says, the body alone is what an event is known by.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from events.envelope import Sent
+from events.envelope import IncomingEvent
 from events.models import EventSource, ReceivedEvent
 
 
-def told_apart(source: EventSource, sent: Sent, signature: str, now: datetime) -> Sent:
+def with_deduplication_key(
+    source: EventSource, sent: IncomingEvent, signature: str, now: datetime
+) -> IncomingEvent:
     """The event with the key by which it is known among others of the same body.
 
     Args:

@@ -16,7 +16,7 @@ ANYTHING = "example"
 GITHUB_EVENT = "pull_request"
 
 
-def body(kind: str, now: datetime) -> dict[str, Any]:
+def example_body(kind: str, now: datetime) -> dict[str, Any]:
     """What a sender sends; the parts of it that the sender's documentation promises."""
     seconds = int(now.timestamp())
     bodies: dict[str, dict[str, Any]] = {
@@ -43,7 +43,7 @@ def body(kind: str, now: datetime) -> dict[str, Any]:
     return bodies.get(kind, {"type": "order.paid", "order": {"id": 4711, "total": 12.5}})
 
 
-def envelope(source: EventSource | None, pattern: Any, now: datetime) -> dict[str, Any]:
+def example_envelope(source: EventSource | None, pattern: Any, now: datetime) -> dict[str, Any]:
     """An event such as a source's, or such as a pattern would take.
 
     Args:
@@ -53,9 +53,9 @@ def envelope(source: EventSource | None, pattern: Any, now: datetime) -> dict[st
     """
     if source is not None and source.has_address:
         headers = {"webhook-id": "example", "x-github-event": GITHUB_EVENT}
-        text = json.dumps(body(source.kind, now)).encode()
+        text = json.dumps(example_body(source.kind, now)).encode()
         content = envelope.JSON_TYPE
-        (sent,) = envelope.read(source.kind, source.pk, content, headers, text, now)
+        (sent,) = envelope.parse(source.kind, source.pk, content, headers, text, now)
         return sent.envelope
     example = {
         "version": "0",

@@ -138,7 +138,7 @@ class EventSourceForm(VersionedForm):
             self.add_error("secret", error)
             return
         self.made = "" if entered else secret
-        self.instance.secrets = signing_keys.only(secret, now)
+        self.instance.secrets = signing_keys.seal(secret, now)
 
 
 class NewSecretForm(forms.Form):
@@ -178,7 +178,7 @@ class NewSecretForm(forms.Form):
     def apply(self, now: datetime) -> None:
         """Give the source the new secret; the caller saves it."""
         kept = [] if self.cleaned_data["at_once"] else self.source.secrets
-        self.source.secrets = signing_keys.added(kept, self.new, now)
+        self.source.secrets = signing_keys.seal(self.new, now, kept)
 
 
 def chosen_secret(kind: str, entered: str, *, makes: bool) -> str:

@@ -37,7 +37,7 @@ class Receipt:
     is_duplicate: bool
 
 
-def verified(
+def authenticate(
     source: EventSource, content_type: str, headers: Mapping[str, str], body: bytes, now: datetime
 ) -> Signature:
     """Check who signed a message.
@@ -64,14 +64,14 @@ def verified(
     )
 
 
-def decoy(headers: Mapping[str, str], now: datetime) -> EventSource:
+def decoy_source(headers: Mapping[str, str], now: datetime) -> EventSource:
     """A source that nobody can sign for, of the kind that a message looks to be for.
 
     A message to an address without a source is checked against it, so that neither the answer nor
     the time that it takes says that there is none.
     """
     kind = signatures.kind_of(headers) or SourceKind.WEBHOOK
-    return EventSource(kind=kind, secrets=signing_keys.only(signing_keys.new_secret(), now))
+    return EventSource(kind=kind, secrets=signing_keys.seal(signing_keys.new_secret(), now))
 
 
 def receive(
@@ -86,7 +86,7 @@ def receive(
 
     Args:
         source: the source at whose address it came in.
-        signature: what `verified()` found.
+        signature: what `authenticate()` found.
         content_type: the message's Content-Type.
         headers: its headers, their names in lower case.
         body: its body, byte for byte.
@@ -97,8 +97,10 @@ def receive(
         EnvelopeError: it is no event.
         BusError: it could not go on; the sender is to send it again.
     """
-    found = envelope.read(source.kind, source.pk, content_type, headers, body, now)
-    told_apart = [deliveries.told_apart(source, sent, signature.digest, now) for sent in found]
+    found = envelope.parse(source.kind, source.pk, content_type, headers, body, now)
+    told_apart = [
+        deliveries.with_deduplication_key(source, sent, signature.digest, now) for sent in found
+    ]
     return _take_in(source, told_apart, signature, now)
 
 
@@ -117,16 +119,19 @@ def receive_test(source: EventSource, body: bytes, now: datetime, *, name: str, 
     """
     key = new_id()
     headers = {"webhook-id": key, "x-github-event": name, "x-github-delivery": key}
-    (sent,) = envelope.read(source.kind, source.pk, envelope.JSON_TYPE, headers, body, now)
-    provenance.set_test(sent.envelope, by)
+    (sent,) = envelope.parse(source.kind, source.pk, envelope.JSON_TYPE, headers, body, now)
+    provenance.tag_test(sent.envelope, by)
     signature = Signature(hashlib.sha256(key.encode()).hexdigest(), is_fresh=True)
     # Of its own key, since the body may be that of an event that came before.
-    (receipt,) = _take_in(source, [envelope.Sent(key, sent.envelope)], signature, now)
+    (receipt,) = _take_in(source, [envelope.IncomingEvent(key, sent.envelope)], signature, now)
     return receipt
 
 
 def _take_in(
-    source: EventSource, found: Sequence[envelope.Sent], signature: Signature, now: datetime
+    source: EventSource,
+    found: Sequence[envelope.IncomingEvent],
+    signature: Signature,
+    now: datetime,
 ) -> list[Receipt]:
     sent = [_row(source, one, signature, now, place) for place, one in enumerate(found)]
     if sum(len(row.going_on.encode()) for row in sent) > settings.MAX_EVENT_BYTES:
@@ -149,10 +154,14 @@ def _take_in(
 
 
 def _row(
-    source: EventSource, sent: envelope.Sent, signature: Signature, now: datetime, place: int
+    source: EventSource,
+    sent: envelope.IncomingEvent,
+    signature: Signature,
+    now: datetime,
+    place: int,
 ) -> ReceivedEvent:
     event_id = source.event_id(sent.key)
-    provenance.set_id(sent.envelope, event_id)
+    provenance.tag_event(sent.envelope, event_id)
     row = ReceivedEvent(
         id=event_id,
         source_id=source.pk,
@@ -173,7 +182,7 @@ def _is_on_record(
     A proxy or a client repeats a message byte for byte, time and all, if the answer got lost.
     """
     try:
-        found = envelope.read(source.kind, source.pk, content_type, headers, body, now)
+        found = envelope.parse(source.kind, source.pk, content_type, headers, body, now)
     except EnvelopeError:
         return False
     ids = {source.event_id(sent.key) for sent in found}

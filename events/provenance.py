@@ -12,38 +12,38 @@ from typing import Any
 SOURCE, EVENT, TEST = "moca-event-source/", "moca-event/", "moca-test-event/"
 
 
-def set_source(envelope: dict[str, Any], source_id: str) -> None:
+def tag_source(envelope: dict[str, Any], source_id: str) -> None:
     """Mark an event as one that came in at the address of a source, and remove other marks."""
     others = [text for text in envelope["resources"] if not text.startswith((SOURCE, EVENT, TEST))]
-    envelope["resources"] = [*others, of_source(source_id)]
+    envelope["resources"] = [*others, source_tag(source_id)]
 
 
-def of_source(source_id: str) -> str:
+def source_tag(source_id: str) -> str:
     """The mark of a source's events."""
     return f"{SOURCE}{source_id}"
 
 
-def set_id(envelope: dict[str, Any], event_id: str) -> None:
+def tag_event(envelope: dict[str, Any], event_id: str) -> None:
     """Mark an event with the id under which it was received."""
     envelope["resources"] = [*envelope["resources"], f"{EVENT}{event_id}"]
 
 
-def set_test(envelope: dict[str, Any], by: str) -> None:
+def tag_test(envelope: dict[str, Any], by: str) -> None:
     """Mark an event as one that an operator made up."""
     envelope["resources"] = [*envelope["resources"], f"{TEST}{by}"]
 
 
-def id_of(envelope: Mapping[str, Any]) -> str | None:
+def event_id(envelope: Mapping[str, Any]) -> str | None:
     """The id under which an event was received here; None for one from elsewhere."""
     return _marked(envelope, EVENT)
 
 
-def source_of(envelope: Mapping[str, Any]) -> str | None:
+def source_id(envelope: Mapping[str, Any]) -> str | None:
     """The id of the source at whose address an event came in; None for one from elsewhere."""
     return _marked(envelope, SOURCE)
 
 
-def tester_of(envelope: Mapping[str, Any]) -> str | None:
+def tester(envelope: Mapping[str, Any]) -> str | None:
     """Who made an event up to try the triggers; None for one that happened."""
     return _marked(envelope, TEST)
 

@@ -51,7 +51,7 @@ _tallies: dict[str, _Tally] = {}
 _lock = threading.Lock()
 
 
-def note(
+def record(
     source: EventSource | None, asked: str, code: str, reason: str, request_id: str, now: datetime
 ) -> bool:
     """Note that a message was refused; returns whether the log has a line about it.
@@ -91,7 +91,7 @@ def note(
     return more is not None
 
 
-def of_source(source: EventSource) -> list[dict[str, Any]]:
+def recent(source: EventSource) -> list[dict[str, Any]]:
     """The last refusals of a source, the latest first.
 
     One that the settings list has no row: each process knows what it has refused itself.
@@ -121,7 +121,7 @@ def _shown(source_id: str) -> str:
 
 def _keep(source: EventSource, entry: dict[str, Any], now: datetime) -> None:
     """Keep a refusal; of two processes that do so at the same moment, one may win."""
-    before = of_source(source)
+    before = recent(source)
     if before and parse_iso(before[0]["at"]) > now - timedelta(seconds=WRITE_SECONDS):
         return
     last = [entry, *before][:MOST]

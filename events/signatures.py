@@ -108,7 +108,7 @@ def verify(
     )
 
 
-def told(headers: Mapping[str, str], body: bytes, now: datetime) -> str:
+def rejection_message(headers: Mapping[str, str], body: bytes, now: datetime) -> str:
     """What the sender of a message is told that was not taken for its signature.
 
     Args:

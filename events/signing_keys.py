@@ -39,27 +39,27 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def added(kept: Iterable[Mapping[str, Any]], secret: str, now: datetime) -> list[dict[str, Any]]:
-    """The secrets of a source with a new one, the one before it ending after `OVERLAP`.
+def seal(
+    secret: str, now: datetime, previous: Iterable[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """The stored secrets of a source, for its row: a new one, then the previous ones.
 
     Args:
-        kept: what the source's row has.
-        secret: the new secret.
+        secret: the new secret, in plain text.
         now: the present.
+        previous: what the row has; each of these ends `OVERLAP` from now at the latest. Without
+            them the new secret is valid alone.
     """
     until = int((now + OVERLAP).timestamp())
     ending = [
-        {**one, "until": min(one.get("until") or until, until)} for one in kept if _holds(one, now)
+        {**one, "until": min(one.get("until") or until, until)}
+        for one in previous
+        if _is_valid(one, now)
     ]
-    return [{"sealed": _seals().encrypt(secret.encode()).decode(), "until": None}, *ending][:MOST]
+    return [{"sealed": _fernet().encrypt(secret.encode()).decode(), "until": None}, *ending][:MOST]
 
 
-def only(secret: str, now: datetime) -> list[dict[str, Any]]:
-    """The secrets of a source of which this one alone is to hold."""
-    return added([], secret, now)
-
-
-def active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
+def unseal_active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
     """The secrets that hold now; those that SECRET_KEY does not open are left out.
 
     Raises:
@@ -67,8 +67,8 @@ def active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
     """
     from cryptography.fernet import InvalidToken
 
-    holding = [one for one in kept if _holds(one, now)]
-    seals, found = _seals(), []
+    holding = [one for one in kept if _is_valid(one, now)]
+    seals, found = _fernet(), []
     for one in holding:
         try:
             found.append(seals.decrypt(str(one["sealed"]).encode()).decode())
@@ -82,7 +82,7 @@ def active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
     return found
 
 
-def looked_up(text: str) -> str:
+def resolve(text: str) -> str:
     """A secret that the settings give, itself or by its ARN in Secrets Manager.
 
     Raises:
@@ -105,12 +105,12 @@ def _read(arn: str, period: int) -> str:
         raise UnreadableError(str(error)) from error
 
 
-def _holds(one: Mapping[str, Any], now: datetime) -> bool:
+def _is_valid(one: Mapping[str, Any], now: datetime) -> bool:
     until = one.get("until")
     return until is None or until > now.timestamp()
 
 
-def _seals() -> "MultiFernet":
+def _fernet() -> "MultiFernet":
     # It is dear to load, and the handler opens no secrets.
     from cryptography.fernet import Fernet, MultiFernet
 

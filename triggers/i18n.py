@@ -16,10 +16,10 @@ from triggers.schedules import (
     parse_zone,
 )
 
-Offer = dict[str, Any]
+Suggestion = dict[str, Any]
 
 
-def words_of(expression: Expression, zone: ZoneInfo) -> str:
+def describe_schedule(expression: Expression, zone: ZoneInfo) -> str:
     """A schedule in words, in the reader's language."""
     return _said(expression, zone)
 
@@ -30,18 +30,18 @@ def _said(expression: Expression, zone: ZoneInfo | None) -> str:
     return describe(expression, zone)
 
 
-def translated(text: str) -> str:
+def translate(text: str) -> str:
     """A sentence of the schedule package in the reader's language; any other text as it is."""
     if not isinstance(text, Sentence):
         return text
     parts = {
-        name: translated(part) if isinstance(part, str) else part
+        name: translate(part) if isinstance(part, str) else part
         for name, part in text.parts.items()
     }
     return gettext(text.template) % parts
 
 
-def offers(error: ExpressionError) -> list[Offer]:
+def suggestions_of(error: ExpressionError) -> list[Suggestion]:
     """What may be meant, as the API gives it, in the reader's language.
 
     For a timezone each has only a `timezone`. For an expression each has its `expression` and, in
@@ -53,14 +53,14 @@ def offers(error: ExpressionError) -> list[Offer]:
     return [_offer(each) for each in error.corrections if each.words]
 
 
-def _offer(correction: Correction) -> Offer:
+def _offer(correction: Correction) -> Suggestion:
     zone = parse_zone(correction.timezone) if correction.timezone else None
-    offer: Offer = {
+    offer: Suggestion = {
         "expression": correction.expression,
         "description": _said(parse(correction.expression), zone),
     }
     if correction.timezone:
         offer["timezone"] = correction.timezone
     if correction.notes:
-        offer["notes"] = [translated(note) for note in correction.notes]
+        offer["notes"] = [translate(note) for note in correction.notes]
     return offer

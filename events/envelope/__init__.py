@@ -15,38 +15,45 @@ from typing import Any
 
 from events import provenance
 from events.envelope import cloudevents
-from events.envelope.parts import (
+from events.envelope.fields import (
     MAX_TYPE,
     ContentTypeError,
     EnvelopeError,
-    Sent,
+    IncomingEvent,
     SizeError,
     check_resource,
     check_source,
-    envelope,
-    name_in,
-    object_of,
-    read_body,
-    time_in,
+    make_event,
+    optional_time,
+    parse_json,
+    require_object,
+    required_text,
     unix_time,
 )
 from events.envelope.providers import PROVIDERS, slack_challenge
 from events.models import SourceKind
 
-__all__ = ["ContentTypeError", "EnvelopeError", "Sent", "SizeError", "read", "slack_challenge"]
+__all__ = [
+    "ContentTypeError",
+    "EnvelopeError",
+    "IncomingEvent",
+    "SizeError",
+    "parse",
+    "slack_challenge",
+]
 
 JSON_TYPE = "application/json"
 TYPES = (JSON_TYPE, cloudevents.STRUCTURED, cloudevents.BATCHED)
 
 
-def read(
+def parse(
     kind: str,
     source_id: str,
     content_type: str,
     headers: Mapping[str, str],
     body: bytes,
     now: datetime,
-) -> list[Sent]:
+) -> list[IncomingEvent]:
     """Read a message's events.
 
     Args:
@@ -66,20 +73,20 @@ def read(
         found = _webhook(source_id, media_type, headers, body, now)
     else:
         _check_type(media_type, (JSON_TYPE,))
-        found = [PROVIDERS[kind](object_of(read_body(body), ""), headers, body, now)]
+        found = [PROVIDERS[kind](require_object(parse_json(body), ""), headers, body, now)]
     for sent in found:
-        provenance.set_source(sent.envelope, source_id)
+        provenance.tag_source(sent.envelope, source_id)
     return found
 
 
 def _webhook(
     source_id: str, media_type: str, headers: Mapping[str, str], body: bytes, now: datetime
-) -> list[Sent]:
+) -> list[IncomingEvent]:
     key = headers["webhook-id"]
     is_binary = cloudevents.is_binary(media_type, headers)
     if not is_binary:
         _check_type(media_type, TYPES)
-    document = cloudevents.data_of(body, media_type) if is_binary else read_body(body)
+    document = cloudevents.data_of(body, media_type) if is_binary else parse_json(body)
     if media_type == cloudevents.BATCHED or cloudevents.is_batch(document):
         return cloudevents.batch(document, now)
     if media_type == cloudevents.STRUCTURED or cloudevents.is_event(document):
@@ -94,7 +101,7 @@ def _check_type(media_type: str, types: tuple[str, ...]) -> None:
         raise ContentTypeError("Content-Type", f"Send the body as {' or '.join(types)}.")
 
 
-def _plain(key: str, document: Any, source_id: str, now: datetime) -> Sent:
+def _plain(key: str, document: Any, source_id: str, now: datetime) -> IncomingEvent:
     """A body of no particular form, or an EventBridge envelope."""
     if isinstance(document, dict) and {"source", "detail-type", "detail"} <= document.keys():
         return _of_eventbridge(key, document, now)
@@ -103,11 +110,14 @@ def _plain(key: str, document: Any, source_id: str, now: datetime) -> Sent:
     # Standard Webhooks, payload structure: `timestamp` is when the event occurred.
     said = document.get("timestamp") if isinstance(document, dict) else None
     time = unix_time(said.upper(), now) if isinstance(said, str) else now
-    return envelope(key, f"webhook.{source_id}", name, time, document)
+    return make_event(key, f"webhook.{source_id}", name, time, document)
 
 
-def _of_eventbridge(key: str, document: dict[str, Any], now: datetime) -> Sent:
-    source, kind = name_in(document, "source"), name_in(document, "detail-type", most=MAX_TYPE)
+def _of_eventbridge(key: str, document: dict[str, Any], now: datetime) -> IncomingEvent:
+    source, kind = (
+        required_text(document, "source"),
+        required_text(document, "detail-type", most=MAX_TYPE),
+    )
     check_source(source, "source")
     detail = document["detail"]
     if not isinstance(detail, dict):
@@ -117,7 +127,9 @@ def _of_eventbridge(key: str, document: dict[str, Any], now: datetime) -> Sent:
         raise EnvelopeError("resources", "Give a list of texts.")
     for text in resources:
         check_resource(text, "resources")
-    sent = envelope(key, source, kind, time_in(document, "time", "", now), detail, resources)
+    sent = make_event(
+        key, source, kind, optional_time(document, "time", "", now), detail, resources
+    )
     if document.get("id") is not None:
-        sent.envelope["id"] = name_in(document, "id")
+        sent.envelope["id"] = required_text(document, "id")
     return sent

@@ -14,17 +14,17 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from events.envelope.parts import (
+from events.envelope.fields import (
     MAX_TYPE,
     EnvelopeError,
-    Sent,
+    IncomingEvent,
     check_resource,
     check_source,
-    envelope,
-    name_in,
-    object_of,
-    read_body,
-    time_in,
+    make_event,
+    optional_time,
+    parse_json,
+    require_object,
+    required_text,
 )
 
 STRUCTURED, BATCHED = "application/cloudevents+json", "application/cloudevents-batch+json"
@@ -64,7 +64,7 @@ def is_binary(media_type: str, headers: Mapping[str, str]) -> bool:
     return f"{PREFIX}specversion" in headers and not media_type.startswith(FAMILY)
 
 
-def structured(document: Any, now: datetime, where: str = "") -> Sent:
+def structured(document: Any, now: datetime, where: str = "") -> IncomingEvent:
     """An event in the JSON format.
 
     Args:
@@ -72,20 +72,22 @@ def structured(document: Any, now: datetime, where: str = "") -> Sent:
         now: the present, for one that does not say when it happened.
         where: what stands before a field's name in an error.
     """
-    event = object_of(document, where.removesuffix("."))
+    event = require_object(document, where.removesuffix("."))
     # The id is unique within its source (CloudEvents 1.0, id).
-    key = json.dumps([name_in(event, name, where) for name in ("source", "id")])
+    key = json.dumps([required_text(event, name, where) for name in ("source", "id")])
     return _event(key, event, _data_in(event, where), now, where)
 
 
-def batch(document: Any, now: datetime) -> list[Sent]:
+def batch(document: Any, now: datetime) -> list[IncomingEvent]:
     """A list of events in the JSON format, which may be empty."""
     if not isinstance(document, list) or len(document) > MAX_BATCH:
         raise EnvelopeError("", f"Give a list of at most {MAX_BATCH} events.")
     return [structured(one, now, f"[{place}].") for place, one in enumerate(document)]
 
 
-def binary(key: str, media_type: str, headers: Mapping[str, str], data: Any, now: datetime) -> Sent:
+def binary(
+    key: str, media_type: str, headers: Mapping[str, str], data: Any, now: datetime
+) -> IncomingEvent:
     """An event with its attributes in headers.
 
     Args:
@@ -110,7 +112,7 @@ def data_of(body: bytes, media_type: str) -> Any:
         return {}
     try:
         # Whatever its type says, since that is not signed.
-        return read_body(body)
+        return parse_json(body)
     except EnvelopeError:
         if _is_json(media_type):
             raise
@@ -129,18 +131,20 @@ def _is_json(media_type: str) -> bool:
     return subtype == "json" or subtype.endswith("+json")
 
 
-def _event(key: str, attributes: Mapping[str, Any], data: Any, now: datetime, where: str) -> Sent:
+def _event(
+    key: str, attributes: Mapping[str, Any], data: Any, now: datetime, where: str
+) -> IncomingEvent:
     if attributes.get("specversion") != VERSION:
         raise EnvelopeError(f"{where}specversion", f'Give "{VERSION}", the version of CloudEvents.')
-    own, source = (name_in(attributes, name, where) for name in ("id", "source"))
-    kind = name_in(attributes, "type", where, most=MAX_TYPE)
+    own, source = (required_text(attributes, name, where) for name in ("id", "source"))
+    kind = required_text(attributes, "type", where, most=MAX_TYPE)
     check_source(source, f"{where}source")
     subject = attributes.get("subject")
     if subject is not None:
         check_resource(subject, f"{where}subject")
-    time = time_in(attributes, "time", where, now)
+    time = optional_time(attributes, "time", where, now)
     others = _others(attributes, where)
-    sent = envelope(key, source, kind, time, data, [subject] if subject else [])
+    sent = make_event(key, source, kind, time, data, [subject] if subject else [])
     sent.envelope["id"] = own
     if others:
         sent.envelope["detail"] = {OTHERS: others, **sent.envelope["detail"]}

@@ -13,7 +13,7 @@ class PatternError(ValueError):
         self.where = where
 
     @property
-    def told(self) -> str:
+    def full_message(self) -> str:
         """The place and the sentence, for where both stand in one text."""
         return f"{self.where}: {self}" if self.where else str(self)
 

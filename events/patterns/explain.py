@@ -1,4 +1,4 @@
-"""What an event has of what a pattern wants, field by field, in words.
+"""What an event has of what a pattern wants, field by field, in messages.
 
 In an array of objects the findings are about one object of it, that which comes nearest to what is
 wanted: fields that match in different objects do not make a match.
@@ -11,16 +11,16 @@ from typing import Any
 from events.patterns import messages
 from events.patterns.matcher import (
     MISSING,
-    Step,
+    Node,
+    build_nodes,
     objects,
     plain_values,
-    steps,
     steps_of,
     value_test,
     ways,
     without_dots,
 )
-from events.patterns.parser import Either, Every, Leaf
+from events.patterns.parser import AllOf, AnyOf, Leaf
 from events.patterns.work import Work
 
 
@@ -69,12 +69,12 @@ _LOOK_STEPS = 9
 _Looks = dict[Leaf, _Look]
 
 
-def explain(tree: Every, event: dict[str, Any], work: Work) -> list[Finding]:
+def explain(tree: AllOf, event: dict[str, Any], work: Work) -> list[Finding]:
     """The findings of a pattern, in its order."""
     looks = []
     for way in ways(tree):
-        looks.append(_look_into(steps(dict.fromkeys(way, 1)), event, "", work))
-        work.take(len(way))
+        looks.append(_look_into(build_nodes(dict.fromkeys(way, 1)), event, "", work))
+        work.spend(len(way))
     looks.sort(key=_failures)
     return list(_findings(tree, looks[0], looks, "", work))
 
@@ -84,7 +84,7 @@ def _failures(looks: _Looks) -> int:
 
 
 def _findings(
-    tree: Every, looks: _Looks, all_looks: list[_Looks], within: str, work: Work
+    tree: AllOf, looks: _Looks, all_looks: list[_Looks], within: str, work: Work
 ) -> Iterator[Finding]:
     """Tell of the fields by one way to match, and of others by the best way that has them."""
     for part in tree.parts:
@@ -100,7 +100,7 @@ def _findings(
             yield from _findings(alternative, best, all_looks, part.path, work)
 
 
-def _either(part: Either, looks: _Looks, within: str) -> Finding:
+def _either(part: AnyOf, looks: _Looks, within: str) -> Finding:
     wanted = messages.alternatives(len(part.alternatives))
     for number, alternative in enumerate(part.alternatives, 1):
         if _is_way_of(alternative, looks) and _holds(alternative, looks):
@@ -109,18 +109,18 @@ def _either(part: Either, looks: _Looks, within: str) -> Finding:
     return Finding(part.path, False, wanted, messages.NO_ALTERNATIVE, within)
 
 
-def _is_way_of(alternative: Every, looks: _Looks) -> bool:
+def _is_way_of(alternative: AllOf, looks: _Looks) -> bool:
     return any(leaf in looks for leaf in alternative.leaves())
 
 
-def _holds(alternative: Every, looks: _Looks) -> bool:
+def _holds(alternative: AllOf, looks: _Looks) -> bool:
     return all(looks[leaf].state != FAILS for leaf in alternative.leaves() if leaf in looks)
 
 
-def _look_into(step: Step, event: dict[str, Any], place: str, work: Work) -> _Looks:
+def _look_into(step: Node, event: dict[str, Any], place: str, work: Work) -> _Looks:
     """Look at all names below a step in an object, which stands at a place of the event."""
     dotted = step.dotted()
-    work.take(_LOOK_STEPS * (len(step.below) + len(dotted)))
+    work.spend(_LOOK_STEPS * (len(step.below) + len(dotted)))
     if not dotted.isdisjoint(event):
         event = without_dots(event, dotted, work)
     looks: _Looks = {}
@@ -130,7 +130,7 @@ def _look_into(step: Step, event: dict[str, Any], place: str, work: Work) -> _Lo
     return looks
 
 
-def _look_at(step: Step, value: Any, place: str, work: Work) -> _Looks:
+def _look_at(step: Node, value: Any, place: str, work: Work) -> _Looks:
     looks = {leaf: _look_at_value(leaf, value, work) for leaf in step.leaves}
     if not step.below:
         return looks
@@ -170,7 +170,7 @@ def _look_at_value(leaf: Leaf, value: Any, work: Work) -> _Look:
     test, is_there = value_test(leaf), False
     for each in values:
         is_there = True
-        work.take(steps_of(leaf.steps, each))
+        work.spend(steps_of(leaf.steps, each))
         if test(each):
             return _Look(PRESENT, value)
     return _Look(FAILS if is_there else absent, value)
@@ -184,6 +184,6 @@ def _said(leaf: Leaf, value: Any, work: Work) -> str:
     values = list(plain_values(value, work)) if isinstance(value, list) else [value]
     if not values:
         return messages.FOUND_NO_VALUES if value else messages.FOUND_EMPTY_LIST
-    work.take(sum(steps_of(leaf.steps, each) for each in values))
+    work.spend(sum(steps_of(leaf.steps, each) for each in values))
     test = value_test(leaf)
     return messages.found([each for each in values if test(each)] or values)

@@ -24,7 +24,7 @@ from itertools import chain, product
 from typing import Any
 
 from events.patterns.operators import Test
-from events.patterns.parser import Either, Every, Leaf
+from events.patterns.parser import AllOf, AnyOf, Leaf
 from events.patterns.work import Work
 
 Way = tuple[Leaf, ...]
@@ -40,14 +40,14 @@ CHARACTERS = 1024
 
 
 @dataclass(slots=True)
-class Step:
+class Node:
     """A name in an event with what is asked of it: of its own value, and of names below it.
 
     `leaves` are the fields that end here, each with the ways that have it. No way has two of them.
     """
 
     leaves: dict[Leaf, int] = field(default_factory=dict)
-    below: dict[str, "Step"] = field(default_factory=dict)
+    below: dict[str, "Node"] = field(default_factory=dict)
 
     def all_below(self) -> Iterator[tuple[Leaf, int]]:
         """The fields below this name, with the ways that have them."""
@@ -66,11 +66,11 @@ class Step:
             yield from step._paths((*path, name))
 
 
-def ways(tree: Every) -> Iterator[Way]:
+def ways(tree: AllOf) -> Iterator[Way]:
     """Each set of fields that together make the pattern match."""
     choices: list[list[Way]] = []
     for part in tree.parts:
-        if isinstance(part, Either):
+        if isinstance(part, AnyOf):
             choices.append([way for each in part.alternatives for way in ways(each)])
         else:
             choices.append([(part,)])
@@ -78,18 +78,18 @@ def ways(tree: Every) -> Iterator[Way]:
         yield tuple(chain.from_iterable(combination))
 
 
-def steps(fields: Mapping[Leaf, int]) -> Step:
+def build_nodes(fields: Mapping[Leaf, int]) -> Node:
     """Arrange fields by their names, from the top of an event down; each with its ways."""
-    top = Step()
+    top = Node()
     for leaf, its_ways in fields.items():
         step = top
         for name in leaf.names:
-            step = step.below.setdefault(name, Step())
+            step = step.below.setdefault(name, Node())
         step.leaves[leaf] = its_ways
     return top
 
 
-def matcher(tree: Every) -> Matcher:
+def compile_matcher(tree: AllOf) -> Matcher:
     """Make the function that tells whether an event matches."""
     fields: dict[Leaf, int] = {}
     bit = 1
@@ -98,11 +98,11 @@ def matcher(tree: Every) -> Matcher:
             fields[leaf] = fields.get(leaf, 0) | bit
         bit <<= 1
     all_ways = bit - 1
-    read = _fields(steps(fields))
+    read = _fields(build_nodes(fields))
     return lambda event, work: read(event, work)[0] != all_ways
 
 
-def _fields(step: Step) -> _Reader:
+def _fields(step: Node) -> _Reader:
     """Read the names below a step in an object."""
     readers = [(name, _value(below)) for name, below in step.below.items()]
     dotted = step.dotted()
@@ -119,13 +119,13 @@ def _fields(step: Step) -> _Reader:
             if fails == concerned:
                 break
             present |= matching
-        work.take(asked)
+        work.spend(asked)
         return fails, present & ~fails
 
     return read
 
 
-def _value(step: Step) -> _Reader:
+def _value(step: Node) -> _Reader:
     """Read the value under a name."""
     readers = [_own(leaf, its_ways) for leaf, its_ways in step.leaves.items()]
     if step.below:
@@ -153,11 +153,11 @@ def _own(leaf: Leaf, its_ways: int) -> _Reader:
         if value is MISSING or isinstance(value, dict):
             return absent
         if not isinstance(value, list):
-            work.take(steps_of(test_steps, value))
+            work.spend(steps_of(test_steps, value))
             return matches if test(value) else fails
         any_value = False
         for each in plain_values(value, work):
-            work.take(steps_of(test_steps, each))
+            work.spend(steps_of(test_steps, each))
             if test(each):
                 return matches
             any_value = True
@@ -166,7 +166,7 @@ def _own(leaf: Leaf, its_ways: int) -> _Reader:
     return read
 
 
-def _inner(step: Step) -> _Reader:
+def _inner(step: Node) -> _Reader:
     fields = _fields(step)
     concerned = _union(step.all_below())
     must_be_there = _union(each for each in step.all_below() if not each[0].may_be_absent)
@@ -227,7 +227,7 @@ def _flat(listed: list[Any], work: Work) -> Iterator[Any]:
     pending = [iter(listed)]
     while pending:
         for each in pending[-1]:
-            work.take(1)
+            work.spend(1)
             if isinstance(each, list):
                 pending.append(iter(each))
                 break
@@ -263,7 +263,7 @@ class _Merged:
         pending = [(self.whole, other)]
         while pending:
             target, source = pending.pop()
-            self._work.take(len(source))
+            self._work.spend(len(source))
             for name, value in source.items():
                 if name not in target:
                     target[name] = value
@@ -275,7 +275,7 @@ class _Merged:
     def _owned(self, target: dict[str, Any], name: str) -> dict[str, Any]:
         found: dict[str, Any] = target[name]
         if id(found) not in self._own:
-            self._work.take(len(found))
+            self._work.spend(len(found))
             found = target[name] = dict(found)
             self._own.add(id(found))
         return found

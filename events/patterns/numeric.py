@@ -48,7 +48,7 @@ def is_comparable(value: Any) -> bool:
         return False
 
 
-def read_numeric(where: str, operand: Any) -> tuple[str, Callable[[Any], bool]]:
+def parse_numeric(where: str, operand: Any) -> tuple[str, Callable[[Any], bool]]:
     """Read one comparison, or a lower bound and then an upper one; give it in words and as a test.
 
     Raises PatternError.

@@ -18,8 +18,8 @@ from typing import Any
 
 from events.patterns import letter_case, messages
 from events.patterns.errors import PatternError
-from events.patterns.numeric import check_comparable, is_number, read_numeric
-from events.patterns.wildcards import read_wildcard
+from events.patterns.numeric import check_comparable, is_number, parse_numeric
+from events.patterns.wildcards import compile_wildcard
 
 Test = Callable[[Any], bool]
 
@@ -43,7 +43,7 @@ class Condition:
     steps: int = 1
 
 
-def read_conditions(where: str, listed: list[Any]) -> tuple[Condition, ...]:
+def parse_conditions(where: str, listed: list[Any]) -> tuple[Condition, ...]:
     """Read the list of a field, of which any one condition is enough.
 
     Raises PatternError, for an empty list and for whatever is neither a value nor an operator.
@@ -198,7 +198,7 @@ _TEXT_OPERATORS = {
     "prefix": _TextOperator(_prefix, messages.prefix),
     "suffix": _TextOperator(_suffix, messages.suffix),
     "equals-ignore-case": _TextOperator(_equals_ignore_case, messages.equals_ignore_case),
-    "wildcard": _TextOperator(read_wildcard, messages.wildcard),
+    "wildcard": _TextOperator(compile_wildcard, messages.wildcard),
 }
 _IGNORING_CASE = {
     "prefix": _TextOperator(_prefix_ignore_case, messages.prefix_ignore_case),
@@ -222,7 +222,7 @@ def _read_text_operator(where: str, operand: Any) -> Condition:
 
 
 def _read_numeric(where: str, operand: Any) -> Condition:
-    return Condition(*read_numeric(where, operand))
+    return Condition(*parse_numeric(where, operand))
 
 
 def _read_exists(where: str, operand: Any) -> Condition:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from events.patterns.errors import PatternError
-from events.patterns.operators import Condition, read_conditions
+from events.patterns.operators import Condition, parse_conditions
 
 MAX_LENGTH = 4096
 MAX_COMBINATIONS = 1000
@@ -54,10 +54,10 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Every:
+class AllOf:
     """Fields and `$or`s which must all match: an object of the pattern, with all below it."""
 
-    parts: tuple["Leaf | Either", ...]
+    parts: tuple["Leaf | AnyOf", ...]
 
     def leaves(self) -> Iterator[Leaf]:
         """All fields in the pattern's order, with those of all alternatives."""
@@ -70,14 +70,14 @@ class Every:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Either:
+class AnyOf:
     """An `$or`: alternatives of which one must match."""
 
     path: str
-    alternatives: tuple[Every, ...]
+    alternatives: tuple[AllOf, ...]
 
 
-def read_tree(document: Any) -> Every:
+def parse_tree(document: Any) -> AllOf:
     """Read a decoded pattern.
 
     Raises PatternError.
@@ -90,7 +90,7 @@ def read_tree(document: Any) -> Every:
     if length is not None and length > MAX_LENGTH:
         reason = f"The pattern has {length} characters. Shorten it to {MAX_LENGTH}."
         raise PatternError("", reason)
-    tree = Every(tuple(_read_object("", (), document, within_or=False)))
+    tree = AllOf(tuple(_read_object("", (), document, within_or=False)))
     if length is None:
         raise PatternError("", "A number has too many digits. Shorten it.")
     _check_combinations(tree)
@@ -100,7 +100,7 @@ def read_tree(document: Any) -> Every:
 
 def _read_object(
     where: str, names: tuple[str, ...], fields: dict[str, Any], *, within_or: bool
-) -> Iterator[Leaf | Either]:
+) -> Iterator[Leaf | AnyOf]:
     if not fields:
         raise PatternError(
             where, 'The object is empty. Name a field in it, such as {"source": ["my.app"]}.'
@@ -121,7 +121,7 @@ def _read_object(
         if isinstance(value, dict):
             yield from _read_object(path, steps, value, within_or=within_or)
         elif isinstance(value, list):
-            yield Leaf(path, steps, read_conditions(path, value))
+            yield Leaf(path, steps, parse_conditions(path, value))
         else:
             raise _no_list(path, name, value)
 
@@ -160,16 +160,16 @@ def _is_or(where: str, value: Any) -> bool:
     return not all(entry and _RESERVED.issuperset(entry) for entry in value)
 
 
-def _read_or(where: str, names: tuple[str, ...], alternatives: list[dict[str, Any]]) -> Either:
+def _read_or(where: str, names: tuple[str, ...], alternatives: list[dict[str, Any]]) -> AnyOf:
     if len(alternatives) < 2:
         reason = "$or has one alternative. Add another, or take its fields out of $or."
         raise PatternError(where, reason)
     if where.count(OR) > MAX_DEPTH:
         raise _too_deep(where)
-    return Either(
+    return AnyOf(
         where,
         tuple(
-            Every(tuple(_read_object(f"{where}[{index}]", names, entry, within_or=True)))
+            AllOf(tuple(_read_object(f"{where}[{index}]", names, entry, within_or=True)))
             for index, entry in enumerate(alternatives)
         ),
     )
@@ -183,22 +183,22 @@ def _length(document: dict[str, Any]) -> int | None:
         return None
 
 
-def _check_combinations(tree: Every) -> None:
+def _check_combinations(tree: AllOf) -> None:
     combinations = _combinations(tree)
     if combinations > MAX_COMBINATIONS:
         reason = f"Its $or make {combinations} combinations, and {MAX_COMBINATIONS} are allowed."
         raise PatternError("", f"{reason} Split the pattern, or list values of one field.")
 
 
-def _combinations(tree: Every) -> int:
+def _combinations(tree: AllOf) -> int:
     return math.prod(
         sum(_combinations(alternative) for alternative in part.alternatives)
         for part in tree.parts
-        if isinstance(part, Either)
+        if isinstance(part, AnyOf)
     )
 
 
-def _check_repeats(tree: Every, taken: set[tuple[str, ...]]) -> None:
+def _check_repeats(tree: AllOf, taken: set[tuple[str, ...]]) -> None:
     """Refuse a field that must match twice, also one within `$or` and one beside it.
 
     The guide calls such patterns invalid, and EventBridge uses the last one without a word ("Event
@@ -212,7 +212,7 @@ def _check_repeats(tree: Every, taken: set[tuple[str, ...]]) -> None:
                 raise PatternError(part.path, reason)
             taken.add(part.names)
     for part in tree.parts:
-        if isinstance(part, Either):
+        if isinstance(part, AnyOf):
             found = set(taken)
             for alternative in part.alternatives:
                 mine = set(taken)

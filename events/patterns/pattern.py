@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from events.patterns.explain import Finding, explain
-from events.patterns.matcher import Matcher, matcher
-from events.patterns.parser import Every, read_tree
+from events.patterns.matcher import Matcher, compile_matcher
+from events.patterns.parser import AllOf, parse_tree
 from events.patterns.work import Work
 
 
@@ -16,7 +16,7 @@ class Pattern:
     """An event pattern, made by `parse`. It never changes, and threads may share it."""
 
     _document: dict[str, Any]
-    _tree: Every
+    _tree: AllOf
     _matcher: Matcher
 
     @property
@@ -55,8 +55,8 @@ def parse(document: Any) -> Pattern:
     Raises PatternError for whatever Amazon EventBridge refuses, and for a field that is given
     twice.
     """
-    tree = read_tree(document)
-    return Pattern(copy.deepcopy(document), tree, matcher(tree))
+    tree = parse_tree(document)
+    return Pattern(copy.deepcopy(document), tree, compile_matcher(tree))
 
 
 def _as_dict(event: Any) -> dict[str, Any]:

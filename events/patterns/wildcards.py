@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from events.patterns.errors import PatternError
 
 
-def read_wildcard(where: str, text: str) -> Callable[[str], bool]:
+def compile_wildcard(where: str, text: str) -> Callable[[str], bool]:
     """Make the test of a wildcard.
 
     Raises PatternError for two wildcards in a row, and for a backslash before anything else than

@@ -15,7 +15,7 @@ class Work:
         self.done = 0
         self.limit = limit
 
-    def take(self, steps: int) -> None:
+    def spend(self, steps: int) -> None:
         """Count steps before they are taken; TooMuchWorkError if they are more than the limit."""
         self.done += steps
         if self.done > self.limit:

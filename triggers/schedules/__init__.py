@@ -1,8 +1,8 @@
 """Schedule expressions of Amazon EventBridge Scheduler: `cron(...)`, `rate(...)`, `at(...)`.
 
-`parse` reads one, its methods give the running times, and `describe` and `warnings` say in words
-what it does. Warnings and the reasons of errors are each a `Sentence`, which can be translated.
-Nothing here needs Django or AWS. The grammar is in docs/schedules.md.
+`parse` reads one, its methods give the running times, and `describe` and `find_warnings` say what
+Warnings and the reasons of errors are each a `Sentence`, which can be translated.
+it does. Warnings and the reasons of errors are each a `Sentence`, which can be translated.
 """
 
 from moca.sentences import Sentence
@@ -13,7 +13,7 @@ from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.parser import MAX_LENGTH, Expression, parse
 from triggers.schedules.rate import Rate
 from triggers.schedules.timezones import parse_zone, zone_names
-from triggers.schedules.warnings import warnings
+from triggers.schedules.warnings import find_warnings
 
 __all__ = [
     "MAX_LENGTH",
@@ -25,9 +25,9 @@ __all__ = [
     "Rate",
     "Sentence",
     "describe",
+    "find_warnings",
     "parse",
     "parse_zone",
-    "warnings",
     "zone_names",
     "zone_words",
 ]

@@ -74,7 +74,7 @@ class At(Schedule):
         return run if run is not None and run < before else None
 
 
-def read_at(body: str) -> At:
+def parse_at(body: str) -> At:
     """Read what stands inside `at(...)`, such as "2027-01-01T09:00:00".
 
     Raises ExpressionError (field "at").

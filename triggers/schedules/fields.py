@@ -108,7 +108,7 @@ def _nearest_weekday(day: int, length: int, first: int) -> int:
     return day
 
 
-def read_values(field: Field, text: str) -> tuple[int, ...]:
+def parse_values(field: Field, text: str) -> tuple[int, ...]:
     """The values of a minutes, hours, month or year field, sorted."""
     values: set[int] = set()
     for item in _items(field, text):
@@ -116,7 +116,7 @@ def read_values(field: Field, text: str) -> tuple[int, ...]:
     return tuple(sorted(values))
 
 
-def read_day_of_month(text: str) -> DayRule:
+def parse_day_of_month(text: str) -> DayRule:
     """Read a day-of-month field other than `?`."""
     days: set[int] = set()
     before_end: set[int] = set()
@@ -139,7 +139,7 @@ def read_day_of_month(text: str) -> DayRule:
     )
 
 
-def read_day_of_week(text: str) -> DayRule:
+def parse_day_of_week(text: str) -> DayRule:
     """Read a day-of-week field other than `?`."""
     weekdays: set[int] = set()
     last: set[int] = set()

@@ -11,7 +11,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
-from triggers.schedules.at import At, read_at
+from triggers.schedules.at import At, parse_at
 from triggers.schedules.cron import Cron
 from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.fields import (
@@ -22,11 +22,11 @@ from triggers.schedules.fields import (
     YEAR,
     DayRule,
     days_by_month_shape,
-    read_day_of_month,
-    read_day_of_week,
-    read_values,
+    parse_day_of_month,
+    parse_day_of_week,
+    parse_values,
 )
-from triggers.schedules.rate import Rate, read_rate
+from triggers.schedules.rate import Rate, parse_rate
 from triggers.schedules.schedule import YEARS
 
 Expression = Cron | Rate | At
@@ -68,10 +68,10 @@ def _parse(text: str) -> Expression:
     text = text.strip()
     match = _FORM.fullmatch(text)
     if match is None:
-        return _fitting(read_cron(text))
+        return _fitting(parse_cron(text))
     keyword, body, write = _opened(match[1].lower(), match[2])
     readers: dict[str, Callable[[str], Expression]]
-    readers = {"cron": read_cron, "rate": read_rate, "at": read_at}
+    readers = {"cron": parse_cron, "rate": parse_rate, "at": parse_at}
     try:
         return _fitting(readers[keyword](body))
     except ExpressionError as error:
@@ -126,7 +126,7 @@ def _fitting(expression: Expression) -> Expression:
     return expression
 
 
-def read_cron(body: str) -> Cron:
+def parse_cron(body: str) -> Cron:
     """Read five or six fields, without `cron(...)` around them.
 
     Raises ExpressionError whose corrections, if any, correct `body`.
@@ -189,13 +189,13 @@ def _check_day_fields(fields: list[str]) -> None:
 
 def _read(fields: list[str], index: int) -> tuple[int, ...]:
     try:
-        return read_values(_VALUE_FIELDS[index], fields[index])
+        return parse_values(_VALUE_FIELDS[index], fields[index])
     except ExpressionError as error:
         raise error.within(lambda fixed: _with(fields, index, fixed)) from None
 
 
 def _read_days(fields: list[str]) -> DayRule:
-    index, reader = (4, read_day_of_week) if fields[2] == "?" else (2, read_day_of_month)
+    index, reader = (4, parse_day_of_week) if fields[2] == "?" else (2, parse_day_of_month)
     try:
         return reader(fields[index])
     except ExpressionError as error:

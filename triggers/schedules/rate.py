@@ -56,7 +56,7 @@ class Rate(Schedule):
         return first + (-(-(before - first) // self.period) - 1) * self.period
 
 
-def read_rate(body: str) -> Rate:
+def parse_rate(body: str) -> Rate:
     """Read what stands inside `rate(...)`, such as "5 minutes".
 
     Raises ExpressionError (field "rate").

@@ -20,7 +20,7 @@ from triggers.schedules.fields import (
     MONTH,
     YEAR,
     Field,
-    read_values,
+    parse_values,
 )
 
 _STEP = re.compile(r"(?:\*|(?:[0-9]+|[A-Z]{3})(?:-(?:[0-9]+|[A-Z]{3}))?)/([0-9]+)")
@@ -54,7 +54,7 @@ class _Step:
         return len(self.values) > 1 and self.gap < self.size
 
 
-def step_caveats(cron: Cron, after: datetime) -> Iterator[str]:
+def step_warnings(cron: Cron, after: datetime) -> Iterator[str]:
     """Sentences about the steps of a cron whose gaps are not all as long as the step."""
     yield from _minutes(cron)
     yield from _hours(cron)
@@ -74,7 +74,7 @@ def _step(cron: Cron, index: int, field: Field) -> _Step | None:
     if match is None or int(match[1]) < 2:
         return None
     text = cron.fields[index]
-    return _Step(field, int(match[1]), read_values(field, text), is_range="-" in text)
+    return _Step(field, int(match[1]), parse_values(field, text), is_range="-" in text)
 
 
 def _is_unbroken(cron: Cron) -> bool:

@@ -14,7 +14,7 @@ _WITHOUT_SUMMER_TIME = {
 _REVERSED = re.compile(r"Etc/GMT([+-])([1-9][0-9]?)")
 
 
-def zone_caveats(zone: ZoneInfo) -> list[str]:
+def timezone_warnings(zone: ZoneInfo) -> list[str]:
     """Sentences about a zone whose clock is not the one that its name suggests."""
     if zone.key in _WITHOUT_SUMMER_TIME:
         offset, place = _WITHOUT_SUMMER_TIME[zone.key]

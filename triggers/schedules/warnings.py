@@ -11,8 +11,8 @@ from triggers.schedules.description import WEEKDAYS, date_words, zone_words
 from triggers.schedules.fields import HOURS, MONTH, WEEKDAY_NAMES
 from triggers.schedules.rate import Rate
 from triggers.schedules.schedule import YEARS
-from triggers.schedules.step_warnings import is_daily, step_caveats
-from triggers.schedules.timezone_warnings import zone_caveats
+from triggers.schedules.step_warnings import is_daily, step_warnings
+from triggers.schedules.timezone_warnings import timezone_warnings
 from triggers.schedules.timezones import ClockChange, clock_changes, first_pass, is_repeated
 
 _YEAR_DAYS = 366
@@ -25,12 +25,12 @@ _WITHOUT = {
 _END_OF_YEARS = datetime(YEARS[-1] + 1, 1, 3, tzinfo=UTC)
 
 
-def warnings(expression: Cron | Rate | At, zone: ZoneInfo, after: datetime) -> list[str]:
+def find_warnings(expression: Cron | Rate | At, zone: ZoneInfo, after: datetime) -> list[str]:
     """Sentences about runs that will be missing, moved or the last, in the year after `after`.
 
     `after` is an aware datetime, as a rule the present. What may surprise about the zone is first.
     """
-    return [*zone_caveats(zone), *_of_expression(expression, zone, after)]
+    return [*timezone_warnings(zone), *_of_expression(expression, zone, after)]
 
 
 def _of_expression(expression: Cron | Rate | At, zone: ZoneInfo, after: datetime) -> list[str]:
@@ -45,7 +45,7 @@ def _of_expression(expression: Cron | Rate | At, zone: ZoneInfo, after: datetime
         *ending,
         *_missing_days(expression),
         *_unix_weekdays(expression),
-        *step_caveats(expression, after),
+        *step_warnings(expression, after),
         *_nights(expression, after),
         *_clock_changes(expression, zone, after),
     ]

@@ -102,7 +102,7 @@ def test_next_line_says_how_many_were_left_out(
     make_source()
     for _ in range(rejections.LINES + 30):
         send(ORDER, headers=UNSIGNED)
-    monkeypatch.setattr(refusals, "PERIOD_SECONDS", 0.0)
+    monkeypatch.setattr(rejections, "PERIOD_SECONDS", 0.0)
     send(ORDER, headers=UNSIGNED)
     assert lines(caplog)[-1].endswith("; 30 more were not logged")
 
@@ -130,7 +130,7 @@ def test_later_refusal_says_how_many_came_between(
     for _ in range(10):
         send(ORDER, headers=UNSIGNED)
     later(seconds=10)
-    monkeypatch.setattr(refusals, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(rejections, "WRITE_SECONDS", 0.0)
     send(ORDER, secret=OTHER)
     assert [(each["code"], each["times"]) for each in kept()] == [("signature", 10), ("header", 1)]
 
@@ -149,7 +149,7 @@ def test_few_are_kept(
     make_source: MakeSource, send: Send, later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_source()
-    monkeypatch.setattr(refusals, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(rejections, "WRITE_SECONDS", 0.0)
     for number in range(rejections.MOST + 3):
         later(seconds=number + 1)
         send(ORDER, headers=UNSIGNED)
@@ -175,6 +175,6 @@ class TestConfigured:
 
     def test_refusals_are_kept(self, send: Send) -> None:
         send(ORDER, headers=UNSIGNED)
-        assert [each["code"] for each in rejections.of_source(sources.configured()["shop"])] == [
+        assert [each["code"] for each in rejections.recent(sources.configured()["shop"])] == [
             "header"
         ]

@@ -92,14 +92,14 @@ class TestConfigured:
     def test_settings_come_before_rows(
         self, configure: Configure, make_source: MakeSource, send: Send
     ) -> None:
-        make_source(secrets=signing_keys.only(OTHER, timezone.now()))
+        make_source(secrets=signing_keys.seal(OTHER, timezone.now()))
         configure(SHOP)
         assert [send(ORDER, secret=each).status_code for each in (OTHER, SECRET)] == [401, 200]
 
     def test_row_comes_back_when_the_settings_leave_it_out(
         self, configure: Configure, make_source: MakeSource, send: Send
     ) -> None:
-        make_source(secrets=signing_keys.only(OTHER, timezone.now()))
+        make_source(secrets=signing_keys.seal(OTHER, timezone.now()))
         configure(SHOP)
         configure()
         assert send(ORDER, secret=OTHER).status_code == 200
@@ -128,7 +128,7 @@ class TestSecretsManager:
         self, arn: str, send: Send, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # No boundary of a period falls into this test.
-        monkeypatch.setattr(secrets, "REREAD_SECONDS", 1e9)
+        monkeypatch.setattr(signing_keys, "REREAD_SECONDS", 1e9)
         reads = self.count_reads()
         for number in range(20):
             send(ORDER, key=str(number), secret=[SECRET, OTHER][number % 2])
@@ -151,7 +151,7 @@ class TestSecretsManager:
         reason: str,
     ) -> None:
         aws.client("secretsmanager").put_secret_value(SecretId=arn, SecretString=stored_text)
-        monkeypatch.setattr(secrets, "REREAD_SECONDS", 1e-6)
+        monkeypatch.setattr(signing_keys, "REREAD_SECONDS", 1e-6)
         assert (send(ORDER).status_code, reason in caplog.text) == (503, True)
 
     def test_new_secret_is_known_after_a_while(
@@ -159,7 +159,7 @@ class TestSecretsManager:
     ) -> None:
         send(ORDER)
         aws.client("secretsmanager").put_secret_value(SecretId=arn, SecretString=OTHER)
-        monkeypatch.setattr(secrets, "REREAD_SECONDS", 1e-6)
+        monkeypatch.setattr(signing_keys, "REREAD_SECONDS", 1e-6)
         assert send(ORDER, secret=OTHER).status_code == 200
 
     def test_messages_that_are_too_old_do_not_read_it(self, arn: str, send: Send) -> None:

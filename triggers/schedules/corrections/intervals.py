@@ -7,7 +7,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
-from triggers.schedules.corrections.moments import read_moment
+from triggers.schedules.corrections.moments import parse_moment
 from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.fields import WEEKDAY_NAMES
 from triggers.schedules.rate import EXAMPLE, Unit, rate_words
@@ -63,7 +63,7 @@ def repetition(body: str, zone: ZoneInfo | None) -> ExpressionError | None:
     if match is None:
         return None
     reason = _("A repetition of ISO 8601 is not understood; write a rate or a cron expression.")
-    start = read_moment(match[2].strip()) if match[2] else None
+    start = parse_moment(match[2].strip()) if match[2] else None
     notes = _limits(match)
     corrections: list[Correction] = []
     for correction in pace(match[3]):

@@ -58,7 +58,7 @@ def moment(
 
     None for a text that is no date. `error` is the fault that was found.
     """
-    read = read_moment(body)
+    read = parse_moment(body)
     if read is None:
         return None
     try:
@@ -75,7 +75,7 @@ def moment(
     return ExpressionError(field, reason, corrections=corrections)
 
 
-def read_moment(text: str) -> Moment | None:
+def parse_moment(text: str) -> Moment | None:
     """A date and time in one of the usual ways, or None."""
     if _EPOCH.fullmatch(text):
         seconds = int(text[:10])

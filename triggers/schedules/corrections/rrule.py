@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
-from triggers.schedules.corrections.moments import Moment, read_moment
+from triggers.schedules.corrections.moments import Moment, parse_moment
 from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.fields import WEEKDAY_NAMES
 from triggers.schedules.rate import rate_words
@@ -47,7 +47,7 @@ def _start(body: str) -> Moment | None:
         return None
     zone, day, time = match[1] or "", match[2], match[3] or "000000"
     name = "Z" if match[4] else f" {zone}"
-    return read_moment(
+    return parse_moment(
         f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}{name}".strip()
     )
 

@@ -46,7 +46,7 @@ class SizeError(EnvelopeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class IncomingEvent:
     """An event as a sender knows it.
 
     Attributes:
@@ -61,11 +61,11 @@ class Sent:
     unsigned_id: str = ""
 
 
-def envelope(
+def make_event(
     key: str, source: str, kind: str, time: datetime, detail: Any, resources: Sequence[str] = ()
-) -> Sent:
+) -> IncomingEvent:
     """An event in EventBridge's form, whose `detail` is always an object."""
-    return Sent(
+    return IncomingEvent(
         key,
         {
             "version": "0",
@@ -81,7 +81,7 @@ def envelope(
     )
 
 
-def read_body(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     """Read JSON; EnvelopeError where it is none, or holds what cannot be stored or put on a bus."""
     try:
         return read_json(body, largest=MAX_WHOLE)
@@ -92,14 +92,14 @@ def read_body(body: bytes) -> Any:
         raise EnvelopeError("", error.message) from error
 
 
-def object_of(document: Any, where: str) -> dict[str, Any]:
+def require_object(document: Any, where: str) -> dict[str, Any]:
     """The document, which must be an object."""
     if not isinstance(document, dict):
         raise EnvelopeError(where, "Give a JSON object.")
     return document
 
 
-def name_in(
+def required_text(
     document: Mapping[str, Any], name: str, where: str = "", *, most: int = MAX_NAME
 ) -> str:
     """A name that must be there.
@@ -116,12 +116,12 @@ def name_in(
     return text
 
 
-def text_of(value: Any) -> str:
+def optional_text(value: Any) -> str:
     """A name that may be there; empty where it is not, or no name."""
     return value if isinstance(value, str) and len(value) <= MAX_NAME else ""
 
 
-def time_in(document: Mapping[str, Any], name: str, where: str, now: datetime) -> datetime:
+def optional_time(document: Mapping[str, Any], name: str, where: str, now: datetime) -> datetime:
     """A time that may be there (RFC 3339); the present where it is not."""
     text = document.get(name)
     if text is None:
