@@ -1,4 +1,4 @@
-"""What the schedule package says, in the reader's language."""
+"""Translates the schedule package's texts into the reader's language, for pages and the API."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,19 +19,15 @@ from triggers.schedules import (
 Suggestion = dict[str, Any]
 
 
-def describe_schedule(expression: Expression, zone: ZoneInfo) -> str:
-    """A schedule in words, in the reader's language."""
-    return _said(expression, zone)
-
-
-def _said(expression: Expression, zone: ZoneInfo | None) -> str:
+def describe_schedule(expression: Expression, zone: ZoneInfo | None) -> str:
+    """Describe a schedule in the reader's language, with the zone if one is given."""
     if get_language() == "ja":
         return japanese.describe(expression, zone)
     return describe(expression, zone)
 
 
 def translate(text: str) -> str:
-    """A sentence of the schedule package in the reader's language; any other text as it is."""
+    """A `Sentence` in the reader's language; any other text as it is."""
     if not isinstance(text, Sentence):
         return text
     parts = {
@@ -42,25 +38,24 @@ def translate(text: str) -> str:
 
 
 def suggestions_of(error: ExpressionError) -> list[Suggestion]:
-    """What may be meant, as the API gives it, in the reader's language.
+    """The error's corrections in the API's form, in the reader's language.
 
-    For a timezone each has only a `timezone`. For an expression each has its `expression` and, in
-    words, its `description`; the `timezone` to set with it and `notes` about it are there only if
-    there are any.
+    A suggestion for a timezone has a `timezone` only. One for an expression has an `expression`
+    and a `description`; if there are any, also the `timezone` to set with it and `notes`.
     """
     if error.field == "timezone":
         return [{"timezone": name} for name in error.suggestions]
-    return [_offer(each) for each in error.corrections if each.words]
+    return [_suggestion(each) for each in error.corrections if each.words]
 
 
-def _offer(correction: Correction) -> Suggestion:
+def _suggestion(correction: Correction) -> Suggestion:
     zone = parse_zone(correction.timezone) if correction.timezone else None
-    offer: Suggestion = {
+    suggestion: Suggestion = {
         "expression": correction.expression,
-        "description": _said(parse(correction.expression), zone),
+        "description": describe_schedule(parse(correction.expression), zone),
     }
     if correction.timezone:
-        offer["timezone"] = correction.timezone
+        suggestion["timezone"] = correction.timezone
     if correction.notes:
-        offer["notes"] = [translate(note) for note in correction.notes]
-    return offer
+        suggestion["notes"] = [translate(note) for note in correction.notes]
+    return suggestion

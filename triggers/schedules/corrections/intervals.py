@@ -1,4 +1,4 @@
-"""Corrections to paces: loose rates, Go's durations, ISO 8601's durations and repetitions."""
+"""Corrects intervals: loosely written rates, Go durations, ISO 8601 durations and repetitions."""
 
 import re
 from collections.abc import Iterable
@@ -7,9 +7,9 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
-from triggers.schedules.corrections.moments import parse_moment
+from triggers.schedules.corrections import notes
+from triggers.schedules.corrections.moments import parse_moment, weekday_name
 from triggers.schedules.errors import Correction, ExpressionError
-from triggers.schedules.fields import WEEKDAY_NAMES
 from triggers.schedules.rate import EXAMPLE, Unit, rate_words
 
 _LOOSE = re.compile(
@@ -29,9 +29,9 @@ _MINUTES: dict[Unit, int] = {"minute": 1, "hour": 60, "day": 1440}
 
 
 def interval(error: ExpressionError, body: str, *, bare: bool = False) -> ExpressionError | None:
-    """The error of what stands inside `rate(...)`, or of a pace without it if `bare`.
+    """The error for the text inside `rate(...)`, or for a text without it if `bare`.
 
-    None if `error`, the fault that was found, says all that is known.
+    None if the text is no interval, or if it is a valid one and `error` says what is wrong.
     """
     if _RIGHT.fullmatch(body) and not bare:
         return None
@@ -58,20 +58,20 @@ def _whole(correction: Correction) -> Correction:
 
 
 def repetition(body: str, zone: ZoneInfo | None) -> ExpressionError | None:
-    """The error of an ISO 8601 repetition, such as R/2027-01-01T09:00:00Z/P1D."""
+    """The error for an ISO 8601 repetition, such as R/2027-01-01T09:00:00Z/P1D, or None."""
     match = _REPEATED.fullmatch(body)
     if match is None:
         return None
     reason = _("A repetition of ISO 8601 is not understood; write a rate or a cron expression.")
     start = parse_moment(match[2].strip()) if match[2] else None
-    notes = _limits(match)
+    limits = _limits(match)
     corrections: list[Correction] = []
     for correction in pace(match[3]):
         if start and correction.expression.startswith("cron"):
             wall, name = start.at(zone)
-            corrections.append(Correction(_on(correction.expression, wall), notes, name))
+            corrections.append(Correction(_on(correction.expression, wall), limits, name))
             continue
-        more = list(notes)
+        more = list(limits)
         if match[2]:
             more.append(
                 _("It counts from the start date; set that to %(start)s.", start=match[2].strip())
@@ -79,30 +79,24 @@ def repetition(body: str, zone: ZoneInfo | None) -> ExpressionError | None:
         corrections.append(Correction(_whole(correction).expression, (*correction.notes, *more)))
         if start and correction.expression in ("1 day", "7 days"):
             wall, name = start.at(zone)
-            days = "* * ?" if correction.expression == "1 day" else f"? * {_weekday(wall)}"
+            days = "* * ?" if correction.expression == "1 day" else f"? * {weekday_name(wall)}"
             clock = f"cron({wall.minute} {wall.hour} {days} *)"
-            corrections.append(Correction(clock, notes, name))
+            corrections.append(Correction(clock, limits, name))
     return ExpressionError("expression", reason, corrections=corrections)
 
 
 def _limits(match: re.Match[str]) -> tuple[str, ...]:
-    """What a rate leaves out of a repetition: its number and its end."""
-    notes = []
+    """Notes on what a rate drops from a repetition: its count and its end."""
+    found = []
     if match[1] and match[1] != "0":
-        notes.append(
-            _("It does not stop after %(number)s repetitions; set an end date.", number=match[1])
-        )
+        found.append(notes.no_count(match[1]))
     if match[4]:
-        notes.append(_("It leaves out its end; set the end date to %(end)s.", end=match[4][:40]))
-    return tuple(notes)
-
-
-def _weekday(wall: datetime) -> str:
-    return WEEKDAY_NAMES[wall.isoweekday() % 7]
+        found.append(notes.no_end(match[4]))
+    return tuple(found)
 
 
 def _on(text: str, wall: datetime) -> str:
-    """A monthly or yearly cron, moved from the first day's midnight to a date and time."""
+    """A monthly or yearly cron expression, moved from midnight on the 1st to a date and time."""
     _minute, _hour, _day, month, weekday, year = text[5:-1].split()
     if month == "1":
         month = str(wall.month)
@@ -115,7 +109,7 @@ def _on(text: str, wall: datetime) -> str:
 
 
 def pace(text: str) -> list[Correction]:
-    """The bodies of rates, or whole cron expressions, that a wording of a pace may mean."""
+    """Corrections for the text of an interval: the inside of `rate(...)`, or whole cron(...)."""
     if match := _ISO.fullmatch(text):
         numbers = [Fraction(number or 0) for number in match.groups()]
         minutes = sum(
@@ -150,7 +144,7 @@ def _sum(minutes: Iterable[Fraction]) -> Fraction:
 
 
 def _loose(text: str) -> list[Correction]:
-    """A loose wording such as "5 mins", "every hour" or "5"."""
+    """Corrections for a loosely written interval such as "5 mins", "every hour" or "5"."""
     match = _LOOSE.fullmatch(text)
     if match is None or not (match[2] or match[3]) or len(match[2] or "") > 9:
         return []
@@ -167,7 +161,7 @@ def _loose(text: str) -> list[Correction]:
 
 
 def _minutes_of(word: str) -> Fraction | None:
-    """The length of a unit as people abbreviate it; no unit at all means minutes."""
+    """The minutes of a unit, which may be abbreviated. No unit means minutes; None if unknown."""
     if word in ("", "m") or re.fullmatch(r"minu?t?e?s?", word):
         return Fraction(1)
     if re.fullmatch(r"s(ec)?(onds?|s)?", word):
@@ -182,15 +176,20 @@ def _minutes_of(word: str) -> Fraction | None:
 
 
 def _rates(exact: Fraction, unit_minutes: Fraction | None = None) -> list[Correction]:
-    """The body of the rate of so many minutes, rounded to whole ones."""
+    """The inside of `rate(...)` for a number of minutes, rounded to whole minutes.
+
+    Args:
+        exact: the minutes.
+        unit_minutes: the minutes of the unit that was written, if there was one.
+    """
     total = round(exact)
     if exact < 1 and unit_minutes and unit_minutes > 1:
         return []
     if total < 1:
         total = 1
-    notes: tuple[str, ...] = ()
+    noted: tuple[str, ...] = ()
     if exact and total != exact:
-        notes = (
+        noted = (
             _(
                 "A rate counts whole minutes; %(exact)s seconds are rounded to %(rounded)s "
                 "seconds.",
@@ -202,12 +201,12 @@ def _rates(exact: Fraction, unit_minutes: Fraction | None = None) -> list[Correc
     for unit in reversed(_MINUTES):
         size = _MINUTES[unit]
         if total % size == 0 and (size <= largest or unit == "minute"):
-            return [Correction(rate_words(total // size, unit), notes)]
+            return [Correction(rate_words(total // size, unit), noted)]
     return []
 
 
 def _monthly(months: int) -> list[Correction]:
-    """The cron of a pace in months, which a rate cannot count."""
+    """The cron expression for an interval in months, which a rate cannot count."""
     note = _("It takes midnight on the first day; change the time and the day to yours.")
     if months and 12 % months == 0:
         month = {1: "*", 12: "1"}.get(months, f"1/{months}")
