@@ -1,7 +1,7 @@
-"""What an event has of what a pattern wants, field by field, in messages.
+"""Explains to the author of a pattern, field by field, why an event matches or not.
 
-In an array of objects the findings are about one object of it, that which comes nearest to what is
-wanted: fields that match in different objects do not make a match.
+In an array of objects, the findings are about the one object that comes nearest to a match, because
+fields that match in different objects are no match.
 """
 
 from collections.abc import Iterator
@@ -26,12 +26,16 @@ from events.patterns.work import Work
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found for one field of a pattern, or for an `$or`.
+    """The result for one field of a pattern, or for an `$or`.
 
-    `path` is the place in the pattern, such as "detail.state" or, within the second alternative of
-    an `$or`, "detail.$or[1].state". `wanted` and `found` are phrases: "a text that begins with
-    "order."" and "found "x"" or "is missing". `within` is the path of the `$or` of which this is
-    part, and empty outside of one: an `$or` has a finding of its own, ahead of its fields.
+    Attributes:
+        path: the place in the pattern, such as "detail.state", or "detail.$or[1].state" within the
+            second alternative of an `$or`.
+        matched: whether the event has what is wanted.
+        wanted: a phrase such as 'a text that begins with "order."'.
+        found: a phrase such as 'found "x"' or "is missing".
+        within: the path of the `$or` that the field is part of, or empty. An `$or` has a finding of
+            its own, ahead of its fields.
     """
 
     path: str
@@ -41,36 +45,38 @@ class Finding:
     within: str = ""
 
 
-# What a field makes of an event: it does not match; it may be absent and is; it has a value that
-# matches.
+# The state of a field: it does not match; it may be absent and is; it has a value that matches.
 FAILS, ABSENT, PRESENT = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was found for a field: what it makes of the event, its value, and the array elements in
-    which that lies, each with the array's place, the innermost first."""
+    """The state and the value of a field in an event.
+
+    `within` has a pair for each array element that the value lies in, the innermost first: its
+    position from 1, and the array's path.
+    """
 
     state: int
     value: Any
     within: tuple[tuple[int, str], ...] = ()
 
-    def said(self, leaf: Leaf, work: Work) -> str:
+    def phrase(self, leaf: Leaf, work: Work) -> str:
         """What was found, as a phrase."""
-        text = _said(leaf, self.value, work)
+        text = _value_phrase(leaf, self.value, work)
         for position, place in self.within:
             text = messages.found_at(text, position, place)
         return text
 
 
-# What is found is kept for each way, which takes longer than to ask a value: so many steps.
+# The steps of looking at one name: it takes longer than testing a value, since results are kept.
 _LOOK_STEPS = 9
-# For each field of a way.
+# The look of each field of a way.
 _Looks = dict[Leaf, _Look]
 
 
 def explain(tree: AllOf, event: dict[str, Any], work: Work) -> list[Finding]:
-    """The findings of a pattern, in its order."""
+    """The findings for all fields of a pattern, in its order."""
     looks = []
     for way in ways(tree):
         looks.append(_look_into(build_nodes(dict.fromkeys(way, 1)), event, "", work))
@@ -86,12 +92,12 @@ def _failures(looks: _Looks) -> int:
 def _findings(
     tree: AllOf, looks: _Looks, all_looks: list[_Looks], within: str, work: Work
 ) -> Iterator[Finding]:
-    """Tell of the fields by one way to match, and of others by the best way that has them."""
+    """Findings for the fields of one way; for other fields, by the best way that has them."""
     for part in tree.parts:
         if isinstance(part, Leaf):
             look = looks[part]
             wanted = messages.either([condition.wanted for condition in part.conditions])
-            found = look.said(part, work)
+            found = look.phrase(part, work)
             yield Finding(part.path, look.state != FAILS, wanted, found, within)
             continue
         yield _either(part, looks, within)
@@ -117,40 +123,40 @@ def _holds(alternative: AllOf, looks: _Looks) -> bool:
     return all(looks[leaf].state != FAILS for leaf in alternative.leaves() if leaf in looks)
 
 
-def _look_into(step: Node, event: dict[str, Any], place: str, work: Work) -> _Looks:
-    """Look at all names below a step in an object, which stands at a place of the event."""
-    dotted = step.dotted()
-    work.spend(_LOOK_STEPS * (len(step.below) + len(dotted)))
+def _look_into(node: Node, event: dict[str, Any], place: str, work: Work) -> _Looks:
+    """Look at all names below a node in an object; `place` is the object's path in the event."""
+    dotted = node.dotted()
+    work.spend(_LOOK_STEPS * (len(node.below) + len(dotted)))
     if not dotted.isdisjoint(event):
         event = without_dots(event, dotted, work)
     looks: _Looks = {}
-    for name, below in step.below.items():
+    for name, below in node.below.items():
         inner = f"{place}.{name}" if place else name
         looks |= _look_at(below, event.get(name, MISSING), inner, work)
     return looks
 
 
-def _look_at(step: Node, value: Any, place: str, work: Work) -> _Looks:
-    looks = {leaf: _look_at_value(leaf, value, work) for leaf in step.leaves}
-    if not step.below:
+def _look_at(node: Node, value: Any, place: str, work: Work) -> _Looks:
+    looks = {leaf: _look_at_value(leaf, value, work) for leaf in node.leaves}
+    if not node.below:
         return looks
     if isinstance(value, list):
-        choices = [_look_into(step, each, place, work) for each in objects(value, work)]
+        choices = [_look_into(node, each, place, work) for each in objects(value, work)]
         if choices:
             return looks | _choose(choices, place)
-        return looks | _look_into(step, {}, place, work)
-    return looks | _look_into(step, value if isinstance(value, dict) else {}, place, work)
+        return looks | _look_into(node, {}, place, work)
+    return looks | _look_into(node, value if isinstance(value, dict) else {}, place, work)
 
 
 def _choose(choices: list[_Looks], place: str) -> _Looks:
-    """Take the object of an array that comes nearest, if any has a value that matches."""
+    """The looks of the array's object that comes nearest to a match."""
     found = [
         (position, looks)
         for position, looks in enumerate(choices, 1)
         if any(look.state == PRESENT for look in looks.values())
     ]
     if not found:
-        # No object is meant more than another, so that what may be absent must be so in all.
+        # No object has a match: a field that may be absent must be absent in all of them.
         return {
             leaf: min((looks[leaf] for looks in choices), key=lambda look: look.state)
             for leaf in choices[0]
@@ -176,7 +182,7 @@ def _look_at_value(leaf: Leaf, value: Any, work: Work) -> _Look:
     return _Look(FAILS if is_there else absent, value)
 
 
-def _said(leaf: Leaf, value: Any, work: Work) -> str:
+def _value_phrase(leaf: Leaf, value: Any, work: Work) -> str:
     if value is MISSING:
         return messages.MISSING
     if isinstance(value, dict):
