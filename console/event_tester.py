@@ -16,7 +16,7 @@ from executions import events, placeholders
 from executions.models import Source
 from executions.prompt import compose
 from moca.display import pretty
-from triggers.i18n import translate
+from triggers.i18n import translated
 from triggers.models import Trigger, TriggerType
 from triggers.placeholders import not_understood, paths
 
@@ -231,7 +231,7 @@ def _ask(pattern: Pattern, event: dict[str, Any], check: Check) -> None:
         check.matched = pattern.matches(event)
     except TooMuchWorkError as error:
         check.problem = _("%(reason)s Such an event does not run the trigger.") % {
-            "reason": translate(str(error))
+            "reason": translated(str(error))
         }
         return
     try:
@@ -242,7 +242,7 @@ def _ask(pattern: Pattern, event: dict[str, Any], check: Check) -> None:
 
 def _said(finding: Finding) -> Finding:
     """The finding in the reader's language."""
-    return replace(finding, wanted=translate(finding.wanted), found=translate(finding.found))
+    return replace(finding, wanted=translated(finding.wanted), found=translated(finding.found))
 
 
 def _pattern(document: Any) -> Pattern:

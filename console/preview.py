@@ -15,7 +15,7 @@ from console import charts
 from executions.lambda_time import LONGEST_SECONDS, RESERVE_SECONDS
 from moca.display import duration, exact, relative
 from moca.times import iso, parse_iso
-from triggers.i18n import Suggestion, describe_schedule, suggestions_of, translate
+from triggers.i18n import Suggestion, describe_schedule, suggestions_of, translated
 from triggers.models import Trigger
 from triggers.schedules import ExpressionError, find_warnings, parse, parse_zone
 
@@ -66,7 +66,7 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     try:
         expression = parse(shown.expression, zone)
     except ExpressionError as error:
-        shown.errors.append(("expression", translate(error.reason), suggestions_of(error)))
+        shown.errors.append(("expression", translated(error.reason), suggestions_of(error)))
         return shown
     if zone is None:
         return shown
@@ -78,7 +78,7 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     shown.words = describe_schedule(expression, zone)
     shown.zone = str(zone)
     shown.runs = [(iso(run), exact(run, zone), relative(run, now)) for run in runs]
-    shown.warnings = [translate(each) for each in find_warnings(expression, zone, now)]
+    shown.warnings = [translated(each) for each in find_warnings(expression, zone, now)]
     shown.warnings += _too_often(runs, entered)
     if not runs and not shown.warnings:
         shown.warnings.append(_("It never runs between its start and its end date."))
@@ -98,7 +98,7 @@ def _zone(name: str, shown: Preview) -> ZoneInfo | None:
     try:
         return parse_zone(name or "UTC")
     except ExpressionError as error:
-        shown.errors.append(("timezone", translate(error.reason), suggestions_of(error)))
+        shown.errors.append(("timezone", translated(error.reason), suggestions_of(error)))
         return None
 
 

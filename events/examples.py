@@ -1,4 +1,4 @@
-"""Events to try triggers with: what senders of each kind send, and what a pattern would take."""
+"""Makes example events for the pages on which operators test sources, triggers and patterns."""
 
 import json
 from datetime import datetime
@@ -10,14 +10,14 @@ from events import envelope
 from events.models import EventSource, SourceKind
 from moca.times import iso
 
-# What stands in the place of a value that a pattern describes but does not name.
+# The value of a field that a pattern describes without naming a value.
 ANYTHING = "example"
-# GitHub names its events in a header.
+# GitHub sends the event's name in a header.
 GITHUB_EVENT = "pull_request"
 
 
 def example_body(kind: str, now: datetime) -> dict[str, Any]:
-    """What a sender sends; the parts of it that the sender's documentation promises."""
+    """A body that a sender of a kind sends, with fields from the sender's documentation."""
     seconds = int(now.timestamp())
     bodies: dict[str, dict[str, Any]] = {
         SourceKind.GITHUB: {
@@ -44,11 +44,11 @@ def example_body(kind: str, now: datetime) -> dict[str, Any]:
 
 
 def example_envelope(source: EventSource | None, pattern: Any, now: datetime) -> dict[str, Any]:
-    """An event such as a source's, or such as a pattern would take.
+    """An event that a source would receive, or that a pattern would probably match.
 
     Args:
-        source: the source; None for a pattern alone.
-        pattern: the pattern of a bus's events.
+        source: the source, or None if there is only a pattern.
+        pattern: the pattern; it does not count if the source has an address.
         now: the present.
     """
     if source is not None and source.has_address:
@@ -69,15 +69,15 @@ def example_envelope(source: EventSource | None, pattern: Any, now: datetime) ->
         "detail": {},
     }
     wanted = source.pattern if source is not None else pattern
-    return {**example, **_such_as(wanted)} if isinstance(wanted, dict) else example
+    return {**example, **_example_for(wanted)} if isinstance(wanted, dict) else example
 
 
-def _such_as(pattern: dict[str, Any]) -> dict[str, Any]:
-    """An object with the values that a pattern names; `$or` and what may be absent are left out."""
+def _example_for(pattern: dict[str, Any]) -> dict[str, Any]:
+    """An object with the values that a pattern names; it ignores `$or`."""
     found: dict[str, Any] = {}
     for name, wanted in pattern.items():
         if isinstance(wanted, dict):
-            found[name] = _such_as(wanted)
+            found[name] = _example_for(wanted)
         elif isinstance(wanted, list) and wanted and name != "$or":
             value = _one_of(wanted)
             found[name] = [value] if name == "resources" else value
@@ -85,6 +85,7 @@ def _such_as(pattern: dict[str, Any]) -> dict[str, Any]:
 
 
 def _one_of(wanted: list[Any]) -> Any:
+    """A value that meets one of the conditions, if that is easy to find."""
     plain = [each for each in wanted if not isinstance(each, dict)]
     if plain:
         return plain[0]

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from events.models import EventSource
 from moca.display import pretty
-from triggers.i18n import describe_schedule, translate
+from triggers.i18n import describe_schedule, translated
 from triggers.models import RunStatus, SyncState, Trigger, TriggerType
 from triggers.schedules import find_warnings
 from triggers.validation import Schedule, Subscription, read_schedule, read_subscription
@@ -124,7 +124,7 @@ class View:
         if schedule is None:
             return []
         return [
-            translate(each) for each in find_warnings(schedule.expression, schedule.zone, self.now)
+            translated(each) for each in find_warnings(schedule.expression, schedule.zone, self.now)
         ]
 
     @property

@@ -26,12 +26,12 @@ def describe_schedule(expression: Expression, zone: ZoneInfo | None) -> str:
     return describe(expression, zone)
 
 
-def translate(text: str) -> str:
+def translated(text: str) -> str:
     """A `Sentence` in the reader's language; any other text as it is."""
     if not isinstance(text, Sentence):
         return text
     parts = {
-        name: translate(part) if isinstance(part, str) else part
+        name: translated(part) if isinstance(part, str) else part
         for name, part in text.parts.items()
     }
     return gettext(text.template) % parts
@@ -57,5 +57,5 @@ def _suggestion(correction: Correction) -> Suggestion:
     if correction.timezone:
         suggestion["timezone"] = correction.timezone
     if correction.notes:
-        suggestion["notes"] = [translate(note) for note in correction.notes]
+        suggestion["notes"] = [translated(note) for note in correction.notes]
     return suggestion

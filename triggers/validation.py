@@ -24,7 +24,7 @@ from events.patterns import parse as parse_pattern
 from events.validation import BUS_NAME, is_bus_open, open_buses
 from moca.times import parse_iso
 from moca.validation import ONE_LINE
-from triggers.i18n import Suggestion, suggestions_of, translate
+from triggers.i18n import Suggestion, suggestions_of, translated
 from triggers.placeholders import not_understood
 from triggers.schedules import Expression, ExpressionError, parse, parse_zone
 
@@ -95,7 +95,7 @@ class _Reader:
     ) -> None:
         params = {"part": part, "suggestion": suggestion, "suggestions": suggestions}
         # Interpolated by Django with %, which the text itself may hold.
-        message = translate(message).replace("%", "%%")
+        message = translated(message).replace("%", "%%")
         self.errors.append(ValidationError(message, code=code, params=params))
 
 

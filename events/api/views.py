@@ -82,7 +82,7 @@ class EventsView(APIView):
             )
             raise APIError(503, message, headers={"Retry-After": "60"}) from error
         except (BusError, ConflictError) as error:
-            logger.error("Events of the source %s could not go on: %s", source.pk, error)
+            logger.error("Events of the source %s could not be published: %s", source.pk, error)
             message = "The event could not be taken on: send it again in a moment."
             raise APIError(503, message, headers={"Retry-After": "5"}) from error
         events = [{"id": one.id, "duplicate": one.is_duplicate} for one in receipts]

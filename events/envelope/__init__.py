@@ -1,12 +1,11 @@
-"""From what senders send to EventBridge envelopes, the one form in which events go on.
+"""Converts request bodies of webhooks to EventBridge envelopes, the one form of events here.
 
-EventBridge's own ("Events in Amazon EventBridge", structure), CloudEvents 1.0, and the bodies of
-GitHub, Slack, Stripe and other webhooks, which become an envelope's `detail`.
+Accepts EventBridge envelopes ("Events in Amazon EventBridge", structure), CloudEvents 1.0, and the
+bodies of GitHub, Slack, Stripe and other webhooks, which become an envelope's `detail`.
 
-By what an event is known follows from what was signed, its body and `webhook-id`, and from no other
-header: a message that comes again in another guise would be another event otherwise. GitHub signs
-no id at all: its events are known by their body and their delivery's id, and for a short time by
-their body alone.
+Each event gets a key, by which it is deduplicated. The key depends on the signed parts only, the
+body and `webhook-id`: if it used other headers, anybody could replay a message as another event.
+GitHub signs no id; `events.deliveries` deduplicates its events.
 """
 
 from collections.abc import Mapping
@@ -15,12 +14,10 @@ from typing import Any
 
 from events import provenance
 from events.envelope import cloudevents
+from events.envelope.errors import ContentTypeError, EnvelopeError, SizeError
 from events.envelope.fields import (
     MAX_TYPE,
-    ContentTypeError,
-    EnvelopeError,
     IncomingEvent,
-    SizeError,
     check_resource,
     check_source,
     make_event,
@@ -54,18 +51,18 @@ def parse(
     body: bytes,
     now: datetime,
 ) -> list[IncomingEvent]:
-    """Read a message's events.
+    """Parse the events of a message.
 
     Args:
         kind: the source's kind.
         source_id: the source's id.
         content_type: the request's Content-Type.
         headers: the request's headers, their names in lower case.
-        body: the body, the signature of which was found right.
-        now: the present, for events that do not say when they happened.
+        body: the body, whose signature is verified.
+        now: the present: the time of events that have none.
 
     Raises:
-        ContentTypeError: the source does not take this type.
+        ContentTypeError: the source does not accept this type.
         EnvelopeError: the body is no event.
     """
     media_type = content_type.partition(";")[0].strip().lower()
@@ -102,12 +99,12 @@ def _check_type(media_type: str, types: tuple[str, ...]) -> None:
 
 
 def _plain(key: str, document: Any, source_id: str, now: datetime) -> IncomingEvent:
-    """A body of no particular form, or an EventBridge envelope."""
+    """An EventBridge envelope, or a body of no known form."""
     if isinstance(document, dict) and {"source", "detail-type", "detail"} <= document.keys():
         return _of_eventbridge(key, document, now)
     kind = document.get("type") if isinstance(document, dict) else None
     name = kind if isinstance(kind, str) and kind else "Webhook"
-    # Standard Webhooks, payload structure: `timestamp` is when the event occurred.
+    # Standard Webhooks, payload structure: `timestamp` is the time of the event.
     said = document.get("timestamp") if isinstance(document, dict) else None
     time = unix_time(said.upper(), now) if isinstance(said, str) else now
     return make_event(key, f"webhook.{source_id}", name, time, document)

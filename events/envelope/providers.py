@@ -1,4 +1,4 @@
-"""The webhooks of GitHub, Slack and Stripe, whose bodies are an event's `detail`."""
+"""Parses webhooks of GitHub, Slack and Stripe; the body becomes the event's `detail`."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ def _slack(
 ) -> IncomingEvent:
     inner = document.get("event")
     kind = inner.get("type") if isinstance(inner, dict) else document.get("type")
-    # What Slack tells of itself, such as app_rate_limited, has no id.
+    # Slack's messages about itself, such as app_rate_limited, have no id.
     key = required_text(document, "event_id") if "event_id" in document else _digest(body)
     time = unix_time(document.get("event_time"), now)
     return make_event(key, SLACK, optional_text(kind) or "event", time, document)
@@ -63,9 +63,9 @@ PROVIDERS: dict[
 
 
 def slack_challenge(kind: str, body: bytes) -> str | None:
-    """What Slack wants to read back when an address is set up; None for any other message.
+    """The challenge to answer when Slack verifies a new address, or None for other messages.
 
-    See "Using the Slack Events API", url_verification.
+    Source: "Using the Slack Events API", url_verification.
     """
     if kind != SourceKind.SLACK or VERIFICATION.encode() not in body:
         return None
