@@ -26,7 +26,7 @@ def with_deduplication_key(
     """
     if not sent.unsigned_id:
         return sent
-    own = replace(sent, key=_key(sent.key, sent.unsigned_id))
+    own = replace(sent, key=_delivery_key(sent.key, sent.unsigned_id))
     ids = [source.event_id(sent.key), source.event_id(own.key)]
     first, delivered = map(ReceivedEvent.objects.in_bulk(ids).get, ids)
     if delivered is not None:
@@ -40,10 +40,10 @@ def with_deduplication_key(
         # The first event keeps the body's key: of several simultaneous ones, one is stored.
         return sent
     latest = _latest(source, signature, since)
-    return own if latest is None else replace(sent, key=_key(sent.key, _delivery(latest)))
+    return own if latest is None else replace(sent, key=_delivery_key(sent.key, _delivery(latest)))
 
 
-def _key(body: str, delivery: str) -> str:
+def _delivery_key(body: str, delivery: str) -> str:
     return f"{body} {delivery}"
 
 

@@ -145,13 +145,13 @@ def keys_of(kind: str, secret: str) -> list[bytes]:
         return [secret.encode()] if secret else []
     encoded = secret.removeprefix(VERSION)
     if encoded.startswith(PREFIX):
-        readings = [_key(encoded.removeprefix(PREFIX))]
+        readings = [_secret_key(encoded.removeprefix(PREFIX))]
     else:
-        readings = [secret.encode(), _key(secret)]
+        readings = [secret.encode(), _secret_key(secret)]
     return [key for key in readings if key]
 
 
-def _key(text: str) -> bytes:
+def _secret_key(text: str) -> bytes:
     try:
         return _base64(text)
     except ValueError:

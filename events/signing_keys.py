@@ -115,8 +115,8 @@ def _fernet() -> "MultiFernet":
     from cryptography.fernet import Fernet, MultiFernet
 
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet([Fernet(_key(str(key))) for key in keys])
+    return MultiFernet([Fernet(_fernet_key(str(key))) for key in keys])
 
 
-def _key(text: str) -> bytes:
+def _fernet_key(text: str) -> bytes:
     return base64.urlsafe_b64encode(hashlib.sha256(b"moca event secrets " + text.encode()).digest())

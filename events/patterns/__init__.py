@@ -7,7 +7,7 @@ The pattern language is defined by the EventBridge User Guide, pages "Event patt
 (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern.html), "Comparison
 operators" (.../eb-create-pattern-operators.html), "Matching on multiple values"
 (.../eb-event-patterns-arrays.html) and "Null values and empty strings"
-(.../eb-event-patterns-null-values.html). Where these pages leave something open, this package does
+(.../eb-event-patterns-null-values.html). If these pages leave something open, this package does
 what Event Ruler does, the library behind EventBridge (https://github.com/aws/event-ruler).
 """
 

@@ -286,7 +286,7 @@ def _plain(kind: str, value: Any) -> Any:
 Codec = tuple[Callable[[Any], Attribute], Callable[[Attribute], Any]]
 
 
-def _as_text(read: Callable[[str], Any]) -> Codec:
+def _text_codec(read: Callable[[str], Any]) -> Codec:
     return lambda value: {"S": str(value)}, lambda attribute: read(_text(attribute))
 
 
@@ -298,13 +298,13 @@ _CODECS: dict[str, Codec] = {
     "DecimalField": (_number, lambda a: Decimal(_digits(a))),
     "DurationField": (_microseconds, lambda a: timedelta(microseconds=_integer(a))),
     "DateTimeField": (lambda value: {"S": text_of_time(value)}, _datetime),
-    "DateField": _as_text(date.fromisoformat),
+    "DateField": _text_codec(date.fromisoformat),
     "TimeField": (
         lambda value: {"S": value.isoformat(timespec="microseconds")},
         lambda attribute: time.fromisoformat(_text(attribute)),
     ),
-    "UUIDField": _as_text(UUID),
-    "GenericIPAddressField": _as_text(lambda text: str(ip_address(text))),
+    "UUIDField": _text_codec(UUID),
+    "GenericIPAddressField": _text_codec(lambda text: str(ip_address(text))),
     "BinaryField": (lambda value: {"B": bytes(value)}, lambda a: bytes(a["B"])),
 }
 

@@ -236,10 +236,7 @@ class Table:
         return found
 
     def markers(self, row: Mapping[str, Any]) -> dict[tuple[str, ...], Key]:
-        """The keys of a row's marker items, which keep its unique values unique.
-
-        By the names of the unique fields.
-        """
+        """The keys of a row's marker items, which keep its unique values unique, by field names."""
         found = {}
         for names in self.unique:
             values = [row.get(name) for name in names]

@@ -105,7 +105,7 @@ class Query:
         low, high: the inclusive bounds of the sort key; empty if there are none.
         edges: how many of the bounds the conditions exclude.
         descending: whether the order is descending.
-        order: the fields by which the sort key sorts; empty where it is fixed.
+        order: the fields by which the sort key sorts; empty if the sort key is fixed.
         covered: the comparisons on which the keys alone decide: fields, each with `=` for what it
             equals and `<` for ranges.
     """

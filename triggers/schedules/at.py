@@ -30,7 +30,7 @@ class At(Schedule):
 
     @property
     def canonical(self) -> str:
-        """Such as "at(2027-01-01T09:00:00)"."""
+        """The form that EventBridge accepts, such as "at(2027-01-01T09:00:00)"."""
         return f"at({self.day.isoformat()}T{self.time.isoformat()})"
 
     def instant(self, zone: ZoneInfo) -> datetime | None:

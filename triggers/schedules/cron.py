@@ -47,7 +47,7 @@ class Cron(Schedule):
 
     @property
     def canonical(self) -> str:
-        """Such as "cron(0 9 * * ? *)"."""
+        """The form that EventBridge accepts, such as "cron(0 9 * * ? *)"."""
         return f"cron({' '.join(self.fields)})"
 
     def has_a_day(self) -> bool:

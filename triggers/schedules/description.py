@@ -58,7 +58,7 @@ def joined(words: Iterable[str]) -> str:
 
 
 def ordinal(number: int) -> str:
-    """Such as "1st", "22nd", "13th"."""
+    """The ordinal of a number, such as "1st", "22nd", "13th"."""
     suffix = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}th" if number in (11, 12, 13) else f"{number}{suffix}"
 

@@ -30,7 +30,7 @@ _NTH = re.compile(r"([A-Z]{3,}|[0-9]+)#([0-9]+)")
 class Field:
     """A field's name and bounds. `names` are the names of its values, the first one that of `low`.
 
-    If `wraps`, a range may pass the top and go on at the bottom, such as `20-2` or `FRI-MON`.
+    If `wraps`, a range may continue at the bottom after the top, such as `20-2` or `FRI-MON`.
     """
 
     name: str

@@ -36,10 +36,10 @@ def _cron_words(cron: Cron) -> str:
 
 
 def _year_words(years: tuple[int, ...]) -> str:
-    step = _step(years)
+    step = _even_step(years)
     if step and years[-1] + step > YEAR.high:
         return f"{years[0]}年から{step}年ごと"
-    return _stepped(years, "年") or f"{_numbers(years)}年"
+    return _step_words(years, "年") or f"{_numbers(years)}年"
 
 
 def _day_words(cron: Cron) -> str:
@@ -69,14 +69,14 @@ def _weekly_words(weekdays: tuple[int, ...]) -> str:
         return "平日"
     if weekdays == (1, 7):
         return "土日"
-    # A week is read from Monday, though its numbers start at Sunday.
+    # The list starts on Monday, though the numbers start on Sunday.
     days = sorted(weekdays, key=lambda day: (day - 2) % 7)
     return f"毎週{'・'.join(_WEEKDAYS[day - 1] for day in days)}曜日" if days else ""
 
 
 def _monthly_words(rule: DayRule) -> Iterator[str]:
     if rule.days:
-        yield _stepped(rule.days, "日") or f"{_numbers(rule.days)}日"
+        yield _step_words(rule.days, "日") or f"{_numbers(rule.days)}日"
     yield from (f"{day}日に最も近い平日" for day in rule.nearest)
     yield from (f"第{nth}{_WEEKDAYS[day - 1]}曜日" for day, nth in rule.nth)
     yield from (f"最終{_WEEKDAYS[day - 1]}曜日" for day in rule.last)
@@ -90,7 +90,7 @@ def _time_words(cron: Cron) -> str:
     if len(minutes) * len(hours) <= _LISTED_TIMES:
         return "・".join(f"{hour:02}:{minute:02}" for hour in hours for minute in minutes)
     every = _even_minutes(minutes)
-    past = _stepped(minutes, "分") or f"{_numbers(minutes)}分"
+    past = _step_words(minutes, "分") or f"{_numbers(minutes)}分"
     if len(hours) == HOURS.span:
         return every or f"毎時{past}"
     return f"{_numbers(hours)}時台の{every or past}"
@@ -104,15 +104,15 @@ def _even_minutes(minutes: tuple[int, ...]) -> str:
     return ""
 
 
-def _stepped(values: tuple[int, ...], unit: str) -> str:
+def _step_words(values: tuple[int, ...], unit: str) -> str:
     """Words for many values at even steps: 「1日から31日まで2日ごと」; empty for other values."""
-    step = _step(values)
+    step = _even_step(values)
     if not step or len(values) <= _LISTED_TIMES:
         return ""
     return f"{values[0]}{unit}から{values[-1]}{unit}まで{step}{unit}ごと"
 
 
-def _step(values: tuple[int, ...]) -> int:
+def _even_step(values: tuple[int, ...]) -> int:
     """The even step of three or more values if it is 2 or more, else 0."""
     step = step_of(values) or 0
     return step if step > 1 and len(values) > 2 else 0

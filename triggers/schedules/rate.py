@@ -13,7 +13,7 @@ from triggers.schedules.schedule import YEARS, Schedule, within_reach
 Unit = Literal["minute", "hour", "day"]
 
 # EventBridge Scheduler User Guide, "Rate-based schedules"; a day is 24 hours.
-_MINUTES: dict[Unit, int] = {"minute": 1, "hour": 60, "day": 1440}
+UNIT_MINUTES: dict[Unit, int] = {"minute": 1, "hour": 60, "day": 1440}
 _LONGEST_DAYS = 365 * len(YEARS)
 
 _RATE = re.compile(r"([0-9]+)\s+(minute|hour|day)s?", re.IGNORECASE)
@@ -32,13 +32,13 @@ class Rate(Schedule):
 
     @property
     def canonical(self) -> str:
-        """Such as "rate(1 minute)" or "rate(5 minutes)"."""
+        """The form that EventBridge accepts, such as "rate(1 minute)" or "rate(5 minutes)"."""
         return f"rate({rate_words(self.value, self.unit)})"
 
     @property
     def period(self) -> timedelta:
         """The time from one run to the next."""
-        return timedelta(minutes=self.value * _MINUTES[self.unit])
+        return timedelta(minutes=self.value * UNIT_MINUTES[self.unit])
 
     def _first(self, start: datetime | None, anchor: datetime) -> datetime:
         """The start, or one period after the creation if there is no start."""
@@ -69,7 +69,7 @@ def parse_rate(body: str) -> Rate:
     if value == 0:
         reason = _("A rate needs a number of 1 or more; the shortest is rate(1 minute).")
         raise ExpressionError("rate", reason, f"1 {unit}")
-    if value * _MINUTES[unit] > _LONGEST_DAYS * 1440:
+    if value * UNIT_MINUTES[unit] > _LONGEST_DAYS * 1440:
         reason = _(
             "A rate this slow would not run again by %(year)s; use a smaller number.",
             year=YEARS[-1],

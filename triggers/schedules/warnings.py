@@ -209,25 +209,27 @@ def _clock_change(cron: Cron, change: ClockChange) -> str | None:
     several = others is not None and others < high
     skips = first_pass(found) is None
     if several:
-        runs = _("the runs between %(low)s and %(high)s", low=_clock(low), high=_clock(high))
+        runs = _(
+            "the runs between %(low)s and %(high)s", low=_clock_time(low), high=_clock_time(high)
+        )
         effect = (
             _("it skips %(runs)s", runs=runs) if skips else _("%(runs)s happen once", runs=runs)
         )
     else:
-        run = _("the run at %(time)s", time=_clock(found))
+        run = _("the run at %(time)s", time=_clock_time(found))
         effect = _("it skips %(run)s", run=run) if skips else _("%(run)s happens once", run=run)
     return _(
         "On %(date)s the clocks go from %(was)s to %(becomes)s: %(effect)s.",
         date=date_words(found),
-        was=_clock(change.was),
-        becomes=_clock(change.becomes),
+        was=_clock_time(change.was),
+        becomes=_clock_time(change.becomes),
         effect=effect,
     )
 
 
 def _moment(wall: datetime) -> str:
-    return _("%(date)s at %(time)s", date=date_words(wall), time=_clock(wall))
+    return _("%(date)s at %(time)s", date=date_words(wall), time=_clock_time(wall))
 
 
-def _clock(wall: datetime) -> str:
+def _clock_time(wall: datetime) -> str:
     return f"{wall:%H:%M}"

@@ -130,7 +130,7 @@ def _take_date(said: _Said, word: str, left: list[str]) -> bool:
 
 def _corrections(said: _Said) -> list[Correction]:
     """The cron expression for the words; one for each time if a single one cannot have all."""
-    day, month, weekday = _days(said)
+    day, month, weekday = _day_fields(said)
     if day and weekday:
         return []
     if not (said.times or said.pace or day or weekday):
@@ -151,7 +151,7 @@ def _corrections(said: _Said) -> list[Correction]:
     return [Correction(f"cron({minute} {hour} {days})", noted) for hour, minute in times]
 
 
-def _days(said: _Said) -> tuple[str, str, str]:
+def _day_fields(said: _Said) -> tuple[str, str, str]:
     """The day-of-month, month and day-of-week; a day field is empty if it is not restricted."""
     day, month = ",".join(said.days), ",".join(dict.fromkeys(said.months)) or "*"
     weekday = ",".join(sorted(set(said.weekdays), key=said.weekdays.index))

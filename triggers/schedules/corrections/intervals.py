@@ -4,13 +4,16 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from fractions import Fraction
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
 from triggers.schedules.corrections import notes
 from triggers.schedules.corrections.moments import parse_moment, weekday_name
 from triggers.schedules.errors import Correction, ExpressionError
-from triggers.schedules.rate import EXAMPLE, Unit, rate_words
+from triggers.schedules.rate import EXAMPLE, UNIT_MINUTES, rate_words
+
+Size = TypeVar("Size", int, Fraction)
 
 _LOOSE = re.compile(
     r"(?:every\s+(other\s+)?)?\W*([0-9]+(?:\.[0-9]+)?)?\W*([a-z]*)\W*", re.IGNORECASE
@@ -25,7 +28,26 @@ _ISO = re.compile(
     re.IGNORECASE,
 )
 _REPEATED = re.compile(r"R([0-9]*)/(?:([^P]+)/)?(P[^/]+)(?:/(.+))?", re.IGNORECASE)
-_MINUTES: dict[Unit, int] = {"minute": 1, "hour": 60, "day": 1440}
+# Patterns of units, as people abbreviate them; no unit means minutes.
+_UNIT_MINUTES = (
+    (r"m?|minu?t?e?s?", Fraction(1)),
+    (r"s(ec)?(onds?|s)?", Fraction(1, 60)),
+    (r"h|h(ou)?rs?", Fraction(60)),
+    (r"d(ays?)?", Fraction(1440)),
+    (r"w|w(ee)?ks?", Fraction(7 * 1440)),
+    (r"fortnights?", Fraction(14 * 1440)),
+)
+_UNIT_MONTHS = ((r"mo(n|nths?|s)?", 1), (r"quarters?", 3), (r"y(ears?|rs?)?|annum", 12))
+_ISO_MINUTES = (Fraction(10080), Fraction(1440), Fraction(60), Fraction(1), Fraction(1, 60))
+_GO_MINUTES = {
+    "d": Fraction(1440),
+    "h": Fraction(60),
+    "m": Fraction(1),
+    "s": Fraction(1, 60),
+    "ms": Fraction(1, 60_000),
+    "us": Fraction(1, 60_000_000),
+    "ns": Fraction(1, 60_000_000_000),
+}
 
 
 def interval(error: ExpressionError, body: str, *, bare: bool = False) -> ExpressionError | None:
@@ -41,7 +63,7 @@ def interval(error: ExpressionError, body: str, *, bare: bool = False) -> Expres
     monthly = corrections and corrections[0].expression.startswith("cron")
     by_cron = _("A rate counts minutes, hours or days; months and years are for cron(...).")
     if not bare:
-        reason = by_cron if monthly else _reason(body)
+        reason = by_cron if monthly else _rate_reason(body)
         return ExpressionError("rate", reason, corrections=corrections)
     if not corrections:
         return None
@@ -112,10 +134,7 @@ def pace(text: str) -> list[Correction]:
     """Corrections for the text of an interval: the inside of `rate(...)`, or whole cron(...)."""
     if match := _ISO.fullmatch(text):
         numbers = [Fraction(number or 0) for number in match.groups()]
-        minutes = sum(
-            (number * size for number, size in zip(numbers[2:], _ISO_MINUTES, strict=True)),
-            Fraction(0),
-        )
+        minutes = _sum(n * size for n, size in zip(numbers[2:], _ISO_MINUTES, strict=True))
         months = int(numbers[0] * 12 + numbers[1])
         if months and minutes:
             return []
@@ -125,18 +144,6 @@ def pace(text: str) -> list[Correction]:
         parts = _GO_PART.findall(plain.lower())
         return _rates(_sum(Fraction(number) * _GO_MINUTES[unit] for number, unit in parts))
     return _loose(text)
-
-
-_ISO_MINUTES = (Fraction(10080), Fraction(1440), Fraction(60), Fraction(1), Fraction(1, 60))
-_GO_MINUTES = {
-    "d": Fraction(1440),
-    "h": Fraction(60),
-    "m": Fraction(1),
-    "s": Fraction(1, 60),
-    "ms": Fraction(1, 60_000),
-    "us": Fraction(1, 60_000_000),
-    "ns": Fraction(1, 60_000_000_000),
-}
 
 
 def _sum(minutes: Iterable[Fraction]) -> Fraction:
@@ -150,29 +157,16 @@ def _loose(text: str) -> list[Correction]:
         return []
     number = Fraction(match[2] or 1) * (2 if match[1] else 1)
     word = match[3].lower()
-    months = 1 if re.fullmatch(r"mo(n|nths?|s)?", word) else 0
-    months = 12 if re.fullmatch(r"y(ears?|rs?)?|annum", word) else months
-    months = 3 if re.fullmatch(r"quarters?", word) else months
-    if months:
+    if months := _size(_UNIT_MONTHS, word):
         total = number * months
         return _monthly(int(total)) if total.denominator == 1 else []
-    minutes = _minutes_of(word)
+    minutes = _size(_UNIT_MINUTES, word)
     return [] if minutes is None else _rates(number * minutes, minutes)
 
 
-def _minutes_of(word: str) -> Fraction | None:
-    """The minutes of a unit, which may be abbreviated. No unit means minutes; None if unknown."""
-    if word in ("", "m") or re.fullmatch(r"minu?t?e?s?", word):
-        return Fraction(1)
-    if re.fullmatch(r"s(ec)?(onds?|s)?", word):
-        return Fraction(1, 60)
-    if re.fullmatch(r"h(ou)?rs?|h", word):
-        return Fraction(60)
-    if re.fullmatch(r"d(ays?)?", word):
-        return Fraction(1440)
-    if re.fullmatch(r"w(ee)?ks?|w", word):
-        return Fraction(7 * 1440)
-    return Fraction(14 * 1440) if re.fullmatch(r"fortnights?", word) else None
+def _size(units: Iterable[tuple[str, Size]], word: str) -> Size | None:
+    """The size of the first unit whose pattern matches, or None if none does."""
+    return next((size for pattern, size in units if re.fullmatch(pattern, word)), None)
 
 
 def _rates(exact: Fraction, unit_minutes: Fraction | None = None) -> list[Correction]:
@@ -182,11 +176,9 @@ def _rates(exact: Fraction, unit_minutes: Fraction | None = None) -> list[Correc
         exact: the minutes.
         unit_minutes: the minutes of the unit that was written, if there was one.
     """
-    total = round(exact)
     if exact < 1 and unit_minutes and unit_minutes > 1:
         return []
-    if total < 1:
-        total = 1
+    total = max(round(exact), 1)
     noted: tuple[str, ...] = ()
     if exact and total != exact:
         noted = (
@@ -198,8 +190,7 @@ def _rates(exact: Fraction, unit_minutes: Fraction | None = None) -> list[Correc
             ),
         )
     largest = unit_minutes or Fraction(1440)
-    for unit in reversed(_MINUTES):
-        size = _MINUTES[unit]
+    for unit, size in reversed(UNIT_MINUTES.items()):
         if total % size == 0 and (size <= largest or unit == "minute"):
             return [Correction(rate_words(total // size, unit), noted)]
     return []
@@ -216,7 +207,7 @@ def _monthly(months: int) -> list[Correction]:
     return [Correction(f"cron(0 0 1 1 ? 2000/{months // 12})", (note,))]
 
 
-def _reason(body: str) -> str:
+def _rate_reason(body: str) -> str:
     match = _LOOSE.fullmatch(body)
     if match is None or not match[2]:
         return _("A rate is a whole number and a unit, %(example)s.", example=EXAMPLE)

@@ -71,7 +71,7 @@ def moment(
         reason: str = _("A single run is written with at(...) around its date and time.")
         field, written = "expression", f"at({written})"
     else:
-        field, reason = "at", error.reason if _RIGHT.fullmatch(body) else _reason(body)
+        field, reason = "at", error.reason if _RIGHT.fullmatch(body) else _at_reason(body)
     corrections = [Correction(written, read.notes, name)]
     return ExpressionError(field, reason, corrections=corrections)
 
@@ -127,7 +127,7 @@ def _zone(name: str | None) -> str:
         return error.suggestion or ""
 
 
-def _reason(body: str) -> str:
+def _at_reason(body: str) -> str:
     match = _LOOSE.fullmatch(body)
     if match is not None and (match[8] or match[9]):
         return _(

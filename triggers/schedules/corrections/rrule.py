@@ -9,7 +9,7 @@ from triggers.schedules.corrections.moments import Moment, parse_moment, weekday
 from triggers.schedules.corrections.notes import at_midnight, no_count, no_end, no_seconds
 from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.fields import WEEKDAY_NAMES
-from triggers.schedules.rate import rate_words
+from triggers.schedules.rate import Unit, rate_words
 
 _DAYS = dict(zip(("SU", "MO", "TU", "WE", "TH", "FR", "SA"), WEEKDAY_NAMES, strict=True))
 _START = re.compile(r"DTSTART(?:;TZID=([^:;\s]+))?:([0-9]{8})(?:T([0-9]{6})(Z?))?", re.IGNORECASE)
@@ -17,6 +17,7 @@ _READ = {
     *("FREQ", "INTERVAL", "BYDAY", "BYMONTHDAY", "BYMONTH", "BYHOUR", "BYMINUTE"),
     *("COUNT", "UNTIL", "WKST", "BYSECOND"),
 }
+_SHORT: dict[str, Unit] = {"MINUTELY": "minute", "HOURLY": "hour"}
 _FREQUENCIES = ("MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 
 Parts = dict[str, str]
@@ -86,10 +87,8 @@ def _every_so_often(
     note = _("It counts from the start date; set that to the first run.")
     by = {name for name in parts if name.startswith("BY")}
     frequency = parts["FREQ"]
-    if frequency == "MINUTELY" and not by:
-        return f"rate({rate_words(number, 'minute')})", [note]
-    if frequency == "HOURLY" and not by:
-        return f"rate({rate_words(number, 'hour')})", [note]
+    if frequency in _SHORT and not by:
+        return f"rate({rate_words(number, _SHORT[frequency])})", [note]
     at_a_time = by <= {"BYHOUR", "BYMINUTE"} and "," not in "".join(parts[name] for name in by)
     if frequency == "DAILY" and at_a_time:
         return f"rate({rate_words(number, 'day')})", [note]
@@ -138,7 +137,7 @@ def _days(parts: Parts, start: datetime | None, notes: list[str]) -> str | None:
             return None
         month = str(start.month if start else 1)
     if "BYDAY" in parts:
-        weekday = _weekdays(parts["BYDAY"], of_month=frequency in ("MONTHLY", "YEARLY"))
+        weekday = _byday(parts["BYDAY"], of_month=frequency in ("MONTHLY", "YEARLY"))
         return weekday and f"? {month} {weekday}"
     if "BYMONTHDAY" in parts:
         day = _month_days(parts["BYMONTHDAY"])
@@ -160,7 +159,7 @@ def _first_days(frequency: str, month: str, start: datetime | None, notes: list[
     return f"* {month} ?"
 
 
-def _weekdays(text: str, *, of_month: bool) -> str | None:
+def _byday(text: str, *, of_month: bool) -> str | None:
     words = []
     for item in text.split(","):
         match = re.fullmatch(r"([+-]?[0-9])?(SU|MO|TU|WE|TH|FR|SA)", item)
