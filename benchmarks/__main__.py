@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other: `make bench`."""
+"""Runs all benchmarks one after the other, for `make bench`."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Requests per second and CPU per request of the HTTP API, on the web server as it is shipped.
+"""Measures requests per second and CPU per request of the HTTP API, on the shipped web server.
 
 python -m benchmarks.api [requests]
 """
@@ -31,7 +31,7 @@ Call = tuple[str, str, bytes | None]
 
 
 class Load:
-    """Requests over a few connections that stay open."""
+    """Sends requests over a few open connections."""
 
     def __init__(self, token: str) -> None:
         self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}

@@ -1,8 +1,9 @@
-"""What the largest texts of strangers cost: patterns, templates, Markdown, content types.
+"""Measures the cost of the largest texts that strangers can send: patterns, templates, Markdown,
+content types.
 
-python -m benchmarks.bounds [inputs] [seed]. Each input is as large as it may be, and made of what
-multiplies work. None may take more than 200 ms of CPU or 50 MB. Times are of the process's CPU.
-What takes more than LONGEST seconds is broken off.
+python -m benchmarks.bounds [inputs] [seed]. Each input has the maximum size and consists of pieces
+that multiply work. None may take more than 200 ms of the process's CPU time or 50 MB. Work of more
+than LONGEST seconds is interrupted.
 """
 
 import json
@@ -28,7 +29,7 @@ PROMPT = 50_000
 OUTPUT = 128 * 1024
 BODY = 256 * 1024
 SAMPLE = 64 * 1024
-# Waitress and API Gateway take no longer line of a header.
+# Waitress and API Gateway accept no longer header.
 HEADER = 8 * 1024
 
 MARKDOWN = (
@@ -75,7 +76,7 @@ TYPES = ("application/", "json", "+json", "+", "/", ";", "a", " ", "charset=", '
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an input took."""
+    """The time and memory that an input took."""
 
     seconds: float
     megabytes: float
@@ -83,7 +84,7 @@ class Cost:
 
 
 def written(random: Random, pieces: tuple[str, ...], size: int) -> str:
-    """A text of a size, of a few of the pieces: repeated, in turn, or mixed."""
+    """A text of a given size, made of a few pieces: repeated, in turn, or mixed."""
     few = random.sample(pieces, random.randint(1, 4))
     form = random.choice(["one", "turns", "mixed", "runs"])
     if form == "one":
@@ -99,7 +100,7 @@ def written(random: Random, pieces: tuple[str, ...], size: int) -> str:
 
 
 def event(random: Random, size: int) -> dict[str, Any]:
-    """An event of about a size, full of lists of objects, values or texts."""
+    """An event of about the given size, full of lists of objects, values or texts."""
     names = ["a", "b", "n0", "n1", "a.b", "or0", "or1"]
     one: dict[str, Any] = {
         name: random.choice([1, "x", [1, 2], {"a": 1}, []]) for name in random.sample(names, 3)
@@ -178,20 +179,20 @@ def of_markdown(random: Random) -> tuple[str, Callable[[], object]]:
 
     text = written(random, MARKDOWN, OUTPUT)
     if random.random() < 0.5:
-        # Lines are bounded too.
+        # Split it into lines.
         width = random.choice([7, 80, 2000])
         text = "\n".join(text[start : start + width] for start in range(0, len(text), width))
     return f"{text[:50]!r}", lambda: render(text)
 
 
 def of_types(random: Random) -> tuple[str, Callable[[], object]]:
-    from events.envelope import EnvelopeError, read
+    from events.envelope import EnvelopeError, parse
 
     headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "a", "ce-type": "b"}
     kind = written(random, TYPES, HEADER)
     body = b"no JSON"
     if random.random() < 0.5:
-        # In the body, the type may be as long as that.
+        # In the body, the type may be as long as the body.
         cloud_event = {name.removeprefix("ce-"): value for name, value in headers.items()}
         inner = written(random, TYPES, BODY - 1000)
         cloud_event |= {"datacontenttype": inner, "data_base64": "bm8gSlNPTg=="}
@@ -202,7 +203,7 @@ def of_types(random: Random) -> tuple[str, Callable[[], object]]:
 
     def work() -> object:
         with suppress(EnvelopeError):
-            return read("webhook", "shop", kind, headers, body, NOW)
+            return parse("webhook", "shop", kind, headers, body, NOW)
         return None
 
     return f"{kind[:30]!r} {body[60:100]!r}", work
@@ -221,7 +222,7 @@ def _break_off(_signal: int, _frame: object) -> None:
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """The CPU time of a piece of work, up to LONGEST; the better of two turns."""
+    """The CPU time of a piece of work in seconds, at most LONGEST; the better of two tries."""
     taken = []
     for _turn in range(2):
         signal.setitimer(signal.ITIMER_PROF, LONGEST)
@@ -239,7 +240,7 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 
 
 def megabytes(work: Callable[[], object]) -> float:
-    """The memory that a piece of work has at the most."""
+    """The peak memory of a piece of work."""
     tracemalloc.start()
     try:
         work()
@@ -251,7 +252,7 @@ def megabytes(work: Callable[[], object]) -> float:
 def measure(make: Callable[[Random], tuple[str, Callable[[], object]]], seed: str) -> Cost:
     what, work = make(Random(seed))
     seconds = cpu_seconds(work)
-    # Tracing takes several times as long, which is not worth it where time is the fault.
+    # Tracing takes several times as long; skip it if the time is too long already.
     used = megabytes(work) if seconds < 1 else 0.0
     return Cost(seconds, used, f"{seed}: {what}")
 

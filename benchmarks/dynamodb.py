@@ -1,9 +1,9 @@
-"""What the API and deep pages cost on DynamoDB, beside bare boto3 that makes the same calls.
+"""Measures the API and deep pages on DynamoDB, compared with boto3 that makes the same calls.
 
 python -m benchmarks.dynamodb [users] [triggers] [executions] [seconds to fill]
 
-DynamoDB Local is a process of its own, so the CPU seconds of this one are those of our code and of
-boto3. It keeps to one machine's speed: compare the figures with each other, not with AWS.
+DynamoDB Local is a process of its own: the CPU time of this process is that of our code and of
+boto3. Compare the figures with each other, not with AWS, since all run on one machine.
 """
 
 import io
@@ -26,7 +26,7 @@ from typing import Any
 from moca.dynamodb.local import DynamoDBLocal, UnavailableError
 
 USERS, TRIGGERS, EXECUTIONS, SECONDS = 1_000, 100_000, 1_000_000, 180
-# The caller, who has triggers enough to change and delete.
+# The calling user, who has enough triggers to change and delete.
 CALLER = "caller"
 REQUESTS = 150
 WARM_UP = 20
@@ -71,7 +71,7 @@ def set_up(endpoint: str) -> None:
 
 
 def fill(rows: Iterable[Any], seconds: float) -> int:
-    """Write new rows until there are no more, or the time is up; returns how many."""
+    """Write rows until there are no more or the time is up; returns how many were written."""
     from django.db import connection
 
     end = time.monotonic() + seconds
@@ -140,7 +140,7 @@ def executions(trigger_ids: Iterable[str]) -> Iterator[Any]:
 
 
 def own_triggers(count: int) -> list[str]:
-    """Make the caller's triggers, all alike and in step; returns their ids."""
+    """Make equal triggers of the caller, with their schedules in sync; returns their ids."""
     from triggers.models import Trigger
 
     made = []
@@ -162,7 +162,7 @@ def own_triggers(count: int) -> list[str]:
 
 @dataclass
 class Figures:
-    """What requests took, each in milliseconds of CPU, and all of them in seconds."""
+    """The cost of requests: milliseconds of CPU for each, seconds for all."""
 
     cpu: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -177,7 +177,7 @@ class Figures:
 
 
 def measure(*ways: Iterable[Callable[[], Any]]) -> list[Figures]:
-    """Time the calls of each way, by turns, so that what else the machine does falls on all."""
+    """Time the calls of each side in turn: other work on the machine affects all sides alike."""
     found = [Figures() for _ in ways]
     for number, calls in enumerate(zip(*ways, strict=True)):
         for figures, call in zip(found, calls, strict=True):
@@ -191,7 +191,7 @@ def measure(*ways: Iterable[Callable[[], Any]]) -> list[Figures]:
 
 @contextmanager
 def recorded() -> Iterator[list[Call]]:
-    """The calls that are made to DynamoDB meanwhile."""
+    """Record the calls to DynamoDB."""
     from django.db import connection
 
     service: Any = connection.service  # type: ignore[attr-defined]
@@ -210,7 +210,7 @@ def recorded() -> Iterator[list[Call]]:
 
 
 class API:
-    """The application as its web server calls it, with a real token."""
+    """Calls the WSGI application like its web server, with a real token."""
 
     def __init__(self) -> None:
         from moca.authentication.tokens import issue
@@ -259,7 +259,7 @@ class API:
 
 
 def renamed(calls: list[Call], known: str, spare: str) -> list[Call]:
-    """The same calls for another trigger; what else is made by them gets an id of its own."""
+    """The same calls for another trigger; other rows that they create get new ids."""
     from moca.ids import new_id
 
     text = json.dumps(calls)
@@ -272,7 +272,7 @@ def renamed(calls: list[Call], known: str, spare: str) -> list[Call]:
 
 def replay(client: Any, calls: list[Call]) -> None:
     for operation, arguments in calls:
-        # A token stands for one request, which this is not.
+        # A token identifies one request; this is another one.
         own = {name: value for name, value in arguments.items() if name != "ClientRequestToken"}
         getattr(client, operation)(**own)
 
@@ -281,7 +281,7 @@ def replay(client: Any, calls: list[Call]) -> None:
 
 
 def compare(api: API, busy: str) -> None:
-    """Each request of the API beside boto3 with its default settings and the same calls."""
+    """Compare each request of the API with boto3 (default settings) that makes the same calls."""
     import boto3
 
     from moca.ids import new_id
@@ -295,7 +295,7 @@ def compare(api: API, busy: str) -> None:
         f"{'':16}{'API':>12}{'':>12}{'bare boto3':>14}{'':>12}{'above it':>12}\n{'':16}"
         f"{'requests/s':>12}{'ms CPU':>12}{'requests/s':>14}{'ms CPU':>12}{'ms CPU':>12}  calls"
     )
-    # Each with the triggers that bare boto3 is to read, change or make.
+    # Each has the ids of the triggers that bare boto3 reads, changes or creates.
     compared: list[tuple[str, Callable[[str], Request], list[str]]] = [
         ("get", lambda key: ("GET", f"/triggers/{key}", None), spare),
         ("list 100", lambda key: ("GET", "/triggers?limit=100", None), spare),
@@ -325,12 +325,12 @@ def show(name: str, ours: Figures, theirs: Figures, calls: list[Call]) -> None:
 
 
 def deep_pages(api: API, busy: str, ids: list[str]) -> None:
-    """The first page of long lists beside one far down."""
+    """Compare the first page of long lists with one far down."""
     from triggers.models import Trigger
 
     address = f"/triggers/{busy}/executions?limit={PAGE}"
     token, last = "", 1
-    # As far as there are that many.
+    # Stop earlier if the list is shorter.
     while last < DEEP and (
         following := api("GET", f"{address}&nextToken={token}").get("nextToken")
     ):
@@ -357,7 +357,7 @@ def deep_pages(api: API, busy: str, ids: list[str]) -> None:
 
 
 def filled(users: int, trigger_count: int, execution_count: int, seconds: float) -> list[str]:
-    """Fill the table; returns the ids of the triggers, that with a long record first."""
+    """Fill the table; returns the ids of the triggers, first the one with many executions."""
     made: list[str] = []
 
     def noted(rows: Iterable[Any]) -> Iterator[Any]:
@@ -368,7 +368,7 @@ def filled(users: int, trigger_count: int, execution_count: int, seconds: float)
     start = time.monotonic()
     fill(noted(triggers(users, trigger_count)), seconds / 3)
     busy = own_triggers(1)[0]
-    # First the long record of one trigger, then runs of all in turn.
+    # First many executions of one trigger, then those of all in turn.
     order = itertools.chain([busy] * PAGE * (DEEP + 1), itertools.cycle(made))
     left = seconds - (time.monotonic() - start)
     executed = fill(executions(itertools.islice(order, execution_count)), left)

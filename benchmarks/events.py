@@ -1,7 +1,7 @@
-"""Signed events on one machine, as it is shipped: taken in by the web server, run by the scheduler.
+"""Measures signed events on one machine: the web server receives them, the scheduler runs them.
 
-python -m benchmarks.events [events] [triggers]. First each event is for one of the triggers, and
-the scheduler process is killed in the middle; then each event is for all of them.
+python -m benchmarks.events [events] [triggers]. In the first part each event starts one trigger,
+and the scheduler process is killed halfway. In the second part each event starts all triggers.
 """
 
 import base64
@@ -36,7 +36,7 @@ def set_up_triggers(count: int) -> None:
 
     secret = signing_keys.PREFIX + base64.b64encode(KEY).decode()
     for name in (ONE, ALL):
-        kept = signing_keys.only(secret, timezone.now())
+        kept = signing_keys.seal(secret, timezone.now())
         EventSource(id=name, name=name, secrets=kept).save()
         for number in range(count):
             config = {"eventSourceId": name}
@@ -54,7 +54,7 @@ def set_up_triggers(count: int) -> None:
 
 
 def send(source_id: str, numbers: range) -> None:
-    """Send events over one connection that stays open."""
+    """Send events over one open connection."""
     connection = http.client.HTTPConnection("127.0.0.1", PORT)
     for number in numbers:
         body = json.dumps({"to": number % 100, "note": "x" * 500}).encode()
@@ -76,7 +76,7 @@ def send(source_id: str, numbers: range) -> None:
 
 
 def send_all(source_id: str, count: int) -> float:
-    """Send events over a few connections; returns the seconds that took."""
+    """Send events over a few connections; returns the seconds that it took."""
     start = time.monotonic()
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         shares = [range(first, count, CONNECTIONS) for first in range(CONNECTIONS)]
@@ -95,15 +95,15 @@ def ended() -> int:
 
 
 def wait_for(runs: int) -> float:
-    """Wait until so many runs have ended; returns the seconds that took."""
+    """Wait until this many runs have ended; returns the seconds that it took."""
     start = time.monotonic()
     while ended() < runs and time.monotonic() < start + LONGEST:
         time.sleep(0.5)
     return time.monotonic() - start
 
 
-def told(sent: Path, runs: int) -> str:
-    """Whether each run is on record, and none was sent twice."""
+def summary(sent: Path, runs: int) -> str:
+    """How many runs are on record, were sent twice, or were interrupted."""
     from executions.failures import LOST
     from executions.models import TriggerExecution
 
@@ -117,12 +117,12 @@ def told(sent: Path, runs: int) -> str:
 
 
 def killed_in_the_middle(events: int, sent: Path) -> None:
-    """Each event for one trigger; the scheduler process is killed when half have run."""
+    """Send each event to one trigger, and kill the scheduler process when half have run."""
     process = scheduler()
     parts = [psutil.Process(process.pid)]
     start = time.monotonic()
     took = send_all(ONE, events)
-    print(f"{events:,} events taken in within {took:.1f} s ({events / took:.0f} a second)")
+    print(f"{events:,} events received within {took:.1f} s ({events / took:.0f} a second)")
     wait_for(events // 2)
     cpu = cpu_seconds(parts)
     process.kill()
@@ -131,7 +131,7 @@ def killed_in_the_middle(events: int, sent: Path) -> None:
     wait_for(events)
     total = time.monotonic() - start
     cpu += cpu_seconds([psutil.Process(process.pid)])
-    print(told(sent, events))
+    print(summary(sent, events))
     print(
         f"all ended after {total:.1f} s; {1000 * cpu / events:.1f} ms of CPU an event and its run"
     )
@@ -140,7 +140,7 @@ def killed_in_the_middle(events: int, sent: Path) -> None:
 
 
 def for_all(events: int, triggers: int, sent: Path, before: int) -> None:
-    """Each event for all triggers."""
+    """Send each event to all triggers."""
     runs = events * triggers
     process = scheduler()
     start = time.monotonic()
@@ -148,7 +148,7 @@ def for_all(events: int, triggers: int, sent: Path, before: int) -> None:
     wait_for(before + runs)
     total = time.monotonic() - start
     print(f"{events:,} events for {triggers} triggers each: {runs:,} runs ended in {total:.1f} s")
-    print(told(sent, before + runs))
+    print(summary(sent, before + runs))
     process.terminate()
     process.wait(timeout=40)
 

@@ -1,7 +1,7 @@
-"""How fast expressions are read and their runs found: `python -m benchmarks.expressions`.
+"""Measures parsing of expressions and the search for runs: `python -m benchmarks.expressions`.
 
-Times are of the process's CPU, so that other work on the machine disturbs them less. The goal is
-a next run in well under 1 ms at the median and never in more than 5 ms, sparse ones included.
+Times are CPU times of the process, which other work on the machine disturbs less. Goal: the next
+run in well under 1 ms at the median and at most 5 ms, also for expressions that rarely run.
 """
 
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from time import process_time
 from zoneinfo import ZoneInfo
 
 from triggers.schedules import Expression, parse
-from triggers.schedules.parser import read_cron
+from triggers.schedules.parser import parse_cron
 
 MEDIAN_GOAL = 1.0
 WORST_GOAL = 5.0
@@ -65,23 +65,23 @@ SPARSE = (
 
 
 def main() -> None:
-    """Print the figures, with the goals beside them."""
+    """Print the figures and their goals."""
     timings = {
         f"{text} in {name}": _next_run_times(parse(text), ZoneInfo(name))
         for text in (*ORDINARY, *SPARSE)
         for name in ZONES
     }
     everything = [time for times in timings.values() for time in times]
-    # The best of the repeats is the work itself; the rest is the machine's.
+    # The best of the repeats is the work itself; other work on the machine slows the rest.
     by_cost = sorted(timings, key=lambda name: min(timings[name]), reverse=True)
-    print(f"expressions read per second  {_reads_per_second():12,.0f}")
+    print(f"expressions parsed per second{_parses_per_second():12,.0f}")
     print(f"next runs per second         {_runs_per_second():12,.0f}")
     print(f"next run, median             {median(everything):9.4f} ms  goal < {MEDIAN_GOAL} ms")
     print(
         f"next run, worst of each best {min(timings[by_cost[0]]):9.4f} ms  goal < {WORST_GOAL} ms"
     )
     print(f"next run, worst of all       {max(everything):9.4f} ms  goal < {WORST_GOAL} ms")
-    print(f"\nThe ten dearest of {len(timings)}, best and worst of {REPEATS}:")
+    print(f"\nThe ten slowest of {len(timings)}, best and worst of {REPEATS}:")
     for name in by_cost[:10]:
         print(f"  {min(timings[name]):8.4f} {max(timings[name]):8.4f} ms  {name}")
 
@@ -95,13 +95,13 @@ def _next_run_times(expression: Expression, zone: ZoneInfo) -> list[float]:
     return times
 
 
-def _reads_per_second() -> float:
-    """Without the cache of `parse`, which would make every reading but the first free."""
+def _parses_per_second() -> float:
+    """Parse cron expressions without the cache of `parse`."""
     texts = [text for text in (*ORDINARY, *SPARSE) if not text.startswith(("rate", "at"))]
     started = process_time()
     for _repeat in range(REPEATS):
         for text in texts:
-            read_cron(text)
+            parse_cron(text)
     return REPEATS * len(texts) / (process_time() - started)
 
 

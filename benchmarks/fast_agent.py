@@ -1,6 +1,6 @@
-"""An agent that answers at once, at next to no cost: what is measured is the caller.
+"""An agent that answers at once with hardly any CPU, to measure its callers.
 
-python -m benchmarks.fast_agent PORT [FILE]: the file gets the id of each run that was sent.
+python -m benchmarks.fast_agent PORT [FILE]: it writes the id of each run that it receives to FILE.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ sent: RawIOBase | None = None
 
 
 class Connection(asyncio.Protocol):
-    """Answers each request when its body has come; requests are never pipelined."""
+    """Answers each request when its body has arrived. It expects no pipelined requests."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport

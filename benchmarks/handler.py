@@ -1,7 +1,7 @@
-"""How long the packed handler takes until it can run something, against boto3 alone.
+"""Measures the cold start of the packed handler, compared with boto3 alone.
 
-Fresh interpreters import what `make package` made, with nothing but it and boto3 on their path, as
-on Lambda: python -m benchmarks.handler
+New interpreters import the package of `make package`. As on Lambda, only the package and boto3 are
+on their path: python -m benchmarks.handler
 """
 
 import os
@@ -24,7 +24,7 @@ connection.service.raw
 
 
 def seconds(code: str, function: Function) -> float:
-    """The median time of a fresh interpreter that runs the code."""
+    """The median time of a new interpreter that runs the code."""
     path = f"import sys; sys.path[:0] = {[str(function.folder), str(function.runtime)]}\n"
     environment = {**function.environment, "TRIGGERS_TABLE_NAME": "moca-triggers"}
     taken = []

@@ -1,8 +1,8 @@
-"""A database that is away under many runs: every end on record as it was, and a short log.
+"""Checks an outage of the database during many runs: all ends are recorded, and the log is short.
 
 python -m benchmarks.outage [sqlite|dynamodb] [runs] [seconds]
 
-SQLite is locked by a process of its own, DynamoDB Local is killed and started again.
+Another process locks SQLite; DynamoDB Local is killed and started again.
 """
 
 import logging
@@ -39,7 +39,7 @@ def set_up(database: str, data_dir: Path, port: int) -> None:
 
 
 def make_triggers(count: int, seconds: int) -> dict[str, str]:
-    """Triggers whose runs end all through the outage and after it; returns how each is to end."""
+    """Make triggers whose runs end during and after the outage; returns the expected status."""
     from triggers.models import Trigger
 
     expected = {}

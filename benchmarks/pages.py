@@ -1,4 +1,4 @@
-"""CPU, reads and weight of the operators' pages, with few and with many triggers.
+"""Measures CPU, reads and size of the operators' pages, with few and with many triggers.
 
 python -m benchmarks.pages [repetitions]
 """
@@ -22,7 +22,7 @@ PAGES = {
 
 
 def give_history() -> None:
-    """Note 20 runs on each trigger, as the runner does."""
+    """Record 20 runs on each trigger, like the runner."""
     from datetime import timedelta
 
     from django.utils import timezone

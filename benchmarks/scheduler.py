@@ -1,4 +1,4 @@
-"""Many triggers due at the same moment, on the local scheduler as it is shipped.
+"""Measures the local scheduler when many triggers are due at the same moment.
 
 python -m benchmarks.scheduler [triggers] [processes]
 """

@@ -1,4 +1,4 @@
-"""A 100 MB answer and the cost of a small one, by `python -m benchmarks.stream`."""
+"""Measures a 100 MB answer and the CPU of a small one: `python -m benchmarks.stream`."""
 
 import multiprocessing
 import secrets
@@ -28,14 +28,14 @@ SECRETS = tuple(secrets.token_hex(20) for _ in range(3))
 
 
 def serve(pipe: Connection) -> None:
-    """Run the demo agent in this process until the other one says so."""
+    """Run the demo agent in this process until the other process sends a message."""
     with DemoAgent(pause=0) as agent:
         pipe.send(agent.url)
         pipe.recv()
 
 
 def invoke(client: AgentClient, prompt: str) -> int:
-    """Run one prompt, and return the bytes said; the token and three more secrets are masked."""
+    """Run one prompt, masking the token and three secrets; returns the size of the answer."""
     invocation = Invocation(
         prompt=prompt,
         target_user_id="bench",
@@ -58,7 +58,7 @@ def peak_while(work: threading.Thread) -> int:
 
 
 def measure_stream(client: AgentClient, form: str) -> tuple[float, float]:
-    """MB/s over the wire, and MB of memory on top; `form` is a line of the prompt."""
+    """MB/s over the wire, and additional memory in MB; `form` is a line of the prompt."""
     before = psutil.Process().memory_info().rss
     work = threading.Thread(target=invoke, args=(client, f"{form}\ndemo: bytes {MEGABYTES}MB"))
     began = time.perf_counter()
@@ -67,7 +67,7 @@ def measure_stream(client: AgentClient, form: str) -> tuple[float, float]:
 
 
 def measure_small(client: AgentClient) -> float:
-    """CPU of this process for a run of some 60 events, in milliseconds."""
+    """CPU time of this process for a run of about 60 events, in milliseconds."""
     began = time.process_time()
     for _ in range(RUNS):
         invoke(client, "Say hello")
@@ -75,7 +75,7 @@ def measure_small(client: AgentClient) -> float:
 
 
 def main() -> None:
-    """Print each figure beside its goal."""
+    """Print each figure with its goal."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     server = context.Process(target=serve, args=(theirs,))

@@ -1,6 +1,6 @@
-"""One pass of the reconciler over 10,000 triggers: time, memory and calls.
+"""Measures one pass of the reconciler over 10,000 triggers: time, memory and calls.
 
-EventBridge Scheduler is moto in this process, whose own time is in the figures; the database is
+EventBridge Scheduler is moto in this process: the figures include moto's own time. The database is
 SQLite.
 """
 

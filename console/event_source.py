@@ -108,7 +108,7 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "changes": changes_of(source, {"secrets": _("Secret")}),
         "lacks_secret": lacks_secret(source, now),
         "counts_triggers": counts_triggers(),
-        "refusals": rejections.of_source(source) if source.has_address else [],
+        "refusals": rejections.recent(source) if source.has_address else [],
         **(page_of_events(request, source) if source.has_address else {}),
     }
     return render(request, "console/event_source.html", context)
@@ -219,7 +219,7 @@ def test(request: HttpRequest, source_id: str) -> HttpResponse:
                 reverse("console:received-event", args=[source.pk, event_id])
             )
     else:
-        body = pretty(examples.body(source.kind, now))
+        body = pretty(examples.example_body(source.kind, now))
         form = SampleForm(source, initial={"body": body, "name": examples.GITHUB_EVENT})
     listeners = listeners_of(source)
     context = {

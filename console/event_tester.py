@@ -156,7 +156,7 @@ def _fill(sample: Sample, entered: Mapping[str, Any], now: datetime) -> None:
         return
     sample.chosen = EXAMPLE
     pattern = _json(entered.get("event_pattern"))
-    example = examples.envelope(sample.source, pattern, now)
+    example = examples.example_envelope(sample.source, pattern, now)
     sample.text = pretty(example)
 
 
@@ -217,7 +217,7 @@ def _check(title: str, document: Any, sample: Sample) -> Check:
     try:
         pattern = _pattern(document)
     except PatternError as error:
-        check.problem = error.told
+        check.problem = error.full_message
     except (ValueError, RecursionError) as error:
         check.problem = _("This is not valid JSON: %(reason)s") % {"reason": error}
     else:

@@ -283,7 +283,7 @@ def _event(found: TriggerExecution, trigger: Trigger | None) -> Event | None:
     event = restored(found.event_payload)
     if found.source not in (Source.EVENT, Source.REPLAY) or event is None:
         return None
-    came_at, received = provenance.source_of(event), provenance.id_of(event)
+    came_at, received = provenance.source_id(event), provenance.event_id(event)
     if found.source == Source.REPLAY and came_at is None and event.get("source") == "moca.triggers":
         return None
     subscription = trigger.subscription if trigger else None
@@ -292,7 +292,7 @@ def _event(found: TriggerExecution, trigger: Trigger | None) -> Event | None:
         str(event.get("detail-type") or NOTHING),
         str(event.get("source") or NOTHING),
         str(event.get("id") or ""),
-        provenance.tester_of(event) or "",
+        provenance.tester(event) or "",
         source_id,
         _page("event-source", source_id),
         _page("received-event", came_at, received),

@@ -15,9 +15,9 @@ from console import charts
 from executions.lambda_time import LONGEST_SECONDS, RESERVE_SECONDS
 from moca.display import duration, exact, relative
 from moca.times import iso, parse_iso
-from triggers.i18n import Offer, offers, translated, words_of
+from triggers.i18n import Suggestion, describe_schedule, suggestions_of, translated
 from triggers.models import Trigger
-from triggers.schedules import ExpressionError, parse, parse_zone, warnings
+from triggers.schedules import ExpressionError, find_warnings, parse, parse_zone
 
 RUNS_AHEAD = 10
 # How long a run on Lambda may take.
@@ -38,7 +38,7 @@ class Preview:
         runs: its next runs: the moment, on the schedule's clock, how far away.
         warnings: what may surprise about it.
         errors: what is wrong: the form's field, the reason, and what may be meant, as
-            `triggers.i18n.offers` gives it.
+            `triggers.i18n.suggestions_of` gives it.
         year: how often it fires on each day.
     """
 
@@ -47,7 +47,7 @@ class Preview:
     words: str = ""
     runs: list[tuple[str, str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    errors: list[tuple[str, str, list[Offer]]] = field(default_factory=list)
+    errors: list[tuple[str, str, list[Suggestion]]] = field(default_factory=list)
     year: charts.Year | None = None
 
 
@@ -66,7 +66,7 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     try:
         expression = parse(shown.expression, zone)
     except ExpressionError as error:
-        shown.errors.append(("expression", translated(error.reason), offers(error)))
+        shown.errors.append(("expression", translated(error.reason), suggestions_of(error)))
         return shown
     if zone is None:
         return shown
@@ -75,10 +75,10 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     origin = after.replace(microsecond=0)
     made = _made(entered) or origin
     runs = expression.next_runs(origin, zone, RUNS_AHEAD, start=first, end=last, anchor=made)
-    shown.words = words_of(expression, zone)
+    shown.words = describe_schedule(expression, zone)
     shown.zone = str(zone)
     shown.runs = [(iso(run), exact(run, zone), relative(run, now)) for run in runs]
-    shown.warnings = [translated(each) for each in warnings(expression, zone, now)]
+    shown.warnings = [translated(each) for each in find_warnings(expression, zone, now)]
     shown.warnings += _too_often(runs, entered)
     if not runs and not shown.warnings:
         shown.warnings.append(_("It never runs between its start and its end date."))
@@ -98,7 +98,7 @@ def _zone(name: str, shown: Preview) -> ZoneInfo | None:
     try:
         return parse_zone(name or "UTC")
     except ExpressionError as error:
-        shown.errors.append(("timezone", translated(error.reason), offers(error)))
+        shown.errors.append(("timezone", translated(error.reason), suggestions_of(error)))
         return None
 
 

@@ -67,7 +67,7 @@ class EventRow:
     @property
     def tester(self) -> str:
         """Who made it up to try the triggers; empty for an event that happened."""
-        return provenance.tester_of(self.envelope) or ""
+        return provenance.tester(self.envelope) or ""
 
 
 def event_row(row: ReceivedEvent, most: int | None = None) -> EventRow:

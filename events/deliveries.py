@@ -1,30 +1,32 @@
-"""Deduplicates events whose sender signs the body and no id, as GitHub does.
+"""Deduplicates events whose sender signs the body but not the id, as GitHub does.
 
-GitHub sends each event with the id of its delivery, and signs the body alone. Two events may have
-the same body, as two runs of one workflow by hand, and a redelivery has the id of the first. But
-whoever got hold of a message can send it again under any id: for a short time, which its source
-says, the body alone is what an event is known by.
+GitHub sends a delivery id with each event and signs the body alone. Two events can have the same
+body, such as two manual runs of a workflow, and a redelivery has the id of the first delivery. An
+attacker who has a signed message can replay it under any id. Within the source's `replay_seconds`,
+events with the same body therefore count as one, whatever their ids.
 """
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from events.envelope import Sent
+from events.envelope import IncomingEvent
 from events.models import EventSource, ReceivedEvent
 
 
-def told_apart(source: EventSource, sent: Sent, signature: str, now: datetime) -> Sent:
-    """The event with the key by which it is known among others of the same body.
+def with_deduplication_key(
+    source: EventSource, sent: IncomingEvent, signature: str, now: datetime
+) -> IncomingEvent:
+    """The event with a key that tells it from other events with the same body.
 
     Args:
-        source: the source at whose address it came in.
-        sent: the event.
+        source: the source that received it.
+        sent: the event, whose key stands for its body.
         signature: the digest of its signature.
         now: the present.
     """
     if not sent.unsigned_id:
         return sent
-    own = replace(sent, key=_key(sent.key, sent.unsigned_id))
+    own = replace(sent, key=_delivery_key(sent.key, sent.unsigned_id))
     ids = [source.event_id(sent.key), source.event_id(own.key)]
     first, delivered = map(ReceivedEvent.objects.in_bulk(ids).get, ids)
     if delivered is not None:
@@ -35,14 +37,13 @@ def told_apart(source: EventSource, sent: Sent, signature: str, now: datetime) -
         return own
     since = now - timedelta(seconds=source.replay_seconds)
     if first is None or first.received_at > since:
-        # The first of its body has the body's key: of several at the same moment, one is put on
-        # record.
+        # The first event keeps the body's key: of several simultaneous ones, one is stored.
         return sent
     latest = _latest(source, signature, since)
-    return own if latest is None else replace(sent, key=_key(sent.key, _delivery(latest)))
+    return own if latest is None else replace(sent, key=_delivery_key(sent.key, _delivery(latest)))
 
 
-def _key(body: str, delivery: str) -> str:
+def _delivery_key(body: str, delivery: str) -> str:
     return f"{body} {delivery}"
 
 
@@ -51,7 +52,7 @@ def _delivery(event: ReceivedEvent) -> str:
 
 
 def _latest(source: EventSource, signature: str, since: datetime) -> ReceivedEvent | None:
-    """The latest event that came in with a signature since a moment."""
+    """The latest event with a signature that was received after `since`, or None."""
     rows = ReceivedEvent.objects.of_source(source.pk)
     found: ReceivedEvent | None = rows.filter(received_at__gt=since, signature=signature).first()
     return found

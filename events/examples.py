@@ -1,4 +1,4 @@
-"""Events to try triggers with: what senders of each kind send, and what a pattern would take."""
+"""Makes example events for the pages on which operators test sources, triggers and patterns."""
 
 import json
 from datetime import datetime
@@ -11,14 +11,14 @@ from events.kinds import SourceKind
 from events.models import EventSource
 from moca.times import iso
 
-# What stands in the place of a value that a pattern describes but does not name.
+# The value of a field that a pattern describes without naming a value.
 ANYTHING = "example"
-# GitHub names its events in a header.
+# GitHub sends the event's name in a header.
 GITHUB_EVENT = "pull_request"
 
 
-def body(kind: str, now: datetime) -> dict[str, Any]:
-    """What a sender sends; the parts of it that the sender's documentation promises."""
+def example_body(kind: str, now: datetime) -> dict[str, Any]:
+    """A body that a sender of a kind sends, with fields from the sender's documentation."""
     seconds = int(now.timestamp())
     bodies: dict[str, dict[str, Any]] = {
         SourceKind.GITHUB: {
@@ -44,19 +44,19 @@ def body(kind: str, now: datetime) -> dict[str, Any]:
     return bodies.get(kind, {"type": "order.paid", "order": {"id": 4711, "total": 12.5}})
 
 
-def envelope(source: EventSource | None, pattern: Any, now: datetime) -> dict[str, Any]:
-    """An event such as a source's, or such as a pattern would take.
+def example_envelope(source: EventSource | None, pattern: Any, now: datetime) -> dict[str, Any]:
+    """An event that a source would receive, or that a pattern would probably match.
 
     Args:
-        source: the source; None for a pattern alone.
-        pattern: the pattern of a bus's events.
+        source: the source, or None if there is only a pattern.
+        pattern: the pattern; it does not count if the source has an address.
         now: the present.
     """
     if source is not None and source.has_address:
         headers = {"webhook-id": "example", "x-github-event": GITHUB_EVENT}
-        text = json.dumps(body(source.kind, now)).encode()
+        text = json.dumps(example_body(source.kind, now)).encode()
         content = envelope.JSON_TYPE
-        (sent,) = envelope.read(source.kind, source.pk, content, headers, text, now)
+        (sent,) = envelope.parse(source.kind, source.pk, content, headers, text, now)
         return sent.envelope
     example = {
         "version": "0",
@@ -70,15 +70,15 @@ def envelope(source: EventSource | None, pattern: Any, now: datetime) -> dict[st
         "detail": {},
     }
     wanted = source.pattern if source is not None else pattern
-    return {**example, **_such_as(wanted)} if isinstance(wanted, dict) else example
+    return {**example, **_example_for(wanted)} if isinstance(wanted, dict) else example
 
 
-def _such_as(pattern: dict[str, Any]) -> dict[str, Any]:
-    """An object with the values that a pattern names; `$or` and what may be absent are left out."""
+def _example_for(pattern: dict[str, Any]) -> dict[str, Any]:
+    """An object with the values that a pattern names; it ignores `$or`."""
     found: dict[str, Any] = {}
     for name, wanted in pattern.items():
         if isinstance(wanted, dict):
-            found[name] = _such_as(wanted)
+            found[name] = _example_for(wanted)
         elif isinstance(wanted, list) and wanted and name != "$or":
             value = _one_of(wanted)
             found[name] = [value] if name == "resources" else value
@@ -86,6 +86,7 @@ def _such_as(pattern: dict[str, Any]) -> dict[str, Any]:
 
 
 def _one_of(wanted: list[Any]) -> Any:
+    """A value that meets one of the conditions, if that is easy to find."""
     plain = [each for each in wanted if not isinstance(each, dict)]
     if plain:
         return plain[0]

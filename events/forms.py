@@ -135,7 +135,7 @@ class EventSourceForm(VersionedForm):
             self.add_error("secret", error)
             return
         self.made = "" if entered else secret
-        self.instance.secrets = signing_keys.only(secret, now)
+        self.instance.secrets = signing_keys.seal(secret, now)
 
 
 class NewSecretForm(forms.Form):

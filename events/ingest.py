@@ -1,7 +1,7 @@
-"""Taking in events at a source's address: each signed, each once, none lost.
+"""Receives signed webhooks at a source's address: stores each event once, then publishes it.
 
-An event is on record before it goes on, to the queue of the local scheduler or to an event bus. One
-that could not go on is refused to the sender, who sends it again, and goes on then.
+An event is stored before it is published to the local scheduler's queue or to an event bus. If
+publishing fails, the sender gets an error and retries, and `events.outbox` retries too.
 """
 
 import hashlib
@@ -25,33 +25,33 @@ from moca.retry import retry
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a sender is told about an event.
+    """The answer to a sender about one event.
 
     Attributes:
-        id: the id of the event here.
-        is_duplicate: whether it had come before, so that nothing was done.
+        id: the event's id here.
+        is_duplicate: whether it was received before; it is not published again.
     """
 
     id: str
     is_duplicate: bool
 
 
-def verified(
+def authenticate(
     source: EventSource, content_type: str, headers: Mapping[str, str], body: bytes, now: datetime
 ) -> Signature:
-    """Check who signed a message.
+    """Verify that a message is signed with a secret of the source.
 
     Args:
-        source: the source at whose address it came in.
+        source: the source at whose address the message arrived.
         content_type: the message's Content-Type.
         headers: its headers, their names in lower case.
         body: its body, byte for byte.
         now: the present.
 
     Raises:
-        SignatureError: it is not signed with a secret of the source, or it is too old and its
-            events are not all on record.
-        UnreadableError: the secrets of the source cannot be read.
+        SignatureError: the signature is invalid, or the message is too old and not all of its
+            events are stored.
+        UnreadableError: the source's secrets cannot be read.
     """
     return signatures.verify(
         source.kind,
@@ -59,18 +59,18 @@ def verified(
         body,
         partial(source.active_secrets, now),
         now,
-        is_on_record=partial(_is_on_record, source, content_type, headers, body, now),
+        is_stored=partial(_is_stored, source, content_type, headers, body, now),
     )
 
 
-def decoy(headers: Mapping[str, str], now: datetime) -> EventSource:
-    """A source that nobody can sign for, of the kind that a message looks to be for.
+def decoy_source(headers: Mapping[str, str], now: datetime) -> EventSource:
+    """A source with a random secret, of the kind that a message seems to be for.
 
-    A message to an address without a source is checked against it, so that neither the answer nor
-    the time that it takes says that there is none.
+    A message to an address without a source is verified against it. Neither the answer nor its
+    timing then reveals that there is no source.
     """
     kind = signatures.kind_of(headers) or SourceKind.WEBHOOK
-    return EventSource(kind=kind, secrets=signing_keys.only(signing_keys.new_secret(), now))
+    return EventSource(kind=kind, secrets=signing_keys.seal(signing_keys.new_secret(), now))
 
 
 def receive(
@@ -81,51 +81,59 @@ def receive(
     body: bytes,
     now: datetime,
 ) -> list[Receipt]:
-    """Take in a message's events: all of them, or none.
+    """Store and publish all events of a message, or none.
 
     Args:
-        source: the source at whose address it came in.
-        signature: what `verified()` found.
+        source: the source at whose address the message arrived.
+        signature: the result of `authenticate()`.
         content_type: the message's Content-Type.
         headers: its headers, their names in lower case.
         body: its body, byte for byte.
         now: the present.
 
     Raises:
-        SignatureError: it is too old, and an event of it is not on record any more.
-        EnvelopeError: it is no event.
-        BusError: it could not go on; the sender is to send it again.
+        SignatureError: the message is too old, and one of its events is no longer stored.
+        EnvelopeError: the message is no event.
+        BusError: publishing failed; the sender should retry.
     """
-    found = envelope.read(source.kind, source.pk, content_type, headers, body, now)
-    told_apart = [deliveries.told_apart(source, sent, signature.digest, now) for sent in found]
-    return _take_in(source, told_apart, signature, now)
+    found = [
+        deliveries.with_deduplication_key(source, sent, signature.digest, now)
+        for sent in envelope.parse(source.kind, source.pk, content_type, headers, body, now)
+    ]
+    return _store_and_publish(source, found, signature, now)
 
 
 def receive_test(source: EventSource, body: bytes, now: datetime, *, name: str, by: str) -> Receipt:
-    """Take in an event that an operator made up; it goes the way of all others, and runs triggers.
+    """Receive a test event of an operator; like any other event it runs triggers.
 
     Args:
-        source: the source as whose event it goes on.
-        body: what the sender would send.
+        source: the source whose event it is.
+        body: the body that the sender would send.
         now: the present.
-        name: the event's name, where the sender says it in a header (GitHub).
-        by: the operator's name, which the event is marked with.
+        name: the event's name, for senders that put it in a header (GitHub).
+        by: the operator's name, for the event's tag.
 
     Raises:
-        EnvelopeError, BusError: as of `receive()`.
+        EnvelopeError: the body is no event.
+        BusError: publishing failed.
     """
     key = new_id()
     headers = {"webhook-id": key, "x-github-event": name, "x-github-delivery": key}
-    (sent,) = envelope.read(source.kind, source.pk, envelope.JSON_TYPE, headers, body, now)
-    provenance.set_test(sent.envelope, by)
+    (sent,) = envelope.parse(source.kind, source.pk, envelope.JSON_TYPE, headers, body, now)
+    provenance.tag_test(sent.envelope, by)
     signature = Signature(hashlib.sha256(key.encode()).hexdigest(), is_fresh=True)
-    # Of its own key, since the body may be that of an event that came before.
-    (receipt,) = _take_in(source, [envelope.Sent(key, sent.envelope)], signature, now)
+    # It has a key of its own, because an earlier event may have the same body.
+    (receipt,) = _store_and_publish(
+        source, [envelope.IncomingEvent(key, sent.envelope)], signature, now
+    )
     return receipt
 
 
-def _take_in(
-    source: EventSource, found: Sequence[envelope.Sent], signature: Signature, now: datetime
+def _store_and_publish(
+    source: EventSource,
+    found: Sequence[envelope.IncomingEvent],
+    signature: Signature,
+    now: datetime,
 ) -> list[Receipt]:
     sent = [_row(source, one, signature, now, place) for place, one in enumerate(found)]
     if sum(len(row.going_on.encode()) for row in sent) > settings.MAX_EVENT_BYTES:
@@ -136,27 +144,31 @@ def _take_in(
         )
     rows: dict[str, ReceivedEvent] = {}
     for row in sent:
-        # The same event may stand in a message twice.
+        # A message may have the same event twice.
         rows.setdefault(row.pk, row)
-    known = (_keep if signature.is_fresh else _on_record)(list(rows.values()))
+    known = (_store if signature.is_fresh else _stored)(list(rows.values()))
     bus = get_bus()
     gone = {pk for pk, row in known.items() if bus.has(row)}
-    # If a row does not hold its whole event, the event goes on from the message.
+    # A stored row may hold only a part of a large event; the row from the message has all of it.
     going = [row if row.whole else known.get(pk, row) for pk, row in rows.items() if pk not in gone]
     bus.publish(source, going)
     return [Receipt(row.pk, row.pk in gone or rows[row.pk] is not row) for row in sent]
 
 
 def _row(
-    source: EventSource, sent: envelope.Sent, signature: Signature, now: datetime, place: int
+    source: EventSource,
+    sent: envelope.IncomingEvent,
+    signature: Signature,
+    now: datetime,
+    place: int,
 ) -> ReceivedEvent:
     event_id = source.event_id(sent.key)
-    provenance.set_id(sent.envelope, event_id)
+    provenance.tag_event(sent.envelope, event_id)
     row = ReceivedEvent(
         id=event_id,
         source_id=source.pk,
         signature=signature.digest,
-        # Events of one message are handled in their order.
+        # The scheduler handles events by this time: keep the order within a message.
         received_at=now + timedelta(microseconds=place),
         ttl=int((now + KEPT).timestamp()),
     )
@@ -164,31 +176,31 @@ def _row(
     return row
 
 
-def _is_on_record(
+def _is_stored(
     source: EventSource, content_type: str, headers: Mapping[str, str], body: bytes, now: datetime
 ) -> bool:
-    """Whether all events of a message came in before, whoever sent it this time.
+    """Whether all events of a message are stored.
 
-    A proxy or a client repeats a message byte for byte, time and all, if the answer got lost.
+    If the answer is lost, a proxy or a client repeats the message unchanged, with the old time.
     """
     try:
-        found = envelope.read(source.kind, source.pk, content_type, headers, body, now)
+        found = envelope.parse(source.kind, source.pk, content_type, headers, body, now)
     except EnvelopeError:
         return False
     ids = {source.event_id(sent.key) for sent in found}
     return bool(ids) and len(ReceivedEvent.objects.in_bulk(ids)) == len(ids)
 
 
-def _on_record(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
-    """The rows of events that are all on record; SignatureError else."""
+def _stored(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
+    """The stored rows of events, by id; SignatureError if one is not stored."""
     known: dict[str, ReceivedEvent] = ReceivedEvent.objects.in_bulk([row.pk for row in rows])
     if len(known) < len(rows):
         raise SignatureError("stale", signatures.STALE)
     return known
 
 
-def _keep(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
-    """Put events on record at once; returns the rows of those that are on record already."""
+def _store(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
+    """Store events in one transaction; returns the rows that were stored before, by id."""
     known: dict[str, ReceivedEvent] = {}
 
     def once() -> dict[str, ReceivedEvent]:
@@ -207,4 +219,4 @@ def _keep(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
     try:
         return retry(once, on=IntegrityError)
     except IntegrityError as error:
-        raise BusError("The same events are being received at this moment.") from error
+        raise BusError("Another request is storing the same events.") from error

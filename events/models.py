@@ -154,8 +154,8 @@ class EventSource(VersionedModel):
             UnreadableError: none of them can be read.
         """
         if not self.is_configured:
-            return signing_keys.active(self.secrets, now)
-        found = [signing_keys.looked_up(text) for text in self.configured_secrets]
+            return signing_keys.unseal_active(self.secrets, now)
+        found = [signing_keys.resolve(text) for text in self.configured_secrets]
         if found and not (usable := [text for text in found if not self._secret_fault(text)]):
             raise signing_keys.UnreadableError(self._secret_fault(found[0]))
         return usable if found else []

@@ -1,4 +1,4 @@
-"""Events that are on record and could not go on when they came in."""
+"""Retries to publish stored events that could not be published when they were received."""
 
 import logging
 import time
@@ -10,23 +10,23 @@ from events.models import EventSource, ReceivedEvent
 
 logger = logging.getLogger(__name__)
 
-# Younger events may be on their way just now.
+# The request that received a younger event may still be publishing it.
 AGE = timedelta(minutes=1)
-# Events that are sent in one pass.
+# Events in one pass.
 MOST = 1000
-# How long that may take, lest a bus that does not answer keep the reconciler from all else.
+# Limits a pass, because a bus that does not answer would block the reconciler's other work.
 MOST_SECONDS = 120
 
 
 def publish_overdue(now: datetime) -> int:
-    """Put events on their bus that their senders were not able to; many senders try only once.
+    """Publish stored events that are still queued; many senders do not retry.
 
     Returns:
-        How many went on.
+        How many were published.
     """
     bus = get_bus()
     if bus.is_transactional:
-        # They are rows that the local scheduler looks for.
+        # The local scheduler reads the rows itself.
         return 0
     published, end = 0, time.monotonic() + MOST_SECONDS
     for row in ReceivedEvent.objects.queued().filter(received_at__lt=now - AGE)[:MOST]:
@@ -34,10 +34,10 @@ def publish_overdue(now: datetime) -> int:
             break
         source = sources.find(row.source_id) or EventSource(id=row.source_id)
         try:
-            # One by one: what the bus never takes, or is too much for one call, stops no other.
+            # One by one: an event that the bus rejects does not stop the others.
             bus.publish(source, [row])
         except BusError as error:
-            logger.error("An event of %s could not go on: %s", row.source_id, error)
+            logger.error("An event of %s could not be published: %s", row.source_id, error)
         else:
             published += 1
     return published

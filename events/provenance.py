@@ -1,9 +1,8 @@
-"""Marks among an envelope's `resources`: at whose address an event came in, and as which.
+"""Tags in an envelope's `resources` that say where an event came from, for the code that runs it.
 
-An event that an operator made up to try the triggers says whose it is.
-
-They go with the event over an event bus, whose own ids are new for each time that one is put there.
-No sender can set them: what looks like one is removed.
+They name the event source, the id under which the event was received, and for a test event the
+operator who sent it. They are in the envelope because an event bus keeps them, while it gives each
+event a new id. Senders cannot set them: `tag_source` removes what looks like a tag.
 """
 
 from collections.abc import Mapping
@@ -12,45 +11,45 @@ from typing import Any
 SOURCE, EVENT, TEST = "moca-event-source/", "moca-event/", "moca-test-event/"
 
 
-def set_source(envelope: dict[str, Any], source_id: str) -> None:
-    """Mark an event as one that came in at the address of a source, and remove other marks."""
+def tag_source(envelope: dict[str, Any], source_id: str) -> None:
+    """Tag an event with the source that received it, and remove all other tags."""
     others = [text for text in envelope["resources"] if not text.startswith((SOURCE, EVENT, TEST))]
-    envelope["resources"] = [*others, of_source(source_id)]
+    envelope["resources"] = [*others, source_tag(source_id)]
 
 
-def of_source(source_id: str) -> str:
-    """The mark of a source's events."""
+def source_tag(source_id: str) -> str:
+    """The tag of a source's events."""
     return f"{SOURCE}{source_id}"
 
 
-def set_id(envelope: dict[str, Any], event_id: str) -> None:
-    """Mark an event with the id under which it was received."""
+def tag_event(envelope: dict[str, Any], event_id: str) -> None:
+    """Tag an event with the id under which it was received."""
     envelope["resources"] = [*envelope["resources"], f"{EVENT}{event_id}"]
 
 
-def set_test(envelope: dict[str, Any], by: str) -> None:
-    """Mark an event as one that an operator made up."""
+def tag_test(envelope: dict[str, Any], by: str) -> None:
+    """Tag an event as a test by an operator, whose name is `by`."""
     envelope["resources"] = [*envelope["resources"], f"{TEST}{by}"]
 
 
-def id_of(envelope: Mapping[str, Any]) -> str | None:
-    """The id under which an event was received here; None for one from elsewhere."""
-    return _marked(envelope, EVENT)
+def event_id(envelope: Mapping[str, Any]) -> str | None:
+    """The id under which an event was received, or None if no source received it."""
+    return _tagged(envelope, EVENT)
 
 
-def source_of(envelope: Mapping[str, Any]) -> str | None:
-    """The id of the source at whose address an event came in; None for one from elsewhere."""
-    return _marked(envelope, SOURCE)
+def source_id(envelope: Mapping[str, Any]) -> str | None:
+    """The id of the source that received an event, or None if no source received it."""
+    return _tagged(envelope, SOURCE)
 
 
-def tester_of(envelope: Mapping[str, Any]) -> str | None:
-    """Who made an event up to try the triggers; None for one that happened."""
-    return _marked(envelope, TEST)
+def tester(envelope: Mapping[str, Any]) -> str | None:
+    """The operator who sent a test event, or None if it is no test."""
+    return _tagged(envelope, TEST)
 
 
-def _marked(envelope: Mapping[str, Any], mark: str) -> str | None:
+def _tagged(envelope: Mapping[str, Any], prefix: str) -> str | None:
     resources = envelope.get("resources")
     for text in resources if isinstance(resources, list) else []:
-        if isinstance(text, str) and text.startswith(mark):
-            return text.removeprefix(mark)
+        if isinstance(text, str) and text.startswith(prefix):
+            return text.removeprefix(prefix)
     return None

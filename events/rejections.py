@@ -1,7 +1,7 @@
-"""Messages that an event source refused: lines in the log, and the last few on the source's page.
+"""Records rejected webhooks for operators: in the log, and the last few on the source's page.
 
-Anybody may send anything to an address, so both are bounded: a flood costs a process so many lines
-a minute and one write in some seconds. Neither has a body or a secret in it.
+Anybody can send requests to an address, so both are limited: in a flood, a process logs a few lines
+a minute and writes to the database once in some seconds. Neither contains a body or a secret.
 """
 
 import logging
@@ -19,20 +19,20 @@ from moca.times import iso, parse_iso
 
 logger = logging.getLogger(__name__)
 
-# Lines in the log for a source, in a process and a period of so many seconds.
+# A process logs at most this many lines for a source in this period.
 LINES, PERIOD_SECONDS = 20, 60.0
-# A source's refusals are written at most once in this time.
+# A source's rejections are written at most once in this time.
 WRITE_SECONDS = 5.0
-# How many refusals of a source are kept.
+# Rejections that a source keeps.
 MOST = 5
-# Sources of which a process knows what it has logged and written.
+# Sources for which a process keeps a tally.
 MOST_SOURCES = 1000
 MAX_REASON = 300
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What this process has logged and written of a source's refusals."""
+    """What this process has logged and written about a source's rejections."""
 
     log: LineLimit = field(default_factory=LineLimit)
     written: float = float("-inf")
@@ -40,7 +40,7 @@ class _Tally:
     last: list[dict[str, Any]] = field(default_factory=list)
 
     def writes(self, clock: float) -> bool:
-        """Whether the database may be written to again."""
+        """Whether a write to the database is due; if so, it counts as made."""
         if clock - self.written < WRITE_SECONDS:
             return False
         self.written = clock
@@ -51,18 +51,21 @@ _tallies: dict[str, _Tally] = {}
 _lock = threading.Lock()
 
 
-def note(
+def record(
     source: EventSource | None, asked: str, code: str, reason: str, request_id: str, now: datetime
 ) -> bool:
-    """Note that a message was refused; returns whether the log has a line about it.
+    """Record a rejected message.
 
     Args:
-        source: the source; None if there is none at the address.
-        asked: the id that the address names.
-        code: the reason in a word.
+        source: the source, or None if there is none at the address.
+        asked: the source id in the address.
+        code: the reason in one word.
         reason: the reason in a sentence.
         request_id: the id of the request.
         now: the present.
+
+    Returns:
+        Whether a line was logged.
     """
     clock = time.monotonic()
     with _lock:
@@ -91,10 +94,10 @@ def note(
     return more is not None
 
 
-def of_source(source: EventSource) -> list[dict[str, Any]]:
-    """The last refusals of a source, the latest first.
+def recent(source: EventSource) -> list[dict[str, Any]]:
+    """The last rejections of a source, the latest first.
 
-    One that the settings list has no row: each process knows what it has refused itself.
+    A source from the settings has no row: each process knows its own rejections only.
     """
     if not source.is_configured:
         return list(source.refusals)
@@ -103,10 +106,10 @@ def of_source(source: EventSource) -> list[dict[str, Any]]:
 
 
 def _tally(source: EventSource | None) -> _Tally:
-    # All that name no source share one, since anybody may name any number of ids.
+    # Requests without a source share one tally, because anybody can invent any number of ids.
     key = ""
     if source is not None:
-        # A source that was deleted and made anew is another.
+        # With the creation time: a source that was deleted and created again is another one.
         key = source.pk if source.is_configured else f"{source.pk} {source.created_at}"
     if key not in _tallies and len(_tallies) >= MOST_SOURCES:
         _tallies.clear()
@@ -114,14 +117,14 @@ def _tally(source: EventSource | None) -> _Tally:
 
 
 def _shown(source_id: str) -> str:
-    """An id as it may stand in the log; whatever else the address names does not."""
+    """An id for the log; "?" if it does not look like an id, because the text may be anything."""
     is_id = source_id.isascii() and source_id.replace("-", "").replace("_", "").isalnum()
     return source_id[:36] if is_id else "?"
 
 
 def _keep(source: EventSource, entry: dict[str, Any], now: datetime) -> None:
-    """Keep a refusal; of two processes that do so at the same moment, one may win."""
-    before = of_source(source)
+    """Store a rejection on the source. If two processes do so at the same time, one may be lost."""
+    before = recent(source)
     if before and parse_iso(before[0]["at"]) > now - timedelta(seconds=WRITE_SECONDS):
         return
     last = [entry, *before][:MOST]
@@ -130,8 +133,8 @@ def _keep(source: EventSource, entry: dict[str, Any], now: datetime) -> None:
             _tally(source).last = last
         return
     try:
-        # An update, since a save would make forms stale that operators have open.
+        # An update, because a save would raise the version and make operators' open forms stale.
         with transaction.atomic():
             EventSource.objects.filter(pk=source.pk).update(refusals=last)
     except DatabaseError as error:
-        logger.info("A refusal of %s could not be kept: %s", source.pk, type(error).__name__)
+        logger.info("A rejection by %s could not be stored: %s", source.pk, type(error).__name__)

@@ -32,7 +32,7 @@ def rule_of(source: EventSource) -> Rule | None:
     """The rule that a source is to have; None where it needs none of ours."""
     pattern = dict(source.pattern) if isinstance(source.pattern, dict) else {}
     if source.has_address:
-        pattern["resources"] = [provenance.of_source(source.pk)]
+        pattern["resources"] = [provenance.source_tag(source.pk)]
     if not pattern:
         return None
     added = {FROM_SOURCE: source.pk}

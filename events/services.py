@@ -52,7 +52,7 @@ def rotate_secret(source: EventSource, secret: str, *, by: str, at_once: bool = 
 
     def write() -> None:
         kept = [] if at_once else source.secrets
-        source.secrets = signing_keys.added(kept, secret, timezone.now())
+        source.secrets = signing_keys.seal(secret, timezone.now(), kept)
         audit.save(source, by=by)
 
     rewrite(source, write)

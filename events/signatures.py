@@ -1,8 +1,8 @@
-"""Who signed a message: the schemes by which senders prove that an event is theirs.
+"""Verifies the signatures of webhooks.
 
-Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks, spec), GitHub
+Schemes: Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks, spec), GitHub
 ("Validating webhook deliveries"), Slack ("Verifying requests from Slack") and Stripe ("Verify
-webhook signatures manually"). All are HMAC-SHA256 over the body, all but GitHub's with the time.
+webhook signatures manually"). Each is HMAC-SHA256 over the body; all but GitHub's cover the time.
 """
 
 import base64
@@ -15,35 +15,35 @@ from datetime import datetime
 from events.kinds import SourceKind
 from events.signing_keys import PREFIX
 
-# How old a message may be, and how far its sender's clock may be ahead. All schemes name 5 minutes.
+# How old a message may be, and how far its sender's clock may be ahead. All schemes recommend this.
 TOLERANCE_SECONDS = 300
-# What some services write before a secret, as it stands before signatures.
+# Some services write this prefix of signatures before secrets too.
 VERSION = "v1,"
 
 
-# What senders are told. It follows from the message alone, and not from the source: whoever has no
-# secret does not learn which sources there are, nor of which kind.
+# Answers to senders. They depend on the message alone, not on the source: without a secret nobody
+# learns which sources exist, or of which kind they are.
 UNSIGNED = (
     "The message is not signed. Sign it with the headers webhook-id, webhook-timestamp and "
     "webhook-signature (Standard Webhooks), x-hub-signature-256 (GitHub), "
     "x-slack-request-timestamp and x-slack-signature (Slack) or stripe-signature (Stripe)."
 )
 FOREIGN = (
-    "There is no such event source, it has no secret, or the signature is not of its secret: check "
-    "the address and the secret, and that the body is sent byte for byte as it was signed. The "
-    "source's page says more."
+    "There is no such event source, it has no secret, or the signature was made with another "
+    "secret. Check the address and the secret, and send the body byte for byte as it was signed. "
+    "The source's page says more."
 )
 STALE = (
-    f"The timestamp is more than {TOLERANCE_SECONDS // 60} minutes from the present: sign the "
-    "message anew, and check the sender's clock."
+    f"The timestamp is more than {TOLERANCE_SECONDS // 60} minutes from the present. Sign the "
+    "message again, and check the sender's clock."
 )
 
 
 class SignatureError(ValueError):
-    """The message is not signed by its source, or too old; the text says what is wrong.
+    """The signature is missing, invalid or too old; the message says which.
 
     Attributes:
-        code: the reason in a word, for logs.
+        code: the reason in one word, for logs.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -53,12 +53,12 @@ class SignatureError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A signature that was found right.
+    """A valid signature.
 
     Attributes:
-        digest: stands for the signature; the same again is the same message again.
-        is_fresh: whether the time that was signed is the present, so that new events may be in the
-            message. A stale message may only repeat what is on record.
+        digest: identifies the signed message: if it comes again, so does the message.
+        is_fresh: whether the signed time is close to the present. A message that is not fresh may
+            only repeat stored events.
     """
 
     digest: str
@@ -72,29 +72,29 @@ def verify(
     secrets: Callable[[], Sequence[str]],
     now: datetime,
     *,
-    is_on_record: Callable[[], bool],
+    is_stored: Callable[[], bool],
 ) -> Signature:
-    """Check who signed a message.
+    """Verify the signature of a message.
 
     Args:
-        kind: the source's kind, which says by which scheme.
+        kind: the source's kind, which decides the scheme.
         headers: the request's headers, their names in lower case.
         body: the body, byte for byte.
-        secrets: gives the secrets that hold; not asked for a message that is wrong anyhow.
+        secrets: returns the valid secrets; not called if the message is rejected anyway.
         now: the present.
-        is_on_record: says of a message that is too old whether all its events came in before.
+        is_stored: returns whether all events of a message that is too old are stored.
 
     Raises:
-        SignatureError: the signature is missing, malformed, not of these secrets, or too old.
+        SignatureError: the signature is missing, malformed, too old, or made with another secret.
     """
     found = SCHEMES[kind](headers, body)
-    if not found.is_fresh(now) and not is_on_record():
+    if not found.is_fresh(now) and not is_stored():
         raise SignatureError("stale", STALE)
     texts = secrets() if found.given else ()
     if found.given and not texts:
         raise SignatureError(
             "no-secret",
-            "This source has no secret, so that nobody can sign: an operator is to make one.",
+            "This source has no secret. An operator can create one on the source's page.",
         )
     for key in (key for text in texts for key in keys_of(kind, text)):
         right = hmac.digest(key, found.signed, "sha256")
@@ -103,13 +103,13 @@ def verify(
             return Signature(digest, found.is_fresh(now))
     raise SignatureError(
         "signature",
-        "The signature is not of this source's secret: check the secret, and that the body is sent "
-        "byte for byte as it was signed.",
+        "The signature was made with another secret. Check the secret, and send the body byte for "
+        "byte as it was signed.",
     )
 
 
-def told(headers: Mapping[str, str], body: bytes, now: datetime) -> str:
-    """What the sender of a message is told that was not taken for its signature.
+def rejection_message(headers: Mapping[str, str], body: bytes, now: datetime) -> str:
+    """The answer to the sender of a message whose signature was rejected.
 
     Args:
         headers: the request's headers, their names in lower case.
@@ -127,7 +127,7 @@ def told(headers: Mapping[str, str], body: bytes, now: datetime) -> str:
 
 
 def kind_of(headers: Mapping[str, str]) -> str | None:
-    """The kind of source that a message looks to be signed for; None if it is not signed."""
+    """The kind of source that the signature headers suggest, or None if there are none."""
     for kind, names in HEADERS.items():
         if any(headers.get(name, "").strip() for name in names):
             return kind
@@ -135,23 +135,23 @@ def kind_of(headers: Mapping[str, str]) -> str | None:
 
 
 def keys_of(kind: str, secret: str) -> list[bytes]:
-    """The keys that a secret may stand for; none if it cannot sign.
+    """The keys that a secret may mean, or none if it is no usable secret.
 
-    Standard Webhooks writes a secret as base64 after a prefix. Some services write `v1,` before it.
-    Without the prefix, some senders sign with the text itself, and the libraries of Standard
-    Webhooks with what it is in base64: both hold.
+    In Standard Webhooks a secret is base64 after a prefix; some services write `v1,` before that.
+    If the prefix is missing, some senders sign with the text itself, and the Standard Webhooks
+    libraries with the decoded base64. Both are valid.
     """
     if kind != SourceKind.WEBHOOK:
         return [secret.encode()] if secret else []
     encoded = secret.removeprefix(VERSION)
     if encoded.startswith(PREFIX):
-        readings = [_key(encoded.removeprefix(PREFIX))]
+        readings = [_secret_key(encoded.removeprefix(PREFIX))]
     else:
-        readings = [secret.encode(), _key(secret)]
+        readings = [secret.encode(), _secret_key(secret)]
     return [key for key in readings if key]
 
 
-def _key(text: str) -> bytes:
+def _secret_key(text: str) -> bytes:
     try:
         return _base64(text)
     except ValueError:
@@ -160,12 +160,12 @@ def _key(text: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a message says of its signature.
+    """The signature headers of a message, parsed.
 
     Attributes:
-        signed: what was signed.
-        given: the signatures that came with it.
-        time: when it was signed, in Unix seconds; None if that is not said.
+        signed: the bytes that were signed.
+        given: the signatures in the message.
+        time: the signed time in Unix seconds, or None if the scheme has none.
     """
 
     signed: bytes
@@ -173,16 +173,16 @@ class Found:
     time: int | None = None
 
     def is_fresh(self, now: datetime) -> bool:
-        """Whether it was signed just now, as far as it says when."""
+        """Whether the signed time is within the tolerance; True if there is no time."""
         return self.time is None or abs(now.timestamp() - self.time) <= TOLERANCE_SECONDS
 
 
 def _standard(headers: Mapping[str, str], body: bytes) -> Found:
     key, time = _needed(headers, "webhook-id"), _needed(headers, "webhook-timestamp")
-    # With a dot in it, what was signed could be divided otherwise, and be another message.
+    # A dot would make the signed text ambiguous: it could be split to another id and body.
     if not key.isascii() or "." in key:
         raise SignatureError(
-            "header", "The header webhook-id may hold no dot, and ASCII characters alone."
+            "header", "The header webhook-id must consist of ASCII characters without a dot."
         )
     seconds = _seconds(time)
     given = _needed(headers, "webhook-signature").split()
@@ -205,7 +205,7 @@ def _stripe(headers: Mapping[str, str], body: bytes) -> Found:
     parts = [part.strip() for part in _needed(headers, "stripe-signature").split(",")]
     time = next((part.removeprefix("t=") for part in parts if part.startswith("t=")), "")
     seconds = _seconds(time)
-    # Others, such as v0 of test events, are to be passed over.
+    # Other parts, such as v0 of test events, are ignored.
     return Found(f"{time}.".encode() + body, _decoded(parts, "v1=", bytes.fromhex), seconds)
 
 
@@ -231,7 +231,7 @@ def _needed(headers: Mapping[str, str], name: str) -> str:
 
 def _seconds(time: str) -> int:
     if not (time.isascii() and time.isdecimal() and len(time) < 12):
-        raise SignatureError("timestamp", "The timestamp is no Unix time in whole seconds.")
+        raise SignatureError("timestamp", "Send the timestamp as Unix time in whole seconds.")
     return int(time)
 
 
@@ -240,7 +240,7 @@ def _base64(text: str) -> bytes:
 
 
 def _decoded(texts: Sequence[str], prefix: str, decode: Callable[[str], bytes]) -> list[bytes]:
-    """The signatures of one form; others, and what is none, are left out."""
+    """Decode the signatures with a prefix; others and malformed ones are ignored."""
     found = []
     for text in texts:
         try:

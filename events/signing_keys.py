@@ -1,7 +1,7 @@
-"""Secrets with which senders sign events, kept sealed by this installation's SECRET_KEY.
+"""Stores the secrets with which senders sign events, encrypted with a key from SECRET_KEY.
 
-A new secret does not end the one before it at once: both hold for a day, so that a sender can be
-told the new one without losing an event.
+After a rotation the old secret stays valid for a day, so that no event is lost until the sender
+uses the new one.
 """
 
 import base64
@@ -20,20 +20,20 @@ from moca.aws.secrets import SecretError, secret
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
 
-# How long a secret holds after the next one was set.
+# How long a secret stays valid after a rotation.
 OVERLAP = timedelta(days=1)
-# Secrets that hold at the same time, where they are made in quick succession.
+# Secrets that are valid at the same time, after several rotations within a day.
 MOST = 5
-# Standard Webhooks: secrets are base64 with this before it.
+# Prefix of base64 secrets (Standard Webhooks).
 PREFIX = "whsec_"
-# How long a secret of Secrets Manager is kept, so that a storm of events, or of forged ones, does
-# not read it each time. A new one is known after this.
+# How long a secret from Secrets Manager is cached: a flood of events does not read it each time,
+# and a rotated secret is used after this time.
 REREAD_SECONDS = 10.0
 ARN = "arn:"
 
 
 class UnreadableError(Exception):
-    """No secret of a source can be read; the message says what to do about it."""
+    """No secret of a source can be read; the message names the remedy."""
 
 
 def new_secret() -> str:
@@ -41,54 +41,54 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def added(kept: Iterable[Mapping[str, Any]], secret: str, now: datetime) -> list[dict[str, Any]]:
-    """The secrets of a source with a new one, the one before it ending after `OVERLAP`.
+def seal(
+    secret: str, now: datetime, previous: Iterable[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """The value of a source's `secrets`: a new secret, encrypted, then the previous ones.
 
     Args:
-        kept: what the source's row has.
-        secret: the new secret.
+        secret: the new secret in plain text.
         now: the present.
+        previous: the source's current `secrets`, which stay valid for `OVERLAP` at most. Without
+            them, only the new secret is valid.
     """
     until = int((now + OVERLAP).timestamp())
     ending = [
-        {**one, "until": min(one.get("until") or until, until)} for one in kept if _holds(one, now)
+        {**one, "until": min(one.get("until") or until, until)}
+        for one in previous
+        if _is_valid(one, now)
     ]
-    return [{"sealed": _seals().encrypt(secret.encode()).decode(), "until": None}, *ending][:MOST]
+    return [{"sealed": _fernet().encrypt(secret.encode()).decode(), "until": None}, *ending][:MOST]
 
 
-def only(secret: str, now: datetime) -> list[dict[str, Any]]:
-    """The secrets of a source of which this one alone is to hold."""
-    return added([], secret, now)
-
-
-def active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
-    """The secrets that hold now; those that SECRET_KEY does not open are left out.
+def unseal_active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
+    """The valid secrets in plain text, without those that SECRET_KEY cannot decrypt.
 
     Raises:
-        UnreadableError: some hold, and SECRET_KEY opens none of them.
+        UnreadableError: there are valid secrets, but SECRET_KEY decrypts none of them.
     """
     from cryptography.fernet import InvalidToken  # 17 ms of the handler, which opens no secrets
 
-    holding = [one for one in kept if _holds(one, now)]
-    seals, found = _seals(), []
-    for one in holding:
+    valid = [one for one in kept if _is_valid(one, now)]
+    fernet, found = _fernet(), []
+    for one in valid:
         try:
-            found.append(seals.decrypt(str(one["sealed"]).encode()).decode())
+            found.append(fernet.decrypt(str(one["sealed"]).encode()).decode())
         except (InvalidToken, KeyError):
             continue
-    if holding and not found:
+    if valid and not found:
         raise UnreadableError(
-            "its secrets were sealed with another SECRET_KEY: set that one in "
-            "SECRET_KEY_FALLBACKS, or make a new secret for the source."
+            "its secrets were sealed with another SECRET_KEY. Add that key to "
+            "SECRET_KEY_FALLBACKS, or create a new secret for the source."
         )
     return found
 
 
-def looked_up(text: str) -> str:
-    """A secret that the settings give, itself or by its ARN in Secrets Manager.
+def resolve(text: str) -> str:
+    """A secret from the settings, which give the secret itself or its ARN in Secrets Manager.
 
     Raises:
-        UnreadableError: it cannot be read.
+        UnreadableError: the secret cannot be read.
     """
     if not text.startswith(ARN):
         return text
@@ -97,25 +97,25 @@ def looked_up(text: str) -> str:
 
 @lru_cache
 def _read(arn: str, period: int) -> str:
-    """The secret of an ARN, read once in a period."""
+    """The secret with an ARN, read once for each value of `period`."""
     try:
-        # What was stored from a file ends with the file's last line break.
+        # A secret that was stored from a file ends with a line break.
         return secret(arn, "the event source's secret").strip()
     except SecretError as error:
         raise UnreadableError(str(error)) from error
 
 
-def _holds(one: Mapping[str, Any], now: datetime) -> bool:
+def _is_valid(one: Mapping[str, Any], now: datetime) -> bool:
     until = one.get("until")
     return until is None or until > now.timestamp()
 
 
-def _seals() -> "MultiFernet":
+def _fernet() -> "MultiFernet":
     from cryptography.fernet import Fernet, MultiFernet  # 17 ms of the handler, as above
 
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet([Fernet(_key(str(key))) for key in keys])
+    return MultiFernet([Fernet(_fernet_key(str(key))) for key in keys])
 
 
-def _key(text: str) -> bytes:
+def _fernet_key(text: str) -> bytes:
     return base64.urlsafe_b64encode(hashlib.sha256(b"moca event secrets " + text.encode()).digest())

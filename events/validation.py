@@ -92,7 +92,7 @@ def pattern_errors(pattern: Any) -> list[ValidationError]:
     try:
         parse(pattern)
     except PatternError as error:
-        return [ValidationError(error.told, code="pattern")]
+        return [ValidationError(error.full_message, code="pattern")]
     return []
 
 

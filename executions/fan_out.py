@@ -363,6 +363,6 @@ def event_key(event: Event) -> str:
     An operator replays an archive of events to have them run again: each replay is known by its
     name besides ("Archiving and replaying events in Amazon EventBridge").
     """
-    key = provenance.id_of(event) or str(event.get("id", ""))
+    key = provenance.event_id(event) or str(event.get("id", ""))
     replay = event.get("replay-name")
     return hashlib.sha256(f"{key} {replay}".encode()).hexdigest() if key and replay else key

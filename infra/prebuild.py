@@ -1,4 +1,4 @@
-"""What Zappa does before it makes a zip (`prebuild_script` in zappa_settings.json)."""
+"""Compiles Python modules before Zappa makes a zip (`prebuild_script` in zappa_settings.json)."""
 
 import compileall
 import sysconfig
@@ -8,10 +8,10 @@ OWN = ("agents", "console", "events", "executions", "moca", "triggers")
 
 
 def compile_modules() -> None:
-    """Compile all modules, since Lambda's file system keeps nothing compiled between cold starts.
+    """Compile all modules, because Lambda keeps no compiled modules between cold starts.
 
-    Python takes compiled modules for stale whose time differs from that of the source, and zips do
-    not keep times. Compiled modules with a hash of the source are right in a zip and in a checkout.
+    Python ignores a compiled module if its time differs from that of the source, and zips do not
+    keep times. A module compiled with a hash of the source is valid in a zip and in a checkout.
     """
     for folder in (*OWN, sysconfig.get_path("purelib")):
         compileall.compile_dir(

@@ -1,9 +1,9 @@
-"""Make triggers/schedules/zone_aliases.json: which time zones people mean by other names.
+"""Makes triggers/schedules/zone_aliases.json, which maps other names of time zones to IANA names.
 
     python -m infra.zone_aliases
 
-It fetches the sources by npm and pip into a folder of its own, and needs both. Run it anew for a
-new version of a source, and look through what changes.
+It downloads its sources by npm and pip into a temporary folder. Run it for a new version of a
+source, and review the changes.
 """
 
 import json
@@ -31,9 +31,9 @@ ABOUT = (
     f"database {tzdata.IANA_VERSION} (public domain)."
 )
 PEOPLE = 300_000
-# Countries that write cities in Chinese characters. Japanese writes all other cities in katakana.
+# Countries whose cities Japanese writes in Chinese characters; it writes others in katakana.
 CHARACTERS = {"CN", "HK", "JP", "MO", "TW"}
-# What CLDR and tz do not tell: names of clocks that tz wrote as such before its release 2017a.
+# Abbreviations that CLDR and tz do not have; tz had them before its release 2017a.
 OLD_ABBREVIATIONS = {
     "ALMT": "Asia/Almaty",
     "AMT": "America/Manaus Asia/Yerevan",
@@ -76,7 +76,7 @@ OLD_ABBREVIATIONS = {
     "CEST": "Europe/Berlin",
     "Z": "UTC",
 }
-# What people say for a country or a city, and no source has.
+# Common names of countries and cities that no source has.
 OTHER_NAMES = {
     "Bombay": "Asia/Kolkata",
     "Britain": "Europe/London",
@@ -88,13 +88,13 @@ OTHER_NAMES = {
     "Scotland": "Europe/London",
     "Wales": "Europe/London",
 }
-# Summer and winter; the law of this year decides which abbreviations are in use.
+# Summer and winter: the abbreviations in use this year.
 MOMENTS = [datetime(datetime.now(UTC).year, month, 1, tzinfo=UTC) for month in (1, 7)]
 TZ = Path(tzdata.__file__).parent / "zoneinfo"
 
 
 class Sources:
-    """What is read from the packages."""
+    """The data of the packages."""
 
     def __init__(self, folder: Path) -> None:
         for name in ("cldr-core", "cldr-dates-full", "cldr-localenames-full"):
@@ -114,7 +114,7 @@ class Sources:
             self.people[self.canonical(city["timezone"])] += city["population"]
 
     def canonical(self, zone: str) -> str:
-        """The name that tz has for the places of today, such as Asia/Kolkata for Asia/Calcutta."""
+        """The present name of a zone in tz, such as Asia/Kolkata for Asia/Calcutta."""
         while zone not in self.placed and zone in self.links:
             zone = self.links[zone]
         return "UTC" if zone == "Etc/UTC" else zone
@@ -163,7 +163,7 @@ def add(table: Table, name: str, zones: list[str]) -> None:
 
 
 def golden(sources: Sources) -> dict[str, str]:
-    """The zone that stands for each of CLDR's metazones."""
+    """The representative zone of each of CLDR's metazones."""
     maps = (each["mapZone"] for each in sources.supplemental("metaZones")["metazones"])
     return {
         each["_other"]: sources.canonical(each["_type"])
@@ -173,7 +173,7 @@ def golden(sources: Sources) -> dict[str, str]:
 
 
 def metazones(sources: Sources) -> dict[str, str]:
-    """The metazone of each zone at present."""
+    """The present metazone of each zone."""
     found: dict[str, str] = {}
 
     def walk(node: Any, path: str) -> None:
@@ -214,7 +214,7 @@ def abbreviations(sources: Sources) -> Table:
 
 
 def own_names(sources: Sources) -> Table:
-    """The last parts of the names, such as "Tokyo" and "Pacific"."""
+    """The last parts of zone names, such as "Tokyo" and "Pacific"."""
     found: dict[str, set[str]] = defaultdict(set)
     for zone in available_timezones():
         if not zone.startswith("Etc/GMT") and zone not in ("Factory", "localtime"):
@@ -269,7 +269,7 @@ def countries(sources: Sources) -> Table:
 
 
 def clocks(sources: Sources) -> Table:
-    """Windows' names, and those of clocks such as "Pacific Time"."""
+    """Windows zone names, and names of clocks such as "Pacific Time"."""
     table: Table = {}
     for each in sources.supplemental("windowsZones")["mapTimezones"]:
         if each["mapZone"]["_territory"] == "001":
@@ -284,14 +284,14 @@ def clocks(sources: Sources) -> Table:
 
 
 def spellings(sources: Sources) -> Table:
-    """Each spelling with the zones that may be meant, the likeliest first."""
+    """Each spelling with the zones that it may mean, the likeliest first."""
     table = abbreviations(sources)
     own = own_names(sources)
     known: Table = {}
     for part in (own, exemplar_cities(sources), clocks(sources)):
         for name, zones in part.items():
             add(known, name, zones)
-    # A city that is a zone's own is meant by its name, and no other of the same name.
+    # If a city has a zone of its own, its name means that city, not others of the same name.
     for name, zones in large_cities(sources).items():
         if name not in known:
             add(known, name, zones)

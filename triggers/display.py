@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from events.models import EventSource
 from moca import reasons
 from moca.display import pretty
-from triggers.i18n import translated, words_of
+from triggers.i18n import describe_schedule, translated
 from triggers.models import RunStatus, SyncState, Trigger, TriggerType
-from triggers.schedules import warnings
+from triggers.schedules import find_warnings
 from triggers.validation import Schedule, Subscription, read_schedule, read_subscription
 
 # How a run's status looks; see `moca.display.badge()`.
@@ -79,7 +79,7 @@ class View:
         schedule = self.schedule
         if schedule is None:
             return ""
-        return words_of(schedule.expression, schedule.zone)
+        return describe_schedule(schedule.expression, schedule.zone)
 
     @property
     def event_words(self) -> str:
@@ -127,7 +127,9 @@ class View:
         schedule = self.schedule
         if schedule is None:
             return []
-        return [translated(each) for each in warnings(schedule.expression, schedule.zone, self.now)]
+        return [
+            translated(each) for each in find_warnings(schedule.expression, schedule.zone, self.now)
+        ]
 
     @property
     def zone(self) -> tzinfo:

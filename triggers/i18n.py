@@ -1,4 +1,4 @@
-"""What the schedule package says, in the reader's language."""
+"""Translates the schedule package's texts into the reader's language, for pages and the API."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,40 +17,35 @@ from triggers.schedules import (
     parse_zone,
 )
 
-Offer = dict[str, Any]
+Suggestion = dict[str, Any]
 
 
-def words_of(expression: Expression, zone: ZoneInfo) -> str:
-    """A schedule in words, in the reader's language."""
-    return _said(expression, zone)
-
-
-def _said(expression: Expression, zone: ZoneInfo | None) -> str:
+def describe_schedule(expression: Expression, zone: ZoneInfo | None) -> str:
+    """Describe a schedule in the reader's language, with the zone if one is given."""
     if get_language() == "ja":
         return japanese.describe(expression, zone)
     return describe(expression, zone)
 
 
-def offers(error: ExpressionError) -> list[Offer]:
-    """What may be meant, as the API gives it, in the reader's language.
+def suggestions_of(error: ExpressionError) -> list[Suggestion]:
+    """The error's corrections in the API's form, in the reader's language.
 
-    For a timezone each has only a `timezone`. For an expression each has its `expression` and, in
-    words, its `description`; the `timezone` to set with it and `notes` about it are there only if
-    there are any.
+    A suggestion for a timezone has a `timezone` only. One for an expression has an `expression`
+    and a `description`; if there are any, also the `timezone` to set with it and `notes`.
     """
     if error.field == "timezone":
         return [{"timezone": name} for name in error.suggestions]
-    return [_offer(each) for each in error.corrections if each.words]
+    return [_suggestion(each) for each in error.corrections if each.words]
 
 
-def _offer(correction: Correction) -> Offer:
+def _suggestion(correction: Correction) -> Suggestion:
     zone = parse_zone(correction.timezone) if correction.timezone else None
-    offer: Offer = {
+    suggestion: Suggestion = {
         "expression": correction.expression,
-        "description": _said(parse(correction.expression), zone),
+        "description": describe_schedule(parse(correction.expression), zone),
     }
     if correction.timezone:
-        offer["timezone"] = correction.timezone
+        suggestion["timezone"] = correction.timezone
     if correction.notes:
-        offer["notes"] = [translated(note) for note in correction.notes]
-    return offer
+        suggestion["notes"] = [translated(note) for note in correction.notes]
+    return suggestion

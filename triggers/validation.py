@@ -2,7 +2,7 @@
 
 An error about a part of a map carries the part's name in `params["part"]`, and the corrected value
 in `params["suggestion"]` if there is one. `params["suggestions"]` has all that may be meant, as
-`triggers.i18n.offers` gives it.
+`triggers.i18n.suggestions_of` gives it.
 """
 
 import json
@@ -25,7 +25,7 @@ from events.patterns import parse as parse_pattern
 from events.validation import BUS_NAME, is_bus_open, open_buses
 from moca.times import parse_iso
 from moca.validation import ONE_LINE
-from triggers.i18n import Offer, offers, translated
+from triggers.i18n import Suggestion, suggestions_of, translated
 from triggers.placeholders import not_understood
 from triggers.schedules import Expression, ExpressionError, Rate, describe, parse, parse_zone
 
@@ -96,9 +96,9 @@ class _Reader:
         try:
             return read(value)
         except ExpressionError as error:
-            self.error(name, error.reason, error.field, error.suggestion, offers(error))
+            self.error(name, error.reason, error.field, error.suggestion, suggestions_of(error))
         except PatternError as error:
-            self.error(name, error.told, "pattern")
+            self.error(name, error.full_message, "pattern")
         except ValueError as error:
             self.error(name, str(error))
         return default
@@ -109,7 +109,7 @@ class _Reader:
         message: str,
         code: str = "invalid",
         suggestion: str | None = None,
-        suggestions: Sequence[Offer] = (),
+        suggestions: Sequence[Suggestion] = (),
     ) -> None:
         params = {"part": part, "suggestion": suggestion, "suggestions": suggestions}
         # Interpolated by Django with %, which the text itself may hold.

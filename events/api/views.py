@@ -55,21 +55,21 @@ class EventsView(APIView):
         headers = {name.lower(): text for name, text in request.headers.items()}
         content_type = request.content_type or ""
         found = _with_address(source_id)
-        source = found or ingest.decoy(headers, now)
+        source = found or ingest.decoy_source(headers, now)
 
         def note(code: str, reason: str) -> bool:
             request_id = getattr(request, "request_id", "")
-            return rejections.note(found, source_id, code, reason, request_id, now)
+            return rejections.record(found, source_id, code, reason, request_id, now)
 
         try:
-            signature = ingest.verified(source, content_type, headers, body, now)
+            signature = ingest.authenticate(source, content_type, headers, body, now)
             challenge = envelope.slack_challenge(source.kind, body)
             if challenge is not None:
                 return Response({"challenge": challenge})
             receipts = ingest.receive(source, signature, content_type, headers, body, now)
         except SignatureError as error:
             note(error.code if found else "no-source", str(error))
-            message = signatures.told(headers, body, now)
+            message = signatures.rejection_message(headers, body, now)
             raise APIError(401, message, extra={"code": "INVALID_SIGNATURE"}) from error
         except EnvelopeError as error:
             note(error.code, f"{error.field}: {error}" if error.field else str(error))
@@ -83,7 +83,7 @@ class EventsView(APIView):
             )
             raise APIError(503, message, headers={"Retry-After": "60"}) from error
         except (BusError, ConflictError) as error:
-            logger.error("Events of the source %s could not go on: %s", source.pk, error)
+            logger.error("Events of the source %s could not be published: %s", source.pk, error)
             message = "The event could not be taken on: send it again in a moment."
             raise APIError(503, message, headers={"Retry-After": "5"}) from error
         events = [{"id": one.id, "duplicate": one.is_duplicate} for one in receipts]

@@ -1,12 +1,11 @@
-"""From what senders send to EventBridge envelopes, the one form in which events go on.
+"""Converts request bodies of webhooks to EventBridge envelopes, the one form of events here.
 
-EventBridge's own ("Events in Amazon EventBridge", structure), CloudEvents 1.0, and the bodies of
-GitHub, Slack, Stripe and other webhooks, which become an envelope's `detail`.
+Accepts EventBridge envelopes ("Events in Amazon EventBridge", structure), CloudEvents 1.0, and the
+bodies of GitHub, Slack, Stripe and other webhooks, which become an envelope's `detail`.
 
-By what an event is known follows from what was signed, its body and `webhook-id`, and from no other
-header: a message that comes again in another guise would be another event otherwise. GitHub signs
-no id at all: its events are known by their body and their delivery's id, and for a short time by
-their body alone.
+Each event gets a key, by which it is deduplicated. The key depends on the signed parts only, the
+body and `webhook-id`: if it used other headers, anybody could replay a message as another event.
+GitHub signs no id; `events.deliveries` deduplicates its events.
 """
 
 from collections.abc import Mapping
@@ -15,50 +14,55 @@ from typing import Any
 
 from events import provenance
 from events.envelope import cloudevents
-from events.envelope.parts import (
+from events.envelope.errors import ContentTypeError, EnvelopeError, SizeError
+from events.envelope.fields import (
     MAX_TYPE,
-    ContentTypeError,
-    EnvelopeError,
-    Sent,
-    SizeError,
+    IncomingEvent,
     check_resource,
     check_source,
-    envelope,
-    name_in,
-    object_of,
-    read_body,
-    time_in,
+    make_event,
+    optional_time,
+    parse_json,
+    require_object,
+    required_text,
     unix_time,
 )
 from events.envelope.providers import PROVIDERS, slack_challenge
 from events.kinds import SourceKind
 
-__all__ = ["ContentTypeError", "EnvelopeError", "Sent", "SizeError", "read", "slack_challenge"]
+__all__ = [
+    "ContentTypeError",
+    "EnvelopeError",
+    "IncomingEvent",
+    "SizeError",
+    "parse",
+    "slack_challenge",
+]
 
 JSON_TYPE = "application/json"
 TYPES = (JSON_TYPE, cloudevents.STRUCTURED, cloudevents.BATCHED)
 
 
-def read(
+def parse(
     kind: str,
     source_id: str,
     content_type: str,
     headers: Mapping[str, str],
     body: bytes,
     now: datetime,
-) -> list[Sent]:
-    """Read a message's events.
+) -> list[IncomingEvent]:
+    """Parse the events of a message.
 
     Args:
         kind: the source's kind.
         source_id: the source's id.
         content_type: the request's Content-Type.
         headers: the request's headers, their names in lower case.
-        body: the body, the signature of which was found right.
-        now: the present, for events that do not say when they happened.
+        body: the body, whose signature is verified.
+        now: the present: the time of events that have none.
 
     Raises:
-        ContentTypeError: the source does not take this type.
+        ContentTypeError: the source does not accept this type.
         EnvelopeError: the body is no event.
     """
     media_type = content_type.partition(";")[0].strip().lower()
@@ -66,20 +70,20 @@ def read(
         found = _webhook(source_id, media_type, headers, body, now)
     else:
         _check_type(media_type, (JSON_TYPE,))
-        found = [PROVIDERS[kind](object_of(read_body(body), ""), headers, body, now)]
+        found = [PROVIDERS[kind](require_object(parse_json(body), ""), headers, body, now)]
     for sent in found:
-        provenance.set_source(sent.envelope, source_id)
+        provenance.tag_source(sent.envelope, source_id)
     return found
 
 
 def _webhook(
     source_id: str, media_type: str, headers: Mapping[str, str], body: bytes, now: datetime
-) -> list[Sent]:
+) -> list[IncomingEvent]:
     key = headers["webhook-id"]
     is_binary = cloudevents.is_binary(media_type, headers)
     if not is_binary:
         _check_type(media_type, TYPES)
-    document = cloudevents.data_of(body, media_type) if is_binary else read_body(body)
+    document = cloudevents.data_of(body, media_type) if is_binary else parse_json(body)
     if media_type == cloudevents.BATCHED or cloudevents.is_batch(document):
         return cloudevents.batch(document, now)
     if media_type == cloudevents.STRUCTURED or cloudevents.is_event(document):
@@ -94,20 +98,23 @@ def _check_type(media_type: str, types: tuple[str, ...]) -> None:
         raise ContentTypeError("Content-Type", f"Send the body as {' or '.join(types)}.")
 
 
-def _plain(key: str, document: Any, source_id: str, now: datetime) -> Sent:
-    """A body of no particular form, or an EventBridge envelope."""
+def _plain(key: str, document: Any, source_id: str, now: datetime) -> IncomingEvent:
+    """An EventBridge envelope, or a body of no known form."""
     if isinstance(document, dict) and {"source", "detail-type", "detail"} <= document.keys():
         return _of_eventbridge(key, document, now)
     kind = document.get("type") if isinstance(document, dict) else None
     name = kind if isinstance(kind, str) and kind else "Webhook"
-    # Standard Webhooks, payload structure: `timestamp` is when the event occurred.
+    # Standard Webhooks, payload structure: `timestamp` is the time of the event.
     said = document.get("timestamp") if isinstance(document, dict) else None
     time = unix_time(said.upper(), now) if isinstance(said, str) else now
-    return envelope(key, f"webhook.{source_id}", name, time, document)
+    return make_event(key, f"webhook.{source_id}", name, time, document)
 
 
-def _of_eventbridge(key: str, document: dict[str, Any], now: datetime) -> Sent:
-    source, kind = name_in(document, "source"), name_in(document, "detail-type", most=MAX_TYPE)
+def _of_eventbridge(key: str, document: dict[str, Any], now: datetime) -> IncomingEvent:
+    source, kind = (
+        required_text(document, "source"),
+        required_text(document, "detail-type", most=MAX_TYPE),
+    )
     check_source(source, "source")
     detail = document["detail"]
     if not isinstance(detail, dict):
@@ -117,7 +124,9 @@ def _of_eventbridge(key: str, document: dict[str, Any], now: datetime) -> Sent:
         raise EnvelopeError("resources", "Give a list of texts.")
     for text in resources:
         check_resource(text, "resources")
-    sent = envelope(key, source, kind, time_in(document, "time", "", now), detail, resources)
+    sent = make_event(
+        key, source, kind, optional_time(document, "time", "", now), detail, resources
+    )
     if document.get("id") is not None:
-        sent.envelope["id"] = name_in(document, "id")
+        sent.envelope["id"] = required_text(document, "id")
     return sent

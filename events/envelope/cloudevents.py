@@ -1,9 +1,10 @@
-"""CloudEvents 1.0: the JSON event format, and the HTTP binding's three modes.
+"""Parses CloudEvents 1.0: the JSON event format, and the three modes of the HTTP binding.
 
-https://github.com/cloudevents/spec: json-format.md and http-protocol-binding.md of version 1.0.2.
+Source: https://github.com/cloudevents/spec, json-format.md and http-protocol-binding.md of version
+1.0.2.
 
-Attributes that an envelope has no place for (`dataschema`, `datacontenttype` and extensions) stand
-in its `detail`, as `cloudevent`: what goes over an event bus keeps no other field of ours.
+An envelope has no field for `dataschema`, `datacontenttype` and extensions. They go to `cloudevent`
+in its `detail`, because an event bus keeps no other fields.
 """
 
 import base64
@@ -14,32 +15,32 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from events.envelope.parts import (
+from events.envelope.errors import EnvelopeError
+from events.envelope.fields import (
     MAX_TYPE,
-    EnvelopeError,
-    Sent,
+    IncomingEvent,
     check_resource,
     check_source,
-    envelope,
-    name_in,
-    object_of,
-    read_body,
-    time_in,
+    make_event,
+    optional_time,
+    parse_json,
+    require_object,
+    required_text,
 )
 
 STRUCTURED, BATCHED = "application/cloudevents+json", "application/cloudevents-batch+json"
 FAMILY = "application/cloudevents"
 VERSION = "1.0"
-# Events in one message.
+# The most events in one message.
 MAX_BATCH = 50
 PREFIX = "ce-"
 # The envelope has a field for each of these attributes.
 PLACED = ("specversion", "id", "source", "type", "time", "subject")
 DATA = ("data", "data_base64")
 CONTENT_TYPE = "datacontenttype"
-# The part of an envelope's detail that holds the other attributes. Data with such a part keeps it.
+# The key in `detail` for the other attributes. If the data has this key itself, the data's wins.
 OTHERS = "cloudevent"
-# What data is that is not said to be anything else.
+# The type of data without a datacontenttype.
 JSON_TYPE = "application/json"
 # Characters of an attribute that has no smaller limit.
 MAX_ATTRIBUTE = 2048
@@ -60,40 +61,42 @@ def is_batch(document: Any) -> bool:
 
 
 def is_binary(media_type: str, headers: Mapping[str, str]) -> bool:
-    """Whether a message has its attributes in headers, and only its data in the body."""
+    """Whether a message has its attributes in headers and only the data in its body."""
     return f"{PREFIX}specversion" in headers and not media_type.startswith(FAMILY)
 
 
-def structured(document: Any, now: datetime, where: str = "") -> Sent:
-    """An event in the JSON format.
+def structured(document: Any, now: datetime, where: str = "") -> IncomingEvent:
+    """Parse an event in the JSON format.
 
     Args:
         document: the event.
-        now: the present, for one that does not say when it happened.
-        where: what stands before a field's name in an error.
+        now: the present: the time of an event that has none.
+        where: the prefix of field names in errors.
     """
-    event = object_of(document, where.removesuffix("."))
+    event = require_object(document, where.removesuffix("."))
     # The id is unique within its source (CloudEvents 1.0, id).
-    key = json.dumps([name_in(event, name, where) for name in ("source", "id")])
+    key = json.dumps([required_text(event, name, where) for name in ("source", "id")])
     return _event(key, event, _data_in(event, where), now, where)
 
 
-def batch(document: Any, now: datetime) -> list[Sent]:
-    """A list of events in the JSON format, which may be empty."""
+def batch(document: Any, now: datetime) -> list[IncomingEvent]:
+    """Parse a list of events in the JSON format, which may be empty."""
     if not isinstance(document, list) or len(document) > MAX_BATCH:
         raise EnvelopeError("", f"Give a list of at most {MAX_BATCH} events.")
     return [structured(one, now, f"[{place}].") for place, one in enumerate(document)]
 
 
-def binary(key: str, media_type: str, headers: Mapping[str, str], data: Any, now: datetime) -> Sent:
-    """An event with its attributes in headers.
+def binary(
+    key: str, media_type: str, headers: Mapping[str, str], data: Any, now: datetime
+) -> IncomingEvent:
+    """Parse an event with its attributes in headers.
 
     Args:
-        key: the message's id, which is signed; the headers are not.
-        media_type: the request's, which is that of the data.
+        key: the message's id, which is signed, unlike the headers.
+        media_type: the request's media type, which is that of the data.
         headers: the request's headers, their names in lower case.
-        data: what `data_of()` made of the body.
-        now: the present, for one that does not say when it happened.
+        data: the body, parsed by `data_of()`.
+        now: the present: the time of an event that has none.
     """
     attributes: dict[str, Any] = {
         name.removeprefix(PREFIX): _unescaped(text, name)
@@ -105,12 +108,15 @@ def binary(key: str, media_type: str, headers: Mapping[str, str], data: Any, now
 
 
 def data_of(body: bytes, media_type: str) -> Any:
-    """What a body holds: JSON where it is that, else a text, else an object with its base64."""
+    """Parse a body: as JSON if it is that, else as text, else to an object with its base64.
+
+    Raises EnvelopeError if the media type is JSON and the body is not.
+    """
     if not body:
         return {}
     try:
-        # Whatever its type says, since that is not signed.
-        return read_body(body)
+        # Whatever the media type, because it is not signed.
+        return parse_json(body)
     except EnvelopeError:
         if _is_json(media_type):
             raise
@@ -124,23 +130,25 @@ def data_of(body: bytes, media_type: str) -> Any:
 
 
 def _is_json(media_type: str) -> bool:
-    """Whether data of a type is JSON (json-format.md, 3.1)."""
+    """Whether data of a media type is JSON (json-format.md, 3.1)."""
     _, _, subtype = media_type.partition("/")
     return subtype == "json" or subtype.endswith("+json")
 
 
-def _event(key: str, attributes: Mapping[str, Any], data: Any, now: datetime, where: str) -> Sent:
+def _event(
+    key: str, attributes: Mapping[str, Any], data: Any, now: datetime, where: str
+) -> IncomingEvent:
     if attributes.get("specversion") != VERSION:
         raise EnvelopeError(f"{where}specversion", f'Give "{VERSION}", the version of CloudEvents.')
-    own, source = (name_in(attributes, name, where) for name in ("id", "source"))
-    kind = name_in(attributes, "type", where, most=MAX_TYPE)
+    own, source = (required_text(attributes, name, where) for name in ("id", "source"))
+    kind = required_text(attributes, "type", where, most=MAX_TYPE)
     check_source(source, f"{where}source")
     subject = attributes.get("subject")
     if subject is not None:
         check_resource(subject, f"{where}subject")
-    time = time_in(attributes, "time", where, now)
+    time = optional_time(attributes, "time", where, now)
     others = _others(attributes, where)
-    sent = envelope(key, source, kind, time, data, [subject] if subject else [])
+    sent = make_event(key, source, kind, time, data, [subject] if subject else [])
     sent.envelope["id"] = own
     if others:
         sent.envelope["detail"] = {OTHERS: others, **sent.envelope["detail"]}
@@ -148,7 +156,7 @@ def _event(key: str, attributes: Mapping[str, Any], data: Any, now: datetime, wh
 
 
 def _others(attributes: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The attributes that the envelope has no place for."""
+    """The attributes that the envelope has no field for."""
     found = {
         name: value
         for name, value in attributes.items()
@@ -180,9 +188,9 @@ def _data_in(event: Mapping[str, Any], where: str) -> Any:
 
 
 def _unescaped(text: str, name: str) -> str:
-    """A header's value without quotes and percent signs (http-protocol-binding.md, 3.1.3.2).
+    """Decode a header: quotes and percent-encoding (http-protocol-binding.md, 3.1.3.2).
 
-    Senders that encode nothing send UTF-8 or Latin-1, which is taken for what it is.
+    Senders that do not encode send UTF-8 or Latin-1; both are accepted.
     """
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = re.sub(r"\\(.)", r"\1", text[1:-1])
@@ -196,9 +204,9 @@ def _unescaped(text: str, name: str) -> str:
 
 
 def _as_sent(text: str) -> str:
-    """A header's text, of which servers read each byte as a character of Latin-1."""
+    """The text that the sender sent: servers decode each byte of a header as Latin-1."""
     try:
         return text.encode("latin-1").decode()
     except ValueError:
-        # It was Latin-1, or a gateway has read it as UTF-8 already.
+        # It was Latin-1, or a gateway has already decoded it as UTF-8.
         return text

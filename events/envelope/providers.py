@@ -1,4 +1,4 @@
-"""The webhooks of GitHub, Slack and Stripe, whose bodies are an event's `detail`."""
+"""Parses webhooks of GitHub, Slack and Stripe; the body becomes the event's `detail`."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -6,16 +6,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from events.envelope.parts import (
+from events.envelope.fields import (
     GITHUB,
     MAX_NAME,
     SLACK,
     STRIPE,
-    Sent,
-    envelope,
-    name_in,
-    read_body,
-    text_of,
+    IncomingEvent,
+    make_event,
+    optional_text,
+    parse_json,
+    required_text,
     unix_time,
 )
 from events.kinds import SourceKind
@@ -25,35 +25,37 @@ VERIFICATION = "url_verification"
 
 def _github(
     document: dict[str, Any], headers: Mapping[str, str], body: bytes, now: datetime
-) -> Sent:
+) -> IncomingEvent:
     repository = document.get("repository")
-    name = text_of(repository.get("full_name")) if isinstance(repository, dict) else ""
+    name = optional_text(repository.get("full_name")) if isinstance(repository, dict) else ""
     kind = headers.get("x-github-event", "") or "webhook"
     digest, delivery = _digest(body), headers.get("x-github-delivery", "").strip()[:MAX_NAME]
-    sent = envelope(digest, GITHUB, kind, now, document, [name] if name else [])
+    sent = make_event(digest, GITHUB, kind, now, document, [name] if name else [])
     sent.envelope["id"] = delivery or digest
     return replace(sent, unsigned_id=delivery)
 
 
 def _slack(
     document: dict[str, Any], headers: Mapping[str, str], body: bytes, now: datetime
-) -> Sent:
+) -> IncomingEvent:
     inner = document.get("event")
     kind = inner.get("type") if isinstance(inner, dict) else document.get("type")
-    # What Slack tells of itself, such as app_rate_limited, has no id.
-    key = name_in(document, "event_id") if "event_id" in document else _digest(body)
+    # Slack's messages about itself, such as app_rate_limited, have no id.
+    key = required_text(document, "event_id") if "event_id" in document else _digest(body)
     time = unix_time(document.get("event_time"), now)
-    return envelope(key, SLACK, text_of(kind) or "event", time, document)
+    return make_event(key, SLACK, optional_text(kind) or "event", time, document)
 
 
 def _stripe(
     document: dict[str, Any], headers: Mapping[str, str], body: bytes, now: datetime
-) -> Sent:
-    key, kind = name_in(document, "id"), name_in(document, "type")
-    return envelope(key, STRIPE, kind, unix_time(document.get("created"), now), document)
+) -> IncomingEvent:
+    key, kind = required_text(document, "id"), required_text(document, "type")
+    return make_event(key, STRIPE, kind, unix_time(document.get("created"), now), document)
 
 
-PROVIDERS: dict[str, Callable[[dict[str, Any], Mapping[str, str], bytes, datetime], Sent]] = {
+PROVIDERS: dict[
+    str, Callable[[dict[str, Any], Mapping[str, str], bytes, datetime], IncomingEvent]
+] = {
     SourceKind.GITHUB: _github,
     SourceKind.SLACK: _slack,
     SourceKind.STRIPE: _stripe,
@@ -61,13 +63,13 @@ PROVIDERS: dict[str, Callable[[dict[str, Any], Mapping[str, str], bytes, datetim
 
 
 def slack_challenge(kind: str, body: bytes) -> str | None:
-    """What Slack wants to read back when an address is set up; None for any other message.
+    """The challenge to answer when Slack verifies a new address, or None for other messages.
 
-    See "Using the Slack Events API", url_verification.
+    Source: "Using the Slack Events API", url_verification.
     """
     if kind != SourceKind.SLACK or VERIFICATION.encode() not in body:
         return None
-    document = read_body(body)
+    document = parse_json(body)
     if isinstance(document, dict) and document.get("type") == VERIFICATION:
         challenge = document.get("challenge")
         return challenge if isinstance(challenge, str) and challenge else None

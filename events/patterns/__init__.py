@@ -1,14 +1,14 @@
-"""Event patterns of Amazon EventBridge: which events a trigger wants.
+"""Event patterns of Amazon EventBridge, by which triggers select events.
 
-`parse` reads a pattern, `Pattern.matches` asks it of an event, and `Pattern.explain` says field by
-field why it holds or does not. Nothing here needs Django or AWS.
+`parse` returns a Pattern. `Pattern.matches` tests an event, and `Pattern.explain` says for each
+field why the event matches or not. This package imports neither Django nor AWS.
 
-The language is that of the EventBridge User Guide, pages "Event pattern syntax"
+The pattern language is defined by the EventBridge User Guide, pages "Event pattern syntax"
 (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern.html), "Comparison
 operators" (.../eb-create-pattern-operators.html), "Matching on multiple values"
 (.../eb-event-patterns-arrays.html) and "Null values and empty strings"
-(.../eb-event-patterns-null-values.html). What they leave open is as in Event Ruler, the library
-that EventBridge is built on (https://github.com/aws/event-ruler).
+(.../eb-event-patterns-null-values.html). If these pages leave something open, this package does
+what Event Ruler does, the library behind EventBridge (https://github.com/aws/event-ruler).
 """
 
 from events.patterns.errors import PatternError, TooMuchWorkError

@@ -1,13 +1,13 @@
-"""The errors of the pattern package."""
+"""Errors that parsing and matching of event patterns raise."""
 
 from moca.sentences import Sentence as _
 
 
 class PatternError(ValueError):
-    """A pattern that cannot be read.
+    """The pattern is invalid.
 
-    `str(error)` is a sentence or two for the person who wrote it: what is wrong, and the fix.
-    `where` is the path to the place, such as "detail.state[0].prefix", empty for the whole.
+    `str(error)` tells the author of the pattern what is wrong and how to correct it. `where` is the
+    path of the faulty part, such as "detail.state[0].prefix", or empty for the whole pattern.
     """
 
     def __init__(self, where: str, reason: str) -> None:
@@ -15,15 +15,15 @@ class PatternError(ValueError):
         self.where = where
 
     @property
-    def told(self) -> str:
-        """The place and the sentence, for where both stand in one text."""
+    def full_message(self) -> str:
+        """The path and the message in one text."""
         return f"{self.where}: {self}" if self.where else str(self)
 
 
 class TooMuchWorkError(Exception):
-    """A pattern and an event that are together more work than is done for them.
+    """Matching took more steps than its limit, so it is unknown whether the event matches.
 
-    Whether the event matches is not known then. `reason` is the message, which can be translated.
+    `reason` is the message, which can be translated.
     """
 
     def __init__(self, limit: int) -> None:

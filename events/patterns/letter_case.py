@@ -1,43 +1,43 @@
-"""Texts compared without regard to upper and lower case, letter by letter.
+"""Compares texts without regard to case, letter by letter, for the `equals-ignore-case` operators.
 
-Source: Event Ruler, EqualsIgnoreCaseParser.java. Each letter of the pattern stands for its lower
-case and for its upper case, whatever letters are beside it. The capital sigma therefore takes the
-small one, and not the one that ends words, which takes the capital. The upper case of one letter
-may have several: "ß" takes "ß" and "SS". Event Ruler reads a letter beyond U+FFFF as two question
-marks; here it is a letter.
+Source: Event Ruler, EqualsIgnoreCaseParser.java. Each letter of the pattern matches its own lower
+and upper case, whatever letters are beside it. A capital sigma in the pattern therefore matches the
+small sigma, but not the final one; a final sigma matches the capital. The upper case of one letter
+can be several letters: "ß" matches "ß" and "SS". Unlike Event Ruler, which reads a letter beyond
+U+FFFF as two question marks, this module treats it as a letter.
 """
 
 import re
 from collections.abc import Callable
 
-# No letter has more letters than this in the other case (Unicode, SpecialCasing.txt).
+# The most letters that one letter becomes in the other case (Unicode, SpecialCasing.txt).
 _LONGEST = 3
 
 
 def equal(text: str) -> Callable[[str], bool]:
-    """Make the test of a whole text."""
+    """A test of whether a whole text is equal."""
     is_equal = _compiled(text).fullmatch
     return lambda value: is_equal(value) is not None
 
 
 def beginning(text: str) -> Callable[[str], bool]:
-    """Make the test of how a text begins."""
+    """A test of how a text begins."""
     begins = _compiled(text).match
     return lambda value: begins(value) is not None
 
 
 def ending(text: str) -> Callable[[str], bool]:
-    """Make the test of how a text ends."""
+    """A test of how a text ends."""
     if not text:
         return lambda _value: True
-    # From the end, which needs one look. From the beginning, each place would need one.
+    # Compare backwards from the end; a search forwards would have to try each position.
     begins = _compiled(text[::-1], is_reversed=True).match
     longest = _LONGEST * len(text)
     return lambda value: begins(value[-longest:][::-1]) is not None
 
 
 def _compiled(text: str, *, is_reversed: bool = False) -> re.Pattern[str]:
-    """The letters as an expression that never goes back: no letter's cases begin alike."""
+    """A regular expression that never backtracks, since no two cases of a letter begin alike."""
     step = -1 if is_reversed else 1
     return re.compile("".join(_cases(letter, step) for letter in text))
 

@@ -1,21 +1,22 @@
-"""From the tree of a pattern to a function that asks it of an event.
+"""Compiles the tree of a pattern to a function that tests events.
 
-A pattern has one way to match for each combination of alternatives of its `$or`s, as in Event
-Ruler. A way is a set of fields which must all match. All ways are asked at once: each way has a
-bit, and each field of the pattern is asked once of each object of the event, whatever the number of
-ways. An answer is two sets of ways, as bits: those that fail, and those that have a value which
-matches. A way in neither set has only fields there that may be absent and are.
+A pattern can match in several ways, one for each combination of alternatives of its `$or`s, as in
+Event Ruler. A way is a set of fields that must all match. The function tests all ways at once: each
+way has a bit, and each field is tested once in each object of the event, whatever the number of
+ways. An answer consists of two sets of ways, as bits: ways that fail, and ways with a value that
+matches. If a way is in neither set, its fields there may be absent and are.
 
-Arrays of an event (User Guide, "Matching on multiple values"; Event Ruler's README, "JSON Array
-Matching"): a field matches if any value of the array does; arrays within arrays count as one; an
-array of objects is entered, and all fields of a way that lie in it must match in the same object.
-An empty array, and an object in place of a value, is no value: such a field does not exist.
-`{"exists": false}` in an array of objects is about the object in which the other fields match, and
-about all of them if there is no other field.
+Arrays in events (User Guide, "Matching on multiple values"; Event Ruler's README, "JSON Array
+Matching"):
+- A field matches if any value of the array matches. Nested arrays are flattened.
+- In an array of objects, all fields of a way that lie in it must match in the same object.
+- An empty array is no value, nor is an object in place of a value: such a field does not exist.
+- `{"exists": false}` in an array of objects applies to the object in which the other fields match,
+  or to all objects if there is no other field.
 
-Two things that no event should do are read simply. A field of which a pattern wants both a value
-and fields within it is read for each apart. A name that an event gives twice, once with dots, has
-both values, as if they stood in an array.
+Two odd cases have simple rules. If a pattern wants both a value of a field and fields within it,
+each is tested separately. If an event has a name twice, once with dots, the field has both values,
+like an array.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,53 +25,53 @@ from itertools import chain, product
 from typing import Any
 
 from events.patterns.operators import Test
-from events.patterns.parser import Either, Every, Leaf
+from events.patterns.parser import AllOf, AnyOf, Leaf
 from events.patterns.work import Work
 
 Way = tuple[Leaf, ...]
 Matcher = Callable[[dict[str, Any], Work], bool]
 
 MISSING: Any = object()
-# The ways that fail, and those that have a value which matches.
+# The ways that fail, and the ways with a value that matches.
 _Answer = tuple[int, int]
 _Reader = Callable[[Any, Work], _Answer]
 _NEITHER: _Answer = (0, 0)
-# A text is read as far as a test has to: so many characters count as a step more.
+# Testing a text costs one more step for each of these many characters.
 CHARACTERS = 1024
 
 
 @dataclass(slots=True)
-class Step:
-    """A name in an event with what is asked of it: of its own value, and of names below it.
+class Node:
+    """A name in an event, with the fields that end at it and the names below it.
 
-    `leaves` are the fields that end here, each with the ways that have it. No way has two of them.
+    `leaves` maps each field that ends here to the ways that have it. No way has two of them.
     """
 
     leaves: dict[Leaf, int] = field(default_factory=dict)
-    below: dict[str, "Step"] = field(default_factory=dict)
+    below: dict[str, "Node"] = field(default_factory=dict)
 
     def all_below(self) -> Iterator[tuple[Leaf, int]]:
         """The fields below this name, with the ways that have them."""
-        for step in self.below.values():
-            yield from step.leaves.items()
-            yield from step.all_below()
+        for node in self.below.values():
+            yield from node.leaves.items()
+            yield from node.all_below()
 
     def dotted(self) -> frozenset[str]:
-        """The names of two or more steps by which an event may leap over names below."""
-        paths = chain.from_iterable(step._paths((name,)) for name, step in self.below.items())
+        """The names with dots that an event may use in place of nested objects below."""
+        paths = chain.from_iterable(node._paths((name,)) for name, node in self.below.items())
         return frozenset(".".join(path) for path in paths if len(path) > 1)
 
     def _paths(self, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         yield path
-        for name, step in self.below.items():
-            yield from step._paths((*path, name))
+        for name, node in self.below.items():
+            yield from node._paths((*path, name))
 
 
-def ways(tree: Every) -> Iterator[Way]:
-    """Each set of fields that together make the pattern match."""
+def ways(tree: AllOf) -> Iterator[Way]:
+    """Each way to match, as the fields that must match together."""
     choices: list[list[Way]] = []
     for part in tree.parts:
-        if isinstance(part, Either):
+        if isinstance(part, AnyOf):
             choices.append([way for each in part.alternatives for way in ways(each)])
         else:
             choices.append([(part,)])
@@ -78,19 +79,19 @@ def ways(tree: Every) -> Iterator[Way]:
         yield tuple(chain.from_iterable(combination))
 
 
-def steps(fields: Mapping[Leaf, int]) -> Step:
-    """Arrange fields by their names, from the top of an event down; each with its ways."""
-    top = Step()
+def build_nodes(fields: Mapping[Leaf, int]) -> Node:
+    """Arrange fields, each with its ways, as a tree of names; returns the top of the event."""
+    top = Node()
     for leaf, its_ways in fields.items():
-        step = top
+        node = top
         for name in leaf.names:
-            step = step.below.setdefault(name, Step())
-        step.leaves[leaf] = its_ways
+            node = node.below.setdefault(name, Node())
+        node.leaves[leaf] = its_ways
     return top
 
 
-def matcher(tree: Every) -> Matcher:
-    """Make the function that tells whether an event matches."""
+def compile_matcher(tree: AllOf) -> Matcher:
+    """A function that returns whether an event matches."""
     fields: dict[Leaf, int] = {}
     bit = 1
     for way in ways(tree):
@@ -98,15 +99,15 @@ def matcher(tree: Every) -> Matcher:
             fields[leaf] = fields.get(leaf, 0) | bit
         bit <<= 1
     all_ways = bit - 1
-    read = _fields(steps(fields))
+    read = _fields(build_nodes(fields))
     return lambda event, work: read(event, work)[0] != all_ways
 
 
-def _fields(step: Step) -> _Reader:
-    """Read the names below a step in an object."""
-    readers = [(name, _value(below)) for name, below in step.below.items()]
-    dotted = step.dotted()
-    concerned = _union(step.all_below())
+def _fields(node: Node) -> _Reader:
+    """A reader of an object, for the names below a node."""
+    readers = [(name, _value(below)) for name, below in node.below.items()]
+    dotted = node.dotted()
+    concerned = _union(node.all_below())
 
     def read(event: Any, work: Work) -> _Answer:
         if dotted and not event.keys().isdisjoint(dotted):
@@ -119,17 +120,17 @@ def _fields(step: Step) -> _Reader:
             if fails == concerned:
                 break
             present |= matching
-        work.take(asked)
+        work.spend(asked)
         return fails, present & ~fails
 
     return read
 
 
-def _value(step: Step) -> _Reader:
-    """Read the value under a name."""
-    readers = [_own(leaf, its_ways) for leaf, its_ways in step.leaves.items()]
-    if step.below:
-        readers.append(_inner(step))
+def _value(node: Node) -> _Reader:
+    """A reader of the value under a node's name."""
+    readers = [_own(leaf, its_ways) for leaf, its_ways in node.leaves.items()]
+    if node.below:
+        readers.append(_inner(node))
     if len(readers) == 1:
         return readers[0]
 
@@ -145,6 +146,7 @@ def _value(step: Step) -> _Reader:
 
 
 def _own(leaf: Leaf, its_ways: int) -> _Reader:
+    """A reader of a field's own value."""
     test, test_steps = value_test(leaf), leaf.steps
     fails, matches = (its_ways, 0), (0, its_ways)
     absent = _NEITHER if leaf.may_be_absent else fails
@@ -153,11 +155,11 @@ def _own(leaf: Leaf, its_ways: int) -> _Reader:
         if value is MISSING or isinstance(value, dict):
             return absent
         if not isinstance(value, list):
-            work.take(steps_of(test_steps, value))
+            work.spend(steps_of(test_steps, value))
             return matches if test(value) else fails
         any_value = False
         for each in plain_values(value, work):
-            work.take(steps_of(test_steps, each))
+            work.spend(steps_of(test_steps, each))
             if test(each):
                 return matches
             any_value = True
@@ -166,10 +168,11 @@ def _own(leaf: Leaf, its_ways: int) -> _Reader:
     return read
 
 
-def _inner(step: Step) -> _Reader:
-    fields = _fields(step)
-    concerned = _union(step.all_below())
-    must_be_there = _union(each for each in step.all_below() if not each[0].may_be_absent)
+def _inner(node: Node) -> _Reader:
+    """A reader of the fields within a value, which is an object or an array of objects."""
+    fields = _fields(node)
+    concerned = _union(node.all_below())
+    must_be_there = _union(each for each in node.all_below() if not each[0].may_be_absent)
     absent = must_be_there, 0
 
     def read(value: Any, work: Work) -> _Answer:
@@ -198,7 +201,7 @@ def _union(fields: Iterable[tuple[Leaf, int]]) -> int:
 
 
 def value_test(leaf: Leaf) -> Test:
-    """Make the test of one value of a field."""
+    """The test of one value of a field."""
     tests = [condition.holds for condition in leaf.conditions]
     if len(tests) == 1:
         return tests[0]
@@ -206,28 +209,28 @@ def value_test(leaf: Leaf) -> Test:
 
 
 def steps_of(test_steps: int, value: Any) -> int:
-    """How much work it is to test a value."""
+    """The steps of testing a value."""
     if isinstance(value, str):
         return test_steps * (1 + len(value) // CHARACTERS)
     return test_steps
 
 
 def plain_values(listed: list[Any], work: Work) -> Iterator[Any]:
-    """The values of an array and of arrays in it that are neither arrays nor objects."""
+    """The values of an array and of nested arrays that are neither arrays nor objects."""
     return (each for each in _flat(listed, work) if not isinstance(each, dict))
 
 
 def objects(listed: list[Any], work: Work) -> Iterator[dict[str, Any]]:
-    """The objects of an array and of arrays in it."""
+    """The objects of an array and of nested arrays."""
     return (each for each in _flat(listed, work) if isinstance(each, dict))
 
 
 def _flat(listed: list[Any], work: Work) -> Iterator[Any]:
-    # No recursion: an event may nest its arrays as deeply as it likes.
+    # Not recursive, because an event may nest arrays deeply.
     pending = [iter(listed)]
     while pending:
         for each in pending[-1]:
-            work.take(1)
+            work.spend(1)
             if isinstance(each, list):
                 pending.append(iter(each))
                 break
@@ -237,9 +240,9 @@ def _flat(listed: list[Any], work: Work) -> Iterator[Any]:
 
 
 def without_dots(event: dict[str, Any], dotted: frozenset[str], work: Work) -> dict[str, Any]:
-    """Write an object of an event with one name for each step, for those names that are given."""
+    """An object of an event with the given dotted names expanded to nested objects."""
     merged = _Merged(work)
-    # The longest names first, so that what lies below a name is together before its own value.
+    # Longest names first: all fields below a name are merged before the name's own value.
     for name in sorted(dotted.intersection(event), key=lambda name: (-name.count("."), name)):
         value = event[name]
         for part in reversed(name.split(".")):
@@ -250,20 +253,20 @@ def without_dots(event: dict[str, Any], dotted: frozenset[str], work: Work) -> d
 
 
 class _Merged:
-    """Objects as one. What is the caller's is never changed, but copied once."""
+    """Merges objects into one. It copies the caller's objects before it changes them."""
 
     def __init__(self, work: Work) -> None:
         self.whole: dict[str, Any] = {}
         self._work = work
-        # The objects of `whole` that are its own, by their ids.
+        # Ids of the objects within `whole` that are copies and may be changed.
         self._own = {id(self.whole)}
 
     def add(self, other: dict[str, Any]) -> None:
-        """Add the names of `other`. Two values of one name become an array, which any may match."""
+        """Add the fields of `other`. Two values of one name become an array; any may match."""
         pending = [(self.whole, other)]
         while pending:
             target, source = pending.pop()
-            self._work.take(len(source))
+            self._work.spend(len(source))
             for name, value in source.items():
                 if name not in target:
                     target[name] = value
@@ -275,7 +278,7 @@ class _Merged:
     def _owned(self, target: dict[str, Any], name: str) -> dict[str, Any]:
         found: dict[str, Any] = target[name]
         if id(found) not in self._own:
-            self._work.take(len(found))
+            self._work.spend(len(found))
             found = target[name] = dict(found)
             self._own.add(id(found))
         return found

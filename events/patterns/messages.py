@@ -1,4 +1,4 @@
-"""What findings say: phrases in English, which can be said in other languages too."""
+"""The phrases of findings, in English; each is a `Sentence`, which pages translate."""
 
 import json
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ def compared(symbol: str, bound: Any) -> str:
 
 
 def number(comparisons: Sequence[str]) -> str:
-    """A number of which one comparison holds, or two."""
+    """A number that one or two comparisons describe."""
     if len(comparisons) == 1:
         return _("a number %(comparison)s", comparison=comparisons[0])
     lower, upper = comparisons
@@ -80,15 +80,15 @@ def alternative_holds(place: int) -> str:
 
 
 def either(phrases: Sequence[str]) -> str:
-    """One phrase or the other. Takes at least one."""
+    """At least one phrase, joined by "or"."""
     return reduce(lambda one, other: _("%(one)s or %(other)s", one=one, other=other), phrases)
 
 
 def shown(value: Any) -> str:
-    """A text, number, true, false or null as JSON, cut to a length that fits on a line."""
+    """A text, number, true, false or null as JSON, cut to at most 80 characters."""
     if type(value) is int and value.bit_length() > 300:
         return _("a very large number")
-    # What is cut off anyway is not written down first.
+    # Cut a long text before it is encoded.
     beginning = value[:_SHOWN] if isinstance(value, str) else value
     text = json.dumps(beginning, ensure_ascii=False, default=str)
     if beginning != value:
@@ -101,7 +101,7 @@ def any_of(values: Sequence[Any]) -> str:
 
 
 def found(values: Sequence[Any]) -> str:
-    """Say which values a field has. Takes at least one."""
+    """The values that a field has; at least one."""
     listed = ", ".join(shown(value) for value in values[:_LISTED])
     if len(values) > _LISTED:
         return _("found %(listed)s and %(more)s more", listed=listed, more=len(values) - _LISTED)

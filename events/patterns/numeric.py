@@ -1,8 +1,8 @@
-"""The operator `numeric`.
+"""The operator `numeric`, which compares numbers.
 
-Source: Event Ruler since 1.8.0, ComparableNumber.java. It compares each number that a double holds
-(IEEE 754, 64 bits). A number with more digits than that, such as 9007199254740993, matches nothing
-in an event and is refused in a pattern. The User Guide still speaks of an older bound: 5.0e9, with
+Source: Event Ruler since 1.8.0, ComparableNumber.java. It compares numbers that a double can hold
+(IEEE 754, 64 bits). A number with more digits, such as 9007199254740993, matches nothing if it is
+in an event, and is an error in a pattern. The User Guide still names an older limit: 5.0e9, with
 six digits after the point.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 from events.patterns import messages
 from events.patterns.errors import PatternError
 
-# Each whole number up to here is a double.
+# A double holds every whole number up to this one.
 _EXACT = 2**53
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
@@ -29,14 +29,14 @@ _UPPER = ("<", "<=")
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
-    """Tell whether a value is a JSON number, which true, NaN and infinity are not."""
+    """Whether a value is a JSON number; true, NaN and infinity are none."""
     return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
 def is_comparable(value: Any) -> bool:
-    """Tell whether a value is a number that a double holds.
+    """Whether a value is a number that a double holds exactly.
 
-    A number with a point or an exponent is one as soon as JSON is decoded.
+    A number with a point or an exponent is always one, because decoding JSON made it a double.
     """
     if type(value) is not int:
         return is_number(value)
@@ -48,10 +48,14 @@ def is_comparable(value: Any) -> bool:
         return False
 
 
-def read_numeric(where: str, operand: Any) -> tuple[str, Callable[[Any], bool]]:
-    """Read one comparison, or a lower bound and then an upper one; give it in words and as a test.
+def parse_numeric(where: str, operand: Any) -> tuple[str, Callable[[Any], bool]]:
+    """Parse one comparison, or a lower bound and an upper bound.
 
-    Raises PatternError.
+    Returns:
+        A phrase that describes it, and the test.
+
+    Raises:
+        PatternError: the operand is invalid.
     """
     if not isinstance(operand, list):
         raise PatternError(where, 'Numeric takes a list, such as [">", 0, "<=", 5].')
@@ -92,7 +96,7 @@ def _bound(where: str, bound: Any) -> int | float:
 
 
 def check_comparable(where: str, number: float) -> None:
-    """Accept a number that a double holds; PatternError for any other."""
+    """Raise PatternError for a number that a double cannot hold exactly."""
     if not is_comparable(number):
         reason = "The number has more digits than can be compared. Round it to 15 digits."
         raise PatternError(where, reason)

@@ -1,40 +1,44 @@
-"""The comparison operators: from what a pattern says of a field to a test of one value.
+"""Parses the comparison operators of a field to conditions, each a test of one value.
 
 Source: User Guide, "Comparison operators"
-(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html). The
-errors are those of Event Ruler's compiler (JsonRuleCompiler.java), but for that of an empty list
-within anything-but. A range of one address, such as 10.0.0.1/32, is taken here, and EventBridge
-refuses it (CIDR.java: "IPv4 mask bits must be < 32").
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html). This
+module rejects what Event Ruler's compiler rejects (JsonRuleCompiler.java), and an empty list within
+anything-but. Unlike EventBridge, it accepts a range of one address, such as 10.0.0.1/32 (CIDR.java:
+"IPv4 mask bits must be < 32").
 
-Numbers are compared by value, as Event Ruler does: 300, 300.0 and 3.0e2 are one number. The guide's
-page on syntax still says that they differ, which cannot be told from decoded JSON.
+Numbers are compared by value, as in Event Ruler: 300, 300.0 and 3.0e2 are equal. The guide's page
+on syntax still says that they differ, but decoded JSON does not show the difference.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from operator import methodcaller
 from typing import Any
 
 from events.patterns import letter_case, messages
 from events.patterns.errors import PatternError
-from events.patterns.numeric import check_comparable, is_number, read_numeric
-from events.patterns.wildcards import read_wildcard
+from events.patterns.numeric import check_comparable, is_number, parse_numeric
+from events.patterns.wildcards import compile_wildcard
 
 Test = Callable[[Any], bool]
 
-# The longest text of an IP address: six groups of IPv6, then an address of IPv4.
+# The longest IP address: six groups of IPv6, then an IPv4 address.
 _LONGEST_ADDRESS = 45
-# To read an address takes as long as so many comparisons.
+# Parsing an address takes as long as this many comparisons.
 _CIDR_STEPS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing that a field may be: `holds` takes a text, number, true, false or null.
+    """One condition on a field.
 
-    `absent` is true of `{"exists": false}`, which no value fulfils. `steps` says how much work it
-    is to ask a value.
+    Attributes:
+        wanted: a phrase that describes it.
+        holds: tests a value: a text, number, true, false or null.
+        absent: whether it is `{"exists": false}`, which no value meets.
+        steps: the work of testing one value.
     """
 
     wanted: str
@@ -43,10 +47,10 @@ class Condition:
     steps: int = 1
 
 
-def read_conditions(where: str, listed: list[Any]) -> tuple[Condition, ...]:
-    """Read the list of a field, of which any one condition is enough.
+def parse_conditions(where: str, listed: list[Any]) -> tuple[Condition, ...]:
+    """Parse the list of a field to conditions, of which one must hold.
 
-    Raises PatternError, for an empty list and for whatever is neither a value nor an operator.
+    Raises PatternError for an empty list, and for an entry that is neither a value nor an operator.
     """
     if not listed:
         raise PatternError(where, 'The list is empty. Put a value in it, such as ["my.app"].')
@@ -55,7 +59,7 @@ def read_conditions(where: str, listed: list[Any]) -> tuple[Condition, ...]:
     for index, entry in enumerate(listed):
         place = f"{where}[{index}]"
         if isinstance(entry, dict):
-            conditions.append(_read_operator(place, entry))
+            conditions.append(_parse_operator(place, entry))
         elif isinstance(entry, (list, tuple)):
             raise PatternError(
                 place, "A list stands in a list. Put its values directly in the outer one."
@@ -74,7 +78,7 @@ def _checked_value(where: str, value: Any) -> Any:
 
 
 def _one_of(values: list[Any]) -> Test:
-    """Test for equality, by type first: in Python true is 1, in JSON it is not."""
+    """A test for equality that compares types first, because true equals 1 in Python."""
     numbers = frozenset(value for value in values if is_number(value))
     by_type: dict[type, frozenset[Any]] = {
         str: frozenset(value for value in values if isinstance(value, str)),
@@ -87,16 +91,16 @@ def _one_of(values: list[Any]) -> Test:
     return lambda value: value in by_type.get(type(value), nothing)
 
 
-def _read_operator(where: str, entry: dict[str, Any]) -> Condition:
+def _parse_operator(where: str, entry: dict[str, Any]) -> Condition:
     name, operand = _single(where, entry)
-    if reader := _READERS.get(name):
-        return reader(f"{where}.{name}", operand)
+    if parser := _PARSERS.get(name):
+        return parser(f"{where}.{name}", operand)
     reason = f"There is no operator {messages.shown(name)}. {_hint(name, operand)}"
     raise PatternError(f"{where}.{name}", reason)
 
 
 def _single(where: str, entry: dict[str, Any]) -> tuple[str, Any]:
-    """The name and operand of an operator, which stands alone in its object."""
+    """The name and operand of the one operator in an object."""
     if not entry:
         raise PatternError(
             where, 'The object is empty. Put an operator in it, such as {"prefix": "order."}.'
@@ -112,8 +116,8 @@ def _single(where: str, entry: dict[str, Any]) -> tuple[str, Any]:
 
 
 def _hint(name: str, operand: Any) -> str:
-    """Say what may have been meant by an operator that there is not."""
-    if near := get_close_matches(name.lower().replace("_", "-"), _READERS, 1, 0.7):
+    """What the author of an unknown operator may have meant."""
+    if near := get_close_matches(name.lower().replace("_", "-"), _PARSERS, 1, 0.7):
         return f'Write "{near[0]}".'
     plain = "".join(character for character in name.lower() if character.isalnum())
     if plain in _EQUALITY:
@@ -122,7 +126,7 @@ def _hint(name: str, operand: Any) -> str:
         return f'Write "{known}".'
     if isinstance(operand, (list, dict)):
         return "To match a field of an object, leave out the list around the object."
-    return f"Write one of {', '.join(_READERS)}."
+    return f"Write one of {', '.join(_PARSERS)}."
 
 
 _EQUALITY = frozenset({"eq", "equal", "equals", "equalto", "exactly", "in", "is", "oneof", "value"})
@@ -162,51 +166,42 @@ def _text(where: str, operand: Any) -> str:
 
 
 def _texts(test: Callable[[str], bool]) -> Test:
-    """Let a test of texts take any value: nothing else passes."""
+    """A test of any value, from a test of texts: other values fail."""
     return lambda value: isinstance(value, str) and test(value)
 
 
 @dataclass(frozen=True, slots=True)
 class _TextOperator:
-    """An operator that tests texts: how it is made from its operand, and what it says."""
+    """An operator on texts.
+
+    Attributes:
+        make: makes the test from the operand's path and the operand.
+        wanted: makes the phrase that describes it.
+    """
 
     make: Callable[[str, str], Callable[[str], bool]]
     wanted: Callable[[str], str]
 
 
-def _prefix(_where: str, text: str) -> Callable[[str], bool]:
-    return lambda value: value.startswith(text)
-
-
-def _suffix(_where: str, text: str) -> Callable[[str], bool]:
-    return lambda value: value.endswith(text)
-
-
-def _prefix_ignore_case(_where: str, text: str) -> Callable[[str], bool]:
-    return letter_case.beginning(text)
-
-
-def _suffix_ignore_case(_where: str, text: str) -> Callable[[str], bool]:
-    return letter_case.ending(text)
-
-
-def _equals_ignore_case(_where: str, text: str) -> Callable[[str], bool]:
-    return letter_case.equal(text)
-
-
 _TEXT_OPERATORS = {
-    "prefix": _TextOperator(_prefix, messages.prefix),
-    "suffix": _TextOperator(_suffix, messages.suffix),
-    "equals-ignore-case": _TextOperator(_equals_ignore_case, messages.equals_ignore_case),
-    "wildcard": _TextOperator(read_wildcard, messages.wildcard),
+    "prefix": _TextOperator(lambda _where, text: methodcaller("startswith", text), messages.prefix),
+    "suffix": _TextOperator(lambda _where, text: methodcaller("endswith", text), messages.suffix),
+    "equals-ignore-case": _TextOperator(
+        lambda _where, text: letter_case.equal(text), messages.equals_ignore_case
+    ),
+    "wildcard": _TextOperator(compile_wildcard, messages.wildcard),
 }
 _IGNORING_CASE = {
-    "prefix": _TextOperator(_prefix_ignore_case, messages.prefix_ignore_case),
-    "suffix": _TextOperator(_suffix_ignore_case, messages.suffix_ignore_case),
+    "prefix": _TextOperator(
+        lambda _where, text: letter_case.beginning(text), messages.prefix_ignore_case
+    ),
+    "suffix": _TextOperator(
+        lambda _where, text: letter_case.ending(text), messages.suffix_ignore_case
+    ),
 }
 
 
-def _read_text_operator(where: str, operand: Any) -> Condition:
+def _parse_text_operator(where: str, operand: Any) -> Condition:
     name = where.rpartition(".")[2]
     operator = _TEXT_OPERATORS[name]
     if isinstance(operand, dict) and name in _IGNORING_CASE:
@@ -221,11 +216,11 @@ def _read_text_operator(where: str, operand: Any) -> Condition:
     return Condition(wanted, _texts(operator.make(where, text)))
 
 
-def _read_numeric(where: str, operand: Any) -> Condition:
-    return Condition(*read_numeric(where, operand))
+def _parse_numeric(where: str, operand: Any) -> Condition:
+    return Condition(*parse_numeric(where, operand))
 
 
-def _read_exists(where: str, operand: Any) -> Condition:
+def _parse_exists(where: str, operand: Any) -> Condition:
     if operand is True:
         return Condition(messages.ANY_VALUE, lambda _value: True)
     if operand is False:
@@ -233,11 +228,11 @@ def _read_exists(where: str, operand: Any) -> Condition:
     raise PatternError(where, "Exists takes true or false, without quotes.")
 
 
-def _read_cidr(where: str, operand: Any) -> Condition:
+def _parse_cidr(where: str, operand: Any) -> Condition:
     network = _network(where, _text(where, operand))
 
     def holds(value: str) -> bool:
-        # A zone ("%eth0") is part of an address to Python, and not to EventBridge.
+        # Python accepts a zone ("%eth0") in an address, but EventBridge does not.
         if len(value) > _LONGEST_ADDRESS or "%" in value:
             return False
         try:
@@ -261,10 +256,10 @@ def _network(where: str, text: str) -> IPv4Network | IPv6Network:
         raise PatternError(where, reason) from None
 
 
-def _read_anything_but(where: str, operand: Any) -> Condition:
-    """Read what a field must not be: texts, numbers, or what an operator of texts accepts.
+def _parse_anything_but(where: str, operand: Any) -> Condition:
+    """Parse what a field must not be: texts, numbers, or what an operator on texts accepts.
 
-    A value of another type is something else, and so matches.
+    A value of another type matches.
     """
     if isinstance(operand, dict):
         name, inner = _single(where, operand)
@@ -309,7 +304,7 @@ def _excluded_values(where: str, operand: Any) -> list[Any]:
 
 
 def _excluded_texts(where: str, operand: Any) -> list[tuple[str, str]]:
-    """The texts of an operator within anything-but, each with its place."""
+    """The texts of an operator within anything-but, each with its path."""
     if not isinstance(operand, list):
         places = [(where, operand)]
     else:
@@ -325,13 +320,10 @@ def _excluded_texts(where: str, operand: Any) -> list[tuple[str, str]]:
     return places
 
 
-_READERS: dict[str, Callable[[str, Any], Condition]] = {
-    "prefix": _read_text_operator,
-    "suffix": _read_text_operator,
-    "equals-ignore-case": _read_text_operator,
-    "wildcard": _read_text_operator,
-    "anything-but": _read_anything_but,
-    "numeric": _read_numeric,
-    "exists": _read_exists,
-    "cidr": _read_cidr,
+_PARSERS: dict[str, Callable[[str, Any], Condition]] = {
+    **dict.fromkeys(_TEXT_OPERATORS, _parse_text_operator),
+    "anything-but": _parse_anything_but,
+    "numeric": _parse_numeric,
+    "exists": _parse_exists,
+    "cidr": _parse_cidr,
 }

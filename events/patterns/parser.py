@@ -1,9 +1,9 @@
-"""From a JSON object to the tree of a pattern.
+"""Parses a pattern: from a JSON object to a tree of AllOf, AnyOf and Leaf.
 
-The limits are those of EventBridge, where it has any: PutRule takes a pattern of 4,096 characters
+Limits: PutRule accepts patterns of 4,096 characters
 (https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html; an account starts
 with a quota of 2,048, see .../userguide/eb-quota.html), and `$or` may make 1,000 combinations (User
-Guide, "Comparison operators"). A limit of depth is ours.
+Guide, "Comparison operators"). The limit on depth is this package's own.
 """
 
 import json
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from events.patterns.errors import PatternError
-from events.patterns.operators import Condition, read_conditions
+from events.patterns.operators import Condition, parse_conditions
 
 MAX_LENGTH = 4096
 MAX_COMBINATIONS = 1000
 MAX_DEPTH = 50
 
 OR = "$or"
-# Event Ruler's Constants.java: an object of $or with a field of such a name is no alternative.
+# Event Ruler's Constants.java: an object of $or that has a field of such a name is no alternative.
 _RESERVED = frozenset(
     {"exactly", "prefix", "suffix", "equals-ignore-case", "wildcard", "anything-but"}
     | {"exists", "cidr", "numeric", "=", "<", "<=", ">", ">="}
@@ -32,11 +32,11 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leaf:
-    """A field with what it may be.
+    """A field and the conditions of which one must hold.
 
-    `path` is where it stands in the pattern, `names` the way to it in an event. A dot within a name
-    is a step like any other: EventBridge joins names with dots, and so tells no `{"a.b": 1}` from
-    `{"a": {"b": 1}}` (User Guide, "Event pattern syntax").
+    `path` is the field's place in the pattern. `names` are the keys that lead to it in an event,
+    split at dots: EventBridge joins names with dots, so `{"a.b": 1}` equals `{"a": {"b": 1}}`
+    (User Guide, "Event pattern syntax").
     """
 
     path: str
@@ -49,18 +49,18 @@ class Leaf:
 
     @property
     def steps(self) -> int:
-        """How much work it is to ask one value."""
+        """The steps of testing one value."""
         return sum(condition.steps for condition in self.conditions)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Every:
-    """Fields and `$or`s which must all match: an object of the pattern, with all below it."""
+class AllOf:
+    """An object of the pattern, flattened: all of its fields and `$or`s must match."""
 
-    parts: tuple["Leaf | Either", ...]
+    parts: tuple["Leaf | AnyOf", ...]
 
     def leaves(self) -> Iterator[Leaf]:
-        """All fields in the pattern's order, with those of all alternatives."""
+        """All fields in the pattern's order, including those of all alternatives."""
         for part in self.parts:
             if isinstance(part, Leaf):
                 yield part
@@ -70,27 +70,24 @@ class Every:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Either:
-    """An `$or`: alternatives of which one must match."""
+class AnyOf:
+    """An `$or`: at least one of its alternatives must match."""
 
     path: str
-    alternatives: tuple[Every, ...]
+    alternatives: tuple[AllOf, ...]
 
 
-def read_tree(document: Any) -> Every:
-    """Read a decoded pattern.
-
-    Raises PatternError.
-    """
+def parse_tree(document: Any) -> AllOf:
+    """Parse decoded JSON to a tree; PatternError if it is no valid pattern."""
     if not isinstance(document, dict):
         raise PatternError("", 'A pattern is a JSON object, such as {"source": ["my.app"]}.')
-    # What is too long is not read first, which would be work without a limit. What cannot be
-    # written as JSON has a fault that reading tells better.
+    # Check the length first, to bound the work. If the document is no JSON, parsing finds the
+    # fault and has the better message.
     length = _length(document)
     if length is not None and length > MAX_LENGTH:
         reason = f"The pattern has {length} characters. Shorten it to {MAX_LENGTH}."
         raise PatternError("", reason)
-    tree = Every(tuple(_read_object("", (), document, within_or=False)))
+    tree = AllOf(tuple(_parse_object("", (), document, within_or=False)))
     if length is None:
         raise PatternError("", "A number has too many digits. Shorten it.")
     _check_combinations(tree)
@@ -98,9 +95,9 @@ def read_tree(document: Any) -> Every:
     return tree
 
 
-def _read_object(
+def _parse_object(
     where: str, names: tuple[str, ...], fields: dict[str, Any], *, within_or: bool
-) -> Iterator[Leaf | Either]:
+) -> Iterator[Leaf | AnyOf]:
     if not fields:
         raise PatternError(
             where, 'The object is empty. Name a field in it, such as {"source": ["my.app"]}.'
@@ -110,7 +107,7 @@ def _read_object(
             raise PatternError(where, "The name of a field is a text. Put it in quotes.")
         path = f"{where}.{name}" if where else name
         if name == OR and _is_or(path, value):
-            yield _read_or(path, names, value)
+            yield _parse_or(path, names, value)
             continue
         if within_or and name in _RESERVED:
             reason = f"No field within $or can be called {name}, which is an operator's name."
@@ -119,11 +116,11 @@ def _read_object(
         if len(steps) > MAX_DEPTH:
             raise _too_deep(where)
         if isinstance(value, dict):
-            yield from _read_object(path, steps, value, within_or=within_or)
+            yield from _parse_object(path, steps, value, within_or=within_or)
         elif isinstance(value, list):
-            yield Leaf(path, steps, read_conditions(path, value))
+            yield Leaf(path, steps, parse_conditions(path, value))
         else:
-            raise _no_list(path, name, value)
+            raise _not_a_list(path, name, value)
 
 
 def _too_deep(where: str) -> PatternError:
@@ -132,7 +129,7 @@ def _too_deep(where: str) -> PatternError:
     )
 
 
-def _no_list(where: str, name: str, value: Any) -> PatternError:
+def _not_a_list(where: str, name: str, value: Any) -> PatternError:
     shown = "..."
     if isinstance(value, (str, bool, int, float, type(None))):
         shown = json.dumps(value, ensure_ascii=False) if len(repr(value)) <= 80 else "..."
@@ -146,10 +143,10 @@ def _no_list(where: str, name: str, value: Any) -> PatternError:
 
 
 def _is_or(where: str, value: Any) -> bool:
-    """Tell whether `$or` is the operator, which takes a list of objects, or a field so named.
+    """Whether `$or` is the operator, not a field of that name.
 
-    Event Ruler's README, 'The "$or" Primitive': it is a field where its value is no list of objects
-    or where the objects are operators.
+    It is a field if its value is no list of objects, or if the objects are operators (Event Ruler's
+    README, 'The "$or" Primitive').
     """
     if not isinstance(value, list):
         return False
@@ -160,62 +157,62 @@ def _is_or(where: str, value: Any) -> bool:
     return not all(entry and _RESERVED.issuperset(entry) for entry in value)
 
 
-def _read_or(where: str, names: tuple[str, ...], alternatives: list[dict[str, Any]]) -> Either:
+def _parse_or(where: str, names: tuple[str, ...], alternatives: list[dict[str, Any]]) -> AnyOf:
     if len(alternatives) < 2:
         reason = "$or has one alternative. Add another, or take its fields out of $or."
         raise PatternError(where, reason)
     if where.count(OR) > MAX_DEPTH:
         raise _too_deep(where)
-    return Either(
+    return AnyOf(
         where,
         tuple(
-            Every(tuple(_read_object(f"{where}[{index}]", names, entry, within_or=True)))
+            AllOf(tuple(_parse_object(f"{where}[{index}]", names, entry, within_or=True)))
             for index, entry in enumerate(alternatives)
         ),
     )
 
 
 def _length(document: dict[str, Any]) -> int | None:
-    """How many characters the pattern has, without blanks, which are the writer's own."""
+    """The pattern's length in characters without blanks, or None if it is no JSON."""
     try:
         return len(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
     except (TypeError, ValueError, RecursionError):
         return None
 
 
-def _check_combinations(tree: Every) -> None:
+def _check_combinations(tree: AllOf) -> None:
     combinations = _combinations(tree)
     if combinations > MAX_COMBINATIONS:
         reason = f"Its $or make {combinations} combinations, and {MAX_COMBINATIONS} are allowed."
         raise PatternError("", f"{reason} Split the pattern, or list values of one field.")
 
 
-def _combinations(tree: Every) -> int:
+def _combinations(tree: AllOf) -> int:
     return math.prod(
         sum(_combinations(alternative) for alternative in part.alternatives)
         for part in tree.parts
-        if isinstance(part, Either)
+        if isinstance(part, AnyOf)
     )
 
 
-def _check_repeats(tree: Every, taken: set[tuple[str, ...]]) -> None:
-    """Refuse a field that must match twice, also one within `$or` and one beside it.
+def _check_repeats(tree: AllOf, seen: set[tuple[str, ...]]) -> None:
+    """Reject a field that must match twice, also if one is within `$or` and one beside it.
 
-    The guide calls such patterns invalid, and EventBridge uses the last one without a word ("Event
-    pattern syntax"), which nobody means.
+    The guide calls such patterns invalid ("Event pattern syntax"). EventBridge silently uses the
+    last one, which no author means.
     """
     for part in tree.parts:
         if isinstance(part, Leaf):
-            if part.names in taken:
+            if part.names in seen:
                 name = ".".join(part.names)
                 reason = f"The field {name} is given twice. Give all that it may be in one list."
                 raise PatternError(part.path, reason)
-            taken.add(part.names)
+            seen.add(part.names)
     for part in tree.parts:
-        if isinstance(part, Either):
-            found = set(taken)
+        if isinstance(part, AnyOf):
+            found = set(seen)
             for alternative in part.alternatives:
-                mine = set(taken)
+                mine = set(seen)
                 _check_repeats(alternative, mine)
                 found |= mine
-            taken |= found
+            seen |= found

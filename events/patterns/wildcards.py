@@ -1,7 +1,7 @@
-"""Texts with `*` in them, which stands for any characters, also none.
+"""The operator `wildcard`: texts in which `*` stands for any number of characters.
 
-Source: User Guide, "Comparison operators", section on wildcards. A backslash before `*` or before
-another backslash takes it literally.
+Source: User Guide, "Comparison operators", section on wildcards. A backslash escapes `*` and
+another backslash.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from events.patterns.errors import PatternError
 
 
-def read_wildcard(where: str, text: str) -> Callable[[str], bool]:
-    """Make the test of a wildcard.
+def compile_wildcard(where: str, text: str) -> Callable[[str], bool]:
+    """A test of whether a text matches.
 
-    Raises PatternError for two wildcards in a row, and for a backslash before anything else than
-    `*` or a backslash, as EventBridge does.
+    Raises PatternError for two wildcards in a row, and for a backslash that escapes anything but
+    `*` or a backslash, like EventBridge.
     """
     first, *rest = _literals(where, text)
     if not rest:
@@ -24,7 +24,7 @@ def read_wildcard(where: str, text: str) -> Callable[[str], bool]:
     def matches(value: str) -> bool:
         if len(value) < shortest or not value.startswith(first) or not value.endswith(last):
             return False
-        # The first place for each literal leaves most room for the next: no need to go back.
+        # The first match of each literal leaves most room for the next: no backtracking.
         start, end = len(first), len(value) - len(last)
         for literal in middle:
             found = value.find(literal, start, end)
@@ -37,7 +37,7 @@ def read_wildcard(where: str, text: str) -> Callable[[str], bool]:
 
 
 def _literals(where: str, text: str) -> Iterator[str]:
-    """Give the literal texts before, between and after the wildcards."""
+    """The literal texts before, between and after the wildcards."""
     literal = ""
     characters = iter(text)
     after_wildcard = False

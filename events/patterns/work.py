@@ -1,13 +1,13 @@
-"""How much work a pattern may be, counted in steps so that it is the same on each machine."""
+"""Limits the work of matching, counted in steps to be the same on every machine."""
 
 from events.patterns.errors import TooMuchWorkError
 
-# A step is about one question to one value of an event. So many take 0.1 to 0.2 s.
+# A step is roughly one test of one value. This many take 0.1 to 0.2 s.
 MAX_STEPS = 500_000
 
 
 class Work:
-    """The steps that were taken, up to a limit."""
+    """Counts steps up to a limit."""
 
     __slots__ = ("done", "limit")
 
@@ -15,8 +15,8 @@ class Work:
         self.done = 0
         self.limit = limit
 
-    def take(self, steps: int) -> None:
-        """Count steps before they are taken; TooMuchWorkError if they are more than the limit."""
+    def spend(self, steps: int) -> None:
+        """Count steps before doing them; TooMuchWorkError if they pass the limit."""
         self.done += steps
         if self.done > self.limit:
             raise TooMuchWorkError(self.limit)

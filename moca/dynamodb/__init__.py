@@ -1,18 +1,21 @@
-"""A database backend of Django that keeps all rows in one DynamoDB table.
+"""A Django database backend that stores all models in one DynamoDB table.
 
-Set `ENGINE = "moca.dynamodb"` and `NAME` to the table's name. Each query is planned as GetItem,
-BatchGetItem or Query, each transaction as one TransactWriteItems; what cannot be planned raises
-NotSupportedError with the filter or index that is missing. docs/dynamodb.md has the rules.
-It imports nothing of the rest of this project.
+Set `ENGINE = "moca.dynamodb"` and `NAME` to the table's name. The backend runs each query as
+GetItem, BatchGetItem or Query, and each transaction as one TransactWriteItems. If a query has no
+such plan, it raises NotSupportedError, which names the missing filter or index. docs/dynamodb.md
+has the rules. The package imports nothing of the rest of this project.
 
-    layout       where a model's rows stand in the table, declared beside the model
-    codec        values of fields to attribute values and back
-    planner      a query's conditions and order to a plan
-    evaluate     conditions and expressions on a row, in Python
-    reader       a plan to rows
-    transaction  writes, kept until the commit
-    compiler     Django's queries to plans and writes
-    client       calls to DynamoDB, their retries and errors
+    layout       key templates and indexes, which models declare beside their fields
+    codec        converts field values to attribute values and back
+    planner      plans a query from its conditions and order
+    evaluate     evaluates conditions and expressions on a row in Python
+    reader       runs a plan and returns rows
+    statement, compiler, write, insert, update, delete
+                 the compilers of Django's queries
+    changes, requests, transaction
+                 the writes of a transaction, their requests, and the commit
+    client       calls DynamoDB, retries, and translates errors
     errors       ConflictError, which callers catch
-    creation     the table itself: keys, indexes, TTL
+    creation     creates and updates the table: keys, indexes, TTL
+    adoption     adds what is missing to items that another program wrote
 """

@@ -1,8 +1,7 @@
-"""Items that another program wrote into the table, brought up to what our queries need.
+"""Adopts items that another program wrote into the table, for `manage.py adopt_table`.
 
-An item that stands in the right place with the right attributes is a row already. What it may lack
-are the attributes of indexes that the other program knows nothing of, and the items that keep
-unique values from being used again.
+An item with the right key and attributes is already a row. It may lack two things that queries
+need: the attributes of our indexes, and the marker items that keep its unique values unique.
 """
 
 import json
@@ -33,25 +32,25 @@ from moca.dynamodb.layout import (
 from moca.dynamodb.reader import key_in
 from moca.dynamodb.transaction import Transaction
 
-# Where a walk is, in a partition that no model has.
+# The item that stores how far a walk is, in a partition of no model.
 PLACE: Key = ("ADOPTION", "PLACE")
-# How the backend's own items begin, which are nobody's rows.
+# Prefixes of the partition keys of the backend's own items.
 OWN = (CATALOGUE, PLACE[0], TABLE, UNIQUE)
-# Items that are written at a time.
+# Items that are written at the same time.
 WRITERS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """An item, and what there is to do to it.
+    """An item, and what it lacks.
 
     Attributes:
         item: the item as it was read.
-        table: the model's table of which it is a row; None for an item of other programs.
-        row: its values.
-        fault: why it cannot be read as a row, in words; empty where it can.
-        changes: attributes of indexes that are to be set; None removes one.
-        markers: items to be made that stand for its unique values.
+        table: the table of the model whose row it is, or None if it is another program's item.
+        row: the values of its fields.
+        fault: why it cannot be read as a row, or empty if it can.
+        changes: the index attributes to set; None removes an attribute.
+        markers: the keys of the marker items to insert for its unique values.
     """
 
     item: Item
@@ -72,17 +71,17 @@ class Examined:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is to be done to it, or can be."""
+        """Whether there is nothing to do for it, or nothing can be done."""
         return bool(self.fault) or not (self.changes or self.markers)
 
 
 def table_at(key: Key) -> Table | None:
-    """The model's table of which the item of a key is a row; None where it is none."""
+    """The table of the model whose row has a key, or None if the key is of no model."""
     return next((each for each in all_tables() if key[1] != UNIQUE and each.owns(key)), None)
 
 
 def examine(item: Item) -> Examined:
-    """Tell whose row an item is, and which attributes of indexes it lacks."""
+    """Find the model of an item, and the index attributes that it lacks."""
     table = table_at(key_in(item))
     if table is None:
         return Examined(item)
@@ -119,10 +118,10 @@ def _faults(table: Table, item: Item) -> Iterator[str]:
 
 
 def add_markers(client: Client, found: Examined) -> Examined:
-    """Add which unique values of a row are not yet kept from being used again.
+    """Find the marker items that a row lacks.
 
     Returns:
-        The same with `markers`, or with a fault where another row has one of its values.
+        `found` with `markers`, or with a fault if another row has one of its unique values.
     """
     if found.table is None or found.fault or not found.table.unique:
         return found
@@ -138,16 +137,16 @@ def add_markers(client: Client, found: Examined) -> Examined:
 
 
 class Walk:
-    """A walk over all items of the table, which brings them up to what is needed.
+    """A scan of the whole table that adopts its items.
 
-    Where it stands is kept in the table, so that a walk that was broken off is gone on with.
+    It stores its position in the table: after an interruption, the next walk continues there.
 
     Args:
         client: the connection's client.
-        dry_run: change nothing, and neither begin from a kept place nor keep one.
+        dry_run: change nothing; start at the beginning and store no position.
 
     Attributes:
-        resumes: whether it goes on with a walk that was broken off.
+        resumes: whether it continues an interrupted walk.
     """
 
     def __init__(self, client: Client, *, dry_run: bool) -> None:
@@ -157,9 +156,9 @@ class Walk:
         self.resumes = place is not None
 
     def pages(self) -> Iterator[list[Examined]]:
-        """What was found, and changed by then, page by page.
+        """The adopted items, page by page.
 
-        A page counts as done when the next one is asked for.
+        A page counts as done when the caller asks for the next one.
         """
         with ThreadPoolExecutor(WRITERS) as pool:
             while True:
@@ -184,7 +183,7 @@ class Walk:
 
 
 def adopt(client: Client, item: Item, *, dry_run: bool) -> Examined:
-    """Give an item what it lacks, unless somebody changes it meanwhile: then look at it anew.
+    """Add what an item lacks; read it again and retry if somebody changes it meanwhile.
 
     Raises:
         ConflictError: others kept changing it.
@@ -219,7 +218,7 @@ def _write(client: Client, found: Examined, table: Table) -> None:
 
 
 def others_attributes(found: Examined) -> set[str]:
-    """Names of an item's attributes that no field of ours and no index has."""
+    """The names of an item's attributes that belong to no field and no index."""
     if found.table is None:
         return set()
     keys = {name for index in found.table.layout.indexes for name in index.keys}

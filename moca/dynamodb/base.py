@@ -1,4 +1,4 @@
-"""The connection: one DynamoDB table as a database of Django."""
+"""DatabaseWrapper, Django's connection to one DynamoDB table."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from moca.dynamodb.transaction import Transaction
 
 
 class Errors:
-    """What a driver's module has; we raise Django's own exceptions, which need no translation."""
+    """The exceptions of a driver module. Unused: the backend raises Django's own exceptions."""
 
     Binary = bytes
 
@@ -52,7 +52,7 @@ class Errors:
 
 
 class Cursor:
-    """Stands where Django opens one around what needs none."""
+    """A cursor without SQL, for Django code that opens one."""
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +87,7 @@ class DatabaseWrapper(BaseDatabaseWrapper):
     introspection_class = DatabaseIntrospection
     ops_class = DatabaseOperations
 
-    # Django asks for these by field; there are no columns to have a type.
+    # Django looks up the column type of each field. Items have no columns.
     data_types = dict.fromkeys(
         [
             "AutoField",
@@ -120,7 +120,7 @@ class DatabaseWrapper(BaseDatabaseWrapper):
         ],
         "attribute",
     )
-    # Operators of SQL, which is never written; their names are asked for.
+    # Django checks for these names. No SQL is written.
     operators = dict.fromkeys(
         [
             "exact",
@@ -155,7 +155,7 @@ class DatabaseWrapper(BaseDatabaseWrapper):
         return {}
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> "DatabaseWrapper":
-        # Clients are shared by all threads; what is a connection's own is its transaction.
+        # All threads share the client; only the transaction belongs to a connection.
         self.service.table = self.settings_dict["NAME"]
         return self
 
@@ -168,7 +168,7 @@ class DatabaseWrapper(BaseDatabaseWrapper):
     make_debug_cursor = make_cursor
 
     def prepare_database(self) -> None:
-        """Make the table, or bring it up to date; `migrate` begins with this."""
+        """Create or update the DynamoDB table; `migrate` starts with this."""
         self.creation.ensure_table()  # type: ignore[attr-defined]
 
     def is_usable(self) -> bool:
@@ -208,7 +208,7 @@ class DatabaseWrapper(BaseDatabaseWrapper):
     def _savepoint_commit(self, sid: str) -> None:
         self._savepoints.pop(sid, None)
 
-    # Calls on record, as Django keeps queries
+    # Query log
 
     def _observe(self, operation: str, arguments: dict[str, Any], call: Callable[[], Any]) -> Any:
         if not self.queries_logged:
@@ -222,7 +222,7 @@ class DatabaseWrapper(BaseDatabaseWrapper):
 
 
 def _words(operation: str, arguments: dict[str, Any]) -> str:
-    """A call without the values in it, which may be anybody's prompts."""
+    """A call for the log, without values, because they may be prompts."""
     index = arguments.get("IndexName", "")
     count = len(arguments.get("TransactItems", ()))
     name = "".join(word.capitalize() for word in operation.split("_"))

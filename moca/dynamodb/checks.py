@@ -1,4 +1,4 @@
-"""System checks of layouts: what is wrong with a key template shows at start, not at a write."""
+"""System checks of layouts, which report a wrong key template at start instead of at a write."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ HINT = "Correct the layout beside the model's fields; moca/dynamodb/layout.py ha
 
 
 def check_layouts(**_: Any) -> list[CheckMessage]:
-    """Check the layouts of all models, whatever the database in use."""
+    """Check the layouts of all models, also if another database is in use."""
     tables = [table for table in all_tables() if table.is_strict]
     errors = [error for table in tables for error in _errors(table)]
     return [*errors, *_mixed_up(tables)]
@@ -40,7 +40,7 @@ def _errors_of_keys(table: Table) -> Iterator[CheckMessage]:
 
 
 def _mixed_up(tables: list[Table]) -> Iterator[CheckMessage]:
-    """Fields stored under the name of an index's key, which is text and of one meaning."""
+    """Errors for fields that are stored as a key of an index, but are no text."""
     keys = {key: index for table in tables for index in table.layout.indexes for key in index.keys}
     for table in tables:
         for name, attribute in table.attributes.items():

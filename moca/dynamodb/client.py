@@ -1,4 +1,4 @@
-"""Calls to DynamoDB: one client a process, bounded retries with jitter, Django's errors."""
+"""Calls DynamoDB: one client for each process, bounded retries with jitter, Django's errors."""
 
 import logging
 import random
@@ -27,14 +27,14 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 2
 READ_SECONDS = 5
-# Calls that botocore makes at most if the service throttles, fails or is out of reach. Its retries
-# draw on a quota that all calls of a client share: in an outage it is used up after about eight
-# failing calls, and each further call is made once. What has to succeed is retried by its caller.
+# Attempts of botocore if DynamoDB throttles, fails or cannot be reached. All calls of a client
+# share a retry quota. In an outage it is used up after about eight failing calls; from then on each
+# call is made once. A caller that must succeed retries on its own.
 ATTEMPTS = 5
-# Tries where others write the same items, or some of them were not processed.
+# Attempts if others write the same items, or some items were not processed.
 CONTENTION_ATTEMPTS = 8
 LONGEST_PAUSE = 1.0
-# Items that a page of a query with a limit grows to.
+# The page size that a query with a limit grows to.
 LARGEST_PAGE = 1000
 
 THROTTLED = {
@@ -61,11 +61,11 @@ _lock = threading.Lock()
 
 
 class ConditionFailedError(Exception):
-    """An item was not as a write expected.
+    """The condition of a write failed.
 
     Attributes:
-        failures: for each write that failed, its place and the item as it is now.
-        retried: whether the answer to an earlier try may have been lost.
+        failures: for the position of each failed write, the item as it is now.
+        retried: whether the answer to an earlier attempt may have been lost.
     """
 
     def __init__(self, failures: dict[int, dict[str, Any]], *, retried: bool = False) -> None:
@@ -74,7 +74,7 @@ class ConditionFailedError(Exception):
 
 
 def client_for(options: Mapping[str, Any]) -> Any:
-    """The process's client for these arguments of `boto3.client`, which all threads share."""
+    """The client with these arguments of `boto3.client`; all threads of the process share it."""
     key = tuple(sorted(options.items()))
     with _lock:
         if key not in _clients:
@@ -87,7 +87,7 @@ def client_for(options: Mapping[str, Any]) -> Any:
                     read_timeout=READ_SECONDS,
                     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                     max_pool_connections=64,
-                    # Requests are built by this package alone, and checking them is dear.
+                    # Validation is slow, and this package alone builds the requests.
                     parameter_validation=False,
                 ),
                 **options,
@@ -96,13 +96,14 @@ def client_for(options: Mapping[str, Any]) -> Any:
 
 
 class Client:
-    """Makes a connection's calls on one table.
+    """Calls DynamoDB for a connection, on one table.
 
     Args:
         alias: the database's name in DATABASES, for messages.
         table: the table's name.
         options: arguments for `boto3.client`.
-        observe: runs a call that it is given, to log or count it.
+        observe: runs each call, and may log or count it. It gets the operation, the arguments and
+            the call.
     """
 
     def __init__(
@@ -126,10 +127,11 @@ class Client:
         """Call an operation such as `get_item`.
 
         Raises:
-            ConditionFailedError: an item was not as the call expected.
+            ConditionFailedError: a condition failed.
             ConflictError: others kept writing the same items.
-            OperationalError: throttled, out of reach, refused, or the table is missing.
-            DataError: the service does not take the data.
+            OperationalError: DynamoDB throttles, cannot be reached or denies access, or the table
+                is missing.
+            DataError: DynamoDB rejects the data.
         """
         method = getattr(self.raw, operation)
         for attempt in range(CONTENTION_ATTEMPTS):
@@ -142,13 +144,13 @@ class Client:
         raise ConflictError("Others keep writing the same rows: try again in a moment.")
 
     def get(self, key: tuple[str, str], **projection: Any) -> dict[str, Any] | None:
-        """An item, as it is at this moment; the parts of it that a projection names."""
+        """An item by a consistent read, or None. `projection` selects attributes."""
         return self.call(
             "get_item", TableName=self.table, Key=key_of(key), ConsistentRead=True, **projection
         ).get("Item")
 
     def get_many(self, keys: list[tuple[str, str]], **projection: Any) -> list[dict[str, Any]]:
-        """The items of these keys that there are, as `get()`, in any order; at most 100 keys."""
+        """The existing items of at most 100 keys, in any order; otherwise like `get()`."""
         named = [key_of(key) for key in keys]
         request: dict[str, Any] = {
             self.table: {"Keys": named, "ConsistentRead": True, **projection}
@@ -166,12 +168,12 @@ class Client:
         raise OperationalError("DynamoDB is throttling reads: try again in a moment.")
 
     def pages(self, operation: str, **arguments: Any) -> Iterator[list[dict[str, Any]]]:
-        """The items of a query's or scan's pages; one may be empty though others follow."""
+        """The pages of a query or scan as lists of items; more may follow an empty page."""
         for answer in self.answers(operation, **arguments):
             yield answer.get("Items", [])
 
     def answers(self, operation: str, **arguments: Any) -> Iterator[dict[str, Any]]:
-        """The answers of a query or scan, each of which has a page."""
+        """The answers to a query or scan, one for each page."""
         start: dict[str, Any] = {}
         while True:
             answer = self.call(operation, TableName=self.table, **arguments, **start)
@@ -180,11 +182,11 @@ class Client:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
             if "Limit" in arguments:
-                # Some did not do, so it may take many to find the rest.
+                # The caller needs more items than expected, because it filters some out.
                 arguments["Limit"] = min(2 * arguments["Limit"], LARGEST_PAGE)
 
     def delete_many(self, keys: list[tuple[str, str]]) -> None:
-        """Delete items, unconditionally and not as one transaction."""
+        """Delete items unconditionally, without a transaction."""
         for first in range(0, len(keys), 25):
             request: dict[str, Any] = {
                 self.table: [
@@ -257,16 +259,16 @@ class Client:
 
 
 class _ContentionError(Exception):
-    """Somebody else was writing one of the items; nothing was written."""
+    """Somebody else was writing one of the items; this call wrote nothing."""
 
 
 def pause(attempt: int) -> None:
-    """Wait before the next try: longer with each, and at random up to there."""
+    """Back off before the next attempt: exponentially, with full jitter, for at most 1 s."""
     time.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.01 * 2**attempt)))  # noqa: S311
 
 
 def key_of(key: tuple[str, str]) -> dict[str, dict[str, str]]:
-    """A key as the service takes it."""
+    """A key in DynamoDB's form."""
     return {"PK": {"S": key[0]}, "SK": {"S": key[1]}}
 
 
@@ -277,7 +279,7 @@ def _explained(message: str) -> str:
 
 
 def no_scan(table: str, missing: str) -> NotSupportedError:
-    """The error of a query for which the whole table would have to be read."""
+    """The error for a query that would have to read the whole table."""
     return NotSupportedError(
         f"This query on {table} would need a Scan of the whole DynamoDB table. {missing}"
     )

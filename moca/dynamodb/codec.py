@@ -1,8 +1,8 @@
-"""Values of fields to DynamoDB's attribute values and back, exactly.
+"""Converts field values to DynamoDB's attribute values and back, without loss.
 
-Empty optional values are not stored. Times are ISO 8601 text in UTC with microseconds, which sorts.
-JSON is stored as maps and lists where those give back the same JSON, else as its text: DynamoDB's
-numbers have 38 digits and know no 1.0.
+Empty optional values are not stored. Times are ISO 8601 texts in UTC with microseconds, which sort.
+JSON is stored as maps and lists if they give back the same JSON, else as text: DynamoDB's numbers
+have 38 digits, and 1.0 becomes 1.
 """
 
 import json
@@ -17,27 +17,27 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DataError
 
-# {"S": text}, {"N": digits}, {"BOOL": bool}, ...: an attribute's value as the service has it.
+# An attribute value in DynamoDB's form: {"S": text}, {"N": digits}, {"BOOL": bool}, ...
 Attribute = dict[str, Any]
 Item = dict[str, Attribute]
 
-# What DynamoDB's numbers hold: 38 significant digits, magnitudes from 1e-130 to 9.99e125.
+# DynamoDB's numbers have 38 significant digits and magnitudes from 1e-130 to 9.99e125.
 MAX_DIGITS = 38
 MAX_EXPONENT = 125
-# How deep lists and maps may stand within each other.
+# The nesting depth of lists and maps.
 MAX_DEPTH = 31
 
 
 class MalformedError(ValueError):
-    """An attribute holds what no program of ours would have written there."""
+    """The value of an attribute does not fit the field."""
 
 
 def encode(field: Any, value: Any) -> Attribute | None:
-    """The attribute value of a field's value; None where nothing is to be stored.
+    """Convert a field's value to an attribute value, or to None if nothing is stored.
 
     Args:
         field: the field, whose type decides.
-        value: what `get_db_prep_save` gave: a Python value.
+        value: the Python value from `get_db_prep_save`.
 
     Raises:
         DataError: DynamoDB cannot hold the value.
@@ -45,28 +45,28 @@ def encode(field: Any, value: Any) -> Attribute | None:
     if value is None:
         return None
     kind = storage_type(field)
-    # Text that is empty is not stored where nothing else would be read there.
+    # An empty text is not stored if a missing attribute means the empty text.
     if value == "" and kind != "JSONField" and empty(field) == "":
         return None
     return _codec(kind)[0](value)
 
 
 def decode(field: Any, attribute: Attribute) -> Any:
-    """The field's value of an attribute.
+    """Convert an attribute value to the field's value.
 
     Raises:
-        MalformedError: the attribute holds nothing of the kind.
+        MalformedError: the value does not fit the field.
     """
     return read(decoder(field), attribute)
 
 
 def decoder(field: Any) -> Callable[[Attribute], Any]:
-    """What makes a field's values of attributes, for `read()`."""
+    """The function that decodes a field's attribute, for `read()`."""
     return _codec(storage_type(field))[1]
 
 
 def read(decode_: Callable[[Attribute], Any], attribute: Attribute) -> Any:
-    """A value of an attribute, by its field's decoder; MalformedError where it is none."""
+    """Decode an attribute by its field's decoder; MalformedError if the value does not fit."""
     try:
         return decode_(attribute)
     except MalformedError:
@@ -76,17 +76,17 @@ def read(decode_: Callable[[Attribute], Any], attribute: Attribute) -> Any:
 
 
 def storage_type(field: Any) -> str:
-    """The name of the type as which a field is stored: a foreign key as what it refers to."""
+    """The name of the type that a field is stored as: for a foreign key, that of its target."""
     while field.remote_field and getattr(field, "target_field", None) is not None:
         field = field.target_field
     return str(field.get_internal_type())
 
 
 def empty(field: Any) -> Any:
-    """What a field is where its attribute is absent: None if it may be, else its default.
+    """The value of a field whose attribute is missing: None if the field is nullable, or a default.
 
-    Only a constant default, or an empty list or map, counts; one that is made anew each time, such
-    as the present moment, would tell another story on every read.
+    The field's own default counts if it is constant or an empty list or map. A default that
+    differs on each call, such as the present time, would give another value on each read.
     """
     if field.null:
         return None
@@ -137,18 +137,18 @@ def is_key_as_stored(field: Any) -> bool:
 
 
 def text_of_time(moment: datetime) -> str:
-    """The moment in UTC with microseconds and `Z`; a naive one is left in its own time."""
+    """The time in UTC with microseconds and `Z`; a naive time stays as it is."""
     if moment.tzinfo is None:
         return moment.isoformat(timespec="microseconds")
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def key_text(field: Any, value: Any) -> str:
-    """A value as part of a key: text that sorts as the values do."""
+    """A value as part of a key: a text that sorts like the values."""
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, int):
-        # Negative numbers first, in their own order: 0 and the distance from the least number.
+        # Negative numbers sort first: "0" and the distance from the least number.
         return f"1{value:020d}" if value >= 0 else f"0{10**20 + value:020d}"
     if isinstance(value, datetime):
         return text_of_time(value)
@@ -161,7 +161,7 @@ def _number(value: Any) -> Attribute:
     number = Decimal(str(value))
     if not number.is_finite():
         raise DataError(f"{value} is no number that DynamoDB can hold.")
-    # Not by normalize(), which rounds.
+    # Without normalize(), which rounds.
     digits = "".join(map(str, number.as_tuple().digits)).strip("0")
     if len(digits) > MAX_DIGITS or (number and abs(number.adjusted()) > MAX_EXPONENT):
         raise DataError(f"{value} has more than the {MAX_DIGITS} digits that DynamoDB can hold.")
@@ -208,7 +208,7 @@ def _datetime(attribute: Attribute) -> datetime:
     moment = datetime.fromisoformat(_text(attribute))
     if not settings.USE_TZ:
         return moment.replace(tzinfo=None)
-    # Other programs may leave out the zone.
+    # Times of other programs may lack the zone: they are in UTC.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
@@ -217,7 +217,7 @@ def _microseconds(value: timedelta) -> Attribute:
 
 
 def to_json(value: Any) -> Attribute:
-    """JSON as maps and lists, or as text where those would not give the same back."""
+    """JSON as maps and lists, or as text if these would not give back the same JSON."""
     try:
         if not isinstance(value, str):
             return _native(value)
@@ -260,14 +260,14 @@ def _native_collection(value: Any, depth: int) -> Attribute:
 
 
 def _native_float(value: float) -> Attribute:
-    # A whole float comes back as an integer, and so does what looks like one in digits.
+    # A whole float would come back as an integer.
     if value != value or value.is_integer() or not 1e-120 < abs(value) < 1e120:
         raise _InexactError
     return {"N": repr(value)}
 
 
 def from_json(attribute: Attribute) -> Any:
-    """The JSON of an attribute at the top of a field: text there is JSON text."""
+    """The JSON value of a JSON field's attribute, in which a text is encoded JSON."""
     kind, value = _only(attribute)
     return json.loads(value) if kind == "S" else _plain(kind, value)
 
@@ -291,7 +291,7 @@ def _plain(kind: str, value: Any) -> Any:
 Codec = tuple[Callable[[Any], Attribute], Callable[[Attribute], Any]]
 
 
-def _as_text(read: Callable[[str], Any]) -> Codec:
+def _text_codec(read: Callable[[str], Any]) -> Codec:
     return lambda value: {"S": str(value)}, lambda attribute: read(_text(attribute))
 
 
@@ -303,13 +303,13 @@ _CODECS: dict[str, Codec] = {
     "DecimalField": (_number, lambda a: Decimal(_digits(a))),
     "DurationField": (_microseconds, lambda a: timedelta(microseconds=_integer(a))),
     "DateTimeField": (lambda value: {"S": text_of_time(value)}, _datetime),
-    "DateField": _as_text(date.fromisoformat),
+    "DateField": _text_codec(date.fromisoformat),
     "TimeField": (
         lambda value: {"S": value.isoformat(timespec="microseconds")},
         lambda attribute: time.fromisoformat(_text(attribute)),
     ),
-    "UUIDField": _as_text(UUID),
-    "GenericIPAddressField": _as_text(lambda text: str(ip_address(text))),
+    "UUIDField": _text_codec(UUID),
+    "GenericIPAddressField": _text_codec(lambda text: str(ip_address(text))),
     "BinaryField": (lambda value: {"B": bytes(value)}, lambda a: bytes(a["B"])),
 }
 

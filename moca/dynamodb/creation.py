@@ -1,4 +1,4 @@
-"""The DynamoDB table: made and brought up to date, for tests and for good."""
+"""Creates and updates the DynamoDB table, for `migrate` and for tests."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 TTL_ATTRIBUTE = "ttl"
 POLL_SECONDS = 0.2
-# Indexes of a large table are filled for hours.
+# DynamoDB may take hours to fill the index of a large table.
 INDEX_SECONDS = 24 * 3600
 
 
@@ -22,15 +22,15 @@ class DatabaseCreation(BaseDatabaseCreation):
     connection: Any
 
     def table_exists(self) -> bool:
-        """Whether the DynamoDB table is there."""
+        """Whether the DynamoDB table exists."""
         return self._description() is not None
 
     def item_count(self) -> int:
-        """How many items the table has, as of some hours ago."""
+        """The number of items; DynamoDB updates it every few hours."""
         return int((self._description() or {}).get("ItemCount", 0))
 
     def ensure_table(self) -> None:
-        """Make the table, or what it lacks: indexes, TTL, point-in-time recovery."""
+        """Create the table, or add what it lacks: indexes, TTL, point-in-time recovery."""
         description = self._description()
         if description is None:
             self._create()
@@ -62,11 +62,11 @@ class DatabaseCreation(BaseDatabaseCreation):
                 **({"GlobalSecondaryIndexes": [*map(_index, wanted.values())]} if wanted else {}),
             )
         except client.raw.exceptions.ResourceInUseException:
-            # Another process was faster.
-            logger.info("The table %s is there already", client.table)
+            # Another process created it at the same time.
+            logger.info("The table %s exists already", client.table)
 
     def _when_active(self) -> dict[str, Any]:
-        """Wait until the table and all its indexes can be used."""
+        """Wait until the table and all its indexes are active; returns the description."""
         end = time.monotonic() + INDEX_SECONDS
         while time.monotonic() < end:
             description = self._description() or {}
@@ -85,13 +85,13 @@ class DatabaseCreation(BaseDatabaseCreation):
             if name in present:
                 _check_index(client.table, index, present[name])
                 continue
-            logger.info("Making the index %s of the table %s", name, client.table)
+            logger.info("Creating the index %s of the table %s", name, client.table)
             client.raw.update_table(
                 TableName=client.table,
                 AttributeDefinitions=_definitions([(PK, SK), index.keys]),
                 GlobalSecondaryIndexUpdates=[{"Create": _index(index)}],
             )
-            # One at a time is all that the service makes.
+            # DynamoDB creates one index at a time.
             self._when_active()
 
     def _ensure_ttl(self) -> None:
@@ -173,7 +173,7 @@ def _check_keys(table: str, description: Mapping[str, Any]) -> None:
     names = [each["AttributeName"] for each in description["KeySchema"]]
     if names != [PK, SK]:
         raise OperationalError(
-            f"The table {table} has the key {' and '.join(names)}, and {PK} and {SK} are needed: "
+            f"The key of the table {table} is {' and '.join(names)}, but must be {PK} and {SK}: "
             "give the name of another table."
         )
 
@@ -182,6 +182,6 @@ def _check_index(table: str, index: Index, present: Mapping[str, Any]) -> None:
     keys = {each["KeyType"]: each["AttributeName"] for each in present["KeySchema"]}
     if (keys.get("HASH"), keys.get("RANGE")) != index.keys:
         raise OperationalError(
-            f"The index {index.name} of the table {table} has the keys {keys}, and "
-            f"{' and '.join(index.keys)} are needed: delete that index, and run migrate again."
+            f"The index {index.name} of the table {table} has the keys {keys}, but must have "
+            f"{' and '.join(index.keys)}: delete that index, and run migrate again."
         )

@@ -1,7 +1,7 @@
-"""Conditions and expressions on a row, with SQL's three-valued logic.
+"""Evaluates conditions and expressions on a row in Python, with SQL's three-valued logic.
 
-DynamoDB cannot compute, so what key conditions leave over is looked at here. Only what is listed
-is understood, by its exact type: a subclass may mean something else.
+DynamoDB cannot compute: this module tests the conditions that a key condition cannot express. It
+knows lookups and expressions by their exact type, because a subclass may mean something else.
 """
 
 import json
@@ -92,15 +92,15 @@ def refuse(what: Any, hint: str = "") -> NotSupportedError:
 
 
 class Conditions:
-    """A query's WHERE, looked at on rows.
+    """A query's WHERE, which tests rows and tells the planner what it requires.
 
     Args:
         where: the tree.
-        names: names of the model's fields by column.
+        names: the names of the model's fields by column.
         alias: the table's alias in the query.
 
     Raises:
-        NotSupportedError: the tree holds what cannot be looked at.
+        NotSupportedError: the tree has a node that this module cannot evaluate.
     """
 
     def __init__(self, where: WhereNode | None, names: Mapping[str, str], alias: str) -> None:
@@ -124,7 +124,7 @@ class Conditions:
         return self._where is None or self._truth(self._where, row) is True
 
     def value(self, expression: Any, row: Row) -> Any:
-        """What an expression gives for a row."""
+        """The value of an expression for a row."""
         kind = type(expression)
         if kind is Col:
             return row[self.name(expression)]
@@ -144,7 +144,7 @@ class Conditions:
         raise refuse(expression)
 
     def _within(self, transform: Any, row: Row) -> list[Any]:
-        """What stands at a path within JSON, as the one element of a list; empty for nothing."""
+        """The value at a path within JSON, as a list of one; empty if there is none."""
         if type(transform) is not KeyTransform:
             value = self.value(transform, row)
             return [] if value is None else [value]
@@ -157,7 +157,7 @@ class Conditions:
         return []
 
     def name(self, column: Col) -> str:
-        """The name of a column's field; NotSupportedError where it is another table's."""
+        """The name of a column's field; NotSupportedError if it is another table's."""
         if column.alias != self._alias:
             raise refuse("a join", f"{column.alias}.{column.target.column} is another table's")
         name = self._names[column.target.column]
@@ -206,7 +206,7 @@ class Conditions:
     def _operand(self, operand: Any, row: Row) -> Any:
         return self.value(operand, row) if hasattr(operand, "resolve_expression") else operand
 
-    # In words, which finds what is not supported before anything is read
+    # The conditions in words. This finds unsupported nodes before anything is read.
 
     def _describe(self, node: Any) -> str:
         kind = type(node)
@@ -228,7 +228,7 @@ class Conditions:
         return f"{self._check(node.lhs)} {node.lookup_name}"
 
     def _check(self, expression: Any) -> str:
-        """The expression in words; NotSupportedError where it cannot be worked out."""
+        """The expression in words; NotSupportedError if it cannot be evaluated."""
         kind = type(expression)
         if kind is Col:
             return self.name(expression)
@@ -248,16 +248,17 @@ class Conditions:
     # For the planner
 
     def terms(self) -> Terms:
-        """What the conditions say about single fields."""
+        """What the conditions require of single fields."""
         terms = Terms()
         if self._where is not None:
             self._collect(self._where, terms)
         return terms
 
     def plain(self) -> list[tuple[str, str, Any]] | None:
-        """The conditions as an AND of comparisons of fields with values; None where they are more.
+        """The conditions as comparisons that must all hold, or None if they are no such list.
 
-        Each is a field's name, an operator (`=`, `in`, `null`, `<`, `<=`, `>`, `>=`), a value.
+        A comparison is a field's name, an operator (`=`, `in`, `null`, `<`, `<=`, `>` or `>=`) and
+        a value.
         """
         found = [self._comparison(node, type(node)) for node in _top(self._where)]
         return None if None in found else [each for each in found if each is not None]
@@ -295,7 +296,7 @@ class Conditions:
                 self._collect_lookup(child, terms)
 
     def _collect_negated(self, node: WhereNode, terms: Terms) -> None:
-        """Of what is negated only "is null" says something that keys can use."""
+        """Collect "is not null", the only negation that helps to choose keys."""
         only = node.children[0] if len(node.children) == 1 else None
         if isinstance(only, lookups.IsNull) and only.rhs and type(only.lhs) is Col:
             terms.present.add(self.name(only.lhs))
@@ -370,7 +371,7 @@ def _any(truths: Iterator[Truth]) -> Truth:
 
 
 def _decided_by(decisive: bool, truths: Iterator[Truth]) -> Truth:
-    """The truth that decides where one has it; else the other, unknown where one is unknown."""
+    """AND (`decisive` False) or OR (`decisive` True) of truths, with None for unknown."""
     result: Truth = not decisive
     for truth in truths:
         if truth is decisive:
@@ -381,7 +382,7 @@ def _decided_by(decisive: bool, truths: Iterator[Truth]) -> Truth:
 
 
 def _odd(truths: Iterator[Truth]) -> Truth:
-    # As Django writes it where a database has no XOR of its own: what is unknown does not count.
+    # Like Django's own SQL for databases without XOR, in which unknown does not count.
     found = list(truths)
     return _all(iter([_any(iter(found)), sum(map(bool, found)) % 2 == 1]))
 
@@ -410,7 +411,7 @@ def _in_json(left: Any, right: Any) -> bool:
     return bool(str(right).casefold() in json.dumps(left).casefold())
 
 
-# On what stands at a path within JSON, or on all of it.
+# Lookups on a JSON value, or on the value at a path within it.
 _JSON: dict[type, Callable[[Any, Any], bool]] = {
     KeyTransformExact: _json_equal,
     JSONExact: _json_equal,

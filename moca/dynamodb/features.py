@@ -1,4 +1,4 @@
-"""What the backend can do, and why not where it cannot."""
+"""The features that the backend supports, and why it does not support the others."""
 
 from django.db.backends.base.features import BaseDatabaseFeatures
 
@@ -10,21 +10,21 @@ class DatabaseFeatures(BaseDatabaseFeatures):
 
     # Items that one transaction may write.
     max_transaction_items = MAX_ITEMS
-    # Rows with a `ttl` field go by themselves after that time.
+    # DynamoDB deletes rows after the time in their `ttl` field.
     expires_rows = True
-    # Rows that were just added may not be found by what only an index has.
+    # A query by an index may miss rows that were just added.
     indexes_lag = True
 
-    # A transaction is one TransactWriteItems; savepoints are states of what it is to write.
+    # A transaction is one TransactWriteItems; a savepoint is a copy of its pending writes.
     supports_transactions = True
     uses_savepoints = True
     can_rollback_ddl = False
     atomic_transactions = True
-    # Nothing is locked: a write is conditional on what was read.
+    # There are no locks: a write is conditional on what was read.
     has_select_for_update = False
     has_select_for_update_nowait = False
     has_select_for_update_skip_locked = False
-    # A table holds items, not rows of columns.
+    # Items have no columns.
     has_native_uuid_field = True
     has_native_duration_field = True
     supports_json_field = True
@@ -34,15 +34,15 @@ class DatabaseFeatures(BaseDatabaseFeatures):
     supports_json_field_contains = False
     json_key_contains_list_matching_requires_list = False
     interprets_empty_strings_as_nulls = False
-    # As on SQLite: aware times where USE_TZ is True, naive ones where it is not.
+    # As on SQLite: datetimes are aware if USE_TZ is True, else naive.
     supports_timezones = False
     supports_microsecond_precision = True
     supports_subqueries_in_group_by = False
-    # There are no references between items, so none can be checked.
+    # DynamoDB has no references between items.
     supports_foreign_keys = False
     can_create_inline_fk = False
     supports_forward_references = False
-    # What an index or a partition does not hold, DynamoDB cannot work out.
+    # DynamoDB reads partitions and indexes; it cannot compute.
     supports_aggregate_filter_clause = False
     supports_over_clause = False
     supports_select_union = False
@@ -83,14 +83,14 @@ class DatabaseFeatures(BaseDatabaseFeatures):
     supports_tuple_lookups = False
     allows_auto_pk_0 = True
     has_case_insensitive_like = False
-    # Keys are made here, so they are known before the row is written.
+    # The backend makes keys itself, before it writes the row.
     can_return_columns_from_insert = True
     can_return_rows_from_bulk_insert = True
     has_bulk_insert = True
     update_can_self_select = False
     delete_can_self_reference_subquery = False
     can_use_chunked_reads = True
-    # A test database is a table, and one service has many.
+    # A test database is a table of its own.
     can_clone_databases = False
     test_db_allows_multiple_connections = True
     nulls_order_largest = False

@@ -1,4 +1,4 @@
-"""What can be told of the table from within: the names of the models that have rows in it."""
+"""Introspection for Django: lists the models' tables that `migrate` has created."""
 
 from typing import Any, NoReturn
 
@@ -15,7 +15,7 @@ class DatabaseIntrospection(BaseDatabaseIntrospection):
         return [table.name for table in self.get_table_list(cursor)]
 
     def get_table_list(self, cursor: Any) -> list[TableInfo]:
-        """The models' tables that `migrate` has made; none where the DynamoDB table is missing."""
+        """The models' tables that `migrate` has created; none if the DynamoDB table is missing."""
         client = self.connection.service
         if not self.connection.creation.table_exists():
             return []
@@ -29,7 +29,7 @@ class DatabaseIntrospection(BaseDatabaseIntrospection):
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise NotSupportedError(
-            "A DynamoDB table has no columns to look at: its models are the one description of it."
+            "A DynamoDB table has no columns to look at: only the models describe it."
         )
 
     get_table_description = get_relations = get_constraints = get_sequences = _refuse

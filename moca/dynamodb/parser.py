@@ -1,7 +1,8 @@
-"""Reading DynamoDB's answers: items are taken as they come, not shape by shape.
+"""Parses DynamoDB's answers faster than botocore, for `client`.
 
-botocore walks each attribute of each item along the service's model, which costs more than all that
-Django does with a row. An item's JSON has that form already, binaries aside.
+botocore walks each attribute of each item along the service's model, which takes longer than
+everything that Django does with a row. The JSON of an item already has the wanted form, except for
+binary values.
 """
 
 from base64 import b64decode
@@ -13,7 +14,7 @@ Value = dict[str, Any]
 
 
 class ItemParser(JSONParser):
-    """botocore's parser of the protocol `json`, but for items."""
+    """botocore's parser of the protocol `json`, without the walk through items."""
 
     def _handle_map(self, shape: Any, value: dict[str, Any]) -> dict[str, Any]:
         if shape.value.name == "AttributeValue":
@@ -23,7 +24,7 @@ class ItemParser(JSONParser):
 
 
 class ItemParserFactory(ResponseParserFactory):
-    """Makes item parsers for DynamoDB's protocol, and botocore's own for any other."""
+    """Makes an ItemParser for DynamoDB's protocol, and botocore's own parser for any other."""
 
     def create_parser(self, protocol_name: str) -> Any:
         if protocol_name == "json":

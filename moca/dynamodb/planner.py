@@ -1,4 +1,4 @@
-"""Plans: how the rows of a query are read. Pure: a table, conditions and an order give a plan."""
+"""Plans how to read the rows of a query, from its table, conditions and order; pure functions."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,25 +10,25 @@ from moca.dynamodb.client import no_scan
 from moca.dynamodb.codec import key_text
 from moca.dynamodb.layout import Index, Key, Part, Table, Template, combinations
 
-# Keys or partitions that one query may read.
+# The most keys, and the most partitions, that one query may read.
 MAX_KEYS = 1000
 MAX_PARTITIONS = 100
-# What a sort key holds, less some for the rest of a template.
+# The size of a sort key (1,024 bytes), less some for the rest of a template.
 MAX_KEY_BYTES = 900
 
-# A field's name and whether it descends.
+# A field's name, and whether the order is descending.
 Order = tuple[str, bool]
 
 
 @dataclass(slots=True)
 class Terms:
-    """What a query's conditions say about single fields, all of which must hold.
+    """What a query's conditions require of single fields; all of it must hold.
 
     Attributes:
-        values: the values that a field may have.
-        ranges: comparisons that a field must pass: `>`, `>=`, `<`, `<=` or `^` (begins with).
-        present: fields that are not null.
-        alternatives: for an OR, what each of its branches says.
+        values: by field, the values that it may have.
+        ranges: by field, comparisons that must hold: `>`, `>=`, `<`, `<=` or `^` (begins with).
+        present: the fields that must not be null.
+        alternatives: for each OR, the terms of its branches.
     """
 
     values: dict[str, list[Any]] = field(default_factory=dict)
@@ -37,10 +37,10 @@ class Terms:
     alternatives: list[list["Terms"]] = field(default_factory=list)
 
     def narrow(self, name: str, values: Sequence[Any]) -> None:
-        """Let a field have these values only, of those it may have so far."""
+        """Restrict a field to these values, and to the values that it may have so far."""
         found: list[Any] = []
         for value in values:
-            # Some values of fields cannot be hashed.
+            # A list, because some values cannot be hashed.
             if value is not None and value not in found:
                 found.append(value)
         if name in self.values:
@@ -58,7 +58,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One of the conditions that must all hold: in words and, if it compares a field, how."""
+    """A condition in words; if it compares a field, also the field's name and the operator."""
 
     words: str
     name: str = ""
@@ -67,7 +67,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """No row can meet the conditions."""
+    """No row can meet the conditions, so nothing is read."""
 
     def __str__(self) -> str:
         return "Nothing: no row can meet the conditions"
@@ -75,7 +75,7 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True)
 class Get:
-    """Items by their keys."""
+    """Read items by their keys."""
 
     keys: tuple[Key, ...]
 
@@ -87,7 +87,7 @@ class Get:
 
 @dataclass(frozen=True, slots=True)
 class GetUnique:
-    """The row that has a unique value, by the item that stands for the value."""
+    """Read rows by a unique value: first its marker item, then the row."""
 
     markers: tuple[Key, ...]
 
@@ -98,16 +98,16 @@ class GetUnique:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Items of partitions, in the order of the sort key.
+    """Read items of partitions, in the order of the sort key.
 
     Attributes:
-        index: None for the table itself.
-        partitions: each is a query; their rows are merged in order.
-        prefix: with what the sort keys begin.
-        low, high: bounds of the sort key, both included; empty for none.
-        edges: how many of the bounds are not wanted themselves.
-        descending: the order.
-        order: the fields by which the sort key sorts; empty where it is fixed.
+        index: the index, or None for the table.
+        partitions: the partition keys. Each is a query; their rows are merged in order.
+        prefix: the text that the sort keys begin with.
+        low, high: the inclusive bounds of the sort key; empty if there are none.
+        edges: how many of the bounds the conditions exclude.
+        descending: whether the order is descending.
+        order: the fields by which the sort key sorts; empty if the sort key is fixed.
         covered: the comparisons on which the keys alone decide: fields, each with `=` for what it
             equals and `<` for ranges.
         reads_index: whether the index alone is read, which may lag behind the rows.
@@ -145,14 +145,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a query is run.
+    """How to run a query.
 
     Attributes:
-        source: what is read.
-        filters: conditions that are looked at in memory, in words.
-        sort: order that is made in memory; empty where the source has it.
-        offset: rows to skip.
-        limit: how many rows are wanted; None for all.
+        source: what to read.
+        filters: the conditions to test in memory, in words.
+        sort: the order to sort by in memory; empty if the source has the wanted order.
+        offset: the number of rows to skip.
+        limit: the number of rows to return, or None for all.
     """
 
     source: Nothing | Get | GetUnique | Query
@@ -162,7 +162,7 @@ class Plan:
     limit: int | None = None
 
     def lines(self) -> Iterator[str]:
-        """The plan in words, a line a step."""
+        """The plan in words, one line for each step."""
         yield str(self.source)
         if self.filters:
             yield f"filter in memory: {self.filters}"
@@ -188,21 +188,21 @@ def plan(
 
     Args:
         table: the model's table.
-        terms: what the conditions say about single fields.
-        order: the order wanted.
-        conditions: all that must hold; what the keys do not decide is looked at in memory.
-        offset: rows to skip.
-        limit: how many rows are wanted; None for all.
+        terms: what the conditions require of single fields.
+        order: the wanted order.
+        conditions: all conditions; those that the keys do not decide are tested in memory.
+        offset: the number of rows to skip.
+        limit: the number of rows to return, or None for all.
 
     Raises:
-        NotSupportedError: there is no way but to read rows that are of no concern; the message
-            says which filter or index is missing.
+        NotSupportedError: the query would have to read too many unrelated rows; the message names
+            the missing filter or index.
     """
     if terms.is_empty or _asks_for_no_key(table, terms):
         return Plan(Nothing())
     if terms.single(table.pk) and not offset:
         limit = 1 if limit is None else min(limit, 1)
-    # One row needs no sorting, and what has one value only does not sort anything.
+    # One row needs no order, and a field with one value does not affect it.
     is_one = terms.single(table.pk)
     wanted = tuple((name, down) for name, down in order if not (is_one or terms.single(name)))
     source = _by_key(table, terms)
@@ -215,7 +215,7 @@ def plan(
         return Plan(Nothing())
     for each in candidates:
         if limit is None and len(each.covered) < len(candidates[0].covered):
-            # All are wanted, and the best one has fewer rows besides.
+            # All rows are wanted, and the best candidate reads fewer unwanted ones.
             break
         if (descending := _direction(each, wanted)) is not None:
             left = _left(conditions, each.covered)
@@ -260,7 +260,7 @@ def from_index(table: Table, chosen: Plan, needed: frozenset[str]) -> Plan:
 
 
 def _asks_for_no_key(table: Table, terms: Terms) -> bool:
-    """Whether the conditions ask for what no key can hold: nothing, or more than fits in."""
+    """Whether the conditions allow only values that no key can have: empty or too long ones."""
     for name in table.key_names:
         values = terms.values.get(name)
         if values is not None and not any(fits_key(table, name, value) for value in values):
@@ -271,13 +271,13 @@ def _asks_for_no_key(table: Table, terms: Terms) -> bool:
 
 
 def fits_key(table: Table, name: str, value: Any) -> bool:
-    """Whether a value can stand in a key."""
+    """Whether a value fits in a key."""
     text = key_text(table.fields[name], value)
     return 0 < len(text.encode()) <= MAX_KEY_BYTES
 
 
 def _left(conditions: Sequence[Condition], covered: frozenset[tuple[str, str]]) -> str:
-    """The conditions that are left to be looked at, in words."""
+    """The conditions that remain to be tested in memory, in words."""
     kinds = {"=": "=", "in": "=", **dict.fromkeys(["<", "<=", ">", ">="], "<")}
     return " AND ".join(
         each.words
@@ -295,9 +295,10 @@ def _by_key(table: Table, terms: Terms) -> Get | GetUnique | None:
 
 
 def _candidates(table: Table, terms: Terms) -> list[Query]:
-    """The queries that hold all rows which the conditions allow, the best first.
+    """The queries that find all rows that the conditions allow, the best first.
 
-    The table comes before its indexes, which lag behind it; of those, the one that knows more.
+    The table comes before its indexes, because these lag behind it. Among indexes, the one whose
+    keys cover more conditions comes first.
     """
     found = [_query(table, index, terms) for index in (None, *table.layout.indexes)]
     candidates = [source for source in found if source is not None]
@@ -307,7 +308,7 @@ def _candidates(table: Table, terms: Terms) -> list[Query]:
 
 
 def keys_of(table: Table, terms: Terms) -> list[Key]:
-    """The keys of all rows that the conditions allow, if they name them."""
+    """The keys of all rows that the conditions allow, or none if they do not name the keys."""
     layout = table.layout
     partitions = _texts(table, layout.partition, terms)
     sorts = _texts(table, layout.sort, terms)
@@ -322,7 +323,7 @@ def keys_of(table: Table, terms: Terms) -> list[Key]:
 
 
 def _alternative_keys(table: Table, terms: Terms) -> list[Key]:
-    """The keys that the branches of an OR name, if each names its own."""
+    """The keys that the branches of an OR name, or none unless each branch names keys."""
     for branches in terms.alternatives:
         keys = [keys_of(table, _both(terms, branch)) for branch in branches]
         if all(keys):
@@ -346,7 +347,7 @@ def _markers(table: Table, terms: Terms) -> list[Key]:
 
 
 def _query(table: Table, index: Index | None, terms: Terms) -> Query | None:
-    """A query that holds all rows which the conditions allow; None where there is none."""
+    """A query that finds all rows that the conditions allow, or None if there is none."""
     layout = table.layout
     partition, sort = index.templates if index else (layout.partition, layout.sort)
     if index and not _stands_in(table, index, terms):
@@ -362,7 +363,7 @@ def _query(table: Table, index: Index | None, terms: Terms) -> Query | None:
         fixed += texts
     rest = sort.parts[len(fixed) :]
     prefix = sort.fill(fixed)
-    # Texts of unequal length sort as the values do only where nothing follows them.
+    # Texts of different lengths sort like the values only if nothing follows them in the key.
     is_sorted = len(rest) == 1 and not (rest[0].path or rest[0].shards or sort.literals[-1])
     order = (rest[0].name,) if is_sorted else ()
     low, high = "", ""
@@ -383,7 +384,7 @@ def _query(table: Table, index: Index | None, terms: Terms) -> Query | None:
 
 
 def _stands_in(table: Table, index: Index, terms: Terms) -> bool:
-    """Whether every row that the conditions allow stands in the index."""
+    """Whether the index has every row that the conditions allow."""
     for name, value in index.when.items():
         if terms.values.get(name) != [value]:
             return False
@@ -391,7 +392,7 @@ def _stands_in(table: Table, index: Index, terms: Terms) -> bool:
 
 
 def _may_be_empty(table: Table, name: str) -> bool:
-    """Whether rows may lack the field, and with it their place in an index."""
+    """Whether rows may lack the field; such rows are not in an index on it."""
     field_ = table.fields[name]
     return field_.null or (field_.blank and not field_.primary_key)
 
@@ -403,17 +404,17 @@ def _has_value(terms: Terms, name: str) -> bool:
 
 
 def _bounds(table: Table, part: Part, terms: Terms, prefix: str) -> tuple[str, str]:
-    """The least and the greatest sort key that the conditions allow; empty for none."""
+    """The lowest and the highest sort key that the conditions allow; empty if unbounded."""
     low = high = ""
     comparisons = list(terms.ranges.get(part.name, ()))
     if values := terms.values.get(part.name):
-        # One of several: from the least to the greatest of them.
+        # For several values: from the lowest to the highest.
         comparisons += [(">=", min(values)), ("<=", max(values))]
     for operator, value in comparisons:
         text = part.text(table.fields, value)
         if text is None:
             continue
-        # Longer than any key there is, and so no less far than the cut one.
+        # No key is longer than this, so cutting the bound does not change what it admits.
         key = prefix + text[:MAX_KEY_BYTES]
         if operator in (">", ">=", "^"):
             low = max(low, key)
@@ -453,7 +454,7 @@ def _part_texts(table: Table, part: Part, terms: Terms) -> list[str] | None:
 
 
 def _direction(source: Query, wanted: Sequence[Order]) -> bool | None:
-    """Whether to read backwards for this order; None where it cannot be had so."""
+    """Whether to read backwards for this order, or None if reading cannot give it."""
     if not wanted:
         return False
     names = [name for name, _ in wanted]
@@ -464,7 +465,7 @@ def _direction(source: Query, wanted: Sequence[Order]) -> bool | None:
 
 
 def _ways(table: Table) -> str:
-    """What to filter by, in words."""
+    """The filters that make a query possible, in words."""
     ways = [" and ".join(sorted(table.layout.partition.names))]
     ways += [" and ".join(names) for names in table.unique]
     for index in table.layout.indexes:

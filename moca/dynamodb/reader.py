@@ -1,4 +1,4 @@
-"""Rows of a plan: read page by page, with the transaction's own writes among them."""
+"""Runs a plan: reads rows page by page, and includes the open transaction's own writes."""
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,13 +15,13 @@ from moca.dynamodb.layout import PK, SK, UNIQUE, Index, Key, Row, Table
 from moca.dynamodb.planner import Get, GetUnique, Nothing, Order, Plan, Query
 from moca.dynamodb.transaction import Transaction
 
-# Rows that one query may look at and leave out.
+# Rows that one query may read and filter out.
 MAX_LEFT_OUT = 10_000
-# Keys that one BatchGetItem takes.
+# Keys in one BatchGetItem.
 BATCH = 100
 
 Found = tuple[Key, Item]
-# With the sort key by which a query found it.
+# The sort key by which a query found the item, its key, and the item.
 Sorted = tuple[str, Key, Item]
 
 
@@ -29,30 +29,30 @@ class Reader:
     """Reads rows of one model.
 
     Args:
-        client: makes the calls.
+        client: calls DynamoDB.
         table: the model's table.
-        transaction: the open transaction, whose writes are seen; None outside of one.
+        transaction: the open transaction, whose writes are included, or None.
     """
 
     def __init__(self, client: Client, table: Table, transaction: Transaction | None) -> None:
         self.client, self.table, self.transaction = client, table, transaction
-        # The attributes that are read of each item; none where whole items are.
+        # The attributes to read of each item; empty to read whole items.
         self._attributes: list[str] = []
 
     def found(self, plan: Plan, conditions: Conditions, names: Sequence[str]) -> Iterator[Any]:
-        """The items that a plan gives, each as its key, the item and the row.
+        """Run a plan; each result is a key, an item and a row.
 
         Args:
             plan: the plan.
-            conditions: what a row must meet.
-            names: the fields that are wanted, besides those that the plan needs.
+            conditions: the conditions that a row must meet.
+            names: the wanted fields; the plan may need others too.
 
         Raises:
-            NotSupportedError: too many rows had to be looked at and left out.
+            NotSupportedError: more than `MAX_LEFT_OUT` rows were filtered out.
         """
         needed = {*names, *conditions.fields, *(name for name, _ in plan.sort)}
         wanted = [name for name in self.table.fields if name in needed]
-        # A transaction keeps whole items, which its writes start from.
+        # A transaction needs whole items, because its writes are based on them.
         if self.transaction is None and len(wanted) < len(self.table.fields):
             self._attributes = self.table.holding(wanted)
         rows = self._matching(plan, conditions, wanted)
@@ -74,8 +74,8 @@ class Reader:
                 left_out += 1
                 if left_out > MAX_LEFT_OUT:
                     raise NotSupportedError(
-                        f"More than {MAX_LEFT_OUT:,} rows of {self.table.name} were looked at and "
-                        f"left out ({conditions}): filter by something that an index has."
+                        f"More than {MAX_LEFT_OUT:,} rows of {self.table.name} were read and "
+                        f"filtered out ({conditions}): filter by the key of an index."
                     )
 
     def _items(self, plan: Plan, wanted: int | None) -> Iterator[Found]:
@@ -92,7 +92,7 @@ class Reader:
     # By keys
 
     def by_keys(self, keys: Sequence[Key]) -> Iterator[Found]:
-        """The rows of keys that there are, in the keys' order."""
+        """The existing rows with these keys, in the order of the keys."""
         for first in range(0, len(keys), BATCH):
             some = keys[first : first + BATCH]
             items = self._stored(some)
@@ -104,7 +104,7 @@ class Reader:
                     yield key, item
 
     def _stored(self, keys: Sequence[Key]) -> dict[Key, Item]:
-        """Items as the table has them, from this transaction's memory where it has read them."""
+        """Items as the table has them; an item that this transaction has read is not read again."""
         known: dict[Key, Item] = {}
         unknown = list(keys)
         if self.transaction is not None:
@@ -118,12 +118,12 @@ class Reader:
         return known
 
     def _is_own(self, key: Key) -> bool:
-        """Whether the transaction's writes alone say what the item is."""
+        """Whether the transaction's writes determine the whole item."""
         entry = self.transaction.pending.get(key) if self.transaction else None
         return entry is not None and entry.change is None
 
     def remember(self, item: Item) -> None:
-        """Keep an item as read in this transaction."""
+        """Keep an item that this transaction has read."""
         if self.transaction is not None:
             key = key_in(item)
             if not self._is_own(key):
@@ -146,11 +146,11 @@ class Reader:
             yield from self.by_keys(keys)
 
     def _fetched(self, keys: list[Key], attributes: Sequence[str] = ()) -> list[Item]:
-        """The items of at most a batch of keys that there are, in any order.
+        """The existing items of at most `BATCH` keys, in any order.
 
         Args:
             keys: the keys.
-            attributes: what is read of each; all where none is named.
+            attributes: the attributes to read; empty for all.
         """
         projection: dict[str, Any] = {}
         if attributes:
@@ -199,7 +199,7 @@ class Reader:
                     yield key, stored[key]
 
     def _partition(self, source: Query, partition: str, page: int | None) -> Iterator[Sorted]:
-        """A partition's rows as the table has them, but for those that the transaction wrote."""
+        """A partition's rows as the table has them, without those that the transaction wrote."""
         range_key = source.index.keys[1] if source.index else SK
         arguments = _arguments(source, partition, page)
         if source.index is None and self._attributes:
@@ -207,7 +207,7 @@ class Reader:
         for items in self.client.pages("query", **arguments):
             for item in items:
                 key = key_in(item)
-                # An index on attributes that many items have may hold other models' rows.
+                # An index on attributes of several models has rows of other models too.
                 is_ours = source.index is None or self.table.owns(key)
                 if is_ours and not self._wrote(key):
                     if source.index is None:
@@ -218,7 +218,7 @@ class Reader:
         return self.transaction is not None and key in self.transaction.pending
 
     def _own(self, source: Query) -> list[Sorted]:
-        """Rows that the transaction wrote and that stand in the query's range, in its order."""
+        """The rows in the query's range that the transaction wrote, in the query's order."""
         if self.transaction is None:
             return []
         unread = [k for k, entry in self.transaction.pending.items() if entry.change is not None]
@@ -232,10 +232,10 @@ class Reader:
         return sorted(own, key=lambda found: found[0], reverse=source.descending)
 
     def _place(self, source: Query, key: Key, item: Item) -> str | None:
-        """The sort key under which the query finds an item; None where it does not."""
+        """The sort key under which the query finds an item, or None if it does not find it."""
         partition, sort = key
         if source.index is not None:
-            # The item may lack index attributes that another program did not write.
+            # An item of another program may lack index attributes.
             hash_key, range_key = source.index.keys
             if hash_key not in item or range_key not in item:
                 return None
@@ -247,7 +247,7 @@ class Reader:
         return sort
 
     def count(self, source: Query) -> int:
-        """How many rows a query has, by the service's own count of them."""
+        """The number of rows of a query, counted by DynamoDB."""
         total = 0
         for partition in source.partitions:
             arguments = {**_arguments(source, partition, None), "Select": "COUNT"}
@@ -284,7 +284,7 @@ def _arguments(source: Query, partition: str, page: int | None) -> dict[str, Any
         "ScanIndexForward": not source.descending,
     }
     if source.index is not None:
-        # Keys are all that is wanted of it, whatever it projects.
+        # Read only the keys, whatever the index projects.
         arguments["IndexName"] = source.index.name
         arguments |= _projection(names, dict.fromkeys((PK, SK, hash_key, range_key)))
     else:
@@ -295,7 +295,7 @@ def _arguments(source: Query, partition: str, page: int | None) -> dict[str, Any
 
 
 def _projection(names: dict[str, str], attributes: Iterable[str]) -> dict[str, Any]:
-    """The argument that has attributes read and no others; `names` takes their placeholders."""
+    """The argument that selects attributes; adds their placeholders to `names`."""
     taken = {attribute: placeholder for placeholder, attribute in names.items()}
     placeholders = []
     for number, attribute in enumerate(attributes):
@@ -308,7 +308,7 @@ def _projection(names: dict[str, str], attributes: Iterable[str]) -> dict[str, A
 def sorted_rows(
     rows: list[tuple[Key, Item, Row]], order: Sequence[Order]
 ) -> list[tuple[Key, Item, Row]]:
-    """Rows in an order, nulls first when ascending, as SQLite has it."""
+    """Rows in an order. Nulls come first if it is ascending, as on SQLite."""
     for name, descending in reversed(order):
         rows.sort(key=partial(_rank, name), reverse=descending)
     return rows

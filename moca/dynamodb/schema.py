@@ -1,4 +1,4 @@
-"""Migrations: models are entered in a list, and most changes of fields need nothing done."""
+"""Schema editor for migrations: keeps a list of models; most changes of fields need no work."""
 
 from typing import Any, NoReturn, Self
 
@@ -10,7 +10,7 @@ from moca.dynamodb.reader import key_in
 
 
 class DatabaseSchemaEditor(BaseDatabaseSchemaEditor):
-    """An item has the attributes that it has, so a new field is absent and reads as its default."""
+    """Django's schema editor. A new field is missing from old items and reads as its default."""
 
     connection: Any
 
@@ -64,7 +64,7 @@ class DatabaseSchemaEditor(BaseDatabaseSchemaEditor):
             self._refuse_unless_empty(model)
 
     def _nothing(self, *args: Any, **kwargs: Any) -> None:
-        """Indexes belong to layouts, and `migrate` makes those of the layouts there are."""
+        """Do nothing: indexes belong to layouts, and `migrate` creates those of all layouts."""
 
     remove_field = add_index = remove_index = rename_index = remove_constraint = _nothing
     alter_index_together = alter_db_table_comment = alter_db_tablespace = _nothing
@@ -73,11 +73,11 @@ class DatabaseSchemaEditor(BaseDatabaseSchemaEditor):
         raise NotSupportedError("DynamoDB does not understand SQL: write a data migration.")
 
     def _refuse_unless_empty(self, model: Any) -> None:
-        """Refuse a rule that the rows there are were not written under."""
+        """Reject a new rule if there are rows that were written without it."""
         table = table_of(model)
         if not table.is_strict and not model._base_manager.using(self.connection.alias).exists():
             return
-        self._refuse(f"What is in {table.name} is not known to keep to the new rule")
+        self._refuse(f"The rows of {table.name} may break the new rule")
 
     def _refuse(self, why: str) -> NoReturn:
         raise NotSupportedError(

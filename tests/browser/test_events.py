@@ -35,7 +35,7 @@ def shop(transactional_db: None) -> EventSource:
     """A source with one event."""
     now = timezone.now()
     source = EventSource(id="shop", name="The shop", kind="webhook")
-    source.secrets = signing_keys.only("a-secret-that-nobody-guesses", now)
+    source.secrets = signing_keys.seal("a-secret-that-nobody-guesses", now)
     source.save()
     envelope = {
         "id": "msg_1",

@@ -12,14 +12,14 @@ from rest_framework.response import Response
 from moca.api.errors import Detail, InvalidFieldsError, detail
 from moca.api.views import APIView
 from moca.times import iso
-from triggers.i18n import offers
+from triggers.i18n import suggestions_of
 from triggers.schedules import (
     Expression,
     ExpressionError,
     describe,
+    find_warnings,
     parse,
     parse_zone,
-    warnings,
 )
 
 DEFAULT_COUNT = 10
@@ -56,7 +56,7 @@ def preview(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "expression": expression.canonical,
         "description": describe(expression, zone),
         "nextRuns": _runs(expression, zone, count, now),
-        "warnings": warnings(expression, zone, now),
+        "warnings": find_warnings(expression, zone, now),
     }
 
 
@@ -81,7 +81,7 @@ def _read(
         try:
             return read(text)
         except ExpressionError as error:
-            suggestions = offers(error)
+            suggestions = suggestions_of(error)
             wrong.append(detail(name, error.reason, error.field, error.suggestion, suggestions))
     return None
 

@@ -1,8 +1,9 @@
 """Schedule expressions of Amazon EventBridge Scheduler: `cron(...)`, `rate(...)`, `at(...)`.
 
-`parse` reads one, its methods give the running times, and `describe` and `warnings` say in words
-what it does. Warnings and the reasons of errors are each a `Sentence`, which can be translated.
-Nothing here needs Django or AWS. The grammar is in docs/schedules.md.
+`parse` returns a Cron, Rate or At, whose methods compute its runs. `describe` puts it in words, and
+`find_warnings` says what may surprise its author. Warnings and error reasons are `Sentence`s, which
+`triggers.i18n` translates. This package imports neither Django nor AWS. docs/schedules.md has the
+grammar.
 """
 
 from moca.sentences import Sentence
@@ -10,10 +11,11 @@ from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
 from triggers.schedules.description import describe, zone_words
 from triggers.schedules.errors import Correction, ExpressionError
-from triggers.schedules.parser import MAX_LENGTH, Expression, parse
+from triggers.schedules.form import MAX_LENGTH
+from triggers.schedules.parser import Expression, parse
 from triggers.schedules.rate import Rate
 from triggers.schedules.timezones import parse_zone, zone_names
-from triggers.schedules.warnings import warnings
+from triggers.schedules.warnings import find_warnings
 
 __all__ = [
     "MAX_LENGTH",
@@ -25,9 +27,9 @@ __all__ = [
     "Rate",
     "Sentence",
     "describe",
+    "find_warnings",
     "parse",
     "parse_zone",
-    "warnings",
     "zone_names",
     "zone_words",
 ]

@@ -1,4 +1,4 @@
-"""`at(yyyy-mm-ddThh:mm:ss)`: a single run, in the schedule's timezone."""
+"""`at(yyyy-mm-ddThh:mm:ss)`: one run at a local time of the schedule's timezone."""
 
 import re
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ FORM = _("yyyy-mm-ddThh:mm:ss, such as at(2027-01-01T09:00:00)")
 
 @dataclass(frozen=True, slots=True)
 class At(Schedule):
-    """Runs once, at this date and time of the schedule's zone.
+    """Runs once, at this date and time in the schedule's zone.
 
-    EventBridge Scheduler ignores the start and end of a one-time schedule, so this does too.
-    A local time that the zone's clocks skip never comes; one they repeat counts the first time.
+    Start and end are ignored, as EventBridge Scheduler does for one-time schedules. If the zone's
+    clocks skip the time, it never runs. If they repeat the time, it runs the first time.
     """
 
     day: date
@@ -30,11 +30,11 @@ class At(Schedule):
 
     @property
     def canonical(self) -> str:
-        """Such as "at(2027-01-01T09:00:00)"."""
+        """The form that EventBridge accepts, such as "at(2027-01-01T09:00:00)"."""
         return f"at({self.day.isoformat()}T{self.time.isoformat()})"
 
     def instant(self, zone: ZoneInfo) -> datetime | None:
-        """The moment of the run in UTC, or None if the zone's clocks skip it."""
+        """The time of the run in UTC, or None if the zone's clocks skip it."""
         return first_pass(self.wall(zone))
 
     def wall(self, zone: ZoneInfo) -> datetime:
@@ -50,7 +50,7 @@ class At(Schedule):
         end: datetime | None = None,
         anchor: datetime | None = None,
     ) -> datetime | None:
-        """The run if it is strictly later than `after`, else None; the bounds are ignored."""
+        """The run if it is strictly later than `after`, else None. Bounds are ignored."""
         return self._after(within_reach(after), zone, after)
 
     def previous_run(
@@ -62,7 +62,7 @@ class At(Schedule):
         end: datetime | None = None,
         anchor: datetime | None = None,
     ) -> datetime | None:
-        """The run if it is strictly earlier than `before`, else None; the bounds are ignored."""
+        """The run if it is strictly earlier than `before`, else None. Bounds are ignored."""
         return self._before(within_reach(before), zone, before)
 
     def _after(self, after: datetime, zone: ZoneInfo, _first: datetime) -> datetime | None:
@@ -74,8 +74,8 @@ class At(Schedule):
         return run if run is not None and run < before else None
 
 
-def read_at(body: str) -> At:
-    """Read what stands inside `at(...)`, such as "2027-01-01T09:00:00".
+def parse_at(body: str) -> At:
+    """Parse the text inside `at(...)`, such as "2027-01-01T09:00:00".
 
     Raises ExpressionError (field "at").
     """

@@ -1,8 +1,8 @@
-"""`cron(...)`: runs at the local times that six fields pick.
+"""`cron(...)`: runs at the local times that six fields select.
 
-A local time that the clocks skip is no run that day, and one they repeat is a run the first time
-only (EventBridge Scheduler User Guide, "Daylight savings time"). That guide is silent on schedules
-of several runs an hour; here the same rule holds for all.
+If the clocks skip a local time, the run of that day is skipped. If they repeat it, it runs the
+first time only (EventBridge Scheduler User Guide, "Daylight savings time"). The guide does not say
+what happens to schedules with several runs an hour; this module applies the same rule to them.
 """
 
 from bisect import bisect_left, bisect_right
@@ -23,18 +23,18 @@ _DAY = timedelta(days=1)
 
 @lru_cache(maxsize=12 * len(YEARS))
 def month_shape(year: int, month: int) -> int:
-    """The index of a month in `Cron.days`: by its length, then its first weekday."""
+    """The index of a month in `Cron.days`: months of equal length and first weekday share one."""
     weekday, length = monthrange(year, month)
     return (length - 28) * 7 + (weekday + 1) % 7
 
 
 @dataclass(frozen=True, slots=True)
 class Cron(Schedule):
-    """Six fields, as written and as the sorted values they pick.
+    """A cron expression: its fields as text, and the sorted values that each selects.
 
-    `fields` are minutes, hours, day-of-month, month, day-of-week and year in upper case, without
-    leading zeros; two expressions are equal when these are. `days` are those of each kind of
-    month, by `month_shape`.
+    `fields` are minutes, hours, day-of-month, month, day-of-week and year, in upper case and
+    without leading zeros. Two expressions with equal fields are equal. `days` holds the days of
+    each kind of month; `month_shape` is the index.
     """
 
     fields: tuple[str, ...]
@@ -47,15 +47,15 @@ class Cron(Schedule):
 
     @property
     def canonical(self) -> str:
-        """Such as "cron(0 9 * * ? *)"."""
+        """The form that EventBridge accepts, such as "cron(0 9 * * ? *)"."""
         return f"cron({' '.join(self.fields)})"
 
     def has_a_day(self) -> bool:
-        """Whether any date of its years matches."""
+        """Whether any date in its years matches."""
         return any(self.days[month_shape(y, m)] for y in self.years for m in self.months)
 
     def wall_from(self, wall: datetime) -> datetime | None:
-        """The first local time picked that is not earlier than `wall`, on any clock's face."""
+        """The first selected local time at or after `wall`, whether or not a clock shows it."""
         wall = _whole_minute_from(wall)
         day = self._day_from(wall.year, wall.month, wall.day)
         if day is None:
@@ -69,7 +69,7 @@ class Cron(Schedule):
         return datetime(*day, *time, tzinfo=wall.tzinfo)
 
     def wall_before(self, wall: datetime) -> datetime | None:
-        """The last local time picked that is earlier than `wall`."""
+        """The last selected local time before `wall`, whether or not a clock shows it."""
         wall = _whole_minute_from(wall) - MINUTE
         day = self._day_to(wall.year, wall.month, wall.day)
         if day is None:
@@ -83,7 +83,7 @@ class Cron(Schedule):
 
     def _after(self, after: datetime, zone: ZoneInfo, _first: datetime) -> datetime | None:
         wall = after.astimezone(zone)
-        # In the second pass of a repeated hour the whole of that hour has had its runs.
+        # In the second pass of a repeated hour, all runs of that hour are over.
         start = _first_clear(wall) if wall.fold else wall.replace(second=0, microsecond=0) + MINUTE
         found = self.wall_from(start)
         while found is not None:

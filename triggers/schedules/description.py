@@ -1,8 +1,7 @@
-"""A schedule in plain English, such as "At 09:00 on weekdays, Tokyo time"."""
+"""Describes a schedule in English, such as "At 09:00 on weekdays, Tokyo time"."""
 
 from collections.abc import Iterable
 from datetime import date
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
@@ -10,20 +9,21 @@ from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
 from triggers.schedules.fields import DAY_OF_WEEK, HOURS, MINUTES, MONTH, YEAR, DayRule, Field
 from triggers.schedules.rate import Rate
+from triggers.schedules.values import step_of, stretches
 
 MONTHS = tuple(date(2000, month, 1).strftime("%B") for month in range(1, 13))
-# From Sunday, 2 January 2000, as the numbers of day-of-week go.
+# From Sunday (2 January 2000), in the order of the day-of-week numbers.
 WEEKDAYS = tuple(date(2000, 1, day).strftime("%A") for day in range(2, 9))
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
-# A list of more times than this reads worse than a pattern or a list of minutes and hours.
+# More times than this are not listed one by one, but as a pattern.
 _LISTED_TIMES = 4
 
 
 def describe(expression: Cron | Rate | At, zone: ZoneInfo | None = None) -> str:
-    """Say in words when an expression runs, with the zone at the end if one is given.
+    """Describe when an expression runs; the zone follows at the end if one is given.
 
-    A rate counts elapsed time, so no zone is named for it.
+    A rate counts elapsed time and does not depend on a zone: its description names none.
     """
     if isinstance(expression, Rate):
         if expression.value == 1:
@@ -36,7 +36,7 @@ def describe(expression: Cron | Rate | At, zone: ZoneInfo | None = None) -> str:
 def zone_words(zone: ZoneInfo) -> str:
     """The zone as people call it: "UTC", "Tokyo time"."""
     area, _slash, city = zone.key.rpartition("/")
-    # Australia has a West, too.
+    # Its full name, because Australia/West exists too.
     if zone.key == "Brazil/West":
         return _("%(city)s time", city=zone.key)
     if city in ("UTC", "UCT", "Universal", "Zulu"):
@@ -52,13 +52,13 @@ def date_words(day: date) -> str:
 
 
 def joined(words: Iterable[str]) -> str:
-    """Words as a list: "a", "a and b", "a, b and c"."""
+    """Join words to a list: "a", "a and b", "a, b and c"."""
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def ordinal(number: int) -> str:
-    """Such as "1st", "22nd", "13th"."""
+    """The ordinal of a number, such as "1st", "22nd", "13th"."""
     suffix = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}th" if number in (11, 12, 13) else f"{number}{suffix}"
 
@@ -81,9 +81,9 @@ def _cron_words(cron: Cron) -> str:
 
 
 def _listed_times(cron: Cron) -> str | None:
-    """The times of a day one by one, or None where a pattern reads better."""
+    """The times of a day one by one, or None if a pattern reads better."""
     many = len(cron.minutes) * len(cron.hours) > _LISTED_TIMES
-    if many and (len(cron.minutes) > 1 or _step(cron.hours)):
+    if many and (len(cron.minutes) > 1 or step_of(cron.hours)):
         return None
     return joined(_clock(hour, minute) for hour in cron.hours for minute in cron.minutes)
 
@@ -92,7 +92,7 @@ def _pattern_words(cron: Cron) -> str:
     first, last = cron.minutes[0], cron.minutes[-1]
     if len(cron.minutes) == 1:
         return _hourly_words(cron.hours, first)
-    step = _step(cron.minutes)
+    step = step_of(cron.minutes)
     every = "Every minute" if step == 1 else f"Every {step} minutes"
     if step and first < step and last + step > MINUTES.high and MINUTES.span % step == 0:
         hours = _even_hours(cron)
@@ -110,7 +110,7 @@ def _pattern_words(cron: Cron) -> str:
 def _hourly_words(hours: tuple[int, ...], minute: int) -> str:
     if len(hours) == HOURS.span:
         return "Every hour" if minute == 0 else f"Every hour at {minute} minutes past"
-    step = _step(hours) or 1
+    step = step_of(hours) or 1
     every = "Every hour" if step == 1 else f"Every {step} hours"
     if minute == 0 and hours[0] == 0 and len(hours) * step == HOURS.span:
         return every
@@ -118,29 +118,29 @@ def _hourly_words(hours: tuple[int, ...], minute: int) -> str:
 
 
 def _even_hours(cron: Cron) -> str | None:
-    """The hours of a pattern that fills each of them, by the first and last time of a stretch.
+    """The first and last time of each stretch of hours, for minutes that fill each hour.
 
-    None if that would be a list of hours, which does not say at which minute the pattern begins.
+    None if there are too many stretches: a list of hours would not say at which minute the
+    pattern begins.
     """
     first, last = cron.minutes[0], cron.minutes[-1]
     if len(cron.hours) == HOURS.span and first == 0:
         return ""
-    stretches = _stretches(cron.hours)
+    ranges = stretches(cron.hours)
     wrapped = _run(cron.hours, HOURS)
-    if wrapped and wrapped[0] > wrapped[1] and _is_daily(cron.rule):
-        stretches = [wrapped]
-    if len(stretches) > 3:
+    if wrapped and wrapped[0] > wrapped[1] and cron.rule.is_daily:
+        ranges = [wrapped]
+    if len(ranges) > 3:
         return None if first else _hour_list(cron.hours)
-    return "from " + joined(f"{_clock(a, first)} to {_clock(b, last)}" for a, b in stretches)
+    return "from " + joined(f"{_clock(a, first)} to {_clock(b, last)}" for a, b in ranges)
 
 
 def _hour_list(hours: tuple[int, ...]) -> str:
-    step = _step(hours) or 1
+    step = step_of(hours) or 1
     if len(hours) > 3:
         if step > 1:
             return f"in every {ordinal(step)} hour from {hours[0]:02} to {hours[-1]:02}"
-        stretches = _stretches(hours)
-        words = [f"{a:02}" if a == b else f"{a:02} to {b:02}" for a, b in stretches]
+        words = [f"{a:02}" if a == b else f"{a:02} to {b:02}" for a, b in stretches(hours)]
     else:
         words = [f"{hour:02}" for hour in hours]
     return f"in the hour{'s' if len(hours) > 1 else ''} {joined(words)}"
@@ -148,7 +148,7 @@ def _hour_list(hours: tuple[int, ...]) -> str:
 
 def _day_words(cron: Cron) -> str:
     months = cron.months
-    if _is_daily(cron.rule):
+    if cron.rule.is_daily:
         return _months_of_days(months)
     monthly = _monthly_words(cron.rule)
     weekly = _weekly_words(cron.rule.weekdays)
@@ -162,10 +162,6 @@ def _on(days: str) -> str:
     return days if days.startswith("every ") else f"on {days}"
 
 
-def _is_daily(rule: DayRule) -> bool:
-    return len(rule.days) == 31 or len(rule.weekdays) == 7
-
-
 def _weekly_words(weekdays: tuple[int, ...]) -> str:
     if weekdays == (2, 3, 4, 5, 6):
         return "weekdays"
@@ -174,7 +170,7 @@ def _weekly_words(weekdays: tuple[int, ...]) -> str:
     run = _run(weekdays, DAY_OF_WEEK)
     if run:
         return f"every day from {WEEKDAYS[run[0] - 1]} to {WEEKDAYS[run[1] - 1]}"
-    # A week is read from Monday, though its numbers start at Sunday.
+    # The list starts on Monday, though the numbers start on Sunday.
     days = sorted(weekdays, key=lambda day: (day - 2) % 7)
     return joined(f"{WEEKDAYS[day - 1]}s" for day in days) if days else ""
 
@@ -189,7 +185,7 @@ def _monthly_words(rule: DayRule) -> list[str]:
 
 
 def _dates(days: tuple[int, ...]) -> str:
-    step = _step(days)
+    step = step_of(days)
     if step and len(days) > (2 if step == 1 else 3):
         every = "every day" if step == 1 else f"every {ordinal(step)} day"
         return f"{every} from the {ordinal(days[0])} to the {ordinal(days[-1])}"
@@ -221,7 +217,7 @@ def _months_of_dates(months: tuple[int, ...]) -> str:
 
 
 def _year_words(years: tuple[int, ...]) -> str:
-    step = _step(years)
+    step = step_of(years)
     if len(years) == YEAR.span:
         return ""
     if step == 1 and len(years) > 2:
@@ -235,25 +231,15 @@ def _clock(hour: int, minute: int) -> str:
     return f"{hour:02}:{minute:02}"
 
 
-def _step(values: tuple[int, ...]) -> int | None:
-    """The difference between each value and the next, if it is always the same."""
-    steps = {later - value for value, later in pairwise(values)}
-    return steps.pop() if len(steps) == 1 else None
-
-
-def _stretches(values: tuple[int, ...]) -> list[tuple[int, int]]:
-    """The first and last of each run of consecutive values."""
-    firsts = [value for value in values if value - 1 not in values]
-    lasts = [value for value in values if value + 1 not in values]
-    return list(zip(firsts, lasts, strict=True))
-
-
 def _run(values: tuple[int, ...], field: Field) -> tuple[int, int] | None:
-    """The ends of three or more values that are one run, past the top of the field if it wraps."""
-    stretches = _stretches(values)
-    if len(values) < 3 or len(stretches) > 2:
+    """The ends of three or more consecutive values, which may wrap around the field's top.
+
+    None if there are fewer values, or gaps between them.
+    """
+    ranges = stretches(values)
+    if len(values) < 3 or len(ranges) > 2:
         return None
-    if len(stretches) == 1:
-        return stretches[0]
-    (low, end), (start, high) = stretches
+    if len(ranges) == 1:
+        return ranges[0]
+    (low, end), (start, high) = ranges
     return (start, end) if (low, high) == (field.low, field.high) else None

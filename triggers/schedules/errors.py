@@ -1,4 +1,4 @@
-"""The one error of the schedule package, and the corrections that it offers."""
+"""ExpressionError, which `parse` and `parse_zone` raise, and the corrections that it suggests."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -6,25 +6,27 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """One thing that may be meant by a text that cannot be read."""
+    """One valid schedule that the author of an invalid text may have meant."""
 
     expression: str
-    """The corrected text, written in the way the original was."""
+    """The corrected text, in the form of the original: with or without `cron(...)`."""
     notes: tuple[str, ...] = ()
-    """Sentences about what it leaves out, or what it takes for granted."""
+    """Sentences about what the correction drops or assumes."""
     timezone: str = ""
-    """The timezone to set with it; empty if the schedule keeps its own."""
+    """The IANA timezone to set with it; empty if the schedule keeps its own."""
     words: str = ""
-    """Its runs in English words."""
+    """The runs in English."""
 
 
 class ExpressionError(ValueError):
-    """A schedule or timezone that cannot be read.
+    """A schedule or timezone is invalid.
 
-    `field` names the part to look at: "minutes", "hours", "day-of-month", "month",
-    "day-of-week", "year", "rate", "at", "timezone", or "expression" for the whole.
-    `reason` is a sentence for the person who typed it. `corrections` are what may be meant, the
-    likeliest first. Code that knows a single corrected text passes it as `suggestion`.
+    Args:
+        field: the part to correct: "minutes", "hours", "day-of-month", "month", "day-of-week",
+            "year", "rate", "at", "timezone", or "expression" for the whole.
+        reason: a sentence for the person who typed the text.
+        suggestion: the corrected text, if there is only one; short for `corrections`.
+        corrections: what the person may have meant, the likeliest first.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class ExpressionError(ValueError):
         return tuple(each.expression for each in self.corrections)
 
     def within(self, write: Callable[[str], str]) -> "ExpressionError":
-        """The same error about a larger text, into which `write` sets the corrected part."""
+        """The same error for a larger text; `write` inserts a corrected part into that text."""
         corrections = (
             replace(each, expression=write(each.expression)) for each in self.corrections
         )

@@ -1,7 +1,7 @@
-"""The six fields of a cron expression, read one by one.
+"""Parses the six fields of a cron expression, for `parser`.
 
-The grammar is that of Amazon EventBridge Scheduler (User Guide, "Schedule types", "Cron-based
-schedules"). Text is upper case here. An error's suggestion corrects the text of the one field.
+Source of the grammar: EventBridge Scheduler User Guide, "Schedule types", "Cron-based schedules".
+All text here is in upper case. An error's suggestion replaces the text of its one field.
 """
 
 import re
@@ -28,7 +28,10 @@ _NTH = re.compile(r"([A-Z]{3,}|[0-9]+)#([0-9]+)")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """The name and bounds of a field; `names` are the words for its values, from `low` up."""
+    """A field's name and bounds. `names` are the names of its values, the first one that of `low`.
+
+    If `wraps`, a range may continue at the bottom after the top, such as `20-2` or `FRI-MON`.
+    """
 
     name: str
     low: int
@@ -56,9 +59,9 @@ YEAR = Field(_("year"), YEARS[0], YEARS[-1])
 
 @dataclass(frozen=True, slots=True)
 class DayRule:
-    """The days of a month that one of the two day fields picks; a day is picked by any part.
+    """The days that the one day field selects: those that any of its parts selects.
 
-    Weekdays count from 1 = Sunday to 7 = Saturday, as EventBridge Scheduler's do.
+    Weekdays count from 1 = Sunday to 7 = Saturday, like those of EventBridge Scheduler.
     """
 
     days: tuple[int, ...] = ()
@@ -76,8 +79,13 @@ class DayRule:
     nth: tuple[tuple[int, int], ...] = ()
     """`6#2` is (6, 2): the second Friday."""
 
+    @property
+    def is_daily(self) -> bool:
+        """Whether it selects every day of a month."""
+        return len(self.days) == 31 or len(self.weekdays) == 7
+
     def days_in(self, length: int, first: int) -> tuple[int, ...]:
-        """The days picked in a month of `length` days whose 1st is weekday `first` (1-7)."""
+        """The selected days of a month of `length` days whose 1st is weekday `first` (1-7)."""
         picked = {day for day in self.days if day <= length}
         picked.update(length - back for back in self.before_end if back < length)
         picked.update(_nearest_weekday(day, length, first) for day in self.nearest if day <= length)
@@ -95,7 +103,7 @@ class DayRule:
 
 @lru_cache(maxsize=512)
 def days_by_month_shape(rule: DayRule) -> tuple[tuple[int, ...], ...]:
-    """The days picked in each of the 28 kinds of month, by `month_shape`."""
+    """The selected days in each of the 28 kinds of month; `month_shape` is the index."""
     return tuple(rule.days_in(length, first) for length in range(28, 32) for first in range(1, 8))
 
 
@@ -108,16 +116,16 @@ def _nearest_weekday(day: int, length: int, first: int) -> int:
     return day
 
 
-def read_values(field: Field, text: str) -> tuple[int, ...]:
-    """The values of a minutes, hours, month or year field, sorted."""
+def parse_values(field: Field, text: str) -> tuple[int, ...]:
+    """Parse a minutes, hours, month or year field to its values, sorted."""
     values: set[int] = set()
     for item in _items(field, text):
         values.update(_plain(field, item, text))
     return tuple(sorted(values))
 
 
-def read_day_of_month(text: str) -> DayRule:
-    """Read a day-of-month field other than `?`."""
+def parse_day_of_month(text: str) -> DayRule:
+    """Parse a day-of-month field other than `?`."""
     days: set[int] = set()
     before_end: set[int] = set()
     nearest: set[int] = set()
@@ -139,8 +147,8 @@ def read_day_of_month(text: str) -> DayRule:
     )
 
 
-def read_day_of_week(text: str) -> DayRule:
-    """Read a day-of-week field other than `?`."""
+def parse_day_of_week(text: str) -> DayRule:
+    """Parse a day-of-week field other than `?`."""
     weekdays: set[int] = set()
     last: set[int] = set()
     nth: set[tuple[int, int]] = set()
@@ -178,7 +186,7 @@ def _items(field: Field, text: str) -> Iterator[str]:
 
 
 def _plain(field: Field, item: str, text: str) -> range | list[int]:
-    """The values of a number, a name, `*` or a range, with or without a step."""
+    """Parse a number, a name, `*` or a range, with or without a step."""
     match = _ITEM.fullmatch(item)
     if match is None:
         raise _unreadable(field, item, text)
@@ -220,7 +228,7 @@ def _stepped(
 
 
 def _number(field: Field, word: str, item: str, text: str) -> int:
-    """The value of a number or name that is part of `item`, which is part of `text`."""
+    """Parse a number or name, which is part of `item`, which is part of the field's `text`."""
     if not word.isdigit():
         if word in field.names:
             return field.low + field.names.index(word)
@@ -238,7 +246,7 @@ def _number(field: Field, word: str, item: str, text: str) -> int:
 
 
 def _in_bounds(field: Field, word: str, item: str) -> str:
-    # The 24th hour and the 60th minute are the start of the next, unless they end a range.
+    # Hour 24 and minute 60 mean 0 of the next day or hour, unless they end a range.
     if field in (MINUTES, HOURS) and "-" not in item:
         return "0"
     if field is YEAR and int(word) < 100:
@@ -276,7 +284,7 @@ def _unreadable(field: Field, item: str, text: str) -> ExpressionError:
 
 
 def _rule(field: Field, item: str) -> str:
-    """What a field takes, or where something that was meant for another belongs."""
+    """What the field accepts, or which field the item belongs in."""
     named = {"field": field.name, "bounds": _bounds(field)}
     if "#" in item and field is not DAY_OF_WEEK:
         return _("the %(field)s field takes %(bounds)s; # belongs in day-of-week", **named)

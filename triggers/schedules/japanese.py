@@ -1,23 +1,23 @@
-"""A schedule in Japanese, such as 「平日 09:00 (Asia/Tokyo)」."""
+"""Describes a schedule in Japanese, such as 「平日 09:00 (Asia/Tokyo)」."""
 
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
 from triggers.schedules.fields import HOURS, MINUTES, MONTH, YEAR, DayRule
 from triggers.schedules.rate import Rate
+from triggers.schedules.values import step_of, stretches
 
 _UNITS = {"minute": "分", "hour": "時間", "day": "日"}
-# From Sunday, as the numbers of day-of-week go.
+# From Sunday, in the order of the day-of-week numbers.
 _WEEKDAYS = "日月火水木金土"
-# A list of more times than this reads worse than minutes and hours apart.
+# More times than this are not listed one by one, but as hours and minutes.
 _LISTED_TIMES = 4
 
 
 def describe(expression: Cron | Rate | At, zone: ZoneInfo | None = None) -> str:
-    """Say in Japanese when an expression runs; see `triggers.schedules.describe`."""
+    """Describe in Japanese when an expression runs; see `triggers.schedules.describe`."""
     if isinstance(expression, Rate):
         return f"{expression.value}{_UNITS[expression.unit]}ごと"
     words = _at_words(expression) if isinstance(expression, At) else _cron_words(expression)
@@ -36,32 +36,32 @@ def _cron_words(cron: Cron) -> str:
 
 
 def _year_words(years: tuple[int, ...]) -> str:
-    step = _step(years)
+    step = _even_step(years)
     if step and years[-1] + step > YEAR.high:
         return f"{years[0]}年から{step}年ごと"
-    return _stepped(years, "年") or f"{_numbers(years)}年"
+    return _step_words(years, "年") or f"{_numbers(years)}年"
 
 
 def _day_words(cron: Cron) -> str:
     rule = cron.rule
     month = _month_words(cron.months)
-    if len(rule.days) == 31 or len(rule.weekdays) == 7:
+    if rule.is_daily:
         return f"{month}の毎日" if month else "毎日"
     weekly = _weekly_words(rule.weekdays)
     monthly = list(_monthly_words(rule))
     if not monthly:
         return f"{month}の{weekly}" if month else weekly
-    # Dates of one month are written as in a calendar: 1月1日.
+    # Dates of a single month look like those in a calendar: 1月1日.
     of = "の" if len(cron.months) > 1 and month else ""
     dates = f"{month or '毎月'}{of}{'、'.join(monthly)}"
     return f"{dates}と{weekly}" if weekly else dates
 
 
 def _month_words(months: tuple[int, ...]) -> str:
-    """The months, each with its 月 so that none reads as a date; empty for all of them."""
+    """The months, each with 月 to tell it from a date; empty if it is all of them."""
     if len(months) == MONTH.span:
         return ""
-    return "・".join(f"{each}月" for each in _stretches(months))
+    return "・".join(f"{each}月" for each in _number_words(months))
 
 
 def _weekly_words(weekdays: tuple[int, ...]) -> str:
@@ -69,14 +69,14 @@ def _weekly_words(weekdays: tuple[int, ...]) -> str:
         return "平日"
     if weekdays == (1, 7):
         return "土日"
-    # A week is read from Monday, though its numbers start at Sunday.
+    # The list starts on Monday, though the numbers start on Sunday.
     days = sorted(weekdays, key=lambda day: (day - 2) % 7)
     return f"毎週{'・'.join(_WEEKDAYS[day - 1] for day in days)}曜日" if days else ""
 
 
 def _monthly_words(rule: DayRule) -> Iterator[str]:
     if rule.days:
-        yield _stepped(rule.days, "日") or f"{_numbers(rule.days)}日"
+        yield _step_words(rule.days, "日") or f"{_numbers(rule.days)}日"
     yield from (f"{day}日に最も近い平日" for day in rule.nearest)
     yield from (f"第{nth}{_WEEKDAYS[day - 1]}曜日" for day, nth in rule.nth)
     yield from (f"最終{_WEEKDAYS[day - 1]}曜日" for day in rule.last)
@@ -90,46 +90,43 @@ def _time_words(cron: Cron) -> str:
     if len(minutes) * len(hours) <= _LISTED_TIMES:
         return "・".join(f"{hour:02}:{minute:02}" for hour in hours for minute in minutes)
     every = _even_minutes(minutes)
-    past = _stepped(minutes, "分") or f"{_numbers(minutes)}分"
+    past = _step_words(minutes, "分") or f"{_numbers(minutes)}分"
     if len(hours) == HOURS.span:
         return every or f"毎時{past}"
     return f"{_numbers(hours)}時台の{every or past}"
 
 
 def _even_minutes(minutes: tuple[int, ...]) -> str:
-    """Minutes that divide the hour evenly; empty for others."""
+    """Words for minutes at even steps through the hour; empty for other minutes."""
     step = minutes[1] - minutes[0] if len(minutes) > 1 else 0
     if step and minutes == tuple(range(0, MINUTES.span, step)) and MINUTES.span % step == 0:
         return "毎分" if step == 1 else f"{step}分ごと"
     return ""
 
 
-def _stepped(values: tuple[int, ...], unit: str) -> str:
-    """Many values at even steps: 「1日から31日まで2日ごと」; empty for others."""
-    step = _step(values)
+def _step_words(values: tuple[int, ...], unit: str) -> str:
+    """Words for many values at even steps: 「1日から31日まで2日ごと」; empty for other values."""
+    step = _even_step(values)
     if not step or len(values) <= _LISTED_TIMES:
         return ""
     return f"{values[0]}{unit}から{values[-1]}{unit}まで{step}{unit}ごと"
 
 
-def _step(values: tuple[int, ...]) -> int:
-    """The step of three or more values, if it is always the same and more than 1; else 0."""
-    steps = {later - value for value, later in pairwise(values)}
-    step = steps.pop() if len(steps) == 1 and len(values) > 2 else 0
-    return step if step > 1 else 0
+def _even_step(values: tuple[int, ...]) -> int:
+    """The even step of three or more values if it is 2 or more, else 0."""
+    step = step_of(values) or 0
+    return step if step > 1 and len(values) > 2 else 0
 
 
-def _numbers(values: Iterable[int]) -> str:
-    """Numbers as a list in which three or more in a row are a stretch: 「1〜5・8」."""
-    return "・".join(_stretches(values))
+def _numbers(values: tuple[int, ...]) -> str:
+    """Numbers as a list: 「1〜5・8」."""
+    return "・".join(_number_words(values))
 
 
-def _stretches(values: Iterable[int]) -> Iterator[str]:
-    stretches: list[list[int]] = []
-    for value in values:
-        if stretches and value == stretches[-1][-1] + 1:
-            stretches[-1].append(value)
+def _number_words(values: tuple[int, ...]) -> Iterator[str]:
+    """Each number, or three and more consecutive ones as a range."""
+    for first, last in stretches(values):
+        if last - first > 1:
+            yield f"{first}〜{last}"
         else:
-            stretches.append([value])
-    for each in stretches:
-        yield from [f"{each[0]}〜{each[-1]}"] if len(each) > 2 else map(str, each)
+            yield from map(str, range(first, last + 1))

@@ -1,17 +1,16 @@
-"""From text to an expression.
+"""Parses schedule expressions: text to Cron, Rate or At.
 
-What may be meant by a text that cannot be read is in `corrections`, which is loaded on an error
-only: the Lambda function that runs triggers reads expressions that are right.
+If a text is invalid, `corrections` finds what its author may have meant. That package is imported
+on an error only, because the Lambda function that runs triggers parses valid expressions.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
-from triggers.schedules.at import At, read_at
+from triggers.schedules.at import At, parse_at
 from triggers.schedules.cron import Cron
 from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.fields import (
@@ -22,37 +21,40 @@ from triggers.schedules.fields import (
     YEAR,
     DayRule,
     days_by_month_shape,
-    read_day_of_month,
-    read_day_of_week,
-    read_values,
+    parse_day_of_month,
+    parse_day_of_week,
+    parse_values,
 )
-from triggers.schedules.rate import Rate, read_rate
+from triggers.schedules.form import (
+    FORM,
+    MAX_LENGTH,
+    odd_character,
+    odd_character_reason,
+    split_fields,
+)
+from triggers.schedules.rate import Rate, parse_rate
 from triggers.schedules.schedule import YEARS
 
 Expression = Cron | Rate | At
 
-MAX_LENGTH = 256
-
-_FORM = re.compile(r"(cron|rate|at)\b\s*(.*)", re.IGNORECASE | re.DOTALL)
-_LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 _VALUE_FIELDS = {0: MINUTES, 1: HOURS, 3: MONTH, 5: YEAR}
 _ORDER = _("minutes hours day-of-month month day-of-week year")
 
 
 def parse(text: str, zone: ZoneInfo | None = None) -> Expression:
-    """Read a schedule expression of at most 256 characters.
+    """Parse a schedule expression of at most 256 characters.
 
-    Takes "cron(0 9 * * ? *)", "rate(5 minutes)" and "at(2027-01-01T09:00:00)", each also without
-    its parentheses, and cron also without its keyword or its year. Keywords and names may be in
-    any case. Source: EventBridge Scheduler User Guide, "Schedule types".
+    Accepts "cron(0 9 * * ? *)", "rate(5 minutes)" and "at(2027-01-01T09:00:00)". The parentheses
+    are optional, and for cron the keyword and the year too. Keywords and names may be in any case.
+    Source: EventBridge Scheduler User Guide, "Schedule types".
 
     Args:
         text: the expression.
-        zone: the schedule's timezone if it is known. Only corrections use it: the time of a
-            moment such as 2027-01-01T09:00:00Z depends on it.
+        zone: the schedule's timezone, if it is known. Only corrections use it, to convert a
+            time such as 2027-01-01T09:00:00Z.
 
     Raises:
-        ExpressionError: each of its corrections parses.
+        ExpressionError: the text is invalid. Each of the error's corrections parses.
     """
     try:
         return _parse(text)
@@ -66,14 +68,14 @@ def parse(text: str, zone: ZoneInfo | None = None) -> Expression:
 def _parse(text: str) -> Expression:
     _check_text(text)
     text = text.strip()
-    match = _FORM.fullmatch(text)
+    match = FORM.fullmatch(text)
     if match is None:
-        return _fitting(read_cron(text))
-    keyword, body, write = _opened(match[1].lower(), match[2])
-    readers: dict[str, Callable[[str], Expression]]
-    readers = {"cron": read_cron, "rate": read_rate, "at": read_at}
+        return _checked_length(parse_cron(text))
+    keyword, body, write = _unwrap(match[1].lower(), match[2])
+    parsers: dict[str, Callable[[str], Expression]]
+    parsers = {"cron": parse_cron, "rate": parse_rate, "at": parse_at}
     try:
-        return _fitting(readers[keyword](body))
+        return _checked_length(parsers[keyword](body))
     except ExpressionError as error:
         raise error.within(write) from None
 
@@ -86,13 +88,8 @@ def _check_text(text: str) -> None:
             most=MAX_LENGTH,
         )
         raise ExpressionError("expression", reason)
-    odd = next((char for char in text if not (" " <= char <= "~" or char in "\t\r\n")), None)
-    if odd is not None:
-        reason = _(
-            "The character U+%(code)s has no meaning here; use plain ASCII text.",
-            code=f"{ord(odd):04X}",
-        )
-        raise ExpressionError("expression", reason)
+    if (odd := odd_character(text)) is not None:
+        raise ExpressionError("expression", odd_character_reason(odd))
     if not text.strip():
         reason = _(
             "The expression is empty; write one such as cron(0 9 * * ? *) or rate(5 minutes)."
@@ -100,8 +97,8 @@ def _check_text(text: str) -> None:
         raise ExpressionError("expression", reason)
 
 
-def _opened(keyword: str, rest: str) -> tuple[str, str, Callable[[str], str]]:
-    """The keyword, what it holds, and how to write another body in the same way."""
+def _unwrap(keyword: str, rest: str) -> tuple[str, str, Callable[[str], str]]:
+    """The keyword, the text within its parentheses, and a function that wraps another body."""
     if not rest.startswith("("):
         prefix = "" if keyword == "cron" else f"{keyword} "
         return keyword, rest, lambda body: f"{prefix}{body}"
@@ -115,8 +112,8 @@ def _opened(keyword: str, rest: str) -> tuple[str, str, Callable[[str], str]]:
     return keyword, inside.strip(), lambda body: f"{keyword}({body})"
 
 
-def _fitting(expression: Expression) -> Expression:
-    # EventBridge takes the canonical form, which is longer than a bare one.
+def _checked_length(expression: Expression) -> Expression:
+    # EventBridge gets the canonical form, which is longer than a bare one.
     if len(expression.canonical) > MAX_LENGTH:
         reason = _(
             "Written out as cron(...) the expression passes %(most)s characters; shorten it.",
@@ -126,25 +123,24 @@ def _fitting(expression: Expression) -> Expression:
     return expression
 
 
-def read_cron(body: str) -> Cron:
-    """Read five or six fields, without `cron(...)` around them.
+def parse_cron(body: str) -> Cron:
+    """Parse the five or six fields inside `cron(...)`.
 
-    Raises ExpressionError whose corrections, if any, correct `body`.
+    Raises ExpressionError; its corrections, if any, replace `body`.
     """
-    typed = [_LEADING_ZEROS.sub("", word) for word in body.upper().split()]
-    fields = _six(typed)
+    fields = _six_fields(split_fields(body))
     _check_day_fields(fields)
-    minutes, hours = _read(fields, 0), _read(fields, 1)
-    months, years = _read(fields, 3), _read(fields, 5)
-    rule = _read_days(fields)
+    minutes, hours = _parse_field(fields, 0), _parse_field(fields, 1)
+    months, years = _parse_field(fields, 3), _parse_field(fields, 5)
+    rule = _parse_days(fields)
     cron = Cron(tuple(fields), minutes, hours, months, years, rule, days_by_month_shape(rule))
     if not cron.has_a_day():
-        raise _never(cron)
+        raise _never_runs(cron)
     return cron
 
 
-def _six(typed: list[str]) -> list[str]:
-    """The six fields of a cron, of which the year may be left out."""
+def _six_fields(typed: list[str]) -> list[str]:
+    """Add the year if it is missing; ExpressionError for another number of fields."""
     if len(typed) == 5:
         return [*typed, "*"]
     if len(typed) == 6:
@@ -163,7 +159,7 @@ def _six(typed: list[str]) -> list[str]:
 
 
 def _check_day_fields(fields: list[str]) -> None:
-    """See to it that exactly one of the two day fields is `?`."""
+    """Check that exactly one of the two day fields is `?`."""
     day, weekday = fields[2], fields[4]
     if (day == "?") != (weekday == "?"):
         return
@@ -187,37 +183,37 @@ def _check_day_fields(fields: list[str]) -> None:
     raise ExpressionError("day-of-week", _("%(reason)s.", reason=reason))
 
 
-def _read(fields: list[str], index: int) -> tuple[int, ...]:
+def _parse_field(fields: list[str], index: int) -> tuple[int, ...]:
     try:
-        return read_values(_VALUE_FIELDS[index], fields[index])
+        return parse_values(_VALUE_FIELDS[index], fields[index])
     except ExpressionError as error:
-        raise error.within(lambda fixed: _with(fields, index, fixed)) from None
+        raise error.within(lambda fixed: _replace_field(fields, index, fixed)) from None
 
 
-def _read_days(fields: list[str]) -> DayRule:
-    index, reader = (4, read_day_of_week) if fields[2] == "?" else (2, read_day_of_month)
+def _parse_days(fields: list[str]) -> DayRule:
+    index, parser = (4, parse_day_of_week) if fields[2] == "?" else (2, parse_day_of_month)
     try:
-        return reader(fields[index])
+        return parser(fields[index])
     except ExpressionError as error:
-        raise error.within(lambda fixed: _with(fields, index, fixed)) from None
+        raise error.within(lambda fixed: _replace_field(fields, index, fixed)) from None
 
 
-def _with(fields: list[str], index: int, value: str) -> str:
+def _replace_field(fields: list[str], index: int, value: str) -> str:
     return " ".join([*fields[:index], value, *fields[index + 1 :]])
 
 
-def _never(cron: Cron) -> ExpressionError:
-    """The error of a cron whose days do not occur in its months and years."""
+def _never_runs(cron: Cron) -> ExpressionError:
+    """The error for days that do not occur in the given months and years."""
     fields = list(cron.fields)
     if replace(cron, years=tuple(YEARS)).has_a_day():
         reason = _("Its day and month do not come together in the years given; change the year.")
         note = _("It leaves out the year %(value)s.", value=fields[5])
         return ExpressionError(
-            "year", reason, corrections=[Correction(_with(fields, 5, "*"), (note,))]
+            "year", reason, corrections=[Correction(_replace_field(fields, 5, "*"), (note,))]
         )
     reason = _("It would never run, for none of its months has such a day; use L for the last one.")
     if cron.rule.nth:
         last = f"{WEEKDAY_NAMES[cron.rule.nth[0][0] - 1]}L"
-        return ExpressionError("day-of-week", reason, _with(fields, 4, last))
+        return ExpressionError("day-of-week", reason, _replace_field(fields, 4, last))
     last = "LW" if cron.rule.nearest else "L"
-    return ExpressionError("day-of-month", reason, _with(fields, 2, last))
+    return ExpressionError("day-of-month", reason, _replace_field(fields, 2, last))

@@ -1,4 +1,4 @@
-"""What every kind of schedule offers: its next and previous runs within a window."""
+"""Base class of Cron, Rate and At: the next and previous runs within a start and an end."""
 
 from abc import abstractmethod
 from datetime import UTC, datetime, timedelta
@@ -6,28 +6,28 @@ from zoneinfo import ZoneInfo
 
 YEARS = range(1970, 2200)
 
-# Two days more than the years above, so that no zone's offset can push a run outside.
+# Two days beyond YEARS on each side, since an offset moves a run by up to a day.
 _EARLIEST = datetime(1969, 12, 30, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 3, tzinfo=UTC)
 _INSTANT = timedelta(microseconds=1)
 
 
 def within_reach(moment: datetime) -> datetime:
-    """The moment in UTC, held to the years in which a schedule can run.
+    """The moment in UTC, clamped to the years in which a schedule can run.
 
     Raises ValueError for a datetime without a timezone.
     """
     if moment.utcoffset() is None:
-        raise ValueError("A schedule is asked about aware datetimes only.")
+        raise ValueError("Pass an aware datetime: a schedule has runs in UTC.")
     return min(max(moment, _EARLIEST), _LATEST).astimezone(UTC)
 
 
 class Schedule:
-    """Base of Cron, Rate and At. All datetimes that come in are aware; those returned are UTC.
+    """A schedule whose runs can be computed. Arguments are aware datetimes; results are in UTC.
 
-    `start` and `end` are inclusive bounds, as EventBridge Scheduler's StartDate and EndDate.
-    `anchor` is the creation time of the trigger: a rate without a start counts from it, and has its
-    first run one period later.
+    `start` and `end` are inclusive bounds, like EventBridge Scheduler's StartDate and EndDate.
+    `anchor` is the creation time of the trigger: the first run of a rate without a start is one
+    period after it. The other kinds ignore `anchor`.
     """
 
     __slots__ = ()
@@ -35,18 +35,18 @@ class Schedule:
     @property
     @abstractmethod
     def canonical(self) -> str:
-        """The wrapped form that EventBridge Scheduler takes, such as "rate(5 minutes)"."""
+        """The form that EventBridge Scheduler accepts, such as "rate(5 minutes)"."""
 
     @abstractmethod
     def _after(self, after: datetime, zone: ZoneInfo, first: datetime) -> datetime | None:
-        """The first run later than `after`; `first` is the first run of a rate."""
+        """The first run after `after`; `first` is the first run of a rate."""
 
     @abstractmethod
     def _before(self, before: datetime, zone: ZoneInfo, first: datetime) -> datetime | None:
-        """The last run earlier than `before`; `first` is the first run of a rate."""
+        """The last run before `before`; `first` is the first run of a rate."""
 
     def _first(self, start: datetime | None, anchor: datetime) -> datetime:
-        """The moment at which the runs of a rate begin; other schedules do not ask."""
+        """The first run of a rate; other schedules ignore it."""
         return within_reach(start or anchor)
 
     def next_run(
@@ -77,7 +77,7 @@ class Schedule:
         end: datetime | None = None,
         anchor: datetime | None = None,
     ) -> list[datetime]:
-        """The next `count` runs strictly later than `after`, fewer if it ends before."""
+        """The next `count` runs strictly later than `after`; fewer if the schedule ends."""
         runs: list[datetime] = []
         anchor = anchor or after
         while len(runs) < count:
@@ -99,7 +99,7 @@ class Schedule:
     ) -> datetime | None:
         """The last run strictly earlier than `before`, or None if there is none.
 
-        A rate with neither `start` nor `anchor` has no past, so it has no previous run.
+        A rate needs `start` or `anchor`: without them it has no previous run.
         """
         before = within_reach(before)
         first = self._first(start, anchor or before)

@@ -1,6 +1,6 @@
-"""Caveats of steps, which start anew in each hour, day, week, month and year.
+"""Warns about steps, which restart in each hour, day, week, month and year.
 
-`0 9 */2 * ? *` looks like every other day, and runs on the 31st and then on the 1st.
+`0 9 */2 * ? *` looks like every other day, but it runs on the 31st and then on the 1st.
 """
 
 import re
@@ -20,7 +20,7 @@ from triggers.schedules.fields import (
     MONTH,
     YEAR,
     Field,
-    read_values,
+    parse_values,
 )
 
 _STEP = re.compile(r"(?:\*|(?:[0-9]+|[A-Z]{3})(?:-(?:[0-9]+|[A-Z]{3}))?)/([0-9]+)")
@@ -28,7 +28,7 @@ _STEP = re.compile(r"(?:\*|(?:[0-9]+|[A-Z]{3})(?:-(?:[0-9]+|[A-Z]{3}))?)/([0-9]+
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A field that is one item with a step of 2 or more."""
+    """A field that consists of one item with a step of 2 or more."""
 
     field: Field
     size: int
@@ -37,25 +37,25 @@ class _Step:
 
     @property
     def passes(self) -> bool:
-        """Whether the step leads out of the field at once, which leaves only its first value."""
+        """Whether the first step leaves the field, so that only the first value is selected."""
         if self.is_range or len(self.values) > 1:
             return False
-        # Months differ in their length, so no step in days comes to the same day of each.
+        # Months differ in length: no step in days leads to the same day of each month.
         return self.size != self.field.span or self.field is DAY_OF_MONTH
 
     @property
     def gap(self) -> int:
-        """From the last value to the first one of the next round."""
+        """The distance from the last value to the first one of the next round."""
         return self.values[0] + self.field.span - self.values[-1]
 
     @property
     def is_uneven(self) -> bool:
-        """Whether the next round begins before another step is over."""
+        """Whether the gap between two rounds is shorter than the step."""
         return len(self.values) > 1 and self.gap < self.size
 
 
-def step_caveats(cron: Cron, after: datetime) -> Iterator[str]:
-    """Sentences about the steps of a cron whose gaps are not all as long as the step."""
+def step_warnings(cron: Cron, after: datetime) -> Iterator[str]:
+    """Warnings about steps that do not give even gaps, one sentence each."""
     yield from _minutes(cron)
     yield from _hours(cron)
     yield from _days(cron)
@@ -64,22 +64,17 @@ def step_caveats(cron: Cron, after: datetime) -> Iterator[str]:
     yield from _years(cron, after)
 
 
-def is_daily(cron: Cron) -> bool:
-    """Whether its day fields pick every day of a month."""
-    return len(cron.rule.days) == DAY_OF_MONTH.span or len(cron.rule.weekdays) == DAY_OF_WEEK.span
-
-
 def _step(cron: Cron, index: int, field: Field) -> _Step | None:
     match = _STEP.fullmatch(cron.fields[index])
     if match is None or int(match[1]) < 2:
         return None
     text = cron.fields[index]
-    return _Step(field, int(match[1]), read_values(field, text), is_range="-" in text)
+    return _Step(field, int(match[1]), parse_values(field, text), is_range="-" in text)
 
 
 def _is_unbroken(cron: Cron) -> bool:
-    """Whether it runs on every day of every year, as a rate does."""
-    return is_daily(cron) and len(cron.months) == MONTH.span and len(cron.years) == YEAR.span
+    """Whether it runs on every day of every year, like a rate."""
+    return cron.rule.is_daily and len(cron.months) == MONTH.span and len(cron.years) == YEAR.span
 
 
 def _has_neighbours(values: tuple[int, ...]) -> bool:
@@ -175,7 +170,7 @@ def _days(cron: Cron) -> Iterator[str]:
 
 
 def _last_before_an_uneven_gap(cron: Cron, step: _Step) -> int | None:
-    """The last day picked in a month whose next run is the most too soon, or else too late."""
+    """The last selected day before the shortest gap across months that differs from the step."""
     gaps: dict[int, int] = {}
     for month in cron.months:
         if month % 12 + 1 not in cron.months:

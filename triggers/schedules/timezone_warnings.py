@@ -1,11 +1,11 @@
-"""What may surprise about a time zone that is taken as it was written."""
+"""Warns about valid time zones whose clock differs from what their name suggests."""
 
 import re
 from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
 
-# Names that read like a clock with summer time, and a place whose clock people know by them.
+# Zones that sound as if they had summer time: their fixed offset, and a place that has it.
 _WITHOUT_SUMMER_TIME = {
     "EST": ("-05:00", "America/New_York"),
     "MST": ("-07:00", "America/Denver"),
@@ -14,8 +14,8 @@ _WITHOUT_SUMMER_TIME = {
 _REVERSED = re.compile(r"Etc/GMT([+-])([1-9][0-9]?)")
 
 
-def zone_caveats(zone: ZoneInfo) -> list[str]:
-    """Sentences about a zone whose clock is not the one that its name suggests."""
+def timezone_warnings(zone: ZoneInfo) -> list[str]:
+    """Warnings about a zone such as EST or Etc/GMT+9, one sentence each."""
     if zone.key in _WITHOUT_SUMMER_TIME:
         offset, place = _WITHOUT_SUMMER_TIME[zone.key]
         return [

@@ -1,7 +1,7 @@
-"""Time zones by IANA name, and the local times that a clock change drops or repeats.
+"""Time zones by IANA name, and the local times that a clock change skips or repeats.
 
-A wall time here is a datetime whose tzinfo is the zone and whose fold is 0. Python computes
-and compares such datetimes by the clock on the wall, which is what a cron expression means.
+A wall time here is a datetime with the zone as its tzinfo and fold 0. Python adds to and compares
+such datetimes by local time, which is what a cron expression needs.
 """
 
 from bisect import bisect_left
@@ -17,7 +17,7 @@ from triggers.schedules.errors import Correction, ExpressionError
 MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 
-# Files of the zone database that are not places, or that depend on the machine.
+# Files of the time zone database that are no zones, or that depend on the machine.
 _NOT_ZONES = {"Factory", "localtime", "posixrules"}
 
 
@@ -28,9 +28,9 @@ def zone_names() -> frozenset[str]:
 
 
 def parse_zone(name: str) -> ZoneInfo:
-    """Return the zone of an exact IANA name such as "Asia/Tokyo" or "UTC".
+    """The zone with an exact IANA name such as "Asia/Tokyo" or "UTC".
 
-    Raises ExpressionError (field "timezone"), with the names that may be meant as its suggestions.
+    Raises ExpressionError (field "timezone"); its suggestions are names that may be meant.
     """
     if name in zone_names():
         return ZoneInfo(name)
@@ -57,9 +57,10 @@ def _alternatives(names: tuple[str, ...]) -> str:
 
 
 def first_pass(wall: datetime) -> datetime | None:
-    """The UTC instant at which a clock first shows this wall time, or None if it never does."""
+    """The time in UTC at which a clock first shows this wall time, or None if none shows it."""
     run = wall.astimezone(UTC)
-    # A time in a gap is read with the offset before it (PEP 495) and comes back as a later one.
+    # Python reads a skipped time with the offset before the gap (PEP 495): it converts back to
+    # another time.
     return run if run.astimezone(wall.tzinfo) == wall else None
 
 
@@ -69,9 +70,10 @@ def is_repeated(wall: datetime) -> bool:
 
 
 def stretch_around(wall: datetime) -> tuple[datetime, datetime]:
-    """The start and end of the gap or repeated stretch of wall times that holds `wall`.
+    """The start and end of the skipped or repeated wall times around `wall`.
 
-    `wall` is a whole minute, and so is the end. Outside of any stretch both are `wall` itself.
+    `wall` is a whole minute, and the end is one too. If `wall` is neither skipped nor repeated,
+    both are `wall`.
     """
     length = abs(wall.replace(fold=1).astimezone(UTC) - wall.astimezone(UTC))
     offset = wall.utcoffset()
@@ -85,14 +87,14 @@ def stretch_around(wall: datetime) -> tuple[datetime, datetime]:
 
 @dataclass(frozen=True, slots=True)
 class ClockChange:
-    """A change of offset: the clock that would show `was` (a wall time) is set to `becomes`."""
+    """A change of offset: at wall time `was`, the clock is set to `becomes`."""
 
     was: datetime
     becomes: datetime
 
 
 def clock_changes(zone: ZoneInfo, after: datetime, days: int) -> Iterator[ClockChange]:
-    """The changes of a zone's offset in the `days` days that follow `after` (aware), in order."""
+    """The changes of a zone's offset within `days` days after `after` (aware), in order."""
     start = after.astimezone(UTC)
     offset = start.astimezone(zone).utcoffset()
     for number in range(days):

@@ -1,4 +1,4 @@
-"""What may surprise the person who wrote a schedule that is otherwise right."""
+"""Warns the author of a valid schedule about runs that may be missing, moved or the last."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,8 +11,8 @@ from triggers.schedules.description import WEEKDAYS, date_words, zone_words
 from triggers.schedules.fields import HOURS, MONTH, WEEKDAY_NAMES
 from triggers.schedules.rate import Rate
 from triggers.schedules.schedule import YEARS
-from triggers.schedules.step_warnings import is_daily, step_caveats
-from triggers.schedules.timezone_warnings import zone_caveats
+from triggers.schedules.step_warnings import step_warnings
+from triggers.schedules.timezone_warnings import timezone_warnings
 from triggers.schedules.timezones import ClockChange, clock_changes, first_pass, is_repeated
 
 _YEAR_DAYS = 366
@@ -25,15 +25,17 @@ _WITHOUT = {
 _END_OF_YEARS = datetime(YEARS[-1] + 1, 1, 3, tzinfo=UTC)
 
 
-def warnings(expression: Cron | Rate | At, zone: ZoneInfo, after: datetime) -> list[str]:
-    """Sentences about runs that will be missing, moved or the last, in the year after `after`.
+def find_warnings(expression: Cron | Rate | At, zone: ZoneInfo, after: datetime) -> list[str]:
+    """Warnings about the runs in the year after `after`, one sentence each; the zone's come first.
 
-    `after` is an aware datetime, as a rule the present. What may surprise about the zone is first.
+    `after` is an aware datetime, usually the present.
     """
-    return [*zone_caveats(zone), *_of_expression(expression, zone, after)]
+    return [*timezone_warnings(zone), *_expression_warnings(expression, zone, after)]
 
 
-def _of_expression(expression: Cron | Rate | At, zone: ZoneInfo, after: datetime) -> list[str]:
+def _expression_warnings(
+    expression: Cron | Rate | At, zone: ZoneInfo, after: datetime
+) -> list[str]:
     if isinstance(expression, At):
         return _at_warnings(expression, zone, after)
     if isinstance(expression, Rate):
@@ -45,7 +47,7 @@ def _of_expression(expression: Cron | Rate | At, zone: ZoneInfo, after: datetime
         *ending,
         *_missing_days(expression),
         *_unix_weekdays(expression),
-        *step_caveats(expression, after),
+        *step_warnings(expression, after),
         *_nights(expression, after),
         *_clock_changes(expression, zone, after),
     ]
@@ -120,7 +122,7 @@ def _missing_days(cron: Cron) -> list[str]:
 
 
 def _late_days(cron: Cron) -> list[int]:
-    """The days from the 29th on that are written one by one, or with which a range begins."""
+    """The days from the 29th on that stand alone in the field, or that begin a range."""
     written = re.findall(r"(?:^|,)(29|30|31)W?(?=,|$)", cron.fields[2])
     late = {int(number) for number in written}
     rule = cron.rule
@@ -131,7 +133,7 @@ def _late_days(cron: Cron) -> list[int]:
 
 
 def _missing_before_end(cron: Cron) -> list[str]:
-    """A note on L-28 and more, which short months do not have."""
+    """A warning about L-28 to L-30, which short months do not have."""
     furthest = max(cron.rule.before_end, default=0)
     if not set(cron.months) & _SHORT_MONTHS.get(furthest + 1, set()):
         return []
@@ -153,10 +155,10 @@ def _unix_weekdays(cron: Cron) -> list[str]:
 
 
 def _nights(cron: Cron, after: datetime) -> list[str]:
-    """A note on hours on both sides of midnight, if not every day has them."""
+    """A warning about hours on both sides of midnight, unless it runs on every day."""
     if len(cron.hours) == HOURS.span or not _is_over_midnight(cron):
         return []
-    if not is_daily(cron):
+    if not cron.rule.is_daily:
         return [
             _("The hours after midnight count to the day they fall on, not to the evening before.")
         ]
@@ -189,7 +191,7 @@ def _is_over_midnight(cron: Cron) -> bool:
 
 
 def _clock_changes(cron: Cron, zone: ZoneInfo, after: datetime) -> list[str]:
-    """One note on the first change that skips a run, and one on the first that repeats a time."""
+    """A warning about the first clock change that skips a run, and the first that repeats one."""
     notes: dict[bool, str] = {}
     for change in clock_changes(zone, after, _YEAR_DAYS):
         forward = change.becomes > change.was
@@ -207,25 +209,27 @@ def _clock_change(cron: Cron, change: ClockChange) -> str | None:
     several = others is not None and others < high
     skips = first_pass(found) is None
     if several:
-        runs = _("the runs between %(low)s and %(high)s", low=_clock(low), high=_clock(high))
+        runs = _(
+            "the runs between %(low)s and %(high)s", low=_clock_time(low), high=_clock_time(high)
+        )
         effect = (
             _("it skips %(runs)s", runs=runs) if skips else _("%(runs)s happen once", runs=runs)
         )
     else:
-        run = _("the run at %(time)s", time=_clock(found))
+        run = _("the run at %(time)s", time=_clock_time(found))
         effect = _("it skips %(run)s", run=run) if skips else _("%(run)s happens once", run=run)
     return _(
         "On %(date)s the clocks go from %(was)s to %(becomes)s: %(effect)s.",
         date=date_words(found),
-        was=_clock(change.was),
-        becomes=_clock(change.becomes),
+        was=_clock_time(change.was),
+        becomes=_clock_time(change.becomes),
         effect=effect,
     )
 
 
 def _moment(wall: datetime) -> str:
-    return _("%(date)s at %(time)s", date=date_words(wall), time=_clock(wall))
+    return _("%(date)s at %(time)s", date=date_words(wall), time=_clock_time(wall))
 
 
-def _clock(wall: datetime) -> str:
+def _clock_time(wall: datetime) -> str:
     return f"{wall:%H:%M}"

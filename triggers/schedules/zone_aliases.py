@@ -1,6 +1,6 @@
-"""Finds the time zones that people mean by cities, abbreviations and Windows' names.
+"""Finds the IANA zones that people mean by a city, an abbreviation or a Windows zone name.
 
-The table is made by infra/zone_aliases.py, and read when the first name is wrong.
+infra/zone_aliases.py makes the table. It is loaded when the first invalid name comes in.
 """
 
 import json
@@ -18,7 +18,7 @@ DATA = Path(__file__).with_name("zone_aliases.json")
 MOST = 10
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _LONGEST = 64
-# What is shorter resembles too much else: a place without its area, and one within it.
+# Shorter names resemble too many places: a name without an area, and one within an area.
 _SHORTEST, _SHORTEST_WITHIN = 6, 5
 _LIKENESS = 0.8
 _OFFSET = re.compile(
@@ -27,17 +27,17 @@ _OFFSET = re.compile(
 
 
 def spelled(name: str) -> str:
-    """A name as the table has it: without capitals, accents and underscores."""
+    """A name in the table's spelling: without capitals, accents and underscores."""
     plain = unicodedata.normalize("NFKC", name[:_LONGEST]).replace("_", " ").casefold()
     plain = _ACCENTS.sub("", unicodedata.normalize("NFD", plain))
     return " ".join(unicodedata.normalize("NFC", plain).split())
 
 
 def candidates(name: str, known: frozenset[str]) -> tuple[str, ...]:
-    """The zones that may be meant by a name that is not IANA's, the likeliest first.
+    """At most ten IANA zones that a name may mean, the likeliest first.
 
     Args:
-        name: what was typed.
+        name: the name that somebody typed.
         known: the names of all zones.
     """
     wanted = spelled(name)
@@ -47,9 +47,9 @@ def candidates(name: str, known: frozenset[str]) -> tuple[str, ...]:
     if wanted in by_case:
         return (by_case[wanted],)
     if offset := _OFFSET.fullmatch(wanted):
-        found: Iterable[str] = _of_offset(offset, known)
+        found: Iterable[str] = _by_offset(offset, known)
     else:
-        found = _of_words(wanted, known)
+        found = _by_name(wanted, known)
     return tuple(dict.fromkeys(zone for zone in found if zone in known))[:MOST]
 
 
@@ -64,7 +64,7 @@ def _by_spelling(known: frozenset[str]) -> dict[str, str]:
     return {spelled(zone): zone for zone in sorted(known)}
 
 
-def _of_words(wanted: str, known: frozenset[str]) -> list[str]:
+def _by_name(wanted: str, known: frozenset[str]) -> list[str]:
     spellings: dict[str, str] = _table()["spellings"]
     area, slash, place = wanted.rpartition("/")
     place = place.strip()
@@ -75,7 +75,7 @@ def _of_words(wanted: str, known: frozenset[str]) -> list[str]:
 
 
 def _alike(place: str) -> list[str]:
-    """The zones of the place that is written most alike, unless other regions have one too."""
+    """The zones of the most similar place; none if similar places lie in several areas."""
     if len(place) < _SHORTEST:
         return []
     spellings: dict[str, str] = _table()["spellings"]
@@ -95,15 +95,15 @@ def _alike_within(area: str, place: str, known: frozenset[str]) -> list[str]:
     return [within[each] for each in get_close_matches(place, within, n=1, cutoff=_LIKENESS)]
 
 
-def _of_offset(written: re.Match[str], known: frozenset[str]) -> Iterator[str]:
-    """Zones of an offset such as UTC+05:30, those first that have it all year."""
+def _by_offset(written: re.Match[str], known: frozenset[str]) -> Iterator[str]:
+    """Zones with an offset such as UTC+05:30; first those that have it all year."""
     sign = -1 if {"-", "\u2212"} & set(written.groups()) else 1
     hours, minutes = int(written[3]), int(written[4] or 0)
     if not hours and not minutes:
         yield "UTC"
         return
     if not minutes:
-        # People count eastwards, and these names westwards: GMT+9 is meant for Tokyo's clock.
+        # These names count westwards, but people count eastwards: by GMT+9 they mean Tokyo's clock.
         name = f"Etc/GMT{'-' if sign > 0 else '+'}{hours}"
         if name not in known:
             return

@@ -27,7 +27,7 @@ HARM = """<script>alert(1)</script>"'><img src=x onerror=alert(2)>"""
 @pytest.fixture
 def source(db: None) -> EventSource:
     made = EventSource(id="shop", name="The shop", kind="webhook")
-    made.secrets = signing_keys.only(SECRET, timezone.now())
+    made.secrets = signing_keys.seal(SECRET, timezone.now())
     made.save()
     return made
 

@@ -95,7 +95,7 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
     IdempotencyKey.objects.create(
         id="k" * 64, trigger_id=first.pk, request_hash="h", ttl=expiry(STARTED)
     )
-    EventSource(id="shop", name="Shop", secrets=signing_keys.only("s", STARTED)).save()
+    EventSource(id="shop", name="Shop", secrets=signing_keys.seal("s", STARTED)).save()
     event = {"envelope": "{}", "trigger_id": first.pk, "user_id": "alice", "execution_id": "e"}
     PendingEvent.objects.create(**event, first_at=STARTED, last_at=STARTED, due_at=STARTED)
     ReceivedEvent.objects.create(

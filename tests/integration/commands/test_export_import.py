@@ -285,7 +285,7 @@ class TestExport:
         assert (named, [each["userId"] for each in found["triggers"]]) == (["mine"], ["bob"])
 
     def test_secrets_are_left_out(self, file: File) -> None:
-        make_source(secrets=signing_keys.only("whsec_tell", NOON))
+        make_source(secrets=signing_keys.seal("whsec_tell", NOON))
         assert "secret" not in file.export()
         assert "sealed" not in file.export()
 
@@ -711,7 +711,7 @@ class TestReading:
 
 class TestEventSources:
     def test_is_made_before_what_listens_to_it(self, file: File, make_trigger: MakeTrigger) -> None:
-        make_source(pattern={"detail": {"x": [1]}}, secrets=signing_keys.only("s", NOON))
+        make_source(pattern={"detail": {"x": [1]}}, secrets=signing_keys.seal("s", NOON))
         config = {"eventSourceId": "shop"}
         make_trigger(type="event", event_config=config, schedule_config=None)
         file.export()
@@ -722,7 +722,7 @@ class TestEventSources:
         assert EventSource.objects.get(pk="shop").secrets == []
 
     def test_keeps_its_secrets(self, file: File) -> None:
-        make_source(secrets=signing_keys.only("s", NOON))
+        make_source(secrets=signing_keys.seal("s", NOON))
         file.write({"eventSources": [{"id": "shop", "name": "Other", "kind": "webhook"}]})
         report = file.load()
         row = EventSource.objects.get(pk="shop")

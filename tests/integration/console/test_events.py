@@ -43,7 +43,7 @@ def make_source(db: None) -> MakeSource:
         values = {"id": "shop", "name": "The shop", "kind": "webhook"}
         source = EventSource(**{**values, **fields})
         if source.has_address and not source.secrets:
-            source.secrets = signing_keys.only(OWN_SECRET, timezone.now())
+            source.secrets = signing_keys.seal(OWN_SECRET, timezone.now())
         source.save()
         return source
 

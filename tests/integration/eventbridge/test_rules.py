@@ -109,7 +109,7 @@ def event_trigger(alice: API, **config: Any) -> dict[str, Any]:
 
 def source(**fields: Any) -> EventSource:
     made = EventSource(**{"id": "shop", "name": "Shop", **fields})
-    made.secrets = signing_keys.only(SECRET, timezone.now())
+    made.secrets = signing_keys.seal(SECRET, timezone.now())
     audit.save(made, by="ann")
     return made
 

@@ -47,7 +47,7 @@ def make_source(db: None) -> MakeSource:
     """Add a source as operators do; its id is `shop`."""
 
     def make(kind: str = "webhook", **fields: Any) -> EventSource:
-        sealed = [] if kind == "bus" else signing_keys.only(SECRET, timezone.now())
+        sealed = [] if kind == "bus" else signing_keys.seal(SECRET, timezone.now())
         values: dict[str, Any] = {"id": "shop", "name": "Shop", "kind": kind, "secrets": sealed}
         source = EventSource(**{**values, **fields})
         source.full_clean(validate_unique=False)

@@ -45,7 +45,7 @@ def post(headers: dict[str, str], body: str = BODY) -> Any:
 @pytest.mark.parametrize("secret", [SECRET, BARE, UNPADDED, "v1," + SECRET])
 def test_standard_webhooks(make_source: MakeSource, secret: str, library: Any) -> None:
     check_secret("webhook", secret)
-    make_source(secrets=signing_keys.only(secret, timezone.now()))
+    make_source(secrets=signing_keys.seal(secret, timezone.now()))
     # The library's user is told to leave out what stands before the prefix.
     signature = library(secret.removeprefix("v1,")).sign("msg_1", datetime.now(UTC), BODY)
     headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(time.time()))}
@@ -62,7 +62,7 @@ def test_standard_webhooks_take_what_the_page_says(library: Any) -> None:
 
 @pytest.mark.parametrize("secret", ["a-text-that-is-no-base64!", BARE])
 def test_text_signs_as_it_stands(make_source: MakeSource, send: Send, secret: str) -> None:
-    make_source(secrets=signing_keys.only(secret, timezone.now()))
+    make_source(secrets=signing_keys.seal(secret, timezone.now()))
     assert send(ORDER, secret=secret).status_code == 200
 
 

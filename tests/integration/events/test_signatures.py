@@ -167,13 +167,13 @@ def test_one_right_signature_of_several_is_enough(
 
 
 def test_secret_without_the_prefix_is_a_text(make_source: MakeSource, send: Send) -> None:
-    make_source(secrets=signing_keys.only("a plain text", timezone.now()))
+    make_source(secrets=signing_keys.seal("a plain text", timezone.now()))
     assert send(ORDER, secret="a plain text").status_code == 200
 
 
 def test_secret_needs_no_padding(make_source: MakeSource, send: Send) -> None:
     bare = "whsec_" + base64.b64encode(KEY[:-1]).decode().rstrip("=")
-    make_source(secrets=signing_keys.only(bare, timezone.now()))
+    make_source(secrets=signing_keys.seal(bare, timezone.now()))
     padded = "whsec_" + base64.b64encode(KEY[:-1]).decode()
     assert send(ORDER, secret=padded).status_code == 200
 
@@ -182,7 +182,7 @@ def test_secret_needs_no_padding(make_source: MakeSource, send: Send) -> None:
 def test_secret_that_is_none_lets_nobody_in(
     make_source: MakeSource, send: Send, secret: str
 ) -> None:
-    make_source(secrets=signing_keys.only(secret, timezone.now()))
+    make_source(secrets=signing_keys.seal(secret, timezone.now()))
     assert refused(send(ORDER, secret="whsec_")) == NOTHING
 
 
@@ -315,7 +315,7 @@ class TestReplay:
 
     def test_at_the_address_of_another(self, make_source: MakeSource, send: Send) -> None:
         make_source()
-        make_source(id="bank", secrets=signing_keys.only(OTHER, timezone.now()))
+        make_source(id="bank", secrets=signing_keys.seal(OTHER, timezone.now()))
         assert send(ORDER, source="bank").status_code == 401
         assert stored("bank") == []
 
@@ -382,7 +382,7 @@ class TestRotation:
     def rotate(self, source: EventSource, hours: int) -> None:
         """Have the source get a new secret so many hours ago."""
         then = timezone.now() - timedelta(hours=hours)
-        source.secrets = signing_keys.added(source.secrets, OTHER, then)
+        source.secrets = signing_keys.seal(OTHER, then, source.secrets)
         source.save()
 
 
@@ -413,7 +413,7 @@ class TestSecretKey:
 
     def test_new_secret_mends_it(self, sealed: None, send: Send) -> None:
         source = EventSource.objects.get(pk="shop")
-        source.secrets = signing_keys.added(source.secrets, OTHER, timezone.now())
+        source.secrets = signing_keys.seal(OTHER, timezone.now(), source.secrets)
         source.save()
         assert send(ORDER, secret=OTHER).status_code == 200
 

@@ -92,14 +92,14 @@ class TestConfigured:
     def test_settings_come_before_rows(
         self, configure: Configure, make_source: MakeSource, send: Send
     ) -> None:
-        make_source(secrets=signing_keys.only(OTHER, timezone.now()))
+        make_source(secrets=signing_keys.seal(OTHER, timezone.now()))
         configure(SHOP)
         assert [send(ORDER, secret=each).status_code for each in (OTHER, SECRET)] == [401, 200]
 
     def test_row_comes_back_when_the_settings_leave_it_out(
         self, configure: Configure, make_source: MakeSource, send: Send
     ) -> None:
-        make_source(secrets=signing_keys.only(OTHER, timezone.now()))
+        make_source(secrets=signing_keys.seal(OTHER, timezone.now()))
         configure(SHOP)
         configure()
         assert send(ORDER, secret=OTHER).status_code == 200

@@ -38,7 +38,7 @@ def source(transactional_db: None) -> Callable[..., EventSource]:
     """Make an event source; keyword arguments are its fields."""
 
     def make(source_id: str = "shop", **fields: Any) -> EventSource:
-        kept = signing_keys.only(SECRET, timezone.now())
+        kept = signing_keys.seal(SECRET, timezone.now())
         made = EventSource(id=source_id, name=source_id, secrets=kept, **fields)
         made.save()
         return made

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from triggers.schedules import ExpressionError, describe, parse, warnings, zone_words
+from triggers.schedules import ExpressionError, describe, find_warnings, parse, zone_words
 
 NEW_YORK = ZoneInfo("America/New_York")
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -145,7 +145,7 @@ def test_every_expression_has_words(minutes, hours, days, months, years):
     assume(expression is not None)
     words = describe(expression, NEW_YORK)
     assert re.fullmatch(r"(At|Every)( \S+)+, New York time", words)
-    assert all(note.endswith(".") for note in warnings(expression, NEW_YORK, NOW))
+    assert all(note.endswith(".") for note in find_warnings(expression, NEW_YORK, NOW))
 
 
 SKIPPED = "On 14 March 2027 the clocks go from 02:00 to 03:00: it skips the "
@@ -231,11 +231,11 @@ REPEATED = "On 7 November 2027 the clocks go from 02:00 to 01:00: the "
     ],
 )
 def test_warnings(text, notes):
-    assert warnings(parse(text), NEW_YORK, NOW) == notes
+    assert find_warnings(parse(text), NEW_YORK, NOW) == notes
 
 
 def test_no_clock_changes_where_there_are_none():
-    assert warnings(parse("0/15 * * * ? *"), TOKYO, NOW) == []
+    assert find_warnings(parse("0/15 * * * ? *"), TOKYO, NOW) == []
 
 
 DOCUMENTED = re.findall(

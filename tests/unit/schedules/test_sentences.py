@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.schedules.test_schedule_parse import error_of
-from triggers.schedules import Sentence, parse_zone, warnings
+from triggers.schedules import Sentence, find_warnings, parse_zone
 from triggers.schedules.parser import parse
 
 FIELD = st.sampled_from(["0", "9", "*", "?", "L", "15W", "FRI#2", "1-5", "5-1", "0/7", "60", "x,"])
@@ -44,7 +44,7 @@ def test_each_error_of_a_zone_is_a_sentence(name):
     ],
 )
 def test_each_warning_is_a_sentence(text):
-    found = warnings(
+    found = find_warnings(
         parse(text), parse_zone("America/New_York"), datetime(2026, 11, 24, tzinfo=UTC)
     )
     assert {type(warning) for warning in found} == {Sentence}

@@ -1,10 +1,10 @@
-"""What may be meant by a text that is no schedule expression.
+"""Suggests valid schedules for a text that does not parse.
 
-People bring expressions of other schedulers along: Unix cron, Quartz, Spring, Jenkins, iCalendar,
-ISO 8601, plain English. Each module here knows some of these. What it offers is read again, and
-corrected again if need be, until it parses; each offer then says in words what it does.
+People bring expressions of other schedulers: Unix cron, Quartz, Spring, Jenkins, iCalendar, ISO
+8601, plain English. Each module knows some of these and suggests a correction. A correction that
+does not parse is corrected again, until it parses. Each result has a description of its runs.
 
-Nothing here is loaded until an expression is wrong.
+`parser` imports this package on the first error only.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,40 +23,39 @@ from triggers.schedules.corrections.wrapping import is_unclosed, opened, unwrapp
 from triggers.schedules.cron import Cron
 from triggers.schedules.description import describe
 from triggers.schedules.errors import Correction, ExpressionError
+from triggers.schedules.form import MAX_LENGTH
 from triggers.schedules.rate import Rate
 
 Expression = TypeVar("Expression", bound=Cron | Rate | At)
 Read = Callable[[str], Expression]
 
-# A longer text is refused for its length, whatever it says.
-_LONGEST = 256
-# More than these help nobody to choose.
-_OFFERED = 5
-# A text can hold several mistakes; each step mends one.
-_STEPS = 60
+# More suggestions than this are hard to choose from.
+_MAX_SUGGESTIONS = 5
+# A text can hold several mistakes, and each step corrects one.
+_MAX_STEPS = 60
 
 
 def with_corrections(
     error: ExpressionError, text: str, zone: ZoneInfo | None, read: Read[Expression]
 ) -> ExpressionError:
-    """The error of a text that cannot be read, with the corrections that parse.
+    """The error for an invalid text, with corrections that parse.
 
     Args:
-        error: the fault that `read` found.
-        text: what somebody wrote.
-        zone: the schedule's timezone if it is known.
-        read: reads an expression, and raises ExpressionError for what is none.
+        error: the error that `read` raised.
+        text: the text that somebody wrote.
+        zone: the schedule's timezone, if it is known.
+        read: parses an expression, or raises ExpressionError.
     """
-    meant = _meant(error, text, zone, read)
-    corrections = _settled(meant.corrections, zone, read)
-    return ExpressionError(meant.field, meant.reason, corrections=corrections)
+    found = _suggest(error, text, zone, read)
+    corrections = _valid_corrections(found.corrections, zone, read)
+    return ExpressionError(found.field, found.reason, corrections=corrections)
 
 
-def _meant(
+def _suggest(
     error: ExpressionError, text: str, zone: ZoneInfo | None, read: Read[Expression]
 ) -> ExpressionError:
-    """The error with corrections that may need correcting themselves."""
-    if len(text) > _LONGEST or not text.strip():
+    """The error with corrections, which may be invalid themselves."""
+    if len(text) > MAX_LENGTH or not text.strip():
         return error
     text = text.strip()
     if found := unwrapped(text):
@@ -81,20 +80,20 @@ def _meant(
 
 
 def _bare_interval(error: ExpressionError, keyword: str, body: str) -> ExpressionError | None:
-    # Inside cron(...) a word such as 15W is a field.
+    # Inside cron(...), a word such as 15W is a field.
     if keyword and body[:1].isdigit():
         return None
     return interval(error, body, bare=True)
 
 
-def _settled(
+def _valid_corrections(
     corrections: Iterable[Correction], zone: ZoneInfo | None, read: Read[Expression]
 ) -> list[Correction]:
-    """The corrections that parse, the likeliest first, each with its words."""
+    """The corrections that parse, the likeliest first, each with its description."""
     found: dict[object, Correction] = {}
     waiting = [*corrections][::-1]
     seen: set[tuple[str, str]] = set()
-    while waiting and len(seen) < _STEPS and len(found) < _OFFERED:
+    while waiting and len(seen) < _MAX_STEPS and len(found) < _MAX_SUGGESTIONS:
         correction = waiting.pop()
         key = (correction.expression, correction.timezone)
         if key in seen:
@@ -104,33 +103,29 @@ def _settled(
         try:
             expression = read(correction.expression)
         except ExpressionError as error:
-            deeper = _meant(error, correction.expression, own, read).corrections
-            waiting.extend(_onwards(correction, each) for each in reversed(deeper))
+            deeper = _suggest(error, correction.expression, own, read).corrections
+            waiting.extend(_chain(correction, each) for each in reversed(deeper))
         else:
-            runs = (_runs(expression), correction.timezone)
-            found.setdefault(runs, _in_words(correction, expression, zone))
+            runs = (_run_times(expression), correction.timezone)
+            found.setdefault(runs, _with_description(correction, expression, zone))
     return list(found.values())
 
 
-def _onwards(correction: Correction, deeper: Correction) -> Correction:
+def _chain(correction: Correction, deeper: Correction) -> Correction:
+    """A correction of a correction, with the notes of both."""
     notes = dict.fromkeys((*correction.notes, *deeper.notes))
     return replace(deeper, notes=tuple(notes), timezone=deeper.timezone or correction.timezone)
 
 
-def _runs(expression: Cron | Rate | At) -> object:
-    """What is equal for two expressions that run at the same times."""
+def _run_times(expression: Cron | Rate | At) -> object:
+    """A value that is equal for two expressions with the same runs."""
     if isinstance(expression, Cron):
-        return (
-            expression.minutes,
-            expression.hours,
-            expression.months,
-            expression.days,
-            (expression.years),
-        )
+        cron = expression
+        return (cron.minutes, cron.hours, cron.months, cron.days, cron.years)
     return expression
 
 
-def _in_words(
+def _with_description(
     correction: Correction, expression: Cron | Rate | At, zone: ZoneInfo | None
 ) -> Correction:
     name = correction.timezone

@@ -1,14 +1,16 @@
-"""Corrections to cron expressions of other programs: Unix, Quartz, Spring, Jenkins and more."""
+"""Corrects cron expressions of other programs: Unix, Quartz, Spring, Jenkins and others."""
 
 import re
 from collections.abc import Callable
 from typing import Any
 
 from moca.sentences import Sentence as _
+from triggers.schedules.corrections import notes
 from triggers.schedules.corrections.days import from_unix_weekdays, with_days
 from triggers.schedules.corrections.english import clock_time
 from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.fields import MONTH_NAMES, WEEKDAY_NAMES
+from triggers.schedules.form import split_fields
 
 _MACROS = {
     "annually": "0 0 1 1 ? *",
@@ -19,12 +21,11 @@ _MACROS = {
     "weekly": "0 0 ? * SUN *",
     "yearly": "0 0 1 1 ? *",
 }
-_LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 _NAMES = "|".join((*WEEKDAY_NAMES, *MONTH_NAMES, "L", "W", "H"))
 _CRON_WORD = re.compile(rf"(?:[0-9*?/,#~():-]|{_NAMES})+", re.IGNORECASE)
 _PICKED = re.compile(r"H(?:\(([0-9]+)-([0-9]+)\))?(/[0-9]+)?|([0-9]*)~([0-9]*)(/[0-9]+)?")
 _LOWEST = ("0", "0", "1", "1", "0")
-# One item of a day-of-week field, which no year looks like.
+# One item of a day-of-week field, which cannot be a year.
 _WEEKDAY_ITEM = re.compile(
     r"(?:[0-7]|[A-Z]{3,9})(?:-(?:[0-7]|[A-Z]{3,9}))?(?:/[1-7])?"
     r"|(?:[0-7]|[A-Z]{3})L|L[0-7]|(?:[0-7]|[A-Z]{3})#[1-5]|\*/[1-7]|\?"
@@ -34,17 +35,17 @@ Read = Callable[[str], Any]
 
 
 def crontab(error: ExpressionError, body: str, read: Read) -> ExpressionError | None:
-    """The error of what may be a cron expression, or None if nothing more is known than `error`.
+    """The error for a cron expression of another program, or None if `body` is none.
 
     Args:
-        error: the fault that `read` found.
+        error: the error that `read` raised.
         body: the fields, without `cron(...)`.
-        read: reads an expression, and raises ExpressionError for what is none.
+        read: parses an expression, or raises ExpressionError.
     """
     for recognise in (_macro, _command, _spaced, _clock, _picked):
         if found := recognise(body):
             return found
-    fields = [_LEADING_ZEROS.sub("", word) for word in body.upper().split()]
+    fields = split_fields(body)
     if later := _carried(fields):
         return ExpressionError(
             error.field, error.reason, corrections=[*error.corrections, Correction(later)]
@@ -87,7 +88,7 @@ def _clock(body: str) -> ExpressionError | None:
         minutes = {int(fields[0])}
     rest = fields[place + 1 :]
     if len(minutes) > 1:
-        note = _("It leaves out the other times; make a trigger for each.")
+        note = notes.one_time_only()
         corrections = [
             Correction(" ".join([str(minute), str(hour), *rest]), (note,)) for hour, minute in times
         ]
@@ -103,7 +104,7 @@ def _times(word: str) -> list[tuple[int, int]]:
 
 
 def _picked(body: str) -> ExpressionError | None:
-    """Values that Jenkins (H) or a cron with random times (~) picks by itself."""
+    """Values that the program chooses: H of Jenkins, or ~ of a cron with random times."""
     fields = body.upper().split()
     if len(fields) not in (5, 6):
         return None
@@ -132,7 +133,7 @@ def _lowest(word: str, bottom: str) -> str:
 
 
 def _command(body: str) -> ExpressionError | None:
-    """A line of a crontab, whose command follows five fields."""
+    """A line of a crontab: five fields and a command."""
     words = body.split()
     if len(words) < 6 or not all(_CRON_WORD.fullmatch(word) for word in words[:5]):
         return None
@@ -148,7 +149,7 @@ def _command(body: str) -> ExpressionError | None:
 
 
 def _carried(fields: list[str]) -> str | None:
-    """Six fields whose minute 60 or hour 24 is carried to the next hour or day."""
+    """Six fields with minute 60 or hour 24 carried over to the next hour or day, or None."""
     if len(fields) != 6 or (fields[2] == "?") == (fields[4] == "?"):
         return None
     minute, hour, day, _month, weekday, _year = fields
@@ -167,7 +168,7 @@ def _carried(fields: list[str]) -> str | None:
 def _in_order(
     error: ExpressionError, fields: list[str], numbering: str, *, both: bool = False
 ) -> ExpressionError | None:
-    """Six fields in the right order, of which the day fields may be wrong."""
+    """Six fields in EventBridge's order, whose day fields may be wrong."""
     day, weekday = fields[2], fields[4]
     if (day == "?") == (weekday == "?"):
         return _explained(error, with_days(fields, numbering, both=both), weekday)
@@ -180,7 +181,7 @@ def _in_order(
 def _explained(
     error: ExpressionError, corrections: list[Correction], weekday: str
 ) -> ExpressionError:
-    """The error of the day fields, whose reason names the likeliest correction."""
+    """The error for the day fields; its reason names the likeliest correction."""
     reason = getattr(error.reason, "parts", {}).get("reason")
     first = corrections[0]
     if reason is None or first.notes:
@@ -197,7 +198,7 @@ def _explained(
 
 
 def _six(error: ExpressionError, fields: list[str], read: Read) -> ExpressionError | None:
-    """Six fields, which may start with seconds instead of ending in a year."""
+    """Six fields that may start with seconds instead of ending in a year."""
     month, weekday, last = fields[3:]
     has_weekday = all(_WEEKDAY_ITEM.fullmatch(item) for item in last.split(","))
     if {fields[2], weekday} == {"*", "?"} and re.match("[A-Z]", last) and has_weekday:
@@ -210,7 +211,7 @@ def _six(error: ExpressionError, fields: list[str], read: Read) -> ExpressionErr
 
 
 def _swapped(fields: list[str]) -> ExpressionError:
-    """The weekdays in place of the year, beside a `?`."""
+    """The weekday stands in place of the year, and a `?` in place of the weekday."""
     reason = _("The day-of-week comes before the year; exchange the two.")
     corrected = " ".join([*fields[:2], "?", fields[3], fields[5], "*"])
     return ExpressionError("year", reason, corrected)
@@ -223,40 +224,29 @@ def _seconds_first(fields: list[str], read: Read) -> ExpressionError:
 
 
 def _seconds_last(fields: list[str], read: Read) -> list[Correction]:
-    """Readings of Unix's five fields with seconds behind them, as croniter has them."""
+    """Corrections of Unix's five fields followed by seconds, the order of croniter."""
     if "?" in fields or not re.fullmatch("0|[89]|[1-5][0-9]", fields[5]):
         return []
-    notes = _seconds_note(fields[5])
-    return [
-        Correction(each.expression, (*notes, *each.notes))
-        for each in with_days([*fields[:5], "*"], "unix", both=True)
-        if _parses(each, read)
-    ]
+    corrections = with_days([*fields[:5], "*"], "unix", both=True)
+    return _noting_seconds(fields[5], [each for each in corrections if _parses(each, read)])
 
 
 def _without_seconds(fields: list[str]) -> list[Correction]:
-    """Readings of seven fields, of which the first are seconds."""
+    """Corrections of seven fields that start with seconds."""
     numbering = "quartz" if "?" in (fields[3], fields[5]) else "unix"
-    notes = _seconds_note(fields[0])
-    return [
-        Correction(each.expression, (*notes, *each.notes))
-        for each in with_days(fields[1:], numbering)
-    ]
+    return _noting_seconds(fields[0], with_days(fields[1:], numbering))
 
 
-def _seconds_note(seconds: str) -> tuple[str, ...]:
+def _noting_seconds(seconds: str, corrections: list[Correction]) -> list[Correction]:
+    """Corrections with a note that they drop the seconds, unless these are 0."""
     if seconds in ("0", "?"):
-        return ()
-    return (
-        _(
-            "It leaves out the seconds (%(seconds)s), for a schedule runs at whole minutes.",
-            seconds=seconds,
-        ),
-    )
+        return corrections
+    note = notes.no_seconds(seconds)
+    return [Correction(each.expression, (note, *each.notes)) for each in corrections]
 
 
 def _either_order(error: ExpressionError, fields: list[str], read: Read) -> ExpressionError | None:
-    """Six fields that may end in a year or begin with seconds: what parses decides."""
+    """Six fields that may end in a year or begin with seconds, whichever parses."""
     plain = with_days(fields, "either")
     seconds = []
     if fields[5].startswith("*"):
@@ -278,7 +268,7 @@ def _parses(correction: Correction, read: Read) -> bool:
 
 
 def _seven(error: ExpressionError, fields: list[str]) -> ExpressionError:
-    """Seven fields: with seconds and a year, or with one field too many at the end."""
+    """Seven fields: with seconds and a year, or with an extra field at the end."""
     corrections = []
     if "?" in (fields[3], fields[5]) and "?" not in fields[:3]:
         corrections = _without_seconds(fields)

@@ -1,4 +1,4 @@
-"""The two day fields, of which EventBridge wants exactly one to be `?`."""
+"""Corrects the two day fields: EventBridge requires `?` in exactly one of them."""
 
 import re
 
@@ -12,7 +12,7 @@ _UNIX_LAST = re.compile(r"L([0-7])")
 
 
 def from_unix_weekdays(text: str) -> str:
-    """The day-of-week field of Unix cron (0 or 7 = Sunday) in names."""
+    """A day-of-week field of Unix cron (0 or 7 = Sunday), with names instead of numbers."""
     return ",".join(map(_named_item, text.split(",")))
 
 
@@ -22,7 +22,7 @@ def _named_item(item: str) -> str:
     match = _UNIX_ITEM.fullmatch(item)
     if match and match[2]:
         ends = (_UNIX_WEEKDAY.sub(_name, match[1]), _UNIX_WEEKDAY.sub(_name, match[2]))
-        # 0-7 is the whole week with Sunday at both ends.
+        # 0-7 is the whole week, with Sunday at both ends.
         if ends == ("SUN", "SUN") and match[1] != match[2]:
             return f"SUN-SAT{match[3] or ''}"
     return _UNIX_WEEKDAY.sub(_name, item)
@@ -33,14 +33,13 @@ def _name(match: re.Match[str]) -> str:
 
 
 def with_days(fields: list[str], numbering: str, *, both: bool = False) -> list[Correction]:
-    """Readings of six fields in EventBridge's order that have one `?` in the day fields.
+    """Corrections of six fields in EventBridge's order, each with one `?` in the day fields.
 
     Args:
         fields: minutes to year; neither of the day fields is `?`, or both are.
-        numbering: how the weekdays are numbered: "unix" (0 = Sunday), "quartz" (1 = Sunday) or
-            "either".
-        both: whether the days of both fields are meant, as Unix cron does. Other programs mean
-            the days that are in both, such as a Friday the 13th, or refuse two values.
+        numbering: the numbers of weekdays: "unix" (0 = Sunday), "quartz" (1 = Sunday) or "either".
+        both: whether the author means the days of both fields, as Unix cron does. Other programs
+            mean the days that are in both, such as a Friday the 13th, or reject two values.
     """
     day, weekday = ("*" if fields[n] == "?" else fields[n] for n in (2, 4))
     if weekday == "*":
@@ -69,7 +68,7 @@ def _with(fields: list[str], day: str, weekday: str) -> str:
 
 
 def _weekdays(text: str, numbering: str) -> list[str]:
-    """The field in EventBridge's numbers, or in names."""
+    """The field in EventBridge's numbers or in names: one text a reading."""
     named = from_unix_weekdays(text)
     if numbering == "unix" or re.search(r"(?<![0-9#/])0(?![0-9])", text):
         return [named]

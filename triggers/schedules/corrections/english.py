@@ -1,9 +1,10 @@
-"""Corrections to schedules in plain English, such as "every weekday at 9am"."""
+"""Corrects schedules in plain English, such as "every weekday at 9am"."""
 
 import re
 from dataclasses import dataclass, field
 
 from moca.sentences import Sentence as _
+from triggers.schedules.corrections import notes
 from triggers.schedules.description import MONTHS, WEEKDAYS
 from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.fields import WEEKDAY_NAMES
@@ -29,7 +30,7 @@ _HOURS = {"midnight": (0, 0), "midday": (12, 0), "noon": (12, 0)}
 
 @dataclass(slots=True)
 class _Said:
-    """What the words of a sentence have said so far."""
+    """The parts of a schedule that the words so far name."""
 
     times: list[tuple[int, int]] = field(default_factory=list)
     weekdays: list[str] = field(default_factory=list)
@@ -39,30 +40,27 @@ class _Said:
 
 
 def english(text: str) -> ExpressionError | None:
-    """The error of a sentence whose every word is understood; None for other texts."""
+    """The error for a text that is a schedule in English, or None if it is not.
+
+    It has corrections if every word is understood, and none if the text only begins with "every".
+    """
     words = re.sub(r"\b([ap])\.?m\b\.?", r"\1m", text.lower().replace(",", " ")).strip(" .")
     words = re.sub(r"([0-9])\s+(am|pm)\b", r"\1\2", " ".join(words.split()))
     if not re.search("[a-z]{2}|:", words):
         return None
     said = _read(words)
     corrections = _corrections(said) if said else []
-    if corrections:
-        reason = _(
-            "Write a time of day with cron, such as cron(0 9 * * ? *) for 09:00 every day, and a "
-            "pace as a rate, such as rate(5 minutes)."
-        )
-        return ExpressionError("expression", reason, corrections=corrections)
-    if re.match(r"every\b", words):
-        reason = _(
-            "Write a time of day with cron, such as cron(0 9 * * ? *) for 09:00 every day, and a "
-            "pace as a rate, such as rate(5 minutes)."
-        )
-        return ExpressionError("expression", reason)
-    return None
+    if not corrections and not re.match(r"every\b", words):
+        return None
+    reason = _(
+        "Write a time of day with cron, such as cron(0 9 * * ? *) for 09:00 every day, and a "
+        "pace as a rate, such as rate(5 minutes)."
+    )
+    return ExpressionError("expression", reason, corrections=corrections)
 
 
 def clock_time(word: str) -> tuple[int, int] | None:
-    """The hour and minute of "9:30", "9am" or "17h"; None for other words and plain numbers."""
+    """The hour and minute of "9:30", "9am" or "17h"; None for other words, plain numbers too."""
     match = _TIME.fullmatch(word.lower())
     if match is None or not (match[2] or match[3]):
         return None
@@ -88,11 +86,11 @@ def _read(words: str) -> _Said | None:
 
 
 def _take(said: _Said, word: str, before: str, left: list[str]) -> bool:
-    """Understand one word, with those `left` that belong to it."""
+    """Read one word, with the words of `left` that belong to it; False if it is unknown."""
     if word in _FILLERS:
         return True
     if word in _PACES:
-        # "Every day of the week" is a day's pace.
+        # The first one counts: "every day of the week" is daily.
         said.pace = said.pace or _PACES[word]
     elif word in _DAYS:
         said.weekdays += _DAYS[word]
@@ -131,30 +129,30 @@ def _take_date(said: _Said, word: str, left: list[str]) -> bool:
 
 
 def _corrections(said: _Said) -> list[Correction]:
-    """The cron expression of what was said; several if no single one has all its times."""
-    day, month, weekday = _days(said)
+    """The cron expression for the words; one for each time if a single one cannot have all."""
+    day, month, weekday = _day_fields(said)
     if day and weekday:
         return []
     if not (said.times or said.pace or day or weekday):
         return []
-    notes: tuple[str, ...] = ()
+    noted: tuple[str, ...] = ()
     times = list(dict.fromkeys(said.times))
     if not times:
         times = [(0, 0)]
-        notes = (_("It takes midnight, because no time of day is given."),)
+        noted = (notes.at_midnight(),)
     if not (day or weekday):
         day = "*"
     days = f"{day or '?'} {month} {weekday or '?'} *"
     minutes = {minute for _hour, minute in times}
     if len(minutes) == 1:
         hours = ",".join(str(hour) for hour, _minute in times)
-        return [Correction(f"cron({minutes.pop()} {hours} {days})", notes)]
-    notes = (*notes, _("It leaves out the other times; make a trigger for each."))
-    return [Correction(f"cron({minute} {hour} {days})", notes) for hour, minute in times]
+        return [Correction(f"cron({minutes.pop()} {hours} {days})", noted)]
+    noted = (*noted, notes.one_time_only())
+    return [Correction(f"cron({minute} {hour} {days})", noted) for hour, minute in times]
 
 
-def _days(said: _Said) -> tuple[str, str, str]:
-    """The day-of-month, month and day-of-week; the days are empty if not restricted."""
+def _day_fields(said: _Said) -> tuple[str, str, str]:
+    """The day-of-month, month and day-of-week; a day field is empty if it is not restricted."""
     day, month = ",".join(said.days), ",".join(dict.fromkeys(said.months)) or "*"
     weekday = ",".join(sorted(set(said.weekdays), key=said.weekdays.index))
     if said.pace in ("month", "year") and not (day or weekday):

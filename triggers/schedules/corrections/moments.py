@@ -1,14 +1,15 @@
-"""Corrections to single runs: dates and times in other ways of writing, and with an offset."""
+"""Corrects one-time schedules: dates and times in other notations, or with an offset."""
 
 import re
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
 from triggers.schedules.at import FORM, At
 from triggers.schedules.errors import Correction, ExpressionError
+from triggers.schedules.fields import WEEKDAY_NAMES
 from triggers.schedules.timezones import parse_zone
 
 _LOOSE = re.compile(
@@ -24,13 +25,13 @@ _EPOCH = re.compile(r"[0-9]{10}(?:[0-9]{3})?")
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A date and time as somebody wrote it.
+    """A date and time that somebody wrote.
 
     Attributes:
-        wall: what is written, without a zone.
-        offset: from UTC; None if none is written.
-        zone: the IANA name behind it; empty if there is none.
-        notes: what `wall` leaves out.
+        wall: the date and time without a zone.
+        offset: the offset from UTC, or None if there is none.
+        zone: the IANA name that follows, or empty if there is none.
+        notes: sentences about what `wall` drops.
     """
 
     wall: datetime
@@ -39,13 +40,13 @@ class Moment:
     notes: tuple[str, ...] = ()
 
     def at(self, zone: ZoneInfo | None) -> tuple[datetime, str]:
-        """The time on the schedule's clock, and the timezone to set if it is on another."""
+        """The local time of the schedule, and the timezone to set for it (empty to keep `zone`)."""
         if self.zone or self.offset is None:
             return self.wall, self.zone
         instant = self.wall.replace(tzinfo=timezone(self.offset)).astimezone(UTC)
         if zone is not None:
             local = instant.astimezone(zone).replace(tzinfo=None, fold=0)
-            # An hour that comes twice counts the first time only, which may not be this one.
+            # A repeated local time runs the first time only, which may be another instant.
             if At(local.date(), local.time()).instant(zone) == instant:
                 return local, ""
         return instant.replace(tzinfo=None), "UTC"
@@ -54,11 +55,11 @@ class Moment:
 def moment(
     error: ExpressionError, body: str, zone: ZoneInfo | None, *, bare: bool = False
 ) -> ExpressionError | None:
-    """The error of what stands inside `at(...)`, or of a date without it if `bare`.
+    """The error for the text inside `at(...)`, or for a text without it if `bare`.
 
-    None for a text that is no date. `error` is the fault that was found.
+    None if the text is no date. `error` is what the parser raised.
     """
-    read = read_moment(body)
+    read = parse_moment(body)
     if read is None:
         return None
     try:
@@ -70,13 +71,13 @@ def moment(
         reason: str = _("A single run is written with at(...) around its date and time.")
         field, written = "expression", f"at({written})"
     else:
-        field, reason = "at", error.reason if _RIGHT.fullmatch(body) else _reason(body)
+        field, reason = "at", error.reason if _RIGHT.fullmatch(body) else _at_reason(body)
     corrections = [Correction(written, read.notes, name)]
     return ExpressionError(field, reason, corrections=corrections)
 
 
-def read_moment(text: str) -> Moment | None:
-    """A date and time in one of the usual ways, or None."""
+def parse_moment(text: str) -> Moment | None:
+    """Parse a date and time in one of the usual notations, or as Unix time; None if it is none."""
     if _EPOCH.fullmatch(text):
         seconds = int(text[:10])
         wall = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
@@ -100,6 +101,11 @@ def read_moment(text: str) -> Moment | None:
         return None
 
 
+def weekday_name(day: date) -> str:
+    """The weekday of a date, as in cron expressions: "SUN" to "SAT"."""
+    return WEEKDAY_NAMES[day.isoweekday() % 7]
+
+
 def _offset(text: str | None) -> timedelta | None:
     if text is None:
         return None
@@ -121,7 +127,7 @@ def _zone(name: str | None) -> str:
         return error.suggestion or ""
 
 
-def _reason(body: str) -> str:
+def _at_reason(body: str) -> str:
     match = _LOOSE.fullmatch(body)
     if match is not None and (match[8] or match[9]):
         return _(

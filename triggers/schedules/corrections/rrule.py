@@ -1,14 +1,15 @@
-"""Corrections to recurrence rules of iCalendar (RFC 5545), such as FREQ=WEEKLY;BYDAY=MO."""
+"""Corrects recurrence rules of iCalendar (RFC 5545), such as FREQ=WEEKLY;BYDAY=MO."""
 
 import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
-from triggers.schedules.corrections.moments import Moment, read_moment
+from triggers.schedules.corrections.moments import Moment, parse_moment, weekday_name
+from triggers.schedules.corrections.notes import at_midnight, no_count, no_end, no_seconds
 from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.fields import WEEKDAY_NAMES
-from triggers.schedules.rate import rate_words
+from triggers.schedules.rate import Unit, rate_words
 
 _DAYS = dict(zip(("SU", "MO", "TU", "WE", "TH", "FR", "SA"), WEEKDAY_NAMES, strict=True))
 _START = re.compile(r"DTSTART(?:;TZID=([^:;\s]+))?:([0-9]{8})(?:T([0-9]{6})(Z?))?", re.IGNORECASE)
@@ -16,13 +17,14 @@ _READ = {
     *("FREQ", "INTERVAL", "BYDAY", "BYMONTHDAY", "BYMONTH", "BYHOUR", "BYMINUTE"),
     *("COUNT", "UNTIL", "WKST", "BYSECOND"),
 }
+_SHORT: dict[str, Unit] = {"MINUTELY": "minute", "HOURLY": "hour"}
 _FREQUENCIES = ("MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 
 Parts = dict[str, str]
 
 
 def rrule(body: str, zone: ZoneInfo | None) -> ExpressionError | None:
-    """The error of a recurrence rule; None for other texts."""
+    """The error for a recurrence rule, or None if the text is none."""
     match = re.search(r"(?:^|[\s:])((?:[A-Z]+=[^;\s]+;)*FREQ=[^\s]+)", body, re.IGNORECASE)
     if match is None:
         return None
@@ -47,34 +49,25 @@ def _start(body: str) -> Moment | None:
         return None
     zone, day, time = match[1] or "", match[2], match[3] or "000000"
     name = "Z" if match[4] else f" {zone}"
-    return read_moment(
+    return parse_moment(
         f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}{name}".strip()
     )
 
 
 def _left_out(parts: Parts) -> list[str]:
-    notes: list[str] = []
+    """Notes on the parts that no expression has."""
+    found: list[str] = []
     if "COUNT" in parts:
-        count = parts["COUNT"]
-        notes.append(
-            _("It does not stop after %(number)s repetitions; set an end date.", number=count)
-        )
+        found.append(no_count(parts["COUNT"]))
     if "UNTIL" in parts:
-        notes.append(
-            _("It leaves out its end; set the end date to %(end)s.", end=parts["UNTIL"][:40])
-        )
+        found.append(no_end(parts["UNTIL"]))
     if parts.get("BYSECOND", "0") != "0":
-        notes.append(
-            _(
-                "It leaves out the seconds (%(seconds)s), for a schedule runs at whole minutes.",
-                seconds=parts["BYSECOND"],
-            )
-        )
-    return notes
+        found.append(no_seconds(parts["BYSECOND"]))
+    return found
 
 
 def _expression(parts: Parts, start: datetime | None) -> tuple[str, list[str]] | None:
-    """The expression of a rule, with notes about it; None if there is none."""
+    """The expression for a rule with its notes, or None if no expression can say the rule."""
     interval = parts.get("INTERVAL", "1")
     if not re.fullmatch("[1-9][0-9]{0,4}", interval):
         return None
@@ -90,14 +83,12 @@ def _expression(parts: Parts, start: datetime | None) -> tuple[str, list[str]] |
 def _every_so_often(
     parts: Parts, number: int, start: datetime | None
 ) -> tuple[str, list[str]] | None:
-    """A rule that skips periods, which a rate can follow if nothing else restricts it."""
+    """The expression for a rule that skips periods; a rate, if nothing else restricts it."""
     note = _("It counts from the start date; set that to the first run.")
     by = {name for name in parts if name.startswith("BY")}
     frequency = parts["FREQ"]
-    if frequency == "MINUTELY" and not by:
-        return f"rate({rate_words(number, 'minute')})", [note]
-    if frequency == "HOURLY" and not by:
-        return f"rate({rate_words(number, 'hour')})", [note]
+    if frequency in _SHORT and not by:
+        return f"rate({rate_words(number, _SHORT[frequency])})", [note]
     at_a_time = by <= {"BYHOUR", "BYMINUTE"} and "," not in "".join(parts[name] for name in by)
     if frequency == "DAILY" and at_a_time:
         return f"rate({rate_words(number, 'day')})", [note]
@@ -132,12 +123,12 @@ def _time(parts: Parts, start: datetime | None, notes: list[str]) -> tuple[str, 
     if frequency == "HOURLY":
         return minute, parts.get("BYHOUR", "*")
     if start is None and "BYHOUR" not in parts:
-        notes.append(_("It takes midnight, because no time of day is given."))
+        notes.append(at_midnight())
     return minute, hour
 
 
 def _days(parts: Parts, start: datetime | None, notes: list[str]) -> str | None:
-    """The day-of-month, month and day-of-week, or None if one expression cannot say them."""
+    """The day-of-month, month and day-of-week, or None if no expression can say them."""
     frequency, month = parts["FREQ"], parts.get("BYMONTH", "*")
     if frequency not in _FREQUENCIES or {"BYDAY", "BYMONTHDAY"} <= set(parts):
         return None
@@ -146,7 +137,7 @@ def _days(parts: Parts, start: datetime | None, notes: list[str]) -> str | None:
             return None
         month = str(start.month if start else 1)
     if "BYDAY" in parts:
-        weekday = _weekdays(parts["BYDAY"], of_month=frequency in ("MONTHLY", "YEARLY"))
+        weekday = _byday(parts["BYDAY"], of_month=frequency in ("MONTHLY", "YEARLY"))
         return weekday and f"? {month} {weekday}"
     if "BYMONTHDAY" in parts:
         day = _month_days(parts["BYMONTHDAY"])
@@ -155,11 +146,11 @@ def _days(parts: Parts, start: datetime | None, notes: list[str]) -> str | None:
 
 
 def _first_days(frequency: str, month: str, start: datetime | None, notes: list[str]) -> str:
-    """The days of a rule that names none: those of its start."""
+    """The day fields for a rule without days: those of its start."""
     if frequency == "WEEKLY":
         if start is None:
             notes.append(_("It takes Sunday, because no day is given."))
-        weekday = WEEKDAY_NAMES[start.isoweekday() % 7 if start else 0]
+        weekday = weekday_name(start) if start else WEEKDAY_NAMES[0]
         return f"? {month} {weekday}"
     if frequency in ("MONTHLY", "YEARLY"):
         if start is None:
@@ -168,7 +159,7 @@ def _first_days(frequency: str, month: str, start: datetime | None, notes: list[
     return f"* {month} ?"
 
 
-def _weekdays(text: str, *, of_month: bool) -> str | None:
+def _byday(text: str, *, of_month: bool) -> str | None:
     words = []
     for item in text.split(","):
         match = re.fullmatch(r"([+-]?[0-9])?(SU|MO|TU|WE|TH|FR|SA)", item)

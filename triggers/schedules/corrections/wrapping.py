@@ -1,4 +1,4 @@
-"""What people put around an expression: quotes, a key, a timezone, a comment, more expressions."""
+"""Removes what people put around an expression: quotes, a key, a timezone, a comment, others."""
 
 import re
 import unicodedata
@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from moca.sentences import Sentence as _
 from triggers.schedules.errors import Correction, ExpressionError
+from triggers.schedules.form import FORM, odd_character, odd_character_reason
 from triggers.schedules.timezones import parse_zone
 
-_FORM = re.compile(r"(cron|rate|at)\b\s*(.*)", re.IGNORECASE | re.DOTALL)
 _CALLS = re.compile(
     r"cron\s*\((?:[^()\s]+\s+){4,6}[^()\s]+\s*\)|(?:rate|at)\s*\([^()]*\)", re.IGNORECASE
 )
@@ -26,11 +26,12 @@ Write = Callable[[str], str]
 
 
 def opened(text: str) -> tuple[str, str, Write]:
-    """The keyword of a text, what it holds, and how to write another body in the same way.
+    """The keyword of a text, the text within, and a function that wraps another body.
 
-    A body that has a keyword of its own is a whole expression, and stays as it is.
+    The function does not wrap a body that has a keyword of its own. Unlike the parser, this
+    accepts a missing parenthesis.
     """
-    match = _FORM.fullmatch(text)
+    match = FORM.fullmatch(text)
     if match is None:
         return "", text, lambda body: body
     keyword, rest = match[1].lower(), match[2]
@@ -42,7 +43,7 @@ def opened(text: str) -> tuple[str, str, Write]:
 
 
 def _keeping(write: Write) -> Write:
-    return lambda body: body if _FORM.match(body) else write(body)
+    return lambda body: body if FORM.match(body) else write(body)
 
 
 def is_unclosed(text: str) -> bool:
@@ -51,7 +52,7 @@ def is_unclosed(text: str) -> bool:
 
 
 def unwrapped(text: str) -> ExpressionError | None:
-    """The error of a text with something around it, which the correction leaves out."""
+    """The error for a text with something around it, which the correction drops, or None."""
     for unwrap in (_plain, _unquoted, _without_key, _without_end, _one_of, _bare, _zoned):
         if found := unwrap(text):
             return found
@@ -59,14 +60,11 @@ def unwrapped(text: str) -> ExpressionError | None:
 
 
 def _plain(text: str) -> ExpressionError | None:
-    odd = next((char for char in text if not (" " <= char <= "~" or char in "\t\r\n")), None)
+    odd = odd_character(text)
     if odd is None:
         return None
     plain = unicodedata.normalize("NFKC", text.translate({**_DASHES, **_QUOTES}))
-    reason = _(
-        "The character U+%(code)s has no meaning here; use plain ASCII text.",
-        code=f"{ord(odd):04X}",
-    )
+    reason = odd_character_reason(odd)
     readable = plain.isascii() and not re.search(r"[\x00-\x08\x0e-\x1f\x7f]", plain)
     return ExpressionError("expression", reason, plain if readable else None)
 

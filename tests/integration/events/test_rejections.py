@@ -175,6 +175,6 @@ class TestConfigured:
 
     def test_refusals_are_kept(self, send: Send) -> None:
         send(ORDER, headers=UNSIGNED)
-        assert [each["code"] for each in rejections.of_source(sources.configured()["shop"])] == [
+        assert [each["code"] for each in rejections.recent(sources.configured()["shop"])] == [
             "header"
         ]

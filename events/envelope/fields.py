@@ -1,4 +1,4 @@
-"""What all forms of events share: the envelope, and the fields that it is made of."""
+"""Builds envelopes and validates their fields, for the parsers of all formats."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,53 +7,30 @@ from typing import Any
 
 from django.conf import settings
 
+from events.envelope.errors import EnvelopeError
 from moca.api.errors import APIError
 from moca.api.parsers import read_json
 from moca.times import iso, parse_iso
 
-# EventBridge, PutEvents and PutEventsRequestEntry: what it takes, so that no event is accepted here
-# that could not be put on a bus.
+# Limits of EventBridge (PutEvents, PutEventsRequestEntry): every accepted event fits on a bus.
 MAX_NAME = 256
 MAX_TYPE = 128
 MAX_RESOURCE = 2048
 MAX_WHOLE = 2**63 - 1
-# Names that a sender may not claim: those of AWS, of this service, and of sources that are known
-# by their signatures.
+# Prefixes of source names that a sender may not use: names of AWS and of this service.
 RESERVED = ("aws.", "moca.", "webhook.")
 GITHUB, SLACK, STRIPE = "github.com", "slack.com", "stripe.com"
 
 
-class EnvelopeError(ValueError):
-    """The body is no event; the text says what is wrong, `field` where, `code` in a word."""
-
-    code = "body"
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
-class ContentTypeError(EnvelopeError):
-    """The body is of a type that the source does not take."""
-
-    code = "content-type"
-
-
-class SizeError(EnvelopeError):
-    """The events are larger than an event bus takes."""
-
-    code = "size"
-
-
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """An event as a sender knows it.
+class IncomingEvent:
+    """An event from a sender.
 
     Attributes:
-        key: by which it is known; the same for the same event sent again.
-        envelope: the event.
-        unsigned_id: an id that came with it and that nobody signed. Events of the same key may be
-            several then, each with an id of its own; see `events.deliveries`.
+        key: the deduplication key: equal if the sender sends the same event again.
+        envelope: the event in EventBridge's form.
+        unsigned_id: the sender's id, if the signature does not cover it. Different events with
+            such ids may share a key; see `events.deliveries`.
     """
 
     key: str
@@ -61,11 +38,11 @@ class Sent:
     unsigned_id: str = ""
 
 
-def envelope(
+def make_event(
     key: str, source: str, kind: str, time: datetime, detail: Any, resources: Sequence[str] = ()
-) -> Sent:
-    """An event in EventBridge's form, whose `detail` is always an object."""
-    return Sent(
+) -> IncomingEvent:
+    """Build an event. A `detail` that is no object becomes `{"data": detail}`."""
+    return IncomingEvent(
         key,
         {
             "version": "0",
@@ -81,8 +58,8 @@ def envelope(
     )
 
 
-def read_body(body: bytes) -> Any:
-    """Read JSON; EnvelopeError where it is none, or holds what cannot be stored or put on a bus."""
+def parse_json(body: bytes) -> Any:
+    """Parse JSON; EnvelopeError if it is invalid, or cannot be stored or put on a bus."""
     try:
         return read_json(body, largest=MAX_WHOLE)
     except APIError as error:
@@ -92,23 +69,23 @@ def read_body(body: bytes) -> Any:
         raise EnvelopeError("", error.message) from error
 
 
-def object_of(document: Any, where: str) -> dict[str, Any]:
-    """The document, which must be an object."""
+def require_object(document: Any, where: str) -> dict[str, Any]:
+    """The document if it is an object, else EnvelopeError."""
     if not isinstance(document, dict):
         raise EnvelopeError(where, "Give a JSON object.")
     return document
 
 
-def name_in(
+def required_text(
     document: Mapping[str, Any], name: str, where: str = "", *, most: int = MAX_NAME
 ) -> str:
-    """A name that must be there.
+    """A field that must be a text of 1 to `most` characters, else EnvelopeError.
 
     Args:
-        document: what it is in.
+        document: the object.
         name: the field.
-        where: what stands before the field's name in an error.
-        most: how many characters it may have.
+        where: the prefix of the field's name in errors.
+        most: the limit in characters.
     """
     text = document.get(name)
     if not isinstance(text, str) or not 0 < len(text) <= most:
@@ -116,20 +93,20 @@ def name_in(
     return text
 
 
-def text_of(value: Any) -> str:
-    """A name that may be there; empty where it is not, or no name."""
+def optional_text(value: Any) -> str:
+    """The value if it is a text of at most `MAX_NAME` characters, else an empty text."""
     return value if isinstance(value, str) and len(value) <= MAX_NAME else ""
 
 
-def time_in(document: Mapping[str, Any], name: str, where: str, now: datetime) -> datetime:
-    """A time that may be there (RFC 3339); the present where it is not."""
+def optional_time(document: Mapping[str, Any], name: str, where: str, now: datetime) -> datetime:
+    """A field with a time (RFC 3339), or the present if it is missing; EnvelopeError if invalid."""
     text = document.get(name)
     if text is None:
         return now
     if isinstance(text, str) and len(text) > MAX_NAME:
         raise EnvelopeError(f"{where}{name}", f"Give a time of at most {MAX_NAME} characters.")
     try:
-        # Its letters may be small ones (RFC 3339, 5.6).
+        # Its letters may be in lower case (RFC 3339, 5.6).
         return parse_iso(text.upper())
     except (AttributeError, ValueError, OverflowError) as error:
         raise EnvelopeError(
@@ -138,7 +115,7 @@ def time_in(document: Mapping[str, Any], name: str, where: str, now: datetime) -
 
 
 def unix_time(seconds: Any, now: datetime) -> datetime:
-    """A provider's time in seconds, or in words; the present where it is neither."""
+    """A provider's time in Unix seconds or as text, or the present if it is neither."""
     try:
         if isinstance(seconds, str):
             return parse_iso(seconds)
@@ -148,13 +125,13 @@ def unix_time(seconds: Any, now: datetime) -> datetime:
 
 
 def check_resource(text: Any, field: str) -> None:
-    """Check a part of `resources`."""
+    """Validate an entry of `resources`."""
     if not isinstance(text, str) or len(text) > MAX_RESOURCE:
         raise EnvelopeError(field, f"Give texts of at most {MAX_RESOURCE:,} characters.")
 
 
 def check_source(source: str, field: str) -> None:
-    """Check that a sender does not pass for somebody else."""
+    """Reject a source name that belongs to AWS, to this service or to a known provider."""
     lowered = source.lower()
     if lowered.startswith(RESERVED):
         *others, last = RESERVED

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triggers.schedules import parse, warnings
+from triggers.schedules import find_warnings, parse
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 ZONE = ZoneInfo("UTC")
@@ -22,7 +22,7 @@ YEAR_NIGHT = (
 
 
 def notes(text):
-    return warnings(parse(text), ZONE, NOW)
+    return find_warnings(parse(text), ZONE, NOW)
 
 
 def gaps(text, count):

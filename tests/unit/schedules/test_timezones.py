@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.unit.schedules.test_schedule_parse import error_of
-from triggers.schedules import parse, parse_zone, warnings, zone_names
+from triggers.schedules import find_warnings, parse, parse_zone, zone_names
 
 AFTER = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -108,17 +108,17 @@ def test_table_is_not_read_for_right_names() -> None:
     "expression", ["cron(0 9 * * ? *)", "rate(1 day)", "at(2027-01-01T09:00:00)"]
 )
 def test_odd_zone_is_told(zone: str, said: str, expression: str) -> None:
-    (warning,) = warnings(parse(expression), parse_zone(zone), AFTER)
+    (warning,) = find_warnings(parse(expression), parse_zone(zone), AFTER)
     assert warning.startswith(said)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Etc/UTC", "Etc/GMT", "Etc/GMT+0", "Asia/Tokyo"])
 def test_other_zones_are_told_nothing_of(zone: str) -> None:
-    assert warnings(parse("cron(0 9 * * ? *)"), parse_zone(zone), AFTER) == []
+    assert find_warnings(parse("cron(0 9 * * ? *)"), parse_zone(zone), AFTER) == []
 
 
 @pytest.mark.parametrize("zone", ["EST", "MST", "HST", *(f"Etc/GMT{n:+}" for n in range(-14, 13))])
 def test_what_is_told_of_a_clock_is_so(zone: str) -> None:
     shown = AFTER.astimezone(parse_zone(zone)).isoformat()[-6:]
-    told = warnings(parse("cron(0 9 * * ? *)"), parse_zone(zone), AFTER)
+    told = find_warnings(parse("cron(0 9 * * ? *)"), parse_zone(zone), AFTER)
     assert zone == "Etc/GMT+0" or f"UTC{shown} all year" in told[0]
