@@ -65,7 +65,7 @@ def doors(editor: Client, imported: Import) -> Doors:
 
 @pytest.fixture
 def shop(db: None) -> EventSource:
-    sealed = signing_keys.only(SECRET, timezone.now())
+    sealed = signing_keys.seal(SECRET, timezone.now())
     source = EventSource(id="shop", name="Shop", kind="webhook", secrets=sealed)
     source.save()
     return source
