@@ -383,7 +383,7 @@ def test_end_that_is_no_success_is_a_failure_of_its_kind(
 def test_call_of_a_tool_that_nobody_makes_is_a_failure() -> None:
     call = {"index": 0, "id": "c1", "function": {"name": "clock", "arguments": "{}"}}
     error = failure("openai", chunk(tool_calls=[call]), chunk("tool_calls"), "[DONE]")
-    assert "nobody to make it" in error.message
+    assert "nobody is there to make it" in error.message
 
 
 def test_question_of_ag_ui_has_its_schema() -> None:
