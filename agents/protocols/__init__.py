@@ -14,7 +14,7 @@ from agents.output import Output
 from agents.protocols.a2a import A2A
 from agents.protocols.ag_ui import AGUI
 from agents.protocols.agentcore import AgentCore
-from agents.protocols.base import Protocol, Request, read
+from agents.protocols.base import Protocol, Request, not_understood, read
 from agents.protocols.invocations import Invocations
 from agents.protocols.openai import OpenAI
 from agents.replies import Outcome, Reply, Transcript
@@ -72,9 +72,12 @@ def read_answer(
             raise AgentError(_ENDED[reply.outcome](), kind="agent", reached=True)
         return reply
     except AgentError as error:
+        if error.kind == "protocol" and reader.unknown is not None and not transcript.said_anything:
+            # The stream of another protocol has another end, too.
+            error = not_understood(reader.unknown)
         if error.outcome is None and transcript.outcome in _ENDED:
             # The model's last word says more than the error that followed it.
             error.outcome = transcript.outcome
         if error.reply is None:
             error.reply = transcript.reply()
-        raise
+        raise error

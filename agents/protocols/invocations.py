@@ -35,10 +35,10 @@ class LinesReader(ValuesReader):
             return
         transcript = self.transcript
         for event in values:
-            if isinstance(event, dict):
-                self.take_event(event)
-                if transcript.complete:
-                    return
+            if isinstance(event, dict) and not self.take_event(event):
+                self.note_unknown(event)
+            if transcript.complete:
+                return
 
     def end(self) -> None:
         if self._is_strict and not self.transcript.complete:

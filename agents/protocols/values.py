@@ -76,6 +76,11 @@ class ValuesReader(StrandsReader):
     def _is_object_text(self, text: str) -> bool:
         return not isinstance(text, Raw) and self.take_object(text)
 
+    def note_unknown(self, event: dict[str, Any]) -> None:
+        """Note an event of another protocol; unknown ones of Strands are passed over."""
+        if event and not _is_event(event):
+            self.skip(event)
+
     def _piece(self, text: Any) -> None:
         self._has_pieces = self._has_pieces or bool(text)
         self.say(text, "delta")

@@ -236,7 +236,7 @@ class RowSerializer(serializers.Serializer[Any]):
         """
         row: Any = self.instance
         body: Mapping[str, Any] = self.initial_data
-        found = list(self._set_fields(row, body))
+        found = [*self._set_fields(row, body), *self._misspelt(body)]
         if row._state.adding:
             self.complete(row, body)
             expected = self.written()
@@ -273,6 +273,20 @@ class RowSerializer(serializers.Serializer[Any]):
                 value = column.field.merged(getattr(row, column.attribute), value)
             self.assign(row, column.attribute, value)
 
+    def _misspelt(self, body: Mapping[str, Any]) -> Iterator[Detail]:
+        """Keys that are another spelling of a field: ignored, they would change what is meant.
+
+        Other unknown keys are ignored, since clients send back what other programs added.
+        """
+        known = {column.name for column in self.columns()}
+        yield from _misspelt(body, known, "")
+        for name, column in self.written().items():
+            if isinstance(column.field, MapSerializer) and isinstance(body.get(name), dict):
+                parts = {
+                    part for kind in (True, False) for part in column.field.parts(written=kind)
+                }
+                yield from _misspelt(body[name], parts, f"{name}.")
+
     def _position(self, one: Detail) -> tuple[bool, int]:
         """Where a detail stands among others: in the order of the fields, those of maps last."""
         names = list(self.written())
@@ -280,6 +294,20 @@ class RowSerializer(serializers.Serializer[Any]):
         if top not in names:
             return True, len(names)
         return isinstance(self.written()[top].field, MapSerializer), names.index(top)
+
+
+def _misspelt(given: Mapping[str, Any], known: Collection[str], within: str) -> Iterator[Detail]:
+    spelt = {_folded(name): name for name in known}
+    for key in given:
+        meant = spelt.get(_folded(str(key)))
+        if meant is not None and key not in known:
+            reason = f"There is no such field. Did you mean {meant}?"
+            yield detail(f"{within}{key}", reason, "unknown")
+
+
+def _folded(name: str) -> str:
+    """A name without what people spell in different ways: case, underscores, a plural."""
+    return name.replace("_", "").replace("-", "").lower().removesuffix("s")
 
 
 def rule_faults(row: Any, wrong: Collection[str] = (), *, clean: bool = True) -> Iterator[Detail]:

@@ -1,8 +1,10 @@
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
 from django.core.cache import cache
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 from django.test import Client
 
@@ -194,3 +196,8 @@ def test_guessing_a_password_is_stopped(settings: Any) -> None:
         authenticate(None, username="olga", password="wrong")
     assert authenticate(None, username="olga", password="correct horse") is None
     cache.clear()
+
+
+def test_command_refuses_a_password_that_the_page_refuses(db: None) -> None:
+    with pytest.raises(CommandError, match="too short"):
+        call_command("create_operator", "ed", "--password=abc", stdout=StringIO())

@@ -564,3 +564,19 @@ def test_task_can_be_cancelled() -> None:
     request = PROTOCOLS["a2a"].cancel(reply)
     assert request is not None
     assert json.loads(request.content)["params"] == {"id": "t-1"}
+
+
+@pytest.mark.parametrize("protocol", ["openai", "invocations", "agentcore", "a2a"])
+@pytest.mark.parametrize("media_type", [SSE, "application/x-ndjson"])
+@pytest.mark.parametrize("cut", [0, 1])
+def test_stream_of_ag_ui_names_the_setting_under_any_other_protocol(
+    protocol: str, media_type: str, cut: int
+) -> None:
+    values = ANSWERS["ag-ui"][1]
+    body = stream(values)
+    if "ndjson" in media_type:
+        if protocol != "invocations":
+            pytest.skip("others read a body of another type as one document")
+        body = "\n".join(map(json.dumps, values)).encode()
+    with pytest.raises(AgentError, match=r"set AGENT_PROTOCOL .*RUN_STARTED"):
+        read(protocol, body[: len(body) - cut], media_type=media_type)

@@ -383,3 +383,28 @@ class TestIncludeContext:
     def test_is_true_or_false(self, alice: API, value: Any) -> None:
         response = alice.post("/triggers", {**VALID, "includeContext": value})
         assert [one["field"] for one in response.json()["details"]] == ["includeContext"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "meant"),
+    [
+        ({"timeout_seconds": 60}, "timeout_seconds", "timeoutSeconds"),
+        ({"prompts": "x"}, "prompts", "prompt"),
+        (
+            {"scheduleConfig": {"expression": "rate(1 hour)", "timeZone": "Asia/Tokyo"}},
+            "scheduleConfig.timeZone",
+            "timezone",
+        ),
+    ],
+)
+def test_another_spelling_of_a_field_is_refused(
+    alice: API, body: dict[str, Any], field: str, meant: str
+) -> None:
+    refused = alice.post("/triggers", {**VALID, **body})
+    found = [(each["field"], each["code"]) for each in refused.json()["details"]]
+    asked = f"Did you mean {meant}?" in refused.content.decode()
+    assert (refused.status_code, found, asked) == (400, [(field, "unknown")], True)
+
+
+def test_keys_that_others_added_are_ignored(alice: API) -> None:
+    assert alice.post("/triggers", {**VALID, "colour": "blue"}).status_code == 201

@@ -2,6 +2,7 @@ import argparse
 import secrets
 from typing import Any
 
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError, connection, transaction
@@ -28,6 +29,8 @@ class Command(BaseCommand):
         generated = password or secrets.token_urlsafe(12)
         fields = {name: options[name] for name in ("role", "email", "subject") if options[name]}
         try:
+            if password:
+                validate_password(password, Operator(username=username))
             with transaction.atomic():
                 operator = Operator.objects.create_operator(username, password=generated, **fields)
                 audit.note(AuditEntry.Action.CREATED, operator, by=audit.system("create_operator"))

@@ -36,4 +36,8 @@ class Command(BaseCommand):
         if not 0 < hours <= MAX_HOURS:
             raise CommandError(f"Give --hours above 0 and up to {MAX_HOURS}.")
         user_id = Operator.objects.user_id_of(user_id)
+        if not Operator.objects.filter(subject=user_id).exists():
+            self.stderr.write(
+                f"No operator has the name or user id {user_id}: the token is for another user."
+            )
         self.stdout.write(issue(user_id, lasting=timedelta(hours=hours), now=timezone.now()))

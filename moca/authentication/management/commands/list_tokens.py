@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from moca.authentication.models import APIToken
+from moca.authentication.models import APIToken, Operator
 from moca.times import iso
 
 
@@ -13,10 +13,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         found = [token for token in APIToken.objects.all() if token.expires_at > now]
+        names = dict(Operator.objects.values_list("subject", "username"))
         for token in found:
+            name = names.get(token.user_id)
             self.stdout.write(
                 f"{token.pk}  issued {iso(token.created_at)}  expires {iso(token.expires_at)}  "
-                f"{token.user_id}"
+                f"{token.user_id}{f' ({name})' if name else ''}"
             )
         if not found:
             self.stdout.write("No token is good: issue_token prints one.")
