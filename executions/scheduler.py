@@ -29,7 +29,7 @@ from executions.keeper import Keeper
 from executions.models import QueuedRun
 from executions.recorder import Recorder
 from executions.runner import Occurrence, Run
-from executions.runner.start import Triggers
+from executions.runner.claim import Triggers
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from triggers.models import LocalSchedule, OverlapPolicy, RunStatus, Trigger

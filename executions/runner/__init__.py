@@ -8,10 +8,7 @@ from executions.runner.by_event import (
 )
 from executions.runner.by_hand import TriggerBusyError, accept, resume
 from executions.runner.care import HEARTBEAT, abandon, record_missed, renew
-from executions.runner.end import close, close_lost, write
-from executions.runner.end import settle as settle_end
-from executions.runner.execute import call, execute
-from executions.runner.start import (
+from executions.runner.claim import (
     LEASE,
     Occurrence,
     Run,
@@ -20,6 +17,9 @@ from executions.runner.start import (
     start,
     start_claimed,
 )
+from executions.runner.end import close, close_lost, write
+from executions.runner.end import settle as settle_end
+from executions.runner.execute import call, execute
 
 __all__ = [
     "HEARTBEAT",

@@ -22,7 +22,7 @@ from executions import events
 from executions.dispatchers import get_dispatcher
 from executions.failures import BUSY, DISABLED, HELD_BACK, MERGED, TOO_LARGE, TOO_MANY
 from executions.models import PendingEvent, Source, TriggerExecution
-from executions.runner.start import Occurrence, new_record
+from executions.runner.claim import Occurrence, new_record
 from moca import audit, reasons
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError

@@ -10,8 +10,7 @@ from django.utils.translation import gettext as _
 from executions import events
 from executions.failures import OVERTAKEN, TRIGGER_DELETED
 from executions.models import Source, TriggerExecution
-from executions.runner.end import close
-from executions.runner.start import (
+from executions.runner.claim import (
     LEASE,
     Occurrence,
     Run,
@@ -19,6 +18,7 @@ from executions.runner.start import (
     hold,
     new_record,
 )
+from executions.runner.end import close
 from moca.ids import new_id
 from triggers.models import OverlapPolicy, RunStatus, Trigger
 

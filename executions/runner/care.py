@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from executions.failures import MISSED
 from executions.models import TriggerExecution
+from executions.runner.claim import LEASE, Occurrence, Run, new_record
 from executions.runner.end import close, log_ids
-from executions.runner.start import LEASE, Occurrence, Run, new_record
 from moca import reasons
 from moca.concurrency import ConflictError
 from moca.sentences import Reason

@@ -10,7 +10,7 @@ from concurrent.futures import TimeoutError as NotYetError
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from agents import Output
-from executions.runner.start import Run
+from executions.runner.claim import Run
 from moca.outages import database, is_away
 
 # How long a run waits for its output to be written.

@@ -25,7 +25,7 @@ NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
 TEN = datetime(2027, 1, 4, 10, tzinfo=UTC)
 
 # The package has a function of this name.
-start = import_module("executions.runner.start")
+claim = import_module("executions.runner.claim")
 
 MakeTrigger = Callable[..., Trigger]
 Work = Callable[[], object]
@@ -86,7 +86,7 @@ class TestStart:
         past = timezone.now() - timedelta(minutes=5)
         row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
         row.update(running_since=past, running_until=past)
-        interrupt(start, "_hold", lambda: row.update(running_since=None, running_until=None))
+        interrupt(claim, "_hold", lambda: row.update(running_since=None, running_until=None))
         assert begin(trigger).execution.attempt == 1
 
     def test_same_occurrence_meanwhile_is_not_run_again(
@@ -95,7 +95,7 @@ class TestStart:
         trigger = make_trigger(overlap_policy="allow")
         occurrence = Occurrence.scheduled(trigger.user_id, trigger.pk, NINE)
         begun = []
-        interrupt(start, "_hold", lambda: begun.append(runner.start(occurrence)))
+        interrupt(claim, "_hold", lambda: begun.append(runner.start(occurrence)))
         begun.append(runner.start(occurrence))
         assert sum(run is not None for run in begun) == 1
 
