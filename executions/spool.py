@@ -18,7 +18,7 @@ from django.core import serializers
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from executions.models import TriggerExecution
-from executions.runner.end import ENDING, log_ids, write
+from executions.runner.complete import ENDING, log_ids, write
 
 logger = logging.getLogger(__name__)
 

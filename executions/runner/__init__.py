@@ -17,8 +17,8 @@ from executions.runner.claim import (
     start,
     start_claimed,
 )
-from executions.runner.end import close, close_lost, write
-from executions.runner.end import settle as settle_end
+from executions.runner.complete import close, close_lost, write
+from executions.runner.complete import settle as settle_end
 from executions.runner.execute import call, execute
 
 __all__ = [

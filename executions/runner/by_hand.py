@@ -18,7 +18,7 @@ from executions.runner.claim import (
     hold,
     new_record,
 )
-from executions.runner.end import close
+from executions.runner.complete import close
 from moca.ids import new_id
 from triggers.models import OverlapPolicy, RunStatus, Trigger
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from executions.failures import MISSED
 from executions.models import TriggerExecution
 from executions.runner.claim import LEASE, Occurrence, Run, new_record
-from executions.runner.end import close, log_ids
+from executions.runner.complete import close, log_ids
 from moca import reasons
 from moca.concurrency import ConflictError
 from moca.sentences import Reason

@@ -20,7 +20,7 @@ from agents import new_session_id
 from executions import events
 from executions.failures import BUSY, DISABLED, ENDED, TRIGGER_GONE
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
-from executions.runner.end import log_ids
+from executions.runner.complete import log_ids
 from moca import reasons
 from moca.concurrency import ConflictError
 from moca.ids import occurrence_id

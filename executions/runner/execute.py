@@ -12,7 +12,7 @@ from executions import placeholders, prompt
 from executions.failures import CLOSED, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, usage_map
 from executions.runner.claim import Run
-from executions.runner.end import log_ids, settle, write_in_time
+from executions.runner.complete import log_ids, settle, write_in_time
 from executions.runner.progress import Progress
 from executions.wiring import profile_of
 from moca import reasons

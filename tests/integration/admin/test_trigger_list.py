@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from executions.models import TriggerExecution
-from executions.runner.end import settle, write
+from executions.runner.complete import settle, write
 from moca.authentication.models import AuditEntry
 from moca.ids import new_id
 from tests.integration.admin.conftest import EXECUTIONS, TRIGGERS, address, overtaken

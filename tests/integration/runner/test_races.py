@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from django.utils import timezone
 
 from executions import runner
 from executions.models import TriggerExecution
-from executions.runner import Occurrence, Run, end
+from executions.runner import Occurrence, Run, claim, complete
 from tests.conftest import wait_for
 from triggers.models import LocalSchedule, RunStatus, Trigger
 from triggers.statistics import Statistics
@@ -25,7 +24,6 @@ NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
 TEN = datetime(2027, 1, 4, 10, tzinfo=UTC)
 
 # The package has a function of this name.
-claim = import_module("executions.runner.claim")
 
 MakeTrigger = Callable[..., Trigger]
 Work = Callable[[], object]
@@ -40,7 +38,7 @@ def begin(trigger: Trigger, due: datetime = NINE) -> Run:
 
 def write(runs: Sequence[Run], status: RunStatus = RunStatus.COMPLETED, error: str = "") -> int:
     for run in runs:
-        end.settle(run.execution, status, error=error)
+        complete.settle(run.execution, status, error=error)
     return runner.write([run.execution for run in runs])
 
 
@@ -123,7 +121,7 @@ class TestEnd:
     ) -> None:
         trigger = make_trigger()
         run = begin(trigger)
-        interrupt(end, "_note_result", lambda: trigger.delete())
+        interrupt(complete, "_note_result", lambda: trigger.delete())
         written = write([run])
         gone = stored(trigger) is None
         assert (written, gone) == (1, connections["default"].vendor != "sqlite")
@@ -139,7 +137,7 @@ class TestEnd:
             theirs.name = "Theirs"
             theirs.save()
 
-        interrupt(end, "_note_result", rename)
+        interrupt(complete, "_note_result", rename)
         write([run], RunStatus.FAILED, "x")
         paused = stored(trigger)
         assert paused is not None
@@ -166,7 +164,7 @@ class TestEnd:
     ) -> None:
         trigger = make_trigger(overlap_policy="allow")
         mine, theirs = begin(trigger, NINE), begin(trigger, TEN)
-        interrupt(end, "_note_result", lambda: write([theirs]))
+        interrupt(complete, "_note_result", lambda: write([theirs]))
         write([mine])
         noted = stored(trigger)
         assert noted is not None
