@@ -7,7 +7,6 @@ from executions.runner.by_event import (
     settle_due,
 )
 from executions.runner.by_hand import TriggerBusyError, accept, resume
-from executions.runner.care import HEARTBEAT, abandon, record_missed, renew
 from executions.runner.claim import (
     LEASE,
     Occurrence,
@@ -20,6 +19,7 @@ from executions.runner.claim import (
 from executions.runner.complete import close, close_lost, write
 from executions.runner.complete import settle as settle_end
 from executions.runner.execute import call, execute
+from executions.runner.leases import HEARTBEAT, abandon, record_missed, renew
 
 __all__ = [
     "HEARTBEAT",
