@@ -6,7 +6,6 @@ from executions.runner.by_event import (
     settle,
     settle_due,
 )
-from executions.runner.by_hand import TriggerBusyError, accept, resume
 from executions.runner.claim import (
     LEASE,
     Occurrence,
@@ -20,6 +19,7 @@ from executions.runner.complete import close, close_lost, write
 from executions.runner.complete import settle as settle_end
 from executions.runner.execute import call, execute
 from executions.runner.leases import HEARTBEAT, abandon, record_missed, renew
+from executions.runner.manual import TriggerBusyError, accept, resume
 
 __all__ = [
     "HEARTBEAT",
