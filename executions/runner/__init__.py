@@ -1,11 +1,5 @@
 """Running one occurrence of a trigger: start, token, invocation, end."""
 
-from executions.runner.by_event import (
-    Offer,
-    offer,
-    settle,
-    settle_due,
-)
 from executions.runner.claim import (
     LEASE,
     Occurrence,
@@ -17,6 +11,12 @@ from executions.runner.claim import (
 )
 from executions.runner.complete import close, close_lost, write
 from executions.runner.complete import settle as settle_end
+from executions.runner.enqueue import (
+    Offer,
+    offer,
+    settle,
+    settle_due,
+)
 from executions.runner.execute import call, execute
 from executions.runner.leases import HEARTBEAT, abandon, record_missed, renew
 from executions.runner.manual import TriggerBusyError, accept, resume
