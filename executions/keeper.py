@@ -10,7 +10,7 @@ from django.utils import timezone
 from executions import runner, spool
 from executions.clock import ClockWatch, Jump
 from executions.failures import CLOCK_JUMPED, MORE_RUNS, ONE_RUN, RUNS
-from executions.housekeeping import end_far_leases, end_far_pauses, remove_expired
+from executions.maintenance import end_far_leases, end_far_pauses, remove_expired
 from executions.runner import HEARTBEAT, LEASE, Run
 from moca.outages import database
 from triggers.models import LocalSchedule, Trigger

@@ -28,8 +28,8 @@ from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
 from executions.dispatchers import get_dispatcher
 from executions.fan_out import deliver, event_key
-from executions.housekeeping import tidy
 from executions.lambda_time import RESERVE_SECONDS
+from executions.maintenance import tidy
 from executions.models import Source, TriggerExecution
 from executions.runner import Occurrence, Run
 from executions.wiring import client_from_settings
