@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from executions.diagnosis import Finding, diagnose
+from executions.doctor import Finding, diagnose
 
 
 class Command(BaseCommand):

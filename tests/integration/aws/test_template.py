@@ -35,7 +35,7 @@ PARTS_OF_TRANSACTIONS = {
 }
 # What operators call with credentials of their own, from management commands.
 OPERATORS = {
-    "executions/diagnosis.py",
+    "executions/doctor.py",
     "moca/aws/stack.py",
     "moca/dynamodb/adoption.py",
     "moca/dynamodb/creation.py",
