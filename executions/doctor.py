@@ -19,8 +19,8 @@ from agents import AgentError, Invocation, new_session_id
 from events import sources
 from events.models import EventSource, ReceivedEvent
 from events.signing_keys import UnreadableError
+from executions.agent_client import client_from_settings
 from executions.lambda_time import LONGEST_SECONDS
-from executions.wiring import client_from_settings
 from moca import zone_data
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.tokens import pool_key

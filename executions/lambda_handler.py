@@ -26,13 +26,13 @@ from agents import AgentClient
 from events.outbox import publish_overdue
 from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
+from executions.agent_client import client_from_settings
 from executions.dispatchers import get_dispatcher
 from executions.fan_out import deliver, event_key
 from executions.lambda_time import RESERVE_SECONDS
 from executions.maintenance import tidy
 from executions.models import Source, TriggerExecution
 from executions.runner import Occurrence, Run
-from executions.wiring import client_from_settings
 from moca.ids import uuid7
 from moca.logs import bind
 from moca.metrics import emit

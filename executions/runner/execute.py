@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from agents import AgentClient, AgentError, Invocation, Output, Reply
 from executions import placeholders, prompt
+from executions.agent_client import profile_of
 from executions.failures import CLOSED, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, usage_map
 from executions.runner.claim import Run
 from executions.runner.complete import log_ids, settle, write_in_time
 from executions.runner.progress import Progress
-from executions.wiring import profile_of
 from moca import reasons
 from moca.logs import bind
 from moca.sentences import Reason

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from agents import AgentError
+from executions.agent_client import client_from_settings
 from executions.scheduler import LocalSchedulerProcess
-from executions.wiring import client_from_settings
 
 
 class Command(BaseCommand):

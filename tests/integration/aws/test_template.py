@@ -48,7 +48,7 @@ PLACES = {
     "moca/dynamodb": "dynamodb",
     "events/buses/eventbridge.py": "events lambda",
     "triggers/schedulers/eventbridge.py": "scheduler",
-    "executions/wiring.py": "dynamodb ssm",
+    "executions/agent_client.py": "dynamodb ssm",
     "executions/dispatchers/aws_lambda.py": "lambda",
 }
 
