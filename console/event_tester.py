@@ -12,7 +12,7 @@ from console.received import EventRow, event_row
 from events import examples, sources
 from events.models import EventSource, ReceivedEvent
 from events.patterns import Finding, Pattern, PatternError, TooMuchWorkError, parse
-from executions import events, placeholders
+from executions import envelope, placeholders
 from executions.models import Source
 from executions.prompt import compose
 from moca.display import pretty
@@ -270,7 +270,7 @@ def preview_prompt(
     if entered.get("type") == TriggerType.EVENT:
         event = sample.event or {}
     else:
-        event = events.envelope(trigger, Source.SCHEDULE, "example", now)
+        event = envelope.build(trigger, Source.SCHEDULE, "example", now)
     text = placeholders.fill(prompt, event)
     whole = compose(trigger, event, now) if has_context else ""
     missing = placeholders.missing(prompt, event)

@@ -24,8 +24,8 @@ from console.advice import advice
 from console.finding import find_execution
 from console.markdown import render as render_markdown
 from events import provenance
+from executions import envelope
 from executions.display import status_of
-from executions.events import restored
 from executions.models import Source, TriggerExecution
 from executions.origins import names_of_triggers, trigger_of
 from executions.prompt import compose
@@ -247,7 +247,7 @@ def _prompt(found: TriggerExecution, trigger: Trigger | None) -> str:
 
     No run keeps its prompt. It follows from the trigger, the event and the start.
     """
-    event = restored(found.event_payload)
+    event = envelope.deserialize(found.event_payload)
     if trigger is None or event is None or not found.attempt:
         return ""
     with suppress(OSError):
@@ -280,7 +280,7 @@ class Event:
 
 def _event(found: TriggerExecution, trigger: Trigger | None) -> Event | None:
     """The event of a run; None for a run that none began, or whose event was cut."""
-    event = restored(found.event_payload)
+    event = envelope.deserialize(found.event_payload)
     if found.source not in (Source.EVENT, Source.REPLAY) or event is None:
         return None
     came_at, received = provenance.source_id(event), provenance.event_id(event)

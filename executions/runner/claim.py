@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents import new_session_id
-from executions import events
+from executions import envelope
 from executions.failures import BUSY, DISABLED, ENDED, TRIGGER_GONE
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
 from executions.runner.complete import log_ids
@@ -69,7 +69,7 @@ class Occurrence:
 
     def event_of(self, trigger: Trigger, now: datetime) -> dict[str, Any]:
         """The event that is sent along, made where none came in."""
-        return self.event or events.envelope(trigger, self.source, self.id, self.due or now)
+        return self.event or envelope.build(trigger, self.source, self.id, self.due or now)
 
 
 @dataclass(slots=True)
@@ -246,7 +246,7 @@ def new_record(
         started_at=now,
         lease_until=lease_until,
         session_id=trigger.session_id or new_session_id(),
-        event_payload=events.stored(event),
+        event_payload=envelope.serialize(event),
         replay_of=occurrence.replay_of,
         ttl=expiry(now),
     )

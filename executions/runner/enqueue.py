@@ -18,7 +18,7 @@ from typing import Any
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
-from executions import events
+from executions import envelope
 from executions.dispatchers import get_dispatcher
 from executions.failures import BUSY, DISABLED, HELD_BACK, MERGED, TOO_LARGE, TOO_MANY
 from executions.models import PendingEvent, Source, TriggerExecution
@@ -266,8 +266,8 @@ def _refusal(trigger: Trigger, one: Offer, now: datetime) -> Reason | None:
         return DISABLED()
     if one.refusal:
         return one.refusal
-    if not events.is_kept_whole(one.event):
-        return TOO_LARGE(size=f"{events.MAX_STORED_PAYLOAD:,}")
+    if not envelope.fits(one.event):
+        return TOO_LARGE(size=f"{envelope.MAX_STORED_PAYLOAD:,}")
     if trigger.is_held(now):
         return BUSY()
     subscription = trigger.subscription

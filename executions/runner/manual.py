@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from executions import events
+from executions import envelope
 from executions.failures import OVERTAKEN, TRIGGER_DELETED
 from executions.models import Source, TriggerExecution
 from executions.runner.claim import (
@@ -58,7 +58,7 @@ def accept(
         user_id=trigger.user_id,
         trigger_id=trigger.pk,
         source=source,
-        event=events.restored(replayed.event_payload) if replayed else None,
+        event=envelope.deserialize(replayed.event_payload) if replayed else None,
         replay_of=replayed.pk if replayed else "",
     )
     execution = new_record(trigger, occurrence, occurrence.event_of(trigger, now), now, until)
@@ -115,5 +115,5 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta) -> Run | None:
         close(execution, RunStatus.FAILED, error=OVERTAKEN())
         return None
     occurrence = Occurrence(execution.pk, trigger.user_id, trigger.pk, Source(execution.source))
-    event = events.restored(execution.event_payload) or occurrence.event_of(trigger, now)
+    event = envelope.deserialize(execution.event_payload) or occurrence.event_of(trigger, now)
     return Run(trigger, execution, event)

@@ -23,8 +23,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
 TEN = datetime(2027, 1, 4, 10, tzinfo=UTC)
 
-# The package has a function of this name.
-
 MakeTrigger = Callable[..., Trigger]
 Work = Callable[[], object]
 Interrupt = Callable[[Any, str, Work], None]

@@ -24,7 +24,7 @@ TYPES = {
 MAX_STORED_PAYLOAD = 200_000
 
 
-def envelope(trigger: Trigger, source: Source, event_id: str, at: datetime) -> dict[str, Any]:
+def build(trigger: Trigger, source: Source, event_id: str, at: datetime) -> dict[str, Any]:
     """The event of a run that our own scheduler or an operator starts.
 
     Args:
@@ -50,18 +50,18 @@ def envelope(trigger: Trigger, source: Source, event_id: str, at: datetime) -> d
     }
 
 
-def stored(event: dict[str, Any]) -> str:
+def serialize(event: dict[str, Any]) -> str:
     """The event as the JSON text that the record keeps, cut where it is very long."""
     text = json.dumps(event, ensure_ascii=False)
     return text.encode()[:MAX_STORED_PAYLOAD].decode(errors="ignore")
 
 
-def is_kept_whole(event: dict[str, Any]) -> bool:
+def fits(event: dict[str, Any]) -> bool:
     """Whether the record keeps the whole event, so that a run can begin from it."""
     return len(json.dumps(event, ensure_ascii=False).encode()) <= MAX_STORED_PAYLOAD
 
 
-def restored(payload: str) -> dict[str, Any] | None:
+def deserialize(payload: str) -> dict[str, Any] | None:
     """The event of a record; None where there is none or it was cut."""
     try:
         event = json.loads(payload)
