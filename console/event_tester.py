@@ -14,7 +14,7 @@ from events.models import EventSource, ReceivedEvent
 from events.patterns import Finding, Pattern, PatternError, TooMuchWorkError, parse
 from executions import envelope, placeholders
 from executions.models import Source
-from executions.prompt import compose
+from executions.prompts import compose
 from moca.display import pretty
 from triggers.i18n import translated
 from triggers.models import Trigger, TriggerType

@@ -28,7 +28,7 @@ from executions import envelope
 from executions.display import status_of
 from executions.models import Source, TriggerExecution
 from executions.origins import names_of_triggers, trigger_of
-from executions.prompt import compose
+from executions.prompts import compose
 from executions.requests import NOT_RUN, run_now
 from moca import reasons
 from moca.admin import actor

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from agents import AgentClient, AgentError, Invocation, Output, Reply
-from executions import placeholders, prompt
+from executions import placeholders, prompts
 from executions.agent_client import profile_of
 from executions.failures import CLOSED, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, usage_map
@@ -104,7 +104,7 @@ def _invocation(run: Run) -> Invocation:
     profile = profile_of(trigger.user_id, trigger.agent_id)
     tools = trigger.enabled_tools
     return Invocation(
-        prompt=prompt.compose(trigger, run.event, execution.started_at),
+        prompt=prompts.compose(trigger, run.event, execution.started_at),
         target_user_id=trigger.user_id,
         session_id=execution.session_id,
         execution_id=execution.pk,

@@ -209,7 +209,7 @@ class TestFailure:
     def test_internal_error_is_no_secret_and_no_crash(
         self, make_trigger: MakeTrigger, fire: Fire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("executions.prompt.compose", lambda *_: 1 / 0)
+        monkeypatch.setattr("executions.prompts.compose", lambda *_: 1 / 0)
         assert fire(make_trigger()).error_code == INTERNAL_ERROR.name
 
 
