@@ -24,11 +24,10 @@ from console.advice import advice
 from console.finding import find_execution
 from console.markdown import render as render_markdown
 from events import provenance
-from executions import envelope
+from executions import envelope, prompts
 from executions.display import status_of
 from executions.models import Source, TriggerExecution
 from executions.origins import names_of_triggers, trigger_of
-from executions.prompts import compose
 from executions.requests import NOT_RUN, run_now
 from moca import reasons
 from moca.admin import actor
@@ -243,7 +242,7 @@ def _steps(found: TriggerExecution) -> list[tuple[str, datetime, str]]:
 
 
 def _prompt(found: TriggerExecution, trigger: Trigger | None) -> str:
-    """The run's prompt, composed anew; empty if the run or its trigger lacks what that takes.
+    """The run's prompt, composed again; empty if the run or its trigger lacks what that takes.
 
     No run keeps its prompt. It follows from the trigger, the event and the start.
     """
@@ -251,7 +250,7 @@ def _prompt(found: TriggerExecution, trigger: Trigger | None) -> str:
     if trigger is None or event is None or not found.attempt:
         return ""
     with suppress(OSError):
-        return compose(trigger, event, found.started_at)
+        return prompts.compose(trigger, event, found.started_at)
     return ""
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from agents import AgentClient, AgentError, Invocation, Output, Reply
-from executions import placeholders, prompts
+from executions import prompts
 from executions.agent_client import profile_of
 from executions.failures import CLOSED, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, usage_map
@@ -61,7 +61,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     seconds = float(trigger.timeout_seconds)
     limit = seconds if time_limit is None else min(seconds, time_limit)
     end = time.monotonic() + limit
-    reasons.put(execution, "warning", placeholders.note(trigger.prompt))
+    reasons.put(execution, "warning", prompts.warning(trigger.prompt))
     flush = _Flush(run)
     with bind(**log_ids(execution)):
         try:
