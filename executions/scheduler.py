@@ -25,7 +25,7 @@ from events.models import ReceivedEvent
 from executions import runner, spool
 from executions.failures import SHUT_DOWN
 from executions.fan_out import Distributor
-from executions.keeper import Keeper
+from executions.heartbeat import Heartbeat
 from executions.models import QueuedRun
 from executions.recorder import Recorder
 from executions.runner import Occurrence, Run
@@ -69,7 +69,7 @@ class LocalSchedulerProcess:
         # Runs that may have been put on record when the database went away, and until when that is
         # looked for (monotonic).
         self._uncertain: list[tuple[Run, float]] = []
-        self._keeper = Keeper()
+        self._heartbeat = Heartbeat()
         self._distributor = Distributor()
         self._wake = threading.Event()
         # Plain values: a signal's handler must not take the lock of an Event.
@@ -115,8 +115,8 @@ class LocalSchedulerProcess:
         if database.is_on:
             # Our runs come first when it is back. They are written to, and some of an outage leave
             # it readable.
-            self._keeper.hurry()
-        self._keeper.care(self._runs)
+            self._heartbeat.hurry()
+        self._heartbeat.beat(self._runs)
         self._look_for_uncertain(pool)
         has_more_events, failure = self._take_events()
         free = self._free()
@@ -132,7 +132,7 @@ class LocalSchedulerProcess:
         if failure:
             raise failure
         database.over(began)
-        if has_more_events or self._keeper.mend_some():
+        if has_more_events or self._heartbeat.mend_some():
             return 0.0
         if len(due) < len(upcoming):
             following = upcoming[len(due)].due_at or now
@@ -222,7 +222,7 @@ class LocalSchedulerProcess:
                 # A flexible window starts a run later than it is due, which makes it no late one.
                 since = now - self.catch_up - start_offset(trigger)
                 if run_at < since:
-                    self._keeper.record_missed(trigger, run_at, since)
+                    self._heartbeat.record_missed(trigger, run_at, since)
                     run_at = max(run_at, since - INSTANT)
                 elif self._has_to_wait(trigger, run_at, now):
                     waiting.append(row)
@@ -250,7 +250,7 @@ class LocalSchedulerProcess:
         if trigger.overlap_policy != OverlapPolicy.SKIP:
             return False
         return self._is_under_way(trigger.pk) or (
-            since is not None and not self._keeper.trusts_leases
+            since is not None and not self._heartbeat.trusts_leases
         )
 
     def _begin(self, run: Run | None, pool: ThreadPoolExecutor) -> None:
@@ -285,7 +285,7 @@ class LocalSchedulerProcess:
             try:
                 # A call may hang that long at a database that is away.
                 if not database.is_on or end - time.monotonic() > HANGING_SECONDS:
-                    self._keeper.care(self._runs)
+                    self._heartbeat.beat(self._runs)
             except DatabaseError as error:
                 pause = self._failed(error)
             self._wake.wait(min(pause, max(0.0, end - time.monotonic())))

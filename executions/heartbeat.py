@@ -30,13 +30,13 @@ MENDED_AT_ONCE = 100
 MOST_COUNTED = 1000
 
 
-class Keeper:
+class Heartbeat:
     """The care of one process: its runs, those of processes that died, and the schedules."""
 
     def __init__(self) -> None:
         now = time.monotonic()
         self._clock = ClockWatch()
-        self._care_at = now
+        self._next_at = now
         self._renewed_at = now
         self._trusted_at = now + START_SECONDS
         self._expiry_at = now
@@ -53,10 +53,10 @@ class Keeper:
         return is_settled and not database.was_on_within(RECOVERY_SECONDS)
 
     def hurry(self) -> None:
-        """Have the next `care()` do what there is to do, though its time has not come."""
-        self._care_at = time.monotonic()
+        """Have the next `beat()` do what there is to do, though its time has not come."""
+        self._next_at = time.monotonic()
 
-    def care(self, runs: Mapping[str, Run]) -> None:
+    def beat(self, runs: Mapping[str, Run]) -> None:
         """Vouch for our own runs, then see to others', every so often and after a jump.
 
         Args:
@@ -66,7 +66,7 @@ class Keeper:
         if jump:
             self._take_in(jump)
         now = time.monotonic()
-        if now < self._care_at:
+        if now < self._next_at:
             return
         if now - self._renewed_at > (LEASE - HEARTBEAT).total_seconds():
             # This process stood still, and others may have.
@@ -77,7 +77,7 @@ class Keeper:
         if jump:
             logger.warning("%s; vouched anew for %d runs under way", jump, len(ours))
         self._see_to_others()
-        self._care_at = time.monotonic() + HEARTBEAT.total_seconds()
+        self._next_at = time.monotonic() + HEARTBEAT.total_seconds()
 
     def _see_to_others(self) -> None:
         spool.take_up()
