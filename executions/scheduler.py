@@ -23,11 +23,11 @@ from django.utils import timezone
 from agents import AgentClient
 from events.models import ReceivedEvent
 from executions import runner, spool
+from executions.completer import BatchCompleter
 from executions.failures import SHUT_DOWN
 from executions.fan_out import Distributor
 from executions.heartbeat import Heartbeat
 from executions.models import QueuedRun
-from executions.recorder import Recorder
 from executions.runner import Occurrence, Run
 from executions.runner.claim import Triggers
 from moca.concurrency import ConflictError
@@ -65,7 +65,7 @@ class LocalSchedulerProcess:
         self.catch_up = timedelta(seconds=settings.SCHEDULER_CATCH_UP_SECONDS)
         self.grace: float = settings.SCHEDULER_GRACE_SECONDS
         self._runs: dict[str, Run] = {}
-        self._recorder = Recorder(_batch, self._forget)
+        self._completer = BatchCompleter(_batch, self._forget)
         # Runs that may have been put on record when the database went away, and until when that is
         # looked for (monotonic).
         self._uncertain: list[tuple[Run, float]] = []
@@ -84,7 +84,7 @@ class LocalSchedulerProcess:
     def run(self) -> None:
         """Fire what is due until `stop()`; no bad row and no database error ends it."""
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="run")
-        self._recorder.start()
+        self._completer.start()
         while not self._stopping:
             self._wake.clear()
             pause = POLL_SECONDS
@@ -262,7 +262,7 @@ class LocalSchedulerProcess:
         try:
             runner.call(run, self.client)
         finally:
-            self._recorder.put(run)
+            self._completer.put(run)
             close_old_connections()
 
     def _forget(self, run: Run) -> None:
@@ -293,7 +293,7 @@ class LocalSchedulerProcess:
             if run.execution.status == RunStatus.RUNNING:
                 self._stop(run)
         pool.shutdown(wait=not self._runs, cancel_futures=True)
-        self._recorder.stop(STOP_SECONDS)
+        self._completer.stop(STOP_SECONDS)
         for run in list(self._runs.values()):
             if run.execution.status != RunStatus.RUNNING:
                 spool.keep(run.execution)

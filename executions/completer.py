@@ -25,7 +25,7 @@ GATHER_SECONDS = 0.05
 CONFLICT_SECONDS = 0.2
 
 
-class Recorder:
+class BatchCompleter:
     """The thread that writes ends.
 
     Args:
@@ -43,7 +43,7 @@ class Recorder:
         self._is_last = False
         # A pause ends when this is set.
         self._hurry = threading.Event()
-        self._thread = threading.Thread(target=self._record, name="recorder", daemon=True)
+        self._thread = threading.Thread(target=self._record, name="completer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
