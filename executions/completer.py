@@ -49,7 +49,7 @@ class BatchCompleter:
         self._thread.start()
 
     def put(self, run: Run) -> None:
-        """Have the end of a run written, which is settled on its record."""
+        """Have the end of a run written, whose result is set on its record."""
         self._arrived.put(run)
 
     def stop(self, seconds: float) -> None:

@@ -162,11 +162,11 @@ def _stable_moments(event: Mapping[str, Any]) -> list[datetime]:
     return [hour, hour - timedelta(hours=1)]
 
 
-def _settle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+def _end_debounce(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Run the event that a trigger's pause has left over, or come back when the pause is over."""
     detail = _detail(event, "userId", "triggerId")
     user_id, trigger_id = detail["userId"], detail["triggerId"]
-    later = runner.settle(user_id, trigger_id, timezone.now())
+    later = runner.end_debounce(user_id, trigger_id, timezone.now())
     if later is None:
         return {"status": "settled"}
     get_dispatcher().wake(user_id, trigger_id, later)
@@ -177,7 +177,7 @@ def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Reconcile schedules and rules, close lost runs, and let events go on that wait."""
     now = timezone.now()
     tidy(now)
-    runner.settle_due(now - LATENESS)
+    runner.end_due_debounces(now - LATENESS)
     publish_overdue(now)
     actions = reconcile()
     done = sum(action.kind != "wait" for action in actions)
@@ -190,7 +190,7 @@ Act = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 ACTS: dict[str, Act] = {
     "Scheduled Event": _fire,
     "Run Requested": _run,
-    "Events Paused": _settle,
+    "Events Paused": _end_debounce,
     "Reconcile Schedules": _reconcile,
 }
 

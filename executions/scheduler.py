@@ -148,7 +148,7 @@ class LocalSchedulerProcess:
             fire all the same.
         """
         try:
-            runner.settle_due(timezone.now())
+            runner.end_due_debounces(timezone.now())
             received = list(ReceivedEvent.objects.queued()[:EVENTS])
             taken = self._distributor.distribute(received) if received else 0
         except Exception as error:
@@ -303,7 +303,7 @@ class LocalSchedulerProcess:
         # A copy, since the run goes on in its thread.
         stopped = copy(run.execution)
         stopped.reached_agent = True
-        runner.settle_end(stopped, RunStatus.FAILED, error=SHUT_DOWN(), clock=run.clock)
+        runner.set_result(stopped, RunStatus.FAILED, error=SHUT_DOWN(), clock=run.clock)
         if database.is_on and spool.keep(stopped, spool.WITHOUT_OUTPUT):
             return
         try:

@@ -46,7 +46,7 @@ def keep(execution: TriggerExecution, fields: Sequence[str] = ENDING) -> bool:
     """Keep an end in a file, in place of an earlier one of the same run.
 
     Args:
-        execution: the record, settled.
+        execution: the record, with its result set.
         fields: the fields that the end sets.
 
     Returns:

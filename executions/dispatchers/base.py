@@ -39,7 +39,7 @@ class Dispatcher(ABC):
 
     @abstractmethod
     def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:
-        """Have `runner.settle()` called for a trigger at a time, in the transaction under way.
+        """Have `runner.end_debounce()` called for a trigger at a time.
 
         Raises:
             DispatchError: nobody will do so; the caller undoes what it has written.

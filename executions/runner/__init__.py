@@ -9,13 +9,12 @@ from executions.runner.claim import (
     start,
     start_claimed,
 )
-from executions.runner.complete import close, close_lost, write
-from executions.runner.complete import settle as settle_end
+from executions.runner.complete import close, close_lost, set_result, write
 from executions.runner.enqueue import (
     Offer,
+    end_debounce,
+    end_due_debounces,
     offer,
-    settle,
-    settle_due,
 )
 from executions.runner.execute import call, execute
 from executions.runner.leases import HEARTBEAT, abandon, record_missed, renew
@@ -34,15 +33,15 @@ __all__ = [
     "call",
     "close",
     "close_lost",
+    "end_debounce",
+    "end_due_debounces",
     "execute",
     "is_begun",
     "offer",
     "record_missed",
     "renew",
     "resume",
-    "settle",
-    "settle_due",
-    "settle_end",
+    "set_result",
     "start",
     "start_claimed",
     "write",

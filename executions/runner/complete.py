@@ -59,7 +59,7 @@ ENDING = (
 )
 
 
-def settle(
+def set_result(
     execution: TriggerExecution, status: RunStatus, *, error: str = "", clock: float | None = None
 ) -> None:
     """Set the end of a run on its record; `write()` puts it into the database.
@@ -86,7 +86,7 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
     """Write the ends of runs, and what follows for their triggers, in one transaction.
 
     Args:
-        executions: the records, settled.
+        executions: the records, with their results set.
         waited: whether the ends waited for the database, and leases ended meanwhile. Housekeeping
             may have closed such runs as lost, and their true end takes the place of that. Those
             that completed get no line in the log each.
@@ -120,7 +120,7 @@ def write_in_time(execution: TriggerExecution, seconds: Callable[[], float]) -> 
     """Write the end of a run, again and again if the database is away, while there is time.
 
     Args:
-        execution: the record, settled.
+        execution: the record, with its result set.
         seconds: how many are left.
 
     Raises:
@@ -157,8 +157,8 @@ def write_in_time(execution: TriggerExecution, seconds: Callable[[], float]) -> 
 def close(
     execution: TriggerExecution, status: RunStatus, *, error: str = "", clock: float | None = None
 ) -> int:
-    """Settle and write the end of a run; arguments as for `settle()`."""
-    settle(execution, status, error=error, clock=clock)
+    """Set and write the end of a run; arguments as for `set_result()`."""
+    set_result(execution, status, error=error, clock=clock)
     return write([execution])
 
 

@@ -152,7 +152,7 @@ def offer(offers: Sequence[Offer], claim: Callable[[], None] | None = None) -> i
         return retry(partial(once, known=True), on=overtaken)
 
 
-def settle(user_id: str, trigger_id: str, now: datetime) -> datetime | None:
+def end_debounce(user_id: str, trigger_id: str, now: datetime) -> datetime | None:
     """Run the event that a trigger's pause has left over, if the pause is over.
 
     Args:
@@ -179,7 +179,7 @@ def settle(user_id: str, trigger_id: str, now: datetime) -> datetime | None:
     return None
 
 
-def settle_due(now: datetime) -> None:
+def end_due_debounces(now: datetime) -> None:
     """Run the events whose pause is over; what goes wrong with one stops no other.
 
     Raises:
@@ -188,7 +188,7 @@ def settle_due(now: datetime) -> None:
     for pending in list(PendingEvent.objects.due(now)[:MOST_SETTLED]):
         ids = {"triggerId": pending.trigger_id}
         try:
-            settle(pending.user_id, pending.trigger_id, now)
+            end_debounce(pending.user_id, pending.trigger_id, now)
         except ConflictError:
             logger.info("Another process has the event", extra=ids)
         except OperationalError:

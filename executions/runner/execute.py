@@ -13,7 +13,7 @@ from executions.agent_client import profile_of
 from executions.failures import CLOSED, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, usage_map
 from executions.runner.claim import Run
-from executions.runner.complete import log_ids, settle, write_in_time
+from executions.runner.complete import log_ids, set_result, write_in_time
 from executions.runner.progress import Progress
 from moca import reasons
 from moca.logs import bind
@@ -52,7 +52,7 @@ def execute(
 
 
 def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> None:
-    """Call the agent and settle the run's record, which the caller writes.
+    """Call the agent and set the result on the run's record, which the caller writes.
 
     Nothing is raised: whatever happens ends up in the record and the log. Arguments as for
     `execute()`.
@@ -96,7 +96,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
         else:
             _keep(run, reply)
             execution.reached_agent = True
-            settle(execution, RunStatus.COMPLETED, clock=run.clock)
+            set_result(execution, RunStatus.COMPLETED, clock=run.clock)
 
 
 def _invocation(run: Run) -> Invocation:
@@ -148,4 +148,4 @@ def _keep(run: Run, reply: Reply | None) -> None:
 
 def _fail(run: Run, error: Reason, *, reached: bool) -> None:
     run.execution.reached_agent = reached
-    settle(run.execution, RunStatus.FAILED, error=error, clock=run.clock)
+    set_result(run.execution, RunStatus.FAILED, error=error, clock=run.clock)

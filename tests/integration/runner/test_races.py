@@ -36,7 +36,7 @@ def begin(trigger: Trigger, due: datetime = NINE) -> Run:
 
 def write(runs: Sequence[Run], status: RunStatus = RunStatus.COMPLETED, error: str = "") -> int:
     for run in runs:
-        complete.settle(run.execution, status, error=error)
+        complete.set_result(run.execution, status, error=error)
     return runner.write([run.execution for run in runs])
 
 
