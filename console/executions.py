@@ -27,8 +27,7 @@ from events import provenance
 from executions import envelope, prompts
 from executions.display import status_of
 from executions.models import Source, TriggerExecution
-from executions.origins import names_of_triggers, trigger_of
-from executions.requests import NOT_RUN, run_now
+from executions.runner.manual import NOT_RUN, run_now
 from moca import reasons
 from moca.admin import actor
 from moca.authentication.models import Role
@@ -151,7 +150,7 @@ def runs(request: HttpRequest) -> HttpResponse:
     """All runs, the newest first."""
     now = timezone.now()
     context = page_of_runs(request, TriggerExecution.objects.all(), now)
-    names = names_of_triggers(row.execution for row in context["rows"])
+    names = TriggerExecution.objects.trigger_names(row.execution for row in context["rows"])
     for row in context["rows"]:
         row.trigger_name = names.get(row.execution.trigger_id, "")
     return render(request, "console/runs.html", {**context, "now": now})
@@ -166,7 +165,7 @@ def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpR
     row = _row(found, now)
     said = found.said
     text, following = said.after(0)
-    trigger = trigger_of(found)
+    trigger = found.find_trigger()
     context = {
         "execution": found,
         "row": row,
@@ -209,7 +208,7 @@ def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
 def replay(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
     """Send the event of a run again, and go to the new one."""
     found = find_execution(trigger_id, execution_id)
-    trigger = trigger_of(found)
+    trigger = found.find_trigger()
     here = reverse("console:run", args=[trigger_id, execution_id])
     if trigger is None:
         messages.warning(request, _("The trigger of this run is deleted."))

@@ -15,8 +15,7 @@ from django.utils.safestring import SafeString
 
 from executions.display import status_of
 from executions.models import TriggerExecution
-from executions.origins import names_of_triggers
-from executions.requests import NOT_RUN, run_now
+from executions.runner.manual import NOT_RUN, run_now
 from moca.admin import ReadOnlyModelAdmin, actor, link_to, list_of, page_or_none
 from moca.changelist import ChangeList
 from moca.display import NOTHING, badge, duration, excerpt, past_time_tag, short_time_tag
@@ -73,7 +72,7 @@ class ExecutionList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        names = names_of_triggers(self.result_list)
+        names = TriggerExecution.objects.trigger_names(self.result_list)
         now = timezone.now()
         for execution in self.result_list:
             execution.close_if_lost(now)

@@ -10,8 +10,8 @@ from rest_framework.response import Response
 
 from executions.dispatchers import DispatchError
 from executions.models import TriggerExecution
-from executions.requests import run_now
 from executions.runner import TriggerBusyError
+from executions.runner.manual import run_now
 from executions.serializers import ExecutionSerializer
 from moca.api import parameters
 from moca.api.errors import APIError, NotFoundError

@@ -5,7 +5,9 @@ from executions.runner.claim import (
     Occurrence,
     Run,
     UncertainStartError,
+    batch_size,
     is_begun,
+    resume,
     start,
     start_claimed,
 )
@@ -18,7 +20,7 @@ from executions.runner.enqueue import (
 )
 from executions.runner.execute import call, execute
 from executions.runner.leases import HEARTBEAT, abandon, record_missed, renew
-from executions.runner.manual import TriggerBusyError, accept, resume
+from executions.runner.manual import TriggerBusyError, accept
 
 __all__ = [
     "HEARTBEAT",
@@ -30,6 +32,7 @@ __all__ = [
     "UncertainStartError",
     "abandon",
     "accept",
+    "batch_size",
     "call",
     "close",
     "close_lost",

@@ -1,7 +1,7 @@
-"""The start of a run: put an occurrence on record once, if it may run.
+"""Claim occurrences of triggers, so that each runs once, whichever process meets it.
 
-Every write is conditional on what was read, so that of two processes with the same occurrence one
-runs it.
+Every write has the condition that the row is as it was read. If two processes have the same
+occurrence, one of them runs it.
 """
 
 import logging
@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from agents import new_session_id
 from executions import envelope
-from executions.failures import BUSY, DISABLED, ENDED, TRIGGER_GONE
+from executions.failures import BUSY, DISABLED, ENDED, OVERTAKEN, TRIGGER_DELETED, TRIGGER_GONE
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
-from executions.runner.complete import log_ids
+from executions.runner.complete import close, log_ids
 from moca import reasons
 from moca.concurrency import ConflictError
 from moca.ids import occurrence_id
@@ -30,11 +30,20 @@ from triggers.models import OverlapPolicy, RunStatus, Trigger
 
 logger = logging.getLogger(__name__)
 
-# How long a record vouches for its run without a sign of life.
+# How long a claim holds without a heartbeat.
 LEASE = timedelta(seconds=60)
+# How many rows of one kind are written in a transaction, if the database sets no limit.
+BATCH = 100
 
-# Started by a person, who may do so whatever the trigger's state.
-BY_HAND = {Source.MANUAL, Source.REPLAY}
+# A person may start these, whatever the trigger's state.
+MANUAL = {Source.MANUAL, Source.REPLAY}
+# What a failed record loses when its run is claimed again.
+REOPENED = {
+    "status": RunStatus.RUNNING,
+    "completed_at": None,
+    "duration_ms": None,
+    **reasons.columns("error", ""),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +51,13 @@ class Occurrence:
     """One firing of a trigger.
 
     Attributes:
-        id: the execution's id; the same for each delivery of the same occurrence.
-        user_id: whose trigger it is.
-        due: when it was to happen; None for a run by hand.
-        event: the EventBridge envelope that started it; None to make one.
+        id: the execution's id, which is the same for each delivery of the occurrence.
+        user_id: the trigger's user.
+        trigger_id: the trigger's id.
+        source: what fired it.
+        due: when it was due; None for a manual run.
+        event: the EventBridge envelope that started it; None if `event_of()` is to make one.
+        replay_of: the id of the execution whose event is sent again; else empty.
     """
 
     id: str
@@ -68,13 +80,17 @@ class Occurrence:
         return self.user_id, self.trigger_id
 
     def event_of(self, trigger: Trigger, now: datetime) -> dict[str, Any]:
-        """The event that is sent along, made where none came in."""
+        """The event that the agent is sent; made here if none came in."""
         return self.event or envelope.build(trigger, self.source, self.id, self.due or now)
 
 
 @dataclass(slots=True)
 class Run:
-    """A run under way in this process."""
+    """A run that this process has claimed.
+
+    Attributes:
+        clock: the monotonic time of its start, in seconds.
+    """
 
     trigger: Trigger
     execution: TriggerExecution
@@ -82,21 +98,16 @@ class Run:
     clock: float = field(default_factory=time.monotonic)
 
     def record(self) -> TriggerExecutionQuerySet:
-        """The run's record, as long as nobody else has closed or taken it."""
-        rows: TriggerExecutionQuerySet = TriggerExecution.objects.filter(
-            trigger_id=self.execution.trigger_id,
-            pk=self.execution.pk,
-            status=RunStatus.RUNNING,
-            attempt=self.execution.attempt,
-        )
+        """The run's record; empty once another process has closed or claimed it."""
+        rows: TriggerExecutionQuerySet = TriggerExecution.objects.unfinished(self.execution)
         return rows
 
 
 class UncertainStartError(OperationalError):
-    """The database went away at the commit: the runs may be on record, or may be in a moment.
+    """The connection failed at the commit: the claim may be on record, now or in a moment.
 
     Attributes:
-        runs: the runs; `is_begun()` tells.
+        runs: the runs that were claimed; ask `is_begun()` about each.
     """
 
     def __init__(self, runs: list[Run], cause: BaseException) -> None:
@@ -105,11 +116,11 @@ class UncertainStartError(OperationalError):
 
 
 @contextmanager
-def begun_or_uncertain() -> Iterator[list[Run]]:
-    """A transaction that puts runs on record; whoever enters it adds them to the list.
+def _claiming() -> Iterator[list[Run]]:
+    """Open a transaction that claims runs; its body adds them to the list.
 
     Raises:
-        UncertainStartError: it failed in a way in which it may have been committed.
+        UncertainStartError: the transaction failed in a way that leaves open if it was committed.
     """
     runs: list[Run] = []
     try:
@@ -122,26 +133,36 @@ def begun_or_uncertain() -> Iterator[list[Run]]:
 
 
 def is_begun(run: Run) -> bool:
-    """Whether a run of an `UncertainStartError` is on record as begun by this process."""
+    """Whether the claim of a run of an `UncertainStartError` is on record."""
     return run.record().filter(started_at=run.execution.started_at).exists()
 
 
+def batch_size(writes: int) -> int:
+    """How many rows fit into one transaction, if each of them takes so many writes."""
+    most: int | None = getattr(connection.features, "max_transaction_items", None)
+    return BATCH if most is None else most // writes
+
+
 Triggers = Mapping[str, Trigger]
-# Called with the triggers, in the transaction; returns the occurrences that are ours to run.
+# Called with the triggers, in the transaction; returns the occurrences to run.
 Claim = Callable[[Triggers], Sequence[Occurrence]]
 
 
 def start(occurrence: Occurrence, *, lease: timedelta = LEASE) -> Run | None:
-    """Put an occurrence on record as running.
+    """Claim an occurrence, and put its run on record.
+
+    A run that failed before it reached the agent is claimed again.
 
     Args:
         occurrence: what fires.
-        lease: how long the record vouches for the run from now on.
+        lease: how long the claim holds from now on.
 
     Returns:
-        The run, or None where there is nothing to run: the trigger is gone, disabled, past its
-        end or busy, or the occurrence has been run before. A run that failed before it reached
-        the agent is begun again.
+        None if there is nothing to run: the trigger is deleted, disabled, past its end or busy, or
+        the occurrence has been run before.
+
+    Raises:
+        UncertainStartError: the connection to the database failed at the commit.
     """
     found = start_claimed([occurrence.trigger_key], lambda _: [occurrence], lease=lease)
     return found[0] if found else None
@@ -150,26 +171,26 @@ def start(occurrence: Occurrence, *, lease: timedelta = LEASE) -> Run | None:
 def start_claimed(
     trigger_keys: Sequence[tuple[str, str]], claim: Claim, *, lease: timedelta = LEASE
 ) -> list[Run]:
-    """Claim occurrences and put them on record as running, in one transaction.
+    """Claim occurrences, and put their runs on record, in one transaction.
 
     Args:
         trigger_keys: users and ids of the triggers that the occurrences belong to.
-        claim: picks the occurrences, and may write in the same transaction.
+        claim: chooses the occurrences; may write in the same transaction.
         lease: as for `start()`.
 
     Raises:
-        IntegrityError, ConflictError: one of several was run before, or another process has
-            changed something; try them one by one.
-        UncertainStartError: the database went away at the commit.
+        IntegrityError, ConflictError: one of several occurrences was run before, or another process
+            has changed a row. Try them one by one.
+        UncertainStartError: the connection to the database failed at the commit.
     """
     try:
-        with begun_or_uncertain() as runs:
+        with _claiming() as runs:
             runs += _start(trigger_keys, claim, lease, again=False)
         return runs
     except (IntegrityError, ConflictError):
         if len(trigger_keys) > 1:
             raise
-    with begun_or_uncertain() as runs:
+    with _claiming() as runs:
         runs += _start(trigger_keys, claim, lease, again=True)
     return runs
 
@@ -177,29 +198,39 @@ def start_claimed(
 def _start(
     trigger_keys: Sequence[tuple[str, str]], claim: Claim, lease: timedelta, *, again: bool
 ) -> list[Run]:
+    """Claim occurrences in the open transaction.
+
+    Args:
+        again: whether their records may exist. Without it, the insert fails if one does, which
+            saves a read.
+    """
     now = timezone.now()
     triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(trigger_keys)}
     runs = []
     for occurrence in claim(triggers):
         trigger = triggers.get(occurrence.trigger_id)
-        reason = _refusal(trigger, occurrence, now)
+        reason = _reason_to_skip(trigger, occurrence, now)
         if reason is not None:
-            _note_refusal(trigger, occurrence, reason, now)
+            _note_skip(trigger, occurrence, reason, now)
         elif trigger is not None:
-            runs.append(_new_run(trigger, occurrence, now, now + lease))
+            event = occurrence.event_of(trigger, now)
+            execution = new_record(trigger, occurrence, event, now, now + lease)
+            runs.append(Run(trigger, execution, event))
     if again:
-        runs = [run for run in runs if _take_over(run.execution)]
-        _hold(runs, now)
+        runs = [run for run in runs if _claim_again(run.execution)]
+        _hold_triggers(runs, now)
     elif runs:
-        _hold(runs, now)
+        _hold_triggers(runs, now)
         TriggerExecution.objects.bulk_create([run.execution for run in runs])
     return runs
 
 
-def _refusal(trigger: Trigger | None, occurrence: Occurrence, now: datetime) -> Reason | None:
+def _reason_to_skip(
+    trigger: Trigger | None, occurrence: Occurrence, now: datetime
+) -> Reason | None:
     if trigger is None:
         return TRIGGER_GONE()
-    if occurrence.source in BY_HAND:
+    if occurrence.source in MANUAL:
         return None
     if not trigger.enabled:
         return DISABLED()
@@ -209,23 +240,18 @@ def _refusal(trigger: Trigger | None, occurrence: Occurrence, now: datetime) -> 
     return BUSY() if trigger.is_held(now) else None
 
 
-def _note_refusal(
+def _note_skip(
     trigger: Trigger | None, occurrence: Occurrence, reason: Reason, now: datetime
 ) -> None:
     ids = {"triggerId": occurrence.trigger_id, "executionId": occurrence.id}
-    record = TriggerExecution.objects.filter(trigger_id=occurrence.trigger_id, pk=occurrence.id)
+    record = TriggerExecution.objects.keyed(occurrence.trigger_id, occurrence.id)
     if reason.code is BUSY and record.exists():
-        # The run that is going is that of this very occurrence, or came after it.
+        # The run that holds the trigger is of this very occurrence, or of a later one.
         logger.info("Not run again: the occurrence is on record", extra=ids)
         return
     logger.warning("Not run: %s", reason, extra=ids)
     if trigger is not None:
         trigger.note_skip(reason, occurrence.due or now)
-
-
-def _new_run(trigger: Trigger, occurrence: Occurrence, now: datetime, lease_until: datetime) -> Run:
-    event = occurrence.event_of(trigger, now)
-    return Run(trigger, new_record(trigger, occurrence, event, now, lease_until), event)
 
 
 def new_record(
@@ -234,14 +260,20 @@ def new_record(
     event: dict[str, Any],
     now: datetime,
     lease_until: datetime | None,
+    *,
+    attempt: int = 1,
 ) -> TriggerExecution:
-    """The unsaved record of an occurrence's first attempt."""
+    """Make the record of an occurrence, unsaved.
+
+    Args:
+        attempt: 0 if the run waits for a process to claim it.
+    """
     return TriggerExecution(
         id=occurrence.id,
         trigger_id=trigger.pk,
         user_id=trigger.user_id,
         source=occurrence.source,
-        attempt=1,
+        attempt=attempt,
         scheduled_at=occurrence.due,
         started_at=now,
         lease_until=lease_until,
@@ -252,12 +284,12 @@ def new_record(
     )
 
 
-def _take_over(execution: TriggerExecution) -> bool:
-    """Make the record of an attempt that never reached the agent that of the next one.
+def _claim_again(execution: TriggerExecution) -> bool:
+    """Claim the record of a run that failed before it reached the agent, for another attempt.
 
-    Where there is none, it was something else that came in between: the first attempt begins.
+    If there is no record, the conflict was about another row, and the first attempt begins.
     """
-    record = TriggerExecution.objects.filter(trigger_id=execution.trigger_id, pk=execution.pk)
+    record = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk)
     earlier = record.first()
     if earlier is None:
         execution.save(force_insert=True)
@@ -266,21 +298,18 @@ def _take_over(execution: TriggerExecution) -> bool:
         logger.info("Not run again: the occurrence is on record", extra=log_ids(execution))
         return False
     execution.attempt = earlier.attempt + 1
-    taken = record.filter(status=RunStatus.FAILED, attempt=earlier.attempt).update(
-        status=RunStatus.RUNNING,
+    changed = record.filter(status=RunStatus.FAILED, attempt=earlier.attempt).update(
+        **REOPENED,
         attempt=execution.attempt,
         started_at=execution.started_at,
         lease_until=execution.lease_until,
         session_id=execution.session_id,
-        completed_at=None,
-        duration_ms=None,
-        **reasons.columns("error", ""),
     )
-    return bool(taken)
+    return bool(changed)
 
 
-def _hold(runs: Sequence[Run], now: datetime) -> None:
-    """Keep other runs out of triggers whose policy says so; `running_since` names the holder."""
+def _hold_triggers(runs: Sequence[Run], now: datetime) -> None:
+    """Hold the triggers of runs that must not overlap; `running_since` names the holder."""
     held = [run.trigger for run in runs if run.trigger.overlap_policy == OverlapPolicy.SKIP]
     if held and not hold(held, now, until=runs[0].execution.lease_until):
         raise IntegrityError("another process has just begun a run of the trigger")
@@ -293,15 +322,71 @@ def hold(
     until: datetime | None,
     holder: datetime | None = None,
 ) -> bool:
-    """Mark triggers as running, if no run is going in any of them.
+    """Mark triggers as running, so that no other run of them begins.
 
     Args:
         triggers: the triggers.
-        since: the start of the run, by which it is known as the holder.
-        until: when the hold ends by itself.
-        holder: the holder that gives way, where the run is known by an earlier start.
+        since: the start of the run that holds them.
+        until: when the hold ends unless it is renewed.
+        holder: the earlier start of the same run, if it holds the triggers already.
+
+    Returns:
+        Whether all are marked: False if another run holds one of them.
     """
     free = Q(running_until__isnull=True) | Q(running_until__lt=since) | Q(running_since=holder)
     held = Trigger.objects.named((trigger.user_id, trigger.pk) for trigger in triggers)
     marked = held.filter(free).update(running_since=since, running_until=until)
     return bool(marked == len(triggers))
+
+
+def resume(
+    trigger_id: str,
+    execution_id: str,
+    *,
+    lease: timedelta = LEASE,
+    claim: Callable[[], bool] | None = None,
+) -> Run | None:
+    """Claim a run that was put on record to wait for a process.
+
+    Args:
+        trigger_id: the trigger that runs.
+        execution_id: the id of the run's record.
+        lease: how long the claim holds from now on.
+        claim: called first, in the same transaction; False if another process has the run.
+
+    Returns:
+        None if the run was claimed before, or cannot begin. A run that cannot begin is closed as
+        failed.
+
+    Raises:
+        UncertainStartError: the connection to the database failed at the commit.
+    """
+    with _claiming() as runs:
+        if (claim is None or claim()) and (run := _resume(trigger_id, execution_id, lease)):
+            runs.append(run)
+    return runs[0] if runs else None
+
+
+def _resume(trigger_id: str, execution_id: str, lease: timedelta) -> Run | None:
+    now = timezone.now()
+    record = TriggerExecution.objects.keyed(trigger_id, execution_id)
+    execution = record.first()
+    if execution is None:
+        return None
+    waiting = record.filter(status=RunStatus.RUNNING, attempt=0)
+    if not waiting.update(attempt=1, started_at=now, lease_until=now + lease):
+        return None
+    holder = execution.started_at
+    execution.attempt, execution.started_at = 1, now
+    trigger = Trigger.objects.filter(user_id=execution.user_id, pk=trigger_id).first()
+    if trigger is None:
+        close(execution, RunStatus.FAILED, error=TRIGGER_DELETED())
+        return None
+    if trigger.overlap_policy == OverlapPolicy.SKIP and not hold(
+        [trigger], now, until=now + lease, holder=holder
+    ):
+        close(execution, RunStatus.FAILED, error=OVERTAKEN())
+        return None
+    occurrence = Occurrence(execution.pk, trigger.user_id, trigger.pk, Source(execution.source))
+    event = envelope.deserialize(execution.event_payload) or occurrence.event_of(trigger, now)
+    return Run(trigger, execution, event)

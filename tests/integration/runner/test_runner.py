@@ -12,8 +12,8 @@ from agents.demo import DemoAgent
 from executions import runner
 from executions.failures import INTERNAL_ERROR, LOST, NOT_PICKED_UP
 from executions.models import QueuedRun, Source, TriggerExecution
-from executions.requests import run_now
 from executions.runner import Occurrence
+from executions.runner.manual import run_now
 from triggers.models import LocalSchedule, RunStatus, Trigger
 from triggers.statistics import Statistics, Tally
 

@@ -13,8 +13,8 @@ from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
 from executions import maintenance, runner
 from executions.models import TriggerExecution
-from executions.requests import run_now
 from executions.runner import Occurrence
+from executions.runner.manual import run_now
 from moca import audit
 from moca.authentication.models import AuditEntry, Operator
 from triggers.models import LocalSchedule, Trigger
