@@ -1,4 +1,8 @@
-"""What a scheduler process does from time to time so that runs, leases and schedules stay true."""
+"""The heartbeat of a local scheduler process: it keeps leases, lost runs and schedules correct.
+
+Every 15 seconds, and after each jump of the clock, the process renews the leases of its runs. Then
+it closes the runs of processes that died, and removes what has expired.
+"""
 
 import logging
 import time
@@ -9,29 +13,29 @@ from django.utils import timezone
 
 from executions import runner, spool
 from executions.clock import ClockWatch, Jump
-from executions.failures import CLOCK_JUMPED, MORE_RUNS, ONE_RUN, RUNS
-from executions.maintenance import end_far_leases, end_far_pauses, remove_expired
+from executions.failures import CLOCK_JUMPED
+from executions.maintenance import end_far_debounces, end_far_leases, remove_expired
 from executions.runner import HEARTBEAT, LEASE, Run
+from executions.runner.missed import MOST_COUNTED
 from moca.outages import database
 from triggers.models import LocalSchedule, Trigger
 from triggers.schedulers.local import astray, put_right
 
 logger = logging.getLogger(__name__)
 
-# How long others get to vouch for their runs, after a time in which they may not have been able to.
+# How long other processes get to renew their leases, after a start and after a time in which they
+# may have been unable to.
 START_SECONDS = HEARTBEAT.total_seconds()
 RECOVERY_SECONDS = 2 * START_SECONDS
-# How long nothing is removed as expired, after the clock was set ahead: it may be wrong.
+# How long nothing is removed as expired after the clock was set ahead, because it may be wrong.
 EXPIRY_SECONDS = 3600.0
-# How often all schedules are looked through, and how many of them in one turn.
-MENDING_SECONDS = 3600.0
-MENDED_AT_ONCE = 100
-# Missed runs are counted up to here.
-MOST_COUNTED = 1000
+# How often all schedules are checked for wrong times, and how many of them in one turn.
+REPAIR_SECONDS = 3600.0
+REPAIR_BATCH = 100
 
 
 class Heartbeat:
-    """The care of one process: its runs, those of processes that died, and the schedules."""
+    """What one process does for its own runs, for those of dead processes and for the schedules."""
 
     def __init__(self) -> None:
         now = time.monotonic()
@@ -40,31 +44,34 @@ class Heartbeat:
         self._renewed_at = now
         self._trusted_at = now + START_SECONDS
         self._expiry_at = now
-        # The last jump over a time that has not passed.
+        # The last jump ahead over a time that has not passed.
         self._leap: Jump | None = None
-        self._mending_at = now
-        # The last schedule that was looked at; None while none are looked through.
-        self._mended: str | None = None
+        self._repair_at = now
+        # The last schedule that was checked; None if no check is under way.
+        self._repaired: str | None = None
 
     @property
     def trusts_leases(self) -> bool:
-        """Whether a lease that has ended says that nobody runs the run any more."""
-        is_settled = time.monotonic() >= self._trusted_at
-        return is_settled and not database.was_on_within(RECOVERY_SECONDS)
+        """Whether a lease that has ended means that no process runs the run."""
+        has_waited = time.monotonic() >= self._trusted_at
+        return has_waited and not database.was_on_within(RECOVERY_SECONDS)
 
     def hurry(self) -> None:
-        """Have the next `beat()` do what there is to do, though its time has not come."""
+        """Make the next `beat()` due at once."""
         self._next_at = time.monotonic()
 
     def beat(self, runs: Mapping[str, Run]) -> None:
-        """Vouch for our own runs, then see to others', every so often and after a jump.
+        """Renew our leases and do the maintenance, if a heartbeat is due or the clock has jumped.
 
         Args:
             runs: those under way in this process.
+
+        Raises:
+            OperationalError: the database is away.
         """
         jump = self._clock.jump()
         if jump:
-            self._take_in(jump)
+            self._react_to(jump)
         now = time.monotonic()
         if now < self._next_at:
             return
@@ -75,27 +82,27 @@ class Heartbeat:
         runner.renew(ours)
         self._renewed_at = time.monotonic()
         if jump:
-            logger.warning("%s; vouched anew for %d runs under way", jump, len(ours))
-        self._see_to_others()
+            logger.warning("%s; renewed the leases of %d runs under way", jump, len(ours))
+        self._maintain()
         self._next_at = time.monotonic() + HEARTBEAT.total_seconds()
 
-    def _see_to_others(self) -> None:
-        spool.take_up()
+    def _maintain(self) -> None:
+        spool.drain()
         now = timezone.now()
         if self.trusts_leases:
             runner.close_lost(now)
         if time.monotonic() >= self._expiry_at:
             remove_expired(now)
-        if self._mended is None and time.monotonic() >= self._mending_at:
-            self._mending_at = time.monotonic() + MENDING_SECONDS
-            self._mended = ""
+        if self._repaired is None and time.monotonic() >= self._repair_at:
+            self._repair_at = time.monotonic() + REPAIR_SECONDS
+            self._repaired = ""
             end_far_leases(now)
-            end_far_pauses(now)
+            end_far_debounces(now)
 
-    def _take_in(self, jump: Jump) -> None:
+    def _react_to(self, jump: Jump) -> None:
         self.hurry()
         self._distrust()
-        self._mended, self._mending_at = None, time.monotonic()
+        self._repaired, self._repair_at = None, time.monotonic()
         if not jump.is_ahead:
             self._leap = None
         elif not jump.slept:
@@ -105,52 +112,48 @@ class Heartbeat:
     def _distrust(self) -> None:
         self._trusted_at = time.monotonic() + RECOVERY_SECONDS
 
-    def mend_some(self) -> bool:
-        """Put schedules right that wait for a wrong time; returns whether more are to be looked at.
+    def repair_some(self) -> bool:
+        """Correct schedules that wait for a time which was written while the clock was ahead.
 
-        The clock was ahead when such a time was written.
+        Returns:
+            Whether more schedules are still to be checked.
         """
-        if self._mended is None:
+        if self._repaired is None:
             return False
-        rows = list(
-            LocalSchedule.objects.filter(pk__gt=self._mended).order_by("pk")[:MENDED_AT_ONCE]
-        )
+        following = LocalSchedule.objects.filter(pk__gt=self._repaired).order_by("pk")
+        rows = list(following[:REPAIR_BATCH])
         now = timezone.now()
         for row, trigger in astray(rows, now):
             if put_right(row, trigger, now):
                 ids = {"triggerId": trigger.pk}
-                logger.warning("The schedule waited for a wrong time, and is put right", extra=ids)
-        self._mended = rows[-1].pk if len(rows) == MENDED_AT_ONCE else None
-        return self._mended is not None
+                logger.warning("Corrected a schedule that waited for a wrong time", extra=ids)
+        self._repaired = rows[-1].pk if len(rows) == REPAIR_BATCH else None
+        return self._repaired is not None
 
-    def record_missed(self, trigger: Trigger, first: datetime, since: datetime) -> None:
-        """Put the runs that were due before a moment on record as missed.
+    def note_missed(self, trigger: Trigger, first: datetime, since: datetime) -> None:
+        """Put the occurrences that were due before a moment on record as missed.
 
-        Runs that the clock jumped over are noted as skipped on their trigger instead, because they
-        may be yet to come.
+        Occurrences that the clock jumped over may be yet to come. They are noted on their trigger
+        as skipped instead.
+
+        Args:
+            trigger: the trigger, which has a schedule.
+            first: when the first of them was due.
+            since: occurrences that are due from then on are not missed.
         """
         leap = self._leap
         if leap is None or not first < leap.now or since <= leap.before:
-            _record_missed(trigger, first, since)
+            runner.record_missed(trigger, first, since)
             return
         if first < leap.before:
-            _record_missed(trigger, first, leap.before)
+            runner.record_missed(trigger, first, leap.before)
         count, last = _between(trigger, max(first, leap.before), since)
         if last is not None:
             trigger.note_skip(CLOCK_JUMPED(), last, count)
 
 
 def _between(trigger: Trigger, first: datetime, end: datetime) -> tuple[int, datetime | None]:
-    """How many runs are due from a moment to before another, and when the last one is."""
+    """Count the occurrences from a moment to before another; returns the last one's time, too."""
     before = first - timedelta(microseconds=1)
     runs = [run for run in trigger.next_runs(before, MOST_COUNTED + 1) if run < end]
     return len(runs), trigger.last_run(end) if runs else None
-
-
-def _record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
-    missed = [first, *(run for run in trigger.next_runs(first, MOST_COUNTED) if run < since)]
-    if len(missed) > MOST_COUNTED:
-        runs = MORE_RUNS(number=f"{MOST_COUNTED:,}")
-    else:
-        runs = ONE_RUN() if len(missed) == 1 else RUNS(number=len(missed))
-    runner.record_missed(trigger, first, trigger.last_run(since) or first, runs)

@@ -1,4 +1,7 @@
-"""Running one occurrence of a trigger: start, token, invocation, end."""
+"""Runs one occurrence of a trigger: claim it, call the agent, complete its record.
+
+The scheduler process, the Lambda function, the API and the pages use the names exported here.
+"""
 
 from executions.runner.claim import (
     LEASE,
@@ -11,7 +14,7 @@ from executions.runner.claim import (
     start,
     start_claimed,
 )
-from executions.runner.complete import close, close_lost, set_result, write
+from executions.runner.complete import close, set_result, write
 from executions.runner.enqueue import (
     Offer,
     end_debounce,
@@ -19,8 +22,9 @@ from executions.runner.enqueue import (
     offer,
 )
 from executions.runner.execute import call, execute
-from executions.runner.leases import HEARTBEAT, abandon, record_missed, renew
+from executions.runner.leases import HEARTBEAT, abandon, close_lost, renew
 from executions.runner.manual import TriggerBusyError, accept
+from executions.runner.missed import record_missed
 
 __all__ = [
     "HEARTBEAT",

@@ -1,9 +1,8 @@
-"""Runs that events ask for: put on record for each trigger that takes the event, or held back.
+"""Enqueue the runs of events, for those who find out which triggers an event matches.
 
-Whoever finds that triggers take an event offers it to them. An offer becomes a run on record that
-another process begins, or waits for the events to pause (`debounceSeconds`), or is dropped and
-counted (`maxRunsPerHour`, overlaps). The id of the run follows from the event and the trigger, so
-that an event that is delivered twice runs once.
+They make an `Offer` of the event to each such trigger. An offer is enqueued as a run that another
+process claims, or it is debounced (`debounceSeconds`), or dropped and counted (`maxRunsPerHour`,
+overlaps). The run's id is made from the event and the trigger, which deduplicates deliveries.
 """
 
 import hashlib
@@ -22,8 +21,9 @@ from executions import envelope
 from executions.dispatchers import get_dispatcher
 from executions.failures import BUSY, DISABLED, HELD_BACK, MERGED, TOO_LARGE, TOO_MANY
 from executions.models import PendingEvent, Source, TriggerExecution
-from executions.runner.claim import Occurrence, new_record
-from moca import audit, reasons
+from executions.runner import debounce
+from executions.runner.claim import REOPENED, Occurrence, new_record
+from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from moca.ids import uuid7
@@ -34,15 +34,13 @@ from triggers.models import OverlapPolicy, RunStatus, Trigger
 
 logger = logging.getLogger(__name__)
 
-# How long a run that an event asked for may wait for a process to begin it.
-QUEUE_LEASE = timedelta(days=1)
+# How long the run of an event may wait for a process to claim it.
+EVENT_QUEUE_LEASE = timedelta(days=1)
 HOUR = timedelta(hours=1)
-# A run begins at the latest after so many times the pause that it waits for.
-LONGEST_PAUSES = 10
-# Events whose pause is over that are looked at in one turn, and when one that cannot be run is
-# looked at again.
-MOST_SETTLED = 100
-BROKEN = timedelta(minutes=1)
+# How many debounces are ended in one turn.
+MOST_DEBOUNCES = 100
+# When to retry the event of a debounce that could not be run.
+RETRY_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +48,13 @@ class Offer:
     """An event for a trigger.
 
     Attributes:
-        id: the id of the execution that runs it.
-        user_id: whose trigger it is.
+        id: the id of its execution.
+        user_id: the trigger's user.
+        trigger_id: the trigger's id.
         at: when the event came in.
         event: the EventBridge envelope.
-        earlier_id: what its id may have been at an earlier delivery; empty where that was the same.
-        refusal: why the trigger drops the event, whatever else; None if it may take it.
+        earlier_id: the other id that an earlier delivery may have had; else empty.
+        refusal: why the trigger has to drop the event; None if it need not.
     """
 
     id: str
@@ -76,15 +75,15 @@ class Offer:
         earlier_at: datetime | None = None,
         refusal: Reason | None = None,
     ) -> "Offer":
-        """The offer of an event to a trigger.
+        """Make the offer of an event to a trigger.
 
         Args:
             trigger: the trigger.
             event: the EventBridge envelope.
-            event_id: by which the event is known, the same for each delivery.
-            at: when it came in, the same for each delivery.
-            earlier_at: what that may have been at an earlier delivery.
-            refusal: why the trigger drops the event.
+            event_id: the event's id, which is the same for each delivery.
+            at: when the event came in, which is the same for each delivery.
+            earlier_at: the other time that an earlier delivery may have had.
+            refusal: why the trigger has to drop the event.
         """
         digest = hashlib.sha256(f"{trigger.pk} {event_id}".encode()).digest()[:10]
         key, earlier = (
@@ -95,27 +94,29 @@ class Offer:
 
 
 @dataclass(slots=True)
-class _Desk:
-    """What offers do to one trigger, gathered so that it is written once."""
+class _Changes:
+    """What offers change about one trigger, collected to be written once.
+
+    Attributes:
+        before: the fields that change, with their values before.
+        skipped: why events were dropped, and when they came in.
+    """
 
     trigger: Trigger
-    changes: dict[str, Any] = field(default_factory=dict)
+    before: dict[str, Any] = field(default_factory=dict)
     skipped: list[tuple[Reason, datetime]] = field(default_factory=list)
-
-    def note(self, reason: Reason, at: datetime) -> None:
-        self.skipped.append((reason, at))
 
     def set(self, **values: Any) -> None:
         for name, value in values.items():
-            self.changes.setdefault(name, getattr(self.trigger, name))
+            self.before.setdefault(name, getattr(self.trigger, name))
             setattr(self.trigger, name, value)
 
     def write(self) -> None:
-        """Write what has changed, where nobody else has; ConflictError else."""
+        """Write the changes; ConflictError if another process has changed the same fields."""
         trigger = self.trigger
-        if self.changes:
-            row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk, **self.changes)
-            if not row.update(**{name: getattr(trigger, name) for name in self.changes}):
+        if self.before:
+            row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk, **self.before)
+            if not row.update(**{name: getattr(trigger, name) for name in self.before}):
                 raise ConflictError("the trigger has changed meanwhile")
         if self.skipped:
             reason, at = self.skipped[-1]
@@ -123,19 +124,19 @@ class _Desk:
 
 
 def offer(offers: Sequence[Offer], claim: Callable[[], None] | None = None) -> int:
-    """Put the runs of events on record, and hand them to the processes that run them.
+    """Put the runs of events on record, and dispatch them to the processes that run them.
 
     Args:
         offers: events for triggers.
-        claim: called first, in the same transaction; ConflictError where another process has the
-            events.
+        claim: called first, in the same transaction; raises ConflictError if another process has
+            the events.
 
     Returns:
-        How many runs are on record now that were not before.
+        How many new runs are on record.
 
     Raises:
-        ConflictError: others keep writing the same rows, or have claimed the events.
-        DispatchError: a run could not be handed on; offer the event again.
+        ConflictError: other processes keep writing the same rows, or have claimed the events.
+        DispatchError: a run could not be dispatched. Offer the event again.
     """
 
     def once(*, known: bool) -> int:
@@ -144,48 +145,49 @@ def offer(offers: Sequence[Offer], claim: Callable[[], None] | None = None) -> i
                 claim()
             return _offer(offers, known=known)
 
-    overtaken = (IntegrityError, ConflictError)
+    conflicts = (IntegrityError, ConflictError)
     try:
-        # That all are new is taken for granted at first, which saves a look at each.
+        # Most runs are new. The insert fails if one is not, which saves a read of each.
         return once(known=False)
-    except overtaken:
-        return retry(partial(once, known=True), on=overtaken)
+    except conflicts:
+        return retry(partial(once, known=True), on=conflicts)
 
 
 def end_debounce(user_id: str, trigger_id: str, now: datetime) -> datetime | None:
-    """Run the event that a trigger's pause has left over, if the pause is over.
+    """Enqueue the run of a debounced event, if its trigger's debounce is over.
 
     Args:
-        user_id: whose trigger it is.
+        user_id: the trigger's user.
         trigger_id: the trigger's id.
         now: the present.
 
     Returns:
-        When to look again; None where nothing waits any more.
+        When to call again; None if no event of the trigger is debounced any more.
 
     Raises:
         ConflictError: another event came, or another process has this one.
+        DispatchError: the run could not be dispatched.
     """
     with transaction.atomic():
         pending = PendingEvent.objects.filter(pk=trigger_id).first()
         if pending is None or pending.due_at > now:
             return pending.due_at if pending else None
-        gone = PendingEvent.objects.filter(pk=trigger_id, events=pending.events)
-        if not gone.delete()[0]:
-            raise ConflictError("another process has the event")
+        debounce.remove(pending)
         event = json.loads(pending.envelope)
-        made = Offer(pending.execution_id, user_id, trigger_id, pending.last_at, event)
-        _offer([made], known=True, paused=True)
+        latest = Offer(pending.execution_id, user_id, trigger_id, pending.last_at, event)
+        _offer([latest], known=True, debounced=True)
     return None
 
 
 def end_due_debounces(now: datetime) -> None:
-    """Run the events whose pause is over; what goes wrong with one stops no other.
+    """Enqueue the runs of all events whose debounce is over.
+
+    An event that cannot be run is logged, and retried in a minute. It stops no other.
 
     Raises:
-        OperationalError: the database failed.
+        OperationalError: the database is away.
     """
-    for pending in list(PendingEvent.objects.due(now)[:MOST_SETTLED]):
+    for pending in list(PendingEvent.objects.due(now)[:MOST_DEBOUNCES]):
         ids = {"triggerId": pending.trigger_id}
         try:
             end_debounce(pending.user_id, pending.trigger_id, now)
@@ -195,73 +197,74 @@ def end_due_debounces(now: datetime) -> None:
             raise
         except Exception:
             logger.exception("An event that waited could not be run", extra=ids)
-            row = PendingEvent.objects.filter(pk=pending.pk, events=pending.events)
-            row.update(due_at=now + BROKEN)
+            debounce.delay(pending, now + RETRY_AFTER)
 
 
-def _offer(offers: Sequence[Offer], *, known: bool, paused: bool = False) -> int:
-    """Make offers in the transaction that is under way.
+def _offer(offers: Sequence[Offer], *, known: bool, debounced: bool = False) -> int:
+    """Make offers in the open transaction; returns how many new runs are on record.
 
     Args:
         offers: the offers.
-        known: whether runs may be on record already: each is looked for then.
-        paused: whether the pause of `debounceSeconds` is over.
+        known: whether runs may be on record already, so that each has to be looked up.
+        debounced: whether the debounce of the events is over.
     """
     now = timezone.now()
     triggers = Trigger.objects.named({(one.user_id, one.trigger_id) for one in offers})
-    desks = {trigger.pk: _Desk(trigger) for trigger in triggers}
+    changes = {trigger.pk: _Changes(trigger) for trigger in triggers}
     new: list[TriggerExecution] = []
     again: list[TriggerExecution] = []
     for one in offers:
-        desk = desks.get(one.trigger_id)
-        if desk is None:
+        own = changes.get(one.trigger_id)
+        if own is None:
             continue
-        waits = not paused and not one.refusal and _waits_for_pause(desk.trigger)
-        reason = None if waits else _refusal(desk.trigger, one, now)
-        # A run that begins meets the one on record when it is put there; what is held back would
-        # not, and be counted as dropped or take the place of a later event.
+        waits = not (debounced or one.refusal) and debounce.debounces(own.trigger)
+        reason = None if waits else _reason_to_drop(own.trigger, one, now)
+        # The insert of a run fails if it is on record. A debounced or dropped event inserts none,
+        # so its run is looked up. Else a second delivery would count as dropped, or replace a later
+        # event.
         earlier = _earlier(one) if known or waits or reason or one.earlier_id else None
         if earlier is not None:
-            again += _to_be_handed_on_again(earlier)
+            again += _to_dispatch_again(earlier)
         elif waits:
-            _let_wait(desk, one, now)
+            ids = (one.id, one.earlier_id)
+            if dropped := debounce.postpone(own.trigger, one.event, ids, one.at, now):
+                own.skipped.append((MERGED(), dropped))
         elif reason:
-            desk.note(reason, one.at)
+            own.skipped.append((reason, one.at))
             if reason.code is TOO_MANY:
-                _note_limit(desk)
+                _note_limit(own)
         else:
-            new.append(_accept(desk, one, now))
-    for desk in desks.values():
-        desk.write()
+            new.append(_waiting_run(own, one, now))
+    for own in changes.values():
+        own.write()
     TriggerExecution.objects.bulk_create(new)
     get_dispatcher().dispatch_all([*new, *again])
     return len(new)
 
 
 def _earlier(one: Offer) -> TriggerExecution | None:
-    rows = TriggerExecution.objects.filter(trigger_id=one.trigger_id)
-    found: TriggerExecution | None = rows.filter(pk=one.id).first()
+    """The run of an earlier delivery of the event; None if it is not on record."""
+    found: TriggerExecution | None = TriggerExecution.objects.keyed(one.trigger_id, one.id).first()
     if found is None and one.earlier_id:
-        found = rows.filter(pk=one.earlier_id).first()
+        found = TriggerExecution.objects.keyed(one.trigger_id, one.earlier_id).first()
     return found
 
 
-def _to_be_handed_on_again(execution: TriggerExecution) -> list[TriggerExecution]:
-    """The run on record, where no process has begun it and it may not have been handed on."""
+def _to_dispatch_again(execution: TriggerExecution) -> list[TriggerExecution]:
+    """The run on record, if no process has claimed it and its dispatch may have failed."""
     if get_dispatcher().is_transactional or execution.attempt or execution.reached_agent:
         return []
     if execution.status == RunStatus.FAILED:
-        record = TriggerExecution.objects.filter(trigger_id=execution.trigger_id, pk=execution.pk)
-        until = timezone.now() + QUEUE_LEASE
-        reopened: dict[str, Any] = {"status": RunStatus.RUNNING, "lease_until": until}
-        reopened |= reasons.columns("error", "")
-        reopened |= {"completed_at": None, "duration_ms": None}
-        if not record.filter(status=RunStatus.FAILED, attempt=0).update(**reopened):
+        record = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk)
+        until = timezone.now() + EVENT_QUEUE_LEASE
+        if not record.filter(status=RunStatus.FAILED, attempt=0).update(
+            **REOPENED, lease_until=until
+        ):
             return []
     return [execution]
 
 
-def _refusal(trigger: Trigger, one: Offer, now: datetime) -> Reason | None:
+def _reason_to_drop(trigger: Trigger, one: Offer, now: datetime) -> Reason | None:
     if not trigger.enabled:
         return DISABLED()
     if one.refusal:
@@ -273,18 +276,18 @@ def _refusal(trigger: Trigger, one: Offer, now: datetime) -> Reason | None:
     subscription = trigger.subscription
     most = subscription.runs_per_hour if subscription else None
     is_full = most is not None and trigger.runs_in_hour >= most
-    return TOO_MANY() if is_full and _hour_goes_on(trigger, now) else None
+    return TOO_MANY() if is_full and _is_same_hour(trigger, now) else None
 
 
-def _note_limit(desk: _Desk) -> None:
-    """Put on record, once an hour, that the trigger's limit holds its events back."""
-    trigger = desk.trigger
+def _note_limit(changes: _Changes) -> None:
+    """Note in the audit log, once an hour, that `maxRunsPerHour` drops the trigger's events."""
+    trigger = changes.trigger
     subscription = trigger.subscription
     most = subscription.runs_per_hour if subscription else None
     if most is None or trigger.hour_began_at is None or trigger.runs_in_hour != most:
         return
-    # One more than there were marks the hour as noted.
-    desk.set(runs_in_hour=most + 1)
+    # A count above the limit says that the hour is noted.
+    changes.set(runs_in_hour=most + 1)
     end = trigger.hour_began_at + HOUR
     audit.note(
         AuditEntry.Action.HELD_BACK,
@@ -294,54 +297,24 @@ def _note_limit(desk: _Desk) -> None:
     )
 
 
-def _hour_goes_on(trigger: Trigger, now: datetime) -> bool:
-    # An hour that has yet to begin was written while the clock was ahead.
+def _is_same_hour(trigger: Trigger, now: datetime) -> bool:
+    """Whether the hour in which the trigger counts its runs is not over."""
+    # If that hour is yet to begin, it was written while the clock was ahead.
     began = trigger.hour_began_at
     return began is not None and began - CLOCKS_APART <= now < began + HOUR
 
 
-def _accept(desk: _Desk, one: Offer, now: datetime) -> TriggerExecution:
-    trigger = desk.trigger
+def _waiting_run(changes: _Changes, one: Offer, now: datetime) -> TriggerExecution:
+    """Make the record of a run that waits for a process; it holds its trigger, and counts there."""
+    trigger, until = changes.trigger, now + EVENT_QUEUE_LEASE
     occurrence = Occurrence(one.id, one.user_id, trigger.pk, Source.EVENT, event=one.event)
-    execution = new_record(trigger, occurrence, one.event, now, now + QUEUE_LEASE)
-    execution.attempt = 0
+    execution = new_record(trigger, occurrence, one.event, now, until, attempt=0)
     if trigger.overlap_policy == OverlapPolicy.SKIP:
-        desk.set(running_since=now, running_until=now + QUEUE_LEASE)
+        changes.set(running_since=now, running_until=until)
     subscription = trigger.subscription
     if subscription and subscription.runs_per_hour is not None:
-        if _hour_goes_on(trigger, now):
-            desk.set(runs_in_hour=trigger.runs_in_hour + 1)
+        if _is_same_hour(trigger, now):
+            changes.set(runs_in_hour=trigger.runs_in_hour + 1)
         else:
-            desk.set(hour_began_at=now, runs_in_hour=1)
+            changes.set(hour_began_at=now, runs_in_hour=1)
     return execution
-
-
-def _waits_for_pause(trigger: Trigger) -> bool:
-    subscription = trigger.subscription
-    return trigger.enabled and subscription is not None and bool(subscription.debounce)
-
-
-def _let_wait(desk: _Desk, one: Offer, now: datetime) -> None:
-    """Keep the event until no further one has come for a while; only the latest is kept."""
-    subscription = desk.trigger.subscription
-    pause = subscription.debounce if subscription else timedelta()
-    pending = PendingEvent.objects.filter(pk=one.trigger_id).first()
-    latest: dict[str, Any] = {
-        "execution_id": one.id,
-        "envelope": json.dumps(one.event, ensure_ascii=False),
-        "last_at": one.at,
-    }
-    if pending is None:
-        due = now + pause
-        PendingEvent.objects.create(
-            trigger_id=one.trigger_id, user_id=one.user_id, first_at=now, due_at=due, **latest
-        )
-        get_dispatcher().wake(one.user_id, one.trigger_id, due)
-    elif pending.execution_id not in (one.id, one.earlier_id):
-        due = max(pending.due_at, min(now + pause, pending.first_at + LONGEST_PAUSES * pause))
-        # Buses keep no order, and bring some events late or a second time.
-        kept = latest if one.at >= pending.last_at else {}
-        row = PendingEvent.objects.filter(pk=one.trigger_id, events=pending.events)
-        if not row.update(due_at=due, events=pending.events + 1, **kept):
-            raise ConflictError("another event came at the same moment")
-        desk.note(MERGED(), min(one.at, pending.last_at))

@@ -185,5 +185,5 @@ class TestEnd:
 def test_missed_runs_are_on_record_once(make_trigger: MakeTrigger) -> None:
     trigger = make_trigger()
     for _ in range(2):
-        runner.record_missed(trigger, NINE, TEN, "2 runs")
+        runner.record_missed(trigger, NINE, TEN)
     assert TriggerExecution.objects.filter(trigger_id=trigger.pk).count() == 1
