@@ -1,6 +1,6 @@
-"""Admin pages of executions as rows, and what concerns runs on the admin pages of triggers.
+"""The admin pages of executions, and what the admin pages of triggers show and do about runs.
 
-What operators do with a run or a trigger is on the console's pages, to which these lead.
+Operators work with the console's pages, which these link to.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ def status_badge(execution: TriggerExecution) -> SafeString:
 
 
 def execution_link(trigger_id: str, key: str) -> str:
-    """The address of an execution's page, which names its trigger too: so it is found by key."""
+    """The address of an execution's page. It names the trigger, which is a part of the key."""
     return link_to(TriggerExecution, f"{trigger_id}:{key}")
 
 
@@ -52,7 +52,7 @@ class TriggerAdmin(triggers_admin.TriggerAdmin):
         return execution_link(trigger.pk, trigger.last_execution_id)
 
     def view_on_site(self, obj: Any) -> str | None:
-        """The operators' page of the trigger, which shows its state and runs, and runs it."""
+        """The console's page of the trigger, which shows its runs and can run it."""
         return page_or_none("console:trigger", obj.pk)
 
     @admin.action(permissions=["change"], description="Run now")
@@ -65,7 +65,7 @@ class TriggerAdmin(triggers_admin.TriggerAdmin):
 
 
 class ExecutionList(ChangeList):
-    """A page of executions, with the names of their triggers; lost runs show as failed."""
+    """A page of executions, with the names of their triggers. Lost runs show as failed."""
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         return super().get_queryset(request, *args, **kwargs).defer("output_tail", "event_payload")
@@ -83,7 +83,7 @@ class ExecutionList(ChangeList):
 
 
 class StatusFilter(admin.SimpleListFilter):
-    """Executions by the status that they show: see `TriggerExecutionQuerySet.shown_as()`."""
+    """Filters by the status that is shown; see `TriggerExecutionQuerySet.shown_as()`."""
 
     title = "status"
     parameter_name = "status"
@@ -103,7 +103,7 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
     search_help_text = "The whole id of a trigger: its runs."
     narrower = "Too many runs to look through: search for those of one trigger by its id."
     sortable_by = ()
-    # The state is the status that the list shows, also where another program wrote one of its own.
+    # The state is the status that is shown, even if another program wrote one of its own.
     fields = readonly_fields = [  # type: ignore[assignment]
         "state",
         *(each.name for each in TriggerExecution._meta.concrete_fields if each.name != "status"),
@@ -151,14 +151,14 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> TriggerExecution | None:
-        """The execution of a key as `execution_link` makes it."""
+        """The execution of a key that `execution_link()` made."""
         trigger_id, _, key = object_id.rpartition(":")
         if not trigger_id:
             return None
         return self.get_queryset(request).filter(trigger_id=trigger_id, pk=key).first()
 
     def view_on_site(self, obj: Any) -> str | None:
-        """The operators' page of the run, which shows its output and sends its event again."""
+        """The console's page of the run, which shows its output and can replay it."""
         return page_or_none("console:run", obj.trigger_id, obj.pk)
 
 

@@ -1,6 +1,6 @@
-"""What `manage.py doctor` looks at: each thing that runs need, reached by itself.
+"""The probes of `manage.py doctor`: each tests one thing that runs need.
 
-A probe yields findings. What it raises is a finding too, so that no probe stops the others.
+A probe yields findings. If it raises an error, that becomes a finding, and the other probes go on.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from events import sources
 from events.models import EventSource, ReceivedEvent
 from events.signing_keys import UnreadableError
 from executions.agent_client import client_from_settings
-from executions.lambda_time import LONGEST_SECONDS
+from executions.runner.execute import LAMBDA_SECONDS
 from moca import zone_data
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.tokens import pool_key
@@ -31,11 +31,13 @@ from triggers.reconcile import known_drift
 from triggers.schedulers import SchedulerError, get_scheduler
 from triggers.schedulers.local import astray
 
+# The time limit of a call to the agent or its token endpoint.
 SECONDS = 10.0
+# How many colons the ARN of a queue has.
 ARN_COLONS = 5
-# Schedules that are read at once.
+# How many schedules one read takes.
 SCHEDULES = 100
-# So late, a due schedule has waited longer than any scheduler process leaves it.
+# A schedule or event that is so late means that no scheduler process runs.
 OVERDUE = timedelta(minutes=2)
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -43,13 +45,13 @@ Verdict = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found about one thing.
+    """The result of a test.
 
     Attributes:
-        verdict: `ok`, `warn` for what works now and may not later, `fail`.
-        subject: the thing.
-        text: what it is like, or what is wrong with it.
-        fix: what to do about it.
+        verdict: `ok`; `warn` if it works now and may fail later; `fail`.
+        subject: what was tested.
+        text: its state, or what is wrong with it.
+        fix: what to do about it; empty if there is nothing to do.
     """
 
     verdict: Verdict
@@ -62,31 +64,32 @@ Probe = Callable[[], Iterator[Finding]]
 
 
 def diagnose(*, invoke: bool = False) -> Iterator[Finding]:
-    """Try each thing, one after the other.
+    """Run all probes, one after the other.
 
     Args:
-        invoke: have the agent answer a prompt, too, which costs what a run costs.
+        invoke: whether the agent is asked to answer a prompt, too, which costs as much as a run.
     """
     for subject, probe in PROBES.items():
-        yield from _tried(subject, probe)
+        yield from _run(subject, probe)
     if invoke:
-        yield from _tried("invocation", _invocation)
+        yield from _run("invocation", _invocation)
 
 
-def _tried(subject: str, probe: Probe) -> Iterator[Finding]:
+def _run(subject: str, probe: Probe) -> Iterator[Finding]:
     try:
         yield from probe()
     except ClientError as error:
-        yield Finding("fail", subject, *_aws_trouble(error))
+        yield Finding("fail", subject, *_aws_error(error))
     except (AgentError, SchedulerError, BotoCoreError) as error:
         yield Finding("fail", subject, str(error))
     except DatabaseError as error:
         yield Finding("fail", subject, f"The database refuses: {error}", "Run manage.py migrate.")
-    except Exception as error:  # noqa: BLE001  (whatever it is, the operator is to see it)
+    except Exception as error:  # noqa: BLE001  (the operator has to see every error)
         yield Finding("fail", subject, f"{type(error).__name__}: {error}")
 
 
-def _aws_trouble(error: ClientError) -> tuple[str, str]:
+def _aws_error(error: ClientError) -> tuple[str, str]:
+    """The text and the fix of a finding about an error of AWS."""
     code, operation = error.response["Error"]["Code"], error.operation_name
     if code.startswith(("AccessDenied", "UnauthorizedOperation")):
         return (
@@ -245,9 +248,9 @@ def _handler() -> Iterator[Finding]:
     if function.get("State", "Active") not in ("Active", "Inactive"):
         text = f"It is {function['State']}: {function.get('StateReason', '')}"
         yield Finding("fail", "handler", text, "Run zappa update handler.")
-    elif function["Timeout"] < LONGEST_SECONDS:
+    elif function["Timeout"] < LAMBDA_SECONDS:
         text = f"It is cut off after {function['Timeout']} seconds, and longer runs with it."
-        fix = f"Set timeout_seconds to {LONGEST_SECONDS} in zappa_settings.json."
+        fix = f"Set timeout_seconds to {LAMBDA_SECONDS} in zappa_settings.json."
         yield Finding("warn", "handler", text, fix)
     else:
         yield Finding("ok", "handler", f"{arn} is ready.")
@@ -256,7 +259,7 @@ def _handler() -> Iterator[Finding]:
 def _dead_letters() -> Iterator[Finding]:
     arn = settings.SCHEDULE_DLQ_ARN
     if arn.count(":") != ARN_COLONS:
-        # None is set, or the settings' finding says what is wrong with it.
+        # Either no queue is set, or the finding about settings says what is wrong.
         return
     account, name = arn.split(":")[-2:]
     try:
@@ -282,9 +285,9 @@ def _event_sources() -> Iterator[Finding]:
     try:
         found = [source for source in sources.all_sources() if source.has_address]
     except ImproperlyConfigured:
-        # The settings' finding says what is wrong with them.
+        # The finding about settings says what is wrong.
         return
-    wrong = [finding for source in found if (finding := _of_secrets(source))]
+    wrong = [finding for source in found if (finding := _missing_secret(source))]
     yield from wrong
     if found and not wrong:
         yield Finding(
@@ -292,7 +295,8 @@ def _event_sources() -> Iterator[Finding]:
         )
 
 
-def _of_secrets(source: EventSource) -> Finding | None:
+def _missing_secret(source: EventSource) -> Finding | None:
+    """What is wrong with the secrets of a source; None if it has one that works."""
     try:
         if source.active_secrets(timezone.now()):
             return None

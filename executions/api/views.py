@@ -1,4 +1,4 @@
-"""The routes that run a trigger and show its executions."""
+"""The API's views that run a trigger and show its executions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +40,8 @@ class ExecutionsView(APIView):
         status = parameters.choice(query, "status", RunStatus.values)
         rows = TriggerExecution.objects.filter(trigger_id=trigger_id)
         is_there = _has_trigger(self.user_id, trigger_id)
-        # A deleted trigger's executions stay, for their user. Records of the TypeScript service
-        # name no user: they are their trigger's.
+        # The executions of a deleted trigger stay, for their user. Records of the TypeScript service
+        # name no user; they belong to the trigger's.
         rows = rows.filter(user_id__in=[self.user_id, ""] if is_there else [self.user_id])
         executions, following = page(
             rows.shown_as(status, now).defer("output", "output_tail"),
@@ -66,7 +66,7 @@ class ExecutionsView(APIView):
 
 class ExecutionView(APIView):
     def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
-        """Show an execution and what the agent said."""
+        """Show an execution and the agent's output."""
         execution = _find(self.user_id, trigger_id, execution_id)
         return _answer(execution, with_output=True)
 
@@ -75,7 +75,7 @@ class OutputView(APIView):
     parameters: ClassVar = {"GET": ("after",)}
 
     def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
-        """Tell what the agent said after a byte, so far."""
+        """Show the agent's output so far, from a byte on."""
         after = parameters.whole_number(
             request.query_params, "after", default=0, least=0, most=10**18
         )
@@ -88,7 +88,7 @@ class OutputView(APIView):
 
 class ReplayView(APIView):
     def post(self, request: Request, trigger_id: str, execution_id: str) -> Response:
-        """Run a trigger again with the input of an earlier execution."""
+        """Run a trigger again with the event of an earlier execution."""
         execution = _find(self.user_id, trigger_id, execution_id)
         trigger = find(self.user_id, trigger_id)
         return _accepted(trigger, self.user_id, replayed=execution)
@@ -124,7 +124,7 @@ def _has_trigger(user_id: str, trigger_id: str) -> bool:
 
 def _find(user_id: str, trigger_id: str, execution_id: str) -> TriggerExecution:
     execution = TriggerExecution.objects.filter(trigger_id=trigger_id, pk=execution_id).first()
-    # Records of the TypeScript service name no user: their trigger does.
+    # Records of the TypeScript service name no user; they belong to the trigger's.
     if execution is not None and (
         execution.user_id == user_id
         or (not execution.user_id and _has_trigger(user_id, trigger_id))

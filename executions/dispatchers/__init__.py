@@ -1,4 +1,4 @@
-"""Where a run that somebody asked for goes to be run, chosen by the DISPATCHER setting."""
+"""Dispatch queued runs to the process that runs them; the DISPATCHER setting chooses the way."""
 
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["DispatchError", "Dispatcher", "get_dispatcher"]
 
 @cache
 def get_dispatcher() -> Dispatcher:
-    """The configured dispatcher."""
+    """The dispatcher that the settings name."""
     backend: type[Dispatcher] = import_string(settings.DISPATCHER)
     return backend()
 

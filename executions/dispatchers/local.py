@@ -1,4 +1,4 @@
-"""Hand runs to the local scheduler process, by rows that it looks for."""
+"""Dispatch runs to the local scheduler process, which polls a table of queued runs."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,4 +20,4 @@ class LocalDispatcher(Dispatcher):
         )
 
     def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:
-        """The row that waits is what the process looks for."""
+        """Do nothing: the process polls the rows of debounced events."""

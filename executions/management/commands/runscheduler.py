@@ -1,3 +1,5 @@
+"""`manage.py runscheduler`, for installations on one machine: runs the local scheduler process."""
+
 import logging
 import os
 import signal
@@ -25,5 +27,5 @@ class Command(BaseCommand):
         self.stdout.write("Scheduler stopped")
         self.stdout.flush()
         logging.shutdown()
-        # Threads of runs that were given up may still wait for their agent.
+        # Threads of runs that were closed may still wait for their agent.
         os._exit(0)
