@@ -23,19 +23,9 @@ from triggers import admin as triggers_admin
 from triggers.models import RunStatus, Trigger
 
 
-def status_badge(execution: TriggerExecution) -> SafeString:
-    """The execution's status."""
-    return badge(*status_of(execution))
-
-
 def execution_link(trigger_id: str, key: str) -> str:
     """The address of an execution's page. It names the trigger, which is a part of the key."""
     return link_to(TriggerExecution, f"{trigger_id}:{key}")
-
-
-def took(execution: TriggerExecution) -> str:
-    """How long the run took."""
-    return NOTHING if execution.duration_ms is None else duration(execution.duration_ms)
 
 
 @admin.register(Trigger)
@@ -123,7 +113,7 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description="status")
     def state(self, execution: TriggerExecution) -> SafeString:
-        return status_badge(execution)
+        return badge(*status_of(execution))
 
     @admin.display(description="trigger")
     def trigger(self, execution: TriggerExecution) -> str:
@@ -140,7 +130,7 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description="took")
     def took(self, execution: TriggerExecution) -> str:
-        return took(execution)
+        return NOTHING if execution.duration_ms is None else duration(execution.duration_ms)
 
     @admin.display(description="error or output")
     def said(self, execution: TriggerExecution) -> str:

@@ -6,6 +6,7 @@ A probe yields findings. If it raises an error, that becomes a finding, and the 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal
 
 from django.conf import settings
@@ -35,6 +36,10 @@ from triggers.schedulers.local import astray
 SECONDS = 10.0
 # How many colons the ARN of a queue has.
 ARN_COLONS = 5
+# What the codes of errors contain that say that something does not exist.
+MISSING = ("ResourceNotFoundException", "NonExistentQueue")
+# What to do if nothing fires.
+START = "Start the scheduler process: manage.py run, or manage.py runscheduler."
 # How many schedules one read takes.
 SCHEDULES = 100
 # A schedule or event that is so late means that no scheduler process runs.
@@ -70,12 +75,12 @@ def diagnose(*, invoke: bool = False) -> Iterator[Finding]:
         invoke: whether the agent is asked to answer a prompt, too, which costs as much as a run.
     """
     for subject, probe in PROBES.items():
-        yield from _run(subject, probe)
+        yield from _probe(subject, probe)
     if invoke:
-        yield from _run("invocation", _invocation)
+        yield from _probe("invocation", _invocation)
 
 
-def _run(subject: str, probe: Probe) -> Iterator[Finding]:
+def _probe(subject: str, probe: Probe) -> Iterator[Finding]:
     try:
         yield from probe()
     except ClientError as error:
@@ -86,6 +91,16 @@ def _run(subject: str, probe: Probe) -> Iterator[Finding]:
         yield Finding("fail", subject, f"The database refuses: {error}", "Run manage.py migrate.")
     except Exception as error:  # noqa: BLE001  (the operator has to see every error)
         yield Finding("fail", subject, f"{type(error).__name__}: {error}")
+
+
+def _found(call: Callable[[], Any]) -> Any:
+    """The answer of a call to AWS; None if what the call names does not exist."""
+    try:
+        return call()
+    except ClientError as error:
+        if not any(each in error.response["Error"]["Code"] for each in MISSING):
+            raise
+        return None
 
 
 def _aws_error(error: ClientError) -> tuple[str, str]:
@@ -139,12 +154,12 @@ def _database() -> Iterator[Finding]:
 
 def _table() -> Iterator[Finding]:
     raw, name = connection.service.raw, connection.service.table  # type: ignore[attr-defined]
-    try:
-        table = raw.describe_table(TableName=name)["Table"]
-    except raw.exceptions.ResourceNotFoundException:
+    described = _found(lambda: raw.describe_table(TableName=name))
+    if described is None:
         fix = "Correct TRIGGERS_TABLE_NAME or AWS_REGION, or run manage.py migrate to make it."
         yield Finding("fail", "table", f"There is no table {name} in {settings.AWS_REGION}.", fix)
         return
+    table = described["Table"]
     present = {each["IndexName"]: each for each in table.get("GlobalSecondaryIndexes", [])}
     missing = sorted(set(indexes()) - set(present))
     if missing:
@@ -192,8 +207,7 @@ def _scheduler() -> Iterator[Finding]:
     overdue = LocalSchedule.objects.upcoming(timezone.now() - OVERDUE)[:1]
     if overdue:
         text = f"A schedule has been due since {overdue[0].due_at:%Y-%m-%d %H:%M:%S} UTC."
-        fix = "Start the scheduler process: manage.py run, or manage.py runscheduler."
-        yield Finding("fail", "scheduler", text, fix)
+        yield Finding("fail", "scheduler", text, START)
         return
     wrong = _schedules_astray()
     if wrong:
@@ -218,17 +232,12 @@ def _events() -> Iterator[Finding]:
     found = sources.all_sources()
     if settings.TRIGGER_LAMBDA_ARN:
         for name in sorted({settings.EVENT_BUS_NAME, *(source.bus for source in found)}):
-            try:
-                client("events").describe_event_bus(Name=name)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                    raise
+            if _found(partial(client("events").describe_event_bus, Name=name)) is None:
                 fix = "Make it, or correct EVENT_BUS_NAME or the source that names it."
                 yield Finding("fail", "events", f"There is no event bus {name}.", fix)
                 return
     elif ReceivedEvent.objects.queued().filter(received_at__lt=timezone.now() - OVERDUE)[:1]:
-        fix = "Start the scheduler process: manage.py run, or manage.py runscheduler."
-        yield Finding("fail", "events", "Events have been waiting for minutes.", fix)
+        yield Finding("fail", "events", "Events have been waiting for minutes.", START)
         return
     yield Finding("ok", "events", f"{len(found)} event sources; no event is held up.")
 
@@ -237,11 +246,8 @@ def _handler() -> Iterator[Finding]:
     arn = settings.TRIGGER_LAMBDA_ARN
     if not arn:
         return
-    try:
-        function = client("lambda").get_function_configuration(FunctionName=arn)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
-            raise
+    function = _found(lambda: client("lambda").get_function_configuration(FunctionName=arn))
+    if function is None:
         fix = "Run zappa deploy handler, or correct TRIGGER_LAMBDA_ARN."
         yield Finding("fail", "handler", f"There is no function {arn}.", fix)
         return
@@ -262,17 +268,14 @@ def _dead_letters() -> Iterator[Finding]:
         # Either no queue is set, or the finding about settings says what is wrong.
         return
     account, name = arn.split(":")[-2:]
-    try:
-        queue = client("sqs").get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
-    except ClientError as error:
-        if "NonExistentQueue" not in error.response["Error"]["Code"]:
-            raise
-        yield Finding(
-            "fail", "dead letters", f"There is no queue {arn}.", "Correct SCHEDULE_DLQ_ARN."
-        )
+    sqs = client("sqs")
+    queue = _found(lambda: sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account))
+    if queue is None:
+        text = f"There is no queue {arn}."
+        yield Finding("fail", "dead letters", text, "Correct SCHEDULE_DLQ_ARN.")
         return
     count = "ApproximateNumberOfMessages"
-    found = client("sqs").get_queue_attributes(QueueUrl=queue["QueueUrl"], AttributeNames=[count])
+    found = sqs.get_queue_attributes(QueueUrl=queue["QueueUrl"], AttributeNames=[count])
     messages = int(found["Attributes"][count])
     if messages:
         text = f"{messages} events could not be delivered."

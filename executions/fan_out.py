@@ -67,42 +67,43 @@ def deliver(
     Returns:
         The ids of the triggers for which it failed. Deliver the event to them again.
     """
-    asked = [(trigger, _answer(trigger, trigger.subscription, event)) for trigger in triggers]
+    asked = [(trigger, _match(trigger, trigger.subscription, event)) for trigger in triggers]
     offers = [
         Offer.of(trigger, event, event_id, at, earlier_at, answer.refusal)
         for trigger, answer in asked
         if trigger.enabled and answer.matches
     ]
     if len(offers) == 1:
-        return [one.trigger_id for one in offers if not _deliver(one)]
+        return [one.trigger_id for one in offers if not _try_offer(one)]
     with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="deliver") as pool:
         # Each thread has the context of this one, so that its log lines have the request's id.
-        done = [pool.submit(copy_context().run, _deliver_apart, one) for one in offers]
+        done = [pool.submit(copy_context().run, _try_in_thread, one) for one in offers]
         return [one.trigger_id for one, each in zip(offers, done, strict=True) if not each.result()]
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Match:
     """Whether a trigger is offered an event, and why it has to drop it, if it has to."""
 
     matches: bool
     refusal: Reason | None = None
 
 
-def _answer(
+def _match(
     trigger: Trigger, subscription: Subscription | None, event: Event, work: Work | None = None
-) -> _Answer:
+) -> _Match:
     """Match an event with a trigger's pattern. If that is too much work, the trigger drops it."""
     if subscription is None:
-        return _Answer(False)
+        return _Match(False)
     try:
-        return _Answer(subscription.takes(event, work))
+        return _Match(subscription.takes(event, work))
     except TooMuchWorkError as error:
         logger.error("An event was dropped: %s", error, extra={"triggerId": trigger.pk})
-        return _Answer(True, TOO_MUCH_WORK())
+        return _Match(True, TOO_MUCH_WORK())
 
 
-def _deliver(one: Offer) -> bool:
+def _try_offer(one: Offer) -> bool:
+    """Make an offer; False if it fails, which is logged."""
     try:
         offer([one])
     except Exception:
@@ -111,10 +112,10 @@ def _deliver(one: Offer) -> bool:
     return True
 
 
-def _deliver_apart(one: Offer) -> bool:
-    """Deliver in a thread, with a connection of its own."""
+def _try_in_thread(one: Offer) -> bool:
+    """Make an offer in a thread, which has a database connection of its own."""
     try:
-        return _deliver(one)
+        return _try_offer(one)
     finally:
         connections.close_all()
 
@@ -186,7 +187,7 @@ class Listeners:
             yield _Asked(LISTENER_STEPS + work.done)
         for listener in listeners:
             work = Work()
-            answer = _answer(listener.trigger, listener.subscription, event, work)
+            answer = _match(listener.trigger, listener.subscription, event, work)
             trigger = listener.trigger if answer.matches else None
             yield _Asked(LISTENER_STEPS + work.done, trigger, answer.refusal)
 

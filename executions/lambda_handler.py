@@ -92,7 +92,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
 def _act_of(event: Any) -> "Act":
     """The function for an event of this shape."""
     if isinstance(event, Mapping) and (FROM_SOURCE in event or FROM_TRIGGER in event):
-        return _deliver
+        return _fan_out
     kind = event.get("detail-type") if isinstance(event, Mapping) else None
     act = ACTS.get(kind) if isinstance(kind, str) else None
     if act is None:
@@ -118,7 +118,7 @@ def _fire(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return _execute(run, context)
 
 
-def _run(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+def _run_queued(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Run what was queued: a manual run, or that of an event."""
     detail = _detail(event, "triggerId", "executionId")
     lease = _lease(context)
@@ -128,7 +128,7 @@ def _run(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return _execute(run, context)
 
 
-def _deliver(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+def _fan_out(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Offer an event that a rule delivered to the triggers of its source, or to its trigger."""
     source_id, trigger = event.get(FROM_SOURCE), event.get(FROM_TRIGGER)
     # The rules of the TypeScript service add the source's id to the event itself.
@@ -192,7 +192,7 @@ def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 Act = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 ACTS: dict[str, Act] = {
     "Scheduled Event": _fire,
-    "Run Requested": _run,
+    "Run Requested": _run_queued,
     "Events Paused": _end_debounce,
     "Reconcile Schedules": _reconcile,
 }
@@ -246,7 +246,7 @@ def _lease(context: Any) -> timedelta:
 _client: AgentClient | None = None
 
 
-def _agent() -> AgentClient:
+def _agent_client() -> AgentClient:
     """The agent client, which keeps its token from one invocation to the next."""
     global _client
     if _client is None:
@@ -258,7 +258,7 @@ def _execute(run: Run, context: Any) -> dict[str, Any]:
     # The claim may have taken time, so the limit is read now.
     execution = runner.execute(
         run,
-        _agent(),
+        _agent_client(),
         time_limit=max(0.0, _seconds_left(context)),
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
     )

@@ -193,17 +193,9 @@ class TriggerExecution(models.Model):
         found: Trigger | None = own or named.first()
         return found
 
-    def is_lost(self, now: datetime) -> bool:
-        """Whether the record says running, though its lease has ended."""
-        return (
-            self.status == RunStatus.RUNNING
-            and self.lease_until is not None
-            and self.lease_until < now
-        )
-
     def close_if_lost(self, now: datetime) -> None:
         """Show a lost run as failed, before maintenance has closed its record; saves nothing."""
-        if self.is_lost(now):
+        if self.status == RunStatus.RUNNING and self.lease_until and self.lease_until < now:
             self.status = RunStatus.FAILED
             reasons.put(self, "error", LOST() if self.attempt else NOT_PICKED_UP())
             # The process may have died while the agent was at work, so the run is not retried.

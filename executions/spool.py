@@ -18,25 +18,17 @@ from django.core import serializers
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from executions.models import TriggerExecution
-from executions.runner.complete import ENDING, log_ids, write
+from executions.runner.complete import ANSWER, ENDING, log_ids, write
 
 logger = logging.getLogger(__name__)
 
 FOLDER = "ends"
 DAMAGED = ".damaged"
-# What the agent's answer sets on the record. If a run is stopped, the output so far is on record.
-FROM_THE_ANSWER = {
-    "request_id",
-    "session_id",
-    "output",
-    "output_tail",
-    "output_bytes",
-    "usage",
-}
 # The fields of codes. Files of earlier editions lack them. A result from such a file clears them on
 # the record.
 CODES = {"error_code", "error_params", "warning_code", "warning_params"}
-WITHOUT_OUTPUT = tuple(name for name in ENDING if name not in FROM_THE_ANSWER)
+# What is kept of a run that is stopped, whose output so far is on record.
+WITHOUT_OUTPUT = tuple(name for name in ENDING if name not in ANSWER)
 # The fields that say which run it is.
 IDENTITY = ("trigger_id", "user_id", "attempt", "started_at")
 
@@ -52,7 +44,7 @@ def add(execution: TriggerExecution, fields: Sequence[str] = ENDING) -> bool:
         False, and a log line says why, if the data directory cannot be written to.
     """
     path = _path(execution)
-    text = json.dumps({"database": _database(), "run": _serialized(execution, fields)})
+    text = json.dumps({"database": _database_name(), "run": _serialized(execution, fields)})
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -117,7 +109,7 @@ def _read(path: Path) -> TriggerExecution | None:
         Exception: the file is damaged.
     """
     kept = json.loads(path.read_text())
-    if kept["database"] != _database():
+    if kept["database"] != _database_name():
         return None
     (restored,) = serializers.deserialize("python", [kept["run"]])
     end = restored.object
@@ -155,6 +147,6 @@ def _folder() -> Path:
     return Path(settings.DATA_DIR) / FOLDER
 
 
-def _database() -> str:
+def _database_name() -> str:
     """A name of the database, because the data directory may have been used with another one."""
     return f"{connection.vendor}:{connection.settings_dict['NAME']}"

@@ -1,7 +1,5 @@
 """The API's views that run a trigger and show its executions."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import ClassVar
 
 from django.utils import timezone
@@ -40,8 +38,8 @@ class ExecutionsView(APIView):
         status = parameters.choice(query, "status", RunStatus.values)
         rows = TriggerExecution.objects.filter(trigger_id=trigger_id)
         is_there = _has_trigger(self.user_id, trigger_id)
-        # The executions of a deleted trigger stay, for their user. Records of the TypeScript service
-        # name no user; they belong to the trigger's.
+        # The executions of a deleted trigger stay, for their user. Records of the TypeScript
+        # service name no user; they belong to the trigger's.
         rows = rows.filter(user_id__in=[self.user_id, ""] if is_there else [self.user_id])
         executions, following = page(
             rows.shown_as(status, now).defer("output", "output_tail"),
@@ -95,8 +93,12 @@ class ReplayView(APIView):
 
 
 def _accepted(trigger: Trigger, user_id: str, replayed: TriggerExecution | None = None) -> Response:
-    with _refusals():
+    try:
         execution = run_now(trigger, by=user_id, replayed=replayed)
+    except TriggerBusyError as error:
+        raise APIError(409, str(error)) from error
+    except DispatchError as error:
+        raise APIError(503, str(error), headers={"Retry-After": "5"}) from error
     return _answer(execution, status=202)
 
 
@@ -106,16 +108,6 @@ def _answer(
     context = {"now": timezone.now(), "with_output": with_output}
     shown = ExecutionSerializer(execution, context=context)
     return Response({"execution": shown.data}, status=status)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    try:
-        yield
-    except TriggerBusyError as error:
-        raise APIError(409, str(error)) from error
-    except DispatchError as error:
-        raise APIError(503, str(error), headers={"Retry-After": "5"}) from error
 
 
 def _has_trigger(user_id: str, trigger_id: str) -> bool:

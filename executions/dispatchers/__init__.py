@@ -19,9 +19,9 @@ def get_dispatcher() -> Dispatcher:
     return backend()
 
 
-def _forget(*, setting: str, **_: Any) -> None:
+def _reset(*, setting: str, **_: Any) -> None:
     if setting == "DISPATCHER":
         get_dispatcher.cache_clear()
 
 
-setting_changed.connect(_forget)
+setting_changed.connect(_reset)

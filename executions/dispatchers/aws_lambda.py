@@ -1,6 +1,7 @@
 """Dispatch runs to the Lambda function of the handler, by an invocation after the commit."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
@@ -21,13 +22,14 @@ from triggers.schedulers.eventbridge import EventBridgeScheduler
 class LambdaDispatcher(Dispatcher):
     is_transactional = False
 
-    def dispatch(self, execution: TriggerExecution) -> None:
+    def dispatch_all(self, executions: Sequence[TriggerExecution]) -> None:
         """Invoke the function after the commit. If that fails, the run is closed as failed.
 
         Raises:
             DispatchError: raised at the commit, if the function could not be invoked.
         """
-        transaction.on_commit(partial(_invoke, execution))
+        for execution in executions:
+            transaction.on_commit(partial(_invoke, execution))
 
     def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:
         try:

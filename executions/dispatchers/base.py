@@ -29,18 +29,17 @@ class Dispatcher(ABC):
 
     is_transactional: ClassVar[bool] = True
 
-    @abstractmethod
     def dispatch(self, execution: TriggerExecution) -> None:
         """Dispatch a run, in the transaction that puts it on record.
 
         Raises:
             DispatchError: no process will run it. The caller rolls its record back.
         """
+        self.dispatch_all([execution])
 
+    @abstractmethod
     def dispatch_all(self, executions: Sequence[TriggerExecution]) -> None:
         """Dispatch several runs, as `dispatch()` does."""
-        for execution in executions:
-            self.dispatch(execution)
 
     @abstractmethod
     def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:

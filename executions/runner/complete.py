@@ -36,6 +36,8 @@ FAILURES = (OperationalError, InterfaceError)
 # Ceilings of the pauses between retries while the database is away, in seconds.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
+# The fields of a result that come from the agent's answer.
+ANSWER = ("request_id", "session_id", "output", "output_tail", "output_bytes", "usage")
 # The fields that a result sets.
 ENDING = (
     "status",
@@ -49,12 +51,7 @@ ENDING = (
     "duration_ms",
     "lease_until",
     "reached_agent",
-    "request_id",
-    "session_id",
-    "output",
-    "output_tail",
-    "output_bytes",
-    "usage",
+    *ANSWER,
 )
 
 
@@ -183,7 +180,8 @@ def _write(
         triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(keys)}
         for _, trigger_id in keys:
             # The trigger is deleted or, which is rare, another user's. To find out takes a read.
-            if trigger_id not in triggers and (moved := _by_id(trigger_id)):
+            rows = Trigger.objects.filter(pk=trigger_id)
+            if trigger_id not in triggers and (moved := rows.first()):
                 triggers[trigger_id] = moved
         written = []
         for execution in executions:
@@ -211,11 +209,6 @@ def _correct(execution: TriggerExecution, ending: dict[str, Any]) -> bool:
     record = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk)
     lost = record.filter(status=RunStatus.FAILED, error_code=LOST.name, attempt=execution.attempt)
     return bool(lost.update(**ending))
-
-
-def _by_id(trigger_id: str) -> Trigger | None:
-    found: Trigger | None = Trigger.objects.filter(pk=trigger_id).first()
-    return found
 
 
 def _note_result(
