@@ -1,6 +1,6 @@
 """The AI agent as the runner calls it: `AgentClient.invoke`, which returns a Reply.
 
-Imports neither Django nor AWS: `executions.wiring` hands in what the settings and AWS say.
+Imports neither Django nor AWS: `executions.agent_client` hands in what the settings and AWS say.
 """
 
 from agents.auth import (

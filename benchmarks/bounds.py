@@ -164,11 +164,11 @@ def of_patterns(random: Random) -> tuple[str, Callable[[], object]]:
 
 
 def of_templates(random: Random) -> tuple[str, Callable[[], object]]:
-    from executions import placeholders
+    from executions import prompts
     from triggers.placeholders import not_understood
 
     prompt, found = written(random, TEMPLATES, PROMPT), event(random, BODY)
-    ask = random.choice([placeholders.fill, placeholders.missing])
+    ask = random.choice([prompts.fill, prompts.missing])
     if random.random() < 0.3:
         return f"not understood {prompt[:50]!r}", lambda: not_understood(prompt)
     return f"{ask.__name__} {prompt[:50]!r}", lambda: ask(prompt, found)

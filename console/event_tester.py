@@ -12,9 +12,8 @@ from console.received import EventRow, event_row
 from events import examples, sources
 from events.models import EventSource, ReceivedEvent
 from events.patterns import Finding, Pattern, PatternError, TooMuchWorkError, parse
-from executions import events, placeholders
+from executions import envelope, prompts
 from executions.models import Source
-from executions.prompt import compose
 from moca.display import pretty
 from triggers.i18n import translated
 from triggers.models import Trigger, TriggerType
@@ -270,8 +269,8 @@ def preview_prompt(
     if entered.get("type") == TriggerType.EVENT:
         event = sample.event or {}
     else:
-        event = events.envelope(trigger, Source.SCHEDULE, "example", now)
-    text = placeholders.fill(prompt, event)
-    whole = compose(trigger, event, now) if has_context else ""
-    missing = placeholders.missing(prompt, event)
+        event = envelope.build(trigger, Source.SCHEDULE, "example", now)
+    text = prompts.fill(prompt, event)
+    whole = prompts.compose(trigger, event, now) if has_context else ""
+    missing = prompts.missing(prompt, event)
     return PromptPreview(text[:MOST_SHOWN], missing, unread, whole[:MOST_SHOWN])

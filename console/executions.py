@@ -24,12 +24,10 @@ from console.advice import advice
 from console.finding import find_execution
 from console.markdown import render as render_markdown
 from events import provenance
+from executions import envelope, prompts
 from executions.display import status_of
-from executions.events import restored
 from executions.models import Source, TriggerExecution
-from executions.origins import names_of_triggers, trigger_of
-from executions.prompt import compose
-from executions.requests import NOT_RUN, run_now
+from executions.runner.manual import NOT_RUN, run_now
 from moca import reasons
 from moca.admin import actor
 from moca.authentication.models import Role
@@ -152,7 +150,7 @@ def runs(request: HttpRequest) -> HttpResponse:
     """All runs, the newest first."""
     now = timezone.now()
     context = page_of_runs(request, TriggerExecution.objects.all(), now)
-    names = names_of_triggers(row.execution for row in context["rows"])
+    names = TriggerExecution.objects.trigger_names(row.execution for row in context["rows"])
     for row in context["rows"]:
         row.trigger_name = names.get(row.execution.trigger_id, "")
     return render(request, "console/runs.html", {**context, "now": now})
@@ -167,7 +165,7 @@ def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpR
     row = _row(found, now)
     said = found.said
     text, following = said.after(0)
-    trigger = trigger_of(found)
+    trigger = found.find_trigger()
     context = {
         "execution": found,
         "row": row,
@@ -210,7 +208,7 @@ def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
 def replay(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
     """Send the event of a run again, and go to the new one."""
     found = find_execution(trigger_id, execution_id)
-    trigger = trigger_of(found)
+    trigger = found.find_trigger()
     here = reverse("console:run", args=[trigger_id, execution_id])
     if trigger is None:
         messages.warning(request, _("The trigger of this run is deleted."))
@@ -243,15 +241,15 @@ def _steps(found: TriggerExecution) -> list[tuple[str, datetime, str]]:
 
 
 def _prompt(found: TriggerExecution, trigger: Trigger | None) -> str:
-    """The run's prompt, composed anew; empty if the run or its trigger lacks what that takes.
+    """The run's prompt, composed again; empty if the run or its trigger lacks what that takes.
 
     No run keeps its prompt. It follows from the trigger, the event and the start.
     """
-    event = restored(found.event_payload)
+    event = envelope.deserialize(found.event_payload)
     if trigger is None or event is None or not found.attempt:
         return ""
     with suppress(OSError):
-        return compose(trigger, event, found.started_at)
+        return prompts.compose(trigger, event, found.started_at)
     return ""
 
 
@@ -280,7 +278,7 @@ class Event:
 
 def _event(found: TriggerExecution, trigger: Trigger | None) -> Event | None:
     """The event of a run; None for a run that none began, or whose event was cut."""
-    event = restored(found.event_payload)
+    event = envelope.deserialize(found.event_payload)
     if found.source not in (Source.EVENT, Source.REPLAY) or event is None:
         return None
     came_at, received = provenance.source_id(event), provenance.event_id(event)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from console import charts
-from executions.lambda_time import LONGEST_SECONDS, RESERVE_SECONDS
+from executions.runner.execute import LAMBDA_SECONDS, RESERVE_SECONDS
 from moca.display import duration, exact, relative
 from moca.times import iso, parse_iso
 from triggers.i18n import Suggestion, describe_schedule, suggestions_of, translated
@@ -21,7 +21,7 @@ from triggers.schedules import ExpressionError, find_warnings, parse, parse_zone
 
 RUNS_AHEAD = 10
 # How long a run on Lambda may take.
-LAMBDA_SECONDS = LONGEST_SECONDS - RESERVE_SECONDS
+RUN_SECONDS = LAMBDA_SECONDS - RESERVE_SECONDS
 DAYS = 365
 # So many runs of a year are counted; after them, each day on which it fires is as the last counted.
 COUNTED = 2000
@@ -146,9 +146,9 @@ def _too_long(entered: Mapping[str, Any]) -> list[str]:
     except ValueError:
         # The form tells what is wrong with it.
         return []
-    if not settings.TRIGGER_LAMBDA_ARN or seconds <= LAMBDA_SECONDS:
+    if not settings.TRIGGER_LAMBDA_ARN or seconds <= RUN_SECONDS:
         return []
-    most = duration(1000 * LAMBDA_SECONDS)
+    most = duration(1000 * RUN_SECONDS)
     return [
         _("The function that runs triggers ends a run after %(most)s, before its time-out.")
         % {"most": most}

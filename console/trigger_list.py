@@ -23,7 +23,7 @@ from console import charts, versions
 from console.access import for_operators
 from console.finding import agents_in_use, names_of
 from events.sources import all_sources
-from executions.requests import NOT_RUN, run_now
+from executions.runner.manual import NOT_RUN, run_now
 from moca.admin import actor
 from moca.authentication.models import Role
 from moca.changelist import whole_id

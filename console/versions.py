@@ -24,7 +24,7 @@ from django.utils.translation import get_language
 
 from console.access import View
 from events.models import ReceivedEvent
-from executions.housekeeping import LONGEST_LEASE
+from executions.maintenance import LONGEST_LEASE
 from executions.models import TriggerExecution
 from moca.authentication.models import AuditEntry
 from moca.dynamodb.queries import from_index

@@ -1,6 +1,6 @@
-"""Admin pages of executions as rows, and what concerns runs on the admin pages of triggers.
+"""The admin pages of executions, and what the admin pages of triggers show and do about runs.
 
-What operators do with a run or a trigger is on the console's pages, to which these lead.
+Operators work with the console's pages, which these link to.
 """
 
 from collections.abc import Iterable
@@ -15,8 +15,7 @@ from django.utils.safestring import SafeString
 
 from executions.display import status_of
 from executions.models import TriggerExecution
-from executions.origins import names_of_triggers
-from executions.requests import NOT_RUN, run_now
+from executions.runner.manual import NOT_RUN, run_now
 from moca.admin import ReadOnlyModelAdmin, actor, link_to, list_of, page_or_none
 from moca.changelist import ChangeList
 from moca.display import NOTHING, badge, duration, excerpt, past_time_tag, short_time_tag
@@ -24,19 +23,9 @@ from triggers import admin as triggers_admin
 from triggers.models import RunStatus, Trigger
 
 
-def status_badge(execution: TriggerExecution) -> SafeString:
-    """The execution's status."""
-    return badge(*status_of(execution))
-
-
 def execution_link(trigger_id: str, key: str) -> str:
-    """The address of an execution's page, which names its trigger too: so it is found by key."""
+    """The address of an execution's page. It names the trigger, which is a part of the key."""
     return link_to(TriggerExecution, f"{trigger_id}:{key}")
-
-
-def took(execution: TriggerExecution) -> str:
-    """How long the run took."""
-    return NOTHING if execution.duration_ms is None else duration(execution.duration_ms)
 
 
 @admin.register(Trigger)
@@ -53,7 +42,7 @@ class TriggerAdmin(triggers_admin.TriggerAdmin):
         return execution_link(trigger.pk, trigger.last_execution_id)
 
     def view_on_site(self, obj: Any) -> str | None:
-        """The operators' page of the trigger, which shows its state and runs, and runs it."""
+        """The console's page of the trigger, which shows its runs and can run it."""
         return page_or_none("console:trigger", obj.pk)
 
     @admin.action(permissions=["change"], description="Run now")
@@ -66,14 +55,14 @@ class TriggerAdmin(triggers_admin.TriggerAdmin):
 
 
 class ExecutionList(ChangeList):
-    """A page of executions, with the names of their triggers; lost runs show as failed."""
+    """A page of executions, with the names of their triggers. Lost runs show as failed."""
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         return super().get_queryset(request, *args, **kwargs).defer("output_tail", "event_payload")
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        names = names_of_triggers(self.result_list)
+        names = TriggerExecution.objects.trigger_names(self.result_list)
         now = timezone.now()
         for execution in self.result_list:
             execution.close_if_lost(now)
@@ -84,7 +73,7 @@ class ExecutionList(ChangeList):
 
 
 class StatusFilter(admin.SimpleListFilter):
-    """Executions by the status that they show: see `TriggerExecutionQuerySet.shown_as()`."""
+    """Filters by the status that is shown; see `TriggerExecutionQuerySet.shown_as()`."""
 
     title = "status"
     parameter_name = "status"
@@ -104,7 +93,7 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
     search_help_text = "The whole id of a trigger: its runs."
     narrower = "Too many runs to look through: search for those of one trigger by its id."
     sortable_by = ()
-    # The state is the status that the list shows, also where another program wrote one of its own.
+    # The state is the status that is shown, even if another program wrote one of its own.
     fields = readonly_fields = [  # type: ignore[assignment]
         "state",
         *(each.name for each in TriggerExecution._meta.concrete_fields if each.name != "status"),
@@ -124,7 +113,7 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description="status")
     def state(self, execution: TriggerExecution) -> SafeString:
-        return status_badge(execution)
+        return badge(*status_of(execution))
 
     @admin.display(description="trigger")
     def trigger(self, execution: TriggerExecution) -> str:
@@ -141,7 +130,7 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description="took")
     def took(self, execution: TriggerExecution) -> str:
-        return took(execution)
+        return NOTHING if execution.duration_ms is None else duration(execution.duration_ms)
 
     @admin.display(description="error or output")
     def said(self, execution: TriggerExecution) -> str:
@@ -152,14 +141,14 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> TriggerExecution | None:
-        """The execution of a key as `execution_link` makes it."""
+        """The execution of a key that `execution_link()` made."""
         trigger_id, _, key = object_id.rpartition(":")
         if not trigger_id:
             return None
         return self.get_queryset(request).filter(trigger_id=trigger_id, pk=key).first()
 
     def view_on_site(self, obj: Any) -> str | None:
-        """The operators' page of the run, which shows its output and sends its event again."""
+        """The console's page of the run, which shows its output and can replay it."""
         return page_or_none("console:run", obj.trigger_id, obj.pk)
 
 

@@ -1,4 +1,4 @@
-"""Jumps of the wall clock, for the local scheduler, whose schedules and leases go by it."""
+"""Detect jumps of the wall clock, for the local scheduler, whose schedules and leases use it."""
 
 import time
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-# A smaller jump changes no lease and no schedule that matters.
+# A smaller jump does no harm to leases and schedules.
 LEAST = timedelta(seconds=2)
-# A clock that is slewed never drifts by `LEAST` in so many seconds.
+# A clock that is slewed does not drift by `LEAST` within so many seconds.
 COMPARED_SECONDS = 15.0
 
 
@@ -17,10 +17,10 @@ class Jump:
     """A step of the wall clock.
 
     Attributes:
-        by: how far; negative if the clock was put back.
+        by: how far; negative if the clock was set back.
         now: the time after it.
-        slept: whether the machine slept meanwhile, so that the time has really passed. A virtual
-            machine that was paused cannot tell; its clock looks like one that was set.
+        slept: whether the machine slept, so that the time has really passed. A virtual machine does
+            not notice that it was paused, so its clock looks as if it had been set.
     """
 
     by: timedelta
@@ -33,7 +33,7 @@ class Jump:
 
     @property
     def before(self) -> datetime:
-        """The time that it would be without the jump."""
+        """What the time would be without the jump."""
         return self.now - self.by
 
     def __str__(self) -> str:
@@ -44,13 +44,13 @@ class Jump:
 
 
 class ClockWatch:
-    """Compares the wall clock with the clocks that nobody sets."""
+    """Compares the wall clock with the monotonic clocks, which nobody sets."""
 
     def __init__(self) -> None:
         self._mark = _Mark()
 
     def jump(self) -> Jump | None:
-        """The jump since the last look; None if there was none."""
+        """The jump since the last call; None if there was none."""
         mark, here = self._mark, _Mark()
         elapsed = here.monotonic - mark.monotonic
         by = here.wall - mark.wall - timedelta(seconds=elapsed)
@@ -59,7 +59,7 @@ class ClockWatch:
                 self._mark = here
             return None
         self._mark = here
-        # The monotonic clock stands still in a sleep, the one since boot does not.
+        # The monotonic clock stops while the machine sleeps; the one since boot does not.
         asleep = timedelta(seconds=here.since_boot - mark.since_boot - elapsed)
         return Jump(by, here.wall, slept=abs(by - asleep) < LEAST)
 

@@ -1,6 +1,6 @@
-"""The codes of what is kept of runs: why they failed or were skipped, and what is wrong with one.
+"""The codes of reasons that records keep: why a run failed, was skipped, or has a warning.
 
-What the agent and the connection to it may come to is in the agent's own errors.
+The failures of agents and of the connection to them are in `agents.errors`.
 """
 
 from django.utils.translation import gettext_noop as _
@@ -37,21 +37,21 @@ MISSED = Code(
         "was running, or it was busy. Nothing was sent to the agent."
     ),
 )
-# Added to the reason of a run whose process, a Lambda function, had less time than its trigger
+# Added to the reason of a run if its process, a Lambda function, had less time than its trigger
 # allows.
 NO_MORE_TIME = Code(
     "process_out_of_time",
     _("%(reason)s; its process had no more time, though the trigger allows %(number)s s"),
 )
 
-# How many runs a reason speaks of.
+# How many runs a reason is about.
 ONE_RUN = Code("one_run", _("1 run"))
 RUNS = Code("runs", _("%(number)s runs"))
 MORE_RUNS = Code("more_runs", _("more than %(number)s runs"))
 A_RUN = Code("a_run", _("a run"))
 RUNS_IN_A_ROW = Code("runs_in_a_row", _("%(number)s runs in a row"))
 
-# What is wrong with a run's prompt, though it ran.
+# What was wrong with the prompt of a run that ran all the same.
 PLACEHOLDER = Code(
     "placeholder_unknown",
     _(
@@ -93,7 +93,7 @@ TOO_MUCH_WORK_FOR_SOURCE = Code(
 )
 MERGED = Code("merged", _("A further event came before the pause of debounceSeconds was over."))
 
-# What the product did about a trigger, for its record.
+# What the product did to a trigger or its rows, for the audit log.
 PAUSED = Code("paused", _("Paused after %(runs)s had failed. The last one: %(error)s"))
 PAUSED_BY_LIMIT = Code(
     "paused_by_limit",

@@ -1,8 +1,8 @@
-"""One event to all triggers that take it, each run on record for itself.
+"""Fan an event out to all triggers that match it, each with a run of its own.
 
-On AWS a rule brings the event, and says of which source it is or of which trigger (`deliver()`). On
-one machine the events that came in at sources' addresses are matched here, in the way of an event
-bus: with the sources and the triggers that listen to the same bus (`distribute()`).
+On AWS a rule delivers the event, and names its source or its trigger (`deliver()`). On one machine
+the local scheduler process matches the events that came in at sources' addresses, as an event bus
+does: with the sources and triggers of the same bus (`distribute()`).
 """
 
 import hashlib
@@ -19,13 +19,13 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connections
 
 from events import provenance, sources
 from events.models import EventSource, EventState, ReceivedEvent
 from events.patterns import Pattern, PatternError, TooMuchWorkError, Work
 from executions.failures import TOO_MUCH_WORK, TOO_MUCH_WORK_FOR_SOURCE
-from executions.runner import Offer, offer
+from executions.runner import Offer, batch_size, offer
 from moca.concurrency import ConflictError
 from moca.sentences import Reason
 from triggers.models import Trigger
@@ -33,16 +33,16 @@ from triggers.validation import Subscription, compiled
 
 logger = logging.getLogger(__name__)
 
-# Triggers that an event is offered to at the same time.
+# To how many triggers an event is offered at the same time.
 CONCURRENCY = 8
-# Offers that are made in one transaction, and what is written for each at the most.
-BATCH = 100
+# How many writes a transaction makes for each offer, at the most.
 WRITES = 4
-# After so many offers, the scheduler looks after other things.
+# After so many offers, the scheduler process goes back to its schedules.
 MOST_OFFERS = 500
-# It also does after so many steps of patterns, some 0.2 s. Any user may write a pattern, which must
-# not keep the schedules of others waiting. To ask a listener at all takes as long as some steps.
+# The process also goes back after so many steps of patterns, some 0.2 s. Any user may write a slow
+# pattern, which must not delay the schedules of others.
 MOST_STEPS = 500_000
+# What asking one listener costs beside its pattern, in steps.
 LISTENER_STEPS = 20
 
 Event = dict[str, Any]
@@ -55,54 +55,55 @@ def deliver(
     at: datetime,
     earlier_at: datetime | None = None,
 ) -> list[str]:
-    """Offer an event to triggers; what goes wrong with one stops no other.
+    """Offer an event that a rule delivered to triggers. A failure of one stops no other.
 
     Args:
         event: the EventBridge envelope.
-        triggers: those to which a rule has brought it.
-        event_id: by which it is known, the same for each delivery.
-        at: when it happened, the same for each delivery.
-        earlier_at: what that may have been at an earlier delivery.
+        triggers: the triggers that the rule belongs to.
+        event_id: the event's id, which is the same for each delivery.
+        at: when it happened, which is the same for each delivery.
+        earlier_at: the other time that an earlier delivery may have had.
 
     Returns:
-        The ids of the triggers for which it failed, and is to be delivered again.
+        The ids of the triggers for which it failed. Deliver the event to them again.
     """
-    asked = [(trigger, _answer(trigger, trigger.subscription, event)) for trigger in triggers]
+    asked = [(trigger, _match(trigger, trigger.subscription, event)) for trigger in triggers]
     offers = [
         Offer.of(trigger, event, event_id, at, earlier_at, answer.refusal)
         for trigger, answer in asked
-        if trigger.enabled and answer.takes
+        if trigger.enabled and answer.matches
     ]
     if len(offers) == 1:
-        return [one.trigger_id for one in offers if not _deliver(one)]
+        return [one.trigger_id for one in offers if not _try_offer(one)]
     with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="deliver") as pool:
-        # Each in the context of this thread, by which log lines name the request.
-        done = [pool.submit(copy_context().run, _deliver_apart, one) for one in offers]
+        # Each thread has the context of this one, so that its log lines have the request's id.
+        done = [pool.submit(copy_context().run, _try_in_thread, one) for one in offers]
         return [one.trigger_id for one, each in zip(offers, done, strict=True) if not each.result()]
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """Whether a trigger is to be offered an event, and why it drops it, if it has to."""
+class _Match:
+    """Whether a trigger is offered an event, and why it has to drop it, if it has to."""
 
-    takes: bool
+    matches: bool
     refusal: Reason | None = None
 
 
-def _answer(
+def _match(
     trigger: Trigger, subscription: Subscription | None, event: Event, work: Work | None = None
-) -> _Answer:
-    """Ask a trigger's pattern. An event that is too much work is dropped, and counted there."""
+) -> _Match:
+    """Match an event with a trigger's pattern. If that is too much work, the trigger drops it."""
     if subscription is None:
-        return _Answer(False)
+        return _Match(False)
     try:
-        return _Answer(subscription.takes(event, work))
+        return _Match(subscription.takes(event, work))
     except TooMuchWorkError as error:
         logger.error("An event was dropped: %s", error, extra={"triggerId": trigger.pk})
-        return _Answer(True, TOO_MUCH_WORK())
+        return _Match(True, TOO_MUCH_WORK())
 
 
-def _deliver(one: Offer) -> bool:
+def _try_offer(one: Offer) -> bool:
+    """Make an offer; False if it fails, which is logged."""
     try:
         offer([one])
     except Exception:
@@ -111,17 +112,17 @@ def _deliver(one: Offer) -> bool:
     return True
 
 
-def _deliver_apart(one: Offer) -> bool:
-    """Deliver in a thread, with a connection of its own."""
+def _try_in_thread(one: Offer) -> bool:
+    """Make an offer in a thread, which has a database connection of its own."""
     try:
-        return _deliver(one)
+        return _try_offer(one)
     finally:
         connections.close_all()
 
 
 @dataclass(frozen=True, slots=True)
 class _Listener:
-    """A trigger, and what it listens to, read once for many events."""
+    """A trigger and its subscription, which is parsed once for many events."""
 
     trigger: Trigger
     subscription: Subscription
@@ -129,7 +130,13 @@ class _Listener:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One pattern that was asked: the steps that took, and the trigger that gets the event."""
+    """The answer of one pattern.
+
+    Attributes:
+        steps: how many steps it took.
+        trigger: the trigger that is offered the event; None if it does not match.
+        refusal: why the trigger has to drop the event; None if it need not.
+    """
 
     steps: int
     trigger: Trigger | None = None
@@ -161,7 +168,7 @@ class Listeners:
         return cls(of_source, of_bus, list(_sources()))
 
     def ask(self, row: ReceivedEvent, event: Event) -> Iterator[_Asked]:
-        """Find the triggers that take an event which came in at a source's address."""
+        """Match an event that came in at a source's address with all listeners, one by one."""
         came_at = next((source for source, _ in self.sources if source.pk == row.source_id), None)
         bus = _bus(came_at.bus_name if came_at else "")
         listeners = list(self.of_bus.get(bus, ()))
@@ -180,13 +187,13 @@ class Listeners:
             yield _Asked(LISTENER_STEPS + work.done)
         for listener in listeners:
             work = Work()
-            answer = _answer(listener.trigger, listener.subscription, event, work)
-            trigger = listener.trigger if answer.takes else None
+            answer = _match(listener.trigger, listener.subscription, event, work)
+            trigger = listener.trigger if answer.matches else None
             yield _Asked(LISTENER_STEPS + work.done, trigger, answer.refusal)
 
 
 class _Matching:
-    """One event, and how far its listeners were asked."""
+    """One event, and how many of its listeners have been asked."""
 
     def __init__(self, row: ReceivedEvent, listeners: Listeners) -> None:
         self.row = row
@@ -195,10 +202,10 @@ class _Matching:
         self._asked = listeners.ask(row, self._event)
 
     def go_on(self, most: float) -> tuple[bool, int]:
-        """Ask further listeners, for so many steps.
+        """Ask further listeners, until so many steps are used up.
 
         Returns:
-            Whether all were asked, and the steps that were taken.
+            Whether all were asked, and how many steps that took.
         """
         steps, row = 0, self.row
         for asked in self._asked:
@@ -215,22 +222,30 @@ class _Matching:
 
 
 class Distributor:
-    """Offers received events to all that listen, a slice of the work at a time."""
+    """Offers received events to all their listeners, one slice of the work at a time.
+
+    Args:
+        most_steps: how many steps of patterns a slice may take.
+    """
 
     def __init__(self, most_steps: float = MOST_STEPS) -> None:
         self._most_steps = most_steps
-        # The event in the middle of whose listeners the last slice ended.
+        # The event whose listeners were not all asked when the last slice ended.
         self._begun: _Matching | None = None
 
     def distribute(self, rows: Sequence[ReceivedEvent]) -> int:
-        """Offer events that were received on this machine; each event once.
+        """Offer events that were received on this machine, each event once.
+
+        An event that cannot be read is marked as failed.
 
         Args:
             rows: queued events, the longest waiting first.
 
         Returns:
-            How many of them were looked at. The slice is over before the others, so that
-            schedules do not wait; call it again with them.
+            How many of them are done. Call this again with the others.
+
+        Raises:
+            OperationalError: the database is away.
         """
         listeners: Listeners | None = None
         waiting: list[tuple[ReceivedEvent, list[Offer]]] = []
@@ -246,7 +261,7 @@ class Distributor:
                 raise
             except Exception:
                 logger.exception("An event could not be read; going on without it")
-                _set_aside(row)
+                _mark_failed(row)
                 continue
             left -= steps
             if not is_whole:
@@ -255,7 +270,7 @@ class Distributor:
                 return place
             made += len(matching.offers) + 1
             waiting.append((row, matching.offers))
-            if sum(len(some) + 1 for _, some in waiting) >= _batch():
+            if sum(len(some) + 1 for _, some in waiting) >= batch_size(WRITES):
                 _offer_all(waiting)
                 waiting = []
             if made >= MOST_OFFERS:
@@ -266,20 +281,22 @@ class Distributor:
 
 
 def distribute(rows: Sequence[ReceivedEvent]) -> int:
-    """Offer events to all that listen, whatever the work; see `Distributor`."""
+    """Offer events to all their listeners, however much work that is; see `Distributor`."""
     return Distributor(math.inf).distribute(rows)
 
 
 def _offer_all(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:
-    """Offer several events in one transaction, or one by one where that does not work."""
+    """Offer several events in one transaction, or one by one if that fails."""
     if not waiting:
         return
+    size = batch_size(WRITES)
     offers = [one for _, some in waiting for one in some]
     try:
-        # What is too much for one transaction goes before, and is known when it is offered again.
-        while len(offers) > _batch():
-            offer(offers[: _batch()])
-            offers = offers[_batch() :]
+        # What is too much for one transaction goes first. If it is offered again, its runs are on
+        # record.
+        while len(offers) > size:
+            offer(offers[:size])
+            offers = offers[size:]
         offer(offers, claim=partial(_claim, waiting))
     except Exception as error:
         if isinstance(error, OperationalError) and not isinstance(error, ConflictError):
@@ -294,16 +311,16 @@ def _offer_all(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:
 
 
 def _offer_singly(row: ReceivedEvent, offers: Sequence[Offer]) -> None:
-    """Offer an event to its triggers one by one: what goes wrong with one stops no other.
+    """Offer an event to its triggers one by one, so that a failure of one stops no other.
 
-    Many large records may also be more than one transaction takes.
+    This also helps if many large records are too much for one transaction.
     """
     state = EventState.DONE
     for one in offers:
         try:
             offer([one])
         except ConflictError:
-            # It stays queued; those that have it know it by then.
+            # The event stays queued. The triggers that have its run on record deduplicate it.
             return
         except OperationalError:
             raise
@@ -316,7 +333,7 @@ def _offer_singly(row: ReceivedEvent, offers: Sequence[Offer]) -> None:
 
 
 def _claim(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:
-    """Take the events as handled, unless another process has."""
+    """Mark the events as done; ConflictError if another process has."""
     ids: dict[int, list[str]] = defaultdict(list)
     for row, offers in waiting:
         ids[len(offers)].append(row.pk)
@@ -325,14 +342,9 @@ def _claim(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:
         queued.update_expected(state=EventState.DONE, triggers=triggers, rows=len(some))
 
 
-def _set_aside(row: ReceivedEvent) -> None:
-    """Have an event stop no others; its source's page shows it."""
+def _mark_failed(row: ReceivedEvent) -> None:
+    """Mark an event as failed, so that it stops no others. Its source's page shows it."""
     ReceivedEvent.objects.filter(pk=row.pk, state=EventState.QUEUED).update(state=EventState.FAILED)
-
-
-def _batch() -> int:
-    most: int | None = getattr(connection.features, "max_transaction_items", None)
-    return BATCH if most is None else most // WRITES
 
 
 def _bus(name: str) -> str:
@@ -340,7 +352,7 @@ def _bus(name: str) -> str:
 
 
 def _sources() -> Iterator[tuple[EventSource, Pattern | None]]:
-    """All sources with their patterns; those whose pattern cannot be read let nothing through."""
+    """All sources with their patterns, without those whose pattern cannot be read."""
     for source in sources.all_sources():
         try:
             pattern = None if source.pattern is None else compiled(json.dumps(source.pattern))
@@ -353,15 +365,16 @@ def _sources() -> Iterator[tuple[EventSource, Pattern | None]]:
 def _lets_through(source: EventSource, pattern: Pattern | None, event: Event, work: Work) -> bool:
     if pattern is not None:
         return pattern.matches(event, work)
-    # Without an address and a pattern, it is the rules of others that say what its events are.
+    # A source that has neither an address nor a pattern gets its events by other programs' rules.
     return source.has_address
 
 
 def event_key(event: Event) -> str:
-    """The key that deduplicates an event which a rule brought: our mark, or EventBridge's id.
+    """The key that deduplicates an event which a rule delivered; empty if the event has no id.
 
-    An operator replays an archive of events to have them run again: each replay is known by its
-    name besides ("Archiving and replaying events in Amazon EventBridge").
+    It is the id in our tag or, if there is none, EventBridge's. Operators replay archived events to
+    run them again, so the name of the replay is a part of the key ("Archiving and replaying events
+    in Amazon EventBridge" in its User Guide).
     """
     key = provenance.event_id(event) or str(event.get("id", ""))
     replay = event.get("replay-name")

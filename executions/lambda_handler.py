@@ -1,9 +1,9 @@
-"""What Lambda calls: for schedules and run-now in one function, for HTTP in another.
+"""The entry point of both Lambda functions: the handler of runs, and the web application.
 
-An event says which trigger is meant, and nothing else in it is believed: the trigger is loaded, and
-what that says now is done. Lambda invokes again (twice, after pauses) what raises, so an invocation
-raises only where the agent has not begun; a run that the agent may have begun is never sent twice,
-and its failure is on record instead.
+An event names a trigger. Nothing else in it is trusted: the handler loads the trigger and does what
+that says now. Lambda retries an invocation that raises, twice and after pauses. An invocation
+therefore raises only if the agent has not begun. If the agent may have begun, the run is not
+retried, and its failure is on record instead.
 """
 
 import hashlib
@@ -26,13 +26,13 @@ from agents import AgentClient
 from events.outbox import publish_overdue
 from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
+from executions.agent_client import client_from_settings
 from executions.dispatchers import get_dispatcher
 from executions.fan_out import deliver, event_key
-from executions.housekeeping import tidy
-from executions.lambda_time import RESERVE_SECONDS
+from executions.maintenance import tidy
 from executions.models import Source, TriggerExecution
 from executions.runner import Occurrence, Run
-from executions.wiring import client_from_settings
+from executions.runner.execute import RESERVE_SECONDS
 from moca.ids import uuid7
 from moca.logs import bind
 from moca.metrics import emit
@@ -46,39 +46,41 @@ logger = logging.getLogger(__name__)
 if lambda_http.serves_pages() and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     lambda_http.load()
 
-# What is left at the end of that time, when a database that is away is given up.
+# Writing a result is not retried any more when so many seconds of the invocation are left.
 LAST_SECONDS = 1.0
-# How long after that its record is taken for one that nobody will end.
+# The lease of a run ends so many seconds after its invocation.
 LEASE_SECONDS = 30.0
+# The longest id that an event may have.
 MAX_ID = 128
-# How late the schedule that looks at a trigger's waiting event may be before the reconciler does.
+# How late the schedule that ends a debounce may be before the reconciler ends it.
 LATENESS = timedelta(minutes=2)
-# How far the time that an event says may be from the present.
+# How far the time in an event may be from the present.
 LONGEST_AGO, LONGEST_AHEAD = timedelta(days=7), timedelta(hours=1)
 
 
 class EventError(ValueError):
-    """The event is none that this function knows; nothing was run."""
+    """The event has no shape that this function knows. Nothing was run."""
 
 
 class NotStartedError(Exception):
-    """The run failed before the agent had begun; it can be tried again."""
+    """The run failed before the agent had begun, so it can be retried."""
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
     """Do what an event asks for.
 
     Args:
-        event: a schedule's event, a run that was asked for, the call to reconcile schedules or,
-            where the function serves the pages and the API, a request of API Gateway.
+        event: an event of a schedule, of a rule, of a queued run, of a debounce or of the
+            reconciler's schedule. If the function serves the pages and the API, it may be a request
+            of API Gateway.
         context: Lambda's context object.
 
     Returns:
         What was done, in a few words; or the answer to the request.
 
     Raises:
-        EventError: the event is of no known shape.
-        NotStartedError: the agent has not begun on the run; Lambda is to invoke again.
+        EventError: the event has no known shape.
+        NotStartedError: the agent has not begun. Lambda retries the invocation.
     """
     request = lambda_http.request_of(event)
     if request:
@@ -88,13 +90,13 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
 
 
 def _act_of(event: Any) -> "Act":
-    """What to do about an event, by its exact shape."""
+    """The function for an event of this shape."""
     if isinstance(event, Mapping) and (FROM_SOURCE in event or FROM_TRIGGER in event):
-        return _deliver
+        return _fan_out
     kind = event.get("detail-type") if isinstance(event, Mapping) else None
     act = ACTS.get(kind) if isinstance(kind, str) else None
     if act is None:
-        # What is in it is not told: it may be anybody's.
+        # The event stays out of the log, because it may hold secrets.
         logger.error("An event of an unknown shape was refused")
         raise EventError(
             "The event is no schedule's, no source's, no run's, not the reconciler's and no page's."
@@ -116,8 +118,8 @@ def _fire(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return _execute(run, context)
 
 
-def _run(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Run what an operator or the API asked for, and has on record."""
+def _run_queued(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Run what was queued: a manual run, or that of an event."""
     detail = _detail(event, "triggerId", "executionId")
     lease = _lease(context)
     run = runner.resume(detail["triggerId"], detail["executionId"], lease=lease)
@@ -126,10 +128,10 @@ def _run(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return _execute(run, context)
 
 
-def _deliver(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Offer an event that a rule has brought to the triggers that take it."""
+def _fan_out(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Offer an event that a rule delivered to the triggers of its source, or to its trigger."""
     source_id, trigger = event.get(FROM_SOURCE), event.get(FROM_TRIGGER)
-    # Rules of the TypeScript service add the source's id to the event itself.
+    # The rules of the TypeScript service add the source's id to the event itself.
     whole = event.get("event", event)
     if not isinstance(whole, Mapping):
         raise EventError("The event is no object.")
@@ -150,9 +152,10 @@ def _deliver(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _stable_moments(event: Mapping[str, Any]) -> list[datetime]:
-    """When an event happened, the same for each delivery.
+    """When an event happened, which is the same for each delivery.
 
-    Where it says what cannot be, it is this hour; the one before is that of an earlier delivery.
+    If its time is missing or impossible, the result is this hour, and the hour before, which an
+    earlier delivery may have had.
     """
     now = timezone.now()
     moment = _moment(event.get("time"))
@@ -162,11 +165,11 @@ def _stable_moments(event: Mapping[str, Any]) -> list[datetime]:
     return [hour, hour - timedelta(hours=1)]
 
 
-def _settle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Run the event that a trigger's pause has left over, or come back when the pause is over."""
+def _end_debounce(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """End the debounce of a trigger, or have this called again when the debounce is over."""
     detail = _detail(event, "userId", "triggerId")
     user_id, trigger_id = detail["userId"], detail["triggerId"]
-    later = runner.settle(user_id, trigger_id, timezone.now())
+    later = runner.end_debounce(user_id, trigger_id, timezone.now())
     if later is None:
         return {"status": "settled"}
     get_dispatcher().wake(user_id, trigger_id, later)
@@ -174,10 +177,10 @@ def _settle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Reconcile schedules and rules, close lost runs, and let events go on that wait."""
+    """Reconcile schedules and rules, close lost runs, end debounces, and publish late events."""
     now = timezone.now()
     tidy(now)
-    runner.settle_due(now - LATENESS)
+    runner.end_due_debounces(now - LATENESS)
     publish_overdue(now)
     actions = reconcile()
     done = sum(action.kind != "wait" for action in actions)
@@ -189,14 +192,14 @@ def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 Act = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 ACTS: dict[str, Act] = {
     "Scheduled Event": _fire,
-    "Run Requested": _run,
-    "Events Paused": _settle,
+    "Run Requested": _run_queued,
+    "Events Paused": _end_debounce,
     "Reconcile Schedules": _reconcile,
 }
 
 
 def _detail(event: Mapping[str, Any], *names: str) -> dict[str, str]:
-    """The ids in an event."""
+    """The ids in an event's detail; EventError if one is missing."""
     detail = event.get("detail")
     found = {name: detail.get(name) for name in names} if isinstance(detail, Mapping) else {}
     if not found or not all(isinstance(v, str) and 0 < len(v) <= MAX_ID for v in found.values()):
@@ -206,13 +209,13 @@ def _detail(event: Mapping[str, Any], *names: str) -> dict[str, str]:
 
 
 def _occurrence(event: Mapping[str, Any], detail: dict[str, str], request_id: str) -> Occurrence:
-    """The occurrence, the same for each delivery of an event."""
+    """The occurrence of a schedule's event, which is the same for each delivery."""
     user_id, trigger_id = detail["userId"], detail["triggerId"]
     due = _moment(event.get("time"))
     if due is not None:
         return Occurrence.scheduled(user_id, trigger_id, due)
-    # Schedules of the TypeScript service do not say when they were due. Lambda repeats an
-    # invocation with its request's id, within the hour.
+    # Events of the TypeScript service's schedules do not say when they were due. Lambda retries an
+    # invocation with the same request id, mostly within the hour.
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     digest = hashlib.sha256(f"{trigger_id} {request_id}".encode()).digest()
     key = uuid7(int(hour.timestamp()) * 1000, digest[:10])
@@ -227,13 +230,13 @@ def _moment(text: Any) -> datetime | None:
 
 
 def _seconds_left(context: Any) -> float:
-    """Seconds for a run, so that its end can be written down before Lambda's comes."""
+    """The seconds for a run, without those that are reserved for writing its result."""
     left: float = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     return left
 
 
 def _lease(context: Any) -> timedelta:
-    """How long the record of a run vouches for it."""
+    """How long the claim of a run holds; NotStartedError if no time is left."""
     seconds = _seconds_left(context)
     if seconds <= 0:
         raise NotStartedError("There is no time left to run anything: raise the time-out.")
@@ -243,8 +246,8 @@ def _lease(context: Any) -> timedelta:
 _client: AgentClient | None = None
 
 
-def _agent() -> AgentClient:
-    """The agent's client, kept with its token from one invocation to the next."""
+def _agent_client() -> AgentClient:
+    """The agent client, which keeps its token from one invocation to the next."""
     global _client
     if _client is None:
         _client = client_from_settings()
@@ -252,16 +255,16 @@ def _agent() -> AgentClient:
 
 
 def _execute(run: Run, context: Any) -> dict[str, Any]:
-    # The database may have taken its time: what is left is asked for now.
+    # The claim may have taken time, so the limit is read now.
     execution = runner.execute(
         run,
-        _agent(),
+        _agent_client(),
         time_limit=max(0.0, _seconds_left(context)),
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
     )
     _measure(execution)
     if execution.status == RunStatus.FAILED and not execution.reached_agent:
-        # Lambda logs the error, and the record's may quote what the agent was sent.
+        # Lambda logs this error. The record's own may quote the prompt.
         raise NotStartedError(f"Run {execution.pk} failed before the agent had begun: see there.")
     return {"status": str(execution.status), "executionId": execution.pk}
 

@@ -1,7 +1,7 @@
-"""HTTP requests of API Gateway, answered by the web application through apig-wsgi.
+"""Answer HTTP requests of API Gateway by the web application, through apig-wsgi.
 
-Zappa deploys the function, and its handler is never loaded: an event may have that handler run a
-command or any text as code (https://github.com/zappa/Zappa, `zappa/handler.py`).
+Zappa deploys the function, but its own handler is never loaded, because an event can make that
+handler run commands and code (https://github.com/zappa/Zappa, `zappa/handler.py`).
 """
 
 from collections.abc import Callable, Mapping
@@ -14,15 +14,15 @@ CLIENT_ADDRESS = "X-Forwarded-For"
 
 
 def serves_pages() -> bool:
-    """Whether this function's settings have the pages and the API."""
+    """Whether this function's settings include the pages and the API."""
     return apps.is_installed("rest_framework")
 
 
 def request_of(event: Any) -> dict[str, Any] | None:
-    """The request in an event, with all parts that apig-wsgi reads.
+    """The request in an event, with all the parts that apig-wsgi reads.
 
     Args:
-        event: of a REST API (format 1.0), or of an HTTP API or a function's URL (format 2.0).
+        event: of a REST API (format 1.0), or of an HTTP API or a function URL (format 2.0).
             https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
             https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 
@@ -48,20 +48,20 @@ def request_of(event: Any) -> dict[str, Any] | None:
 
 
 def answer(request: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Have the web application answer a request.
+    """Answer a request by the web application.
 
     Args:
-        request: what `request_of` gave.
+        request: what `request_of()` returned.
         context: Lambda's context object.
 
     Returns:
-        The answer in the request's format.
+        The answer, in the format of the request.
     """
     return _application()(request, context)
 
 
 def load() -> None:
-    """Load the web application before the first request, when Lambda gives most of a processor."""
+    """Load the web application before the first request, while Lambda grants more CPU."""
     _application()
 
 
@@ -77,7 +77,7 @@ def _application() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
 def _rest_request(event: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
     identity = context.get("identity")
     source = identity.get("sourceIp") if isinstance(identity, Mapping) else None
-    # A header that came once is in both.
+    # A header that came once is in both maps.
     headers = {name: [value] for name, value in _headers(event.get("headers"), str).items()}
     headers |= _headers(event.get("multiValueHeaders"), list)
     if isinstance(source, str):
@@ -101,7 +101,7 @@ def _http_request(
     if isinstance(source, str):
         headers[CLIENT_ADDRESS] = source
     path = event["rawPath"]
-    # An HTTP API has the name of its stage in the path, a REST API has not.
+    # An HTTP API has its stage's name in the path, a REST API has not.
     prefix = f"/{context.get('stage')}"
     if path == prefix or path.startswith(f"{prefix}/"):
         path = path.removeprefix(prefix) or "/"
@@ -127,7 +127,7 @@ def _body(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _headers(headers: Any, kind: type) -> dict[str, Any]:
-    """Headers of well-formed values, without the client's address as the client states it."""
+    """The well-formed headers, without the address that the client claims to have."""
     if not isinstance(headers, Mapping):
         return {}
     return {

@@ -1,5 +1,7 @@
-"""Executions: one run of a trigger, and what the agent said."""
+"""The records of runs, of runs that wait, and of events whose debounce is under way."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -23,8 +25,12 @@ class Source(models.TextChoices):
     REPLAY = "replay", _("Replay")
 
 
+# How many keys one read of a key-value table takes.
+KEYS_A_READ = 100
+
+
 def _status_of_old(item: dict[str, Any]) -> str:
-    """The status of a record by the TypeScript service, which writes one at the end of a run."""
+    """The status of a record that the TypeScript service wrote, which it does when a run ends."""
     return RunStatus.FAILED if item.get("errorMessage") else RunStatus.COMPLETED
 
 
@@ -33,19 +39,28 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
         """The executions of a trigger, newest first."""
         return self.filter(trigger_id=trigger.pk)
 
+    def keyed(self, trigger_id: str, execution_id: str) -> Self:
+        """The one execution of a key."""
+        return self.filter(trigger_id=trigger_id, pk=execution_id)
+
+    def unfinished(self, execution: "TriggerExecution") -> Self:
+        """The record of an execution; empty once it is closed, or another attempt has begun."""
+        record = self.keyed(execution.trigger_id, execution.pk)
+        return record.filter(status=RunStatus.RUNNING, attempt=execution.attempt)
+
     def running(self) -> Self:
         return self.filter(status=RunStatus.RUNNING)
 
     def lost(self, now: datetime) -> Self:
-        """Runs on record as running whose process has given no sign of life in time."""
+        """The runs whose lease has ended, the longest ended first: their process has died."""
         return self.running().filter(lease_until__lt=now).order_by("lease_until")
 
     def shown_as(self, status: str, now: datetime) -> Self:
-        """The executions that show a status now, those of lost runs among the failed.
+        """The executions that show a status; a lost run shows as failed.
 
         Args:
             status: one of `RunStatus`; empty for all.
-            now: the moment; see `close_if_lost()`.
+            now: the present, by which a run is lost.
         """
         if status == RunStatus.RUNNING:
             alive = models.Q(lease_until__isnull=True) | models.Q(lease_until__gte=now)
@@ -55,13 +70,43 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
             return self.filter(models.Q(status=status) | lost)
         return self.filter(status=status) if status else self
 
+    def trigger_names(self, executions: Iterable["TriggerExecution"]) -> dict[str, str]:
+        """The names of the executions' triggers by id, read by key in as few reads as possible."""
+        by_user: dict[str, set[str]] = defaultdict(set)
+        for execution in executions:
+            by_user[execution.user_id].add(execution.trigger_id)
+        names: dict[str, str] = {}
+        for users, ids in _reads(by_user):
+            found = Trigger.objects.filter(user_id__in=users, pk__in=ids)
+            names |= found.values_list("pk", "name")
+        # These triggers belong to another user by now, or the TypeScript service ran them, which
+        # notes no user. A key-value table finds them by id one at a time.
+        for key in set().union(*by_user.values()) - names.keys():
+            names |= Trigger.objects.filter(pk=key).values_list("pk", "name")
+        return names
+
+
+def _reads(by_user: dict[str, set[str]]) -> Iterator[tuple[list[str], set[str]]]:
+    """Batch users and ids of triggers, so that all pairs of a batch fit into one read."""
+    users: list[str] = []
+    ids: set[str] = set()
+    for user, own in sorted(by_user.items(), key=lambda item: len(item[1])):
+        if not user:
+            continue
+        if users and (len(users) + 1) * len(ids | own) > KEYS_A_READ:
+            yield users, ids
+            users, ids = [], set()
+        users, ids = [*users, user], ids | own
+    if users:
+        yield users, ids
+
 
 class TriggerExecution(models.Model):
     """One run of a trigger.
 
-    A record with `attempt` 0 has been accepted and waits for a process to run it. While it runs,
-    `lease_until` says how long its process vouches for it: past that, it is taken for lost.
-    The trigger may be deleted before its executions, so nothing but its id ties them.
+    A record whose `attempt` is 0 waits for a process to claim its run. The claim holds until
+    `lease_until`. The process renews this lease by its heartbeats; a run whose lease has ended is
+    lost. A trigger may be deleted before its executions, so they refer to it by its id alone.
     """
 
     id = models.CharField(primary_key=True, max_length=36, editable=False)
@@ -75,18 +120,18 @@ class TriggerExecution(models.Model):
     completed_at = models.DateTimeField("ended", null=True, blank=True)
     duration_ms = models.PositiveBigIntegerField("duration (ms)", null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
-    # Whether the agent may have begun: only a run that never reached it is tried again.
+    # Whether the agent may have begun. Only a run that never reached it is retried.
     reached_agent = models.BooleanField(default=False)
     request_id = models.CharField("agent's request", max_length=200, blank=True)
     session_id = models.CharField("session", max_length=256, blank=True)
-    # The first and the last 64 KB of what the agent said, and how much it was.
+    # The first and the last 64 KB of the agent's output, and the size of it all in bytes.
     output = models.TextField(blank=True)
     output_tail = models.TextField(blank=True)
     output_bytes = models.PositiveBigIntegerField(default=0)
     usage = models.JSONField(null=True, blank=True)
     error = models.TextField(blank=True)
     error_code, error_params = CodeField(), ParamsField()
-    # What is wrong with the run's input, though it ran.
+    # What was wrong with the input of a run that ran all the same.
     warning = models.TextField(blank=True)
     warning_code, warning_params = CodeField(), ParamsField()
     event_payload = models.TextField(blank=True)
@@ -99,11 +144,11 @@ class TriggerExecution(models.Model):
         "TRIGGER#{trigger_id}",
         "EXECUTION#{id}",
         indexes=[
-            # Four partitions, since each takes a thousand new rows a second.
+            # Four partitions, because each takes a thousand writes a second.
             Index("GSI3", "EXECUTION#{id:4}", "{id}"),
             Index("GSI4", "RUNNING", "{lease_until}", when={"status": RunStatus.RUNNING}),
         ],
-        # As the TypeScript service names them.
+        # The names that the TypeScript service uses.
         attributes={"id": "executionId", "started_at": "executedAt", "error": "errorMessage"},
         absent={
             "status": Absent(
@@ -127,40 +172,40 @@ class TriggerExecution(models.Model):
         return self.id
 
     def _do_update(self, base_qs: Any, *args: Any, **options: Any) -> Any:
-        # A record is found by its trigger and its id; see `dynamodb` above.
+        # The key of a record is its trigger and its id; see `dynamodb` above.
         return super()._do_update(base_qs.filter(trigger_id=self.trigger_id), *args, **options)
 
     @property
     def said(self) -> Output:
-        """What the agent said so far."""
+        """The agent's output so far."""
         return Output.stored(self.output, self.output_tail, self.output_bytes)
 
     def set_output(self, output: Output) -> None:
-        """Take over what the agent said; the caller saves."""
+        """Set the agent's output; the caller saves it."""
         self.output, self.output_tail = output.head, output.tail
         self.output_bytes = output.total_bytes
 
-    def is_lost(self, now: datetime) -> bool:
-        """Whether the record says running though no process vouches for the run any more."""
-        return (
-            self.status == RunStatus.RUNNING
-            and self.lease_until is not None
-            and self.lease_until < now
-        )
+    def find_trigger(self) -> Trigger | None:
+        """The trigger of the execution; None if it was deleted."""
+        named = Trigger.objects.filter(pk=self.trigger_id)
+        # The trigger may be another user's by now, and the TypeScript service notes no user.
+        own = named.filter(user_id=self.user_id).first() if self.user_id else None
+        found: Trigger | None = own or named.first()
+        return found
 
     def close_if_lost(self, now: datetime) -> None:
-        """Show a lost run as what it is, failed, before housekeeping has written that down."""
-        if self.is_lost(now):
+        """Show a lost run as failed, before maintenance has closed its record; saves nothing."""
+        if self.status == RunStatus.RUNNING and self.lease_until and self.lease_until < now:
             self.status = RunStatus.FAILED
             reasons.put(self, "error", LOST() if self.attempt else NOT_PICKED_UP())
-            # The process may have died while the agent was at work: never sent again.
+            # The process may have died while the agent was at work, so the run is not retried.
             self.reached_agent = self.attempt > 0
 
 
 class QueuedRun(models.Model):
-    """A run that was asked for and waits for the local scheduler process.
+    """A run in the queue of the local scheduler process.
 
-    Its id is the execution's. The process that deletes the row runs it.
+    Its id is the execution's. The process that deletes the row claims the run.
     """
 
     id = models.CharField(primary_key=True, max_length=36)
@@ -177,12 +222,12 @@ class QueuedRun(models.Model):
 
 class PendingEventQuerySet(ExpectingQuerySet["PendingEvent"]):
     def due(self, now: datetime) -> Self:
-        """The events whose pause is over, the longest waiting first."""
+        """The events whose debounce is over, the longest waiting first."""
         return self.filter(due_at__lte=now).order_by("due_at")
 
 
 class PendingEvent(models.Model):
-    """The latest event of a trigger that waits for its events to pause (`debounceSeconds`)."""
+    """The latest event of a trigger whose debounce (`debounceSeconds`) is under way."""
 
     trigger_id = models.CharField(primary_key=True, max_length=36)
     user_id = models.CharField(max_length=128)
@@ -190,9 +235,9 @@ class PendingEvent(models.Model):
     envelope = models.TextField()
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
-    # When it runs, if no further event comes.
+    # When the debounce ends, if no further event comes.
     due_at = models.DateTimeField()
-    # How many came since the first, which tells a row from that of a moment ago.
+    # How many events came since the first. A write has the condition that it is as it was read.
     events = models.PositiveIntegerField(default=1)
 
     objects: ClassVar[Any] = PendingEventQuerySet.as_manager()
@@ -209,7 +254,7 @@ class PendingEvent(models.Model):
 
 
 def expiry(started_at: datetime) -> int:
-    """When the record of a run goes, in epoch seconds."""
+    """When the record of a run expires, in epoch seconds."""
     return int((started_at + timedelta(days=settings.EXECUTION_TTL_DAYS)).timestamp())
 
 

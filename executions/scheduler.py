@@ -1,8 +1,8 @@
-"""The local scheduler process: fires what is due, on a bounded pool of threads.
+"""The local scheduler process: it fires what is due, on a bounded pool of threads.
 
-Any number of such processes may share a database. An occurrence belongs to the process that moves
-its schedule on, and the record of the run is written in the same transaction: a process that dies
-leaves either a schedule that is still due, or a record that housekeeping closes.
+Any number of such processes may share a database. The process that moves a schedule on to its next
+time claims the occurrence, and writes the record of its run in the same transaction. If a process
+dies, it leaves a schedule that is still due, or a record that maintenance closes.
 """
 
 import logging
@@ -17,19 +17,19 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connection
+from django.db import close_old_connections
 from django.utils import timezone
 
 from agents import AgentClient
 from events.models import ReceivedEvent
 from executions import runner, spool
+from executions.completer import BatchCompleter
 from executions.failures import SHUT_DOWN
 from executions.fan_out import Distributor
-from executions.keeper import Keeper
+from executions.heartbeat import Heartbeat
 from executions.models import QueuedRun
-from executions.recorder import Recorder
 from executions.runner import Occurrence, Run
-from executions.runner.start import Triggers
+from executions.runner.claim import Triggers
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from triggers.models import LocalSchedule, OverlapPolicy, RunStatus, Trigger
@@ -37,27 +37,30 @@ from triggers.schedulers.local import due_at, start_offset
 
 logger = logging.getLogger(__name__)
 
-# How long a new or changed trigger, or a run by hand, may go unnoticed.
+# How often the process looks for new and changed triggers, and for manual runs.
 POLL_SECONDS = 0.5
-# Schedules looked at in one turn, at the most, and what is written for each.
-BATCH = 100
+# How many writes a transaction makes for each schedule that fires, or for each result.
 WRITES = 3
-# Received events looked at in one turn.
+# How many received events one turn reads.
 EVENTS = 200
-# When to look again at an occurrence that waits for the run before it, or whose row is broken.
+# When to retry an occurrence that waits for an earlier run, and one whose row is broken.
 WAIT = timedelta(seconds=1)
 BROKEN = timedelta(minutes=1)
-# How long a start is looked for whose commit was cut off: the database may make it late.
+# How long to look for a claim whose commit was cut off, because the database may commit it late.
 UNCERTAIN_SECONDS = 60.0
-# How long a call may take to fail at a database that is away.
+# How long a call may take to fail while the database is away.
 HANGING_SECONDS = 30.0
-# What the last ends get to be written in, when the grace time is over.
+# How long the last results may take to be written after the grace time.
 STOP_SECONDS = 5.0
 INSTANT = timedelta(microseconds=1)
 
 
 class LocalSchedulerProcess:
-    """One scheduler process. `run()` blocks until `stop()` is called."""
+    """One scheduler process. `run()` blocks until `stop()` is called.
+
+    Args:
+        client: calls the agent.
+    """
 
     def __init__(self, client: AgentClient) -> None:
         self.client = client
@@ -65,26 +68,26 @@ class LocalSchedulerProcess:
         self.catch_up = timedelta(seconds=settings.SCHEDULER_CATCH_UP_SECONDS)
         self.grace: float = settings.SCHEDULER_GRACE_SECONDS
         self._runs: dict[str, Run] = {}
-        self._recorder = Recorder(_batch, self._forget)
-        # Runs that may have been put on record when the database went away, and until when that is
-        # looked for (monotonic).
+        self._completer = BatchCompleter(_batch_size, self._forget)
+        # Runs whose claim may be on record, though the connection failed at the commit, and until
+        # when to look for it (monotonic, in seconds).
         self._uncertain: list[tuple[Run, float]] = []
-        self._keeper = Keeper()
+        self._heartbeat = Heartbeat()
         self._distributor = Distributor()
         self._wake = threading.Event()
-        # Plain values: a signal's handler must not take the lock of an Event.
+        # Plain values, because a signal handler must not acquire the lock of an Event.
         self._stopping = False
         self._stopped_at = 0.0
 
     def stop(self) -> None:
-        """Ask the process to end: nothing new begins, runs under way get some time."""
+        """Ask the process to end: no run begins, and runs under way get the grace time."""
         self._stopped_at = time.monotonic()
         self._stopping = True
 
     def run(self) -> None:
-        """Fire what is due until `stop()`; no bad row and no database error ends it."""
+        """Fire what is due until `stop()`. Broken rows and database errors do not end this."""
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="run")
-        self._recorder.start()
+        self._completer.start()
         while not self._stopping:
             self._wake.clear()
             pause = POLL_SECONDS
@@ -98,7 +101,7 @@ class LocalSchedulerProcess:
         self._finish(pool)
 
     def _failed(self, error: DatabaseError) -> float:
-        """Note that the database failed; returns the seconds until the next try."""
+        """Note that the database failed; returns the seconds until the next retry."""
         close_old_connections()
         if isinstance(error, runner.UncertainStartError):
             end = time.monotonic() + UNCERTAIN_SECONDS
@@ -110,29 +113,29 @@ class LocalSchedulerProcess:
         return database.pause()
 
     def _turn(self, pool: ThreadPoolExecutor) -> float:
-        """Do what there is to do; returns the seconds until there may be more."""
+        """Fire what is due now; returns the seconds until the next turn."""
         began = time.monotonic()
         if database.is_on:
-            # Our runs come first when it is back. They are written to, and some of an outage leave
-            # it readable.
-            self._keeper.hurry()
-        self._keeper.care(self._runs)
+            # The heartbeat writes, which finds out if the database is back: in some outages it can
+            # be read all the same. It also renews our leases before anything else happens.
+            self._heartbeat.hurry()
+        self._heartbeat.beat(self._runs)
         self._look_for_uncertain(pool)
-        has_more_events, failure = self._take_events()
+        has_more_events, failure = self._enqueue_events()
         free = self._free()
         soon = timezone.now() + timedelta(seconds=POLL_SECONDS)
         upcoming = list(LocalSchedule.objects.upcoming(soon)[:free])
         now = timezone.now()
         due = [row for row in upcoming if row.due_at and row.due_at <= now]
         self._fire(due, pool)
-        # After the schedules, which a storm of events would have wait until they are missed.
+        # Schedules come first, so that a storm of events does not make them miss their time.
         for queued in list(QueuedRun.objects.all()[: self._free()]):
             if not self._is_under_way(queued.trigger_id):
-                self._begin(_resumed(queued), pool)
+                self._begin(_claim_queued(queued), pool)
         if failure:
             raise failure
         database.over(began)
-        if has_more_events or self._keeper.mend_some():
+        if has_more_events or self._heartbeat.repair_some():
             return 0.0
         if len(due) < len(upcoming):
             following = upcoming[len(due)].due_at or now
@@ -140,26 +143,26 @@ class LocalSchedulerProcess:
             return min(max(wait, 0.0), POLL_SECONDS)
         return 0.0 if due and len(due) == free else POLL_SECONDS
 
-    def _take_events(self) -> tuple[bool, DatabaseError | None]:
+    def _enqueue_events(self) -> tuple[bool, DatabaseError | None]:
         """Put the runs of received events on record.
 
         Returns:
-            Whether there may be more events; and how the database failed, if it did: schedules
-            fire all the same.
+            Whether there may be more events; and the error if the database is away, which is not
+            raised so that schedules fire all the same.
         """
         try:
-            runner.settle_due(timezone.now())
+            runner.end_due_debounces(timezone.now())
             received = list(ReceivedEvent.objects.queued()[:EVENTS])
-            taken = self._distributor.distribute(received) if received else 0
+            done = self._distributor.distribute(received) if received else 0
         except Exception as error:
             if isinstance(error, DatabaseError) and is_away(error):
                 return False, error
-            logger.exception("The events could not be taken; trying again")
+            logger.exception("The events could not be enqueued; trying again")
             return False, None
-        return taken < len(received) or len(received) == EVENTS, None
+        return done < len(received) or len(received) == EVENTS, None
 
     def _look_for_uncertain(self, pool: ThreadPoolExecutor) -> None:
-        """Begin the runs that are on record after all, though the database went away meanwhile."""
+        """Begin the runs whose claim is on record, though the connection failed at the commit."""
         still = []
         for run, end in self._uncertain:
             if run.execution.pk in self._runs:
@@ -171,25 +174,26 @@ class LocalSchedulerProcess:
         self._uncertain = still
 
     def _is_under_way(self, trigger_id: str) -> bool:
-        """Whether a run of a trigger that lets none overlap is going in this process."""
+        """Whether this process has a run of the trigger that must not be overlapped."""
         return any(
             run.trigger.pk == trigger_id and run.trigger.overlap_policy == OverlapPolicy.SKIP
             for run in list(self._runs.values())
         )
 
     def _free(self) -> int:
-        # Runs whose start was in doubt may make them more than the concurrency.
-        return max(0, min(self.concurrency - len(self._runs), _batch()))
+        """How many runs may begin now, in one transaction."""
+        # Runs whose claim was uncertain may exceed the concurrency.
+        return max(0, min(self.concurrency - len(self._runs), _batch_size()))
 
     def _fire(self, due: list[LocalSchedule], pool: ThreadPoolExecutor) -> None:
-        """Start what is due: all at once, or one by one where that does not work."""
+        """Start what is due, in one transaction, or one by one if that fails."""
         if not due:
             return
         try:
             runs = runner.start_claimed(
                 [(row.user_id, row.pk) for row in due], partial(self._claim, due)
             )
-        except Exception as error:  # noqa: BLE001  (one bad row must not stop the others)
+        except Exception as error:  # noqa: BLE001  (one broken row must not stop the others)
             self._fire_singly(due, error, pool)
             return
         for run in runs:
@@ -198,7 +202,11 @@ class LocalSchedulerProcess:
     def _fire_singly(
         self, due: list[LocalSchedule], error: Exception, pool: ThreadPoolExecutor
     ) -> None:
-        """Start one by one what could not be started together, but for what another has taken."""
+        """Start schedules one by one, and put a broken one off.
+
+        Raises:
+            Exception: the error, if it says that the database is away.
+        """
         if is_away(error):
             raise error
         if len(due) > 1:
@@ -210,7 +218,11 @@ class LocalSchedulerProcess:
             _put_off(due, timezone.now() + BROKEN)
 
     def _claim(self, due: list[LocalSchedule], triggers: Triggers) -> list[Occurrence]:
-        """Move the schedules on past what is due; the occurrences are then ours."""
+        """Claim the occurrences of due schedules, by moving the schedules on to their next times.
+
+        Raises:
+            ConflictError: another process has moved one of them on.
+        """
         now = timezone.now()
         moves: dict[tuple[Any, Any, Any], list[str]] = defaultdict(list)
         claimed, waiting = [], []
@@ -219,10 +231,10 @@ class LocalSchedulerProcess:
             run_at = row.next_run_at
             following = None
             if trigger is not None and trigger.enabled and trigger.schedule and run_at:
-                # A flexible window starts a run later than it is due, which makes it no late one.
+                # A flexible window starts a run later than it is due, without its being late.
                 since = now - self.catch_up - start_offset(trigger)
                 if run_at < since:
-                    self._keeper.record_missed(trigger, run_at, since)
+                    self._heartbeat.note_missed(trigger, run_at, since)
                     run_at = max(run_at, since - INSTANT)
                 elif self._has_to_wait(trigger, run_at, now):
                     waiting.append(row)
@@ -239,10 +251,11 @@ class LocalSchedulerProcess:
         return claimed
 
     def _has_to_wait(self, trigger: Trigger, due: datetime, now: datetime) -> bool:
-        """Whether to look at an occurrence again in a moment.
+        """Whether to retry an occurrence in a moment, rather than to skip it.
 
-        A run is going that began after this one was due: both are late, none is skipped. Or a hold
-        against overlaps has ended while a run of ours goes on, or while nobody could renew it.
+        It waits if the run before it began late, after this occurrence was due. It also waits if
+        the hold of its trigger has ended while our own run goes on, or while the process of the run
+        could not renew the hold.
         """
         since = trigger.running_since
         if trigger.is_held(now):
@@ -250,7 +263,7 @@ class LocalSchedulerProcess:
         if trigger.overlap_policy != OverlapPolicy.SKIP:
             return False
         return self._is_under_way(trigger.pk) or (
-            since is not None and not self._keeper.trusts_leases
+            since is not None and not self._heartbeat.trusts_leases
         )
 
     def _begin(self, run: Run | None, pool: ThreadPoolExecutor) -> None:
@@ -262,20 +275,20 @@ class LocalSchedulerProcess:
         try:
             runner.call(run, self.client)
         finally:
-            self._recorder.put(run)
+            self._completer.put(run)
             close_old_connections()
 
     def _forget(self, run: Run) -> None:
-        """Let a run go whose end is on record."""
+        """Remove a run whose result is on record."""
         self._runs.pop(run.execution.pk, None)
         if self.concurrency - len(self._runs) >= self.concurrency // 2:
             # Starting many at once is cheaper than one at a time.
             self._wake.set()
 
     def _finish(self, pool: ThreadPoolExecutor) -> None:
-        """Let the runs under way end within the grace time, and close the others as failed.
+        """Wait for the runs under way during the grace time, and close the others as failed.
 
-        What the database does not take goes to the spool.
+        Results go to the spool if the database is away.
         """
         logger.info("Stopping: %d runs under way", len(self._runs))
         end = self._stopped_at + self.grace
@@ -283,9 +296,9 @@ class LocalSchedulerProcess:
             self._wake.clear()
             pause = POLL_SECONDS
             try:
-                # A call may hang that long at a database that is away.
+                # A heartbeat may hang for so long while the database is away.
                 if not database.is_on or end - time.monotonic() > HANGING_SECONDS:
-                    self._keeper.care(self._runs)
+                    self._heartbeat.beat(self._runs)
             except DatabaseError as error:
                 pause = self._failed(error)
             self._wake.wait(min(pause, max(0.0, end - time.monotonic())))
@@ -293,37 +306,36 @@ class LocalSchedulerProcess:
             if run.execution.status == RunStatus.RUNNING:
                 self._stop(run)
         pool.shutdown(wait=not self._runs, cancel_futures=True)
-        self._recorder.stop(STOP_SECONDS)
+        self._completer.stop(STOP_SECONDS)
         for run in list(self._runs.values()):
             if run.execution.status != RunStatus.RUNNING:
-                spool.keep(run.execution)
+                spool.add(run.execution)
 
     def _stop(self, run: Run) -> None:
-        """Close a run as failed that does not end in time."""
-        # A copy, since the run goes on in its thread.
+        """Close a run that does not end in the grace time as failed."""
+        # A copy, because the run goes on in its thread.
         stopped = copy(run.execution)
         stopped.reached_agent = True
-        runner.settle_end(stopped, RunStatus.FAILED, error=SHUT_DOWN(), clock=run.clock)
-        if database.is_on and spool.keep(stopped, spool.WITHOUT_OUTPUT):
+        runner.set_result(stopped, RunStatus.FAILED, error=SHUT_DOWN(), clock=run.clock)
+        if database.is_on and spool.add(stopped, spool.WITHOUT_OUTPUT):
             return
         try:
             runner.abandon(run, SHUT_DOWN())
         except DatabaseError as error:
             self._failed(error)
-            spool.keep(stopped, spool.WITHOUT_OUTPUT)
+            spool.add(stopped, spool.WITHOUT_OUTPUT)
         except Exception:
-            # Its lease ends, and housekeeping closes it then.
+            # Maintenance closes the run when its lease has ended.
             logger.exception("A run could not be closed", extra={"executionId": run.execution.pk})
 
 
-def _batch() -> int:
-    """How many schedules are moved on, or runs ended, in one transaction."""
-    most: int | None = getattr(connection.features, "max_transaction_items", None)
-    return BATCH if most is None else most // WRITES
+def _batch_size() -> int:
+    """How many schedules fire, or results are written, in one transaction."""
+    return runner.batch_size(WRITES)
 
 
-def _resumed(queued: QueuedRun) -> Run | None:
-    """The queued run, begun; None where another process has it."""
+def _claim_queued(queued: QueuedRun) -> Run | None:
+    """Claim a run of the queue; None if another process has it, or it cannot begin."""
 
     def claim() -> bool:
         return bool(QueuedRun.objects.filter(pk=queued.pk).delete()[0])
@@ -335,6 +347,7 @@ def _resumed(queued: QueuedRun) -> Run | None:
 
 
 def _put_off(rows: list[LocalSchedule], until: datetime) -> None:
+    """Have schedules that no process has moved on fire later."""
     for row in rows:
         unmoved = LocalSchedule.objects.filter(pk=row.pk, next_run_at=row.next_run_at)
         unmoved.update(due_at=until)

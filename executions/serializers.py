@@ -1,4 +1,4 @@
-"""An execution in the contract's form."""
+"""Executions as the API returns them."""
 
 from typing import Any
 
@@ -24,8 +24,8 @@ class UsageSerializer(MapSerializer):
 class ExecutionSerializer(RowSerializer):
     """One run of a trigger.
 
-    An answer needs `now` in its context: a run that was lost by then has failed. `with_output`
-    says whether to tell what the agent said.
+    The context needs `now`, because a run that is lost by then shows as failed. If it has a true
+    `with_output`, the agent's output is shown.
     """
 
     execution_id = Id(source="id")
@@ -37,7 +37,7 @@ class ExecutionSerializer(RowSerializer):
     executed_at = Moment("The same as `startedAt`.", source="started_at")
     duration_ms = Number("Milliseconds from its start to its end.")
     scheduled_at = Moment("When it was due.")
-    # A field of this name, as in the contract.
+    # The API's contract has a field of this name, which the base class uses otherwise.
     source = Choice(  # type: ignore[assignment]
         Source, "What ran it; older records leave it out.", name="ExecutionSource", always=False
     )

@@ -1,8 +1,8 @@
-"""Ends of runs that the database did not take, as files that a later process writes to it.
+"""Keep the results of runs in files while the database is away, for the local scheduler process.
 
-One file an end, `ends/EXECUTION.json` in the data directory. A file holds what the run's record
-would hold about its end, and no prompt, event or secret. Taking up a file twice changes nothing: an
-end is written only to a record that still waits for it.
+Each result has a file of its own, `ends/EXECUTION.json` in the data directory. It holds what the
+run's record is to say about its end, and no prompt, event or secret. If a result is written twice,
+nothing changes, because it is only written to a record that is unfinished.
 """
 
 import json
@@ -18,42 +18,33 @@ from django.core import serializers
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from executions.models import TriggerExecution
-from executions.runner.end import ENDING, log_ids, write
+from executions.runner.complete import ANSWER, ENDING, log_ids, write
 
 logger = logging.getLogger(__name__)
 
 FOLDER = "ends"
 DAMAGED = ".damaged"
-# What the answer of the agent gives to the end of a run. If the run is broken off, what the agent
-# said so far is on record already.
-OF_THE_ANSWER = {
-    "request_id",
-    "session_id",
-    "output",
-    "output_tail",
-    "output_bytes",
-    "usage",
-}
-# What an end says in a code. A file of an earlier edition has none of these: its end has no code,
-# whatever stands on the record.
+# The fields of codes. Files of earlier editions lack them. A result from such a file clears them on
+# the record.
 CODES = {"error_code", "error_params", "warning_code", "warning_params"}
-WITHOUT_OUTPUT = tuple(name for name in ENDING if name not in OF_THE_ANSWER)
-# What says which run it is.
-NAMING = ("trigger_id", "user_id", "attempt", "started_at")
+# What is kept of a run that is stopped, whose output so far is on record.
+WITHOUT_OUTPUT = tuple(name for name in ENDING if name not in ANSWER)
+# The fields that say which run it is.
+IDENTITY = ("trigger_id", "user_id", "attempt", "started_at")
 
 
-def keep(execution: TriggerExecution, fields: Sequence[str] = ENDING) -> bool:
-    """Keep an end in a file, in place of an earlier one of the same run.
+def add(execution: TriggerExecution, fields: Sequence[str] = ENDING) -> bool:
+    """Keep the result of a run in a file, which replaces an earlier one of the same run.
 
     Args:
-        execution: the record, settled.
-        fields: the fields that the end sets.
+        execution: the record, with its result set.
+        fields: the names of the fields that the result sets.
 
     Returns:
-        Whether it is kept: False, with a log line, if the data directory cannot be written to.
+        False, and a log line says why, if the data directory cannot be written to.
     """
     path = _path(execution)
-    text = json.dumps({"database": _database(), "run": _serialized(execution, fields)})
+    text = json.dumps({"database": _database_name(), "run": _serialized(execution, fields)})
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -70,13 +61,15 @@ def keep(execution: TriggerExecution, fields: Sequence[str] = ENDING) -> bool:
     return True
 
 
-def forget(execution: TriggerExecution) -> None:
-    """Remove an end that is on record now."""
+def remove(execution: TriggerExecution) -> None:
+    """Remove the file of a result that is on record now."""
     _path(execution).unlink(missing_ok=True)
 
 
-def take_up() -> int:
-    """Write the ends that are kept in files to the database; returns how many were written.
+def drain() -> int:
+    """Write the results in files to the database; returns how many were written.
+
+    A damaged file is renamed, and the others are written all the same.
 
     Raises:
         OperationalError: the database is away; the files stay.
@@ -86,11 +79,11 @@ def take_up() -> int:
         try:
             found = _read(path)
         except FileNotFoundError:
-            # Another process was faster.
+            # Another process has written it.
             continue
         except DatabaseError:
             raise
-        except Exception as error:  # noqa: BLE001  (there are many ways to be damaged)
+        except Exception as error:  # noqa: BLE001  (a file may be damaged in many ways)
             _set_aside(path, error)
             continue
         if found is None:
@@ -99,7 +92,7 @@ def take_up() -> int:
             written += write([found], waited=True)
         except (OperationalError, InterfaceError):
             raise
-        except Exception as error:  # noqa: BLE001  (one end must not keep schedules from firing)
+        except Exception as error:  # noqa: BLE001  (one result must not keep schedules from firing)
             # A database's error may quote what the agent said.
             _set_aside(path, type(error).__name__)
             continue
@@ -110,13 +103,13 @@ def take_up() -> int:
 
 
 def _read(path: Path) -> TriggerExecution | None:
-    """The run's record with the end that a file holds; None if it is of another database.
+    """The run's record with the result in a file; None if the file is of another database.
 
     Raises:
         Exception: the file is damaged.
     """
     kept = json.loads(path.read_text())
-    if kept["database"] != _database():
+    if kept["database"] != _database_name():
         return None
     (restored,) = serializers.deserialize("python", [kept["run"]])
     end = restored.object
@@ -142,7 +135,7 @@ def _set_aside(path: Path, reason: object) -> None:
 
 
 def _serialized(execution: TriggerExecution, fields: Sequence[str]) -> dict[str, Any]:
-    (run,) = json.loads(serializers.serialize("json", [execution], fields=(*NAMING, *fields)))
+    (run,) = json.loads(serializers.serialize("json", [execution], fields=(*IDENTITY, *fields)))
     return dict(run)
 
 
@@ -154,6 +147,6 @@ def _folder() -> Path:
     return Path(settings.DATA_DIR) / FOLDER
 
 
-def _database() -> str:
-    """A name for the database, because a data directory may have been used with another one."""
+def _database_name() -> str:
+    """A name of the database, because the data directory may have been used with another one."""
     return f"{connection.vendor}:{connection.settings_dict['NAME']}"

@@ -1,7 +1,7 @@
 """The one write path of triggers: the API, the admin, the pages, imports and commands call it.
 
 Each change is made with its audit entry, its count and its schedule, or not at all. To run a
-trigger by hand is `executions.requests.run_now`, since runs are not known here.
+trigger by hand is `executions.runner.manual.run_now`, since runs are not known here.
 """
 
 import hashlib

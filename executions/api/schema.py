@@ -1,4 +1,4 @@
-"""The routes that run triggers and show their executions in the API's description."""
+"""Describe the routes of runs and executions in the API's OpenAPI document."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Routes of runs and executions; triggers.api.urls defines how an id stands in them."""
+"""The routes of runs and executions. `triggers.api.urls` defines the converter of ids."""
 
 from django.urls import path
 

@@ -1,7 +1,5 @@
-"""The routes that run a trigger and show its executions."""
+"""The API's views that run a trigger and show its executions."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import ClassVar
 
 from django.utils import timezone
@@ -10,8 +8,8 @@ from rest_framework.response import Response
 
 from executions.dispatchers import DispatchError
 from executions.models import TriggerExecution
-from executions.requests import run_now
 from executions.runner import TriggerBusyError
+from executions.runner.manual import run_now
 from executions.serializers import ExecutionSerializer
 from moca.api import parameters
 from moca.api.errors import APIError, NotFoundError
@@ -40,8 +38,8 @@ class ExecutionsView(APIView):
         status = parameters.choice(query, "status", RunStatus.values)
         rows = TriggerExecution.objects.filter(trigger_id=trigger_id)
         is_there = _has_trigger(self.user_id, trigger_id)
-        # A deleted trigger's executions stay, for their user. Records of the TypeScript service
-        # name no user: they are their trigger's.
+        # The executions of a deleted trigger stay, for their user. Records of the TypeScript
+        # service name no user; they belong to the trigger's.
         rows = rows.filter(user_id__in=[self.user_id, ""] if is_there else [self.user_id])
         executions, following = page(
             rows.shown_as(status, now).defer("output", "output_tail"),
@@ -66,7 +64,7 @@ class ExecutionsView(APIView):
 
 class ExecutionView(APIView):
     def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
-        """Show an execution and what the agent said."""
+        """Show an execution and the agent's output."""
         execution = _find(self.user_id, trigger_id, execution_id)
         return _answer(execution, with_output=True)
 
@@ -75,7 +73,7 @@ class OutputView(APIView):
     parameters: ClassVar = {"GET": ("after",)}
 
     def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
-        """Tell what the agent said after a byte, so far."""
+        """Show the agent's output so far, from a byte on."""
         after = parameters.whole_number(
             request.query_params, "after", default=0, least=0, most=10**18
         )
@@ -88,15 +86,19 @@ class OutputView(APIView):
 
 class ReplayView(APIView):
     def post(self, request: Request, trigger_id: str, execution_id: str) -> Response:
-        """Run a trigger again with the input of an earlier execution."""
+        """Run a trigger again with the event of an earlier execution."""
         execution = _find(self.user_id, trigger_id, execution_id)
         trigger = find(self.user_id, trigger_id)
         return _accepted(trigger, self.user_id, replayed=execution)
 
 
 def _accepted(trigger: Trigger, user_id: str, replayed: TriggerExecution | None = None) -> Response:
-    with _refusals():
+    try:
         execution = run_now(trigger, by=user_id, replayed=replayed)
+    except TriggerBusyError as error:
+        raise APIError(409, str(error)) from error
+    except DispatchError as error:
+        raise APIError(503, str(error), headers={"Retry-After": "5"}) from error
     return _answer(execution, status=202)
 
 
@@ -108,23 +110,13 @@ def _answer(
     return Response({"execution": shown.data}, status=status)
 
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    try:
-        yield
-    except TriggerBusyError as error:
-        raise APIError(409, str(error)) from error
-    except DispatchError as error:
-        raise APIError(503, str(error), headers={"Retry-After": "5"}) from error
-
-
 def _has_trigger(user_id: str, trigger_id: str) -> bool:
     return Trigger.objects.find(user_id, trigger_id) is not None
 
 
 def _find(user_id: str, trigger_id: str, execution_id: str) -> TriggerExecution:
     execution = TriggerExecution.objects.filter(trigger_id=trigger_id, pk=execution_id).first()
-    # Records of the TypeScript service name no user: their trigger does.
+    # Records of the TypeScript service name no user; they belong to the trigger's.
     if execution is not None and (
         execution.user_id == user_id
         or (not execution.user_id and _has_trigger(user_id, trigger_id))

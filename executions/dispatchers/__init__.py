@@ -1,4 +1,4 @@
-"""Where a run that somebody asked for goes to be run, chosen by the DISPATCHER setting."""
+"""Dispatch queued runs to the process that runs them; the DISPATCHER setting chooses the way."""
 
 from functools import cache
 from typing import Any
@@ -14,14 +14,14 @@ __all__ = ["DispatchError", "Dispatcher", "get_dispatcher"]
 
 @cache
 def get_dispatcher() -> Dispatcher:
-    """The configured dispatcher."""
+    """The dispatcher that the settings name."""
     backend: type[Dispatcher] = import_string(settings.DISPATCHER)
     return backend()
 
 
-def _forget(*, setting: str, **_: Any) -> None:
+def _reset(*, setting: str, **_: Any) -> None:
     if setting == "DISPATCHER":
         get_dispatcher.cache_clear()
 
 
-setting_changed.connect(_forget)
+setting_changed.connect(_reset)

@@ -1,6 +1,7 @@
-"""Hand runs to the handler's Lambda function, which is invoked when they are on record."""
+"""Dispatch runs to the Lambda function of the handler, by an invocation after the commit."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
@@ -21,13 +22,14 @@ from triggers.schedulers.eventbridge import EventBridgeScheduler
 class LambdaDispatcher(Dispatcher):
     is_transactional = False
 
-    def dispatch(self, execution: TriggerExecution) -> None:
-        """Invoke the function after the commit; where that fails, the run is closed as failed.
+    def dispatch_all(self, executions: Sequence[TriggerExecution]) -> None:
+        """Invoke the function after the commit. If that fails, the run is closed as failed.
 
         Raises:
-            DispatchError: from the end of the transaction: the function could not be invoked.
+            DispatchError: raised at the commit, if the function could not be invoked.
         """
-        transaction.on_commit(partial(_invoke, execution))
+        for execution in executions:
+            transaction.on_commit(partial(_invoke, execution))
 
     def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:
         try:
@@ -55,6 +57,6 @@ def _invoke(execution: TriggerExecution) -> None:
         )
     except (ClientError, BotoCoreError) as error:
         reason = NOT_INVOKED(error=str(error))
-        # If only the answer was lost, the function has begun, and the run is not closed.
+        # If only the answer was lost, the function has claimed the run, which stays open then.
         if close(execution, RunStatus.FAILED, error=reason):
             raise DispatchError(reason) from error

@@ -1,4 +1,4 @@
-"""What a dispatcher does: hand an accepted run to a process that will run it."""
+"""The interface of dispatchers, which notify a process of a run that waits for it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from executions.models import TriggerExecution
 
 
 class DispatchError(Exception):
-    """The run could not be handed over; the message says what to do about it.
+    """The run could not be dispatched. The message says what to do about it.
 
     Attributes:
         reason: the message, with its code.
@@ -21,26 +21,32 @@ class DispatchError(Exception):
 
 
 class Dispatcher(ABC):
-    # Whether what was handed over is undone with the transaction in which that was done.
+    """Notifies the process that runs what is queued.
+
+    Attributes:
+        is_transactional: whether a rollback of the transaction undoes a dispatch made in it.
+    """
+
     is_transactional: ClassVar[bool] = True
 
-    @abstractmethod
     def dispatch(self, execution: TriggerExecution) -> None:
-        """Hand the accepted run over, in the transaction that put it on record.
+        """Dispatch a run, in the transaction that puts it on record.
 
         Raises:
-            DispatchError: nobody will run it; the caller undoes its record.
+            DispatchError: no process will run it. The caller rolls its record back.
         """
+        self.dispatch_all([execution])
 
+    @abstractmethod
     def dispatch_all(self, executions: Sequence[TriggerExecution]) -> None:
-        """Hand several accepted runs over, as `dispatch()` does."""
-        for execution in executions:
-            self.dispatch(execution)
+        """Dispatch several runs, as `dispatch()` does."""
 
     @abstractmethod
     def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:
-        """Have `runner.settle()` called for a trigger at a time, in the transaction under way.
+        """Have `runner.end_debounce()` called for a trigger at a time.
+
+        This is called in the transaction that writes the debounce.
 
         Raises:
-            DispatchError: nobody will do so; the caller undoes what it has written.
+            DispatchError: it will not be called. The caller rolls the transaction back.
         """

@@ -1,4 +1,4 @@
-"""Hand runs to the local scheduler process, by rows that it looks for."""
+"""Dispatch runs to the local scheduler process, which polls a table of queued runs."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,16 +8,9 @@ from executions.models import QueuedRun, TriggerExecution
 
 
 class LocalDispatcher(Dispatcher):
-    def dispatch(self, execution: TriggerExecution) -> None:
-        self.dispatch_all([execution])
-
     def dispatch_all(self, executions: Sequence[TriggerExecution]) -> None:
-        QueuedRun.objects.bulk_create(
-            [
-                QueuedRun(pk=execution.pk, trigger_id=execution.trigger_id)
-                for execution in executions
-            ]
-        )
+        queued = [QueuedRun(pk=each.pk, trigger_id=each.trigger_id) for each in executions]
+        QueuedRun.objects.bulk_create(queued)
 
     def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:
-        """The row that waits is what the process looks for."""
+        """Do nothing: the process polls the rows of debounced events."""

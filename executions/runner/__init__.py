@@ -1,25 +1,30 @@
-"""Running one occurrence of a trigger: start, token, invocation, end."""
+"""Runs one occurrence of a trigger: claim it, call the agent, complete its record.
 
-from executions.runner.by_event import (
-    Offer,
-    offer,
-    settle,
-    settle_due,
-)
-from executions.runner.by_hand import TriggerBusyError, accept, resume
-from executions.runner.care import HEARTBEAT, abandon, record_missed, renew
-from executions.runner.end import close, close_lost, write
-from executions.runner.end import settle as settle_end
-from executions.runner.execute import call, execute
-from executions.runner.start import (
+The scheduler process, the Lambda function, the API and the pages use the names exported here.
+"""
+
+from executions.runner.claim import (
     LEASE,
     Occurrence,
     Run,
     UncertainStartError,
+    batch_size,
     is_begun,
+    resume,
     start,
     start_claimed,
 )
+from executions.runner.complete import close, set_result, write
+from executions.runner.enqueue import (
+    Offer,
+    end_debounce,
+    end_due_debounces,
+    offer,
+)
+from executions.runner.execute import call, execute
+from executions.runner.leases import HEARTBEAT, abandon, close_lost, renew
+from executions.runner.manual import TriggerBusyError, accept
+from executions.runner.missed import record_missed
 
 __all__ = [
     "HEARTBEAT",
@@ -31,18 +36,19 @@ __all__ = [
     "UncertainStartError",
     "abandon",
     "accept",
+    "batch_size",
     "call",
     "close",
     "close_lost",
+    "end_debounce",
+    "end_due_debounces",
     "execute",
     "is_begun",
     "offer",
     "record_missed",
     "renew",
     "resume",
-    "settle",
-    "settle_due",
-    "settle_end",
+    "set_result",
     "start",
     "start_claimed",
     "write",

@@ -1,6 +1,6 @@
-"""The run itself: call the agent, keep what it says, and end with its answer or the reason.
+"""Execute a claimed run: call the agent, save its output, and set the result on the record.
 
-A process whose run was closed by another meanwhile changes nothing.
+If another process has closed the run meanwhile, this one writes nothing more.
 """
 
 import logging
@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 
 from agents import AgentClient, AgentError, Invocation, Output, Reply
-from executions import placeholders, prompt
+from executions import prompts
+from executions.agent_client import profile_of
 from executions.failures import CLOSED, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, usage_map
-from executions.runner.end import log_ids, settle, write_in_time
+from executions.runner.claim import Run
+from executions.runner.complete import log_ids, set_result, write_in_time
 from executions.runner.progress import Progress
-from executions.runner.start import Run
-from executions.wiring import profile_of
 from moca import reasons
 from moca.logs import bind
 from moca.sentences import Reason
@@ -22,11 +22,17 @@ from triggers.models import RunStatus
 
 logger = logging.getLogger(__name__)
 
+# How often the output of a run is written to its record.
 FLUSH_SECONDS = 2.0
+# The longest time-out of a Lambda function, in seconds, which the deployed function has. See
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LAMBDA_SECONDS = 900
+# How many of them are reserved for writing the result.
+RESERVE_SECONDS = 10
 
 
 class RunClosedError(Exception):
-    """Somebody else has closed this run's record; there is nothing more to write."""
+    """Another process has closed the run, so its output cannot be written."""
 
 
 def execute(
@@ -36,14 +42,20 @@ def execute(
     time_limit: float | None = None,
     seconds_left: Callable[[], float] = lambda: 0.0,
 ) -> TriggerExecution:
-    """Call the agent and put its answer, or the reason of the failure, on record.
+    """Call the agent, and write its answer or the failure to the record.
 
     Args:
-        run: what `start()` or `resume()` gave.
-        client: speaks to the agent.
-        time_limit: seconds that are left to this process, where that is less than the trigger's
-            own time-out.
-        seconds_left: tells, when the run has ended, how long its end may be tried to be written.
+        run: what `start()` or `resume()` returned.
+        client: calls the agent.
+        time_limit: the seconds that this process has for the call; None if the trigger's time-out
+            is the only limit.
+        seconds_left: returns for how many seconds writing the result may be retried.
+
+    Returns:
+        The record, with its result.
+
+    Raises:
+        OperationalError, InterfaceError: the result could not be written in time.
     """
     call(run, client, time_limit=time_limit)
     with bind(**log_ids(run.execution)):
@@ -52,23 +64,23 @@ def execute(
 
 
 def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> None:
-    """Call the agent and settle the run's record, which the caller writes.
+    """Call the agent, and set the result on the run's record, which the caller writes.
 
-    Nothing is raised: whatever happens ends up in the record and the log. Arguments as for
+    Every failure becomes the result of the run, and none is raised. The arguments are those of
     `execute()`.
     """
     trigger, execution = run.trigger, run.execution
     seconds = float(trigger.timeout_seconds)
     limit = seconds if time_limit is None else min(seconds, time_limit)
     end = time.monotonic() + limit
-    reasons.put(execution, "warning", placeholders.note(trigger.prompt))
+    reasons.put(execution, "warning", prompts.warning(trigger.prompt))
     flush = _Flush(run)
     with bind(**log_ids(execution)):
         try:
             invocation = _invocation(run)
             reply = client.invoke(
                 invocation,
-                # What is left of it: to read the agent's profile may have taken its time.
+                # Reading the agent's profile may have used up a part of the limit.
                 time_limit=max(0.0, end - time.monotonic()),
                 max_retries=trigger.max_retries,
                 on_output=flush,
@@ -76,14 +88,14 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
         except AgentError as error:
             if error.kind == "timeout" and limit < seconds:
                 error.add(NO_MORE_TIME, number=trigger.timeout_seconds)
-            # The agent's words stay out of the log: they may quote the prompt.
+            # The agent's words stay out of the log, because they may quote the prompt.
             logger.warning(
                 "The agent failed: kind=%s status=%s",
                 error.kind,
                 error.status or "-",
                 extra={"errorCode": error.code},
             )
-            _keep(run, error.reply)
+            _set_reply(run, error.reply)
             _fail(run, error.reason, reached=error.reached)
         except RunClosedError:
             logger.warning("Stopped: the run had been closed by another process")
@@ -94,9 +106,9 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
                 execution.set_output(flush.output)
             _fail(run, INTERNAL_ERROR(), reached=True)
         else:
-            _keep(run, reply)
+            _set_reply(run, reply)
             execution.reached_agent = True
-            settle(execution, RunStatus.COMPLETED, clock=run.clock)
+            set_result(execution, RunStatus.COMPLETED, clock=run.clock)
 
 
 def _invocation(run: Run) -> Invocation:
@@ -104,7 +116,7 @@ def _invocation(run: Run) -> Invocation:
     profile = profile_of(trigger.user_id, trigger.agent_id)
     tools = trigger.enabled_tools
     return Invocation(
-        prompt=prompt.compose(trigger, run.event, execution.started_at),
+        prompt=prompts.compose(trigger, run.event, execution.started_at),
         target_user_id=trigger.user_id,
         session_id=execution.session_id,
         execution_id=execution.pk,
@@ -118,7 +130,7 @@ def _invocation(run: Run) -> Invocation:
 
 
 class _Flush:
-    """Writes what the agent has said so far to the record, at most every two seconds."""
+    """Writes the output so far to the record, every `FLUSH_SECONDS` at the most."""
 
     def __init__(self, run: Run) -> None:
         self.progress = Progress(run)
@@ -134,8 +146,8 @@ class _Flush:
             raise RunClosedError
 
 
-def _keep(run: Run, reply: Reply | None) -> None:
-    """Take over what the agent said and used, in a run that failed too."""
+def _set_reply(run: Run, reply: Reply | None) -> None:
+    """Set the output and usage of a run on its record. A run that failed may have a reply, too."""
     if reply is None:
         return
     execution = run.execution
@@ -148,4 +160,4 @@ def _keep(run: Run, reply: Reply | None) -> None:
 
 def _fail(run: Run, error: Reason, *, reached: bool) -> None:
     run.execution.reached_agent = reached
-    settle(run.execution, RunStatus.FAILED, error=error, clock=run.clock)
+    set_result(run.execution, RunStatus.FAILED, error=error, clock=run.clock)

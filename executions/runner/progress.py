@@ -1,7 +1,6 @@
-"""Output of runs under way, written to their records by threads of their own.
+"""Write the output of runs under way to their records, in threads of their own.
 
-A database that hangs would otherwise keep the run from reading what its agent says, until its
-time-out has passed.
+Otherwise a database that hangs would keep a run from reading its agent's stream until its time-out.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,37 +9,37 @@ from concurrent.futures import TimeoutError as NotYetError
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from agents import Output
-from executions.runner.start import Run
+from executions.runner.claim import Run
 from moca.outages import database, is_away
 
 # How long a run waits for its output to be written.
 PATIENCE_SECONDS = 1.0
-# How long no output is written after a call has failed.
+# How long no output is written after the database was away.
 RETRY_SECONDS = 5.0
 
 _pool = ThreadPoolExecutor(4, thread_name_prefix="progress")
 
 
 class Progress:
-    """The output of one run, written so far."""
+    """Writes the output of one run."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._writing: Future[bool] | None = None
 
     def write(self, output: Output) -> bool:
-        """Write the output, unless the write before is under way or the database is away.
+        """Write the output, unless the last write is under way or the database is away.
 
         Returns:
-            False if another process has closed the run, as far as is known by now.
+            False if a write has found that another process closed the run.
         """
         if connection.in_atomic_block:
-            # Another connection does not see what this one has written.
-            return _write(self._run, output)
+            # Another connection would not see what this transaction has written.
+            return _save(self._run, output)
         if self._writing is None:
             if database.was_on_within(RETRY_SECONDS):
                 return True
-            self._writing = _pool.submit(_write, self._run, output)
+            self._writing = _pool.submit(_save, self._run, output)
         elif not self._writing.done():
             return True
         try:
@@ -51,7 +50,7 @@ class Progress:
         return is_ours
 
 
-def _write(run: Run, output: Output) -> bool:
+def _save(run: Run, output: Output) -> bool:
     try:
         written = run.record().update(
             output=output.head,
@@ -60,7 +59,7 @@ def _write(run: Run, output: Output) -> bool:
             reached_agent=True,
         )
     except (OperationalError, InterfaceError) as error:
-        # The next write shows the output, too.
+        # The next write has this output, too.
         if is_away(error):
             database.failed(error)
         close_old_connections()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import Dialog, Page, expect
 
 from executions.models import TriggerExecution
-from executions.requests import run_now
+from executions.runner.manual import run_now
 from moca import audit
 from moca.authentication.models import Operator, Role
 from tests.conftest import make_many, wait_for

@@ -1,4 +1,4 @@
-"""Run the demo agent."""
+"""`manage.py demo_agent`, for trying the product: runs the demo agent."""
 
 import signal
 from contextlib import suppress
@@ -30,7 +30,7 @@ class Command(BaseCommand):
                 "Stop what uses that port, or choose another with --port."
             ) from error
         with suppress(KeyboardInterrupt):
-            # A shell that starts a command in the background has it ignore SIGINT.
+            # A command that a shell starts in the background ignores SIGINT by default.
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, _interrupt)
             with agent:

@@ -1,3 +1,5 @@
+"""`manage.py doctor`, for operators: tests all that runs need."""
+
 import argparse
 import json
 from dataclasses import asdict
@@ -5,12 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from executions.diagnosis import Finding, diagnose
+from executions.doctor import Finding, diagnose
 
 
 class Command(BaseCommand):
     help = "Reach all that runs need, and say what is wrong and how to mend it."
-    # What is wrong with the settings is told like the rest.
+    # Wrong settings are reported as findings, like the rest.
     requires_system_checks = ()
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

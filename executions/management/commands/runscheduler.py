@@ -1,3 +1,5 @@
+"""`manage.py runscheduler`, for installations on one machine: runs the local scheduler process."""
+
 import logging
 import os
 import signal
@@ -6,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from agents import AgentError
+from executions.agent_client import client_from_settings
 from executions.scheduler import LocalSchedulerProcess
-from executions.wiring import client_from_settings
 
 
 class Command(BaseCommand):
@@ -25,5 +27,5 @@ class Command(BaseCommand):
         self.stdout.write("Scheduler stopped")
         self.stdout.flush()
         logging.shutdown()
-        # Threads of runs that were given up may still wait for their agent.
+        # Threads of runs that were closed may still wait for their agent.
         os._exit(0)

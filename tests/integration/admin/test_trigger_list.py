@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from executions.models import TriggerExecution
-from executions.runner.end import settle, write
+from executions.runner.complete import set_result, write
 from moca.authentication.models import AuditEntry
 from moca.ids import new_id
 from tests.integration.admin.conftest import EXECUTIONS, TRIGGERS, address, overtaken
@@ -98,7 +98,7 @@ def test_the_end_of_a_run_is_noted_for_the_list(
 ) -> None:
     runs = [make_execution(make_trigger(), status="running") for _ in range(2)]
     for run in runs:
-        settle(run, RunStatus.FAILED, error=f"Reason {run.pk}.")
+        set_result(run, RunStatus.FAILED, error=f"Reason {run.pk}.")
     write(runs)
     page = text(viewer)
     assert all(f"Reason {run.pk}." in page for run in runs)

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from agents import AgentClient, AgentError, FixedToken, Invocation
 from agents.authorization import Authorize, key_header
 from agents.client import agent_url
-from executions.wiring import client_from_settings
+from executions.agent_client import client_from_settings
 from moca.aws.signing import signature_headers
 
 ARN = "arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/reporter-a1b2"

@@ -10,7 +10,7 @@ from django.conf import settings as django_settings
 
 from agents import AgentError, Invocation, new_session_id
 from agents.demo import DemoAgent
-from executions.wiring import client_from_settings
+from executions.agent_client import client_from_settings
 from moca import aws
 
 MISSING = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:none-AbCdEf"

@@ -35,7 +35,7 @@ PARTS_OF_TRANSACTIONS = {
 }
 # What operators call with credentials of their own, from management commands.
 OPERATORS = {
-    "executions/diagnosis.py",
+    "executions/doctor.py",
     "moca/aws/stack.py",
     "moca/dynamodb/adoption.py",
     "moca/dynamodb/creation.py",
@@ -48,7 +48,7 @@ PLACES = {
     "moca/dynamodb": "dynamodb",
     "events/buses/eventbridge.py": "events lambda",
     "triggers/schedulers/eventbridge.py": "scheduler",
-    "executions/wiring.py": "dynamodb ssm",
+    "executions/agent_client.py": "dynamodb ssm",
     "executions/dispatchers/aws_lambda.py": "lambda",
 }
 

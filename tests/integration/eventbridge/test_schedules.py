@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from executions.models import TriggerExecution
-from executions.runner.end import close
+from executions.runner.complete import close
 from moca.concurrency import ConflictError
 from moca.reconcile import atomic
 from moca.times import iso

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from executions.diagnosis import diagnose
+from executions.doctor import diagnose
 from moca.authentication.models import AuditEntry, Operator, Role
 from moca.reconcile import Action
 from tests.integration.eventbridge.conftest import GROUP, Failing

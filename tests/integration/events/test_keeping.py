@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from events.models import EventState, ReceivedEvent
-from executions.housekeeping import tidy
+from executions.maintenance import tidy
 from tests.integration.events.conftest import ORDER, MakeSource, Send, statements, stored
 
 # DynamoDB removes rows by itself.

@@ -17,7 +17,7 @@ from agents.demo import DemoAgent
 from executions import lambda_handler
 from executions.lambda_handler import EventError, NotStartedError, handler
 from executions.models import TriggerExecution
-from executions.requests import run_now
+from executions.runner.manual import run_now
 from triggers.models import RunStatus, Trigger
 
 NINE = "2027-01-04T09:00:00Z"

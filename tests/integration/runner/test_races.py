@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from django.utils import timezone
 
 from executions import runner
 from executions.models import TriggerExecution
-from executions.runner import Occurrence, Run, end
+from executions.runner import Occurrence, Run, claim, complete
 from tests.conftest import wait_for
 from triggers.models import LocalSchedule, RunStatus, Trigger
 from triggers.statistics import Statistics
@@ -23,9 +22,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
 TEN = datetime(2027, 1, 4, 10, tzinfo=UTC)
-
-# The package has a function of this name.
-start = import_module("executions.runner.start")
 
 MakeTrigger = Callable[..., Trigger]
 Work = Callable[[], object]
@@ -40,7 +36,7 @@ def begin(trigger: Trigger, due: datetime = NINE) -> Run:
 
 def write(runs: Sequence[Run], status: RunStatus = RunStatus.COMPLETED, error: str = "") -> int:
     for run in runs:
-        end.settle(run.execution, status, error=error)
+        complete.set_result(run.execution, status, error=error)
     return runner.write([run.execution for run in runs])
 
 
@@ -86,7 +82,8 @@ class TestStart:
         past = timezone.now() - timedelta(minutes=5)
         row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
         row.update(running_since=past, running_until=past)
-        interrupt(start, "_hold", lambda: row.update(running_since=None, running_until=None))
+        free = {"running_since": None, "running_until": None}
+        interrupt(claim, "_hold_triggers", lambda: row.update(**free))
         assert begin(trigger).execution.attempt == 1
 
     def test_same_occurrence_meanwhile_is_not_run_again(
@@ -95,7 +92,7 @@ class TestStart:
         trigger = make_trigger(overlap_policy="allow")
         occurrence = Occurrence.scheduled(trigger.user_id, trigger.pk, NINE)
         begun = []
-        interrupt(start, "_hold", lambda: begun.append(runner.start(occurrence)))
+        interrupt(claim, "_hold_triggers", lambda: begun.append(runner.start(occurrence)))
         begun.append(runner.start(occurrence))
         assert sum(run is not None for run in begun) == 1
 
@@ -123,7 +120,7 @@ class TestEnd:
     ) -> None:
         trigger = make_trigger()
         run = begin(trigger)
-        interrupt(end, "_note_result", lambda: trigger.delete())
+        interrupt(complete, "_note_result", lambda: trigger.delete())
         written = write([run])
         gone = stored(trigger) is None
         assert (written, gone) == (1, connections["default"].vendor != "sqlite")
@@ -139,7 +136,7 @@ class TestEnd:
             theirs.name = "Theirs"
             theirs.save()
 
-        interrupt(end, "_note_result", rename)
+        interrupt(complete, "_note_result", rename)
         write([run], RunStatus.FAILED, "x")
         paused = stored(trigger)
         assert paused is not None
@@ -166,7 +163,7 @@ class TestEnd:
     ) -> None:
         trigger = make_trigger(overlap_policy="allow")
         mine, theirs = begin(trigger, NINE), begin(trigger, TEN)
-        interrupt(end, "_note_result", lambda: write([theirs]))
+        interrupt(complete, "_note_result", lambda: write([theirs]))
         write([mine])
         noted = stored(trigger)
         assert noted is not None
@@ -188,5 +185,5 @@ class TestEnd:
 def test_missed_runs_are_on_record_once(make_trigger: MakeTrigger) -> None:
     trigger = make_trigger()
     for _ in range(2):
-        runner.record_missed(trigger, NINE, TEN, "2 runs")
+        runner.record_missed(trigger, NINE, TEN)
     assert TriggerExecution.objects.filter(trigger_id=trigger.pk).count() == 1

@@ -12,8 +12,8 @@ from agents.demo import DemoAgent
 from executions import runner
 from executions.failures import INTERNAL_ERROR, LOST, NOT_PICKED_UP
 from executions.models import QueuedRun, Source, TriggerExecution
-from executions.requests import run_now
 from executions.runner import Occurrence
+from executions.runner.manual import run_now
 from triggers.models import LocalSchedule, RunStatus, Trigger
 from triggers.statistics import Statistics, Tally
 
@@ -209,7 +209,7 @@ class TestFailure:
     def test_internal_error_is_no_secret_and_no_crash(
         self, make_trigger: MakeTrigger, fire: Fire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("executions.prompt.compose", lambda *_: 1 / 0)
+        monkeypatch.setattr("executions.prompts.compose", lambda *_: 1 / 0)
         assert fire(make_trigger()).error_code == INTERNAL_ERROR.name
 
 

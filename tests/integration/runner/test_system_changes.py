@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
-from executions import housekeeping, runner
+from executions import maintenance, runner
 from executions.models import TriggerExecution
-from executions.requests import run_now
 from executions.runner import Occurrence
+from executions.runner.manual import run_now
 from moca import audit
 from moca.authentication.models import AuditEntry, Operator
 from triggers.models import LocalSchedule, Trigger
@@ -139,7 +139,7 @@ class TestExpiry:
                 id=f"{trigger.pk[:8]}-{each}", trigger_id=trigger.pk, user_id="alice",
                 source="schedule", status="completed", started_at=timezone.now(), ttl=1,
             )  # fmt: skip
-        housekeeping.tidy(timezone.now())
+        maintenance.tidy(timezone.now())
 
     def test_is_one_line_a_day(self, make_trigger: MakeTrigger) -> None:
         self.expire(make_trigger(), 3)
@@ -153,7 +153,7 @@ class TestExpiry:
         )
 
     def test_nothing_removed_is_no_line(self, db: None) -> None:
-        housekeeping.tidy(timezone.now())
+        maintenance.tidy(timezone.now())
         assert not AuditEntry.objects.exists()
 
 

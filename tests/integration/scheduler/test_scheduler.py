@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from executions.models import TriggerExecution
-from executions.requests import run_now
+from executions.runner.manual import run_now
 from tests.conftest import wait_for
 from triggers.models import LocalSchedule, RunStatus, Trigger
 from triggers.schedulers.local import start_offset

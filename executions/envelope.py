@@ -1,7 +1,7 @@
-"""The event that starts a run, as an EventBridge envelope.
+"""The EventBridge envelope of the event that starts a run, for the runner and the pages.
 
-The shape is the one of EventBridge events ("AWS service event metadata" in its User Guide), which
-agents know already.
+Agents know its shape: "AWS service event metadata" in the EventBridge User Guide,
+https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
 """
 
 import json
@@ -20,18 +20,18 @@ TYPES = {
     Source.MANUAL: "Manual Run",
     Source.REPLAY: "Replayed Run",
 }
-# In bytes: a record must stay under DynamoDB's 400 KB, output and all.
+# In bytes. A record, with its output, has to stay below the 400 KB of a DynamoDB item.
 MAX_STORED_PAYLOAD = 200_000
 
 
-def envelope(trigger: Trigger, source: Source, event_id: str, at: datetime) -> dict[str, Any]:
-    """The event of a run that our own scheduler or an operator starts.
+def build(trigger: Trigger, source: Source, event_id: str, at: datetime) -> dict[str, Any]:
+    """Make the envelope of a run that a schedule or a person starts.
 
     Args:
         trigger: the trigger that fires.
-        source: what starts it.
+        source: what starts the run.
         event_id: the execution's id.
-        at: when it was due, or asked for.
+        at: when the run was due or, if it is a manual one, asked for.
     """
     return {
         "version": "0",
@@ -50,19 +50,19 @@ def envelope(trigger: Trigger, source: Source, event_id: str, at: datetime) -> d
     }
 
 
-def stored(event: dict[str, Any]) -> str:
-    """The event as the JSON text that the record keeps, cut where it is very long."""
+def serialize(event: dict[str, Any]) -> str:
+    """The event as the JSON text that its record keeps; cut after `MAX_STORED_PAYLOAD` bytes."""
     text = json.dumps(event, ensure_ascii=False)
     return text.encode()[:MAX_STORED_PAYLOAD].decode(errors="ignore")
 
 
-def is_kept_whole(event: dict[str, Any]) -> bool:
-    """Whether the record keeps the whole event, so that a run can begin from it."""
+def fits(event: dict[str, Any]) -> bool:
+    """Whether a record keeps the whole event, which a queued run needs."""
     return len(json.dumps(event, ensure_ascii=False).encode()) <= MAX_STORED_PAYLOAD
 
 
-def restored(payload: str) -> dict[str, Any] | None:
-    """The event of a record; None where there is none or it was cut."""
+def deserialize(payload: str) -> dict[str, Any] | None:
+    """The event of a record; None if it has none, or its text was cut."""
     try:
         event = json.loads(payload)
     except (ValueError, RecursionError):

@@ -1,11 +1,12 @@
-"""What `manage.py doctor` looks at: each thing that runs need, reached by itself.
+"""The probes of `manage.py doctor`: each tests one thing that runs need.
 
-A probe yields findings. What it raises is a finding too, so that no probe stops the others.
+A probe yields findings. If it raises an error, that becomes a finding, and the other probes go on.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal
 
 from django.conf import settings
@@ -19,8 +20,8 @@ from agents import AgentError, Invocation, new_session_id
 from events import sources
 from events.models import EventSource, ReceivedEvent
 from events.signing_keys import UnreadableError
-from executions.lambda_time import LONGEST_SECONDS
-from executions.wiring import client_from_settings
+from executions.agent_client import client_from_settings
+from executions.runner.execute import LAMBDA_SECONDS
 from moca import zone_data
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.tokens import pool_key
@@ -31,11 +32,17 @@ from triggers.reconcile import known_drift
 from triggers.schedulers import SchedulerError, get_scheduler
 from triggers.schedulers.local import astray
 
+# The time limit of a call to the agent or its token endpoint.
 SECONDS = 10.0
+# How many colons the ARN of a queue has.
 ARN_COLONS = 5
-# Schedules that are read at once.
+# What the codes of errors contain that say that something does not exist.
+MISSING = ("ResourceNotFoundException", "NonExistentQueue")
+# What to do if nothing fires.
+START = "Start the scheduler process: manage.py run, or manage.py runscheduler."
+# How many schedules one read takes.
 SCHEDULES = 100
-# So late, a due schedule has waited longer than any scheduler process leaves it.
+# A schedule or event that is so late means that no scheduler process runs.
 OVERDUE = timedelta(minutes=2)
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -43,13 +50,13 @@ Verdict = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found about one thing.
+    """The result of a test.
 
     Attributes:
-        verdict: `ok`, `warn` for what works now and may not later, `fail`.
-        subject: the thing.
-        text: what it is like, or what is wrong with it.
-        fix: what to do about it.
+        verdict: `ok`; `warn` if it works now and may fail later; `fail`.
+        subject: what was tested.
+        text: its state, or what is wrong with it.
+        fix: what to do about it; empty if there is nothing to do.
     """
 
     verdict: Verdict
@@ -62,31 +69,42 @@ Probe = Callable[[], Iterator[Finding]]
 
 
 def diagnose(*, invoke: bool = False) -> Iterator[Finding]:
-    """Try each thing, one after the other.
+    """Run all probes, one after the other.
 
     Args:
-        invoke: have the agent answer a prompt, too, which costs what a run costs.
+        invoke: whether the agent is asked to answer a prompt, too, which costs as much as a run.
     """
     for subject, probe in PROBES.items():
-        yield from _tried(subject, probe)
+        yield from _probe(subject, probe)
     if invoke:
-        yield from _tried("invocation", _invocation)
+        yield from _probe("invocation", _invocation)
 
 
-def _tried(subject: str, probe: Probe) -> Iterator[Finding]:
+def _probe(subject: str, probe: Probe) -> Iterator[Finding]:
     try:
         yield from probe()
     except ClientError as error:
-        yield Finding("fail", subject, *_aws_trouble(error))
+        yield Finding("fail", subject, *_aws_error(error))
     except (AgentError, SchedulerError, BotoCoreError) as error:
         yield Finding("fail", subject, str(error))
     except DatabaseError as error:
         yield Finding("fail", subject, f"The database refuses: {error}", "Run manage.py migrate.")
-    except Exception as error:  # noqa: BLE001  (whatever it is, the operator is to see it)
+    except Exception as error:  # noqa: BLE001  (the operator has to see every error)
         yield Finding("fail", subject, f"{type(error).__name__}: {error}")
 
 
-def _aws_trouble(error: ClientError) -> tuple[str, str]:
+def _found(call: Callable[[], Any]) -> Any:
+    """The answer of a call to AWS; None if what the call names does not exist."""
+    try:
+        return call()
+    except ClientError as error:
+        if not any(each in error.response["Error"]["Code"] for each in MISSING):
+            raise
+        return None
+
+
+def _aws_error(error: ClientError) -> tuple[str, str]:
+    """The text and the fix of a finding about an error of AWS."""
     code, operation = error.response["Error"]["Code"], error.operation_name
     if code.startswith(("AccessDenied", "UnauthorizedOperation")):
         return (
@@ -136,12 +154,12 @@ def _database() -> Iterator[Finding]:
 
 def _table() -> Iterator[Finding]:
     raw, name = connection.service.raw, connection.service.table  # type: ignore[attr-defined]
-    try:
-        table = raw.describe_table(TableName=name)["Table"]
-    except raw.exceptions.ResourceNotFoundException:
+    described = _found(lambda: raw.describe_table(TableName=name))
+    if described is None:
         fix = "Correct TRIGGERS_TABLE_NAME or AWS_REGION, or run manage.py migrate to make it."
         yield Finding("fail", "table", f"There is no table {name} in {settings.AWS_REGION}.", fix)
         return
+    table = described["Table"]
     present = {each["IndexName"]: each for each in table.get("GlobalSecondaryIndexes", [])}
     missing = sorted(set(indexes()) - set(present))
     if missing:
@@ -189,8 +207,7 @@ def _scheduler() -> Iterator[Finding]:
     overdue = LocalSchedule.objects.upcoming(timezone.now() - OVERDUE)[:1]
     if overdue:
         text = f"A schedule has been due since {overdue[0].due_at:%Y-%m-%d %H:%M:%S} UTC."
-        fix = "Start the scheduler process: manage.py run, or manage.py runscheduler."
-        yield Finding("fail", "scheduler", text, fix)
+        yield Finding("fail", "scheduler", text, START)
         return
     wrong = _schedules_astray()
     if wrong:
@@ -215,17 +232,12 @@ def _events() -> Iterator[Finding]:
     found = sources.all_sources()
     if settings.TRIGGER_LAMBDA_ARN:
         for name in sorted({settings.EVENT_BUS_NAME, *(source.bus for source in found)}):
-            try:
-                client("events").describe_event_bus(Name=name)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                    raise
+            if _found(partial(client("events").describe_event_bus, Name=name)) is None:
                 fix = "Make it, or correct EVENT_BUS_NAME or the source that names it."
                 yield Finding("fail", "events", f"There is no event bus {name}.", fix)
                 return
     elif ReceivedEvent.objects.queued().filter(received_at__lt=timezone.now() - OVERDUE)[:1]:
-        fix = "Start the scheduler process: manage.py run, or manage.py runscheduler."
-        yield Finding("fail", "events", "Events have been waiting for minutes.", fix)
+        yield Finding("fail", "events", "Events have been waiting for minutes.", START)
         return
     yield Finding("ok", "events", f"{len(found)} event sources; no event is held up.")
 
@@ -234,20 +246,17 @@ def _handler() -> Iterator[Finding]:
     arn = settings.TRIGGER_LAMBDA_ARN
     if not arn:
         return
-    try:
-        function = client("lambda").get_function_configuration(FunctionName=arn)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
-            raise
+    function = _found(lambda: client("lambda").get_function_configuration(FunctionName=arn))
+    if function is None:
         fix = "Run zappa deploy handler, or correct TRIGGER_LAMBDA_ARN."
         yield Finding("fail", "handler", f"There is no function {arn}.", fix)
         return
     if function.get("State", "Active") not in ("Active", "Inactive"):
         text = f"It is {function['State']}: {function.get('StateReason', '')}"
         yield Finding("fail", "handler", text, "Run zappa update handler.")
-    elif function["Timeout"] < LONGEST_SECONDS:
+    elif function["Timeout"] < LAMBDA_SECONDS:
         text = f"It is cut off after {function['Timeout']} seconds, and longer runs with it."
-        fix = f"Set timeout_seconds to {LONGEST_SECONDS} in zappa_settings.json."
+        fix = f"Set timeout_seconds to {LAMBDA_SECONDS} in zappa_settings.json."
         yield Finding("warn", "handler", text, fix)
     else:
         yield Finding("ok", "handler", f"{arn} is ready.")
@@ -256,20 +265,17 @@ def _handler() -> Iterator[Finding]:
 def _dead_letters() -> Iterator[Finding]:
     arn = settings.SCHEDULE_DLQ_ARN
     if arn.count(":") != ARN_COLONS:
-        # None is set, or the settings' finding says what is wrong with it.
+        # Either no queue is set, or the finding about settings says what is wrong.
         return
     account, name = arn.split(":")[-2:]
-    try:
-        queue = client("sqs").get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
-    except ClientError as error:
-        if "NonExistentQueue" not in error.response["Error"]["Code"]:
-            raise
-        yield Finding(
-            "fail", "dead letters", f"There is no queue {arn}.", "Correct SCHEDULE_DLQ_ARN."
-        )
+    sqs = client("sqs")
+    queue = _found(lambda: sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account))
+    if queue is None:
+        text = f"There is no queue {arn}."
+        yield Finding("fail", "dead letters", text, "Correct SCHEDULE_DLQ_ARN.")
         return
     count = "ApproximateNumberOfMessages"
-    found = client("sqs").get_queue_attributes(QueueUrl=queue["QueueUrl"], AttributeNames=[count])
+    found = sqs.get_queue_attributes(QueueUrl=queue["QueueUrl"], AttributeNames=[count])
     messages = int(found["Attributes"][count])
     if messages:
         text = f"{messages} events could not be delivered."
@@ -282,9 +288,9 @@ def _event_sources() -> Iterator[Finding]:
     try:
         found = [source for source in sources.all_sources() if source.has_address]
     except ImproperlyConfigured:
-        # The settings' finding says what is wrong with them.
+        # The finding about settings says what is wrong.
         return
-    wrong = [finding for source in found if (finding := _of_secrets(source))]
+    wrong = [finding for source in found if (finding := _missing_secret(source))]
     yield from wrong
     if found and not wrong:
         yield Finding(
@@ -292,7 +298,8 @@ def _event_sources() -> Iterator[Finding]:
         )
 
 
-def _of_secrets(source: EventSource) -> Finding | None:
+def _missing_secret(source: EventSource) -> Finding | None:
+    """What is wrong with the secrets of a source; None if it has one that works."""
     try:
         if source.active_secrets(timezone.now()):
             return None

@@ -1,4 +1,4 @@
-"""Hands the package `agents` what it needs of this installation: its settings, and AWS."""
+"""Make the agent client from the settings and AWS, which the package `agents` does not know."""
 
 from typing import Any
 
@@ -15,17 +15,24 @@ from moca.aws.signing import NoCredentialsError, signature_headers
 from moca.dynamodb.codec import MalformedError, from_json
 from moca.sentences import Reason
 
-# What one call of GetParameters takes.
+# The most names that one call of GetParameters takes.
 MOST_PARAMETERS = 10
 
 
 def client_from_settings() -> AgentClient:
-    """Make the agent client that the settings describe; AgentError if a setting is wrong."""
+    """Make the agent client that the settings describe.
+
+    Raises:
+        AgentError: a setting is wrong.
+    """
     return configuration.client_from(settings, Lookups(secret=_secret, domain=_domain, sign=_sign))
 
 
 def profile_of(user_id: str, agent_id: str) -> Profile | None:
-    """What the table of agents says of a user's agent; None if no table is configured.
+    """Read the profile of a user's agent from the table of agents.
+
+    Returns:
+        None if no table is configured, or the trigger names no agent.
 
     Raises:
         AgentError: as `agents.profiles.profile_of()`.

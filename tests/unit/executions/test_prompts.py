@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from executions import placeholders
-from executions.placeholders import MAX_VALUE, MAX_VALUES, fill, missing
+from executions import prompts
+from executions.prompts import MAX_VALUE, MAX_VALUES, fill, missing
 from triggers.placeholders import not_understood
 
 EVENT = {
@@ -119,7 +119,7 @@ def test_large_part_is_written_once(path: str, monkeypatch: pytest.MonkeyPatch) 
         written.append(value)
         return "x" * 100
 
-    monkeypatch.setattr(placeholders.json, "dumps", count)
+    monkeypatch.setattr(prompts.json, "dumps", count)
     fill(f"{{{{ {path} }}}} {{{{ event.detail }}}}" * 1000, {"detail": ["x" * 100] * 2000})
     assert len(written) <= 2
 
@@ -131,7 +131,7 @@ def test_work_ends_with_the_room_for_values(monkeypatch: pytest.MonkeyPatch) -> 
         written.append(value)
         return "x" * MAX_VALUE
 
-    monkeypatch.setattr(placeholders.json, "dumps", count)
+    monkeypatch.setattr(prompts.json, "dumps", count)
     # Each path is another way to name the same element.
     event = {"detail": [[["x" * 100] * 2000]]}
     ways = ["0" * each for each in range(1, 7)]

@@ -1,8 +1,7 @@
-"""Writes the ends of runs for the local scheduler, many in one transaction, and loses none.
+"""Write the results of runs for the local scheduler process, many in one transaction.
 
-One thread writes, so that runs do not wait for each other's turn at a database that takes one
-writer at a time. Ends that the database does not take stay in memory and go to the spool besides,
-where the next process finds them if this one ends before the database is back.
+One thread writes them all, because SQLite lets one writer in at a time. While the database is away,
+results stay in memory and in the spool. The next process finds them there if this one ends first.
 """
 
 import logging
@@ -20,17 +19,18 @@ from moca.outages import database, is_away
 
 logger = logging.getLogger(__name__)
 
-# How long an end waits for others that can be written in the same transaction.
+# How long a result waits for others, to be written in the same transaction.
 GATHER_SECONDS = 0.05
+# The pause after a write that the database has refused.
 CONFLICT_SECONDS = 0.2
 
 
-class Recorder:
-    """The thread that writes ends.
+class BatchCompleter:
+    """The thread that writes results.
 
     Args:
-        most: tells how many ends are written in one transaction.
-        done: called with each run whose end needs no more care.
+        most: returns how many results fit into one transaction.
+        done: called with each run whose result is on record.
     """
 
     def __init__(self, most: Callable[[], int], done: Callable[[Run], None]) -> None:
@@ -41,22 +41,22 @@ class Recorder:
         self._late = 0
         self._size: int | None = None
         self._is_last = False
-        # A pause ends when this is set.
+        # Ends a pause when it is set.
         self._hurry = threading.Event()
-        self._thread = threading.Thread(target=self._record, name="recorder", daemon=True)
+        self._thread = threading.Thread(target=self._record, name="completer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def put(self, run: Run) -> None:
-        """Have the end of a run written, which is settled on its record."""
+        """Queue a run, whose result is set on its record, to be written."""
         self._arrived.put(run)
 
     def stop(self, seconds: float) -> None:
-        """Write what there is, or leave it in the spool, and end.
+        """Write what is queued, or leave it in the spool, and end the thread.
 
         Args:
-            seconds: how long to wait for that.
+            seconds: how long to wait for the thread.
         """
         self._arrived.put(None)
         self._hurry.set()
@@ -79,7 +79,7 @@ class Recorder:
             try:
                 self._write(some)
             except (OperationalError, InterfaceError) as error:
-                self._keep(error, len(some))
+                self._wait_for_database(error, len(some))
                 if self._is_last:
                     return
             else:
@@ -87,21 +87,21 @@ class Recorder:
                 self._size = min(2 * self._size, self._most())
 
     def _gather(self) -> None:
-        """Take over the ends that have arrived; waits for one if there are none."""
+        """Receive the runs that are queued; waits for one if nothing is left to write."""
         if not self._waiting:
-            self._take(self._arrived.get())
+            self._receive(self._arrived.get())
             time.sleep(GATHER_SECONDS)
         while not self._arrived.empty():
-            self._take(self._arrived.get())
+            self._receive(self._arrived.get())
 
-    def _take(self, run: Run | None) -> None:
+    def _receive(self, run: Run | None) -> None:
         if run is None:
             self._is_last = True
         else:
             self._waiting.append(run)
 
-    def _keep(self, error: Exception, tried: int) -> None:
-        """Keep the ends, and wait for the database."""
+    def _wait_for_database(self, error: Exception, tried: int) -> None:
+        """Add the results to the spool, and back off."""
         if is_away(error):
             database.failed(error)
         close_old_connections()
@@ -109,8 +109,8 @@ class Recorder:
         for run in self._waiting:
             if run.execution.pk not in self._waited:
                 self._waited.add(run.execution.pk)
-                spool.keep(run.execution)
-        # Others come first at the next try, and fewer, if it is one of these that is refused.
+                spool.add(run.execution)
+        # The next try takes others, and fewer, because one of these may be what is refused.
         self._waiting = self._waiting[tried:] + self._waiting[:tried]
         self._size = max(1, tried // 2)
         self._hurry.wait(database.pause() if is_away(error) else CONFLICT_SECONDS)
@@ -135,7 +135,7 @@ class Recorder:
             if run.execution.pk in self._waited:
                 self._waited.discard(run.execution.pk)
                 self._late += 1
-                spool.forget(run.execution)
+                spool.remove(run.execution)
             self._done(run)
         if self._late and not self._waited:
             logger.warning("Recorded the ends of %d runs that had waited for it", self._late)
@@ -143,12 +143,12 @@ class Recorder:
 
 
 def _give_up(run: Run) -> None:
-    """Close a run as failed whose end cannot be written."""
+    """Close a run whose result cannot be written as failed."""
     try:
         runner.abandon(run, INTERNAL_ERROR())
     except (OperationalError, InterfaceError):
         raise
     except Exception:
-        # Its lease ends, and housekeeping closes it then.
+        # Maintenance closes the run when its lease has ended.
         ids = {"executionId": run.execution.pk}
         logger.exception("A run could not be closed", extra=ids)

@@ -1,9 +1,8 @@
-"""The end of a run, and what follows from it for the trigger."""
+"""Complete runs: write their results to their records and to the statistics of their triggers."""
 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -30,14 +29,16 @@ from triggers.statistics import PastRun, Statistics
 
 logger = logging.getLogger(__name__)
 
-# The characters of an error that stand on the trigger.
+# How many characters of an error the trigger keeps.
 LAST_ERROR = 500
-# The database is away, or others keep writing the same rows.
+# Raised if the database is away, or if other processes keep writing the same rows.
 FAILURES = (OperationalError, InterfaceError)
-# Ceilings of the pauses between tries at a database that is away, in seconds.
+# Ceilings of the pauses between retries while the database is away, in seconds.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
-# The fields that the end of a run sets.
+# The fields of a result that come from the agent's answer.
+ANSWER = ("request_id", "session_id", "output", "output_tail", "output_bytes", "usage")
+# The fields that a result sets.
 ENDING = (
     "status",
     "error",
@@ -50,25 +51,20 @@ ENDING = (
     "duration_ms",
     "lease_until",
     "reached_agent",
-    "request_id",
-    "session_id",
-    "output",
-    "output_tail",
-    "output_bytes",
-    "usage",
+    *ANSWER,
 )
 
 
-def settle(
+def set_result(
     execution: TriggerExecution, status: RunStatus, *, error: str = "", clock: float | None = None
 ) -> None:
-    """Set the end of a run on its record; `write()` puts it into the database.
+    """Set the result of a run on its record; `write()` puts it into the database.
 
     Args:
         execution: the record.
         status: COMPLETED or FAILED.
         error: why it failed, a `Reason`.
-        clock: the monotonic time at which it began, in seconds, where it ran in this process.
+        clock: the monotonic time of its start, in seconds; None if it ran in another process.
     """
     now = timezone.now()
     seconds = (now - execution.started_at).total_seconds()
@@ -83,23 +79,27 @@ def settle(
 
 
 def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> int:
-    """Write the ends of runs, and what follows for their triggers, in one transaction.
+    """Write the results of runs to their records and triggers, in one transaction.
 
     Args:
-        executions: the records, settled.
-        waited: whether the ends waited for the database, and leases ended meanwhile. Housekeeping
-            may have closed such runs as lost, and their true end takes the place of that. Those
-            that completed get no line in the log each.
+        executions: the records, with their results set.
+        waited: whether the results waited for the database while leases ended. Maintenance may have
+            closed such runs as lost; the true result replaces that. Each that completed has its log
+            line at DEBUG only.
 
     Returns:
-        How many were written. Records that were closed or taken over meanwhile stay as they are.
+        How many were written. A record that another process has closed or claimed stays as it is.
+
+    Raises:
+        OperationalError, InterfaceError: the database is away.
+        ConflictError: other processes keep writing the same rows.
     """
     try:
         written = _write(executions, expected=True)
     except ConflictError:
         if len(executions) > 1:
             return sum(write([execution], waited=waited) for execution in executions)
-        # Others write the same rows: look each time at what stands there.
+        # Other processes write the same rows, so each retry reads them again.
         written = retry(
             partial(_write, executions, expected=False, corrects=waited), on=ConflictError
         )
@@ -107,7 +107,7 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
         level = logging.WARNING
         if execution.status == RunStatus.COMPLETED:
             level = logging.DEBUG if waited else logging.INFO
-        # The error may quote the agent, and with it the prompt: it stands on the record alone.
+        # The error stays out of the log, because it may quote the agent, and with it the prompt.
         message = "Run %s in %s ms"
         ids = log_ids(execution)
         if execution.error_code:
@@ -117,14 +117,14 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
 
 
 def write_in_time(execution: TriggerExecution, seconds: Callable[[], float]) -> None:
-    """Write the end of a run, again and again if the database is away, while there is time.
+    """Write the result of a run, with retries while the database is away and time is left.
 
     Args:
-        execution: the record, settled.
-        seconds: how many are left.
+        execution: the record, with its result set.
+        seconds: returns how many seconds are left.
 
     Raises:
-        OperationalError: the time was not enough; the log has how the run ended.
+        OperationalError, InterfaceError: no time is left. The log has the status and the duration.
     """
     waited = False
 
@@ -145,7 +145,7 @@ def write_in_time(execution: TriggerExecution, seconds: Callable[[], float]) -> 
         retry(once, on=FAILURES, tries=None, first=FIRST_PAUSE, longest=LONGEST_PAUSE, left=seconds)
     except FAILURES:
         logger.error(
-            # The error may quote the agent, and with it the prompt.
+            # Without the error, which may quote the agent, and with it the prompt.
             "The end of a run could not be recorded: %s in %s ms",
             execution.status,
             execution.duration_ms,
@@ -157,36 +157,35 @@ def write_in_time(execution: TriggerExecution, seconds: Callable[[], float]) -> 
 def close(
     execution: TriggerExecution, status: RunStatus, *, error: str = "", clock: float | None = None
 ) -> int:
-    """Settle and write the end of a run; arguments as for `settle()`."""
-    settle(execution, status, error=error, clock=clock)
+    """Set and write the result of a run; returns 1, or 0 if another process has closed the run.
+
+    The arguments are those of `set_result()`, the errors those of `write()`.
+    """
+    set_result(execution, status, error=error, clock=clock)
     return write([execution])
 
 
 def _write(
     executions: Sequence[TriggerExecution], *, expected: bool, corrects: bool = False
 ) -> list[TriggerExecution]:
-    """Write ends in one transaction; returns those that were still to be written.
+    """Write results in one transaction; returns the executions whose records were unfinished.
 
     Args:
         executions: the records.
-        expected: that none was closed or taken over is taken for granted: ConflictError else.
-        corrects: whether ends take the place of those of lost runs.
+        expected: whether all records have to be unfinished; if one is not, ConflictError is raised.
+        corrects: whether the results replace those of runs that were closed as lost.
     """
     with reconcile.atomic():
         keys = {(execution.user_id, execution.trigger_id) for execution in executions}
         triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(keys)}
         for _, trigger_id in keys:
-            # Deleted since, or given to another user, which is rare and costs more to find out.
-            if trigger_id not in triggers and (moved := _by_id(trigger_id)):
+            # The trigger is deleted or, which is rare, another user's. To find out takes a read.
+            rows = Trigger.objects.filter(pk=trigger_id)
+            if trigger_id not in triggers and (moved := rows.first()):
                 triggers[trigger_id] = moved
         written = []
         for execution in executions:
-            record = TriggerExecution.objects.filter(
-                trigger_id=execution.trigger_id,
-                pk=execution.pk,
-                status=RunStatus.RUNNING,
-                attempt=execution.attempt,
-            )
+            record = TriggerExecution.objects.unfinished(execution)
             ending = {name: getattr(execution, name) for name in ENDING}
             is_correction = False
             if expected:
@@ -204,33 +203,26 @@ def _write(
 
 
 def _correct(execution: TriggerExecution, ending: dict[str, Any]) -> bool:
-    """Put the end in the place of one that housekeeping guessed; False if there is none."""
+    """Replace the result of a run that was closed as lost; False if it was not."""
     if execution.error_code in (LOST.name, CLOSED.name):
         return False
-    guessed = TriggerExecution.objects.filter(
-        trigger_id=execution.trigger_id,
-        pk=execution.pk,
-        status=RunStatus.FAILED,
-        error_code=LOST.name,
-        attempt=execution.attempt,
-    )
-    return bool(guessed.update(**ending))
-
-
-def _by_id(trigger_id: str) -> Trigger | None:
-    found: Trigger | None = Trigger.objects.filter(pk=trigger_id).first()
-    return found
+    record = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk)
+    lost = record.filter(status=RunStatus.FAILED, error_code=LOST.name, attempt=execution.attempt)
+    return bool(lost.update(**ending))
 
 
 def _note_result(
     trigger: Trigger, execution: TriggerExecution, *, is_correction: bool = False
 ) -> None:
-    """Note the result on the trigger as it was just read, and let its next run in.
+    """Note the result on the trigger, and end the run's hold of it.
 
     Args:
-        trigger: the trigger.
+        trigger: the trigger, as it was just read.
         execution: the run that ended.
-        is_correction: whether another end of this run was noted before.
+        is_correction: whether the trigger has noted this run before, as lost.
+
+    Raises:
+        ConflictError: another process has written the trigger.
     """
     failed = execution.status == RunStatus.FAILED
     statistics = Statistics.read(trigger.statistics)
@@ -256,7 +248,7 @@ def _note_result(
         pk=trigger.pk,
         running_since=trigger.running_since,
         consecutive_failures=trigger.consecutive_failures,
-        # Runs that may overlap must not lose each other in the statistics.
+        # Runs may overlap, and each has to be in the statistics.
         last_execution_id=trigger.last_execution_id,
     )
     if not row.update(**result):
@@ -268,13 +260,13 @@ def _note_result(
 
 
 def _last_error(execution: TriggerExecution) -> dict[str, Any]:
-    """How a run's error begins, as its trigger keeps it."""
+    """The columns of a trigger that keep the start of a run's error."""
     kept = reasons.columns("last_error", reasons.of(execution, "error"), LAST_ERROR)
     return {**kept, "last_error": execution.error[:LAST_ERROR]}
 
 
 def _note_lost(trigger: Trigger, execution: TriggerExecution) -> None:
-    """Put on record that it was the product which closed a run."""
+    """Note in the audit log that the product closed a run."""
     logger.warning("Run closed: %s", execution.error, extra=log_ids(execution))
     audit.note(
         AuditEntry.Action.CLOSED,
@@ -305,14 +297,6 @@ def _pause_after_failures(trigger: Trigger, execution: TriggerExecution) -> None
         logger.warning("Trigger paused", extra=log_ids(execution))
 
 
-def close_lost(now: datetime) -> int:
-    """Close the runs whose process has died as failed; returns how many they were."""
-    closed = 0
-    for execution in list(TriggerExecution.objects.lost(now)[:1000]):
-        execution.close_if_lost(now)
-        closed += close(execution, RunStatus.FAILED, error=reasons.of(execution, "error"))
-    return closed
-
-
 def log_ids(execution: TriggerExecution) -> dict[str, str]:
+    """The ids that a log line about an execution has."""
     return {"triggerId": execution.trigger_id, "executionId": execution.pk}

@@ -1,4 +1,8 @@
-"""What has to be done from time to time: close lost runs, remove what has expired."""
+"""Regular maintenance, for the scheduler process and the reconciler.
+
+It closes lost runs, removes expired rows, and corrects times that were written while the clock was
+ahead.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,19 +14,21 @@ from events.models import EventState, ReceivedEvent
 from executions.failures import EVENTS_EXPIRED, EXECUTIONS_EXPIRED
 from executions.models import PendingEvent, TriggerExecution
 from executions.runner import LEASE, close_lost
+from executions.runner.leases import extend_hold
 from moca import audit
 from moca.authentication.models import APIToken, FailedSignIns
 from moca.sentences import Code
 from moca.times import CLOCKS_APART
 from triggers.models import IdempotencyKey, Trigger
 
-# Rows removed in one go, so that no writer waits long.
-BATCH = 500
-# Rows of one kind that are mended in one go.
-MOST_MENDED = 1000
-# No process vouches for a run that it has begun for longer; a Lambda function comes closest to it.
+# How many rows one transaction removes, so that no other writer waits long.
+REMOVED_AT_ONCE = 500
+# How many rows of one kind one call corrects.
+MOST_CORRECTED = 1000
+# No running process gives a longer lease. The lease of a Lambda function, some 15 minutes, is the
+# longest one.
 LONGEST_LEASE = timedelta(minutes=20)
-# Why rows go that an operator may look for.
+# Why rows are gone that an operator may look for.
 EXPIRED: dict[type[Model], Code] = {
     TriggerExecution: EXECUTIONS_EXPIRED,
     ReceivedEvent: EVENTS_EXPIRED,
@@ -30,25 +36,26 @@ EXPIRED: dict[type[Model], Code] = {
 
 
 def tidy(now: datetime) -> None:
-    """Do what is due; cheap where there is nothing.
+    """Close lost runs, and remove expired rows; two reads if there are none.
 
-    DynamoDB removes expired items by itself (its TTL attribute); elsewhere this does.
+    Raises:
+        OperationalError: the database is away.
     """
     close_lost(now)
     remove_expired(now)
 
 
 def remove_expired(now: datetime) -> None:
-    """Remove the rows whose time is over, unless the database does so by itself."""
+    """Remove expired rows, unless the database does so itself, as DynamoDB does by its TTL."""
     if getattr(connection.features, "expires_rows", False):
         return
-    # An event that nobody has looked at yet stays: no scheduler was running for days.
+    # A queued event stays, even if no scheduler has run for days.
     handled = ReceivedEvent.objects.exclude(state=EventState.QUEUED)
     kinds: list[QuerySet[Any]] = [TriggerExecution.objects.all(), IdempotencyKey.objects.all()]
     kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
     for rows in kinds:
         expired = rows.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
-        while ids := list(expired[:BATCH]):
+        while ids := list(expired[:REMOVED_AT_ONCE]):
             with transaction.atomic():
                 rows.filter(pk__in=ids).delete()
                 if why := EXPIRED.get(rows.model):
@@ -56,28 +63,26 @@ def remove_expired(now: datetime) -> None:
 
 
 def end_far_leases(now: datetime) -> None:
-    """Shorten the leases that were given while the clock was ahead; a live process renews its own.
+    """Shorten leases that were given while the clock was ahead.
 
-    The trigger would be held, and the run be shown as running, until the wrong time comes.
+    Otherwise a lost run would count as running, and hold its trigger, until the wrong time comes. A
+    process that is alive renews its leases.
     """
     far = TriggerExecution.objects.running().filter(lease_until__gt=now + LONGEST_LEASE)
     until = now + LEASE
-    for execution in list(far.order_by("lease_until")[:MOST_MENDED]):
+    for execution in list(far.order_by("lease_until")[:MOST_CORRECTED]):
         if not execution.attempt:
-            # It waits for a process, which may take a day.
+            # The run waits for a process, for a day at the most.
             continue
-        record = TriggerExecution.objects.filter(
-            trigger_id=execution.trigger_id, pk=execution.pk, lease_until=execution.lease_until
-        )
-        record.update(lease_until=until)
-        held = Trigger.objects.filter(user_id=execution.user_id, pk=execution.trigger_id)
-        held.filter(running_since=execution.started_at).update(running_until=until)
+        record = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk)
+        record.filter(lease_until=execution.lease_until).update(lease_until=until)
+        extend_hold(execution, until)
 
 
-def end_far_pauses(now: datetime) -> None:
-    """Let events go on soon whose pause was begun while the clock was ahead."""
+def end_far_debounces(now: datetime) -> None:
+    """Shorten debounces that began while the clock was ahead."""
     far = PendingEvent.objects.filter(due_at__gt=now + CLOCKS_APART).order_by("due_at")
-    pending = {row.pk: row for row in list(far[:MOST_MENDED])}
+    pending = {row.pk: row for row in list(far[:MOST_CORRECTED])}
     keys = {(row.user_id, row.pk) for row in pending.values()}
     for trigger in Trigger.objects.named(keys) if keys else ():
         row, subscription = pending[trigger.pk], trigger.subscription

@@ -1,0 +1,392 @@
+"""Claim occurrences of triggers, so that each runs once, whichever process meets it.
+
+Every write has the condition that the row is as it was read. If two processes have the same
+occurrence, one of them runs it.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from agents import new_session_id
+from executions import envelope
+from executions.failures import BUSY, DISABLED, ENDED, OVERTAKEN, TRIGGER_DELETED, TRIGGER_GONE
+from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
+from executions.runner.complete import close, log_ids
+from moca import reasons
+from moca.concurrency import ConflictError
+from moca.ids import occurrence_id
+from moca.outages import is_away
+from moca.sentences import Reason
+from triggers.models import OverlapPolicy, RunStatus, Trigger
+
+logger = logging.getLogger(__name__)
+
+# How long a claim holds without a heartbeat.
+LEASE = timedelta(seconds=60)
+# How many rows of one kind are written in a transaction, if the database sets no limit.
+BATCH = 100
+
+# A person may start these, whatever the trigger's state.
+MANUAL = {Source.MANUAL, Source.REPLAY}
+# What a failed record loses when its run is claimed again.
+REOPENED = {
+    "status": RunStatus.RUNNING,
+    "completed_at": None,
+    "duration_ms": None,
+    **reasons.columns("error", ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One firing of a trigger.
+
+    Attributes:
+        id: the execution's id, which is the same for each delivery of the occurrence.
+        user_id: the trigger's user.
+        trigger_id: the trigger's id.
+        source: what fired it.
+        due: when it was due; None for a manual run.
+        event: the EventBridge envelope that started it; None if `event_of()` is to make one.
+        replay_of: the id of the execution whose event is sent again; else empty.
+    """
+
+    id: str
+    user_id: str
+    trigger_id: str
+    source: Source
+    due: datetime | None = None
+    event: dict[str, Any] | None = None
+    replay_of: str = ""
+
+    @classmethod
+    def scheduled(cls, user_id: str, trigger_id: str, due: datetime) -> "Occurrence":
+        """The occurrence of a schedule at a time."""
+        key = occurrence_id(trigger_id, due)
+        return cls(key, user_id, trigger_id, Source.SCHEDULE, due)
+
+    @property
+    def trigger_key(self) -> tuple[str, str]:
+        """The user and the id of its trigger."""
+        return self.user_id, self.trigger_id
+
+    def event_of(self, trigger: Trigger, now: datetime) -> dict[str, Any]:
+        """The event that the agent is sent; made here if none came in."""
+        return self.event or envelope.build(trigger, self.source, self.id, self.due or now)
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that this process has claimed.
+
+    Attributes:
+        clock: the monotonic time of its start, in seconds.
+    """
+
+    trigger: Trigger
+    execution: TriggerExecution
+    event: dict[str, Any]
+    clock: float = field(default_factory=time.monotonic)
+
+    def record(self) -> TriggerExecutionQuerySet:
+        """The run's record; empty once another process has closed or claimed it."""
+        rows: TriggerExecutionQuerySet = TriggerExecution.objects.unfinished(self.execution)
+        return rows
+
+
+class UncertainStartError(OperationalError):
+    """The connection failed at the commit: the claim may be on record, now or in a moment.
+
+    Attributes:
+        runs: the runs that were claimed; ask `is_begun()` about each.
+    """
+
+    def __init__(self, runs: list[Run], cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.runs = runs
+
+
+@contextmanager
+def _claiming() -> Iterator[list[Run]]:
+    """Open a transaction that claims runs; its body adds them to the list.
+
+    Raises:
+        UncertainStartError: the transaction failed in a way that leaves open if it was committed.
+    """
+    runs: list[Run] = []
+    try:
+        with transaction.atomic():
+            yield runs
+    except Exception as error:
+        if runs and is_away(error):
+            raise UncertainStartError(runs, error) from error
+        raise
+
+
+def is_begun(run: Run) -> bool:
+    """Whether the claim of a run of an `UncertainStartError` is on record."""
+    return run.record().filter(started_at=run.execution.started_at).exists()
+
+
+def batch_size(writes: int) -> int:
+    """How many rows fit into one transaction, if each of them takes so many writes."""
+    most: int | None = getattr(connection.features, "max_transaction_items", None)
+    return BATCH if most is None else most // writes
+
+
+Triggers = Mapping[str, Trigger]
+# Called with the triggers, in the transaction; returns the occurrences to run.
+Claim = Callable[[Triggers], Sequence[Occurrence]]
+
+
+def start(occurrence: Occurrence, *, lease: timedelta = LEASE) -> Run | None:
+    """Claim an occurrence, and put its run on record.
+
+    A run that failed before it reached the agent is claimed again.
+
+    Args:
+        occurrence: what fires.
+        lease: how long the claim holds from now on.
+
+    Returns:
+        None if there is nothing to run: the trigger is deleted, disabled, past its end or busy, or
+        the occurrence has been run before.
+
+    Raises:
+        UncertainStartError: the connection to the database failed at the commit.
+    """
+    found = start_claimed([occurrence.trigger_key], lambda _: [occurrence], lease=lease)
+    return found[0] if found else None
+
+
+def start_claimed(
+    trigger_keys: Sequence[tuple[str, str]], claim: Claim, *, lease: timedelta = LEASE
+) -> list[Run]:
+    """Claim occurrences, and put their runs on record, in one transaction.
+
+    Args:
+        trigger_keys: users and ids of the triggers that the occurrences belong to.
+        claim: chooses the occurrences; may write in the same transaction.
+        lease: as for `start()`.
+
+    Raises:
+        IntegrityError, ConflictError: one of several occurrences was run before, or another process
+            has changed a row. Try them one by one.
+        UncertainStartError: the connection to the database failed at the commit.
+    """
+    try:
+        with _claiming() as runs:
+            runs += _start(trigger_keys, claim, lease, again=False)
+        return runs
+    except (IntegrityError, ConflictError):
+        if len(trigger_keys) > 1:
+            raise
+    with _claiming() as runs:
+        runs += _start(trigger_keys, claim, lease, again=True)
+    return runs
+
+
+def _start(
+    trigger_keys: Sequence[tuple[str, str]], claim: Claim, lease: timedelta, *, again: bool
+) -> list[Run]:
+    """Claim occurrences in the open transaction.
+
+    Args:
+        again: whether their records may exist. Without it, the insert fails if one does, which
+            saves a read.
+    """
+    now = timezone.now()
+    triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(trigger_keys)}
+    runs = []
+    for occurrence in claim(triggers):
+        trigger = triggers.get(occurrence.trigger_id)
+        reason = _reason_to_skip(trigger, occurrence, now)
+        if reason is not None:
+            _note_skip(trigger, occurrence, reason, now)
+        elif trigger is not None:
+            event = occurrence.event_of(trigger, now)
+            execution = new_record(trigger, occurrence, event, now, now + lease)
+            runs.append(Run(trigger, execution, event))
+    if again:
+        runs = [run for run in runs if _claim_again(run.execution)]
+        _hold_triggers(runs, now)
+    elif runs:
+        _hold_triggers(runs, now)
+        TriggerExecution.objects.bulk_create([run.execution for run in runs])
+    return runs
+
+
+def _reason_to_skip(
+    trigger: Trigger | None, occurrence: Occurrence, now: datetime
+) -> Reason | None:
+    if trigger is None:
+        return TRIGGER_GONE()
+    if occurrence.source in MANUAL:
+        return None
+    if not trigger.enabled:
+        return DISABLED()
+    schedule = trigger.schedule
+    if schedule and schedule.end and (occurrence.due or now) > schedule.end:
+        return ENDED()
+    return BUSY() if trigger.is_held(now) else None
+
+
+def _note_skip(
+    trigger: Trigger | None, occurrence: Occurrence, reason: Reason, now: datetime
+) -> None:
+    ids = {"triggerId": occurrence.trigger_id, "executionId": occurrence.id}
+    record = TriggerExecution.objects.keyed(occurrence.trigger_id, occurrence.id)
+    if reason.code is BUSY and record.exists():
+        # The run that holds the trigger is of this very occurrence, or of a later one.
+        logger.info("Not run again: the occurrence is on record", extra=ids)
+        return
+    logger.warning("Not run: %s", reason, extra=ids)
+    if trigger is not None:
+        trigger.note_skip(reason, occurrence.due or now)
+
+
+def new_record(
+    trigger: Trigger,
+    occurrence: Occurrence,
+    event: dict[str, Any],
+    now: datetime,
+    lease_until: datetime | None,
+    *,
+    attempt: int = 1,
+) -> TriggerExecution:
+    """Make the record of an occurrence, unsaved.
+
+    Args:
+        attempt: 0 if the run waits for a process to claim it.
+    """
+    return TriggerExecution(
+        id=occurrence.id,
+        trigger_id=trigger.pk,
+        user_id=trigger.user_id,
+        source=occurrence.source,
+        attempt=attempt,
+        scheduled_at=occurrence.due,
+        started_at=now,
+        lease_until=lease_until,
+        session_id=trigger.session_id or new_session_id(),
+        event_payload=envelope.serialize(event),
+        replay_of=occurrence.replay_of,
+        ttl=expiry(now),
+    )
+
+
+def _claim_again(execution: TriggerExecution) -> bool:
+    """Claim the record of a run that failed before it reached the agent, for another attempt.
+
+    If there is no record, the conflict was about another row, and the first attempt begins.
+    """
+    record = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk)
+    earlier = record.first()
+    if earlier is None:
+        execution.save(force_insert=True)
+        return True
+    if earlier.status != RunStatus.FAILED or earlier.reached_agent:
+        logger.info("Not run again: the occurrence is on record", extra=log_ids(execution))
+        return False
+    execution.attempt = earlier.attempt + 1
+    changed = record.filter(status=RunStatus.FAILED, attempt=earlier.attempt).update(
+        **REOPENED,
+        attempt=execution.attempt,
+        started_at=execution.started_at,
+        lease_until=execution.lease_until,
+        session_id=execution.session_id,
+    )
+    return bool(changed)
+
+
+def _hold_triggers(runs: Sequence[Run], now: datetime) -> None:
+    """Hold the triggers of runs that must not overlap; `running_since` names the holder."""
+    held = [run.trigger for run in runs if run.trigger.overlap_policy == OverlapPolicy.SKIP]
+    if held and not hold(held, now, until=runs[0].execution.lease_until):
+        raise IntegrityError("another process has just begun a run of the trigger")
+
+
+def hold(
+    triggers: Sequence[Trigger],
+    since: datetime,
+    *,
+    until: datetime | None,
+    holder: datetime | None = None,
+) -> bool:
+    """Mark triggers as running, so that no other run of them begins.
+
+    Args:
+        triggers: the triggers.
+        since: the start of the run that holds them.
+        until: when the hold ends unless it is renewed.
+        holder: the earlier start of the same run, if it holds the triggers already.
+
+    Returns:
+        Whether all are marked: False if another run holds one of them.
+    """
+    free = Q(running_until__isnull=True) | Q(running_until__lt=since) | Q(running_since=holder)
+    held = Trigger.objects.named((trigger.user_id, trigger.pk) for trigger in triggers)
+    marked = held.filter(free).update(running_since=since, running_until=until)
+    return bool(marked == len(triggers))
+
+
+def resume(
+    trigger_id: str,
+    execution_id: str,
+    *,
+    lease: timedelta = LEASE,
+    claim: Callable[[], bool] | None = None,
+) -> Run | None:
+    """Claim a run that was put on record to wait for a process.
+
+    Args:
+        trigger_id: the trigger that runs.
+        execution_id: the id of the run's record.
+        lease: how long the claim holds from now on.
+        claim: called first, in the same transaction; False if another process has the run.
+
+    Returns:
+        None if the run was claimed before, or cannot begin. A run that cannot begin is closed as
+        failed.
+
+    Raises:
+        UncertainStartError: the connection to the database failed at the commit.
+    """
+    with _claiming() as runs:
+        if (claim is None or claim()) and (run := _resume(trigger_id, execution_id, lease)):
+            runs.append(run)
+    return runs[0] if runs else None
+
+
+def _resume(trigger_id: str, execution_id: str, lease: timedelta) -> Run | None:
+    now = timezone.now()
+    record = TriggerExecution.objects.keyed(trigger_id, execution_id)
+    execution = record.first()
+    if execution is None:
+        return None
+    waiting = record.filter(status=RunStatus.RUNNING, attempt=0)
+    if not waiting.update(attempt=1, started_at=now, lease_until=now + lease):
+        return None
+    holder = execution.started_at
+    execution.attempt, execution.started_at = 1, now
+    trigger = Trigger.objects.filter(user_id=execution.user_id, pk=trigger_id).first()
+    if trigger is None:
+        close(execution, RunStatus.FAILED, error=TRIGGER_DELETED())
+        return None
+    if trigger.overlap_policy == OverlapPolicy.SKIP and not hold(
+        [trigger], now, until=now + lease, holder=holder
+    ):
+        close(execution, RunStatus.FAILED, error=OVERTAKEN())
+        return None
+    occurrence = Occurrence(execution.pk, trigger.user_id, trigger.pk, Source(execution.source))
+    event = envelope.deserialize(execution.event_payload) or occurrence.event_of(trigger, now)
+    return Run(trigger, execution, event)

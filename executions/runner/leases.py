@@ -1,0 +1,67 @@
+"""Renew the leases of runs under way, and close runs whose lease has ended or whose process stops.
+
+The local scheduler process and the reconciler call these.
+"""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from executions.models import TriggerExecution
+from executions.runner.claim import LEASE, Run
+from executions.runner.complete import close
+from moca import reasons
+from moca.concurrency import ConflictError
+from moca.sentences import Reason
+from triggers.models import RunStatus, Trigger
+
+# How often a process renews the leases of its runs.
+HEARTBEAT = timedelta(seconds=15)
+# How many lost runs one call closes.
+MOST_CLOSED = 1000
+
+
+def renew(runs: list[Run], *, lease: timedelta = LEASE) -> None:
+    """Renew the leases of this process's runs.
+
+    Args:
+        runs: the runs.
+        lease: how long their claims hold from now on.
+
+    Raises:
+        OperationalError: the database is away.
+    """
+    until = timezone.now() + lease
+    for run in runs:
+        # If another process has just written the row, the next heartbeat is early enough.
+        with suppress(ConflictError):
+            run.record().update(lease_until=until)
+            extend_hold(run.execution, until)
+
+
+def extend_hold(execution: TriggerExecution, until: datetime) -> None:
+    """Have an execution hold its trigger until a moment, if it holds it."""
+    trigger = Trigger.objects.filter(user_id=execution.user_id, pk=execution.trigger_id)
+    trigger.filter(running_since=execution.started_at).update(running_until=until)
+
+
+def close_lost(now: datetime) -> int:
+    """Close the runs whose lease has ended as failed; returns how many there were.
+
+    Their process has died, or no process claimed them in time.
+    """
+    closed = 0
+    for execution in list(TriggerExecution.objects.lost(now)[:MOST_CLOSED]):
+        execution.close_if_lost(now)
+        closed += close(execution, RunStatus.FAILED, error=reasons.of(execution, "error"))
+    return closed
+
+
+def abandon(run: Run, reason: Reason) -> None:
+    """Close a run that this process cannot finish as failed; its output so far stays on record."""
+    execution = TriggerExecution.objects.keyed(run.trigger.pk, run.execution.pk).first()
+    if execution is not None:
+        execution.reached_agent = True
+        reasons.put(execution, "warning", reasons.of(run.execution, "warning"))
+        close(execution, RunStatus.FAILED, error=reason, clock=run.clock)

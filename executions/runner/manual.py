@@ -1,0 +1,100 @@
+"""Manual runs, for the API and the pages: run now, and replay.
+
+The run is put on record and dispatched; another process claims it by `runner.resume()`.
+"""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from executions import envelope
+from executions.dispatchers import DispatchError, get_dispatcher
+from executions.models import Source, TriggerExecution
+from executions.runner.claim import Occurrence, hold, new_record
+from moca import audit
+from moca.authentication.models import AuditEntry
+from moca.concurrency import ConflictError
+from moca.ids import new_id
+from triggers.models import OverlapPolicy, Trigger
+
+# How long a manual run may wait for a process to claim it.
+MANUAL_QUEUE_LEASE = timedelta(hours=1)
+
+
+class TriggerBusyError(Exception):
+    """A run of the trigger is under way, and its overlap policy allows no other."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "The trigger is running, and its overlap policy is to skip: wait for the run to "
+                "end, or allow overlaps."
+            )
+        )
+
+
+# Why a manual run may not begin. Each error has a message for the person who asked for the run.
+NOT_RUN = (TriggerBusyError, DispatchError, ConflictError)
+
+
+def run_now(
+    trigger: Trigger, *, by: str, replayed: TriggerExecution | None = None
+) -> TriggerExecution:
+    """Have a trigger run now, enabled or not.
+
+    Args:
+        trigger: the trigger to run.
+        by: the operator's name, or the user id of an API caller.
+        replayed: the execution whose event is sent again; None for a run with a new event.
+
+    Returns:
+        The record of the run, which waits for a process.
+
+    Raises:
+        TriggerBusyError: a run is under way that may not be overlapped.
+        DispatchError: no process can be given the run, which is therefore not on record.
+    """
+    source = Source.REPLAY if replayed else Source.MANUAL
+    try:
+        with transaction.atomic():
+            execution = accept(trigger, source, replayed=replayed)
+            get_dispatcher().dispatch(execution)
+            audit.note(AuditEntry.Action.RUN, trigger, by=by)
+    except ConflictError as error:
+        # Another run of the trigger has just begun.
+        raise TriggerBusyError from error
+    return execution
+
+
+def accept(
+    trigger: Trigger, source: Source, *, replayed: TriggerExecution | None = None
+) -> TriggerExecution:
+    """Put a manual run on record, without dispatching it.
+
+    Args:
+        trigger: the trigger to run, enabled or not.
+        source: MANUAL or REPLAY.
+        replayed: the execution whose event is sent again.
+
+    Raises:
+        TriggerBusyError: a run is under way that may not be overlapped.
+    """
+    now = timezone.now()
+    until = now + MANUAL_QUEUE_LEASE
+    occurrence = Occurrence(
+        id=new_id(),
+        user_id=trigger.user_id,
+        trigger_id=trigger.pk,
+        source=source,
+        event=envelope.deserialize(replayed.event_payload) if replayed else None,
+        replay_of=replayed.pk if replayed else "",
+    )
+    event = occurrence.event_of(trigger, now)
+    execution = new_record(trigger, occurrence, event, now, until, attempt=0)
+    with transaction.atomic():
+        if trigger.overlap_policy == OverlapPolicy.SKIP and not hold([trigger], now, until=until):
+            raise TriggerBusyError
+        execution.save(force_insert=True)
+    return execution
