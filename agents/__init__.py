@@ -3,18 +3,18 @@
 Imports neither Django nor AWS: `executions.wiring` hands in what the settings and AWS say.
 """
 
-from agents.auth import (
+from agents.client import AgentClient, agent_url
+from agents.errors import AgentError
+from agents.invocation import Invocation, new_session_id
+from agents.output import Output
+from agents.replies import Reply
+from agents.tokens import (
     CachedTokens,
     ClientCredentials,
     FixedToken,
     Tokens,
     UserLogin,
 )
-from agents.client import AgentClient, agent_url
-from agents.errors import AgentError
-from agents.invocation import Invocation, new_session_id
-from agents.output import Output
-from agents.replies import Reply
 
 __all__ = [
     "AgentClient",

@@ -13,7 +13,6 @@ from urllib.parse import unquote
 import httpx
 
 from agents import errors
-from agents.auth import Tokens
 from agents.authorization import Authorize, bearer
 from agents.errors import AgentError
 from agents.invocation import Invocation
@@ -21,6 +20,7 @@ from agents.masking import Mask
 from agents.output import Output
 from agents.protocols import PROTOCOLS, Protocol, Request, read_answer
 from agents.replies import Reply
+from agents.tokens import Tokens
 from agents.transport import (
     CONNECT_TIMEOUT,
     Deadline,

@@ -9,7 +9,11 @@ from functools import partial
 from typing import Any
 
 from agents import errors
-from agents.auth import (
+from agents.authorization import Authorize, bearer, key_header
+from agents.client import AgentClient
+from agents.errors import AgentError
+from agents.protocols import PROTOCOLS, Protocol
+from agents.tokens import (
     CachedTokens,
     ClientCredentials,
     FixedToken,
@@ -17,10 +21,6 @@ from agents.auth import (
     Tokens,
     UserLogin,
 )
-from agents.authorization import Authorize, bearer, key_header
-from agents.client import AgentClient
-from agents.errors import AgentError
-from agents.protocols import PROTOCOLS, Protocol
 
 # How long a token from Secrets Manager is used before it is read again, for its rotation's sake.
 # CachedTokens gives each up a minute early.
