@@ -1,6 +1,7 @@
-"""The AI agent as the runner calls it: `AgentClient.invoke`, which returns a Reply.
+"""Calls AI agents for the runner: `AgentClient.invoke` sends a prompt and returns a Reply.
 
-Imports neither Django nor AWS: `executions.wiring` hands in what the settings and AWS say.
+This package imports neither Django nor AWS. `executions.wiring` passes it the settings, and the
+functions that read secrets and sign requests.
 """
 
 from agents.client import AgentClient, agent_url
