@@ -104,22 +104,22 @@ class EventSource(VersionedModel):
         return self.bus_name or str(settings.EVENT_BUS_NAME)
 
     def event_id(self, key: str) -> str:
-        """The id of an event of this source that its sender knows by a key."""
+        """Return the id of an event of this source, from the sender's own key of it."""
         return hashlib.sha256(json.dumps([self.pk, key]).encode()).hexdigest()
 
     def clean(self) -> None:
-        """Check what concerns more than one field.
+        """Validate fields that depend on each other.
 
         Raises:
-            ValidationError: by field.
+            ValidationError: has the errors by field.
         """
         if errors := self._errors():
             raise ValidationError(errors)
 
     def _errors(self) -> dict[str, list[ValidationError]]:
-        """What is wrong with the source beyond its single fields, by field."""
+        """Find what is wrong with fields that depend on each other, by field."""
         found: dict[str, list[ValidationError]] = {}
-        # A bus that was chosen before stays as it is.
+        # A bus that was chosen earlier may stay, even if the settings no longer name it.
         is_free = self.is_configured or "bus_name" not in self.changed_fields()
         if errors := validation.bus_errors(self.bus_name, is_free=is_free):
             found["bus_name"] = errors
@@ -235,9 +235,9 @@ class ReceivedEvent(models.Model):
         return self.id
 
     def set_envelope(self, envelope: dict[str, Any]) -> None:
-        """Set the envelope; one that the row cannot hold goes on from this message or not at all.
+        """Set the envelope. If it is too large for the row, the row has it without its detail.
 
-        Nobody can send it on later from the row, which is not queued then.
+        Such an event is published now or never: the row is not queued, because it lacks the detail.
         """
         text = json.dumps(envelope, ensure_ascii=False)
         size = len(text.encode())
