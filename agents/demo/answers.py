@@ -1,4 +1,4 @@
-"""What the demo agent says, before a protocol puts it into events, and how a prompt steers it."""
+"""Makes the demo agent's answer from a prompt and its `demo:` lines, for any protocol."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TRIGGER_NAME = re.compile(r"(?im)^\|[ \t]*trigger(?: name)?[ \t]*\|[ \t]*(\S.*)
 _SIZE = re.compile(r"(\d+)(KB|MB)?", re.IGNORECASE)
 _UNITS = {"": 1, "kb": 1000, "mb": 1000 * 1000}
 
-# How an answer ends that comes to its end.
+# How a complete answer ends.
 Ending = Literal["success", "asks", "refused", "limited", "cancelled"]
 
 
@@ -27,7 +27,7 @@ class Script:
 
     @classmethod
     def read(cls, prompt: str) -> Self:
-        """Find the lines; a name that comes again replaces the earlier one."""
+        """Find the lines. If a name comes twice, the last one counts."""
         return cls({name: rest.split() for name, rest in _DIRECTIVE.findall(prompt)})
 
     def __contains__(self, name: str) -> bool:
@@ -51,7 +51,7 @@ class Script:
 
 
 def answer_text(prompt: str) -> str:
-    """What the demo agent says to a prompt."""
+    """Return what the demo agent says to a prompt."""
     task, _, _ = prompt.partition("\n---")
     lines = [line.strip() for line in _DIRECTIVE.sub("", task).splitlines() if line.strip()]
     trigger = _TRIGGER_NAME.search(prompt)

@@ -92,7 +92,7 @@ class Conversation(BaseHTTPRequestHandler):
         return None
 
     def _refuse(self, status: int, reason: str) -> None:
-        """Refuse a request whose body is left unread, which ends the connection."""
+        """Refuse a request without reading its body, and end the connection."""
         self.close_connection = True
         self._json(status, {"error": reason})
 
@@ -130,30 +130,36 @@ class Conversation(BaseHTTPRequestHandler):
             self._json(200, answer, {"Cache-Control": "no-store"})
 
     def _run(self, path: str, body: bytes) -> None:
-        try:
-            request = json.loads(body)
-        except (ValueError, RecursionError):
-            request = None
-        if not isinstance(request, dict):
+        request = _object(body)
+        if request is None:
             self._json(400, {"error": "the body is no JSON object"})
             return
-        protocol = recognize(path, self.headers.get("Accept", ""), request)
         if "jsonrpc" in request:
             version = self.headers.get("A2A-Version", "")
             if (told := answer_to_call(request, version)) is not None:
                 self._json(200, told)
                 return
+        protocol = recognize(path, self.headers.get("Accept", ""), request)
         prompt = protocol.prompt(request)
         if prompt is None:
             self._json(400, {"error": f"the body is no JSON object with {protocol.asks_for}"})
-            return
+        elif self._is_authorized(request):
+            self._follow(Script.read(prompt), protocol, prompt, request)
+
+    def _is_authorized(self, request: dict[str, Any]) -> bool:
+        """Record the request, and refuse it if its token is not valid."""
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.agent.requests.append(Received(headers, request, self.path))
-        if not self.agent.accepts(headers.get("authorization", "")):
-            challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-            self._json(401, {"error": "the token is not known, or has expired"}, challenge)
-            return
-        script = Script.read(prompt)
+        if self.agent.accepts(headers.get("authorization", "")):
+            return True
+        challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+        self._json(401, {"error": "the token is not known, or has expired"}, challenge)
+        return False
+
+    def _follow(
+        self, script: Script, protocol: type[Writer], prompt: str, request: dict[str, Any]
+    ) -> None:
+        """Answer a prompt as its script says."""
         self.agent.stopping.wait(script.seconds("first-byte"))
         quoted = self._quotation(request) if "quote" in script else ""
         if quoted and "fail" in script:
@@ -169,11 +175,11 @@ class Conversation(BaseHTTPRequestHandler):
         self._answer(writer_of(protocol, answer), script)
 
     def _quotation(self, request: dict[str, Any]) -> str:
-        """What was sent, as an agent repeats it that is careless with it."""
+        """Repeat the request with its token, as a careless agent does."""
         return f"I was sent {self.headers.get('Authorization', '')} {json.dumps(request)}"
 
     def _status(self, arguments: str, reason: str) -> bool:
-        """Answer `CODE [TIMES|once] [retry-after WHEN]`, or tell that it was answered enough."""
+        """Answer by `CODE [TIMES|once] [retry-after WHEN]`. False after TIMES answers."""
         match = _STATUS.fullmatch(arguments)
         if match is None:
             self._json(400, {"error": "demo: status takes CODE [TIMES|once] [retry-after WHEN]"})
@@ -189,21 +195,21 @@ class Conversation(BaseHTTPRequestHandler):
     def _answer(self, writer: Writer, script: Script) -> None:
         if "break-before" in script:
             self._break()
-            return
-        if "empty-500" in script:
+        elif "empty-500" in script:
             self._respond(500, b"")
-            return
-        if "fail-before" in script:
+        elif "fail-before" in script:
             message = script.words("fail-before", "the prompt asks the demo agent to fail")
             status, told = writer.refusal(message)
             if told is None:
                 self._respond(status, b"")
             else:
                 self._json(status, told)
-            return
-        if "json" in script and (document := writer.document()) is not None:
+        elif "json" in script and (document := writer.document()) is not None:
             self._json(200, document)
-            return
+        else:
+            self._start_stream(writer, script)
+
+    def _start_stream(self, writer: Writer, script: Script) -> None:
         self.send_response(200)
         self.send_header("Content-Type", writer.media_type)
         self.send_header("Transfer-Encoding", "chunked")
@@ -248,7 +254,7 @@ class Conversation(BaseHTTPRequestHandler):
                 return
 
     def _send_block(self, size: int, writer: Writer) -> None:
-        """Send `size` bytes of text, from one piece that is made once."""
+        """Send `size` bytes of text, all from one piece that is made once."""
         event = writer.text("All work and no play makes an agent a dull one. ")
         block = event * max(_BLOCK_BYTES // len(event), 1)
         framed = b"%x\r\n%b\r\n" % (len(block), block)
@@ -259,7 +265,7 @@ class Conversation(BaseHTTPRequestHandler):
             self._chunk(rest)
 
     def _break(self) -> None:
-        """Cut the connection as a crash would, with a reset."""
+        """Reset the connection, as a crash does."""
         self.wfile.flush()
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
@@ -270,6 +276,15 @@ class Conversation(BaseHTTPRequestHandler):
         while not self.agent.stopping.is_set():
             if select.select([self.connection], [], [], 0.1)[0]:
                 return
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    """Parse a body. None if it is no JSON object."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _single_bytes(lines: list[bytes]) -> list[bytes]:

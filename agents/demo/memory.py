@@ -23,11 +23,11 @@ class Received:
 
 @dataclass(slots=True)
 class Options:
-    """How a demo agent behaves apart from what prompts say. Times are in seconds.
+    """How a demo agent behaves if the prompt says nothing else. Times are in seconds.
 
-    `pause` is the length of a whole answer. With `check_tokens` only tokens that it has issued
-    itself, and that have not expired, are taken. `token_failures` is how many requests for a
-    token get `token_status` first.
+    `pause` is how long a whole answer takes. With `check_tokens` the agent accepts only tokens that
+    it has issued itself and that have not expired. The first `token_failures` requests for a token
+    get the status `token_status`.
     """
 
     pause: float = 1.5
@@ -57,7 +57,7 @@ class Memory:
         self._lock = threading.Lock()
 
     def issue_token(self) -> str:
-        """A new token, which `accepts` will take until it expires."""
+        """Issue a new token, which `accepts` knows until it expires."""
         token = secrets.token_urlsafe(24)
         now = time.monotonic()
         with self._lock:
@@ -66,20 +66,20 @@ class Memory:
         return token
 
     def accepts(self, authorization: str) -> bool:
-        """Tell whether an Authorization header holds a token that is good."""
+        """Whether an Authorization header has a valid token."""
         if not self.options.check_tokens:
             return True
         token = authorization.removeprefix("Bearer ")
         return self._tokens.get(token, 0) > time.monotonic()
 
     def count_token_request(self) -> int:
-        """Count one more, and return how many came."""
+        """Count one more request for a token, and return their number."""
         with self._lock:
             self.token_requests += 1
             return self.token_requests
 
     def attempt(self, key: str, what: str) -> int:
-        """How often the request `key` has come to `what`, this time included."""
+        """Return how often the request `key` has come with the instruction `what`."""
         with self._lock:
             if len(self._attempts) > 10 * _KEPT_REQUESTS:
                 self._attempts.clear()
