@@ -1,20 +1,21 @@
-"""The AI agent as the runner calls it: `AgentClient.invoke`, which returns a Reply.
+"""Calls AI agents for the runner: `AgentClient.invoke` sends a prompt and returns a Reply.
 
-Imports neither Django nor AWS: `executions.agent_client` hands in what the settings and AWS say.
+This package imports neither Django nor AWS. `executions.agent_client` passes it the settings, and the
+functions that read secrets and sign requests.
 """
 
-from agents.auth import (
+from agents.client import AgentClient, agent_url
+from agents.errors import AgentError
+from agents.invocation import Invocation, new_session_id
+from agents.output import Output
+from agents.replies import Reply
+from agents.tokens import (
     CachedTokens,
     ClientCredentials,
     FixedToken,
     Tokens,
     UserLogin,
 )
-from agents.client import AgentClient, agent_url
-from agents.errors import AgentError
-from agents.invocation import Invocation, new_session_id
-from agents.output import Output
-from agents.replies import Reply
 
 __all__ = [
     "AgentClient",

@@ -1,4 +1,4 @@
-"""One call of an agent, from a prompt to a reply."""
+"""Calls an agent once: sends a prompt and reads the answer, for the runner and the doctor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from urllib.parse import unquote
 import httpx
 
 from agents import errors
-from agents.auth import Tokens
 from agents.authorization import Authorize, bearer
 from agents.errors import AgentError
 from agents.invocation import Invocation
@@ -21,6 +20,7 @@ from agents.masking import Mask
 from agents.output import Output
 from agents.protocols import PROTOCOLS, Protocol, Request, read_answer
 from agents.replies import Reply
+from agents.tokens import Tokens
 from agents.transport import (
     CONNECT_TIMEOUT,
     Deadline,
@@ -32,9 +32,9 @@ from agents.transport import (
     with_retries,
 )
 
-# More than is quoted, so that what is taken out of it leaves enough.
+# Bytes of an error's body that are read. Masking shortens it, so this is more than is quoted.
 _ERROR_BYTES = 16 * 1024
-# Seconds that an agent has for closing its stream after its completion event.
+# Seconds that the agent has to close its stream after its completion event.
 _FAREWELL = 1.0
 _RUNTIME_ARN = re.compile(
     r"(?P<arn>arn:(?P<partition>aws[a-z-]*):bedrock-agentcore:(?P<region>[a-z0-9-]+):\d{12}"
@@ -54,11 +54,11 @@ _FIXED_HEADERS = {
 class AgentClient:
     """Calls one agent. Safe to share between threads; close it after use.
 
-    `url` is completed by `agent_url`, `protocol` is how the agent is asked and answers, `authorize`
-    how a request proves who sends it. `connect_timeout` and `idle_timeout` are in seconds; the
-    latter ends a run whose agent has begun to answer and then sends nothing for so long, None for
-    no such limit. `http` is used in place of a client of its own, and then not closed. Raises
-    AgentError for a URL that cannot be called.
+    `agent_url` completes `url`. `protocol` makes requests and reads answers, `authorize` makes the
+    headers that authorize a request. `connect_timeout` and `idle_timeout` are in seconds. A run
+    ends if its agent has begun to answer and then sends nothing for `idle_timeout`; None is no
+    limit. The caller may pass an `http` client, and closes it. Raises AgentError for a URL that
+    cannot be called.
     """
 
     def __init__(
@@ -94,19 +94,19 @@ class AgentClient:
         self.close()
 
     def close(self) -> None:
-        """Close all connections; the client cannot be used afterwards."""
+        """Close all connections. The client cannot be used afterwards."""
         if self._owns_http:
             self._http.close()
 
     def obtain_token(self, time_limit: float) -> None:
-        """Have a token in hand within `time_limit` seconds; raises AgentError."""
+        """Obtain a token within `time_limit` seconds, or raise AgentError."""
         with Deadline(time_limit) as deadline:
             self._token(deadline)
 
     def reach(self, time_limit: float) -> None:
-        """See that somebody answers at the agent's address, without asking for anything.
+        """Check that a server answers at the agent's address, without starting a run.
 
-        Any answer will do. Raises AgentError where none comes within `time_limit` seconds.
+        Any answer is good. Raises AgentError if none comes within `time_limit` seconds.
         """
         try:
             self._http.get(self._url.copy_with(path="/ping", query=None), timeout=time_limit)
@@ -125,12 +125,12 @@ class AgentClient:
     ) -> Reply:
         """Send the prompt and read the answer to its end, all within `time_limit` seconds.
 
-        A request that did not reach the agent is sent again up to `max_retries` times, and once
-        more with a new token where the agent refuses the first; after the first byte of an answer
-        never. `on_output` is called with the growing output after each piece that brought text;
-        what it raises passes through.
+        A request that did not reach the agent is sent again up to `max_retries` times. It is sent
+        once more with a new token if the agent refuses the first one. After the first byte of an
+        answer it is never sent again: the agent has begun. `on_output` is called with the growing
+        output after each chunk that brought text, and its exceptions are passed on.
 
-        Raises AgentError, whose `reply` holds what a failed run had said.
+        Raises AgentError, whose `reply` has what the agent said before it failed.
         """
         request = self.protocol.request(invocation, self.url)
         content, headers = request.content, self._headers(invocation, request)
@@ -152,7 +152,7 @@ class AgentClient:
             raise
 
     def _headers(self, invocation: Invocation, request: Request) -> list[tuple[bytes, bytes]]:
-        """The headers of a request; raises AgentError for what no header can hold."""
+        """Return the headers of a request. Raises AgentError if a header cannot have its value."""
         values = {
             "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id": invocation.session_id,
             "X-Amzn-Trace-Id": invocation.trace,
@@ -172,9 +172,9 @@ class AgentClient:
         retries: int,
         secrets: set[str],
     ) -> httpx.Response:
-        """Send until there is a response of status 200, once more where a token is refused.
+        """Send until there is a response of status 200, once more if the token is refused.
 
-        The tokens that were sent are added to `secrets`.
+        Adds the tokens that were sent to `secrets`, so that answers can be masked.
         """
         renewed = False
 
@@ -202,7 +202,7 @@ class AgentClient:
         except AgentError as error:
             if error.kind == "timeout":
                 raise deadline.error(reached=False) from error
-            # It was tried again within its own bounds.
+            # The token endpoint has already been asked again.
             error.transient = False
             raise
 
@@ -213,7 +213,7 @@ class AgentClient:
         token: str | None,
         deadline: Deadline,
     ) -> httpx.Response:
-        """Send once, and return a response of status 200 whose body is unread."""
+        """Send once, and return a response of status 200 with its body unread."""
         headers = [*self._authorize(token, self.url, headers, content), *headers]
         response = post(
             self._http,
@@ -243,11 +243,11 @@ class AgentClient:
             self._check(deadline)
             broke = errors.CONNECTION_BROKE()
             raise AgentError(broke, kind="connection", reached=True) from error
-        # A connection that was shut down may look like the end of an answer without a length.
+        # If we shut the connection down, that may look like the end of an answer without a length.
         self._check(deadline)
 
     def _check(self, deadline: Deadline) -> None:
-        """Raise AgentError where it was we who ended the connection."""
+        """Raise AgentError if we ended the connection ourselves."""
         deadline.check(reached=True)
         if deadline.is_silent:
             silent = errors.AGENT_SILENT(seconds=f"{self._idle_timeout:g}")
@@ -255,7 +255,7 @@ class AgentClient:
 
 
 def _drain(chunks: Iterator[bytes], deadline: Deadline) -> None:
-    """Take leave of an agent that has completed: it may take a hang-up for an abort."""
+    """Read the rest after the completion event: a hang-up could look like an abort to the agent."""
     deadline.shorten(_FAREWELL)
     with suppress(AgentError):
         for _ in chunks:
@@ -263,11 +263,11 @@ def _drain(chunks: Iterator[bytes], deadline: Deadline) -> None:
 
 
 def agent_url(url: str, path: str = "/invocations") -> str:
-    """The URL to call: with `path` where it has none, and an ARN percent-encoded.
+    """Return the URL to call, with `path` if it has none, and with its ARN percent-encoded.
 
-    The ARN of an AgentCore runtime alone is a URL too, `?qualifier=NAME` may follow it.
+    `url` may be the ARN of an AgentCore runtime, with or without `?qualifier=NAME`.
 
-    Raises AgentError where it is no http or https URL, or holds a user name or password.
+    Raises AgentError if it is no http or https URL, or has a user name or password.
     """
     try:
         parsed = httpx.URL(_runtime_url(url.strip()))
@@ -289,7 +289,7 @@ def agent_url(url: str, path: str = "/invocations") -> str:
 
 
 def _runtime_url(url: str) -> str:
-    """The address of an AgentCore runtime that an ARN names; other URLs as they are."""
+    """Return the address of an AgentCore runtime if `url` is its ARN, else `url` itself."""
     runtime = _RUNTIME_ARN.fullmatch(url)
     if runtime is None:
         return url

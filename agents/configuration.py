@@ -1,4 +1,4 @@
-"""The agent client that the settings describe."""
+"""Builds the agent client from the settings, for `executions.wiring`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from functools import partial
 from typing import Any
 
 from agents import errors
-from agents.auth import (
+from agents.authorization import Authorize, bearer, key_header
+from agents.client import AgentClient
+from agents.errors import AgentError
+from agents.protocols import PROTOCOLS, Protocol
+from agents.tokens import (
     CachedTokens,
     ClientCredentials,
     FixedToken,
@@ -17,26 +21,22 @@ from agents.auth import (
     Tokens,
     UserLogin,
 )
-from agents.authorization import Authorize, bearer, key_header
-from agents.client import AgentClient
-from agents.errors import AgentError
-from agents.protocols import PROTOCOLS, Protocol
 
-# How long a token from Secrets Manager is used before it is read again, for its rotation's sake.
-# CachedTokens gives each up a minute early.
+# A token from Secrets Manager is read again after this time, because it may be rotated.
+# CachedTokens renews each a minute earlier.
 STORED_TOKEN_SECONDS = 360
-# How requests may be authorized, by AGENT_AUTH.
+# The values of AGENT_AUTH.
 WAYS = ("cognito", "cognito-user", "static", "api-key", "sigv4", "none")
 
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """What the settings name and AWS has; each function raises AgentError if it cannot be read.
+    """Functions that ask AWS for what the settings name. Each raises AgentError if that fails.
 
     Attributes:
-        secret: the text of a secret as it is now, by its ARN and the setting that has the ARN.
-        domain: the host name of a user pool's domain, by the pool's id.
-        sign: the headers of AWS's signature, with the credentials of this process.
+        secret: reads the present text of a secret, by its ARN and the setting that has the ARN.
+        domain: returns the host name of a user pool's domain, by the pool's id.
+        sign: makes the headers of AWS's signature, with the credentials of this process.
     """
 
     secret: Callable[[str, str], str]
@@ -45,10 +45,10 @@ class Lookups:
 
 
 def client_from(settings: Any, lookups: Lookups) -> AgentClient:
-    """Make the client for AGENT_API_URL, as AGENT_PROTOCOL and AGENT_AUTH say.
+    """Build the client for AGENT_API_URL with AGENT_PROTOCOL and AGENT_AUTH.
 
-    Secrets that are in Secrets Manager are read at each fetch of a token, so that they may be
-    rotated. Raises AgentError where a setting is missing or wrong.
+    Secrets in Secrets Manager are read at each fetch of a token, because they may be rotated.
+    Raises AgentError if a setting is missing or wrong.
     """
     idle = settings.AGENT_IDLE_TIMEOUT_SECONDS or None
     return AgentClient(
@@ -111,13 +111,13 @@ def _tokens(settings: Any, lookups: Lookups) -> Tokens:
 
 
 def _domain(settings: Any, lookups: Lookups) -> str:
-    """The domain of the user pool, which is asked for it; "" where there is no pool."""
+    """Ask the user pool for its domain. Returns "" if no pool is set."""
     pool_id: str = settings.COGNITO_USER_POOL_ID
     return lookups.domain(pool_id) if pool_id else ""
 
 
 def _secret(settings: Any, lookups: Lookups, name: str) -> str | Callable[[], str] | None:
-    """A secret setting; a function where it is in Secrets Manager, None where it is not set."""
+    """Return a secret setting: a function if it is in Secrets Manager, None if it is not set."""
     arn = getattr(settings, f"{name}_ARN")
     if not arn:
         return getattr(settings, name) or None
@@ -133,7 +133,7 @@ def _required(settings: Any, name: str) -> str:
 
 
 def _cognito_endpoint(region: str) -> str:
-    """The Cognito API, or the emulator that boto3's own variables point to."""
+    """Return the URL of the Cognito API, or of the emulator that boto3's own variables name."""
     return (
         os.environ.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER")
         or os.environ.get("AWS_ENDPOINT_URL")

@@ -1,4 +1,4 @@
-"""The one error of the agent package, and the codes of all that it may say."""
+"""AgentError, the only error of this package, and the codes of its reasons."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from moca.sentences import mark as _
 
 Kind = Literal["configuration", "token", "connection", "refused", "timeout", "protocol", "agent"]
 
-# How much of what the other side said stands in a message, in bytes of UTF-8.
+# Bytes of UTF-8 that a message quotes of the other side.
 QUOTED_BYTES = 2048
-# How much more is kept of it, so that a secret is masked as a whole before the rest is cut off.
+# Characters that are kept of it. They are more, so that a secret is masked before the text is cut.
 KEPT_CHARACTERS = 16 * 1024
 
 
-# The two sides that a run speaks to, as its errors name them.
+# The two servers that a run talks to, as errors name them.
 AGENT = Code("agent", _("the agent"))()
 TOKEN_ENDPOINT = Code("token_endpoint", _("the token endpoint"))()
 
-# Of settings.
+# Reasons in the settings.
 AUTH_UNKNOWN = Code("agent_auth_unknown", _("AGENT_AUTH is not one of %(ways)s: correct it"))
 SETTING_MISSING = Code("setting_missing", _("%(name)s is not set, which AGENT_AUTH=%(auth)s needs"))
 PROTOCOL_UNKNOWN = Code(
@@ -56,11 +56,11 @@ HEADER_INVALID = Code(
     _("the value of %(name)s holds characters that a header cannot: correct it"),
 )
 REQUEST_INVALID = Code("request_invalid", _("the request to %(who)s cannot be sent: %(error)s"))
-# What AWS was asked for says by itself what is wrong.
+# AWS's own message says what is wrong.
 SECRET_UNREADABLE = Code("secret_unreadable", "%(error)s")
 POOL_UNREADABLE = Code("user_pool_unreadable", "%(error)s")
 
-# Of the agents' table.
+# Reasons in the agents' table.
 TABLE_UNREADABLE = Code(
     "agents_table_unreadable",
     _(
@@ -99,7 +99,7 @@ PARAMETER_MISSING = Code(
     "parameter_missing", _("mcpConfig names %(names)s, and there is no such parameter")
 )
 
-# Of tokens.
+# Reasons at the token endpoint.
 TOKEN_TIMED_OUT = Code("token_timed_out", _("no token came within %(seconds)s s"))
 TOKEN_MISSING = Code("token_missing", _("%(who)s answered without an access token"))
 TOKEN_NO_JSON = Code(
@@ -139,7 +139,7 @@ COGNITO_CHALLENGE = Code(
     ),
 )
 
-# Of connections.
+# Reasons in the connection.
 TIMED_OUT = Code("timed_out", _("timed out after %(seconds)s s"))
 AGENT_SILENT = Code("agent_silent", _("the agent sent nothing for %(seconds)s s"))
 CONNECT_TIMED_OUT = Code(
@@ -171,7 +171,7 @@ HTTP_REDIRECT = Code(
     ),
 )
 
-# Of answers.
+# Reasons in the answer.
 AGENT_FAILED = Code("agent_failed", "%(quoted)s")
 AGENT_FAILED_SILENTLY = Code("agent_failed_silently", _("the agent failed without saying why"))
 STREAM_ENDED_EARLY = Code("stream_ended_early", _("the agent's stream ended early"))
@@ -221,7 +221,7 @@ ANSWER_LIMITED = Code(
 AGENT_CANCELLED = Code("agent_cancelled", _("the agent says that the run was cancelled"))
 EVENT_NO_JSON = Code("event_no_json", _("the agent sent an event that is no JSON"))
 
-# What is added to a reason.
+# Added to another reason.
 QUOTED = Code("quoted", "%(reason)s: %(quoted)s")
 TRIED = Code("tried", _("%(reason)s; tried %(number)s times"))
 ASKS_TO_WAIT = Code(
@@ -233,16 +233,21 @@ ASKS_TO_WAIT = Code(
 class AgentError(Exception):
     """A run that did not succeed.
 
-    `own` says what happened and, where there is something to do, what: one of the codes above with
-    its parameters. Up to `limit` bytes of `quoted`, the other side's words, follow; `own` is None
-    where these say it all. They may hold anything until `hide()` has masked the secrets in them:
-    log `code`, `kind` and `status` instead of the message. `kind` groups errors for metrics:
-    "agent" is a failure that the agent itself reported. `reached` tells whether the agent may have
-    begun the work, so that sending the run again could double it. `transient` tells whether the
-    same request may succeed later, `retry_after` how many seconds the other side asked to wait.
-    `status` is the HTTP status where there was one, `request_id` the agent's name for the request,
-    `reply` what the agent had said and used when the stream failed.
-    `outcome` is set where an answer came to an end that is no success.
+    The message may have secrets in it until `hide()` has masked them. Log `code`, `kind` and
+    `status` instead.
+
+    Attributes:
+        own: what happened and what to do: one of the codes above with its parameters. None if
+            `quoted` says it all.
+        quoted: the other side's words. The message has up to `limit` bytes of them.
+        kind: groups errors for metrics; "agent" is a failure that the agent itself reported.
+        reached: whether the agent may have begun the work. If so, another request could double it.
+        transient: whether the same request may succeed later.
+        retry_after: how many seconds the other side asks to wait; None if it does not ask.
+        status: the HTTP status, if there was one.
+        request_id: the agent's id of the request.
+        reply: what the agent had said and used when it failed.
+        outcome: how the answer ended, if it came to an end that is no success.
     """
 
     def __init__(
@@ -288,21 +293,21 @@ class AgentError(Exception):
 
     @property
     def code(self) -> str:
-        """What happened, in a word."""
+        """The name of the reason's code."""
         return self.reason.code.name
 
     @property
     def message(self) -> str:
-        """What happened, in a sentence for an operator."""
+        """The reason as a sentence for an operator."""
         return str(self.reason)
 
     def add(self, code: Code, **parts: str | int) -> None:
-        """Say more in the message: one of the codes that add to a reason."""
+        """Add one of the codes that add to a reason."""
         self._more.append((code, parts))
         self.args = (self.message,)
 
     def hide(self, mask: Mask) -> None:
-        """Mask the secrets that the other side has quoted."""
+        """Mask secrets in everything that the other side said."""
         self._own = self._own and self._own.with_texts(mask.text)
         self._quoted = mask.text(self._quoted)
         self.request_id = self.request_id and mask.text(self.request_id)
@@ -310,7 +315,7 @@ class AgentError(Exception):
 
 
 def cut(text: str, limit: int) -> str:
-    """The text, or its first `limit` bytes of UTF-8 and a sign that there was more."""
+    """Return the text, or its first `limit` bytes of UTF-8 and a sign that there was more."""
     data = text.encode()
     if len(data) <= limit:
         return text

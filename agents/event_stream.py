@@ -1,6 +1,7 @@
-"""Event streams, read as the standard says (WHATWG HTML, 9.2.5 and 9.2.6).
+"""Parses event streams as the standard says (WHATWG HTML, 9.2.5 and 9.2.6), for `framing.py`.
 
-`id` and `retry` are for a client that connects again. We never do: the agent would begin anew.
+`id` and `retry` are ignored. They are for clients that reconnect, and we never do: the agent would
+begin again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class ServerSentEvent(NamedTuple):
     data: str
 
 
-# Half the time of the constructor, which checks the number of its arguments.
+# Takes half the time of the constructor, which checks the number of its arguments.
 _new = tuple.__new__
 
 
@@ -31,14 +32,15 @@ class TooLongError(Exception):
 
 
 def server_sent_events(chunks: Iterable[bytes], *, longest: int) -> Iterator[list[ServerSentEvent]]:
-    """The events that each chunk completes; a line may end in LF, CR or CR LF.
+    """Yield the events that each chunk completes. A line may end in LF, CR or CR LF.
 
     Args:
         chunks: the stream, cut anywhere.
-        longest: how many bytes an event may have.
+        longest: the most bytes that an event may have.
 
     Raises:
-        CutOffError, TooLongError: see there.
+        CutOffError: the stream ended within an event.
+        TooLongError: an event is longer than `longest`.
     """
     blocks = _Blocks(longest)
     for chunk in chunks:
@@ -50,27 +52,27 @@ def server_sent_events(chunks: Iterable[bytes], *, longest: int) -> Iterator[lis
 
 
 class _Blocks:
-    """The lines between two blank ones, in one text: all that there is of an event."""
+    """Cuts a stream into blocks: the lines between two blank ones, which make one event."""
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
-        # What has come of the next block, with LF as the end of each line.
+        # The beginning of the next block, with LF at the end of each line.
         self._begun = bytearray()
         self._is_after_return = False
         self._is_first = True
 
     @property
     def is_within_event(self) -> bool:
-        """Whether more has come of the next block than comments and fields without data."""
+        """Whether the next block has begun with more than comments and fields without data."""
         *lines, last = self._text(self._begun).split("\n")
         return any(map(_is_data, lines)) or bool(last and not last.startswith(":"))
 
     def of(self, chunk: bytes) -> list[str]:
-        """The blocks that a chunk completes."""
+        """Return the blocks that a chunk completes."""
         chunk = self._with_line_feeds(chunk)
         end = chunk.rfind(b"\n\n") + 2
         if end < 2:
-            # The blank line may be at the very place where the stream was cut.
+            # The cut between two chunks may be within the blank line.
             end = int(chunk.startswith(b"\n") and self._begun.endswith(b"\n"))
         if not end:
             self._begun += chunk
@@ -100,8 +102,8 @@ class _Blocks:
 
 
 def _event(block: str) -> ServerSentEvent | None:
-    """The event of a block; None for one without data."""
-    # Most events are one line, which need not be taken apart.
+    """Parse a block. Returns None if it has no data."""
+    # Most events are one line, which is faster to read directly.
     if block.startswith("data: ") and "\n" not in block:
         return _new(ServerSentEvent, ("", block[6:]))
     name, data = "", []

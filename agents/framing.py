@@ -1,4 +1,7 @@
-"""Bodies cut into values of JSON: one a line, one an event of an event stream, or one in all."""
+"""Splits the body of an answer into JSON values, for the protocols' readers.
+
+A body has one value on each line, one in each event of an event stream, or one in all.
+"""
 
 from __future__ import annotations
 
@@ -12,32 +15,32 @@ from agents.errors import KEPT_CHARACTERS, AgentError
 from agents.event_stream import CutOffError, ServerSentEvent, TooLongError, server_sent_events
 from moca.sentences import Code, Reason
 
-# The longest line of a stream, and the longest answer that is a single document.
+# The most bytes of a line or an event, and of an answer that is a single document.
 LONGEST = 16 * 1024 * 1024
-# How many bytes an error quotes of a text that cannot be read.
+# Bytes that an error quotes of a text that cannot be read.
 QUOTED_BYTES = 200
-# The end of an event stream in the protocols of OpenAI and its like.
+# Stands for `[DONE]`, which ends an event stream in OpenAI's protocols and similar ones.
 DONE = object()
 
-# json.loads less its checks, which cost as much as the parsing of a short line.
+# json.loads without its checks, which take as long as the parsing of a short line.
 _scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 _OBJECT = re.compile(r'\[?\s{0,8}\{\s{0,8}(?:"|\}|$)')
 
-# Parsed as it is read, so that what follows the end of an answer is never looked at.
+# Parsed lazily, so that nothing after the end of an answer is parsed.
 Batch = Iterable[Any]
-# Makes an error of the data of an event that is named "error".
+# Makes an error from the data of an event that is named "error".
 OnError = Callable[[str], AgentError]
 
 
 class Raw(str):
-    """A text that is no JSON, and is taken as it is."""
+    """A text that is no JSON, and is used as it is."""
 
     __slots__ = ()
 
 
 def json_lines(chunks: Iterable[bytes]) -> Iterator[Batch]:
-    """The values of a stream of lines, for each chunk those that it completes.
+    """Yield, for each chunk, the values of the lines that it completes.
 
     Raises AgentError for a line that is no JSON or no UTF-8, or has more than 16 MB.
     """
@@ -47,12 +50,12 @@ def json_lines(chunks: Iterable[bytes]) -> Iterator[Batch]:
 def event_values(
     chunks: Iterable[bytes], on_error: OnError, *, plain: bool = False
 ) -> Iterator[Batch]:
-    """The data of an event stream, for each chunk what it completes; `[DONE]` is `DONE`.
+    """Yield, for each chunk, the data of the events that it completes; `[DONE]` becomes `DONE`.
 
-    An event that is named "error" is a failure in every protocol: `on_error` makes the exception of
-    its data. With `plain`, data that is no JSON is taken as text (`Raw`). Raises AgentError for
-    data that is no JSON otherwise, for a stream that ends within an event, and for an event of more
-    than 16 MB.
+    An event that is named "error" is a failure in every protocol: `on_error` makes the exception
+    from its data. With `plain`, data that is no JSON becomes text (`Raw`). Without it, such data
+    raises AgentError. A stream that ends within an event, and an event of more than 16 MB, raise
+    AgentError too.
     """
     try:
         for events in server_sent_events(chunks, longest=LONGEST):
@@ -64,7 +67,7 @@ def event_values(
 
 
 def document(chunks: Iterable[bytes], *, plain: bool = False) -> Any:
-    """The one value of a body; with `plain`, a body that is no JSON is taken as text (`Raw`).
+    """Return the only value of a body. With `plain`, a body that is no JSON becomes text (`Raw`).
 
     Raises AgentError for an empty body, for one that is no JSON, and for one of more than 16 MB.
     """
@@ -82,22 +85,22 @@ def document(chunks: Iterable[bytes], *, plain: bool = False) -> Any:
 
 
 def ended_early() -> AgentError:
-    """The error of a stream that ended before the answer did."""
+    """Make the error of a stream that ended before the answer did."""
     return unreadable(errors.STREAM_ENDED_EARLY())
 
 
 def unreadable(reason: Reason, quoted: str = "") -> AgentError:
-    """The error of an answer that cannot be read, with its beginning."""
+    """Make the error of an answer that cannot be read; it quotes the beginning."""
     return AgentError(reason, quoted=quoted, limit=QUOTED_BYTES, kind="protocol", reached=True)
 
 
 def too_long() -> AgentError:
-    """The error of a line, event or document that is too long."""
+    """Make the error of a line, event or document that is too long."""
     return unreadable(errors.ANSWER_TOO_LONG(size=LONGEST // (1024 * 1024)))
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[list[str]]:
-    """The lines that each chunk completes, the last one with or without a line feed."""
+    """Yield the lines that each chunk completes. The last one needs no line feed."""
     begun = bytearray()
     for chunk in chunks:
         cut = chunk.rfind(b"\n")
@@ -127,7 +130,7 @@ def _decode(data: bytearray) -> Iterator[list[str]]:
 
 def _values_of_lines(lines: list[str]) -> Iterator[Any]:
     for line in lines:
-        # Spelled out, since it is what most of the time is spent on.
+        # No call of a function here: this loop takes most of the time.
         try:
             value, end = _scan(line, 0)
         except (ValueError, StopIteration, RecursionError):
@@ -166,7 +169,7 @@ def _loads(text: str, wrong: Code) -> Any:
 
 
 def _is_object(text: str) -> bool:
-    """Whether a text is meant as an object of JSON, or as a list of them, well-formed or not."""
+    """Whether a text is meant as a JSON object or a list of them, even if it is not well formed."""
     return _OBJECT.match(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""What an agent is asked to do, before a protocol makes a request of it."""
+"""Describes what an agent is asked to do. A protocol makes a request from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LETTERS_AND_DIGITS = string.ascii_letters + string.digits
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a person answered to a question; `value` is any value of JSON."""
+    """A person's answer to a question. `value` is any value of JSON."""
 
     question_id: str
     value: Any = field(repr=False)
@@ -23,14 +23,14 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """What an agent is asked to do; what is None is absent from the request.
+    """What an agent is asked to do. Fields that are None are absent from the request.
 
-    `target_user_id` is the trigger's owner, `session_id` has 33 to 256 characters (see
-    `new_session_id`), `execution_id` lets the agent recognise a request that it has seen.
-    `trace_id` is a whole X-Amzn-Trace-Id header; without it Lambda's own or a new one is sent.
-    `options` are further keys of the request, such as `modelId`. `secrets` are what the request
-    holds that nobody is to see: they are masked in all that the agent says. `answers` are those to
-    the questions of a run that this one continues.
+    `target_user_id` is the trigger's owner. `session_id` has 33 to 256 characters (see
+    `new_session_id`). `execution_id` lets the agent recognize a request that it has seen.
+    `trace_id` is a whole X-Amzn-Trace-Id header; if it is None, Lambda's own or a new one is sent.
+    `options` are further keys of the request, such as `modelId`. `secrets` are texts in the request
+    that are masked in everything that the agent says. `answers` are a person's answers to the
+    questions of the run that this one continues.
     """
 
     prompt: str = field(repr=False)
@@ -53,16 +53,16 @@ class Invocation:
 
     @property
     def trace(self) -> str:
-        """The value of X-Amzn-Trace-Id."""
+        """The value of X-Amzn-Trace-Id: the given one, Lambda's own, or a new one."""
         return self.trace_id or os.environ.get("_X_AMZN_TRACE_ID") or new_trace_id()
 
 
 def new_session_id() -> str:
-    """A session id in the one form that every agent takes: 33 letters and digits."""
+    """Make a session id in the only form that every agent accepts: 33 letters and digits."""
     return "".join(secrets.choice(_LETTERS_AND_DIGITS) for _ in range(33))
 
 
 def new_trace_id() -> str:
-    """A trace header of a trace that begins here (AWS X-Ray Developer Guide, "Trace header")."""
+    """Make a header that begins a trace (AWS X-Ray Developer Guide, "Trace header")."""
     root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
     return f"Root={root};Parent={secrets.token_hex(8)};Sampled=1"

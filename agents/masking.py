@@ -1,7 +1,6 @@
-"""Masks secrets in what an agent says.
+"""Masks secrets in what an agent says, before it is cut, stored, shown or logged.
 
-An agent may quote the request that it was sent, and with it the token and the secrets of MCP
-servers. They are masked before anything is cut, stored, shown or logged.
+An agent may quote its request, and with it the token and the secrets of MCP servers.
 """
 
 from __future__ import annotations
@@ -15,26 +14,26 @@ from functools import cached_property
 from urllib.parse import quote, quote_plus
 
 STARS = "***"
-# Shorter secrets are not masked: they occur by chance in any text.
+# Shorter secrets are not masked, because they occur by chance in any text.
 SHORTEST = 4
-# Shorter pieces of a secret at the end of a text give nothing away, and are not masked.
+# A shorter piece of a secret at the end of a text is not masked, because it reveals nothing.
 SHORTEST_PIECE = 8
-# Fewer characters of base64 occur by chance.
+# Fewer characters of base64 are not masked, because they occur by chance.
 _SHORTEST_BASE64 = 8
-# Characters of a secret that a text is searched for first; the rest is compared where they occur.
+# A text is searched for this many characters of a secret; the rest is compared if they occur.
 _BEGINNING = 3
 _SCHEMES = ("basic ", "bearer ", "token ", "apikey ")
 
 
 class Mask:
-    """Replaces secrets by stars, also as JSON, URLs, HTML, Python and base64 write them.
+    """Replaces secrets by stars, also in the forms of JSON, URLs, HTML, Python and base64.
 
     Safe to share between threads.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms = {form for secret in secrets for form in _forms(secret)}
-        # The longest first: one may begin as another does.
+        # The longest first, because a form may be the beginning of another.
         self.forms = sorted(forms, key=lambda form: (-len(form), form))
         self._beginnings = [(form, form[:_BEGINNING], len(form)) for form in self.forms]
         self._first = {form[:1] for form in self.forms}
@@ -46,22 +45,22 @@ class Mask:
         return re.compile("|".join(map(re.escape, self.forms)))
 
     def text(self, text: str) -> str:
-        """A whole text, masked, even if it was cut off within a secret."""
+        """Mask a whole text, even if it was cut off within a secret."""
         masked = MaskedText(self)
         return masked.add(text) + masked.end()
 
     def holds(self, text: str) -> bool:
-        """Whether a whole secret stands in the text."""
+        """Whether the text has a whole secret in it."""
         return any(form in text for form in self.forms)
 
     def search(self, text: str, start: int) -> re.Match[str] | None:
-        """The first secret at or after `start`."""
+        """Find the first secret at or after `start`."""
         return self._pattern.search(text, start)
 
     def pending(self, text: str, start: int) -> int:
-        """Where, at or after `start`, a secret begins that the text's end cuts off.
+        """Return the place, at or after `start`, of a secret that the text's end cuts off.
 
-        The length of the text if there is none.
+        Returns the length of the text if there is none.
         """
         size = len(text)
         found = size
@@ -79,10 +78,10 @@ class Mask:
 
 
 class MaskedText:
-    """Masks a text that comes in pieces, wherever the cuts between them are.
+    """Masks a text that comes in pieces, even if a cut is within a secret.
 
-    What may be the beginning of a secret is held back until the next piece. At most as many
-    characters are held back as the longest secret has.
+    Keeps characters that may begin a secret until the next piece comes: at most as many as the
+    longest secret has.
     """
 
     __slots__ = ("_held", "_mask")
@@ -92,7 +91,7 @@ class MaskedText:
         self._held = ""
 
     def add(self, text: str) -> str:
-        """Take the next piece, and return what no later piece can change."""
+        """Add the next piece, and return the text that no later piece can change."""
         mask = self._mask
         if not mask.forms:
             return text
@@ -104,7 +103,7 @@ class MaskedText:
         return self._masked(text, end)
 
     def end(self) -> str:
-        """Return the rest; a piece of a secret at its end is masked too."""
+        """Return the rest. A piece of a secret at its end is masked too."""
         text, self._held = self._held, ""
         masked = self._masked(text, len(text)) if self._mask.holds(text) else text
         rest = self._mask.pending(masked, 0)
@@ -113,7 +112,7 @@ class MaskedText:
         return masked
 
     def _masked(self, text: str, end: int) -> str:
-        """Mask what begins before `end`, and hold back the rest."""
+        """Mask secrets that begin before `end`, and keep the rest for later."""
         parts = []
         place = 0
         while (found := self._mask.search(text, place)) and found.start() < end:
@@ -126,14 +125,14 @@ class MaskedText:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """The ways in which others may write a secret; none for one that is too short."""
+    """Yield the forms in which an agent may write a secret; none if the secret is too short."""
     for value in {secret, secret.strip(), _without_scheme(secret.strip())}:
         if len(value) < SHORTEST:
             continue
         yield value
         in_json = [json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]]
         yield from in_json
-        # JSON within JSON, and JSON as PHP writes it.
+        # The forms in JSON within JSON, and in JSON that PHP writes.
         yield from (json.dumps(text)[1:-1] for text in in_json)
         yield from (text.replace("/", "\\/") for text in in_json)
         yield repr(value)[1:-1]
@@ -143,7 +142,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _without_scheme(header: str) -> str:
-    """The credentials of an Authorization header; empty for any other value."""
+    """Return the credentials of an Authorization header, or "" for any other value."""
     for scheme in _SCHEMES:
         if header.lower().startswith(scheme):
             return header[len(scheme) :].strip()
@@ -158,7 +157,7 @@ def _in_urls(value: str) -> Iterator[str]:
 
 
 def _in_base64(data: bytes) -> Iterator[str]:
-    """The characters of base64 that encode a secret, whatever stands before and after it."""
+    """Yield the base64 of a secret for each place where it may stand within a longer text."""
     for before in range(3):
         coded = base64.b64encode(bytes(before) + data).decode()
         inner = coded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]

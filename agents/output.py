@@ -1,29 +1,29 @@
-"""Keeps the beginning and the end of what an agent said, and counts all of it."""
+"""Keeps the beginning and the end of an agent's answer, and counts all of its bytes."""
 
 from typing import Self
 
-# Bytes of each of both parts. A DynamoDB item, which holds both, has at most 400 KB.
+# Bytes of the beginning, and of the end. Both fit into a DynamoDB item, which has at most 400 KB.
 KEPT_BYTES = 64 * 1024
 
 
 class Output:
-    """Text that grows by `append`, of which the first and the last 64 KB of UTF-8 are kept.
+    """A text that grows by `append`. Its first and its last 64 KB of UTF-8 are kept.
 
-    Cuts fall between characters. `total_bytes` counts everything, in bytes of UTF-8.
+    It is cut between characters. `total_bytes` counts all bytes of UTF-8.
     """
 
     __slots__ = ("_half", "_head", "_tail", "total_bytes")
 
     def __init__(self) -> None:
         self._head = bytearray()
-        # Its front is dropped at twice the bytes that are kept, which keeps appending cheap.
+        # Cut only when it has twice the bytes that are kept, so that `append` stays cheap.
         self._tail = bytearray()
         self._half = ""
         self.total_bytes = 0
 
     @classmethod
     def stored(cls, head: str, tail: str, total_bytes: int) -> Self:
-        """Rebuild an output from the three values that were kept of it."""
+        """Rebuild an output from its three stored values."""
         output = cls()
         output._head += head.encode()
         output._tail += tail.encode()
@@ -31,8 +31,8 @@ class Output:
         return output
 
     def append(self, text: str) -> None:
-        """Add the next piece. Surrogates are joined to characters, or replaced when alone."""
-        # Some databases refuse NUL, and nobody misses it.
+        """Add the next piece. Two surrogates become a character; a single one is replaced."""
+        # Some databases refuse NUL.
         text = text.replace("\0", "")
         if self._half:
             text, self._half = self._half + text, ""
@@ -41,7 +41,7 @@ class Output:
         except UnicodeEncodeError:
             data = self._encode_surrogates(text)
         self.total_bytes += len(data)
-        # Once something went to the tail, the head is complete.
+        # The head is complete as soon as the tail has something.
         if not self._tail and len(self._head) < KEPT_BYTES:
             cut = _character_start(data, KEPT_BYTES - len(self._head))
             self._head += data[:cut]
@@ -51,7 +51,7 @@ class Output:
             del self._tail[:-KEPT_BYTES]
 
     def _encode_surrogates(self, text: str) -> bytes:
-        """Encode text that JSON's \\u escapes cut in halves; the next piece may bring the other."""
+        """Encode text whose last character may be half: JSON's \\u escapes come in two parts."""
         if "\ud800" <= text[-1] <= "\udbff":
             text, self._half = text[:-1], text[-1]
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
@@ -68,14 +68,15 @@ class Output:
 
     @property
     def text(self) -> str:
-        """Everything, or both parts and a line between that says how much is left out."""
+        """The whole text, or both parts and a line between them that says how much is left out."""
         return self.after(0)[0]
 
     def after(self, offset: int) -> tuple[str, int]:
-        """What was said after byte `offset`, and the offset to ask from next time.
+        """Return the text after byte `offset`, and the offset to pass next time.
 
-        An offset in the part left out gives a line that says so and the tail; one inside a
-        character starts at the next; one past the end gives nothing.
+        If `offset` is in the part that is left out, the text is a line that says so, and the tail.
+        If it is within a character, the text starts at the next one. If it is past the end, the
+        text is empty.
         """
         tail = self._kept_tail()
         tail_start = self.total_bytes - len(tail)
@@ -94,12 +95,12 @@ class Output:
 
 
 def _continues(byte: int) -> bool:
-    """Tell a byte inside a UTF-8 character from one that starts it (RFC 3629, 3)."""
+    """Whether a byte continues a UTF-8 character, rather than starting it (RFC 3629, 3)."""
     return byte & 0xC0 == 0x80
 
 
 def _character_start(data: bytes, limit: int) -> int:
-    """The last place at or before `limit` where `data` can be cut between characters."""
+    """Return the last place at or before `limit` that is between two characters."""
     if limit >= len(data):
         return len(data)
     while limit > 0 and _continues(data[limit]):

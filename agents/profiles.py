@@ -1,9 +1,9 @@
-"""Reads the profiles of agents: what a table says that a user's agent is told and may use.
+"""Reads agents' profiles from a table: the system prompt, the tools and the MCP servers of each.
 
-A row's key is `userId` and `agentId`; `systemPrompt`, `enabledTools` and `mcpConfig` go into the
-request. In `mcpConfig`, `{"ssm": NAME}` stands for the secret parameter NAME of Systems Manager,
-and is replaced by its value. NAME must be below MCP_SECRETS_PATH/USER: a user writes the rows of
-their own agents, which must not fetch the secrets of others.
+The key of a row is `userId` and `agentId`. Its `systemPrompt`, `enabledTools` and `mcpConfig` go
+into the request. In `mcpConfig`, `{"ssm": NAME}` stands for the secret parameter NAME of Systems
+Manager, and is replaced by its value. NAME must be below MCP_SECRETS_PATH/USER, because users write
+the rows of their own agents, and must not read the secrets of others.
 """
 
 import time
@@ -17,31 +17,31 @@ from moca.sentences import Reason
 
 KEPT_SECONDS = 60.0
 MOST_KEPT = 1000
-# Texts below `env` and `headers` with fewer characters are not masked in what the agent says.
+# Shorter texts below `env` and `headers` are not masked in what the agent says.
 SHORTEST_INLINE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the table says of an agent; None where it says nothing."""
+    """An agent's row in the table. Fields are None if the row does not have them."""
 
     system_prompt: str | None = field(default=None, repr=False)
     enabled_tools: list[str] | None = None
     mcp_config: dict[str, Any] | None = field(default=None, repr=False)
-    # What in `mcp_config` nobody is to see: see `_secrets_in()`.
+    # Texts in `mcp_config` that are masked: see `_secrets_in()`.
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class AgentsTable:
-    """The table, and the secrets that its rows name; each function raises AgentError.
+    """Functions that read the table, and the secrets that its rows name. They raise AgentError.
 
     Attributes:
         name: the table's name.
-        secrets_path: MCP_SECRETS_PATH, empty for none.
-        row: the row of a user's agent in JSON's own types; empty if there is none.
-        parameters: the values of the secret parameters of these names below a path, by their
-            names; only those that there are.
+        secrets_path: MCP_SECRETS_PATH, or "" if it is not set.
+        row: returns the row of a user's agent in JSON's own types, empty if there is none.
+        parameters: returns the values of secret parameters, from a path and their names. Those
+            that do not exist are missing.
     """
 
     name: str
@@ -54,7 +54,7 @@ _kept: dict[tuple[str, str, str], tuple[float, Profile]] = {}
 
 
 def profile_of(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
-    """The agent's profile, at most a minute old; an empty one where the table has no such agent.
+    """Return the agent's profile, at most a minute old; an empty one if it is not in the table.
 
     Raises:
         AgentError: of kind "configuration", before the agent is reached: the table or a parameter
@@ -93,9 +93,9 @@ def _read(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
 
 
 def _secrets_in(part: Any, *, named: bool = False) -> Iterator[str]:
-    """The texts below `env` and `headers`, where many people write a secret itself.
+    """Yield the texts below `env` and `headers`, because many people write secrets there.
 
-    Short ones are left out: most are plain settings such as `prod`, which would be masked wherever
+    Leaves out short ones: most are plain settings such as `prod`, which would be masked wherever
     the agent says them.
     """
     if isinstance(part, dict):
@@ -109,7 +109,7 @@ def _secrets_in(part: Any, *, named: bool = False) -> Iterator[str]:
 
 
 def _parameters(table: AgentsTable, config: dict[str, Any], user_id: str) -> dict[str, str]:
-    """The values of the parameters that a config names, by their names."""
+    """Read the parameters that a config names. Returns their values by name."""
     names = sorted(set(_named(config)))
     own = f"{table.secrets_path}/{user_id}/"
     for name in names:

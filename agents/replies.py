@@ -1,4 +1,4 @@
-"""What an agent said and did: the Transcript grows with each event, the Reply is its end."""
+"""Collects what an agent says and does: a Transcript grows with each event and becomes a Reply."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from agents.output import Output
 
 Outcome = Literal["success", "interrupted", "refused", "limited", "cancelled"]
 
-# A DynamoDB item has at most 400 KB. Of these, the output takes 128 KB and tools up to 64 KB.
+# A DynamoDB item has at most 400 KB. The output takes 128 KB of these, tools take up to 64 KB.
 KEPT_REASONING_BYTES = 16 * 1024
 KEPT_TOOLS = 100
 KEPT_TOOL_CHARACTERS = 2000
 KEPT_TOOLS_CHARACTERS = 48 * 1024
 KEPT_QUESTIONS = 10
 
-# Why a model or a framework stopped, in lower case and without underscores. What is not listed
-# is the usual end.
+# Outcomes by stop reason, in lower case and without underscores. Any other reason is the usual end.
 _STOPPED: dict[str, Outcome] = {
     "guardrailintervened": "refused",
     "contentfiltered": "refused",
@@ -44,7 +43,7 @@ _STOPPED: dict[str, Outcome] = {
 
 
 def outcome_of(stop_reason: Any) -> Outcome | None:
-    """What a stop reason means; None for a text that is none, and for a call of a tool."""
+    """Return the outcome that a stop reason means. None if it is no text, or a call of a tool."""
     if not isinstance(stop_reason, str) or not stop_reason:
         return None
     name = stop_reason.replace("_", "").replace("-", "").lower()
@@ -55,8 +54,9 @@ def outcome_of(stop_reason: Any) -> Outcome | None:
 class ToolUse:
     """One call of a tool.
 
-    `input` and `result` are JSON or text, cut to 2,000 characters; `result` is None until there is
-    one. `at_ms` and `took_ms` are in milliseconds: since the answer began, and until the result.
+    `input` and `result` are JSON or text, cut to 2,000 characters. `result` is None until there is
+    one. `at_ms` is the milliseconds from the answer's beginning to the call, `took_ms` those from
+    the call to the result.
     """
 
     id: str
@@ -70,10 +70,10 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a run that was interrupted waits for.
+    """A question to a person, for which an interrupted run waits.
 
-    `schema` is the JSON schema of the answer, None where any answer will do. `id` is the agent's
-    own, which the answer has to name.
+    `schema` is the JSON schema of the answer, or None if any answer is good. `id` is the agent's
+    own, and the answer must name it.
     """
 
     id: str
@@ -85,9 +85,9 @@ class Question:
 class Reply:
     """What the agent said and used.
 
-    Token counts are sums over its model calls; `duration_ms` is its own figure, in milliseconds.
-    `request_id`, `session_id`, `task_id` and `duration_ms` are None where it named none.
-    `questions` are those of an answer whose outcome is "interrupted".
+    Token counts are sums over the model's calls. `duration_ms` is the agent's own figure, in
+    milliseconds. `request_id`, `session_id`, `task_id` and `duration_ms` are None if the agent does
+    not name them. `questions` belong to an answer whose outcome is "interrupted".
     """
 
     output: Output
@@ -123,7 +123,7 @@ class Usage:
 
 @dataclass(slots=True)
 class _Text:
-    """Text that grows by pieces. They are masked and joined at each flush, which costs less."""
+    """A text that grows by pieces. They are joined and masked at each flush, which is faster."""
 
     masked: MaskedText
     output: Output = field(default_factory=Output)
@@ -141,10 +141,10 @@ class _Text:
 
 
 class Transcript:
-    """Collects the events of one answer. Secrets are masked before anything is kept.
+    """Collects the events of one answer. Masks secrets before it keeps anything.
 
-    `say` and `think` are lists: a reader appends pieces of the answer and of the reasoning, which
-    is the fastest that Python has.
+    `say` and `think` append a piece of the answer or of the reasoning to a list. They are the
+    lists' own `append`, which is the fastest way in Python.
     """
 
     def __init__(self, mask: Mask | None = None, clock: Callable[[], float] = time.monotonic):
@@ -164,7 +164,7 @@ class Transcript:
         self.session_id: str | None = None
         self.task_id: str | None = None
         self.duration_ms: int | None = None
-        # Whether the end of the answer has come; what follows it is not read.
+        # Whether the answer has ended. Nothing after its end is read.
         self.complete = False
 
     @property
@@ -183,12 +183,12 @@ class Transcript:
         return bool(self._said.pieces or self._said.output.total_bytes)
 
     def flush(self) -> None:
-        """Put what has been said so far into the output."""
+        """Put all pieces so far into the output."""
         self._said.flush()
         self._thought.flush()
 
     def call(self, tool_id: str, name: str, given: str = "") -> None:
-        """Note that a tool is called; a second note of the same call adds nothing."""
+        """Note the call of a tool. A second note of the same call changes nothing."""
         if tool_id in self._tools or len(self._tools) >= KEPT_TOOLS:
             return
         at_ms = round((self._clock() - self._began) * 1000)
@@ -211,19 +211,19 @@ class Transcript:
             tool.took_ms = max(0, round(took * 1000) - tool.at_ms)
 
     def ask(self, question: Question) -> None:
-        """Note a question to a person, which ends the answer as "interrupted"."""
+        """Note a question to a person. The outcome becomes "interrupted"."""
         self.outcome = "interrupted"
         if len(self.questions) < KEPT_QUESTIONS and question not in self.questions:
             self.questions.append(question)
 
     def stop(self, stop_reason: Any) -> None:
-        """Note why a model stopped; that a person is asked is not overruled by it."""
+        """Note why a model stopped. A question to a person counts for more."""
         outcome = outcome_of(stop_reason)
         if outcome is not None and self.outcome != "interrupted":
             self.outcome = outcome
 
     def reply(self) -> Reply:
-        """What has come, when no more does."""
+        """Return all that has come, at the end."""
         self._said.flush(end=True)
         self._thought.flush(end=True)
         return Reply(
@@ -269,34 +269,34 @@ class Transcript:
 
 
 def count(value: Any) -> int:
-    """A figure that an agent gave, or 0 where that is none."""
+    """Return an agent's figure as a whole number, or 0 if it is none."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return int(value) if number and 0 <= value < 2**53 else 0
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """A JSON object, or an empty one where the value is none."""
+    """Return a JSON object, or an empty one for any other value."""
     return value if isinstance(value, dict) else {}
 
 
 def items(value: Any) -> list[Any]:
-    """A JSON array, or an empty one where the value is none."""
+    """Return a JSON array, or an empty one for any other value."""
     return value if isinstance(value, list) else []
 
 
 def name(value: Any) -> str | None:
-    """A text for records and logs; None where the value is no text, or an empty one."""
+    """Return a text for records and logs, or None if the value is no text or empty."""
     return printable(value) or None if isinstance(value, str) else None
 
 
 def printable(text: str) -> str:
-    """A text for records and logs: without control characters, and in whole characters."""
+    """Return a text without control characters and halves of characters, for records and logs."""
     text = text.encode("utf-8", "replace").decode()
     return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
 
 
 def as_text(value: Any) -> str:
-    """A value of JSON as a person reads it: a text as it is, everything else as JSON."""
+    """Return a JSON value as a person reads it: a text as it is, anything else as JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,7 @@
-"""One HTTP request within a time limit, and when to send it again."""
+"""Sends HTTP requests within a time limit, and decides which may be sent again.
+
+The agent client and the fetching of tokens use it.
+"""
 
 from __future__ import annotations
 
@@ -27,28 +30,28 @@ from moca.sentences import Reason
 CONNECT_TIMEOUT = 10.0
 
 _PIECE_BYTES = 64 * 1024
-# Ceilings of the pauses between tries, in seconds.
+# The longest pauses between tries, in seconds: before the second try, and before any.
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 20.0
 
-# The request was turned away before the agent could begin, and may be taken later.
+# Statuses of requests that were refused before the agent began, and may succeed later.
 _TRANSIENT = {402, 429, 503}
-# AgentCore answers 409 with this error where it has not begun.
+# AgentCore answers 409 with this error if it has not begun.
 _RETRYABLE_CONFLICT = "RetryableConflict"
-# The agent may have begun, although these are the client's errors: a request that was waited for,
-# one that met another in its session, one that failed within AgentCore's runtime (424), and one
-# that the client was taken to have left.
+# Statuses after which the agent may have begun, although they are the client's errors: the request
+# came too slowly (408), met another in its session (409), failed within AgentCore's runtime (424),
+# or seemed to be given up by its client (499).
 _BEGUN = {408, 409, 424, 499}
 
 T = TypeVar("T")
 
 
 def new_http(url: str) -> httpx.Client:
-    """A client for `url`, safe to share between threads; close it after use.
+    """Make an HTTP client for `url`, safe to share between threads. Close it after use.
 
-    Redirects are not followed, because requests carry credentials. Proxies are those of the
-    environment, but never for an address of this machine. A connection serves one request: an
-    idle one that the other side has just closed cannot be told from a lost request, and a run may
+    It follows no redirects, because requests have credentials. It uses the proxies of the
+    environment, but never for an address of this machine. Each connection serves one request: if
+    the server closes an idle connection just then, that looks like a lost request, and a run must
     not be sent twice.
     """
     return httpx.Client(
@@ -72,14 +75,14 @@ def _is_local(host: str) -> bool:
 
 
 class Deadline:
-    """The moment at which a run must be over, kept even while a read is blocked.
+    """Ends a run at its deadline, even while a read is blocked.
 
-    Used as a context manager around the run. HTTP time-outs begin anew with each byte, so an
-    agent that drips would outlive them: at the deadline the connection is shut down instead,
-    which ends the read. After leaving the block nothing happens any more.
+    Use it as a context manager around the run. HTTP time-outs start again with each byte, and an
+    agent that sends single bytes slowly would never reach them. The deadline therefore shuts the
+    connection down, which ends the read. It does nothing after the block.
 
-    With `idle`, the connection is shut down too where between `listen()` and `hear()` so many
-    seconds pass. Time in which nobody listens does not count.
+    With `idle`, it also shuts the connection down if that many seconds pass between `listen()` and
+    `hear()`. Time in which nobody listens does not count.
     """
 
     def __init__(self, seconds: float, *, idle: float | None = None) -> None:
@@ -113,35 +116,35 @@ class Deadline:
         return max(self._end - time.monotonic(), 0.0)
 
     def shorten(self, seconds: float) -> None:
-        """Leave `seconds` at most from now on."""
+        """Move the deadline to `seconds` from now, if that is earlier."""
         with self._changed:
             self._end = min(self._end, time.monotonic() + seconds)
             self._changed.notify()
 
     def check(self, *, reached: bool = False) -> None:
-        """Raise AgentError when the deadline has passed."""
+        """Raise AgentError if the deadline has passed."""
         if not self.left:
             raise self.error(reached=reached)
 
     def error(self, *, reached: bool) -> AgentError:
-        """The error of a run that took too long."""
+        """Make the error of a run that took too long."""
         seconds = round(self.seconds, 1)
         return AgentError(errors.TIMED_OUT(seconds=f"{seconds:g}"), kind="timeout", reached=reached)
 
     def listen(self) -> None:
-        """Begin to wait for the next piece of an answer."""
+        """Start to wait for the next chunk of an answer."""
         self._listening_since = time.monotonic()
 
     def hear(self) -> None:
-        """Have the next piece."""
+        """Stop waiting, because a chunk has come."""
         self._listening_since = None
 
     def trace(self, event: str, info: dict[str, Any]) -> None:
-        """Learn of the connection; httpx calls this as its "trace" extension."""
+        """Remember the connection. httpx calls this as its "trace" extension."""
         if event.endswith("connect_tcp.complete"):
             original = info["return_value"].get_extra_info("socket")
-            # A descriptor of our own: shutting down one that httpx has closed meanwhile could hit
-            # another connection which was given the same number.
+            # Duplicate the descriptor: if httpx has closed its own meanwhile, another connection
+            # may have the same number, and we would shut that one down.
             self._replace(socket.socket(fileno=os.dup(original.fileno())))
 
     def _replace(self, connection: socket.socket | None) -> None:
@@ -160,7 +163,7 @@ class Deadline:
             self._shut_down()
 
     def _patience(self) -> float:
-        """Seconds until the other side has been silent for too long, if it stays so."""
+        """Return the seconds until the other side has been silent for too long."""
         if self.idle is None:
             return threading.TIMEOUT_MAX
         since = self._listening_since
@@ -183,11 +186,10 @@ def post(
     who: Reason,
     read_timeout: float | None = None,
 ) -> httpx.Response:
-    """POST once and return the response with its body unread; close it after use.
+    """POST once and return the response with its body unread. Close it after use.
 
-    Times are in seconds; `who` is the other side, `AGENT` or `TOKEN_ENDPOINT`.
-    `read_timeout` is how long it may be silent, None for as long as the deadline lets it. Raises
-    AgentError where no response came.
+    Times are in seconds. `who` is the other side, `AGENT` or `TOKEN_ENDPOINT`. It may be silent for
+    `read_timeout`, or until the deadline if that is None. Raises AgentError if no response came.
     """
     deadline.check()
     read = deadline.left if read_timeout is None else min(read_timeout, deadline.left)
@@ -254,7 +256,7 @@ def _unreachable(reason: Reason) -> AgentError:
 
 
 def refusal(response: httpx.Response, who: Reason, body: bytes) -> AgentError:
-    """The error for an HTTP status that is no success; `body` is quoted after it."""
+    """Make the error of an HTTP status that is no success. It quotes `body`."""
     status = response.status_code
     code = errors.HTTP_REDIRECT if response.is_redirect else errors.HTTP_STATUS
     answer = f"{status} {response.reason_phrase}".rstrip()
@@ -277,16 +279,16 @@ def refusal(response: httpx.Response, who: Reason, body: bytes) -> AgentError:
 def _may_have_begun(status: int) -> bool:
     """Whether the agent may be at work after an answer that is no 200.
 
-    A gateway that answers 502 or 504 had passed the request on (RFC 9110, 15.6.3 and 15.6.5), and
-    a success of another kind may be work begun.
+    A gateway that answers 502 or 504 has passed the request on (RFC 9110, 15.6.3 and 15.6.5). After
+    another success, such as 202, the agent may have begun too.
     """
     return 200 <= status < 300 or status >= 500 or status in _BEGUN
 
 
 def plain_bytes(response: httpx.Response) -> Iterator[bytes]:
-    """The body in small pieces, a compressed one as it is read and never whole in memory.
+    """Yield the body in small pieces. A compressed one is never whole in memory.
 
-    Raises AgentError for an encoding other than gzip; none was asked for.
+    Raises AgentError for an encoding other than gzip, because we asked for none.
     """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
@@ -306,7 +308,7 @@ def plain_bytes(response: httpx.Response) -> Iterator[bytes]:
 
 
 def read_body(response: httpx.Response, limit: int) -> bytes:
-    """The first `limit` bytes of a body, or those that came before it broke off."""
+    """Read the first `limit` bytes of a body, or fewer if it breaks off."""
     body = bytearray()
     with suppress(httpx.HTTPError, AgentError):
         for chunk in plain_bytes(response):
@@ -317,7 +319,7 @@ def read_body(response: httpx.Response, limit: int) -> bytes:
 
 
 def _retry_after(value: str) -> float | None:
-    """Seconds to wait, from seconds or an HTTP date (RFC 9110, 10.2.3)."""
+    """Read the seconds to wait from a number or an HTTP date (RFC 9110, 10.2.3)."""
     value = value.strip()
     if value.isascii() and value.isdigit():
         return float(value[:12])
@@ -329,9 +331,9 @@ def _retry_after(value: str) -> float | None:
 
 
 def with_retries(call: Callable[[], T], *, deadline: Deadline, max_retries: int) -> T:
-    """Call again after a transient AgentError, at most `max_retries` times, with full jitter.
+    """Retry after a transient AgentError, at most `max_retries` times, with full jitter.
 
-    Raises the last error, or at once where the other side asks to wait longer than is left.
+    Raises the last error. Raises it at once if the other side asks to wait longer than is left.
     """
     tries = 0
 
@@ -357,7 +359,7 @@ def with_retries(call: Callable[[], T], *, deadline: Deadline, max_retries: int)
 
 
 def _wait(deadline: Deadline, error: AgentError) -> float:
-    """Seconds for which the other side asks; raises an error that no retry can help against."""
+    """Return the seconds for which the other side asks. Raises an error that is not transient."""
     if not error.transient:
         raise error
     if error.retry_after is not None and error.retry_after >= deadline.left:

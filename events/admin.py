@@ -1,4 +1,4 @@
-"""The admin's pages of event sources that operators have added, and of events that came in."""
+"""Pages of the admin: event sources that operators have added, and received events."""
 
 from typing import Any
 
@@ -21,12 +21,13 @@ from moca.paging import Page, read_page
 STATE_KINDS = {EventState.QUEUED: "busy", EventState.DONE: "good", EventState.FAILED: "bad"}
 ABOUT = ["name", "id", "kind", "description", "icon"]
 EVENTS = ["pattern", "bus_name"]
-# Fields of sources whose sender signs no id.
+# The field of sources whose sender signs no id.
 WINDOW = "replay_seconds"
 
 
 class AdminEventSourceForm(EventSourceForm):
-    # One that is made would have to be shown, and messages travel in cookies.
+    # A generated secret has to be shown once. The admin would show it in a message, which a cookie
+    # carries.
     makes_secrets = False
 
 
@@ -58,13 +59,13 @@ class EventSourceAdmin(ModelAdmin):
         return time_tag(source.updated_at, timezone.now())
 
     def view_on_site(self, obj: Any) -> str:
-        """The operators' page, where events and triggers are, and new secrets are made."""
+        """Return the operators' page, which has events, triggers and new secrets."""
         return reverse("console:event-source", args=[obj.pk])
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if not self.has_change_permission(request, obj):
             return [(None, {"fields": ABOUT}), ("Events", {"fields": [*EVENTS, WINDOW]})]
-        # What sort a source is stays as it was made; a further secret is set on its own page.
+        # The id and the kind cannot be changed. A further secret is set on its own page.
         secret = ["secret"] if obj is None else []
         about = ABOUT if obj is None else [name for name in ABOUT if name not in ("id", "kind")]
         window = [WINDOW] if obj is None or obj.has_replay_window else []
@@ -81,7 +82,7 @@ class EventSourceAdmin(ModelAdmin):
 
 
 class SourceFilter(admin.SimpleListFilter):
-    """The events of one source, which is how they are kept."""
+    """Lists the events of one source, because they are stored by source."""
 
     title = "event source"
     parameter_name = "source_id"
@@ -94,7 +95,7 @@ class SourceFilter(admin.SimpleListFilter):
 
 
 class ReceivedEventList(ChangeList):
-    """A page of one source's events, in the order in which they came in."""
+    """A page of one source's events, in the order in which they were received."""
 
     def get_results(self, request: HttpRequest) -> None:
         if request.GET.get(SourceFilter.parameter_name):

@@ -1,3 +1,5 @@
+"""The Django app of event sources and events: registers its system checks and signal receivers."""
+
 from django.apps import AppConfig
 
 

@@ -1,4 +1,4 @@
-"""System checks of the event sources that the settings list."""
+"""System checks that tell operators at start what is wrong with event sources in the settings."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from events.validation import BUS_NAME
 
 @register()
 def check_sources(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """Check that the list can be read, so that a mistake shows at start and not at an event."""
+    """Check the list at start, before an event meets a mistake in it."""
     return [*_of_list(), *_of_settings()]
 
 

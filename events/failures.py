@@ -1,4 +1,4 @@
-"""The codes of what an event bus may refuse, as it is kept on triggers and in the record."""
+"""Codes of the reasons why an event bus refuses a change, stored on triggers and audit entries."""
 
 from django.utils.translation import gettext_noop as _
 
@@ -46,5 +46,5 @@ NAMED_BUS_UNREACHABLE = Code(
 BUS_UNREACHABLE = Code("bus_unreachable", _("EventBridge cannot be reached: %(error)s"))
 BUS_REFUSES = Code("bus_refuses", _("EventBridge refuses it: %(message)s"))
 
-# Why a rule was removed.
+# The reason why the reconciler removed a rule.
 RULE_WITHOUT_SOURCE = Code("rule_without_source", _("its event source is gone"))

@@ -1,4 +1,4 @@
-"""The forms of event sources and of their secrets."""
+"""Forms for event sources and their secrets, for the operators' pages and the admin."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -15,12 +15,12 @@ from events.models import REPLAY_SECONDS, EventSource
 from events.validation import MADE_BY_SENDER, check_secret
 from moca.forms import JSONTextField, VersionedForm
 
-# Ids that are addresses of pages.
+# Ids that no source may have, because a page has the same address.
 TAKEN = {"new"}
 
 
 class SecretField(forms.CharField):
-    """A secret, which no page shows again."""
+    """A field for a secret. No page shows its value again."""
 
     widget = forms.PasswordInput(attrs={"autocomplete": "new-password", "spellcheck": "false"})
 
@@ -29,13 +29,13 @@ class SecretField(forms.CharField):
 
 
 class EventSourceForm(VersionedForm):
-    """Make or change an event source; what sort it is stays as it was made.
+    """Creates or changes an event source. Its kind cannot be changed.
 
-    A new source that takes events at an address gets a secret: the one entered, or one that is made
-    where the sender lets us choose it. `made` holds that, to be shown once.
+    A new source with an address gets a secret: the one entered, or a generated one if the sender
+    accepts ours. `made` is the generated one, which is shown once.
     """
 
-    # Whether a secret is made where none is entered.
+    # Whether to generate a secret if none is entered.
     makes_secrets = True
     made = ""
 
@@ -117,7 +117,7 @@ class EventSourceForm(VersionedForm):
         return cleaned
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """Leave out what the model says about fields of which something is known to be wrong."""
+        """Add an error, but not the model's errors of fields that already have one."""
         if field is None and hasattr(error, "error_dict"):
             for name in self.errors.keys() & error.error_dict.keys():
                 del error.error_dict[name]
@@ -139,7 +139,7 @@ class EventSourceForm(VersionedForm):
 
 
 class NewSecretForm(forms.Form):
-    """A further secret of a source, in the place of the one before."""
+    """Gives a source a new secret in place of the one before."""
 
     secret = SecretField(label=_("New secret"))
     at_once = forms.BooleanField(
@@ -169,20 +169,20 @@ class NewSecretForm(forms.Form):
 
     @property
     def made(self) -> str:
-        """The new secret where it was made here, to be shown once."""
+        """The new secret if it was generated, to be shown once; else empty."""
         return "" if self.cleaned_data["secret"] else self.new
 
 
 def chosen_secret(kind: str, entered: str, *, makes: bool) -> str:
-    """The secret to use: what was entered, or a new one.
+    """Return the secret to use: the entered one, or a new one.
 
     Args:
         kind: the source's kind.
-        entered: what was entered; empty for nothing.
-        makes: whether one is made where nothing was entered and the sender takes ours.
+        entered: what was entered, or "" for nothing.
+        makes: whether to generate one if nothing was entered and the sender accepts ours.
 
     Raises:
-        ValidationError: none was entered where the sender has one, or it is none.
+        ValidationError: none was entered though the sender has one, or it cannot be a secret.
     """
     if entered:
         check_secret(kind, entered)

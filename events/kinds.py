@@ -1,11 +1,11 @@
-"""The kinds of event sources, below all that tells them apart."""
+"""The kinds of event sources, in a module of their own that models and validation can import."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
 class SourceKind(models.TextChoices):
-    """Where a source's events come from, and how they are signed."""
+    """Says where a source's events come from, and how they are signed."""
 
     BUS = "bus", _("An event bus")
     WEBHOOK = "webhook", _("Signed webhooks")

@@ -1,4 +1,4 @@
-"""Event sources, and the events that came in at their addresses."""
+"""The models of event sources, and of the events that were received at their addresses."""
 
 import hashlib
 import json
@@ -23,20 +23,20 @@ from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
 from moca.validation import one_line
 
-# How long a received event is remembered: for the list of its source, and lest it come again.
+# How long a received event is stored: for the list of its source, and to recognize duplicates.
 KEPT = timedelta(days=7)
 
-# How long a body that nobody signed an id for is known under any other id, in seconds.
+# The seconds in which the same body is a duplicate, if its sender does not sign an id.
 REPLAY_SECONDS = 10
 MAX_REPLAY_SECONDS = int(KEPT.total_seconds())
 
 
 class EventSource(VersionedModel):
-    """Something that event triggers can listen to.
+    """A source of events, to which event triggers listen.
 
-    A source of the kind `bus` is what a pattern lets through of all that is on an event bus. The
-    others take events at an address of their own (`POST /events?source=ID`), each signed with one
-    of the source's secrets; a pattern narrows them.
+    A source of the kind `bus` selects events of an event bus by its pattern. The other kinds
+    receive events at an address of their own (`POST /events?source=ID`). Senders sign each with one
+    of the source's secrets, and a pattern may select among them.
     """
 
     id = models.CharField(
@@ -60,15 +60,15 @@ class EventSource(VersionedModel):
     )
     bus_name = models.CharField(_("event bus"), max_length=256, blank=True)
     pattern = models.JSONField(_("pattern"), null=True, blank=True)
-    # GitHub signs the body alone: within this time, the same body is the same event, whatever id
-    # its delivery has.
+    # GitHub signs only the body. Within this time the same body is a duplicate, even if its
+    # delivery has another id.
     replay_seconds = models.PositiveIntegerField(
         _("replay window"),
         default=REPLAY_SECONDS,
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(MAX_REPLAY_SECONDS)],
     )
-    # Sealed, each with the epoch seconds until which it holds; see `events.signing_keys`.
+    # Sealed, each with the epoch seconds at which it expires; see `events.signing_keys`.
     secrets = models.JSONField(default=list, blank=True, editable=False)
     # The last messages that were refused, the latest first; see `events.rejections`. Each has `at`,
     # `code`, `reason`, `requestId`, and `times`: how many were refused since the one before it.
@@ -76,9 +76,9 @@ class EventSource(VersionedModel):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
-    # Whether it comes from the settings, where alone it can be changed.
+    # Whether the settings list it. If so, it can be changed only there.
     is_configured = False
-    # Secrets of a configured source, or the ARNs of such.
+    # The secrets of a source in the settings, or their ARNs.
     configured_secrets: tuple[str, ...] = ()
 
     class Meta:
@@ -90,36 +90,36 @@ class EventSource(VersionedModel):
 
     @property
     def has_address(self) -> bool:
-        """Whether events come in at an address of the source's own."""
+        """Whether the source receives events at an address of its own."""
         return self.kind != SourceKind.BUS
 
     @property
     def has_replay_window(self) -> bool:
-        """Whether its sender signs no id, so that the window matters."""
+        """Whether the window matters: only if the sender signs no id."""
         return self.kind == SourceKind.GITHUB
 
     @property
     def bus(self) -> str:
-        """The event bus on which its events are."""
+        """The name of the event bus that has its events."""
         return self.bus_name or str(settings.EVENT_BUS_NAME)
 
     def event_id(self, key: str) -> str:
-        """The id of an event of this source that its sender knows by a key."""
+        """Return the id of an event of this source, from the sender's own key of it."""
         return hashlib.sha256(json.dumps([self.pk, key]).encode()).hexdigest()
 
     def clean(self) -> None:
-        """Check what concerns more than one field.
+        """Validate fields that depend on each other.
 
         Raises:
-            ValidationError: by field.
+            ValidationError: has the errors by field.
         """
         if errors := self._errors():
             raise ValidationError(errors)
 
     def _errors(self) -> dict[str, list[ValidationError]]:
-        """What is wrong with the source beyond its single fields, by field."""
+        """Find what is wrong with fields that depend on each other, by field."""
         found: dict[str, list[ValidationError]] = {}
-        # A bus that was chosen before stays as it is.
+        # A bus that was chosen earlier may stay, even if the settings no longer name it.
         is_free = self.is_configured or "bus_name" not in self.changed_fields()
         if errors := validation.bus_errors(self.bus_name, is_free=is_free):
             found["bus_name"] = errors
@@ -133,12 +133,12 @@ class EventSource(VersionedModel):
 
     def _pattern_errors(self) -> list[ValidationError]:
         if self.pattern is None:
-            # Rules for a source without a pattern are somebody else's, which only the settings
-            # may say.
+            # Another service may have the rule of a source without a pattern. Only the settings
+            # may list such a source.
             if self.has_address or self.is_configured:
                 return []
             reason = _('Give the pattern of its events, such as {"source": ["my.app"]}.')
-            # In place of "required", for which forms have a sentence of their own.
+            # Not the code "required", because forms replace the sentence of that one.
             return [ValidationError(reason, code="missing")]
         if errors := validation.pattern_errors(self.pattern):
             return errors
@@ -148,7 +148,7 @@ class EventSource(VersionedModel):
         return []
 
     def active_secrets(self, now: datetime) -> list[str]:
-        """The secrets with which events may be signed now, the newest first.
+        """Return the secrets that senders may sign with now, the newest first.
 
         Raises:
             UnreadableError: none of them can be read.
@@ -166,14 +166,14 @@ class EventSource(VersionedModel):
             return str(validation.secret_fault(self.kind, secret))
 
 
-# Bytes of an event's envelope that its row holds: DynamoDB takes items of 400 KB.
+# The most bytes of an envelope in a row, because a DynamoDB item has at most 400 KB.
 MAX_STORED = 350_000
-# Stands in the detail of a larger one.
+# The key in the detail of a larger envelope, which says that the detail is not stored.
 CUT = "moca-cut"
 
 
 class EventState(models.TextChoices):
-    """How far an event has come: `done` means handed to all who listen, or to the event bus."""
+    """The state of an event. `done`: the triggers that listen have it, or the event bus has it."""
 
     QUEUED = "queued", _("Queued")
     DONE = "done", _("Handled")
@@ -182,35 +182,35 @@ class EventState(models.TextChoices):
 
 class ReceivedEventQuerySet(ExpectingQuerySet["ReceivedEvent"]):
     def queued(self) -> Self:
-        """The events that wait to be handled, the longest waiting first."""
+        """Select the events that wait to be handled, the oldest first."""
         return self.filter(state=EventState.QUEUED).order_by("received_at")
 
     def of_source(self, source_id: str) -> Self:
-        """The events that came in at a source's address, the latest first."""
+        """Select the events that a source received, the newest first."""
         return self.filter(source_id=source_id).order_by("-received_at")
 
 
 class ReceivedEvent(models.Model):
-    """An event that came in at a source's address.
+    """An event that a source received at its address.
 
-    Its id follows from the source and from the sender's own id of the event, so that one that
-    comes again meets the row of the first time.
+    Its id is made from the source and the sender's own id of the event, so that a duplicate meets
+    the row of the first one.
     """
 
     id = models.CharField(primary_key=True, max_length=64)
     source_id = models.CharField(max_length=36)
-    # A digest of the signature it came with: the same again is the very same message again.
+    # A digest of its signature. The same signature means that the whole message is a duplicate.
     signature = models.CharField(max_length=64)
     state = models.CharField(max_length=10, choices=EventState, default=EventState.QUEUED)
     received_at = models.DateTimeField()
-    # The EventBridge envelope as JSON text; of an event that is larger than MAX_STORED bytes,
-    # without its detail.
+    # The EventBridge envelope as JSON text. If it has more than MAX_STORED bytes, its detail is
+    # left out.
     envelope = models.TextField()
-    # Triggers of this machine that it was offered to.
+    # How many triggers of this machine it was offered to.
     triggers = models.PositiveIntegerField(default=0)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
 
-    # The whole envelope of a larger one, as long as its message is being handled.
+    # The whole envelope of a larger event, while its message is being handled.
     whole = ""
 
     objects: ClassVar[Any] = ReceivedEventQuerySet.as_manager()
@@ -235,9 +235,9 @@ class ReceivedEvent(models.Model):
         return self.id
 
     def set_envelope(self, envelope: dict[str, Any]) -> None:
-        """Set the envelope; one that the row cannot hold goes on from this message or not at all.
+        """Set the envelope. If it is too large for the row, the row has it without its detail.
 
-        Nobody can send it on later from the row, which is not queued then.
+        Such an event is published now or never: the row is not queued, because it lacks the detail.
         """
         text = json.dumps(envelope, ensure_ascii=False)
         size = len(text.encode())
@@ -250,12 +250,12 @@ class ReceivedEvent(models.Model):
 
     @property
     def going_on(self) -> str:
-        """The whole envelope, as it goes on."""
+        """The whole envelope, as it is published."""
         return self.whole or self.envelope
 
     @property
     def contents(self) -> dict[str, Any]:
-        """The envelope, read; empty where it cannot be."""
+        """The parsed envelope, or an empty one if it cannot be parsed."""
         try:
             contents = json.loads(self.envelope)
         except ValueError:

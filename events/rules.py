@@ -1,8 +1,8 @@
-"""The rules that bring the events of sources to the handler: the projections of sources.
+"""Computes and repairs the rules on the event bus that send the events of sources to the handler.
 
-A source that takes events at an address of its own has a rule for what was put on the bus from
-there; one of a bus has a rule with its pattern. A configured source without either has no rule of
-ours: somebody else's brings its events.
+A source with an address has a rule for the events that we publish from there. A source of a bus has
+a rule with its pattern. A source in the settings without a pattern has no rule of ours: another
+service has a rule that sends its events.
 """
 
 import time
@@ -19,17 +19,17 @@ from moca.authentication.models import AuditEntry
 from moca.reconcile import Action, Projection, repair_of, write_stored
 
 PREFIX = "source-"
-# What the rule of a source says beside its events, as those of the TypeScript service do in them.
+# The key that a source's rule adds to each event, as the rules of the TypeScript service do.
 FROM_SOURCE = "_eventSourceId"
 
 
 def name_of(source_id: str) -> str:
-    """The name of a source's rule."""
+    """Return the name of a source's rule."""
     return f"{PREFIX}{source_id}"
 
 
 def rule_of(source: EventSource) -> Rule | None:
-    """The rule that a source is to have; None where it needs none of ours."""
+    """Return the rule that a source should have, or None if it needs no rule of ours."""
     pattern = dict(source.pattern) if isinstance(source.pattern, dict) else {}
     if source.has_address:
         pattern["resources"] = [provenance.source_tag(source.pk)]
@@ -52,24 +52,24 @@ class SourceRule(Projection):
         write_stored(rows, lambda row: get_bus().replace(name_of(self.id), row and rule_of(row)))
 
     def note_drift(self, reason: str) -> None:
-        """Do nothing: a source has no field for it, and each pass compares all rules."""
+        """Do nothing. A source has no field for it, and each pass compares all rules."""
 
 
 def reconcile(*, dry_run: bool = False, by: str) -> Iterator[Action]:
-    """Repair all drift between sources and their rules; yields what was done, or would be.
+    """Repair all drift between sources and their rules. Yields each repair.
 
     Args:
-        dry_run: change nothing.
+        dry_run: change nothing, and yield what would be done.
         by: who repairs, for the audit entries.
 
     Raises:
-        BusError: the rules cannot be listed; nothing was done.
+        BusError: the rules cannot be listed, and nothing was done.
     """
     bus = get_bus()
     found = list(bus.rule_names(""))
     if found and not dry_run:
         try:
-            # A function that was made anew lets nobody in.
+            # If the function was created again, it has lost its permissions.
             bus.let_rules_in()
         except BusError as error:
             yield Action("fail", "rule", "*", error.reason)
@@ -86,10 +86,10 @@ def reconcile(*, dry_run: bool = False, by: str) -> Iterator[Action]:
 
 
 def _drop_orphans(names: Collection[str], *, dry_run: bool, by: str) -> Iterator[Action]:
-    """Remove rules that no source wants."""
+    """Remove the rules that belong to no source."""
     kept: set[str] = set()
     if names and not dry_run:
-        # They do not say how old they are, and the row of a new one may be about to be written.
+        # A rule does not say its age. If it is new, its source's row may not be committed yet.
         time.sleep(moca.reconcile.COMMIT_SECONDS)
         kept = {rule.name for source in sources.all_sources() if (rule := rule_of(source))}
     for name in sorted(set(names) - kept):

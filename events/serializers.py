@@ -1,4 +1,4 @@
-"""An event source in the contract's form: what the API answers, and what files hold."""
+"""Serializes event sources for the API's answers and for exported files."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from moca.api.serializers import RowSerializer
 
 
 class EventSourceSerializer(RowSerializer):
-    """What an event trigger may listen to."""
+    """An event source, to which event triggers listen."""
 
     id = Text()
     name = Text()

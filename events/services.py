@@ -1,6 +1,6 @@
-"""The one write path of event sources: the admin, the pages and imports call it.
+"""The only write path of event sources. The admin, the pages and imports call it.
 
-Each change is made with its audit entry and the source's rule on the bus, or not at all.
+It writes each change with its audit entry and the source's rule on the bus, or not at all.
 """
 
 from django.utils import timezone
@@ -11,7 +11,7 @@ from moca import audit
 from moca.concurrency import ConflictError, rewrite
 from moca.reconcile import ProjectionError
 
-# What may keep a change from being made, with a message for the operator.
+# Exceptions that refuse a change. Their message is for the operator.
 REFUSALS: tuple[type[Exception], ...] = (
     ConflictError,
     ProjectionError,
@@ -20,34 +20,34 @@ REFUSALS: tuple[type[Exception], ...] = (
 
 
 def save(source: EventSource, *, by: str, why: str = "") -> None:
-    """Create or change a source that the caller has checked.
+    """Create or change a source that the caller has validated.
 
     Args:
         source: the source, with its new values.
         by: the operator's name, or `audit.system()`.
-        why: a sentence, if it is not a person's doing.
+        why: a sentence for the audit entry, if no person makes the change.
 
     Raises:
         BusError: the bus refuses the rule.
         ConflictError: somebody else changed the source since it was read.
-        IntegrityError: somebody else has made one of this id.
+        IntegrityError: somebody else has created a source of this id.
     """
     audit.save(source, by=by, why=why)
 
 
 def rotate_secret(source: EventSource, secret: str, *, by: str, at_once: bool = False) -> None:
-    """Give a source a new secret; the one before holds for a while longer.
+    """Give a source a new secret. The secret before it expires some time later.
 
     Args:
         source: the source.
-        secret: the new secret, which the caller has checked.
-        by: who does so.
-        at_once: whether all secrets before end now.
+        secret: the new secret, which the caller has validated.
+        by: the operator's name.
+        at_once: whether all earlier secrets expire now.
 
     Raises:
         BusError: the bus refuses the rule.
         EventSource.DoesNotExist: somebody else has deleted the source.
-        ConflictError: others kept changing it.
+        ConflictError: others changed the source at each attempt.
     """
 
     def write() -> None:
@@ -59,5 +59,5 @@ def rotate_secret(source: EventSource, secret: str, *, by: str, at_once: bool = 
 
 
 def delete(source: EventSource, *, by: str) -> None:
-    """Delete a source and its rule, and no trigger. Raises as `rotate_secret()` does."""
+    """Delete a source and its rule, but no trigger. Raises the same as `rotate_secret()`."""
     rewrite(source, lambda: audit.delete(source, by=by))

@@ -1,4 +1,4 @@
-"""Keep the rules of event sources equal to them, in the transaction that changes them."""
+"""Signal receivers that write a source's rule to the bus in the source's own transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,9 +1,9 @@
-"""All event sources: those that the settings list, and those that operators have added.
+"""Finds event sources: those that the settings list, and those that operators have added.
 
-EVENT_SOURCES_CONFIG holds a list as JSON or YAML, EVENT_SOURCES_FILE names a file of it. Each entry
-has `id` and `name`, and may have `description`, `icon`, `kind`, `eventBusName`, `eventPattern`,
-`replayWindowSeconds` and `secrets` (texts, or ARNs of Secrets Manager). The settings come first
-where both know an id.
+EVENT_SOURCES_CONFIG is a list as JSON or YAML, or EVENT_SOURCES_FILE names a file with it. Each
+entry has `id` and `name`, and may have `description`, `icon`, `kind`, `eventBusName`,
+`eventPattern`, `replayWindowSeconds` and `secrets` (texts, or ARNs of Secrets Manager). If an id
+is in the settings and in the database, the settings count.
 """
 
 from functools import cache
@@ -34,20 +34,20 @@ TEXTS = ("id", "name", "description", "icon", "kind", "eventBusName")
 
 
 def all_sources() -> list[EventSource]:
-    """All sources, by name."""
+    """Return all sources, sorted by name."""
     known = configured()
     rows = [row for row in EventSource.objects.all() if row.pk not in known]
     return sorted([*known.values(), *rows], key=lambda source: (source.name.lower(), source.pk))
 
 
 def find(source_id: str) -> EventSource | None:
-    """The source of an id."""
+    """Return the source of an id, or None if there is none."""
     if source := configured().get(source_id):
         return source
     try:
         EventSource._meta.get_field("id").run_validators(source_id)
     except ValidationError:
-        # It may be a text that a database cannot even look for.
+        # A database may not be able to look for such a text.
         return None
     found: EventSource | None = EventSource.objects.filter(pk=source_id).first()
     return found
@@ -55,10 +55,10 @@ def find(source_id: str) -> EventSource | None:
 
 @cache
 def configured() -> dict[str, EventSource]:
-    """The sources that the settings list, by id.
+    """Return the sources that the settings list, by id.
 
     Raises:
-        ImproperlyConfigured: the list cannot be read; the message says where and why.
+        ImproperlyConfigured: the list cannot be read. The message says where and why.
     """
     name, text = _text()
     if not text.strip():
@@ -68,7 +68,7 @@ def configured() -> dict[str, EventSource]:
     try:
         entries = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # The error itself holds the line, and so what is secret in it.
+        # The original error quotes the line, which may have a secret in it.
         reason = _reason(error)
         raise ImproperlyConfigured(f"{name} is neither JSON nor YAML: {reason}.") from None
     if not isinstance(entries, list):
@@ -126,7 +126,7 @@ def _source(entry: Any, where: str) -> EventSource:
         )
     source = EventSource(**{KEYS[name]: value for name, value in given.items()})
     source.is_configured = True
-    # A text that stands on lines of its own ends with a line break.
+    # YAML's block texts end with a line break.
     source.configured_secrets = tuple(text.strip() for text in secrets)
     try:
         source.clean_fields()
@@ -137,7 +137,7 @@ def _source(entry: Any, where: str) -> EventSource:
 
 
 def _told(error: ValidationError, where: str) -> str:
-    """What is wrong with an entry, by the names that it has there."""
+    """Say what is wrong with an entry, with the names of its keys in the settings."""
     keys = {field: name for name, field in KEYS.items()}
     # For the log, which is in English, whoever asks.
     with translation.override("en"):

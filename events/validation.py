@@ -1,4 +1,4 @@
-"""The rules of event sources, and of the patterns of sources and triggers."""
+"""Validates event sources and their secrets, and the patterns of sources and triggers."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,11 @@ from events.signatures import VERSION, keys_of
 from events.signing_keys import ARN, PREFIX
 
 SECRET_ARN = re.compile(r"arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+")
-# EventBridge, PutRule, EventBusName, where a bus of another account is named by its ARN.
+# EventBusName of EventBridge's PutRule. A bus of another account is named by its ARN.
 BUS_NAME = re.compile(r"[/.\-_A-Za-z0-9:]{1,256}")
-# What GitHub, Slack and Stripe give or take, and what nobody guesses.
+# The secrets of GitHub, Slack and Stripe match this. Shorter ones could be guessed.
 SECRET = re.compile(r"[!-~]{16,256}")
-# What senders give out besides, which is easily taken for the secret and signs nothing.
+# Other keys of the same senders, which people confuse with the secret. They sign nothing.
 OTHER_KEYS: dict[str, tuple[tuple[str, ...], Any]] = {
     SourceKind.STRIPE: (
         ("sk_", "rk_", "pk_"),
@@ -35,28 +35,28 @@ OTHER_KEYS: dict[str, tuple[tuple[str, ...], Any]] = {
         ),
     ),
 }
-# Kinds whose sender makes the secret, and tells it.
+# Kinds whose sender generates the secret and shows it.
 MADE_BY_SENDER = {SourceKind.SLACK, SourceKind.STRIPE}
-# Standard Webhooks: how many bytes a secret has.
+# The number of bytes of a secret in Standard Webhooks.
 SECRET_BYTES = range(24, 65)
 
 
 def is_bus_open(name: str) -> bool:
-    """Whether sources and triggers may listen to an event bus; an empty name is the default one."""
+    """Whether sources and triggers may listen to an event bus. "" is the default bus."""
     return not name or name in open_buses() or "*" in settings.EVENT_BUSES
 
 
 def open_buses() -> list[str]:
-    """The event buses that the settings name."""
+    """Return the event buses that the settings name."""
     return sorted({settings.EVENT_BUS_NAME, *settings.EVENT_BUSES} - {"*"})
 
 
 def bus_errors(name: str, *, is_free: bool) -> list[ValidationError]:
-    """What is wrong with the name of a source's event bus; an empty name is the default one.
+    """Find what is wrong with the name of a source's event bus. "" is the default bus.
 
     Args:
         name: the name.
-        is_free: whether the bus may be one that the settings do not open.
+        is_free: whether the bus may be one that the settings do not name.
     """
     if name and not BUS_NAME.fullmatch(name):
         return [
@@ -70,7 +70,7 @@ def bus_errors(name: str, *, is_free: bool) -> list[ValidationError]:
 
 
 def secret_errors(kind: str, texts: Sequence[str]) -> Iterator[ValidationError]:
-    """What is wrong with the secrets of a source in the settings; none is told itself."""
+    """Find what is wrong with the secrets of a source in the settings. No message quotes one."""
     has_address = kind != SourceKind.BUS
     if has_address and not texts:
         yield ValidationError("Give a list with the secret that senders sign with.")
@@ -88,7 +88,7 @@ def secret_errors(kind: str, texts: Sequence[str]) -> Iterator[ValidationError]:
 
 
 def pattern_errors(pattern: Any) -> list[ValidationError]:
-    """What is wrong with an event pattern."""
+    """Find what is wrong with an event pattern."""
     try:
         parse(pattern)
     except PatternError as error:
@@ -97,10 +97,10 @@ def pattern_errors(pattern: Any) -> list[ValidationError]:
 
 
 def check_secret(kind: str, secret: str) -> None:
-    """Accept a secret that senders of a kind can sign with.
+    """Check that senders of a kind can sign with a secret.
 
     Raises:
-        ValidationError: it is too short to be one, or not of the form that the kind wants.
+        ValidationError: the secret is too short, or does not have the form of this kind.
     """
     if not SECRET.fullmatch(secret):
         raise ValidationError(
@@ -114,7 +114,7 @@ def check_secret(kind: str, secret: str) -> None:
 
 
 def secret_fault(kind: str, secret: str) -> Any:
-    """Why no sender of a kind signs with a secret; empty if one may. The secret is not in it."""
+    """Say why no sender of a kind signs with a secret, without quoting it. "" if one may."""
     if not keys_of(kind, secret):
         return _("A secret is empty, or is no base64 after whsec_: copy it once more, whole.")
     if not secret.isprintable():

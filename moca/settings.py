@@ -435,7 +435,7 @@ SESSION_URL = env.str("SESSION_URL", default="")
 USES_DEMO_AGENT = not AGENT_API_URL
 if USES_DEMO_AGENT:
     AGENT_API_URL = COGNITO_DOMAIN = f"http://127.0.0.1:{DEMO_AGENT_PORT}"
-    AGENT_AUTH, AGENT_PROTOCOL = "cognito", "invocations"
+    AGENT_AUTH = "cognito"
     COGNITO_CLIENT_ID = COGNITO_CLIENT_SECRET = "demo"  # noqa: S105  (no secret)
     COGNITO_CLIENT_SECRET_ARN = ""
 

@@ -18,6 +18,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
+from agents.protocols import PROTOCOLS
 from executions.scheduler import LocalSchedulerProcess
 from moca.dynamodb.layout import all_tables
 from moca.dynamodb.local import DynamoDBLocal, UnavailableError
@@ -182,13 +183,14 @@ def demo_agent() -> Iterator[DemoAgent]:
 @pytest.fixture
 def scheduler(
     demo_agent: DemoAgent, transactional_db: None
-) -> Callable[[], AbstractContextManager[LocalSchedulerProcess]]:
+) -> Callable[..., AbstractContextManager[LocalSchedulerProcess]]:
     """Run a scheduler in a thread of this process, by `with scheduler():`."""
 
     @contextmanager
-    def running() -> Iterator[LocalSchedulerProcess]:
+    def running(protocol: str = "invocations") -> Iterator[LocalSchedulerProcess]:
+        tokens = FixedToken(demo_agent.issue_token())
         process = LocalSchedulerProcess(
-            AgentClient(f"{demo_agent.url}", FixedToken(demo_agent.issue_token()))
+            AgentClient(demo_agent.url, tokens, protocol=PROTOCOLS[protocol])
         )
 
         def run() -> None:

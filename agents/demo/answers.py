@@ -1,22 +1,22 @@
-"""What the demo agent says: the events of an answer, and how a prompt can steer them."""
+"""Makes the demo agent's answer from a prompt and its `demo:` lines, for any protocol."""
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Self
+from functools import cached_property
+from typing import Literal, Self
 
 _DIRECTIVE = re.compile(r"^[ \t]*demo:[ \t]*([a-z0-9-]+)[ \t]*(.*)$", re.MULTILINE)
 _TRIGGER_NAME = re.compile(r"(?im)^\|[ \t]*trigger(?: name)?[ \t]*\|[ \t]*(\S.*)\|[ \t]*$")
 _SIZE = re.compile(r"(\d+)(KB|MB)?", re.IGNORECASE)
 _UNITS = {"": 1, "kb": 1000, "mb": 1000 * 1000}
 
-Event = dict[str, Any]
+# How a complete answer ends.
+Ending = Literal["success", "asks", "refused", "limited", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Script:
 
     @classmethod
     def read(cls, prompt: str) -> Self:
-        """Find the lines; a name that comes again replaces the earlier one."""
+        """Find the lines. If a name comes twice, the last one counts."""
         return cls({name: rest.split() for name, rest in _DIRECTIVE.findall(prompt)})
 
     def __contains__(self, name: str) -> bool:
@@ -45,9 +45,13 @@ class Script:
         match = _SIZE.fullmatch(arguments[0])
         return int(match[1]) * _UNITS[(match[2] or "").lower()] if match else 0
 
+    def words(self, name: str, default: str) -> str:
+        """All arguments of `name` as one text, or `default` if there are none."""
+        return " ".join(self.steps.get(name) or []) or default
+
 
 def answer_text(prompt: str) -> str:
-    """What the demo agent says to a prompt."""
+    """Return what the demo agent says to a prompt."""
     task, _, _ = prompt.partition("\n---")
     lines = [line.strip() for line in _DIRECTIVE.sub("", task).splitlines() if line.strip()]
     trigger = _TRIGGER_NAME.search(prompt)
@@ -63,80 +67,38 @@ def answer_text(prompt: str) -> str:
     )
 
 
-def events(text: str, script: Script, session_id: str) -> Iterator[Event]:
-    """The events of an answer that looks at the clock once and then speaks."""
-    yield from _clock_call()
-    words = re.findall(r"\S+\s*", text)
-    yield {"type": "modelMessageStartEvent", "role": "assistant"}
-    yield {"type": "modelContentBlockStartEvent"}
-    for number, word in enumerate(words):
-        if number == len(words) // 2:
-            fault = next(_faults(script), None)
-            if fault is not None:
-                yield fault
-        yield text_delta(word)
-    yield {"type": "modelContentBlockStopEvent"}
-    yield {"type": "textBlock", "text": text}
-    yield {"type": "modelMessageStopEvent", "stopReason": "endTurn"}
-    yield _usage(40, len(words))
-    content = [{"type": "textBlock", "text": text}]
-    yield _message_added("assistant", content)
-    if "no-completion" not in script:
-        metadata = {
-            "requestId": secrets.token_hex(8),
-            "sessionId": session_id,
-            "duration": 1200,
-            "agentMetadata": {"name": "demo"},
-        }
-        yield {"type": "serverCompletionEvent", "metadata": metadata}
+@dataclass(frozen=True)
+class Answer:
+    """What the demo agent answers to one request.
 
+    `text` is what it says, `script` how the prompt steers it. `session_id` and `run_id` come from
+    the request.
+    """
 
-def _faults(script: Script) -> Iterator[Event]:
-    if "fail" in script:
-        message = " ".join(script.steps["fail"]) or "the prompt asks the demo agent to fail"
-        error = {"message": message, "requestId": secrets.token_hex(8)}
-        yield {"type": "serverErrorEvent", "error": error}
-    if "bad-json" in script:
-        yield {"raw": '{"type": "modelContentBlockDelta'}
-    if "long-line" in script:
-        yield text_delta("x" * script.size("long-line"))
+    text: str
+    script: Script
+    session_id: str = ""
+    run_id: str = ""
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
 
+    @cached_property
+    def words(self) -> list[str]:
+        """The words of the text, each with the space after it."""
+        return re.findall(r"\S+\s*", self.text)
 
-def _clock_call() -> Iterator[Event]:
-    tool = {"name": "current_time", "toolUseId": f"tooluse_{secrets.token_hex(8)}"}
-    used = {"type": "toolUseBlock", **tool, "input": {"timezone": "UTC"}}
-    said = {"type": "toolUseInputDelta", "input": '{"timezone": "UTC"}'}
-    result = {"type": "toolResultBlock", "toolUseId": tool["toolUseId"], "status": "success"}
-    yield {"type": "modelMessageStartEvent", "role": "assistant"}
-    yield {"type": "modelContentBlockStartEvent", "start": {"type": "toolUseStart", **tool}}
-    yield {"type": "modelContentBlockDeltaEvent", "delta": said}
-    yield {"type": "modelContentBlockStopEvent"}
-    yield used
-    yield {"type": "modelMessageStopEvent", "stopReason": "toolUse"}
-    yield _usage(25, 12)
-    yield _message_added("assistant", [used])
-    yield {"type": "beforeToolsEvent"}
-    yield {"type": "afterToolsEvent"}
-    yield _message_added("user", [result])
+    @property
+    def ending(self) -> Ending:
+        """How the answer ends if nothing fails."""
+        script = self.script
+        if "ask" in script:
+            return "asks"
+        if "guardrail" in script:
+            return "refused"
+        if "max-tokens" in script:
+            return "limited"
+        return "cancelled" if "cancelled" in script else "success"
 
-
-def _message_added(role: str, content: list[Event]) -> Event:
-    return {"type": "messageAddedEvent", "message": {"role": role, "content": content}}
-
-
-def _usage(given: int, made: int) -> Event:
-    usage = {"inputTokens": given, "outputTokens": made, "totalTokens": given + made}
-    return {"type": "modelMetadataEvent", "usage": usage}
-
-
-def text_delta(text: str) -> Event:
-    return {"type": "modelContentBlockDeltaEvent", "delta": {"type": "textDelta", "text": text}}
-
-
-def line(event: Event, *, sse: bool) -> bytes:
-    text = event.get("raw") or json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-    return f"data: {text}\n\n".encode() if sse else f"{text}\n".encode()
-
-
-def single_bytes(lines: list[bytes]) -> list[bytes]:
-    return [bytes([byte]) for byte in b"".join(lines)]
+    @property
+    def question(self) -> str:
+        """What a person is asked."""
+        return self.script.words("ask", "Shall I go on?")

@@ -1,4 +1,4 @@
-"""How agents are asked and what they answer, a module for each protocol.
+"""The protocols of agents, a module for each: how the client asks, and how it reads the answer.
 
 A new protocol is a module with a Protocol and a Reader, a row in PROTOCOLS, and its tests.
 """
@@ -24,7 +24,7 @@ PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol for protocol in (Invocations(), AgentCore(), AGUI(), A2A(), OpenAI())
 }
 
-# How an answer ended that came to its end, but is a failure all the same.
+# Outcomes of complete answers that are failures all the same.
 _ENDED: dict[Outcome, Code] = {
     "refused": errors.ANSWER_REFUSED,
     "limited": errors.ANSWER_LIMITED,
@@ -42,7 +42,7 @@ def read_answer(
     protocol: Protocol = PROTOCOLS["invocations"],
     on_transcript: Callable[[Transcript], None] | None = None,
 ) -> Reply:
-    """Read an answer to its end; what follows that is not read.
+    """Read an answer to its end, and nothing after it.
 
     Args:
         chunks: the body, cut anywhere.

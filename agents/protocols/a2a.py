@@ -1,4 +1,4 @@
-"""A2A 1.0 by JSON-RPC, as a2a-sdk 1.3.0 speaks it: a task that streams artifacts.
+"""Speaks A2A 1.0 by JSON-RPC with agents such as a2a-sdk 1.3.0: a task streams artifacts.
 
 Without the header `A2A-Version` a server takes the request for version 0.3, and refuses it.
 """
@@ -87,7 +87,7 @@ class A2AReader(Reader):
         elif state != "TASK_STATE_COMPLETED":
             return
         elif not transcript.has_text:
-            # Some agents answer by the message of the last state.
+            # Some agents put their answer into the message of the last state.
             transcript.say(message)
         self._finish()
 
@@ -97,7 +97,7 @@ class A2AReader(Reader):
 
 
 def _text(holder: dict[str, Any]) -> str:
-    """The text of an artifact's or message's parts; data is shown as JSON."""
+    """Return the text of the parts of an artifact or message. Data becomes JSON."""
     parts = [mapping(part) for part in items(holder.get("parts"))]
     return "".join(as_text(part.get("text", part.get("data"))) for part in parts)
 

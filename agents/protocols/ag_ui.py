@@ -1,4 +1,4 @@
-"""AG-UI 1.0, as ag-ui-protocol 1.0.0 sends it: runs of an agent as events.
+"""Speaks AG-UI 1.0 with agents, as in ag-ui-protocol 1.0.0: a run is a stream of events.
 
 Seen with AGUIApp of bedrock-agentcore 1.25.0 over ag-ui-strands 1.0.2, and with pydantic-ai 2.68.0.
 """
@@ -18,7 +18,7 @@ from agents.replies import Question, Transcript, Usage, as_text, count, items, m
 class AGUIReader(Reader):
     def __init__(self, transcript: Transcript, media_type: str) -> None:
         super().__init__(transcript, media_type)
-        # Messages that are not the assistant's.
+        # Ids of messages that are not the assistant's.
         self._others: set[str] = set()
         self._message: str | None = None
         self._snapshot = ""
@@ -88,7 +88,7 @@ class AGUIReader(Reader):
             self._snapshot = content if isinstance(content, str) else ""
 
     def _custom(self, event: dict[str, Any]) -> None:
-        """ag-ui-strands finishes with success whatever made the model stop, and says it here."""
+        """Read why the model stopped. ag-ui-strands says it here, and then reports success."""
         if event.get("name") == "AgentStopped":
             self._stopped = as_text(mapping(event.get("value")).get("stop_reason"))
 

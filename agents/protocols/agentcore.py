@@ -1,4 +1,4 @@
-"""Agents made with the AgentCore SDKs, in Python and TypeScript.
+"""Speaks with agents that are made with the AgentCore SDKs, in Python and TypeScript.
 
 Versions seen: bedrock-agentcore 1.25.0 (PyPI) and 0.4.4 (npm). The answer is an event stream of
 what the agent yields, or a document of what it returns. The TypeScript SDK streams only if it is
@@ -15,13 +15,13 @@ from agents.protocols.values import ValuesReader
 
 
 class TextReader(ValuesReader):
-    """Takes what is no JSON as text."""
+    """Reads data that is no JSON as text."""
 
     plain = True
 
 
 class AgentCore(Invocations):
-    """Asks as `invocations` does, and takes any value that the SDKs send."""
+    """Asks as `invocations` does, and reads any value that the SDKs send."""
 
     name = "agentcore"
     accept = "text/event-stream, application/json"

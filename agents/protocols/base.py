@@ -1,4 +1,4 @@
-"""What each protocol provides: the request of an invocation, and a reader of the answer."""
+"""The interface of protocols: a Protocol makes requests, a Reader reads the answer."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from agents.invocation import Invocation
 from agents.replies import Reply, Transcript, mapping, name, printable
 from moca.sentences import Code
 
-# Keys under which an error says why, the likeliest first.
+# Keys of an error that may have its reason, the likeliest first.
 _REASON_KEYS = ("message", "error", "text", "detail", "error_type", "code")
 _DEEPEST = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A POST to the agent: its body, and headers beside those of the client."""
+    """A POST to the agent: its body, and headers in addition to the client's."""
 
     content: bytes = field(repr=False)
     headers: dict[str, str] = field(default_factory=dict)
@@ -41,34 +41,34 @@ class Reader(ABC):
 
     def __init__(self, transcript: Transcript, media_type: str) -> None:
         self.transcript = transcript
-        # The first value that is no event of the protocol.
+        # The first value that is no event of the protocol, for the error's quotation.
         self.unknown: Any = None
 
     @abstractmethod
     def take(self, values: Batch) -> None:
-        """Take the next values of a stream, until the transcript is complete."""
+        """Read the next values of a stream, until the transcript is complete."""
 
     def take_document(self, value: Any) -> None:
-        """Take an answer that is one document."""
+        """Read an answer that is one document."""
         self.take(value if isinstance(value, list) else [value])
 
     @abstractmethod
     def end(self) -> None:
-        """Check, at the end of the body, that the answer has ended; raises AgentError."""
+        """Raise AgentError if the body has ended and the answer has not."""
 
     def skip(self, value: Any) -> None:
-        """Note a value that is not understood; it is quoted where nothing else is."""
+        """Note a value that is not understood. The error quotes the first one."""
         if self.unknown is None:
             self.unknown = value
 
     def check_understood(self) -> None:
-        """Raise AgentError where something came, and nothing of it was understood."""
+        """Raise AgentError if values came and none was understood."""
         if self.unknown is not None and not self.transcript.said_anything:
             raise not_understood(self.unknown)
 
 
 class Protocol(ABC):
-    """A way to talk to an agent. Adding one is a module, a row in the table and its tests."""
+    """A way to talk to an agent."""
 
     name: ClassVar[str]
     # The media types to ask for.
@@ -79,26 +79,26 @@ class Protocol(ABC):
 
     @abstractmethod
     def request(self, invocation: Invocation, url: str) -> Request:
-        """The request that sends an invocation.
+        """Make the request that sends an invocation.
 
         Args:
             invocation: what is asked.
-            url: where it goes, since a protocol may have requests of several forms.
+            url: the agent's address, because the form of a request may depend on it.
         """
 
     def cancel(self, reply: Reply) -> Request | None:
-        """The request that ends a run under way; None where the protocol has none.
+        """Make the request that cancels a run. None if the protocol has no such request.
 
         Args:
-            reply: what has come of the answer, which names the run.
+            reply: the answer so far, which names the run.
         """
         return None
 
 
 def read(reader: Reader, chunks: Iterable[bytes], media_type: str) -> Iterator[None]:
-    """Read a body to the end of the answer, pausing after each piece.
+    """Read a body to the end of the answer. Yields after each chunk.
 
-    Raises AgentError where the agent fails, or sends what cannot be read.
+    Raises AgentError if the agent fails, or if its answer cannot be read.
     """
     transcript = reader.transcript
     if media_type == "text/event-stream":
@@ -121,7 +121,7 @@ def read(reader: Reader, chunks: Iterable[bytes], media_type: str) -> Iterator[N
 
 
 def reported(data: str) -> AgentError:
-    """The failure that an event named `error` reports, whatever the protocol of its data."""
+    """Make the error of an event that is named `error`, in any protocol."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -132,20 +132,20 @@ def reported(data: str) -> AgentError:
 def failure(
     error: Any, *, request_id: str | None = None, silently: Code = errors.AGENT_FAILED_SILENTLY
 ) -> AgentError:
-    """The failure that an agent reports, with the reason that it gives, or `silently` for none."""
+    """Make the error of a failure that an agent reports. Without a reason, it is `silently`."""
     reason = printable(_reason(error, _DEEPEST).strip())
     own = None if reason else silently()
     return AgentError(own, quoted=reason, kind="agent", reached=True, request_id=request_id)
 
 
 def not_understood(value: Any) -> AgentError:
-    """The error of an answer in another protocol than the one that was expected."""
+    """Make the error of an answer in another protocol than the one that is set."""
     quoted = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return unreadable(errors.NOT_UNDERSTOOD(), printable(quoted))
 
 
 def _reason(error: Any, depth: int) -> str:
-    """Why the agent failed: the first text where errors have one; empty where there is none."""
+    """Return the first text under the keys of reasons, or "" if there is none."""
     if isinstance(error, str):
         return error
     if not depth or not isinstance(error, dict):

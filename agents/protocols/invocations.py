@@ -1,9 +1,9 @@
-"""The protocol of the service that we succeed, and the default: `POST /invocations`.
+"""Speaks the project's own protocol with agents, which is the default: `POST /invocations`.
 
-The answer is a stream of JSON, one event a line, which ends in a `serverCompletionEvent` or a
-`serverErrorEvent` (docs/agent-protocol.md). Other agents answer the same request with a document
-or an event stream of their own; these are read as `agentcore` reads them, but what is no JSON is
-an error here.
+The answer is a stream of JSON with one event on each line. It ends with a `serverCompletionEvent`
+or a `serverErrorEvent` (docs/agent-protocol.md). Other agents answer the same request with a
+document or an event stream of their own. These are read as in `agentcore`, but data that is no JSON
+is an error.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from agents.replies import Transcript
 
 
 class LinesReader(ValuesReader):
-    """Reads lines strictly, events and documents as they come."""
+    """Reads lines strictly, and event streams and documents as `agentcore` does."""
 
     lines = True
     plain = False

@@ -1,7 +1,7 @@
-"""OpenAI's chat completions and Responses, which many model servers and gateways speak.
+"""Speaks OpenAI's chat completions and Responses with model servers and gateways.
 
-From its API reference (platform.openai.com/docs/api-reference); a URL that ends in `/responses`
-is asked by the second.
+The source is OpenAI's API reference (platform.openai.com/docs/api-reference). A URL that ends in
+`/responses` gets requests of Responses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Events of the Strands SDKs, Python and TypeScript, alone or wrapped by AgentCore's SDKs.
+"""Reads events of the Strands SDKs for Python and TypeScript, also as AgentCore's SDKs wrap them.
 
 Versions seen: strands-agents 1.62.0, @strands-agents/sdk 1.16.0, bedrock-agentcore 1.25.0 (PyPI)
 and 0.4.4 (npm). The TypeScript SDK's events are also those of the service that we succeed, which
@@ -20,9 +20,9 @@ from agents.protocols.base import Reader, failure
 from agents.replies import Question, Transcript, Usage, as_text, count, items, mapping, name
 
 _BLOCK_TYPES = (None, "textBlock", "text")
-# How the text of a message may have come so that a part of the whole message is new.
+# If the text came in one of these ways, a part of the whole message may be new.
 _REPEATABLE = (None, "message")
-# What the Python SDK's `stream_async` yields beside text, by one of its keys.
+# Keys of the events without text that `stream_async` of the Python SDK yields.
 _LIFECYCLE = frozenset(
     {
         "init_event_loop",
@@ -64,7 +64,7 @@ class StrandsReader(Reader):
         self._unreadable: str | None = None
 
     def take_event(self, event: dict[str, Any]) -> bool:
-        """Take an event with a type, of the TypeScript SDK; False for one that is unknown."""
+        """Read an event of the TypeScript SDK. False if its type is unknown."""
         kind = event.get("type")
         if kind == "modelStreamUpdateEvent":
             inner = event.get("event")
@@ -78,7 +78,7 @@ class StrandsReader(Reader):
         return take is not None
 
     def take_converse(self, event: dict[str, Any]) -> bool:
-        """Take an event of Bedrock's ConverseStream, as the Python SDK yields it."""
+        """Read an event of ConverseStream, as the Python SDK yields it. False if it is unknown."""
         if (part := event.get("contentBlockDelta")) is not None:
             return self._take_converse_delta(part)
         if (part := event.get("messageStart")) is not None:
@@ -111,7 +111,7 @@ class StrandsReader(Reader):
         return True
 
     def take_message(self, message: dict[str, Any], *, is_repeated: bool = False) -> None:
-        """Take a whole message, whose text counts where no piece of it came before."""
+        """Read a whole message. Its text counts only if no piece of it came before."""
         role = message.get("role")
         for block in items(message.get("content")):
             if isinstance(block, dict):
@@ -124,14 +124,14 @@ class StrandsReader(Reader):
             self._is_within_message = False
 
     def take_interrupts(self, interrupts: Any, name_of_tool: str = "") -> None:
-        """Take what a person is asked."""
+        """Read the questions to a person."""
         for each in items(interrupts):
             each = mapping(each)
             text = as_text(each.get("reason")) or as_text(each.get("name")) or name_of_tool
             self.transcript.ask(Question(as_text(each.get("id")), text))
 
     def take_object(self, text: str) -> bool:
-        """Pass over the text of a Python object; False for any other text."""
+        """Skip the text of a Python object. False for any other text."""
         if not (_OBJECT.match(text) and _IN_OBJECT.search(text)):
             return False
         if reason := _STOP_REASON.search(text):
@@ -142,7 +142,7 @@ class StrandsReader(Reader):
         return True
 
     def take_lifecycle(self, event: dict[str, Any]) -> bool:
-        """Take what else `stream_async` yields."""
+        """Read the other events of `stream_async`. False if the event is unknown."""
         asked = event.get("tool_interrupt_event")
         if isinstance(asked, dict):
             tool = as_text(mapping(asked.get("tool_use")).get("name"))
@@ -151,7 +151,7 @@ class StrandsReader(Reader):
         return not _LIFECYCLE.isdisjoint(event)
 
     def say(self, text: Any, source: str) -> None:
-        """Take text of the answer."""
+        """Add text of the answer."""
         if isinstance(text, str) and text:
             self._source = source
             self._called = None
@@ -161,7 +161,7 @@ class StrandsReader(Reader):
             self.transcript.say(text)
 
     def think(self, text: Any) -> None:
-        """Take text of the reasoning."""
+        """Add text of the reasoning."""
         if isinstance(text, str) and text:
             self.transcript.think(text)
 
@@ -261,7 +261,7 @@ class StrandsReader(Reader):
             self._text_block(block)
 
     def _message(self, event: dict[str, Any]) -> None:
-        """A message that a `messageAddedEvent` repeats, with the reason why the model stopped."""
+        """Read a whole message, which a `messageAddedEvent` repeats, and its stop reason."""
         self.take_message(mapping(event.get("message")))
         self._is_repeated = True
         self._stop(event.get("stopReason"))

@@ -1,8 +1,8 @@
-"""Values of any shape that an agent yields or returns: what of them is the answer.
+"""Finds the answer in values of any shape that an agent yields or returns.
 
-Besides the events of Strands these are texts, objects that name their answer, and the events of
-other frameworks, which people yield as they come: Google ADK 2.13, agno 3.1.10, LangGraph and
-Vercel's AI SDK 6. What is none of these is never taken for an answer.
+These are events of Strands, texts, objects with the answer under a usual key, and events of other
+frameworks: Google ADK 2.13, agno 3.1.10, LangGraph and Vercel's AI SDK 6. Any other value is never
+recorded as an answer.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from agents.protocols.base import failure
 from agents.protocols.strands import StrandsReader
 from agents.replies import Transcript, Usage, as_text, count, items, mapping
 
-# Where agents put their answer, the likeliest first.
+# Keys that may have the answer, the likeliest first.
 _ANSWER_KEYS = ("output", "result", "response", "message", "text", "content", "data", "delta")
 _TEXT_TYPES = (None, "text", "output_text", "message", "text_delta")
 _DEEPEST = 8
-# How the text of a Python object may begin.
+# The first characters that the text of a Python object may have.
 _OBJECT_BEGINS = frozenset("{<")
 
 
 class ValuesReader(StrandsReader):
-    """Reads what AgentCore's SDKs send of what an agent yields."""
+    """Reads values that AgentCore's SDKs send."""
 
     def __init__(self, transcript: Transcript, media_type: str) -> None:
         super().__init__(transcript, media_type)
         self._is_stream = media_type == "text/event-stream"
-        # Whether text has come in pieces, which a whole answer repeats.
+        # Whether text came in pieces. If so, a whole answer repeats it.
         self._has_pieces = False
         self._failed: Any = None
 
     def take(self, values: Batch) -> None:
         transcript = self.transcript
         for value in values:
-            # The two most frequent first: a stream holds a million of them.
+            # The two most frequent types first, because a stream may have a million of them.
             if isinstance(value, str):
                 if value[:1] in _OBJECT_BEGINS and self._is_object_text(value):
                     continue
@@ -86,7 +86,7 @@ class ValuesReader(StrandsReader):
         self.say(text, "delta")
 
     def _take_answer(self, value: dict[str, Any]) -> None:
-        """Take a document that is a whole answer."""
+        """Read a document that is a whole answer."""
         _check(value)
         result = value.get("result")
         message = mapping(result if isinstance(result, dict) else value.get("message"))
@@ -99,7 +99,7 @@ class ValuesReader(StrandsReader):
         self.say(said or (json.dumps(value, ensure_ascii=False) if value else ""), "delta")
 
     def _take_list(self, value: list[Any]) -> None:
-        """Take a list, which LangGraph yields in its mode `messages`: a chunk and its facts."""
+        """Read a list: a chunk and its metadata from LangGraph's mode `messages`, or texts."""
         if len(value) == 2 and _is_chunk(value[0]):
             self._chunk(value[0])
         elif said := _answer_text(value, _DEEPEST):
@@ -123,7 +123,7 @@ class ValuesReader(StrandsReader):
             self._other(value)
 
     def _take_framework(self, value: dict[str, Any]) -> bool:
-        """Take an event of another framework; False for any other object."""
+        """Read an event of another framework. False for any other object."""
         names = [each for each in (value.get("event"), value.get("type")) if isinstance(each, str)]
         take = next((_FRAMEWORKS[each] for each in names if each in _FRAMEWORKS), None)
         if take is not None:
@@ -137,9 +137,9 @@ class ValuesReader(StrandsReader):
         return True
 
     def _other(self, value: dict[str, Any]) -> None:
-        """Take an object that names a piece of its answer."""
+        """Read an object that has a piece of the answer under a usual key."""
         if self.has_converse_text and "data" in value:
-            # It repeats what events of the model have said.
+            # It repeats the text of the model's events.
             return
         kind = value.get("type")
         said = _answer_text(value, _DEEPEST) if kind in _TEXT_TYPES else ""
@@ -149,12 +149,12 @@ class ValuesReader(StrandsReader):
             self.skip(value)
 
     def _whole(self, text: Any) -> None:
-        """Take an answer that repeats its pieces, where there were any."""
+        """Read a whole answer. It counts only if no pieces came before."""
         if isinstance(text, str) and not self.transcript.has_text:
             self.say(text, "message")
 
     def _chunk(self, chunk: dict[str, Any]) -> None:
-        """A message chunk of LangChain; those of the person and of tools are not the answer."""
+        """Read a message chunk of LangChain. Only the model's chunks are the answer."""
         if not str(chunk.get("type", "")).startswith("AI"):
             return
         self._piece(_answer_text(chunk.get("content"), _DEEPEST - 1))
@@ -175,7 +175,7 @@ class ValuesReader(StrandsReader):
             self._chunk(chunk)
 
     def _adk(self, value: dict[str, Any]) -> None:
-        """An event of Google ADK: partial ones are pieces, and the whole follows them."""
+        """Read an event of Google ADK. Partial events are pieces, and the whole text follows."""
         for part in map(mapping, items(mapping(value["content"]).get("parts"))):
             text = part.get("text")
             if part.get("thought"):
@@ -239,11 +239,11 @@ class ValuesReader(StrandsReader):
         self.transcript.stop(value.get("finishReason"))
 
     def _vercel_error(self, value: dict[str, Any]) -> None:
-        # `finish` and `[DONE]` follow all the same.
+        # `finish` and `[DONE]` follow, but they do not make it a success.
         raise failure(value.get("errorText") or value.get("error"))
 
     def _pass(self, _value: dict[str, Any]) -> None:
-        """An event that says nothing that is kept."""
+        """Skip an event that has nothing to record."""
 
 
 _FRAMEWORKS: dict[str, Callable[[Any, dict[str, Any]], None]] = {
@@ -276,13 +276,13 @@ def _check(value: dict[str, Any]) -> None:
 
 
 def _is_event(value: Any) -> bool:
-    """Tell an event of Strands' TypeScript SDK, all of which are named so, from other values."""
+    """Whether a value is an event of Strands' TypeScript SDK, by the name of its type."""
     kind = value.get("type") if isinstance(value, dict) else None
     return isinstance(kind, str) and (kind.endswith("Event") or kind == "textBlock")
 
 
 def _is_chunk(value: Any) -> bool:
-    """Tell a message of LangChain."""
+    """Whether a value is a message of LangChain."""
     return isinstance(value, dict) and "additional_kwargs" in value and "content" in value
 
 

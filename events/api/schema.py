@@ -1,4 +1,4 @@
-"""The routes of event sources in the API's description."""
+"""Describes the routes of event sources in the API's OpenAPI document."""
 
 from events.api import shapes
 from events.api.views import EventsView

@@ -1,4 +1,4 @@
-"""The shapes of event sources and received events in the API's description."""
+"""The JSON shapes of event sources and received events in the API's OpenAPI document."""
 
 from events.serializers import EventSourceSerializer
 from moca.api.shapes import (
@@ -37,7 +37,7 @@ _RECEIPT = component(
         },
     ),
 )
-# Nobody is signed in here.
+# Without a user, because senders do not sign in.
 _ABOUT = record(
     "About the request, and the answer: count.",
     {"requestId": uuid(), "timestamp": moment()},

@@ -1,4 +1,4 @@
-"""The route of event sources and of the events that they take in."""
+"""The API's route that lists event sources and receives events."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The event sources there are, and the address at which they take in events."""
+"""The API's view that lists event sources to clients and receives events from senders."""
 
 import logging
 from typing import Any, ClassVar
@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 
 
 class EventsView(APIView):
-    # Senders sign what is in the body, and may add to an address what they like.
+    # Senders may add parameters to the address. They sign only the body.
     parameters: ClassVar = {"POST": ANY}
 
-    # A sender has a signature in place of a token.
+    # Senders sign their messages and have no token.
     def get_authenticators(self) -> list[BaseAuthentication]:
         return (
             [] if self.request and self.request.method == "POST" else super().get_authenticators()
@@ -47,7 +47,7 @@ class EventsView(APIView):
         )
 
     def post(self, request: Request) -> Response:
-        """Take in signed events."""
+        """Receive signed events."""
         source_id = request.query_params.get("source", "")
         if not source_id:
             raise InvalidParameterError("source", "Name the event source: POST /events?source=ID.")
@@ -91,7 +91,7 @@ class EventsView(APIView):
 
 
 def _refusal(error: EnvelopeError) -> APIError:
-    """What the sender of a message is told that is signed, and is no event."""
+    """Make the error for a sender whose signed message is no event."""
     match error:
         case ContentTypeError():
             return APIError(415, str(error))
@@ -102,6 +102,6 @@ def _refusal(error: EnvelopeError) -> APIError:
 
 
 def _with_address(source_id: str) -> EventSource | None:
-    """The source of an id, if it takes events at its address."""
+    """Return the source of an id, if it has an address."""
     source = sources.find(source_id)
     return source if source is not None and source.has_address else None

@@ -1,4 +1,4 @@
-"""Where received events go on, chosen by the EVENT_BUS setting."""
+"""Returns the event bus that publishes received events, chosen by the setting EVENT_BUS."""
 
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["BusError", "EventBus", "Rule", "get_bus"]
 
 @cache
 def get_bus() -> EventBus:
-    """The configured event bus."""
+    """Return the event bus of the settings."""
     backend: type[EventBus] = import_string(settings.EVENT_BUS)
     return backend()
 

@@ -1,4 +1,4 @@
-"""What an event bus does: bring events to those who listen, by rules that say which to whom."""
+"""The interface of event buses, which publish events and keep the rules that select them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,19 +10,19 @@ from moca.reconcile import ProjectionError
 
 
 class BusError(ProjectionError):
-    """The bus refused or could not be reached."""
+    """The bus refused a call, or could not be reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which events of a bus go to the handler.
+    """A rule that sends events of a bus to the handler.
 
     Attributes:
         name: the rule's name.
         bus_name: the bus's name.
-        pattern: which events.
-        enabled: whether they go there now.
-        added: what each event gets besides, by which the handler knows whose it is.
+        pattern: selects the events.
+        enabled: whether the rule sends them now.
+        added: keys added to each event, by which the handler knows its source or trigger.
     """
 
     name: str
@@ -33,53 +33,55 @@ class Rule:
 
 
 class EventBus(ABC):
-    # Whether what it is told is undone with the transaction in which it was told.
+    """Publishes events, and keeps rules equal to sources and triggers."""
+
+    # Whether a rollback of the database's transaction undoes its changes too.
     is_transactional: ClassVar[bool] = True
-    # What it is, for messages about its limits.
+    # Its name in messages about its limits.
     what: ClassVar[str] = "an event bus"
 
     @abstractmethod
     def publish(self, source: EventSource, events: Sequence[ReceivedEvent]) -> None:
-        """Let events go on that are on record.
+        """Publish stored events.
 
         Args:
-            source: the source at whose address they came in.
-            events: events that have not gone on yet.
+            source: the source that received them.
+            events: events that have not been published yet.
 
         Raises:
-            BusError: some did not go on; sent again, they are published again.
+            BusError: some were not published. The next attempt publishes them again.
         """
 
     def has(self, event: ReceivedEvent) -> bool:
-        """Whether an event that is on record needs nothing more to go on."""
+        """Whether the bus has a stored event, so that it need not be published again."""
         return True
 
     @abstractmethod
     def let_rules_in(self) -> None:
-        """Let rules invoke the handler, as every rule that is kept does; BusError else."""
+        """Permit all rules to invoke the handler. Raises BusError if that fails."""
 
     @abstractmethod
     def keep(self, rule: Rule) -> None:
-        """Make a rule, or bring it up to date; BusError where that fails."""
+        """Create or update a rule. Raises BusError if that fails."""
 
     @abstractmethod
     def drop(self, name: str, *, except_on: str = "") -> None:
-        """Remove the rule of a name from every bus but one; nothing happens where there is none.
+        """Remove the rule of a name from every bus except one. No error if there is none.
 
         Raises:
-            BusError: it is still there.
+            BusError: the rule is still there.
         """
 
     def replace(self, name: str, rule: Rule | None) -> None:
-        """Have this rule of a name, or none, and no other on any bus; BusError where that fails."""
+        """Keep this rule, or none, under a name, and remove all others. Raises BusError."""
         if rule is not None:
             self.keep(rule)
         self.drop(name, except_on=rule.bus_name if rule else "")
 
     @abstractmethod
     def differences(self, rule: Rule) -> Sequence[str] | None:
-        """The parts in which a rule is not as it should be; None where it is missing."""
+        """Return the parts of a rule that are not as they should be. None if it is missing."""
 
     @abstractmethod
     def rule_names(self, prefix: str) -> Iterator[str]:
-        """The names of all rules of ours that begin so, on every bus."""
+        """Yield the names of our rules that begin with `prefix`, on every bus."""

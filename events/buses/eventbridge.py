@@ -1,7 +1,7 @@
-"""Amazon EventBridge: received events are put on a bus, whose rules invoke the handler.
+"""Publishes received events to Amazon EventBridge, whose rules invoke the handler.
 
-A rule of ours has one target, the handler's function, and an input transformer that adds whose
-events they are (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html).
+Each of our rules has one target, the handler's function, and an input transformer that adds the id
+of the source or trigger (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html).
 """
 
 import json
@@ -18,12 +18,12 @@ from events.models import EventSource, EventState, ReceivedEvent
 from moca.aws import client, is_refusal
 from moca.times import parse_iso
 
-# PutEvents takes ten entries at a time.
+# PutEvents accepts ten entries at a time.
 MOST = 10
 TARGET_ID = "moca-handler"
-# By which Lambda knows the permission that lets rules invoke the handler.
+# The id of the permission that lets rules invoke the handler.
 PERMISSION_ID = "moca-event-rules"
-# PutTargets, RetryPolicy: what Lambda does not take within an hour goes to the queue.
+# RetryPolicy of PutTargets. An event that Lambda does not accept in an hour goes to the DLQ.
 RETRIES, EVENT_AGE_SECONDS = 185, 3600
 REMEDIES = {
     "LimitExceededException": failures.BUS_FULL,
@@ -32,7 +32,7 @@ REMEDIES = {
     "ConcurrentModificationException": failures.RULE_CHANGING,
 }
 MISSING = "ResourceNotFoundException"
-# The calls of a change of a rule before which nothing has been changed.
+# The first calls of a change of a rule. If they fail, nothing has been changed.
 FIRST_CALLS = ("ListTargetsByRule", "PutRule")
 
 
@@ -79,7 +79,7 @@ class EventBridgeBus(EventBus):
             )
             for entry in answer.get("FailedEntries", ()):
                 raise BusError(failures.TARGET_REFUSED(error=str(entry.get("ErrorMessage"))))
-        # One more of the function would invoke it twice.
+        # A second target of the same function would invoke it twice.
         if others := [each["Id"] for each in found or () if each["Id"] != TARGET_ID]:
             client("events").remove_targets(Rule=rule.name, EventBusName=rule.bus_name, Ids=others)
 
@@ -122,8 +122,8 @@ class EventBridgeBus(EventBus):
 
 
 def target(rule: Rule) -> dict[str, Any]:
-    """The handler as a rule's target."""
-    # The bus puts in the whole event, which its documents call safe as the value of a field alone.
+    """Return the target of a rule: the handler's function."""
+    # The bus inserts the whole event. Its documents call this safe only as the value of a field.
     parts = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in rule.added.items()]
     template = ", ".join([*parts, '"event": <aws.events.event.json>'])
     return {
@@ -157,11 +157,11 @@ def _state(rule: Rule) -> str:
 
 
 def _targets(name: str, bus_name: str) -> list[dict[str, Any]] | None:
-    """A rule's targets; None where there is no such rule."""
+    """Return a rule's targets, or None if there is no such rule."""
     try:
         answer = client("events").list_targets_by_rule(Rule=name, EventBusName=bus_name)
     except ClientError as error:
-        # That the bus is missing is told by PutRule.
+        # PutRule says so if the bus is missing.
         if _code(error) == MISSING:
             return None
         raise
@@ -170,7 +170,7 @@ def _targets(name: str, bus_name: str) -> list[dict[str, Any]] | None:
 
 
 def _is_ours(targets: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a rule is of this deployment: one without a target is half made, or half removed."""
+    """Whether a rule is ours. One without a target is: its creation or removal was interrupted."""
     return all(each["Arn"] == settings.TRIGGER_LAMBDA_ARN for each in targets)
 
 
@@ -185,7 +185,7 @@ def _drop(name: str, bus_name: str) -> None:
 
 
 def _buses() -> list[str]:
-    """The buses of the account."""
+    """List the buses of the account."""
     found: list[str] = []
     options: dict[str, Any] = {}
     while True:
@@ -198,10 +198,10 @@ def _buses() -> list[str]:
 
 @cache
 def _permit() -> None:
-    """Let the account's rules invoke the handler; looked at once a process.
+    """Let the account's rules invoke the handler, once in each process.
 
     See "Using resource-based policies for Amazon EventBridge", AWS Lambda permissions. The stack
-    cannot do this, since the function comes after it.
+    cannot do this, because the function is created after it.
     """
     function = settings.TRIGGER_LAMBDA_ARN
     partition, region, account = (function.split(":")[place] for place in (1, 3, 4))
@@ -221,7 +221,7 @@ def _permit() -> None:
 
 
 def _put(bus_name: str, events: Sequence[ReceivedEvent]) -> dict[str, str]:
-    """Put events on the bus; returns why those that are not there were refused, by id."""
+    """Put events on the bus. Returns the reasons of refused events by id."""
     try:
         answer = client("events").put_events(Entries=[_entry(bus_name, row) for row in events])
     except (ClientError, BotoCoreError) as error:

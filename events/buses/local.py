@@ -1,6 +1,6 @@
-"""Received events are rows that the local scheduler process looks for, and matches by itself.
+"""The event bus of one machine: the local scheduler process reads received events from their rows.
 
-It reads the sources and the triggers whenever there are events, so that no rules have to be kept.
+It compares them with the sources and the triggers, so there are no rules to keep.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,16 +13,16 @@ class LocalBus(EventBus):
     what = "the queue of this machine"
 
     def publish(self, source: EventSource, events: Sequence[ReceivedEvent]) -> None:
-        """Do nothing: the events are on record as queued."""
+        """Do nothing: the events are stored as queued."""
 
     def let_rules_in(self) -> None:
-        """Do nothing: nobody has to let them."""
+        """Do nothing: no permission is needed."""
 
     def keep(self, rule: Rule) -> None:
-        """Do nothing: the rule follows from the row."""
+        """Do nothing: the row itself is the rule."""
 
     def drop(self, name: str, *, except_on: str = "") -> None:
-        """Do nothing: the rule went with the row."""
+        """Do nothing: the row itself was the rule."""
 
     def differences(self, rule: Rule) -> Sequence[str] | None:
         return []

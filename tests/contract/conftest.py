@@ -73,6 +73,18 @@ def _install_node(folder: Path) -> None:
     _run("npm", "install", "--silent", "--no-audit", "--no-fund", cwd=folder)
 
 
+def _popen(
+    command: list[str], folder: Path, environment: dict[str, str]
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**environment, "OTEL_SDK_DISABLED": "true"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 class Servers:
     """Starts each stand-in agent once."""
 
@@ -88,6 +100,23 @@ class Servers:
             self._wait(name, port)
         return self._running[name][1]
 
+    def url_of_program(self, name: str, code: str) -> str:
+        """The address of an agent whose program names port 9000, and runs on a free one instead."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        if name.endswith(".mjs"):
+            folder = _installed("node", HERE / "package.json", _install_node)
+            command: list[str] = ["node"]
+        else:
+            folder = _installed("python", HERE / "requirements.txt", _install_python)
+            command = [str(folder / "bin" / "python")]
+        program = folder / name
+        program.write_text(code.replace("9000", str(port)))
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE / "servers")}
+        self._running[name] = (_popen([*command, str(program)], folder, environment), "")
+        self._wait(name, port)
+        return f"http://127.0.0.1:{port}"
+
     def _start(self, name: str, port: int) -> subprocess.Popen[bytes]:
         if name.endswith(".mjs"):
             manifest = HERE / "package.json"
@@ -98,14 +127,7 @@ class Servers:
             manifest = HERE / "requirements.txt"
             python = _installed("python", manifest, _install_python) / "bin" / "python"
             command, cwd = [str(python), name, str(port)], HERE / "servers"
-        environment = {"PATH": os.environ["PATH"], "OTEL_SDK_DISABLED": "true"}
-        return subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        return _popen(command, cwd, {"PATH": os.environ["PATH"]})
 
     def _wait(self, name: str, port: int) -> None:
         end = time.monotonic() + START_SECONDS
@@ -135,11 +157,11 @@ def servers() -> Iterator[Servers]:
 
 @pytest.fixture
 def ask(servers: Servers) -> Callable[..., Reply]:
-    """Send a prompt to one of the agents, and return its reply; raises AgentError."""
+    """Send a prompt to one of the agents, or to a program; raises AgentError."""
 
-    def asked(server: str, protocol: str, prompt: str) -> Reply:
+    def asked(server: str, protocol: str, prompt: str, program: str = "") -> Reply:
         try:
-            url = servers.url(server)
+            url = servers.url_of_program(server, program) if program else servers.url(server)
         except MissingError as error:
             if os.environ.get("CI"):
                 raise

@@ -113,8 +113,8 @@ def test_prompt_is_not_logged(agent: DemoAgent, caplog: pytest.LogCaptureFixture
 
 
 def test_every_instruction_is_documented() -> None:
-    source = "".join(path.read_text() for path in Path(demo.__file__).parent.glob("*.py"))
-    known = set(re.findall(r'"([a-z0-9-]+)" (?:not )?in script', source))
+    source = "".join(path.read_text() for path in Path(demo.__file__).parent.rglob("*.py"))
+    known = set(re.findall(r'"([a-z0-9-]+)" (?:not )?in (?:self\.|answer\.)*script', source))
     known |= set(re.findall(r'script\.(?:seconds|size)\("([a-z0-9-]+)"', source))
     page = (ROOT / "docs/demo-agent.md").read_text()
     documented = set(re.findall(r"(?m)^\| `demo: ([a-z0-9-]+)", page))

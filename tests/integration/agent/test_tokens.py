@@ -20,10 +20,10 @@ from agents import (
     FixedToken,
     UserLogin,
 )
-from agents import auth as module
-from agents.auth import Grant, token_url
+from agents import tokens as module
 from agents.demo import DemoAgent
 from agents.errors import TOKEN_ENDPOINT, TOKEN_MISSING
+from agents.tokens import Grant, token_url
 from tests.integration.agent.conftest import answering, credentials, invocation, raw_server
 
 

@@ -1,5 +1,6 @@
 """Runs that the agent may have begun are never sent again, whoever delivers them again."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
+from agents.protocols import PROTOCOLS
 from executions import lambda_handler, runner
 from executions.lambda_handler import NotStartedError, handler
 from executions.models import TriggerExecution
@@ -23,6 +25,16 @@ from triggers.models import LocalSchedule, Trigger
 MakeTrigger = Callable[..., Trigger]
 
 BEGUN = [424, 500, 502, 504]
+# Ways to fail, before the first byte of an answer and after it.
+FAILURES = [
+    *(f"status {status}" for status in BEGUN),
+    "empty-500",
+    "fail-before",
+    "break-before",
+    "break",
+    "crash",
+    "no-completion",
+]
 NOT_BEGUN = [402, 429, 503]
 
 
@@ -76,6 +88,43 @@ def test_local_scheduler_sends_it_once(
             wait_for(lambda: row.filter(next_run_at__gt=due).exists())
             wait_for(lambda: record_of(trigger).status == "failed")
     assert len(demo_agent.requests) == 1
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("how", FAILURES)
+def test_lambda_sends_it_once_in_every_protocol(
+    demo_agent: DemoAgent,
+    make_trigger: MakeTrigger,
+    monkeypatch: pytest.MonkeyPatch,
+    protocol: str,
+    how: str,
+) -> None:
+    trigger = make_trigger(prompt=f"x\ndemo: {how}", max_retries=3)
+    tokens = FixedToken(demo_agent.issue_token())
+    with AgentClient(demo_agent.url, tokens, protocol=PROTOCOLS[protocol]) as client:
+        monkeypatch.setattr(lambda_handler, "_client", client)
+        deliver(trigger)
+        deliver(trigger)
+    assert (record_of(trigger).status, len(demo_agent.requests)) == ("failed", 1)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_local_scheduler_sends_it_once_in_every_protocol(
+    make_trigger: MakeTrigger,
+    demo_agent: DemoAgent,
+    scheduler: Callable[..., Any],
+    protocol: str,
+) -> None:
+    triggers = [make_trigger(prompt=f"x\ndemo: {how}", max_retries=3) for how in FAILURES]
+    due = timezone.now()
+    rows = LocalSchedule.objects.filter(pk__in=[trigger.pk for trigger in triggers])
+    with scheduler(protocol):
+        for _ in range(2):
+            rows.update(next_run_at=due, due_at=due)
+            wait_for(lambda: not rows.filter(next_run_at__lte=due).exists())
+            wait_for(lambda: all(record_of(each).status == "failed" for each in triggers))
+    sent = Counter(request.headers["idempotency-key"] for request in demo_agent.requests)
+    assert sent == {record_of(trigger).pk: 1 for trigger in triggers}
 
 
 @pytest.mark.parametrize("status", BEGUN)

@@ -27,7 +27,7 @@ def test_every_documented_setting_is_read() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     broken = {
         f"{document.name}: {target}"
         for document in documents
@@ -44,7 +44,7 @@ def test_the_largest_body_is_documented() -> None:
 
 def test_commands_in_the_documentation_exist() -> None:
     commands = set(get_commands()) | {"help"}
-    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     named = {
         name
         for document in documents

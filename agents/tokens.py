@@ -1,4 +1,4 @@
-"""The machine user's token, and the ways to get one."""
+"""Obtains the token that authorizes requests to the agent, and keeps it until it expires."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from agents.transport import (
 )
 from moca.sentences import Reason
 
-# Seconds before a token expires at which it is no longer used.
+# A token is renewed this many seconds before it expires.
 EARLY = 60.0
-# RFC 6749, 5.1 lets an answer leave out how long its token is good for.
+# The lifetime in seconds if the answer does not say it, which RFC 6749, 5.1 allows.
 _UNTOLD_LIFETIME = 300.0
 _READ_TIMEOUT = 10.0
 _MAX_RETRIES = 4
@@ -42,26 +42,26 @@ _COGNITO_TRANSIENT = ("TooManyRequestsException", "InternalErrorException")
 
 
 class Tokens(Protocol):
-    """Where the agent client gets its bearer token. Safe to share between threads."""
+    """Gives the agent client its token. Safe to share between threads."""
 
     def token(self, *, timeout: float) -> str | None:
-        """A token to send, or None to send none, within `timeout` seconds.
+        """Return a token within `timeout` seconds, or None if requests need none.
 
-        Raises AgentError of kind "token" where none can be had, or "timeout".
+        Raises AgentError of kind "token" if there is none to be had, or of kind "timeout".
         """
 
     def discard(self, token: str) -> None:
-        """Forget a token that the agent refused, so that the next one is fetched anew."""
+        """Forget a token that the agent refused, so that `token` fetches a new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class FixedToken:
-    """A token that the deployment gives, or with None no token at all."""
+    """A token from the settings, or None for no token at all."""
 
     value: str | None = field(default=None, repr=False)
 
     def token(self, *, timeout: float) -> str | None:
-        """The token as given."""
+        """Return the token."""
         return self.value
 
     def discard(self, token: str) -> None:
@@ -70,18 +70,18 @@ class FixedToken:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A token that was issued, good for `lifetime` seconds from the request on."""
+    """A token that an endpoint issued. It expires `lifetime` seconds after the request."""
 
     token: str = field(repr=False)
     lifetime: float
 
 
 class CachedTokens:
-    """Tokens from `fetch`, each kept in memory until 60 s before it expires.
+    """Fetches tokens by `fetch`, and keeps each in memory until 60 s before it expires.
 
-    `fetch` takes the Deadline of the run that needs the token and returns a Grant. However many
-    threads ask, one fetches and the others wait. A failure is not kept, except for those who were
-    already waiting for it.
+    `fetch` takes the Deadline of the run that needs the token and returns a Grant. If several
+    threads need a token, one fetches it and the others wait. A failure is reported to the threads
+    that waited for it; the next caller fetches again.
     """
 
     def __init__(self, fetch: Callable[[Deadline], Grant]) -> None:
@@ -93,7 +93,7 @@ class CachedTokens:
         self._failed_at = 0.0
 
     def token(self, *, timeout: float) -> str:
-        """The token in hand, or a new one within `timeout` seconds."""
+        """Return the kept token, or fetch one within `timeout` seconds."""
         token = self._in_hand()
         if token is not None:
             return token
@@ -135,10 +135,11 @@ class CachedTokens:
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """OAuth 2.0 client credentials at a Cognito domain (RFC 6749, 4.4).
+    """Fetches tokens by OAuth 2.0 client credentials at a Cognito domain (RFC 6749, 4.4).
 
-    `domain` is a host name or a URL; `domain` and `client_secret` may be functions, which are
-    called at each fetch. `scope` holds names parted by spaces, "" for the client's own.
+    `domain` is a host name or a URL. `domain` and `client_secret` may be functions, which are
+    called at each fetch. `scope` has names with spaces between them; "" asks for all scopes of the
+    client.
     """
 
     domain: str | Callable[[], str]
@@ -164,14 +165,15 @@ class ClientCredentials:
 
 @dataclass(frozen=True, slots=True)
 class UserLogin:
-    """A machine user of a Cognito user pool, who signs in with a name and a password.
+    """Signs a machine user in to a Cognito user pool by name and password, and fetches its token.
 
-    `endpoint` is the URL of the Cognito API. With `flow` "CUSTOM_AUTH" the password is the answer
-    to the pool's custom challenge. `client_secret` is "" for a client without one; it and
-    `password` may be functions, which are called at each fetch.
+    `endpoint` is the URL of the Cognito API. With `flow` "CUSTOM_AUTH" the password answers the
+    pool's custom challenge. `client_secret` is "" for a client without one. It and `password` may
+    be functions, which are called at each fetch.
 
-    botocore's `initiate_auth` is not used: a deadline cannot end its calls, its client for Cognito
-    adds 20 to 80 ms to a cold start, and the other flow, client credentials, is not in it.
+    botocore's `initiate_auth` is not used, because a deadline cannot end its calls, because its
+    client for Cognito adds 20 to 80 ms to a cold start, and because it lacks the other flow, client
+    credentials.
     """
 
     endpoint: str
@@ -233,7 +235,7 @@ class UserLogin:
 
 
 def token_url(domain: str) -> str:
-    """The token endpoint of a Cognito domain, given as a host name or as a URL."""
+    """Return the token endpoint of a Cognito domain, which is a host name or a URL."""
     base = domain.strip().rstrip("/")
     if not base:
         raise AgentError(errors.TOKEN_URL_MISSING(), kind="configuration")
@@ -250,7 +252,7 @@ def _ask(
     secrets: list[str],
     explain: Callable[[int, dict[str, Any]], AgentError | None],
 ) -> dict[str, Any]:
-    """POST to a token endpoint, again where that may help, and return the JSON object it sent."""
+    """POST to a token endpoint, with retries, and return the JSON object that it answers."""
 
     def once() -> dict[str, Any]:
         response = post(
@@ -281,10 +283,10 @@ def _ask(
 
 
 def _unreached(once: Callable[[], dict[str, Any]], deadline: Deadline) -> dict[str, Any]:
-    """Call `once`, and let its errors say that it was not the agent that was reached.
+    """Call `once`, and mark its errors: they did not reach the agent.
 
-    Asking for a token twice does no harm, so an endpoint that did not answer, or failed with any
-    5xx, is asked again.
+    A second request for a token does no harm. An endpoint that did not answer, or answered with any
+    5xx, is therefore asked again.
     """
     try:
         return once()
@@ -319,7 +321,7 @@ def _answer(
 
 
 def _oauth_error(_status: int, answer: dict[str, Any]) -> AgentError | None:
-    """The errors of RFC 6749, 5.2 that an operator can do something about."""
+    """Explain the errors of RFC 6749, 5.2 that an operator can correct."""
     reasons = {
         "invalid_client": errors.CLIENT_INVALID,
         "unauthorized_client": errors.CLIENT_UNAUTHORIZED,
