@@ -8,7 +8,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from moca.aws.secrets import SecretError, secret
+from moca.aws.secrets_manager import SecretError, secret
 from moca.local_keys import make_private, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -138,7 +138,7 @@ COMPRESSION = (
     [] if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else ["django.middleware.gzip.GZipMiddleware"]
 )
 MIDDLEWARE = [
-    "moca.requests.RequestIdMiddleware",
+    "moca.request_id.RequestIdMiddleware",
     "moca.prefixes.CookiePathMiddleware",
     *COMPRESSION,
     "csp.middleware.CSPMiddleware",
@@ -156,7 +156,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "moca.requests.DatabaseAwayMiddleware",
+    "moca.request_id.DatabaseAwayMiddleware",
 ]
 
 TEMPLATES = [
@@ -337,7 +337,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "moca.api.renderers.AlwaysJSON",
     "DEFAULT_VERSIONING_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "moca.api.exceptions.handle",
+    "EXCEPTION_HANDLER": "moca.api.exception_handler.handle",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }

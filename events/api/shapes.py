@@ -1,7 +1,7 @@
 """The shapes of event sources and received events in the API's description."""
 
 from events.serializers import EventSourceSerializer
-from moca.api.shapes import (
+from moca.api.json_schema import (
     answer,
     component,
     each,

@@ -10,8 +10,8 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from moca.api import shapes
-from moca.api.shapes import Schema
+from moca.api import json_schema
+from moca.api.json_schema import Schema
 from moca.times import iso
 
 # What an answer leaves out.
@@ -67,29 +67,29 @@ class Field(serializers.Field[Any, Any, Any, Any]):
             rules: its limits in a request; None in an answer, which may be older than they are.
             description: what is said of it.
         """
-        return shapes.described({**self.schema, **(rules or {})}, description)
+        return json_schema.described({**self.schema, **(rules or {})}, description)
 
 
 class Text(Field):
     remedy = "Give a text."
-    schema = shapes.text()
+    schema = json_schema.text()
 
 
 class Id(Text):
-    schema = shapes.uuid()
+    schema = json_schema.uuid()
 
 
 class Moment(Text):
-    schema = shapes.moment()
+    schema = json_schema.moment()
     show = staticmethod(iso)
 
 
 class Flag(Field):
-    takes, remedy, schema = bool, "Give true or false.", shapes.flag()
+    takes, remedy, schema = bool, "Give true or false.", json_schema.flag()
 
 
 class Number(Field):
-    takes, remedy, schema = int, "Give a whole number.", shapes.number()
+    takes, remedy, schema = int, "Give a whole number.", json_schema.number()
 
 
 class Document(Field):
@@ -116,7 +116,7 @@ class Choice(Field):
         raise serializers.ValidationError(f"Give one of {', '.join(self.words)}.")
 
     def shape(self, rules: Schema | None, description: str) -> Schema:
-        return shapes.enum(self.name, self.words, description)
+        return json_schema.enum(self.name, self.words, description)
 
 
 class Names(Field):
@@ -131,8 +131,8 @@ class Names(Field):
         self.each, self.of_each = each, of_each
 
     def shape(self, rules: Schema | None, description: str) -> Schema:
-        text = shapes.text(self.of_each, **({} if rules is None else self.each))
-        return shapes.each(text, description, **(rules or {}))
+        text = json_schema.text(self.of_each, **({} if rules is None else self.each))
+        return json_schema.each(text, description, **(rules or {}))
 
 
 class Computed(serializers.SerializerMethodField):

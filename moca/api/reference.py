@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from moca.api.errors import TITLES
-from moca.api.shapes import Schema
+from moca.api.json_schema import Schema
 
 JSON = "application/json"
 STATUSES = {title.replace(" ", ""): str(status) for status, title in TITLES.items()}
@@ -110,7 +110,7 @@ def _span(least: int | None, most: int | None, unit: str) -> str:
 
 
 def _document() -> Schema:
-    from moca.api.schema import document  # 0.15 s of each start, for drf-spectacular
+    from moca.api.openapi import document  # 0.15 s of each start, for drf-spectacular
 
     return document()
 

@@ -28,7 +28,7 @@ from rest_framework import serializers
 
 from moca.api.errors import Detail, InvalidFieldsError, contract_name, detail, details_of
 from moca.api.fields import EMPTY
-from moca.api.shapes import Schema, component, or_null, record
+from moca.api.json_schema import Schema, component, or_null, record
 from moca.validation import one_line
 
 # Of several validators, the strictest counts.

@@ -22,8 +22,8 @@ from oauthlib.oauth2.rfc6749.errors import AccessDeniedError
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.models import Role
 from moca.authentication.tokens import TokenError, claims_of_id_token
-from moca.aws.cognito import PoolError, domain_of
-from moca.aws.secrets import SecretError, secret
+from moca.aws.secrets_manager import SecretError, secret
+from moca.aws.user_pool import PoolError, domain_of
 
 logger = logging.getLogger(__name__)
 

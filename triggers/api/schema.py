@@ -5,8 +5,8 @@ from typing import Any
 
 from events.api.schema import EVENTS
 from moca.api.errors import APIError
-from moca.api.parameters import MAX_TEXT
-from moca.api.schema import (
+from moca.api.json_schema import Schema, flag, number, text
+from moca.api.openapi import (
     INTERNAL,
     NEXT_TOKEN,
     REQUEST_ID,
@@ -22,7 +22,7 @@ from moca.api.schema import (
     invalid_parameter,
     metadata,
 )
-from moca.api.shapes import Schema, flag, number, text
+from moca.api.parameters import MAX_TEXT
 from triggers.api import shapes
 from triggers.api.health import HealthView
 from triggers.api.preview import PreviewView

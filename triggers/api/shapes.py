@@ -1,7 +1,6 @@
 """The shapes of triggers, schedules and health in the API's description."""
 
-from moca.api.schema import FOLLOWING
-from moca.api.shapes import (
+from moca.api.json_schema import (
     COMPONENTS,
     answer,
     component,
@@ -15,6 +14,7 @@ from moca.api.shapes import (
     text,
     uuid,
 )
+from moca.api.openapi import FOLLOWING
 from triggers.api.preview import DEFAULT_COUNT, MAX_COUNT
 from triggers.serializers import TriggerSerializer
 

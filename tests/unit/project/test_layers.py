@@ -43,7 +43,7 @@ KNOWN_IN = {
     ],
     "apig_wsgi": ["executions/lambda_http.py"],
     "corsheaders": ["moca/api/*"],
-    "cryptography": ["events/secrets.py", "moca/authentication/*"],
+    "cryptography": ["events/signing_keys.py", "moca/authentication/*"],
     "drf_spectacular": ["moca/api/*"],
     "environ": ["moca/settings.py", "moca/management/commands/copy_database.py"],
     "http.client": HTTP,

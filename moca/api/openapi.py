@@ -23,7 +23,7 @@ from drf_spectacular.utils import (
 from rest_framework.views import APIView
 
 from moca.api.errors import TITLES, APIError, InvalidFieldsError, InvalidParameterError, detail
-from moca.api.shapes import COMPONENTS, ERROR, NOT_SIGNED_IN, Schema, number, text, uuid
+from moca.api.json_schema import COMPONENTS, ERROR, NOT_SIGNED_IN, Schema, number, text, uuid
 
 # The headings, in their order.
 TAGS: list[Schema] = []
