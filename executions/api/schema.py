@@ -13,7 +13,7 @@ from executions.api.views import (
 )
 from executions.serializers import ExecutionSerializer
 from moca.api.errors import APIError
-from moca.api.json_schema import answer, each, flag, number, text, uuid
+from moca.api.json_schema import answer, boolean, each, number, text, uuid
 from moca.api.openapi import (
     FOLLOWING,
     NEXT_TOKEN,
@@ -43,7 +43,7 @@ OUTPUT = answer(
     {
         "text": text("May be empty while the agent thinks."),
         "next": number("What to send as `after` to go on."),
-        "done": flag("Whether no more will come."),
+        "done": boolean("Whether no more will come."),
         "status": STATUS,
     },
 )

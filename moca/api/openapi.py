@@ -1,8 +1,7 @@
-"""The API's description (OpenAPI 3.1): what all routes share, and how the apps describe theirs.
+"""Builds the OpenAPI 3.1 document of the API, for `/openapi.json` and `/docs`.
 
-An app has a module `api.schema` that says of each of its views what goes in and out, with
-`describe()`. These modules and drf-spectacular are loaded with the first request for the
-description, so that the API starts without them.
+Each app describes its views in a module `api.schema` by calls of `describe()`. The first request
+for the document loads these modules and drf-spectacular, so the API starts without them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +24,7 @@ from rest_framework.views import APIView
 from moca.api.errors import TITLES, APIError, InvalidFieldsError, InvalidParameterError, detail
 from moca.api.json_schema import COMPONENTS, ERROR, NOT_SIGNED_IN, Schema, number, text, uuid
 
-# The headings, in their order.
+# The document's tags in order; apps add theirs.
 TAGS: list[Schema] = []
 BEARER = "bearerAuth"
 SCHEME = {
@@ -35,7 +34,7 @@ SCHEME = {
     "description": "An access or ID token of the installation's Cognito user pool, or one that the "
     "installation issued.",
 }
-# Failures that are the same for most operations.
+# Names of the failures that most operations share, by status.
 SHARED = {
     str(status): TITLES[status].replace(" ", "")
     for status in (401, 403, 404, 413, 415, 429, 500, 502, 503)
@@ -55,12 +54,12 @@ Each answer, errors too, has its request's id in the header `X-Request-Id`, and 
 shape. A path takes a trailing slash as well; another method than those below is a 405."""
 
 
-# How a request may fail
+# Failures
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """When a request fails, the error that is told then, and its shape."""
+    """A way in which a request fails: when it does, the example error, and the error's schema."""
 
     when: str
     error: APIError
@@ -127,13 +126,13 @@ def _for_bodies(limit: int) -> list[Fault]:
 
 
 def invalid(name: str, message: str, code: str = "invalid", suggestion: str = "") -> Fault:
-    """A body that is wrong, with one field as the example."""
+    """The failure of an invalid body; the arguments are the example, see `detail()`."""
     wrong = [detail(name, message, code, suggestion)]
     return Fault("The body is wrong; `details` names each field.", InvalidFieldsError(wrong))
 
 
 def invalid_parameter(name: str, message: str) -> Fault:
-    """A part of the query or a header that is wrong."""
+    """The failure of an invalid query parameter or header."""
     return Fault("A parameter is wrong.", InvalidParameterError(name, message))
 
 
@@ -159,8 +158,8 @@ NEXT_TOKEN = in_query("nextToken", text(), "The `nextToken` of the page before."
 FOLLOWING = text("Where more follow: what to send as `nextToken`, with the same filters.")
 
 
-def _of_answers(
-    name: str, schema: Schema, description: str, statuses: list[int]
+def _response_header(
+    name: str, schema: Schema, description: str, statuses: Iterable[int]
 ) -> OpenApiParameter:
     return OpenApiParameter(
         name,
@@ -173,15 +172,14 @@ def _of_answers(
 
 
 def _headers(statuses: Iterable[int], *, is_open: bool) -> list[OpenApiParameter]:
-    headers = [_of_answers("X-Request-Id", uuid(), "The request's id.", list(statuses))]
-    if is_open:
-        return headers
-    again = "Seconds after which to try again."
-    return [
-        *headers,
-        _of_answers("Retry-After", number(minimum=1), again, [429, 503]),
-        _of_answers("WWW-Authenticate", text(), "How to sign in: `Bearer`.", [401]),
-    ]
+    headers = [_response_header("X-Request-Id", uuid(), "The request's id.", statuses)]
+    if not is_open:
+        again = "Seconds after which to try again."
+        headers += [
+            _response_header("Retry-After", number(minimum=1), again, [429, 503]),
+            _response_header("WWW-Authenticate", text(), "How to sign in: `Bearer`.", [401]),
+        ]
+    return headers
 
 
 # Operations
@@ -189,7 +187,7 @@ def _headers(statuses: Iterable[int], *, is_open: bool) -> list[OpenApiParameter
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a request sends, or what a success answers."""
+    """The body of a request, or of a success answer with its status."""
 
     schema: Schema
     example: Any
@@ -209,26 +207,26 @@ def describe(
     faults: Iterable[Fault] = (),
     is_open: bool = False,
 ) -> None:
-    """Describe a method of a view; its docstring is the summary.
+    """Describe a method of a view. The method's docstring is the summary.
 
     Args:
         view: the view.
         method: the HTTP method.
-        operation_id: what generated clients call it.
-        description: what the summary does not say.
-        tag: the heading under which it stands.
-        answers: what a success answers.
-        takes: the body that is sent.
-        parameters: of the path, the query and the headers.
-        faults: how it may fail, besides the ways in which all that is signed in to may.
-        is_open: whether it takes no sign-in.
+        operation_id: the name that generated clients use.
+        description: details beyond the summary.
+        tag: the name of its tag.
+        answers: the body of a success.
+        takes: the request's body; None if it has none.
+        parameters: parameters of the path, the query and the headers.
+        faults: its failures, beside those that all authenticated operations share.
+        is_open: whether it needs no sign-in.
     """
     function = getattr(view, method.lower())
     found = [*faults]
     if not is_open and not any(fault.error.error == "Invalid Parameter" for fault in found):
         found.insert(0, UNKNOWN)
     if takes:
-        # What takes no sign-in is signed, and takes events.
+        # Operations without a sign-in receive signed events.
         limit = settings.MAX_EVENT_BYTES if is_open else import_string(settings.API_BODY_LIMIT)
         found += _for_bodies(limit)
     if not is_open:
@@ -265,26 +263,26 @@ def _failures(faults: Iterable[Fault]) -> dict[int, OpenApiResponse]:
         status: OpenApiResponse(
             same[0].schema,
             " ".join(fault.when for fault in same),
-            [_example(fault) for fault in same],
+            [_failure_example(fault) for fault in same],
         )
         for status, same in sorted(by_status.items())
     }
 
 
-def _example(fault: Fault) -> OpenApiExample:
+def _failure_example(fault: Fault) -> OpenApiExample:
     error = fault.error
     name = error.extra.get("code", error.error).replace("_", " ").title()
     return OpenApiExample(name, error.body(REQUEST_ID), summary=fault.when)
 
 
 def metadata(**more: Any) -> dict[str, Any]:
-    """The metadata of an example."""
+    """The `metadata` of an example answer."""
     return {"requestId": REQUEST_ID, "timestamp": TIMESTAMP, "userId": "alice", **more}
 
 
 @cache
 def document() -> Schema:
-    """The description of the whole API, from its routes and what the apps say of theirs."""
+    """Build the document from the routes and the apps' modules `api.schema`."""
     autodiscover_modules("api.schema")
     made: Schema = SchemaGenerator().get_schema(public=True)
     found = [operation for path in made["paths"].values() for operation in path.values()]
@@ -302,7 +300,7 @@ def document() -> Schema:
 
 
 def _shared_failures(operations: Iterable[Schema]) -> dict[str, Schema]:
-    """Give failures that operations have in common one place, which they refer to."""
+    """Move failures that operations share into components, and refer to them by `$ref`."""
     shared: dict[str, Schema] = {}
     for operation in operations:
         responses = operation["responses"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from events.api.schema import EVENTS
 from moca.api.errors import APIError
-from moca.api.json_schema import Schema, flag, number, text
+from moca.api.json_schema import Schema, boolean, number, text
 from moca.api.openapi import (
     INTERNAL,
     NEXT_TOKEN,
@@ -140,7 +140,7 @@ describe(
         ),
         NEXT_TOKEN,
         in_query("type", shapes.TYPE, "Only those of this type."),
-        in_query("enabled", flag(), "Only those that fire, or only those that do not."),
+        in_query("enabled", boolean(), "Only those that fire, or only those that do not."),
         in_query(
             "search",
             text(maxLength=MAX_TEXT),
@@ -269,7 +269,9 @@ describe(
     "Open to everybody.",
     tag=SERVICE,
     parameters=[
-        in_query("deep", flag(default=False), "Whether to reach the database and the scheduler."),
+        in_query(
+            "deep", boolean(default=False), "Whether to reach the database and the scheduler."
+        ),
     ],
     answers=Body(
         shapes.HEALTH,

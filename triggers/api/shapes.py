@@ -3,10 +3,10 @@
 from moca.api.json_schema import (
     COMPONENTS,
     answer,
+    boolean,
     component,
     each,
     enum,
-    flag,
     moment,
     number,
     or_null,
@@ -45,7 +45,7 @@ TRIGGER_LIST = answer(
 DELETED = answer(
     "TriggerDeleted",
     "A trigger is gone.",
-    {"success": flag(const=True), "message": text()},
+    {"success": boolean(const=True), "message": text()},
     metadata={"triggerId": uuid()},
 )
 
