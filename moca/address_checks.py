@@ -1,7 +1,7 @@
-"""System checks of settings that hold hosts, origins, paths and URLs.
+"""System checks of settings that are hosts, origins, paths and URLs.
 
-Each of these is compared letter by letter with what a request says. A value in another form would
-match nothing, and nobody would be told.
+The application compares these with requests letter by letter. Without a check, a value in another
+form would silently match nothing.
 """
 
 import re
@@ -17,13 +17,13 @@ from moca.prefixes import PREFIX
 
 HOST = re.compile(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\]")
 ORIGIN = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?")
-# Django takes any subdomain where a trusted origin has a star in the place of one.
+# In a trusted origin, Django accepts a star for any subdomain.
 FORM_ORIGIN = re.compile(ORIGIN.pattern.replace("//(", r"//(\*\.)?(", 1))
 
 
 @register()
 def check_addresses(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """Check the form of each, and name the setting and the value that is wrong."""
+    """Check the form of each setting; errors name the setting and the invalid value."""
     return [*_hosts(), *_origins(), *_prefix(), *_urls()]
 
 
@@ -91,7 +91,7 @@ def _urls() -> Iterator[CheckMessage]:
 
 
 def _is_url(text: str) -> bool:
-    # Django's URLValidator refuses hosts without a dot, which containers have.
+    # Django's URLValidator refuses hosts without a dot, such as those of containers.
     try:
         parts = urlsplit(text)
     except ValueError:

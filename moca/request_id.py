@@ -1,20 +1,15 @@
-"""What all requests share: an id, and the answer while the database is away."""
+"""Gives each request an id, for logs and for the answer's header."""
 
-import logging
 import uuid
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
 
 from moca.logs import bind
-from moca.outages import is_away
-
-logger = logging.getLogger(__name__)
 
 
 class RequestIdMiddleware:
-    """Set `request.request_id`, bind it to the log context and send it as `X-Request-Id`."""
+    """Sets `request.request_id`, binds it to the log lines, and sends it as `X-Request-Id`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -25,25 +20,3 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
         return response
-
-
-class DatabaseAwayMiddleware:
-    """Answer 503 with a page of its own, and a log line instead of a traceback, in an outage."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
-
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not is_away(error):
-            return None
-        logger.error("The database failed: %s", error)
-        return _page()
-
-
-def _page() -> HttpResponse:
-    # No context of the request's: who is signed in stands in the database.
-    page = render_to_string("503.html")
-    return HttpResponse(page, status=503, headers={"Retry-After": "5"})

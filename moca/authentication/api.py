@@ -1,4 +1,4 @@
-"""Who calls the API: the user of a token, or an operator who is signed in to the pages."""
+"""The API's authentication and permission: bearer tokens, operators' sessions, and roles."""
 
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -9,7 +9,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from moca.api.errors import APIError
-from moca.authentication.access import role_of
+from moca.authentication.access import role_of_token
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.models import Operator, Role
 from moca.authentication.tokens import MachineUserError, TokenError, user_of
@@ -18,14 +18,14 @@ from moca.times import iso
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request: a user, with everything of their own, and a role in it."""
+    """The caller of a request: the user whose data it concerns, and the role."""
 
     user_id: str
     role: Role = Role.EDITOR
 
 
 class JWTAuthentication(BaseAuthentication):
-    """`Authorization: Bearer` and a token."""
+    """Authenticates by `Authorization: Bearer <token>`."""
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         header = request.headers.get("Authorization")
@@ -37,7 +37,7 @@ class JWTAuthentication(BaseAuthentication):
             _refuse(401, "INVALID_AUTHORIZATION_FORMAT", "Send Authorization: Bearer <token>.")
         try:
             user = user_of(token)
-            return Caller(user.user_id, role_of(user)), None
+            return Caller(user.user_id, role_of_token(user)), None
         except TokenError as error:
             _refuse(401, "INVALID_JWT", str(error))
         except MachineUserError:
@@ -52,7 +52,7 @@ class JWTAuthentication(BaseAuthentication):
 
 
 class OperatorSessionAuthentication(SessionAuthentication):
-    """The session of a signed-in operator, with a CSRF token for what changes something."""
+    """Authenticates by an operator's session; unsafe methods need a CSRF token."""
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         found = super().authenticate(request)
@@ -63,7 +63,7 @@ class OperatorSessionAuthentication(SessionAuthentication):
 
 
 class RolePermission(BasePermission):
-    """Sign-in for everything; viewers may look, and editors change."""
+    """Requires authentication; unsafe methods require the role editor."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         caller: Any = request.user
