@@ -1,4 +1,4 @@
-"""Keys of tokens: a user pool's public keys (JWKS), and the key pair of a one-machine installation."""
+"""Keys of tokens: a user pool's public keys (JWKS), or this installation's own key pair."""
 
 import logging
 import math
