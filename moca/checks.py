@@ -43,7 +43,8 @@ SECRETS = (
 Rule = tuple[bool, str, str, str]
 
 
-def _errors(*rules: Rule) -> list[CheckMessage]:
+def errors(*rules: Rule) -> list[CheckMessage]:
+    """The errors of the broken rules."""
     return [Error(text, hint, id=f"moca.{name}") for broken, text, hint, name in rules if broken]
 
 
@@ -59,7 +60,7 @@ def check_agent(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
     url = urlsplit(settings.AGENT_API_URL)
     is_url = url.scheme in ("http", "https") and bool(url.netloc)
     missing = [name for name in NEEDED_FOR.get(auth, ()) if not _is_set(name)]
-    return _errors(
+    return errors(
         (
             not (is_url or RUNTIME_ARN.fullmatch(settings.AGENT_API_URL)),
             "AGENT_API_URL is neither an http(s) URL nor the ARN of an AgentCore runtime.",
@@ -132,7 +133,7 @@ def check_sign_in(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
     """Check the settings of Cognito; the first fault is reported alone."""
     pool = settings.COGNITO_USER_POOL_ID
     wrong = sorted(set(settings.COGNITO_ROLES.values()) - {"admin", "editor", "viewer"})
-    return _errors(
+    return errors(
         (
             bool(pool) and not POOL_ID.fullmatch(pool),
             f"COGNITO_USER_POOL_ID is {pool!r}, which is no pool's id.",
@@ -158,7 +159,7 @@ def check_sign_in(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
 def check_rate_limit(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Check the form of API_RATE_LIMIT."""
     limit = settings.API_RATE_LIMIT
-    return _errors(
+    return errors(
         (
             bool(limit) and not RATE_LIMIT.fullmatch(limit),
             f"API_RATE_LIMIT is {limit!r}.",
@@ -240,7 +241,7 @@ def check_secrets(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
                 "E022",
             ),
         ]
-    return _errors(*rules)
+    return errors(*rules)
 
 
 @register()
@@ -261,7 +262,7 @@ def check_scheduler(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[C
         for name, service in services.items()
     ]
     group = settings.SCHEDULE_GROUP_NAME
-    return _errors(
+    return errors(
         *rules,
         (
             not GROUP_NAME.fullmatch(group),

@@ -5,19 +5,16 @@ keeps its code and parameters beside the English text, and pages build the sente
 reader's language. `moca.reasons` has the fields of such rows.
 """
 
-from typing import Any, Protocol, Self
+from collections.abc import Callable
+from typing import Any, Self
 
 Part = str | int
+# A function from text to text, such as gettext.
+OfText = Callable[[str], str]
 # The most levels of reasons within reasons that are read.
 DEEPEST = 4
 # The key in stored parameters for what was added to a reason.
 MORE = "more"
-
-
-class OfText(Protocol):
-    """A function from text to text, such as gettext."""
-
-    def __call__(self, text: str, /) -> str: ...
 
 
 class Sentence(str):

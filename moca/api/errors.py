@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.utils import timezone
+
+from moca.times import iso
 
 Detail = dict[str, Any]
 
@@ -25,6 +28,19 @@ TITLES = {
     500: "Internal Server Error",
     502: "Scheduler Error",
     503: "Service Unavailable",
+}
+
+
+# Status and message of each code of failed authentication.
+AUTHENTICATION = {
+    "MISSING_AUTHORIZATION": (401, "Send Authorization: Bearer <token>."),
+    "INVALID_AUTHORIZATION_FORMAT": (401, "Send Authorization: Bearer <token>."),
+    "INVALID_JWT": (401, "The token has expired."),
+    "MACHINE_USER": (
+        400,
+        "This token is a program's and has no user: sign in as the user instead.",
+    ),
+    "KEYS_UNAVAILABLE": (503, "Tokens cannot be checked now: try again in a moment."),
 }
 
 
@@ -82,6 +98,28 @@ class InvalidParameterError(APIError):
     def __init__(self, name: str, message: str) -> None:
         details = [detail(name, message)]
         super().__init__(400, f"{name}: {message}", error="Invalid Parameter", details=details)
+
+
+class AuthenticationError(APIError):
+    """The caller could not be authenticated; the body has a `code` and a `timestamp` too.
+
+    Args:
+        code: a key of AUTHENTICATION.
+        message: the cause and the remedy; empty for the code's own message.
+        timestamp: the time of the answer; empty for the present.
+        retry_after: seconds after which a retry makes sense; None if no retry helps.
+    """
+
+    def __init__(
+        self, code: str, message: str = "", *, timestamp: str = "", retry_after: int | None = None
+    ) -> None:
+        status, usual = AUTHENTICATION[code]
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+        if retry_after is not None:
+            headers["Retry-After"] = str(retry_after)
+        extra = {"code": code, "timestamp": timestamp or iso(timezone.now())}
+        title = "Authentication Error"
+        super().__init__(status, message or usual, error=title, headers=headers, extra=extra)
 
 
 class NotFoundError(APIError):

@@ -21,7 +21,14 @@ from drf_spectacular.utils import (
 )
 from rest_framework.views import APIView
 
-from moca.api.errors import TITLES, APIError, InvalidFieldsError, InvalidParameterError, detail
+from moca.api.errors import (
+    TITLES,
+    APIError,
+    AuthenticationError,
+    InvalidFieldsError,
+    InvalidParameterError,
+    detail,
+)
 from moca.api.json_schema import COMPONENTS, ERROR, NOT_SIGNED_IN, Schema, number, text, uuid
 
 # The document's tags in order; apps add theirs.
@@ -40,6 +47,7 @@ SHARED = {
     for status in (401, 403, 404, 413, 415, 429, 500, 502, 503)
 }
 
+SUCCESSES = {200: "Done.", 201: "Created.", 202: "Accepted: it runs soon."}
 REQUEST_ID = "3f0f5f5e-8f3d-4a0e-9a43-6a1b1f6f1d55"
 TIMESTAMP = "2027-01-29T12:00:00.000Z"
 ABOUT = """\
@@ -66,35 +74,19 @@ class Fault:
     schema: Schema = field(default_factory=lambda: ERROR)
 
 
-def _sign_in(status: int, code: str, message: str) -> APIError:
-    return APIError(
-        status,
-        message,
-        error="Authentication Error",
-        extra={"code": code, "timestamp": TIMESTAMP},
-    )
+def _sign_in(when: str, code: str, schema: Schema = ERROR) -> Fault:
+    return Fault(when, AuthenticationError(code, timestamp=TIMESTAMP), schema)
 
-
-_AUTHORIZATION = "Send Authorization: Bearer <token>."
-MISSING = _sign_in(401, "MISSING_AUTHORIZATION", _AUTHORIZATION)
-MALFORMED = _sign_in(401, "INVALID_AUTHORIZATION_FORMAT", _AUTHORIZATION)
-INVALID = _sign_in(401, "INVALID_JWT", "The token has expired.")
-MACHINE = _sign_in(
-    400,
-    "MACHINE_USER",
-    "This token is a program's and has no user: sign in as the user instead.",
-)
-KEYS = _sign_in(503, "KEYS_UNAVAILABLE", "Tokens cannot be checked now: try again in a moment.")
 
 INTERNAL = Fault(
     "Our fault; the log has the details under the `requestId`.",
     APIError(500, "Something went wrong on our side. Give the requestId when you report it."),
 )
 FOR_EVERYBODY = [
-    Fault("The token is a program's.", MACHINE),
-    Fault("There is no token.", MISSING, NOT_SIGNED_IN),
-    Fault("It is not sent as `Bearer`.", MALFORMED, NOT_SIGNED_IN),
-    Fault("It is expired, or not of this installation.", INVALID, NOT_SIGNED_IN),
+    _sign_in("The token is a program's.", "MACHINE_USER"),
+    _sign_in("There is no token.", "MISSING_AUTHORIZATION", NOT_SIGNED_IN),
+    _sign_in("It is not sent as `Bearer`.", "INVALID_AUTHORIZATION_FORMAT", NOT_SIGNED_IN),
+    _sign_in("It is expired, or not of this installation.", "INVALID_JWT", NOT_SIGNED_IN),
     Fault(
         "More requests than a user may make; `Retry-After` says when to go on.",
         APIError(429, "Too many requests: try again in 12 s."),
@@ -104,7 +96,7 @@ FOR_EVERYBODY = [
         "The database is busy; `Retry-After` says when to try again.",
         APIError(503, "The database is busy or away: try again in a moment."),
     ),
-    Fault("The keys that check tokens are out of reach.", KEYS),
+    _sign_in("The keys that check tokens are out of reach.", "KEYS_UNAVAILABLE"),
 ]
 FOR_CHANGES = [
     Fault(
@@ -193,6 +185,10 @@ class Body:
     example: Any
     status: int = 200
 
+    @property
+    def examples(self) -> list[OpenApiExample]:
+        return [OpenApiExample("Example", self.example)]
+
 
 def describe(
     view: type[APIView],
@@ -231,7 +227,9 @@ def describe(
         found += _for_bodies(limit)
     if not is_open:
         found += [*FOR_EVERYBODY, *(FOR_CHANGES if method != "GET" else [])]
-    responses = {answers.status: _success(answers), **_failures(found)}
+    success = OpenApiResponse(answers.schema, SUCCESSES[answers.status], answers.examples)
+    responses = {answers.status: success, **_failures(found)}
+    body = OpenApiRequest(takes.schema, examples=takes.examples) if takes else None
     decorate = extend_schema(
         operation_id=operation_id,
         summary=(function.__doc__ or "").strip().rstrip("."),
@@ -239,20 +237,11 @@ def describe(
         tags=[tag],
         auth=[] if is_open else [{BEARER: []}],  # type: ignore[list-item]
         parameters=[*parameters, *_headers(responses, is_open=is_open)],
-        request={"application/json": _request(takes)} if takes else None,
+        request={"application/json": body} if body else None,
         responses=responses,
         methods=[method],
     )
     decorate(function)
-
-
-def _request(body: Body) -> OpenApiRequest:
-    return OpenApiRequest(body.schema, examples=[OpenApiExample("Example", body.example)])
-
-
-def _success(body: Body) -> OpenApiResponse:
-    meaning = {200: "Done.", 201: "Created.", 202: "Accepted: it runs soon."}[body.status]
-    return OpenApiResponse(body.schema, meaning, [OpenApiExample("Example", body.example)])
 
 
 def _failures(faults: Iterable[Fault]) -> dict[int, OpenApiResponse]:

@@ -1,6 +1,7 @@
 """Tells the API's paths from those of the pages, for middleware; and the URL converter of ids."""
 
 from django.urls import Resolver404, resolve
+from django.urls.converters import StringConverter
 
 ROOTS = {"triggers", "schedules", "events", "health", "openapi.json"}
 # Paths whose requests are authenticated by a signature, in headers that differ by sender.
@@ -21,13 +22,7 @@ def is_route(path: str) -> bool:
     return True
 
 
-class IdConverter:
+class IdConverter(StringConverter):
     """An id in a path: 1 to 128 characters without slashes and control characters."""
 
     regex = r"[^/\x00-\x1f\x7f]{1,128}"
-
-    def to_python(self, value: str) -> str:
-        return value
-
-    def to_url(self, value: str) -> str:
-        return value
