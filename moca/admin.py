@@ -349,10 +349,10 @@ class ModelAdmin(admin.ModelAdmin):
 class ReadOnlyModelAdmin(ModelAdmin):
     """Pages of rows that operators only look at."""
 
-    def _is_allowed(self, request: HttpRequest, obj: Any = None) -> bool:
+    def _is_never_allowed(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    has_add_permission = has_change_permission = has_delete_permission = _is_allowed
+    has_add_permission = has_change_permission = has_delete_permission = _is_never_allowed
 
 
 def _remember_content_type(model: type[models.Model]) -> None:

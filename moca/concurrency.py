@@ -177,7 +177,7 @@ class VersionedModel(models.Model):
     def _do_update(self, base_qs: Any, *args: Any, **options: Any) -> Any:
         key = {name: self.loaded_value(name) for name in self.key_fields}
         expecting = base_qs.filter(version=self.version - 1, **key)
-        # As in `ExpectingQuerySet`: the write is conditional, so the row is not read first.
+        # The write is conditional, as in `ExpectingQuerySet`, so the row is not read first.
         expecting.query.expects_row = True
         # In Django 6.0, this may be a list of rows with returned fields.
         updated = super()._do_update(expecting, *args, **options)

@@ -91,7 +91,7 @@ class ErrorAnswer(ErrorTask):
 class Channel(HTTPChannel):
     """A connection on which each whole request has to arrive within REQUEST_SECONDS.
 
-    Without it, waitress would give a client this time anew after each byte.
+    Without this class, waitress would restart the time limit at each byte.
     """
 
     error_task_class = ErrorAnswer

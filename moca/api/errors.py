@@ -31,6 +31,17 @@ TITLES = {
 }
 
 
+# Messages of errors without one of their own, by status.
+MESSAGES = {
+    400: "The request is malformed.",
+    403: "You may not do this.",
+    404: "There is nothing at this address.",
+    405: "This address does not take this method.",
+    415: "Send the body as Content-Type: application/json.",
+    500: "Something went wrong on our side. Give the requestId when you report it.",
+    503: "The database is busy or away: try again in a moment.",
+}
+
 # Status and message of each code of failed authentication.
 AUTHENTICATION = {
     "MISSING_AUTHORIZATION": (401, "Send Authorization: Bearer <token>."),
@@ -49,7 +60,7 @@ class APIError(Exception):
 
     Args:
         status: the HTTP status.
-        message: a sentence that names the cause and the remedy.
+        message: a sentence that names the cause and the remedy; empty for the status's own.
         error: the title; empty for the usual title of the status.
         details: the faults, one per field; see `detail()`.
         headers: extra headers of the answer.
@@ -59,16 +70,16 @@ class APIError(Exception):
     def __init__(
         self,
         status: int,
-        message: str,
+        message: str = "",
         *,
         error: str = "",
         details: Iterable[Detail] = (),
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(message)
+        self.message = message or MESSAGES.get(status, MESSAGES[500])
+        super().__init__(self.message)
         self.status = status
-        self.message = message
         self.error = error or TITLES.get(status, "Error")
         self.details = list(details)
         self.headers = dict(headers or {})

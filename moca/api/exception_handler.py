@@ -47,8 +47,7 @@ def api_error_of(exception: Exception) -> APIError | None:
         case OperationalError() | InterfaceError():
             # Log no traceback: an outage would log one per request.
             logger.error("The database failed: %s", exception)
-            message = "The database is busy or away: try again in a moment."
-            return APIError(503, message, headers={"Retry-After": "1"})
+            return APIError(503, headers={"Retry-After": "1"})
         case DataError():
             return APIError(400, f"This cannot be stored: {exception}")
         case PermissionDenied() | rest.APIException():
@@ -63,7 +62,7 @@ def _of_framework(exception: PermissionDenied | rest.APIException) -> APIError:
             message = f"Too many requests: try again in {seconds} s."
             return APIError(429, message, headers={"Retry-After": str(seconds)})
         case rest.UnsupportedMediaType():
-            return APIError(415, "Send the body as Content-Type: application/json.")
+            return APIError(415)
         case rest.APIException():
             return APIError(exception.status_code, str(exception.detail))
-    return APIError(403, str(exception) or "You may not do this.")
+    return APIError(403, str(exception))

@@ -13,14 +13,6 @@ from django.utils.module_loading import import_string
 from moca.api.errors import APIError
 from moca.api.paths import SIGNED, is_api, is_route
 
-MESSAGES = {
-    400: "The request is malformed.",
-    403: "You may not do this.",
-    404: "There is nothing at this address.",
-    405: "This address does not take this method.",
-    500: "Something went wrong on our side. Give the requestId when you report it.",
-}
-
 
 def error_response(request: HttpRequest, error: APIError) -> HttpResponse:
     """Answer with an error from outside of a view."""
@@ -85,8 +77,7 @@ class JSONErrorsMiddleware(MiddlewareMixin):
             # A page answered its own error.
             return response
         if wants_json(request):
-            error = APIError(status, MESSAGES.get(status, MESSAGES[500]))
-            response = error_response(request, error)
+            response = error_response(request, APIError(status))
         if not of_api:
             patch_vary_headers(response, ["Accept"])
         return response

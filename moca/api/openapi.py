@@ -78,10 +78,7 @@ def _sign_in(when: str, code: str, schema: Schema = ERROR) -> Fault:
     return Fault(when, AuthenticationError(code, timestamp=TIMESTAMP), schema)
 
 
-INTERNAL = Fault(
-    "Our fault; the log has the details under the `requestId`.",
-    APIError(500, "Something went wrong on our side. Give the requestId when you report it."),
-)
+INTERNAL = Fault("Our fault; the log has the details under the `requestId`.", APIError(500))
 FOR_EVERYBODY = [
     _sign_in("The token is a program's.", "MACHINE_USER"),
     _sign_in("There is no token.", "MISSING_AUTHORIZATION", NOT_SIGNED_IN),
@@ -92,10 +89,7 @@ FOR_EVERYBODY = [
         APIError(429, "Too many requests: try again in 12 s."),
     ),
     INTERNAL,
-    Fault(
-        "The database is busy; `Retry-After` says when to try again.",
-        APIError(503, "The database is busy or away: try again in a moment."),
-    ),
+    Fault("The database is busy; `Retry-After` says when to try again.", APIError(503)),
     _sign_in("The keys that check tokens are out of reach.", "KEYS_UNAVAILABLE"),
 ]
 FOR_CHANGES = [
@@ -110,10 +104,7 @@ def _for_bodies(limit: int) -> list[Fault]:
     size = f"{limit // 1024} KB"
     return [
         Fault(f"The body is over {size}.", APIError(413, f"The body may have {size}: send less.")),
-        Fault(
-            "The body is not JSON by its `Content-Type`.",
-            APIError(415, "Send the body as Content-Type: application/json."),
-        ),
+        Fault("The body is not JSON by its `Content-Type`.", APIError(415)),
     ]
 
 

@@ -18,7 +18,7 @@ from moca.validation import one_line
 
 
 class Role(models.TextChoices):
-    """What an operator may do; each role includes the ones before it."""
+    """An operator's permissions; each role includes those of the roles before it."""
 
     VIEWER = "viewer", "Viewer: sees triggers and executions"
     EDITOR = "editor", "Editor: changes and runs triggers"
