@@ -13,8 +13,8 @@ export TEST_EXAMPLES = $(or $(EXAMPLES),1)
 # Let the processes of the tests share compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-# The environment that Zappa packs: the functions' dependencies and Zappa itself. It is named venv,
-# since Zappa skips folders of that name when it searches the sources for WebSocket handlers.
+# The environment that Zappa packs: the functions' dependencies and Zappa itself. Because of its
+# name, Zappa skips it when it searches the sources for WebSocket handlers.
 LAMBDA := build/venv
 ARCHITECTURE := $(subst arm64,aarch64,$(shell uname -m))
 

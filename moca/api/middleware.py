@@ -35,7 +35,7 @@ class CorsMiddleware(middleware.CorsMiddleware):
     def add_response_headers(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        # The package would write `origin` in lower case; clients compare with `Origin`.
+        # The package alone would write `origin` in lower case; keep the API's spelling.
         if self.is_enabled(request):
             patch_vary_headers(response, ["Origin"])
         return super().add_response_headers(request, response)
@@ -57,7 +57,7 @@ def cors_headers(origin: str) -> dict[str, str]:
 
 
 def wants_json(request: HttpRequest) -> bool:
-    """Whether to answer an error in the API's shape: on its paths, and to clients without HTML."""
+    """Whether to answer an error as JSON: on the API's paths, or if Accept excludes HTML."""
     if is_api(request.path_info):
         return True
     accepted = request.headers.get("Accept", "")

@@ -29,8 +29,8 @@ from moca.local_keys import kept
 logger = logging.getLogger(__name__)
 
 TIMEOUT = httpx.Timeout(3.0, connect=2.0)
-# Unknown key ids cause at most FETCHES per PER_SECONDS; the pool may have begun to use a new key.
-# A fetch within RECENT seconds settles that a key does not exist.
+# Unknown key ids cause at most FETCHES fetches per PER_SECONDS: the pool may have a new key. If the
+# last fetch is less than RECENT seconds old, a key that it did not list does not exist.
 FETCHES, PER_SECONDS = 2, 60.0
 RECENT = 1.0
 # Seconds between two fetches while there are no keys, and the age at which keys are fetched again.
@@ -90,7 +90,7 @@ class RemoteKeys:
                 self._fetch()
             key = self._keys.get(key_id)
             if key is None:
-                self._require_word()
+                self._require_recent_fetch()
             return key
         finally:
             self._lock.release()
@@ -110,7 +110,7 @@ class RemoteKeys:
             return 0
         return PER_SECONDS - (self._clock() - self._tries[0])
 
-    def _require_word(self) -> None:
+    def _require_recent_fetch(self) -> None:
         """Raise KeysUnavailableError unless a recent fetch succeeded."""
         if self._fetched_at < self._tries[-1]:
             raise KeysUnavailableError

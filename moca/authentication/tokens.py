@@ -26,7 +26,7 @@ LEEWAY = timedelta(seconds=30)
 # Characters of a user id at most; Cognito's have 36.
 MAX_USER_ID = 128
 
-# PyJWT does not check the audience: access tokens have it in `client_id`, so `user_of()` does.
+# The functions below check the audience, since access tokens have it in another claim.
 _CHECKS: Options = {"require": ["exp", "iss"], "verify_aud": False}
 
 
