@@ -1,20 +1,20 @@
-# `make run` and `make test` are all that a newcomer needs; both install what they use.
+# `make run` and `make test` install what they need. `make package` builds the Lambda functions.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-# sqlite, dynamodb (DynamoDB Local) or, where there is no Java, moto.
+# The tests' databases: sqlite, dynamodb (DynamoDB Local, needs Java) or moto (without Java).
 DATABASES := $(or $(DATABASE),$(if $(CI),sqlite dynamodb,sqlite))
-# It isolates no transactions, and copies the whole table for each.
+# moto does not isolate transactions, and copies the whole table for each, so run few tests on it.
 TESTS_moto := tests/unit/moca tests/unit/triggers tests/integration/api \
 	-k 'not AtOnce and not fuzz and not thousand'
-# So many times as many examples of each property.
+# The factor for the number of examples of property tests.
 export TEST_EXAMPLES = $(or $(EXAMPLES),1)
-# Each process of the tests would compile all modules anew.
+# Let the processes of the tests share compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Where Zappa packs from: what the functions need at run time, and Zappa itself.
-# Named so that Zappa, which looks through the folder for what uses WebSockets, passes over it.
+# The environment that Zappa packs: the functions' dependencies and Zappa itself. Because of its
+# name, Zappa skips it when it searches the sources for WebSocket handlers.
 LAMBDA := build/venv
 ARCHITECTURE := $(subst arm64,aarch64,$(shell uname -m))
 
@@ -30,16 +30,16 @@ endif
 run: .venv/installed ## everything on http://127.0.0.1:8000 (PORT); DATABASE=dynamodb for DynamoDB Local
 	@exec $(BIN)/python manage.py run
 
-test: check $(DATABASES:%=test-%) $(if $(CI),test-deployment test-contract) ## checks, then all tests; DATABASE=dynamodb or moto for that alone, EXAMPLES=10 to try more
+test: check $(DATABASES:%=test-%) $(if $(CI),test-deployment test-contract) ## checks, then all tests; DATABASE=dynamodb or moto for one database, EXAMPLES=10 for more examples
 
 test-%: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal --database=$* \
 		--ignore=tests/deployment --ignore=tests/contract $(TESTS_$*) $(PYTEST_ARGS)
 
-test-deployment: .venv/installed-dev package ## what runs on AWS, against emulators
+test-deployment: .venv/installed-dev package ## the deployment, against emulators of AWS
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/deployment $(PYTEST_ARGS)
 
-test-contract: .venv/installed-dev ## against agents made with the published SDKs, which are installed for it
+test-contract: .venv/installed-dev ## against agents built with the published SDKs; installs them
 	$(BIN)/python -m pytest -p no:xdist tests/contract $(PYTEST_ARGS)
 
 check: .venv/installed-dev ## format, lint, types, configuration
@@ -69,15 +69,15 @@ endef
 	$(call INSTALL,[dev])
 	@touch .venv/installed $@
 
-package: build/web.zip build/handler.zip ## what `zappa deploy` uploads
+package: build/web.zip build/handler.zip ## the zips that `zappa deploy` uploads
 
 build/%.zip: $(LAMBDA)/installed FORCE
 	VIRTUAL_ENV=$(CURDIR)/$(LAMBDA) $(LAMBDA)/bin/zappa package $* --output $(CURDIR)/$@
 
 build/handler.zip: | build/web.zip
 
-# What pip compiles is stale in a zip; packing compiles it (infra/prebuild.py).
-# Modules in C come as wheels that run on each of Lambda's systems, whichever this machine's is.
+# pip compiles nothing, since its bytecode would be stale in a zip; infra/prebuild.py compiles it.
+# Packages with C modules are replaced by wheels that run on all of Lambda's systems.
 $(LAMBDA)/installed: pyproject.toml
 	@$(PYTHON_FITS)
 	rm -rf build

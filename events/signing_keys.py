@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from moca.aws.secrets import SecretError, secret
+from moca.aws.secrets_manager import SecretError, secret
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet

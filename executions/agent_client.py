@@ -9,9 +9,9 @@ from agents.authorization import Headers
 from agents.configuration import Lookups
 from agents.profiles import AgentsTable, Profile
 from moca.aws import BotoCoreError, ClientError, client
-from moca.aws.cognito import PoolError, domain_of
-from moca.aws.secrets import SecretError, secret
+from moca.aws.secrets_manager import SecretError, secret
 from moca.aws.signing import NoCredentialsError, signature_headers
+from moca.aws.user_pool import PoolError, domain_of
 from moca.dynamodb.codec import MalformedError, from_json
 from moca.sentences import Reason
 

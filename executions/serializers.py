@@ -4,8 +4,8 @@ from typing import Any
 
 from executions.models import Source, TriggerExecution
 from moca.api.fields import Choice, Computed, Id, Moment, Number, Text
+from moca.api.json_schema import text
 from moca.api.serializers import MapSerializer, RowSerializer
-from moca.api.shapes import text
 from triggers.models import RunStatus
 
 MAX_PAYLOAD_BYTES = 10 * 1024

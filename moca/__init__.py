@@ -1,4 +1,4 @@
-"""What all apps share. Whatever runs imports it before it reads a time zone."""
+"""The installation, and code that all apps share. Its import selects the time zone data."""
 
 from moca.zone_data import use_newest
 

@@ -1,4 +1,4 @@
-"""The admin site, and what our model pages share."""
+"""The admin site, and the base classes of the apps' model pages."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,34 +33,34 @@ from moca.concurrency import ConflictError, reason_of
 from moca.reconcile import ProjectionError, restoring
 from moca.retry import retry
 
-# What one look at a history or at the latest changes reads at the most.
+# The most entries that a history and the overview show.
 HISTORY = 100
 LATEST = 15
 
-# So often a form is checked and written before its operator is asked to.
+# Attempts to save a form that conflicts with other writes.
 ATTEMPTS = 3
 
 
-# Django's own log has no table here, so deleting an operator must not look for entries in it.
+# Django's log has no table here, so the deletion of an operator must not query it.
 LogEntry._meta.get_field("user").remote_field.on_delete = models.DO_NOTHING
 
 
 def operator_of(request: HttpRequest) -> Operator:
-    """The operator who is signed in; the site lets nobody else in."""
+    """The signed-in operator; PermissionDenied if there is none."""
     if not isinstance(request.user, Operator):
         raise PermissionDenied
     return request.user
 
 
 def actor(request: HttpRequest) -> str:
-    """The name under which the signed-in operator's changes go on record."""
+    """The signed-in operator's name, for audit entries."""
     return operator_of(request).get_username()
 
 
 class OwnPasswordForm(AdminPasswordChangeForm):
-    """An operator's change of the own password, on record.
+    """The form by which operators change their own password, with an audit entry.
 
-    A wrong old password counts like one at sign-in: whoever finds an open session may not guess.
+    A wrong old password counts as a failed sign-in, so an open session is no way to guess it.
     """
 
     def __init__(self, user: Operator, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
@@ -69,7 +69,7 @@ class OwnPasswordForm(AdminPasswordChangeForm):
 
     def clean_old_password(self) -> str:
         try:
-            attempt = limits.begin(self.request, self.user.get_username())
+            attempt = limits.start_attempt(self.request, self.user.get_username())
         except limits.TooManyFailuresError as error:
             raise ValidationError(
                 "Too many wrong passwords: wait five minutes, then try again.", code="too_many"
@@ -85,16 +85,18 @@ class OwnPasswordForm(AdminPasswordChangeForm):
 
 
 class AdminSite(admin.AdminSite):
+    """Django's admin site without the parts that need tables we do not make."""
+
     site_header = site_title = "Moca Triggers"
     index_title = "Overview"
     site_url = None
     enable_nav_sidebar = False
-    # Apps in the order of their use; those not named come last.
+    # The order of the apps; others come last.
     app_order: ClassVar[Sequence[str]] = ("triggers", "executions", "events", "authentication")
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
-        # It deletes all in one transaction, and looks for related rows.
+        # It deletes all rows in one transaction, and queries related rows.
         self.disable_action("delete_selected")
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
@@ -128,15 +130,11 @@ class AdminSite(admin.AdminSite):
         return []
 
     def get_urls(self) -> list[Any]:
-        # Django's page of foreign objects asks a table of content types, which is never made.
+        # Django's redirect to an object's own page reads the content types, which have no table.
         urls = super().get_urls()
         return [url for url in urls if getattr(url, "name", "") != "view_on_site"]
 
-    @method_decorator(never_cache)
-    def password_change_done(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> Any:
-        return super().password_change_done(request, extra_context)
+    password_change_done = method_decorator(never_cache)(admin.AdminSite.password_change_done)
 
     @method_decorator(never_cache)
     def password_change(
@@ -157,7 +155,7 @@ class AdminSite(admin.AdminSite):
 
 
 def latest_changes(operator: Operator) -> list[dict[str, Any]]:
-    """The latest changes of objects that the operator may see, each with the object's page."""
+    """The latest audit entries about objects that the operator may see, each with their page."""
     changes = []
     for entry in AuditEntry.objects.order_by("-id")[: 2 * LATEST]:
         app, _, model = entry.object_type.partition(".")
@@ -174,7 +172,7 @@ def _page_of(entry: AuditEntry) -> str:
 
 
 def page_or_none(name: str, *keys: str) -> str | None:
-    """The address of a page; None if it takes no such keys, which other programs may have made."""
+    """A page's address; None if the keys do not fit its pattern, such as other programs' keys."""
     try:
         return reverse(name, args=keys)
     except NoReverseMatch:
@@ -182,17 +180,17 @@ def page_or_none(name: str, *keys: str) -> str | None:
 
 
 class ModelAdmin(admin.ModelAdmin):
-    """Pages of a model that stands alone, whose changes go on record as audit entries.
+    """Pages of a model without relations; every change writes an audit entry.
 
-    Nothing here reads related objects, counts or skips rows, or needs a table of Django's own.
+    They work on a key-value table: no joins, counts or offsets, and no table of Django's own.
     """
 
     action_form = ActionForm
-    # What to do where a search would have to look through too much.
+    # The advice to operators if a search would read too many rows.
     narrower = "Filter the list."
-    # What may keep a deletion or an action from being done, with a message for the operator.
+    # Errors of deletions and actions that operators see as a message.
     refusals: tuple[type[Exception], ...] = (ConflictError,)
-    # Somebody was faster between the check of a form and the write.
+    # Errors if another write came between the check of a form and its save; it is tried again.
     overtaken: tuple[type[Exception], ...] = (ConflictError, IntegrityError)
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -200,12 +198,12 @@ class ModelAdmin(admin.ModelAdmin):
     list_max_show_all = 0
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Take from the address only what the filters offer: others could be made to cost much."""
+        """Allow only the lookups that the list's filters offer; others could be expensive."""
         name, _, operator = lookup.partition("__")
         offered = {getattr(each, "parameter_name", each) for each in self.list_filter}
         return name in offered and operator in ("", "exact", "in")
 
-    # Changes: `audit` writes them down, not Django's log.
+    # Changes: `audit` records them instead of Django's log.
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         audit.save(obj, by=actor(request))
@@ -217,14 +215,10 @@ class ModelAdmin(admin.ModelAdmin):
         names = [str(obj) for obj in objs]
         return names, {str(self.opts.verbose_name_plural): len(names)}, set(), []
 
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+    def _log_nothing(self, request: HttpRequest, *_: Any) -> None:
         return None
 
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        return None
-
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        return None
+    log_addition = log_change = log_deletions = _log_nothing  # type: ignore[assignment]
 
     # Views
 
@@ -251,7 +245,7 @@ class ModelAdmin(admin.ModelAdmin):
     def response_action(
         self, request: HttpRequest, queryset: models.QuerySet[Any]
     ) -> HttpResponse | None:
-        """Do the chosen action to the ticked rows."""
+        """Run the chosen action on the ticked rows."""
         form: Any = self.action_form(request.POST)
         form.fields["action"].choices = self.get_action_choices(request)
         if not form.is_valid():
@@ -263,7 +257,7 @@ class ModelAdmin(admin.ModelAdmin):
         return response or HttpResponseRedirect(request.get_full_path())
 
     def _ticked(self, request: HttpRequest) -> list[Any]:
-        """The ticked rows; only those that have left the page since are read by themselves."""
+        """The ticked rows. Rows that are no longer on the page are read by key."""
         page = {row.pk: row for row in request.page}  # type: ignore[attr-defined]
         keys = dict.fromkeys(request.POST.getlist(helpers.ACTION_CHECKBOX_NAME))
         gone = [key for key in keys if key not in page][: self.list_per_page]
@@ -288,12 +282,12 @@ class ModelAdmin(admin.ModelAdmin):
             except errors as error:
                 self.take_back(request)
                 if isinstance(error, ProjectionError):
-                    # The form, shown again, says why.
+                    # The next attempt shows the form with this reason.
                     request.refusal = str(error)  # type: ignore[attr-defined]
                 raise
 
         try:
-            # The form, checked again, sees what the other wrote.
+            # Each attempt validates the form again, against the rows as they are then.
             return retry(once, on=errors, tries=ATTEMPTS)
         except errors:
             return self._refused(request, "saved", "others are changing this at the same moment.")
@@ -309,7 +303,7 @@ class ModelAdmin(admin.ModelAdmin):
             return self._refused(request, "deleted", reason_of(error))
 
     def take_back(self, request: HttpRequest) -> None:
-        """Undo what a view did beside its transaction, which has come to nothing."""
+        """Undo what a failed view did outside of its transaction."""
         queued: Any = messages.get_messages(request)
         queued._queued_messages.clear()
 
@@ -353,20 +347,16 @@ class ModelAdmin(admin.ModelAdmin):
 
 
 class ReadOnlyModelAdmin(ModelAdmin):
-    """Pages of rows that nobody changes by hand."""
+    """Pages of rows that operators only look at."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def _is_never_allowed(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_add_permission = has_change_permission = has_delete_permission = _is_never_allowed
 
 
 def _remember_content_type(model: type[models.Model]) -> None:
-    """Have the content type at hand, which Django puts on every form and would ask a table for."""
+    """Cache the model's content type, which Django's forms need and which has no table here."""
     names = {"app_label": model._meta.app_label, "model": model._meta.model_name or ""}
     ContentType.objects._add_to_cache(  # type: ignore[attr-defined]
         ContentType.objects.db, ContentType(**names)
@@ -374,14 +364,14 @@ def _remember_content_type(model: type[models.Model]) -> None:
 
 
 def link_to(model: type[models.Model], key: str) -> str:
-    """The address of an object's page."""
+    """The address of an object's admin page."""
     return reverse(
         f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[quote_pk(key)]
     )
 
 
 def list_of(model: type[models.Model], **filters: str) -> str:
-    """The address of a list of objects, filtered."""
+    """The address of a model's admin list with filters."""
     return reverse(
         f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", query=filters
     )

@@ -1,4 +1,4 @@
-"""The admin app, apart from the others so that what has no pages need not load it."""
+"""The app config of the admin; a module of its own, since functions without pages skip it."""
 
 from django.contrib.admin import apps
 

@@ -1,3 +1,5 @@
+"""The app config of moca, which registers the system checks."""
+
 from django.apps import AppConfig
 from django.core.checks import register
 
@@ -7,7 +9,7 @@ class MocaConfig(AppConfig):
     name = "moca"
 
     def ready(self) -> None:
-        from moca import address_checks, checks  # noqa: F401  (they register system checks)
+        from moca import address_checks, checks  # noqa: F401  (their import registers the checks)
         from moca.dynamodb.checks import check_layouts
 
         register(check_layouts)

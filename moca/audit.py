@@ -1,6 +1,6 @@
-"""Changes that are on record: the write and its audit entry in one transaction.
+"""Audited writes: each change and its audit entry in one transaction.
 
-What the product changes by itself is on record too: by `system()`, with the reason.
+Changes that the product makes by itself have an entry too: by `system()`, with the reason.
 """
 
 import json
@@ -15,26 +15,26 @@ from moca import reasons, reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import StaleVersionError, VersionedModel
 
-# What an entry never shows, and what every save changes anyhow.
+# Fields whose values are hidden in entries, and fields that entries leave out.
 SECRET = {"password", "secrets"}
 SILENT = {"version", "updated_at", "last_login", "session_key"}
-# How the actors begin that are parts of the product.
+# The prefix of actors that are parts of the product.
 SYSTEM = "system: "
-# What stands in an entry in the place of a field: how many rows were removed.
+# The key in `changes` for the number of removed rows, in the place of a field.
 EXPIRED = "removed"
 
 
 class System(str):
-    """A part of the product as an actor; no person can have its name in the record."""
+    """A part of the product as an actor. `note()` prefixes a person's name that looks like one."""
 
     __slots__ = ()
 
 
 def system(process: str) -> System:
-    """The actor of a change that the product makes by itself.
+    """The actor of changes that the product makes by itself.
 
     Args:
-        process: the part of it that does so, such as `reconciler`.
+        process: the part of the product, such as `reconciler`.
     """
     return System(SYSTEM + process)
 
@@ -46,19 +46,19 @@ def save(
     why: str = "",
     update_fields: Collection[str] | None = None,
 ) -> bool:
-    """Save the instance and record who did so, with the values before and after.
+    """Save the instance with an audit entry: who changed it, and the values before and after.
 
     Args:
-        instance: a new or changed row; nothing happens if nothing changed.
+        instance: a new or changed row; without a change, nothing is written.
         by: the operator's name, the user id of an API caller, or `system()`.
-        why: a `Reason`, where it was not a person's doing.
+        why: a `Reason`; empty for changes by a person.
         update_fields: save only these of the changed fields; None for all.
 
     Returns:
-        Whether there was anything to record.
+        Whether an entry was written.
 
     Raises:
-        StaleVersionError: somebody else saved it since it was read.
+        StaleVersionError: the row was saved by somebody else since it was read.
     """
     created = instance._state.adding
     changes = {} if created else _readable(instance)
@@ -74,10 +74,10 @@ def save(
 
 
 def delete(instance: models.Model, *, by: str) -> None:
-    """Delete the instance and record who did so.
+    """Delete the instance with an audit entry.
 
     Raises:
-        StaleVersionError: somebody else has deleted it.
+        StaleVersionError: somebody else has deleted the row.
     """
     with reconcile.atomic():
         note(AuditEntry.Action.DELETED, instance, by=by)
@@ -93,7 +93,7 @@ def note(
     why: str = "",
     changes: dict[str, list[Any]] | None = None,
 ) -> None:
-    """Record an action that somebody took on the instance; arguments as for `save()`."""
+    """Write an audit entry about an action on the instance; arguments as for `save()`."""
     if by.startswith(SYSTEM) and not isinstance(by, System):
         by = f"user {by}"
     AuditEntry.objects.create(
@@ -108,7 +108,7 @@ def note(
 
 
 def note_expired(model: type[models.Model], number: int, *, why: str) -> None:
-    """Record that rows were removed since their time was over: one entry a day and model."""
+    """Record that expired rows were removed, in one entry per day and model."""
     label, today = model._meta.label_lower, f"{timezone.now():%Y-%m-%d}"
     key = f"expired-{today}"
     entry = AuditEntry.objects.filter(object_id=key, object_type=label).first()
@@ -132,15 +132,15 @@ def note_expired(model: type[models.Model], number: int, *, why: str) -> None:
 def changed_values(
     entry: AuditEntry, model: type[models.Model], labels: Mapping[str, Any] | None = None
 ) -> list[tuple[str, str, str]]:
-    """The fields that an entry says were changed: label, value before, value after.
+    """The changed fields of an entry: label, value before, value after.
 
     Args:
         entry: the entry.
-        model: of the object that it is about.
-        labels: what fields are called there, where that is not as the model calls them.
+        model: the model of the changed object.
+        labels: labels of fields that differ from the model's verbose names.
 
     Returns:
-        Values are texts or JSON; empty where there was none.
+        Values as texts or JSON; empty if there was none.
     """
     named = {field.name: capfirst(str(field.verbose_name)) for field in model._meta.fields}
     named |= labels or {}

@@ -1,4 +1,4 @@
-"""The admin's lists, which page by key."""
+"""The admin's lists, with pagination by key instead of counts and offsets."""
 
 import uuid
 from typing import Any
@@ -12,13 +12,13 @@ from moca.paging import Page, read_page
 
 
 class ActionForm(forms.Form):
-    """The choice of an action; it concerns the ticked rows of the page and no others."""
+    """The choice of an action, which applies to the ticked rows of the page only."""
 
     action = forms.ChoiceField(label="Action:")
 
 
 class ChangeList(main.ChangeList):
-    """A page of a list, newest first, that counts nothing and passes over nothing."""
+    """One page of a list, newest first, by one bounded read."""
 
     page: Page
 
@@ -39,29 +39,29 @@ class ChangeList(main.ChangeList):
 
     def _show(self, page: list[Any]) -> None:
         self.result_list: Any = page
-        # What Django's templates ask for; nothing is known of other pages.
+        # Django's templates need these; the other pages are unknown.
         self.result_count = self.full_result_count = len(page)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = bool(page)
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether the list shows only what a search or a filter lets through."""
+        """Whether a search or a filter is active."""
         return bool(self.query or self.has_active_filters)
 
     @property
     def newest_link(self) -> str:
-        """The address of the first page, searched and filtered alike."""
+        """The address of the first page, with the same search and filters."""
         return self.get_query_string()
 
     @property
     def newer_link(self) -> str:
-        """The address of the page before; empty where there is none."""
+        """The address of the page before; empty if there is none."""
         return self._link(self.page.newer)
 
     @property
     def older_link(self) -> str:
-        """The address of the page after; empty where there is none."""
+        """The address of the page after; empty if there is none."""
         return self._link(self.page.older)
 
     def _link(self, address: str) -> str:
@@ -69,7 +69,7 @@ class ChangeList(main.ChangeList):
 
 
 def whole_id(text: str) -> str:
-    """The id that the text is, in its usual form; empty where it is none."""
+    """The text as a UUID in lower case; empty if it is no UUID."""
     try:
         return str(uuid.UUID(text.strip()))
     except ValueError:

@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 
 class StaleVersionError(ConflictError):
-    """Somebody else saved or deleted the row since it was read; nothing was written."""
+    """The row was saved or deleted by somebody else since it was read; nothing was written."""
 
     def __init__(self, instance: models.Model) -> None:
         super().__init__(
@@ -40,25 +40,25 @@ class StaleVersionError(ConflictError):
 
 
 class ExpectingQuerySet(models.QuerySet[Row]):
-    """Writes whose caller knows what stands in the rows, so that none has to be read first.
+    """Conditional writes without a read first, for callers that know what the rows contain.
 
-    The filters name rows by their keys. A database that collects the writes of a transaction makes
-    these as they are, and finds out at the commit whether they were possible.
+    The filters name rows by their keys. A database that collects a transaction's writes, such as
+    DynamoDB, checks the conditions at the commit.
     """
 
     def update_expected(
         self, *, missing: models.Model | None = None, rows: int = 1, **values: Any
     ) -> None:
-        """Update rows that are expected to be there, and as the filters say.
+        """Update rows that are expected to exist and to match the filters.
 
         Args:
-            missing: for one row: the row to insert where there is none. `F()` counts from its
-                default then.
-            rows: how many they are.
+            missing: the row to insert if it does not exist; only with `rows=1`. `F()` then
+                counts from the field's default.
+            rows: the number of rows expected.
             values: as for `update()`.
 
         Raises:
-            ConflictError: there are no such rows; see there for when it is raised.
+            ConflictError: some rows do not exist or do not match. DynamoDB raises it at the commit.
         """
         expecting = self._chain()  # type: ignore[attr-defined]
         expecting.query.expects_row = missing or True
@@ -73,25 +73,25 @@ class ExpectingQuerySet(models.QuerySet[Row]):
             raise ConflictError(str(error)) from error
 
     def discard(self) -> None:
-        """Delete the rows that the filters name, whether they are there or not; no signals."""
+        """Delete the rows that the filters name, if they exist; sends no signals."""
         expecting = self._chain()  # type: ignore[attr-defined]
         expecting.query.expects_row = "any"
         expecting._raw_delete(self.db)
 
 
 class VersionedModel(models.Model):
-    """A model whose saves write what changed, and fail where they would undo another's.
+    """A model whose saves write only changed fields, and fail if another save came in between.
 
-    `version` counts the saves. `QuerySet.update()` leaves it as it is: what the runner notes on a
-    trigger must not make an operator's open form stale.
+    `version` counts the saves. `QuerySet.update()` does not count: a run's notes on a trigger must
+    not make an operator's open form stale.
     """
 
     version = models.PositiveIntegerField(default=1, editable=False)
 
-    # Fields that name a row together with its primary key.
+    # Fields that identify a row in the table together with the primary key.
     key_fields: ClassVar[tuple[str, ...]] = ()
 
-    # Values as they were loaded or last saved, by attribute name.
+    # Values as last loaded or saved, by attribute name.
     _loaded: dict[str, Any] = {}
 
     class Meta:
@@ -101,7 +101,7 @@ class VersionedModel(models.Model):
     def from_db(
         cls, db: str | None, field_names: Collection[str], values: Collection[Any], **options: Any
     ) -> Self:
-        # From Django 6.1 on, it is called with a fetch mode.
+        # Django 6.1 adds a fetch mode to the arguments.
         instance = super().from_db(db, field_names, values, **options)
         instance._loaded = instance._snapshot()
         return instance
@@ -111,7 +111,7 @@ class VersionedModel(models.Model):
         self._loaded = self._snapshot()
 
     def read_again(self) -> None:
-        """Read the stored row, also after a deletion that was rolled back; else DoesNotExist."""
+        """Load the stored row, also after a rolled back deletion; DoesNotExist if it is gone."""
         names = (self._meta.pk.attname, *self.key_fields)
         key = {name: self._loaded.get(name, getattr(self, name)) for name in names}
         self.pk = key[self._meta.pk.attname]
@@ -119,7 +119,7 @@ class VersionedModel(models.Model):
         self._state.adding = False
 
     def changed_fields(self) -> set[str]:
-        """Names of the fields whose value differs from what was loaded or last saved."""
+        """Names of the fields that were changed since the row was loaded or saved."""
         loaded = self._loaded
         return {
             name
@@ -128,27 +128,27 @@ class VersionedModel(models.Model):
         }
 
     def changes(self) -> dict[str, list[Any]]:
-        """The changed fields, each with its value before and after."""
+        """The changed fields, each with its values before and after."""
         return {
             name: [self._loaded.get(name), getattr(self, name)]
             for name in sorted(self.changed_fields())
         }
 
     def loaded_value(self, name: str) -> Any:
-        """The field's value when the row was loaded or last saved; None for a new row."""
+        """The field's value as last loaded or saved; None for a new row."""
         return self._loaded.get(name)
 
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
-        """Insert a new row, or write the changed fields if the version is still the one read.
+        """Insert a new row, or write the changed fields if nobody else has saved the row.
 
-        Receivers of `post_save` run in the same transaction: what they raise undoes the write, and
-        restores the projections that they have written.
+        Receivers of `post_save` run in the same transaction: their errors roll back the write and
+        restore the projections that they have written.
 
         Args:
             update_fields: write only these of the changed fields; None for all.
 
         Raises:
-            StaleVersionError: the row has another version by now, or is gone.
+            StaleVersionError: the stored row has another version, or is gone.
         """
         adding, version = self._state.adding, self.version
         if adding:
@@ -177,9 +177,9 @@ class VersionedModel(models.Model):
     def _do_update(self, base_qs: Any, *args: Any, **options: Any) -> Any:
         key = {name: self.loaded_value(name) for name in self.key_fields}
         expecting = base_qs.filter(version=self.version - 1, **key)
-        # See `ExpectingQuerySet`: what was loaded is taken for granted.
+        # The write is conditional, as in `ExpectingQuerySet`, so the row is not read first.
         expecting.query.expects_row = True
-        # From Django 6.0 on, these may be rows with the values of returned fields.
+        # In Django 6.0, this may be a list of rows with returned fields.
         updated = super()._do_update(expecting, *args, **options)
         if not updated:
             raise StaleVersionError(self)
@@ -206,28 +206,28 @@ class VersionedModel(models.Model):
 
 
 def _copied(value: Any) -> Any:
-    """A copy of what JSON can hold, which is made much faster than one of anything."""
+    """A deep copy of a JSON value; much faster than `copy.deepcopy()`."""
     if isinstance(value, dict):
         return {key: _copied(each) for key, each in value.items()}
     return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
 def _same(before: Any, after: Any) -> bool:
-    # In JSON, 1 and true are two things; in Python they are equal.
+    # In Python, 1 == True; in JSON they differ.
     return bool(before == after) and (
         not isinstance(after, dict | list) or json.dumps(before) == json.dumps(after)
     )
 
 
 def retry_conflicts(write: Callable[[], Result], busy: str) -> Result:
-    """Make a write, again if another one comes first.
+    """Write, and retry if another write came first.
 
     Args:
-        write: makes it, in a transaction of its own.
-        busy: the message if others keep coming first.
+        write: writes in a transaction of its own.
+        busy: the error's message if all tries fail.
 
     Raises:
-        ConflictError: others kept coming first.
+        ConflictError: other writes came first in all tries.
     """
     try:
         return retry(write, on=ConflictError)
@@ -236,15 +236,15 @@ def retry_conflicts(write: Callable[[], Result], busy: str) -> Result:
 
 
 def rewrite(row: VersionedModel, write: Callable[[], Result]) -> Result:
-    """Read a row and write it in one transaction, again if another write comes first.
+    """Read a row and write it in one transaction, and retry if another write came first.
 
     Args:
-        row: names the row by its key; it is read before each try.
-        write: changes it and saves it, or deletes it.
+        row: an instance with the row's key; each try reads the row into it.
+        write: changes and saves the row, or deletes it.
 
     Raises:
-        DoesNotExist: there is no such row.
-        ConflictError: others kept coming first.
+        DoesNotExist: the row does not exist.
+        ConflictError: other writes came first in all tries.
     """
 
     def attempt() -> Result:
@@ -257,7 +257,7 @@ def rewrite(row: VersionedModel, write: Callable[[], Result]) -> Result:
 
 
 def reason_of(error: Exception) -> str:
-    """Why something was refused, for an operator, in the language in use."""
+    """The reason of a refusal, for operators, in the active language."""
     if isinstance(error, ConflictError | ObjectDoesNotExist):
         return _("somebody else changed or deleted it at the same moment.")
     if isinstance(reason := getattr(error, "reason", None), Reason):

@@ -1,7 +1,7 @@
-"""Rows of one database copied to another as they are, whatever keeps them.
+"""Copies all rows from one database to another, for the command `copy_database`.
 
-Nothing is read back through signals, defaults or automatic values: no schedule is made on the way,
-and a row has the times and the version there that it has here.
+Rows are copied as they are, without signals, defaults or automatic values: times and versions stay,
+and no schedule is written.
 """
 
 import json
@@ -19,7 +19,7 @@ from moca.dynamodb.client import Client
 from moca.dynamodb.layout import Row, Table, table_of
 from moca.dynamodb.reader import key_in
 
-# Rows read and written at a time.
+# Rows per read and write.
 BATCH = 100
 
 Rows = list[Model]
@@ -27,12 +27,7 @@ Rows = list[Model]
 
 @dataclass(slots=True)
 class Tally:
-    """What became of a model's rows.
-
-    Attributes:
-        copied, equal, overwritten: what became of them.
-        failed: rows that are not in the target as they are in the source.
-    """
+    """How many rows of a model were copied, equal, overwritten, or failed (differ still)."""
 
     copied: int = 0
     equal: int = 0
@@ -42,12 +37,12 @@ class Tally:
 
 @dataclass(slots=True)
 class Left:
-    """What a database has and rows cannot hold.
+    """The parts of a source that cannot be copied.
 
     Attributes:
-        items: items that belong to other programs.
-        attributes: by name, how many rows have an attribute that no field of ours has.
-        faults: rows that cannot be read, each with the reason.
+        items: the number of items of other programs.
+        attributes: for each attribute without a field of ours, the number of rows that have it.
+        faults: unreadable rows, each with the reason.
     """
 
     items: int = 0
@@ -77,21 +72,21 @@ class Store:
                 page = list(rows.filter(pk__gt=page[-1].pk)[:BATCH])
 
     def counts(self) -> Counter[type[Model]]:
-        """How many rows there are."""
+        """The number of rows of each model."""
         return Counter(
             {model: model._base_manager.using(self.alias).count() for model in models(self.alias)}
         )
 
     def size(self) -> int:
-        """About how many rows there are, for showing how far a copy is."""
+        """The approximate number of rows, for progress."""
         return self.counts().total()
 
     def present(self, model: type[Model], rows: Rows) -> dict[Any, Model]:
-        """By primary key, the rows that the database has in the place of these."""
+        """The stored rows with the keys of these rows, by primary key."""
         return model._base_manager.using(self.alias).in_bulk([row.pk for row in rows])
 
     def insert(self, model: type[Model], rows: Rows) -> Iterator[tuple[Model, str]]:
-        """Insert rows, together where that can be; those that cannot, each with the reason."""
+        """Insert rows in batches; yields the rows that failed, each with the reason."""
         fields = model._meta.concrete_fields
         size = self.connection.ops.bulk_batch_size(fields, rows)
         for first in range(0, len(rows), size):
@@ -100,7 +95,7 @@ class Store:
     def _insert(self, model: type[Model], rows: Rows) -> Iterator[tuple[Model, str]]:
         try:
             with transaction.atomic(using=self.alias):
-                # What `bulk_create` does, but for values that are set on saving.
+                # Like `bulk_create`, but without values that are set on saving.
                 model._base_manager._insert(  # type: ignore[attr-defined]
                     rows, fields=model._meta.concrete_fields, using=self.alias, raw=True
                 )
@@ -108,13 +103,13 @@ class Store:
             if len(rows) == 1:
                 yield rows[0], str(error)
                 return
-            # Too many for one transaction, or one of them is at fault.
+            # The batch is too large for a transaction, or one row is invalid: try halves.
             middle = len(rows) // 2
             yield from self._insert(model, rows[:middle])
             yield from self._insert(model, rows[middle:])
 
     def overwrite(self, model: type[Model], row: Model) -> str:
-        """Give a row that is there these values; why not where that fails."""
+        """Update a stored row; returns the reason if that fails, else an empty text."""
         keys = self.key_names(model)
         values = {name: value for name, value in values_of(row).items() if name not in keys}
         named = {name: getattr(row, name) for name in keys}
@@ -126,12 +121,12 @@ class Store:
         return "" if updated else "it was deleted meanwhile"
 
     def key_names(self, model: type[Model]) -> set[str]:
-        """The fields that name a row."""
+        """The fields that identify a row."""
         return {model._meta.pk.attname}
 
 
 class DynamoDBStore(Store):
-    """The rows in a DynamoDB table, by its keys and whole: no index need know of a row."""
+    """The rows of our models in a DynamoDB table; reads the table itself and no index."""
 
     def pages(self) -> Iterator[tuple[type[Model], Rows]]:
         by_table = self._models()
@@ -188,7 +183,7 @@ class DynamoDBStore(Store):
 
 
 def store(alias: str) -> Store:
-    """The rows of a database."""
+    """The store for a database, by its alias."""
     kind = DynamoDBStore if connections[alias].vendor == "dynamodb" else Store
     return kind(alias)
 
@@ -205,32 +200,32 @@ def models(alias: str) -> list[type[Model]]:
 
 
 def values_of(row: Model) -> dict[str, Any]:
-    """A row's values by the names of its attributes."""
+    """A row's values by attribute name."""
     return {each.attname: getattr(row, each.attname) for each in row._meta.concrete_fields}
 
 
 def differing(one: Model, other: Model) -> list[str]:
-    """The fields in which two rows differ, in JSON's eyes: there, 1 and true are two things."""
+    """The fields in which two rows differ, compared as JSON: in Python, 1 == True."""
     ours, theirs = values_of(one), values_of(other)
-    return [name for name in ours if _text(ours[name]) != _text(theirs[name])]
+    return [name for name in ours if _as_json(ours[name]) != _as_json(theirs[name])]
 
 
-def _text(value: Any) -> str:
+def _as_json(value: Any) -> str:
     return json.dumps(value, default=str, sort_keys=True)
 
 
 class Copy:
-    """Copies rows, those aside that the target has already.
+    """Copies rows that the target does not have.
 
     Args:
-        source: from where.
-        target: to where; None for a database that is yet to be made.
-        dry_run: only look what would be done.
-        overwrite: give rows that differ in the target the source's values.
-        say: told of each row that could not be copied.
+        source: the store to read from.
+        target: the store to write to; None in a dry run, if the database does not exist yet.
+        dry_run: write nothing.
+        overwrite: update the target's rows that differ; otherwise they count as failed.
+        say: called with a line for each row that could not be copied.
 
     Attributes:
-        tallies: what became of the rows, by model.
+        tallies: the numbers of rows by outcome, for each model.
     """
 
     def __init__(
@@ -247,7 +242,7 @@ class Copy:
         self.tallies: dict[type[Model], Tally] = {}
 
     def run(self) -> Iterator[int]:
-        """Copy all rows; yields how many more were looked at."""
+        """Copy all rows; yields the number of rows of each page."""
         for model, rows in self.source.pages():
             self._copy(model, rows, self.tallies.setdefault(model, Tally()))
             yield len(rows)
@@ -263,21 +258,19 @@ class Copy:
         for row in rows:
             if row.pk not in present:
                 continue
-            if names := differing(row, present[row.pk]):
-                self._differs(model, row, names, tally)
-            else:
+            names = differing(row, present[row.pk])
+            if not names:
                 tally.equal += 1
+            elif reason := self._overwrite(model, row, names):
+                self._fail(row, reason, tally)
+            else:
+                tally.overwritten += 1
 
-    def _differs(self, model: type[Model], row: Model, names: list[str], tally: Tally) -> None:
-        reason = f"the target has another {', '.join(names)}"
-        if self.overwrite:
-            reason = ""
-            if self.target and not self.dry_run:
-                reason = self.target.overwrite(model, row)
-        if reason:
-            self._fail(row, reason, tally)
-        else:
-            tally.overwritten += 1
+    def _overwrite(self, model: type[Model], row: Model, names: list[str]) -> str:
+        """Update a row that differs, if that is wanted; returns the reason if it differs still."""
+        if not self.overwrite:
+            return f"the target has another {', '.join(names)}"
+        return self.target.overwrite(model, row) if self.target and not self.dry_run else ""
 
     def _fail(self, row: Model, reason: str, tally: Tally) -> None:
         tally.failed += 1

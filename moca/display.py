@@ -1,4 +1,4 @@
-"""Times, states, JSON and long texts as the pages show them, escaped."""
+"""Formats times, states, JSON and long texts for pages and the admin, as escaped HTML or text."""
 
 import json
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from moca.times import iso
 
 NOTHING = "\N{EN DASH}"
-# JSON that fits into so many characters stands on one line.
+# The longest line of JSON, in characters.
 WIDTH = 72
-# Seconds in each; a month is a twelfth of a year.
+# Seconds per unit; a month is a twelfth of a year.
 UNITS = [
     ("year", 31_557_600),
     ("month", 2_629_800),
@@ -29,12 +29,12 @@ UNITS = [
 
 
 def badge(kind: str, words: str) -> SafeString:
-    """A state in words, coloured by its kind: good, bad, warn, busy or off."""
+    """A state in words, with a colour by its kind: good, bad, warn, busy or off."""
     return format_html('<span class="badge badge-{}">{}</span>', kind, words)
 
 
 def exact(moment: datetime, zone: tzinfo = UTC) -> str:
-    """The moment on a zone's clock with its offset: "Mon 2027-02-01 09:00 +09:00"."""
+    """The moment in a zone, with its offset: "Mon 2027-02-01 09:00 +09:00"."""
     local = localtime(moment, zone)
     seconds = f"{local::%S}" if local.second else ""
     offset = "UTC" if str(zone) == "UTC" else local.isoformat(timespec="minutes")[16:]
@@ -49,19 +49,19 @@ def exact(moment: datetime, zone: tzinfo = UTC) -> str:
 
 
 def date_words(day: date) -> str:
-    """A date in figures: "2027-02-01"."""
+    """A date: "2027-02-01"."""
     parts = {"year": f"{day:%Y}", "month": f"{day:%m}", "day": f"{day:%d}"}
     return _("%(year)s-%(month)s-%(day)s") % parts
 
 
 def day_words(day: date) -> str:
-    """A date with its day of the week: "Mon 2027-02-01"."""
+    """A date with its weekday: "Mon 2027-02-01"."""
     parts = {"day": WEEKDAYS_ABBR[day.weekday()], "date": date_words(day)}
     return _("%(day)s %(date)s") % parts
 
 
 def relative(moment: datetime, now: datetime) -> str:
-    """How far away the moment is: "in 3 hours", "2 days ago", "now"."""
+    """The time from `now` to the moment: "in 3 hours", "2 days ago", "now"."""
     if abs(moment - now) < timedelta(seconds=1):
         return _("now")
     if abs(moment - now) < timedelta(minutes=1):
@@ -74,16 +74,17 @@ def relative(moment: datetime, now: datetime) -> str:
 
 
 def happened(moment: datetime, now: datetime) -> str:
-    """As `relative()`, for what has happened: a later moment is of a clock that was wrong."""
+    """Like `relative()`, for past events. A later moment means that some clock was wrong."""
     if moment - now < timedelta(minutes=1):
         return relative(min(moment, now), now)
     return _("%(words)s ahead of the clock") % {"words": _span_words(moment - now)}
 
 
 def _span_words(span: timedelta) -> str:
-    """A length of time, rounded down to one unit of which it has at least two.
+    """A duration, rounded down to the largest unit that fits at least twice.
 
-    "1 day" is said of 24 hours only: of 47 it would be wrong by half.
+    One of a unit needs a span that is no longer: 47 hours are "47 hours", since "1 day" would be
+    wrong by half.
     """
     seconds = int(span.total_seconds())
     for (unit, length), (_unit, smaller) in pairwise(UNITS):
@@ -94,47 +95,36 @@ def _span_words(span: timedelta) -> str:
 
 
 def time_tag(moment: datetime, now: datetime, zone: tzinfo = UTC) -> SafeString:
-    """The moment, how far away it is first and exactly below."""
-    return format_html(
-        '<time datetime="{}">{}<span class="fine">{}</span></time>',
-        iso(moment),
-        relative(moment, now),
-        exact(moment, zone),
-    )
+    """The moment relative to now, with the exact time below."""
+    return _tag(moment, relative(moment, now), exact(moment, zone))
 
 
 def past_time_tag(moment: datetime, now: datetime) -> SafeString:
-    """As `time_tag()`, for what has happened."""
-    return format_html(
-        '<time datetime="{}">{}<span class="fine">{}</span></time>',
-        iso(moment),
-        happened(moment, now),
-        exact(moment),
-    )
-
-
-def short_past_time_tag(moment: datetime, now: datetime) -> SafeString:
-    """As `short_time_tag()`, for what has happened."""
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        iso(moment),
-        exact(moment),
-        happened(moment, now),
-    )
+    """Like `time_tag()`, for past events."""
+    return _tag(moment, happened(moment, now), exact(moment))
 
 
 def short_time_tag(moment: datetime, now: datetime, zone: tzinfo = UTC) -> SafeString:
-    """How far away the moment is; exactly, when one points at it."""
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        iso(moment),
-        exact(moment, zone),
-        relative(moment, now),
-    )
+    """The moment relative to now, with the exact time as a tooltip."""
+    return _short_tag(moment, relative(moment, now), exact(moment, zone))
+
+
+def short_past_time_tag(moment: datetime, now: datetime) -> SafeString:
+    """Like `short_time_tag()`, for past events."""
+    return _short_tag(moment, happened(moment, now), exact(moment))
+
+
+def _tag(moment: datetime, *parts: str) -> SafeString:
+    tag = '<time datetime="{}">{}<span class="fine">{}</span></time>'
+    return format_html(tag, iso(moment), *parts)
+
+
+def _short_tag(moment: datetime, words: str, title: str) -> SafeString:
+    return format_html('<time datetime="{}" title="{}">{}</time>', iso(moment), title, words)
 
 
 def duration(milliseconds: int) -> str:
-    """A length of time: "80 ms", "1.4 s", "30 s", "3 min 20 s", "10 min", "2 h 5 min", "1 h"."""
+    """A duration in words: "80 ms", "1.4 s", "30 s", "3 min 20 s", "10 min", "2 h 5 min", "1 h"."""
     if milliseconds < 1000:
         return _("%(number)s ms") % {"number": milliseconds}
     if milliseconds < 60_000:
@@ -152,21 +142,21 @@ def duration(milliseconds: int) -> str:
 
 
 def shortened(text: str, length: int) -> SafeString:
-    """An id with its middle left out where it is long; whole, when one points at it."""
+    """An id without its middle if it is longer than `length`; the tooltip has all of it."""
     half = length // 2
     shown = text if len(text) <= length else f"{text[:half]}…{text[-half:]}"
     return format_html('<span title="{}">{}</span>', text, shown)
 
 
 def excerpt(text: str, length: int) -> str:
-    """The text's first line, cut where it is longer than `length`."""
+    """The text's first line, cut after `length` characters."""
     first, _, rest = text.strip().partition("\n")
     cut = first[:length].rstrip()
     return cut + "…" if len(first) > length or rest.strip() else cut
 
 
 def laid_out(text: str) -> str:
-    """A text in JSON with a line for each part; any other as it is."""
+    """JSON text with a line for each part; any other text unchanged."""
     try:
         return pretty(json.loads(text))
     except (ValueError, RecursionError):
@@ -174,12 +164,12 @@ def laid_out(text: str) -> str:
 
 
 def pretty(value: Any, margin: str = "", before: str = "") -> str:
-    """JSON, laid out to be read: what fits stands on one line.
+    """Format a value as JSON for people: parts that fit are on one line.
 
     Args:
-        value: what was decoded from JSON.
-        margin: the spaces before the line on which it begins.
-        before: what else stands before it on that line.
+        value: the decoded JSON.
+        margin: the indentation of its first line, in spaces.
+        before: the text before it on that line, after the margin.
     """
     line = json.dumps(value, ensure_ascii=False)
     fits = len(margin) + len(before) + len(line) <= WIDTH

@@ -1,4 +1,4 @@
-"""What the forms of versioned models share."""
+"""Base classes of forms: JSON fields, and forms that detect another's save in between."""
 
 import json
 from copy import copy
@@ -12,7 +12,7 @@ from moca.display import pretty
 
 
 class _StorableDecoder(json.JSONDecoder):
-    """Takes what no database could store for no JSON; the API refuses the same."""
+    """Refuses JSON values that a database cannot store, like the API's parser."""
 
     def decode(self, text: str, *args: Any) -> Any:
         try:
@@ -25,7 +25,7 @@ class _StorableDecoder(json.JSONDecoder):
 
 
 class JSONTextField(forms.JSONField):
-    """JSON, laid out to be read."""
+    """A JSON field that shows its value formatted for people."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(decoder=_StorableDecoder, **options)
@@ -37,15 +37,15 @@ class JSONTextField(forms.JSONField):
 
 
 class VersionedForm(forms.ModelForm):
-    """A form that refuses to undo what somebody else saved while it was open.
+    """A form that does not overwrite what somebody else saved while it was open.
 
-    It carries the version it was filled from. Where that is no longer the stored one, nothing is
-    saved, the input stays in the form, and a second save is a decision to overwrite.
+    The form has a hidden field with the version that it shows. If the stored version differs,
+    nothing is saved and the input stays in the form; a second save then overwrites.
     """
 
-    # What it changes, where the form is in other languages too.
+    # The name of the object in messages; empty for the model's name, which is English.
     kind: Any = ""
-    # Why what was entered was refused after the check, when the form is shown again for that.
+    # The reason why the save failed after validation, if the form is shown again for that.
     refusal = ""
 
     opened_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
@@ -56,7 +56,7 @@ class VersionedForm(forms.ModelForm):
             self.initial["opened_version"] = self.instance.version
 
     def full_clean(self) -> None:
-        """Validate, and put the cursor where the first error is."""
+        """Validate, and focus the first field with an error."""
         super().full_clean()
         wrong = [name for name in self.fields if name in self.errors]
         if wrong:

@@ -1,9 +1,9 @@
-"""Settings of the handler's Lambda function, which loads no pages and no API."""
+"""Settings of the handler's Lambda function, which serves neither pages nor the API."""
 
 import os
 import secrets
 
-# It signs nothing, and a function's folder keeps no key.
+# The function signs nothing, and its folder is read-only: any key will do.
 os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(48))
 
 from moca.settings import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""Identifiers: UUID version 7 (RFC 9562, 5.7), which sort by the time they carry."""
+"""Ids of rows: UUID version 7 (RFC 9562, 5.7), which sort by their time."""
 
 import hashlib
 import os
@@ -21,26 +21,26 @@ def uuid7(milliseconds: int, entropy: bytes) -> str:
 
 
 def new_id() -> str:
-    """A new random UUIDv7 of this moment."""
+    """A new random UUIDv7 with the present time."""
     return uuid7(time.time_ns() // 1_000_000, os.urandom(10))
 
 
 def first_id(moment: datetime) -> str:
-    """The least UUIDv7 of a moment: those made since are not below it."""
+    """The smallest UUIDv7 of a moment: ids made since then are not smaller."""
     return uuid7(round(moment.timestamp() * 1000), bytes(10))
 
 
 def made_at(identifier: str) -> datetime:
-    """The moment that a UUIDv7 carries."""
+    """The time in a UUIDv7."""
     milliseconds = uuid.UUID(identifier).int >> 80
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def occurrence_id(trigger_id: str, at: datetime) -> str:
-    """The id of the run of a trigger at a time: the same for the same two, on every machine.
+    """The id of a trigger's run at a due time, computed from both on every machine alike.
 
-    A second delivery of one occurrence meets the record of the first under this id, and ids of
-    one trigger sort by the time they were due.
+    A second delivery of the same occurrence gets the same id, and so finds the record of the
+    first. A trigger's ids sort by their due times.
 
     Args:
         trigger_id: the trigger's id.

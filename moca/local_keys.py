@@ -1,4 +1,4 @@
-"""Keys of a one-machine installation: made on first use and kept in its data directory."""
+"""Keys of a one-machine installation: generated on first use and kept in its data directory."""
 
 import os
 import secrets
@@ -7,16 +7,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-# What group and everybody else may do.
+# The permissions of the group and of others.
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def make_private(directory: Path) -> None:
-    """Take the rights of other accounts from a data directory and from the files in it.
+    """Remove other accounts' permissions from a data directory and its files.
 
-    Directories that others share by design (`/tmp` has the sticky bit) or that another account
-    owns stay as they are; `manage.py check` warns about these. A directory that does not exist
-    yet is made private by `kept()`.
+    Shared directories (`/tmp` has the sticky bit) and those of another account stay as they are;
+    `manage.py check` warns about them. If the directory does not exist yet, `kept()` creates it
+    with the right permissions.
     """
     for path in (directory, *_files_in(directory)):
         try:
@@ -55,14 +55,14 @@ def _may_be_narrowed(status: os.stat_result) -> bool:
 
 
 def kept(path: Path, make: Callable[[], bytes]) -> bytes:
-    """Return the file's content, made and written first where it does not exist.
+    """Return the file's content; create the file first if it does not exist.
 
-    The file is readable by its owner alone. Of several processes that start at once, one wins,
-    and all return what it wrote.
+    Only the owner can read the file. If several processes start at once, one of them creates it,
+    and all return its content.
 
     Args:
-        path: where the key is kept.
-        make: called for a new key.
+        path: the key's file.
+        make: generates a new key.
     """
     try:
         return path.read_bytes()

@@ -1,7 +1,7 @@
-"""Log lines that carry the ids of the request or run they belong to.
+"""Log formatters and the ids on log lines, for all processes.
 
-Bind ids with `bind(requestId=...)`; every line logged inside carries them. Extra fields of one
-line go in `extra={"triggerId": ...}`. Secrets, tokens, prompts and whole events are never logged.
+`bind(requestId=...)` adds ids to all lines logged inside its block. Ids of a single line go in
+`extra={"triggerId": ...}`. Never log secrets, tokens, prompts or whole events.
 """
 
 import json
@@ -17,8 +17,8 @@ from typing import Any
 from moca.times import iso
 
 FIELDS = ("requestId", "triggerId", "executionId", "userId", "errorCode")
-# Characters that end a line or steer a terminal: the control characters C0 and C1, Unicode's line
-# ends, and the marks that turn the direction of the text behind them.
+# Characters that end a line or control a terminal: the control characters C0 and C1, Unicode's
+# line separators, and the marks that change the direction of text.
 _STEERING = (*range(32), *range(127, 160), 0x061C, 0x200E, 0x200F)
 _STEERING += (*range(0x2028, 0x202F), *range(0x2066, 0x206A))
 _CONTROLS = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _STEERING}
@@ -38,7 +38,7 @@ def bind(**ids: str) -> Iterator[None]:
 
 
 class LineLimit:
-    """Keeps lines that anybody can cause from filling the log. Threads may share it."""
+    """Limits log lines that anybody can cause, so they cannot fill the log. It is thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,14 +46,14 @@ class LineLimit:
         self._lines = self._left_out = 0
 
     def next(self, lines: int, seconds: float) -> int | None:
-        """Ask for one more line.
+        """Ask whether to log one more line.
 
         Args:
-            lines: how many may be logged in a period.
-            seconds: how long a period is.
+            lines: the most lines in a period.
+            seconds: the length of a period.
 
         Returns:
-            How many lines were left out since the last one; None if this one is to be left out.
+            The number of lines left out since the last one; None if this line should be left out.
         """
         now = time.monotonic()
         with self._lock:
@@ -68,10 +68,10 @@ class LineLimit:
 
 
 class ContextFilter(logging.Filter):
-    """Put the bound ids on each record that does not carry its own."""
+    """Adds the bound ids to each record, unless it has its own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        # Django logs some answers when the middleware that bound the id has returned.
+        # Django logs some answers after the middleware that bound the request's id has returned.
         request_id = getattr(getattr(record, "request", None), "request_id", None)
         ids = {**(_context.get() or {}), **({"requestId": request_id} if request_id else {})}
         for name, value in ids.items():
@@ -85,7 +85,7 @@ def _ids(record: logging.LogRecord) -> dict[str, str]:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, the ids, and the traceback if any."""
+    """One JSON object per line: time, level, logger, message, ids, and the traceback if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -97,14 +97,14 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        # Some readers of logs end a line at these; within a JSON text each may be escaped.
+        # Some log readers split lines at these characters, so escape them.
         return json.dumps(line, ensure_ascii=False).translate(_JSON_ESCAPES)
 
 
 class TextFormatter(logging.Formatter):
     """A plain line for a terminal: time, level, message, then the ids.
 
-    What others wrote stays on its line and steers no terminal.
+    Control characters are escaped, since messages may contain text from outside.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Metrics as log lines in CloudWatch's embedded metric format, which needs no call.
+"""Metrics as log lines in CloudWatch's embedded metric format, which needs no API call.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -15,8 +15,8 @@ FUNCTION_NAME = "AWS_LAMBDA_FUNCTION_NAME"
 def emit(**metrics: tuple[float, str]) -> None:
     """Write one line with metrics, each a value and its unit (`Count`, `Milliseconds`).
 
-    In a Lambda function they have its name as their dimension, so that two installations in one
-    account are told apart.
+    In a Lambda function, the function's name is their dimension: it separates installations that
+    share an account.
     """
     names = [{"Name": name, "Unit": unit} for name, (_, unit) in metrics.items()]
     dimensions = {"FunctionName": os.environ[FUNCTION_NAME]} if FUNCTION_NAME in os.environ else {}

@@ -1,4 +1,7 @@
-"""Outages of the database: one log line when it goes away, one when it is back, growing pauses."""
+"""Tracks outages of the database for the scheduler process: log lines, and back-off between tries.
+
+An outage logs one line when it begins and one when it ends.
+"""
 
 import logging
 import random
@@ -13,41 +16,42 @@ logger = logging.getLogger(__name__)
 
 SHORTEST_PAUSE = 0.5
 LONGEST_PAUSE = 5.0
-# An outage that begins so soon after the last one keeps that one's pauses.
+# An outage that begins within this time after the last one continues its back-off.
 SAME_SECONDS = 60.0
 MAX_REASON = 200
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether an error says that the database cannot be used now, and may be used later."""
+    """Whether an error means that the database is unavailable for now."""
     is_of_connection = isinstance(error, OperationalError | InterfaceError)
     return is_of_connection and not isinstance(error, ConflictError)
 
 
 class Outage:
-    """The time in which this process cannot use the database. All threads report to one object."""
+    """The state of the database as this process sees it; all threads report to one object."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # Monotonic times: when the outage began, None if there is none; from when pauses grow.
+        # Monotonic times: the outage's begin, None if there is none; the time from which the
+        # back-off grows.
         self._began: float | None = None
         self._grows_from = 0.0
         self._last_failure = self._last_success = float("-inf")
 
     @property
     def is_on(self) -> bool:
-        """Whether the last word was a failure."""
+        """Whether there is an outage: the last report was a failure."""
         return self._began is not None
 
     def failed(self, error: BaseException) -> None:
-        """Note that a call failed; the first one is logged."""
+        """Report that a call failed; the first failure of an outage is logged."""
         now = time.monotonic()
         with self._lock:
             is_new = self._began is None
             if is_new:
                 if now - self._last_failure > SAME_SECONDS:
                     self._grows_from = now
-                # The call may have hung for long, so the outage began after the last good one.
+                # The call may have hung for long: the outage began after the last success.
                 is_known = now - self._last_success < SAME_SECONDS
                 self._began = self._last_success if is_known else now
             self._last_failure = now
@@ -60,10 +64,10 @@ class Outage:
             )
 
     def over(self, began: float) -> None:
-        """Note that a call succeeded that an outage would have made fail.
+        """Report that a call succeeded.
 
         Args:
-            began: when it began (monotonic). What failed since has the last word.
+            began: when the call began (monotonic). Calls that failed since then take precedence.
         """
         now = time.monotonic()
         with self._lock:
@@ -75,15 +79,15 @@ class Outage:
             logger.warning("The database is back after %.1f s", now - away_since)
 
     def was_on_within(self, seconds: float) -> bool:
-        """Whether a call failed in the last seconds."""
+        """Whether a call failed within the last `seconds`."""
         return time.monotonic() - self._last_failure < seconds
 
     def pause(self) -> float:
-        """Seconds to wait before the next try: a fourth of the outage so far, with jitter."""
+        """Seconds until the next try: a quarter of the outage so far, bounded, with jitter."""
         grown = (time.monotonic() - self._grows_from) / 4
         longest = min(max(grown, SHORTEST_PAUSE), LONGEST_PAUSE)
         return random.uniform(longest / 2, longest)  # noqa: S311  (jitter)
 
 
-# The outage of this process's database.
+# The state of this process's database.
 database = Outage()

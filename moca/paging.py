@@ -1,8 +1,7 @@
-"""Pages by key: each is one bounded read, however long the list and wherever in it.
+"""Pagination by key for pages and the admin: one bounded read per page of a list of any length.
 
-The address of a page names the row that it lies beside: `older.ID` or `newer.ID`, and where rows
-are in the order of a time, `older.MICROSECONDS-ID`. One that names none, or makes no sense, is that
-of the first page.
+The address of a page names the row next to it: `older.ID` or `newer.ID`, or `older.MICROSECONDS-ID`
+if the list is sorted by a time. An empty or invalid address is the first page's.
 """
 
 import logging
@@ -16,7 +15,7 @@ from django.db.models import Model, QuerySet
 logger = logging.getLogger(__name__)
 
 OLDER, NEWER = "older", "newer"
-# So many rows may have the same time without one being passed over.
+# The number of rows with the same time that a page is sure not to skip.
 TIES = 5
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -24,15 +23,15 @@ MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows of a list, newest first.
+    """A page of a list, newest rows first.
 
     Attributes:
         rows: the rows.
-        is_first: whether the address was that of the first page.
+        is_first: whether this is the first page.
         has_older: whether older rows follow.
-        has_newer: whether newer rows may come before.
-        too_many: whether more rows would have to be looked through than the database allows.
-        by: the time by which they are in order; empty for their ids.
+        has_newer: whether there may be newer rows.
+        too_many: whether the filters would read more rows than the database allows; no row is read.
+        by: the field with the time that sorts the list; empty if ids sort it.
     """
 
     rows: list[Any]
@@ -44,12 +43,12 @@ class Page:
 
     @property
     def older(self) -> str:
-        """The address of the page after; empty where there is none."""
+        """The address of the page after; empty if there is none."""
         return f"{OLDER}.{self._key(self.rows[-1])}" if self.has_older and self.rows else ""
 
     @property
     def newer(self) -> str:
-        """The address of the page before; empty where there is none."""
+        """The address of the page before; empty if there is none."""
         return f"{NEWER}.{self._key(self.rows[0])}" if self.has_newer and self.rows else ""
 
     def _key(self, row: Any) -> str:
@@ -64,13 +63,14 @@ def read_page(
     """Read a page.
 
     Args:
-        rows: all of them, in any order.
-        address: which page; see above.
-        size: how many rows it has at the most.
-        is_narrowed: whether the rows are filtered, so that the database may refuse to look
-            through all of them.
-        by: the field with the time by which they are in order; empty for their ids, which follow
-            from the time they were made.
+        rows: all rows, in any order.
+        address: the page's address; see the module.
+        size: the greatest number of rows on the page.
+        is_narrowed: whether the rows are filtered. The database may then refuse to read them.
+        by: the field with the time that sorts the list; empty to sort by id, which is by creation.
+
+    Raises:
+        NotSupportedError: the database cannot read unfiltered rows in this order.
     """
     direction, key = _beside(address, rows.model, by)
     try:
@@ -91,7 +91,7 @@ def read_page(
 
 
 def _found(rows: QuerySet[Any], direction: str, key: str, size: int, by: str) -> list[Any]:
-    """The rows beside a key, and one more."""
+    """The page's rows, and one more if there are more."""
     if by:
         return _found_by_time(rows, direction, key, size, by)
     if direction == NEWER:
@@ -107,7 +107,7 @@ def _found_by_time(rows: QuerySet[Any], direction: str, key: str, size: int, by:
         return list(rows[: size + 1])
     microseconds, _, pk = key.partition("-")
     moment = EPOCH + int(microseconds) * MICROSECOND
-    # Rows of the same moment may lie on either side: the named one, read again, tells them apart.
+    # Rows with the same time may be on either side of the named row, so read that one too.
     beside = "gte" if direction == NEWER else "lte"
     found = list(rows.filter(**{f"{by}__{beside}": moment})[: size + 1 + TIES])
     places = [place for place, row in enumerate(found, 1) if row.pk == pk]

@@ -1,24 +1,27 @@
-"""Serving below a path: which path that is, and what has to know it besides Django's `reverse`."""
+"""Serving below a path prefix, such as /web: finds the prefix, and applies it to files and cookies.
+
+Django's `reverse` knows the prefix from SCRIPT_NAME.
+"""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.http import HttpRequest, HttpResponse, parse_cookie
 from django.urls import get_script_prefix
+from django.utils.deprecation import MiddlewareMixin
 
 HEADER = "HTTP_X_FORWARDED_PREFIX"
-# Letters that need no escapes, in whole segments; never `//host`.
+# Whole segments of characters that need no escapes; this excludes `//host`.
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+){1,8}")
-# First segments of this application's own paths. A proxy that serves it below one of these has to
-# remove the prefix itself, because `/admin/` could then mean either.
+# First segments of the application's own paths. A proxy that uses one of them as the prefix has to
+# remove it itself, since `/admin/` would be ambiguous.
 OWN = {"admin", "console", "docs", "events", "health", "schedules", "sign-in", "static", "triggers"}
 
 
 def find_prefix(environ: dict[str, Any]) -> None:
-    """Put the prefix into SCRIPT_NAME, and take it from PATH_INFO if a proxy has left it there.
+    """Set SCRIPT_NAME to the prefix, and remove the prefix from PATH_INFO if it is there.
 
     FORCE_SCRIPT_NAME comes first, then X-Forwarded-Prefix if TRUST_PROXY_HEADERS is set, then the
     server's own SCRIPT_NAME.
@@ -37,35 +40,36 @@ def find_prefix(environ: dict[str, Any]) -> None:
 def _forwarded(environ: dict[str, Any]) -> str:
     if not settings.TRUST_PROXY_HEADERS:
         return ""
-    # Each proxy of a chain adds its own; the first is the one that the browser sees.
+    # Each proxy of a chain appends its prefix; the browser sees the first one.
     text = environ.get(HEADER, "").partition(",")[0].strip().rstrip("/")
     return text if PREFIX.fullmatch(text) else ""
 
 
 class StaticStorage(StaticFilesStorage):
-    """Static files below the path of the request, which may be another for each proxy."""
+    """Storage of static files whose URLs begin with the request's prefix."""
 
     @property
     def base_url(self) -> str:
         return f"{get_script_prefix()}static/"
 
 
-class CookiePathMiddleware:
-    """Keep this application's cookies below its path, and apart from those of its neighbours."""
+class CookiePathMiddleware(MiddlewareMixin):
+    """Limits cookies to the prefix, so applications on the same host do not share them."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
+    def process_request(self, request: HttpRequest) -> None:
+        if _prefix():
+            # Browsers send the cookie with the longest path first (RFC 6265, 5.4). Django takes the
+            # last of two with the same name, which belongs to an application at the host's root.
+            sent = request.META.get("HTTP_COOKIE", "").split(";")
+            request.COOKIES = parse_cookie(";".join(reversed(sent)))
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        prefix = get_script_prefix().rstrip("/")
-        if not prefix:
-            return self.get_response(request)
-        # A browser sends the cookie of the longest path first (RFC 6265, 5.4), and Django would
-        # take the last of two with one name: that of an application at the root of this host.
-        sent = request.META.get("HTTP_COOKIE", "").split(";")
-        request.COOKIES = parse_cookie(";".join(reversed(sent)))
-        response = self.get_response(request)
-        for cookie in response.cookies.values():
-            if cookie["path"] == "/":
-                cookie["path"] = prefix
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if prefix := _prefix():
+            for cookie in response.cookies.values():
+                if cookie["path"] == "/":
+                    cookie["path"] = prefix
         return response
+
+
+def _prefix() -> str:
+    return get_script_prefix().rstrip("/")

@@ -1,4 +1,4 @@
-"""How far a long command is: a bar on a terminal, now and then a line elsewhere."""
+"""Progress of long commands: a bar on a terminal, a line every ten seconds elsewhere."""
 
 import time
 from typing import Self
@@ -11,12 +11,12 @@ LINE_SECONDS = 10.0
 
 
 class Progress:
-    """Counts what is done, by `with Progress(...) as progress:`.
+    """Shows progress inside `with Progress(...) as progress:`.
 
     Args:
         out: the command's output.
-        total: how much there is to do, as far as it is known; it may turn out to be more.
-        what: what is counted, in words.
+        total: the expected number of things; there may be more.
+        what: the things' name in the plural, such as `rows`.
     """
 
     def __init__(self, out: OutputWrapper, total: int, what: str) -> None:
@@ -32,7 +32,7 @@ class Progress:
         self._clear()
 
     def advance(self, count: int) -> None:
-        """Count more as done."""
+        """Count `count` more things as done."""
         self.done += count
         pause = BAR_SECONDS if self._is_terminal else LINE_SECONDS
         if time.monotonic() - self._shown_at >= pause:
@@ -40,7 +40,7 @@ class Progress:
             self._show()
 
     def say(self, text: str) -> None:
-        """Print a line; the bar stays below it."""
+        """Print a line above the bar."""
         self._clear()
         self.out.write(text)
 

@@ -1,8 +1,7 @@
-"""Reasons that rows keep: a code and its parameters beside the sentence in English.
+"""Model fields for stored reasons: an English sentence, its code and its parameters.
 
-API clients and other programs read the sentence. Pages make it anew from the code, in the reader's
-language. A row without a code is of an earlier edition or of another program, and its sentence is
-shown as it stands.
+API clients and other programs read the sentence. Pages build it from the code in the reader's
+language. Rows of earlier versions and of other programs have no code; pages show their sentence.
 
     error = models.TextField(blank=True)
     error_code, error_params = CodeField(), ParamsField()
@@ -16,33 +15,33 @@ from django.utils.translation import get_language, gettext
 from moca.sentences import Reason, restored, said
 
 CODE, PARAMS = "_code", "_params"
-# Characters of a text among the parameters. More than is quoted of an agent.
+# Characters of a text among the parameters; more than a quotation of an agent has.
 LONGEST = 2_100
 
 
 class CodeField(models.CharField):
-    """The code of the sentence that the field of the same name without `_code` keeps."""
+    """The code of the sentence in the field of the same name without `_code`."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"max_length": 50, "blank": True, "editable": False, **options})
 
 
 class ParamsField(models.JSONField):
-    """The parameters of the sentence; None if it has none."""
+    """The sentence's parameters; None if it has none."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"null": True, "blank": True, "editable": False, **options})
 
 
 def columns(name: str, reason: str, longest: int = LONGEST) -> dict[str, Any]:
-    """The values of the fields in which a row keeps a reason.
+    """The values of a row's three fields for a reason, by field name.
 
     Args:
         name: the field of the sentence.
-        reason: the reason, or a sentence without a code; empty for none.
-        longest: characters of a text among the parameters.
+        reason: a `Reason`, or a sentence without a code; empty for none.
+        longest: the most characters of each text among the parameters.
     """
-    # Some databases take no NUL in a text, and the agent may have said one.
+    # An agent's text may contain NUL, which some databases refuse.
     text = str(reason).replace("\0", "")
     if not isinstance(reason, Reason):
         return {name: text, name + CODE: "", name + PARAMS: None}
@@ -51,13 +50,13 @@ def columns(name: str, reason: str, longest: int = LONGEST) -> dict[str, Any]:
 
 
 def put(row: models.Model, name: str, reason: str) -> None:
-    """Set the fields in which a row keeps a reason; the caller saves."""
+    """Set a row's fields for a reason; the caller saves the row."""
     for column, value in columns(name, reason).items():
         setattr(row, column, value)
 
 
 def of(row: models.Model, name: str) -> str:
-    """What a row keeps: a `Reason`, or the sentence alone if the row has no code for it."""
+    """A row's stored reason: a `Reason`, or the plain sentence if the row has no known code."""
     text: str = getattr(row, name)
     code: str = getattr(row, name + CODE)
     if not text or not code:
@@ -66,22 +65,22 @@ def of(row: models.Model, name: str) -> str:
 
 
 def shown(row: models.Model, name: str) -> str:
-    """What a row keeps, in the reader's language."""
+    """A row's stored reason in the reader's language."""
     return translated(of(row, name))
 
 
 def translated(text: str) -> str:
-    """A sentence in the reader's language; any other text as it is."""
+    """A sentence in the reader's language; any other text unchanged."""
     if isinstance(text, Reason) and (get_language() or "en").startswith("en"):
-        # As it is stored, which may be longer than what its parameters make.
+        # The stored sentence may be longer than one built from its bounded parameters.
         return str(text)
     try:
         return said(text, gettext)
     except (KeyError, TypeError, ValueError):
-        # The parameters are not those of the template: another edition wrote them.
+        # Another version wrote the parameters, and they do not fit the template.
         return str(text)
 
 
 def is_beside(field: "models.Field[Any, Any]") -> bool:
-    """Whether a field only says again, as a code, what the field beside it says in words."""
+    """Whether a field is the code or the parameters of another field's sentence."""
     return isinstance(field, CodeField | ParamsField)

@@ -1,9 +1,9 @@
-"""Projections: what a service outside of the database keeps of a row, and how both stay equal.
+"""Keeps projections equal to their rows: schedules and rules that EventBridge has of them.
 
-A schedule or a rule of EventBridge is the projection of a trigger or of an event source. It is
-written within the transaction that changes the row, before the commit: what the service refuses is
-not stored. If the transaction fails after that, `atomic()` restores the projection from what is
-stored. A process that dies in between leaves drift, which the next pass of the reconciler repairs.
+A schedule is the projection of a trigger, a rule that of an event source. The transaction that
+changes the row writes the projection before its commit: if the service refuses, nothing is stored.
+If the transaction fails later, `atomic()` restores the projection from the stored row. A process
+that dies in between leaves drift, which the next pass of the reconciler repairs.
 """
 
 import logging
@@ -21,7 +21,7 @@ from moca.sentences import Code, Reason
 
 logger = logging.getLogger(__name__)
 
-# What the audit entry of a repair says.
+# Reasons in audit entries of repairs.
 MISSING = Code("copy_missing", _("The %(what)s was missing."))
 DIFFERED = Code("copy_differed", _("The %(what)s differs in %(parts)s."))
 REMOVED = Code("copy_removed", _("The %(what)s was removed, since %(cause)s."))
@@ -30,16 +30,17 @@ KINDS = {
     "rule": Code("rule", _("rule"))(),
 }
 
-# How long it may take from writing a projection to the commit of its row.
+# The longest time from the write of a projection to the commit of its row.
 COMMIT_SECONDS = 5.0
 
 
 class ProjectionError(Exception):
-    """A service refused or could not be reached; the message says what to do about it.
+    """A service refused a write or could not be reached; the message names the remedy.
 
     Attributes:
         reason: the message, with its code.
-        is_refusal: whether it answered clearly that it did nothing. Otherwise nobody knows.
+        is_refusal: whether the service answered that it did nothing. If not, the outcome is
+            unknown.
     """
 
     def __init__(self, reason: str, *, is_refusal: bool = False) -> None:
@@ -49,25 +50,25 @@ class ProjectionError(Exception):
 
 
 class Projection(ABC):
-    """Names the projection of one row; equal ones are restored once.
+    """The projection of one row. It is hashable, so that each is restored once.
 
     Attributes:
-        what: what it is: `schedule` or `rule`.
+        what: its kind: `schedule` or `rule`.
         id: the id of the row.
     """
 
     what: str
     id: str
-    # By which name logs have the id.
+    # The id's key on log lines.
     id_name: ClassVar[str] = "id"
 
     @abstractmethod
     def restore(self) -> None:
-        """Make it what is stored in the database; ProjectionError if that fails."""
+        """Write it as the stored row says; ProjectionError if that fails."""
 
     @abstractmethod
     def note_drift(self, reason: str) -> None:
-        """Note on the row, if it has a field for that, that its projection may differ."""
+        """Note on the row that its projection may differ, if the row has a field for that."""
 
 
 class _State(threading.local):
@@ -86,10 +87,7 @@ def atomic() -> Iterator[None]:
 
 @contextmanager
 def restoring() -> Iterator[None]:
-    """Wrap a transaction that somebody else opens: if it fails, projections are restored.
-
-    An error has to leave the outermost of these blocks to count.
-    """
+    """Wrap a transaction: if an error leaves the outermost such block, projections are restored."""
     if _state.written is not None:
         yield
         return
@@ -107,11 +105,11 @@ def restoring() -> Iterator[None]:
 
 @contextmanager
 def writing(projection: Projection, *, is_transactional: bool) -> Iterator[None]:
-    """Wrap the write of a projection before the commit, so that `restoring()` knows of it.
+    """Wrap the write of a projection, so that `restoring()` can restore it.
 
     Args:
-        projection: what is written.
-        is_transactional: whether a rollback undoes the write, so that nothing is to be restored.
+        projection: the projection that is written.
+        is_transactional: whether a rollback undoes the write; it is then never restored.
     """
     written = _state.written
     if written is None or is_transactional:
@@ -143,11 +141,11 @@ def _restore(projection: Projection) -> None:
 
 
 def write_stored(rows: "models.QuerySet[Any]", write: Callable[[Any], None]) -> None:
-    """Write the projection of a row as it is stored, again if the row changes meanwhile.
+    """Write the projection of a stored row, and repeat if the row has changed meanwhile.
 
     Args:
-        rows: finds the row, which has a `version`.
-        write: writes the projection of the row; of None, if the row is gone.
+        rows: a queryset that finds the row; the row has a `version`.
+        write: writes the projection of the row; its argument is None if the row is gone.
     """
     written: Any = None
     while (row := rows.first()) is not None:
@@ -160,14 +158,14 @@ def write_stored(rows: "models.QuerySet[Any]", write: Callable[[Any], None]) -> 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a pass of the reconciler did, or would do, about one projection.
+    """An action of the reconciler on one projection, done or planned.
 
     Attributes:
-        kind: `create`, `update`, `delete`, `fail`, or `wait` for what a later pass removes.
-        what: what the projection is: `schedule` or `rule`.
-        id: the id of the trigger or the event source.
-        reason: why, in a few words.
-        parts: the parts in which it differed, if it did.
+        kind: `create`, `update`, `delete`, `fail`, or `wait` if a later pass should delete it.
+        what: the projection's kind: `schedule` or `rule`.
+        id: the id of the trigger or event source.
+        reason: the reason in a few words.
+        parts: the parts that differ; empty if it does not differ.
     """
 
     kind: str
@@ -178,7 +176,7 @@ class Action:
 
     @property
     def sentence(self) -> Reason:
-        """What was repaired, for the audit entry."""
+        """The reason for the audit entry."""
         what = KINDS[self.what]
         if self.kind == "delete":
             return REMOVED(what=what, cause=self.reason)
@@ -191,9 +189,9 @@ def repair_of(what: str, key: str, differences: Sequence[str] | None) -> Action:
     """The action that repairs a projection.
 
     Args:
-        what: as `Action` has it.
+        what: its kind, `schedule` or `rule`.
         key: the id of its row.
-        differences: the parts in which it differs; None if it is missing.
+        differences: the parts that differ; None if the projection is missing.
     """
     if differences is None:
         return Action("create", what, key, "was missing")

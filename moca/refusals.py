@@ -1,4 +1,7 @@
-"""Requests that no view gets to see: what refused them, and what an operator can do about it."""
+"""Answers to requests that fail outside of the views: foreign hosts, CSRF, size, outages.
+
+Each names the cause and the remedy, as a page or in the API's shape.
+"""
 
 import logging
 from collections.abc import Callable
@@ -14,24 +17,27 @@ from django.core.exceptions import (
 from django.http import HttpRequest, HttpResponse
 from django.middleware import csrf
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
 from moca.api.errors import APIError
 from moca.api.middleware import error_response, wants_json
 from moca.logs import LineLimit
+from moca.outages import is_away
 
 logger = logging.getLogger(__name__)
 
 HEALTH = "/health"
-# Seconds between two log lines about foreign hosts; scanners send them without end.
+# Seconds between two log lines about foreign hosts, which scanners send all the time.
 QUIET_SECONDS = 60.0
 MAX_HOST = 100
 
 
 class HostMiddleware:
-    """Refuse hosts that are not in ALLOWED_HOSTS, before anything else asks for the host.
+    """Refuses hosts that are not in ALLOWED_HOSTS, before anything else reads the host.
 
-    `/health` is answered for every host: load balancers ask for it by address.
+    `/health` accepts every host, since load balancers request it by IP address.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -40,7 +46,7 @@ class HostMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.removesuffix("/") == HEALTH:
-            # Nothing that answers it makes addresses of the host.
+            # No code behind `/health` builds URLs from the host.
             request.META["HTTP_HOST"] = _any_allowed_host()
             return self.get_response(request)
         try:
@@ -64,6 +70,18 @@ class HostMiddleware:
         )
 
 
+class DatabaseAwayMiddleware(MiddlewareMixin):
+    """Answers 503 with a page during an outage of the database, and logs one line, no traceback."""
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not is_away(error):
+            return None
+        logger.error("The database failed: %s", error)
+        # Render it without the request: its context would read the user from the database.
+        page = render_to_string("503.html")
+        return HttpResponse(page, status=503, headers={"Retry-After": "5"})
+
+
 def _any_allowed_host() -> str:
     named = (host.lstrip(".") for host in settings.ALLOWED_HOSTS if host != "*")
     return next(named, "localhost")
@@ -73,17 +91,18 @@ def _refuse_host(request: HttpRequest, host: str) -> HttpResponse:
     message = "The Host header names no host that this server answers for."
     if settings.DEBUG:
         message = f"{message} Add {host!r} to ALLOWED_HOSTS if it is this installation's."
+    return _refuse(request, 400, message, title="Bad Request")
+
+
+def _refuse(request: HttpRequest, status: int, message: str, title: str = "") -> HttpResponse:
     if wants_json(request):
-        return error_response(request, APIError(400, message, error="Bad Request"))
-    return render(request, "refused.html", {"reason": message}, status=400)
+        return error_response(request, APIError(status, message, error=title))
+    return render(request, "refused.html", {"reason": message}, status=status)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Say why a form was not taken, and what the reader or the operator can do about it."""
-    found = _csrf_reason(request, reason)
-    if wants_json(request):
-        return error_response(request, APIError(403, found))
-    return render(request, "refused.html", {"reason": found}, status=403)
+    """Django's CSRF_FAILURE_VIEW: refuse a form, with the remedy for readers or operators."""
+    return _refuse(request, 403, _csrf_reason(request, reason))
 
 
 def _csrf_reason(request: HttpRequest, reason: str) -> str:
@@ -153,11 +172,8 @@ def _over_http(request: HttpRequest, origin: str = "") -> str:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Say what is wrong with a request that Django refused."""
-    status, reason = _bad_reason(exception)
-    if wants_json(request):
-        return error_response(request, APIError(status, reason))
-    return render(request, "refused.html", {"reason": reason}, status=status)
+    """Django's handler400: refuse a request with the cause and the remedy."""
+    return _refuse(request, *_bad_reason(exception))
 
 
 def _bad_reason(exception: Exception) -> tuple[int, str]:

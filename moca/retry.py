@@ -1,7 +1,7 @@
-"""Retries: calls something again after an error that may pass, a bounded number of times.
+"""Bounded retries with exponential back-off and jitter, for all apps.
 
 The module is our own: a library for this (stamina, with tenacity) adds 70 ms to the cold start of
-the Lambda functions, and logs the arguments of what it calls, which may be prompts.
+the Lambda functions, and logs the arguments of calls, which may be prompts.
 """
 
 import random
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 TRIES = 8
-# Ceilings of the pauses between tries, in seconds: for writes that others came before.
+# Ceilings of the pauses between tries in seconds, suited to writes that conflict with others.
 FIRST, LONGEST = 0.01, 0.1
 
 
@@ -30,16 +30,16 @@ def retry(
     """Call until it succeeds; the pauses between the calls double and have full jitter.
 
     Args:
-        call: reads anew what it relies on, each time.
-        on: the errors after which it is called again.
-        tries: how often it is called at most; None if `left` alone limits that.
-        first: the longest that the first pause can be, in seconds.
-        longest: the longest that any pause can be.
-        left: the seconds until a deadline. No pause begins that would pass it.
-        wait: the seconds to wait at least after an error; it raises the error to give up.
+        call: the function; it has to read its data again in each call.
+        on: the errors after which to call again.
+        tries: the most calls; None if `left` alone limits them.
+        first: the ceiling of the first pause, in seconds.
+        longest: the ceiling of all pauses, in seconds.
+        left: returns the seconds until a deadline. No pause begins that would pass the deadline.
+        wait: returns the least pause after an error, in seconds; it may raise the error to give up.
 
     Raises:
-        Exception: the last error, if the tries or the time are used up.
+        Exception: the last error, after the last try or at the deadline.
     """
     for tried in count(1):
         try:
@@ -47,7 +47,7 @@ def retry(
         except on as error:
             if tried == tries:
                 raise
-            # Exponents are bounded, since a float is.
+            # Bound the exponent, since floats overflow.
             ceiling = min(longest, first * 2 ** min(tried - 1, 60))
             pause = random.uniform(0, ceiling)  # noqa: S311  (it spreads load)
             pause = max(pause, wait(error) if wait else 0.0)

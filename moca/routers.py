@@ -1,4 +1,4 @@
-"""Which apps have tables: all but those that Django brings for features not used here."""
+"""Database router: makes no tables for those of Django's apps whose tables are not used."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ WITHOUT_TABLES = {"auth", "contenttypes", "admin", "sessions"}
 
 
 class WithoutTables:
-    """Keep migrate and test databases from making tables that no code of ours reads."""
+    """Keeps `migrate` and test databases from making tables that no code reads."""
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
         return False if app_label in WITHOUT_TABLES else None

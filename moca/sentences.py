@@ -1,31 +1,27 @@
-"""Sentences in English that can be said in other languages too.
+"""English sentences that stay translatable: texts with a template, and stored reasons with a code.
 
-A `Sentence` remembers its template and parts while the process lives. A `Reason` is one that is
-stored: a row keeps its code and parameters beside the English text, and whoever shows the row makes
-the sentence from them in the reader's language. `moca.reasons` has the fields of such rows.
+A `Sentence` keeps its template and parts while the process lives. A `Reason` can be stored: a row
+keeps its code and parameters beside the English text, and pages build the sentence from them in the
+reader's language. `moca.reasons` has the fields of such rows.
 """
 
-from typing import Any, Protocol, Self
+from collections.abc import Callable
+from typing import Any, Self
 
 Part = str | int
-# A reason within a reason within a reason is the deepest that is read.
+# A function from text to text, such as gettext.
+OfText = Callable[[str], str]
+# The most levels of reasons within reasons that are read.
 DEEPEST = 4
-# The key under which parameters keep what was added to a reason.
+# The key in stored parameters for what was added to a reason.
 MORE = "more"
 
 
-class OfText(Protocol):
-    """Makes a text of a text, such as its translation."""
-
-    def __call__(self, text: str, /) -> str: ...
-
-
 class Sentence(str):
-    """A text in English which remembers its template and what was put into that.
+    """An English text that keeps its template and parts.
 
-    It is the English text wherever it goes. Who speaks another language translates the template
-    and the parts that are sentences themselves. Import it as `_`, by which makemessages finds the
-    templates.
+    It is an ordinary English string. To translate it, `said()` translates the template and the
+    parts that are sentences themselves. Import it as `_`, so that makemessages finds the templates.
     """
 
     template: str
@@ -38,18 +34,18 @@ class Sentence(str):
 
 
 def mark(template: str) -> str:
-    """Mark the template of a code for translation.
-
-    Import it as `_`, which makemessages looks for.
-    """
+    """Mark a code's template for translation. Import it as `_`, so that makemessages finds it."""
     return template
 
 
 class Code:
-    """A kind of reason: the name under which it is stored, and its sentence in English.
+    """A kind of reason: the name that rows store, and the template of its English sentence.
 
-    Call it with the parameters of the sentence to make a `Reason`. A template with `%(reason)s`
-    adds to another reason; see `Reason.adding()`.
+    Call it with the template's parameters to make a `Reason`. A template with `%(reason)s` adds to
+    another reason; see `Reason.adding()`.
+
+    Raises:
+        ValueError: another code has the same name.
     """
 
     def __init__(self, name: str, template: str) -> None:
@@ -64,17 +60,17 @@ class Code:
         return Reason(self, parts)
 
 
-# All codes by their names, each declared by the module that uses it.
+# All codes by name. The modules that use them declare them.
 CODES: dict[str, Code] = {}
 
 
 class Reason(Sentence):
-    """Why something happened: a code, its parameters, and the sentence in English.
+    """The reason of an outcome: a code, its parameters, and the English sentence.
 
     Attributes:
         code: the kind of the reason.
         parts: the parameters of its sentence, which may be reasons themselves.
-        more: what was added to it, each a code and its parameters.
+        more: additions, each a code and its parameters.
     """
 
     code: Code
@@ -87,7 +83,7 @@ class Reason(Sentence):
         more: tuple[tuple[Code, dict[str, Part]], ...] = (),
         text: str | None = None,
     ) -> Self:
-        """Make a reason; `text` is the English sentence if that is not made from the rest."""
+        """Make a reason; `text` is the English sentence, None to build it from the rest."""
         if text is None:
             text = code.template % parts
             for added, own in more:
@@ -97,31 +93,34 @@ class Reason(Sentence):
         return made
 
     def adding(self, code: Code, **parts: Part) -> "Reason":
-        """The reason and something more about it. The code of the whole stays the same."""
+        """The reason with an addition. Its code stays the same."""
         return Reason(self.code, self.parts, (*self.more, (code, parts)))
 
     def says(self, code: Code) -> bool:
-        """Whether this is its code, or one that was added."""
+        """Whether its code, or the code of an addition, is this one."""
         return code in (self.code, *(added for added, _ in self.more))
 
     def with_texts(self, change: OfText) -> "Reason":
-        """The same reason with each of its texts changed, such as cut or masked."""
+        """The same reason with `change` applied to all texts in its parameters."""
         more = tuple((code, _changed(parts, change)) for code, parts in self.more)
         return Reason(self.code, _changed(self.parts, change), more)
 
     @property
     def params(self) -> dict[str, Any]:
-        """What is stored beside the code, in JSON's own types."""
+        """The parameters that a row stores, as JSON."""
         more = [{"code": code.name, "params": _stored(parts)} for code, parts in self.more]
         return _stored(self.parts) | ({MORE: more} if more else {})
 
 
 def said(text: str, translate: OfText) -> str:
-    """A sentence in another language; any other text as it is.
+    """Translate a sentence; any other text is returned unchanged.
 
     Args:
         text: the text.
-        translate: translates a template.
+        translate: translates a template, such as gettext.
+
+    Raises:
+        KeyError, TypeError, ValueError: the parameters do not fit the translated template.
     """
     if not isinstance(text, Sentence):
         return text
@@ -132,15 +131,16 @@ def said(text: str, translate: OfText) -> str:
 
 
 def restored(name: str, params: Any, text: str | None = None) -> Reason | None:
-    """A reason from what is stored of it.
+    """Rebuild a reason from a row.
 
     Args:
         name: the name of its code.
-        params: its parameters.
-        text: the English sentence, if that is stored too.
+        params: its stored parameters.
+        text: the stored English sentence; None to build it.
 
     Returns:
-        None if nothing here makes such a reason: a newer edition wrote it, or another program.
+        None if the code or the parameters are unknown: a newer version or another program wrote
+        them.
     """
     try:
         return _restored(name, params, text, DEEPEST)

@@ -1,7 +1,7 @@
 """The web server of `serve` and `make run`: waitress with this project's limits.
 
-Waitress reads a whole request in its own loop before it gives it to a thread, and sends answers
-from there too. A client that sends or reads slowly therefore holds a socket, and never a thread.
+Waitress reads requests and sends answers in its own loop; threads get whole requests only. A slow
+client therefore occupies a socket, but never a thread.
 """
 
 import json
@@ -22,21 +22,20 @@ from waitress.task import ErrorTask
 from moca.api.middleware import cors_headers
 
 THREADS = 8
-# Seconds in which a request has to arrive as a whole, and after which an idle connection is closed.
+# Seconds within which a whole request has to arrive; idle connections are closed after this time.
 REQUEST_SECONDS = 20
-# How often connections are looked at for that.
+# Seconds between two checks of that time.
 CLEANUP_SECONDS = 2
-# Connections at once. Systems often let a process have 1,024 files open.
+# Open connections at most. Many systems limit a process to 1,024 open files.
 CONNECTIONS = 800
 MAX_HEAD_BYTES = 32 * 1024
-# What one body may have at this door. Beyond it nothing is read; below it the application answers.
+# The server reads no body beyond this size. The application has smaller limits of its own.
 MAX_BODY_BYTES = 4 * 1024 * 1024
-# Bytes of a body, or of an answer, that are kept in memory; the rest waits in a temporary file.
+# Bytes of a body or answer that are buffered in memory; the rest goes to a temporary file.
 IN_MEMORY_BYTES = 256 * 1024
-# Bytes of an answer above which a thread would wait for its client: more than any answer has, which
-# waits in a file instead.
+# Bytes of an answer above which a thread waits for its client. No answer is as large.
 ANSWER_BYTES = 256 * 1024 * 1024
-# Seconds that requests under way get to end when the process is stopped.
+# Seconds for requests in progress to end when the process is stopped.
 GRACE_SECONDS = 5.0
 
 REASONS = {
@@ -47,15 +46,15 @@ REASONS = {
 
 
 class Parser(HTTPRequestParser):
-    """A request on a connection that takes one at a time.
+    """A parser that does not support pipelining.
 
-    A client that sends a hundred requests at once and reads nothing would have a hundred answers
-    made for it. The first is answered; then the connection closes, and the client has to repeat the
-    others, as RFC 9112, 9.3.2 has it.
+    A client could otherwise send a hundred requests at once and read no answer, and each would cost
+    work. The first request is answered; then the connection closes, and the client has to repeat
+    the others (RFC 9112, 9.3.2).
     """
 
     def received(self, data: bytes) -> int:
-        """Take a part of the request; returns how many bytes were taken."""
+        """Parse a part of the request; returns the number of bytes that were used."""
         taken: int = super().received(data)
         if not self.completed or self.empty or taken >= len(data):
             return taken
@@ -64,11 +63,11 @@ class Parser(HTTPRequestParser):
 
 
 class ErrorAnswer(ErrorTask):
-    """The answer to a request that never reaches the application, in the API's form."""
+    """Waitress's own errors, in the API's shape."""
 
     def execute(self) -> None:
         status = HTTPStatus(self.request.error.code)
-        # Waitress says what is wrong with a malformed request, and adds nothing of ours to it.
+        # The body of waitress's error says what is malformed, and reveals nothing of ours.
         message = REASONS.get(status, f"The request is malformed: {self.request.error.body}")
         body = {
             "error": "Payload Too Large" if status == 413 else status.phrase,
@@ -90,18 +89,18 @@ class ErrorAnswer(ErrorTask):
 
 
 class Channel(HTTPChannel):
-    """A connection on which each request has to arrive within REQUEST_SECONDS.
+    """A connection on which each whole request has to arrive within REQUEST_SECONDS.
 
-    Waitress alone gives a client so much time after each byte.
+    Without this class, waitress would restart the time limit at each byte.
     """
 
     error_task_class = ErrorAnswer
     parser_class = Parser
     last_activity: float
-    # When the request that is arriving began.
+    # When the request that is arriving now began; None if there is none.
     began: float | None = None
-    # Whether the client may be sending still when the connection is to be closed. If it were closed
-    # then, the system would drop the answer that is on its way.
+    # Whether the client may still be sending when the connection closes. An immediate close would
+    # drop the answer, so only the sending side is closed first.
     lingers = False
     _has_shut = False
     _was_blank = False
@@ -113,7 +112,7 @@ class Channel(HTTPChannel):
         before = self.last_activity
         super().handle_read()
         if self._was_blank:
-            # No request begins by it, and no time is given for it.
+            # Blank lines begin no request, and extend no time limit.
             self.last_activity = before
             return
         if self.request is None or self.requests:
@@ -139,12 +138,15 @@ class Channel(HTTPChannel):
 
 
 class WebServer:
-    """A server on a socket that it has bound; raises OSError if the address is in use.
+    """A server that listens from its creation on, and serves in `run()`.
 
     Args:
         application: the WSGI application.
         host: an address or a name of this machine.
-        port: 0 for a free one.
+        port: the port; 0 for a free one.
+
+    Raises:
+        OSError: the address cannot be bound, for example because it is in use.
     """
 
     def __init__(self, application: Callable[..., Any], host: str, port: int) -> None:
@@ -166,7 +168,7 @@ class WebServer:
             outbuf_overflow=IN_MEMORY_BYTES,
             outbuf_high_watermark=ANSWER_BYTES,
             asyncore_use_poll=True,
-            # The application decides by a setting which headers of a proxy it believes.
+            # The setting TRUST_PROXY_HEADERS decides in the application.
             clear_untrusted_proxy_headers=False,
             log_socket_errors=False,
             ident=None,
@@ -175,7 +177,7 @@ class WebServer:
         self._is_stopping = False
 
     def run(self) -> None:
-        """Serve until `stop`; then let requests under way end."""
+        """Serve until `stop()`, then give requests in progress GRACE_SECONDS to end."""
         while not self._is_stopping:
             self._turn(1)
         self._server.accepting = False
@@ -186,12 +188,12 @@ class WebServer:
         wasyncore.close_all(self._map)
 
     def stop(self, *_: Any) -> None:
-        """Make `run` return soon; may be called from a signal's handler and from any thread."""
+        """Make `run()` return soon; safe in signal handlers and in any thread."""
         self._is_stopping = True
         self._server.pull_trigger()
 
     def stop_on_signals(self) -> None:
-        """Make SIGTERM, SIGINT and SIGHUP stop it."""
+        """Stop on SIGTERM, SIGINT and SIGHUP."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self.stop)
 

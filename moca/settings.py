@@ -1,4 +1,4 @@
-"""Settings, each read once from the environment; docs/settings.md lists them."""
+"""Django's settings, read from environment variables once; docs/settings.md lists the variables."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from moca.aws.secrets import SecretError, secret
+from moca.aws.secrets_manager import SecretError, secret
 from moca.local_keys import make_private, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -22,7 +22,7 @@ environ.Env.read_env(BASE_DIR / ".env")
 
 
 def whole_number(name: str, *, default: int, least: int, most: int) -> int:
-    """Read a whole number; ImproperlyConfigured names the variable where it is none or too far."""
+    """Read a whole number; ImproperlyConfigured if it is none, or not from `least` to `most`."""
     text = env.str(name, default=str(default))
     if not text.isdecimal() or not least <= int(text) <= most:
         raise ImproperlyConfigured(
@@ -32,7 +32,7 @@ def whole_number(name: str, *, default: int, least: int, most: int) -> int:
 
 
 def flag(name: str, *, default: bool = False) -> bool:
-    """Read a yes or no; ImproperlyConfigured names the variable if it is neither."""
+    """Read true or false in any of the usual words; ImproperlyConfigured if it is neither."""
     text = env.str(name, default="").strip().lower()
     if not text:
         return default
@@ -42,14 +42,14 @@ def flag(name: str, *, default: bool = False) -> bool:
 
 
 def texts(name: str, *, default: list[str] | None = None) -> list[str]:
-    """Read texts with commas between them, and spaces around them as one likes."""
+    """Read a list with commas; spaces around its parts are ignored."""
     if name not in os.environ:
         return list(default or [])
     return [text.strip() for text in os.environ[name].split(",") if text.strip()]
 
 
 def choice(name: str, *, default: str, choices: list[str]) -> str:
-    """Read one of some words; ImproperlyConfigured names the variable where it is none of them."""
+    """Read one of `choices`; ImproperlyConfigured if it is none of them."""
     text = env.str(name, default=default)
     if text not in choices:
         raise ImproperlyConfigured(f"{name} is {text!r}: set it to one of {', '.join(choices)}.")
@@ -57,10 +57,16 @@ def choice(name: str, *, default: str, choices: list[str]) -> str:
 
 
 def dynamodb_table(url: str) -> str:
-    """Read the name of the DynamoDB table; empty where the database is another.
+    """The name of the DynamoDB table, by TRIGGERS_TABLE_NAME or DATABASE_URL.
 
     Args:
         url: DATABASE_URL.
+
+    Returns:
+        The name; empty if the database is not DynamoDB.
+
+    Raises:
+        ImproperlyConfigured: the two contradict each other, or the name is invalid.
     """
     table = env.str("TRIGGERS_TABLE_NAME", default="")
     scheme, _, name = url.partition("://")
@@ -81,7 +87,11 @@ def dynamodb_table(url: str) -> str:
 
 
 def own_secret_key() -> str:
-    """Read this installation's key, or make it; ImproperlyConfigured where neither can be done."""
+    """The SECRET_KEY from Secrets Manager or from the data directory, generated on first use.
+
+    Raises:
+        ImproperlyConfigured: the secret cannot be read, or the directory cannot keep a key.
+    """
     if arn := env.str("SECRET_KEY_ARN", default=""):
         try:
             return secret(arn, "SECRET_KEY_ARN")
@@ -96,7 +106,7 @@ def own_secret_key() -> str:
         ) from error
 
 
-# Where a one-machine installation keeps its database and keys.
+# The database and the keys of a one-machine installation.
 DATA_DIR = Path(env.str("MOCA_DATA_DIR", default=str(BASE_DIR / "var")))
 make_private(DATA_DIR)
 
@@ -114,7 +124,7 @@ ROOT_URLCONF = "moca.urls"
 WSGI_APPLICATION = "moca.wsgi.application"
 APPEND_SLASH = False
 CSRF_FAILURE_VIEW = "moca.refusals.csrf_failure"
-# The path below which a proxy or a stage of API Gateway serves the application, such as /web.
+# The path prefix of a proxy or of a stage of API Gateway, such as /web.
 FORCE_SCRIPT_NAME = env.str("FORCE_SCRIPT_NAME", default="").rstrip("/") or None
 
 INSTALLED_APPS = [
@@ -133,12 +143,12 @@ INSTALLED_APPS = [
     "rest_framework",
 ]
 
-# API Gateway compresses what a Lambda function answers.
+# API Gateway compresses the answers of Lambda functions.
 COMPRESSION = (
     [] if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else ["django.middleware.gzip.GZipMiddleware"]
 )
 MIDDLEWARE = [
-    "moca.requests.RequestIdMiddleware",
+    "moca.request_id.RequestIdMiddleware",
     "moca.prefixes.CookiePathMiddleware",
     *COMPRESSION,
     "csp.middleware.CSPMiddleware",
@@ -156,7 +166,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "moca.requests.DatabaseAwayMiddleware",
+    "moca.refusals.DatabaseAwayMiddleware",
 ]
 
 TEMPLATES = [
@@ -175,7 +185,7 @@ TEMPLATES = [
     }
 ]
 
-# Widgets of our own stand among the project's templates.
+# The project's templates include widgets.
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 LANGUAGE_CODE = "en"
@@ -195,10 +205,10 @@ STORAGES = {
     "staticfiles": {"BACKEND": "moca.prefixes.StaticStorage"},
 }
 WHITENOISE_STATIC_PREFIX = "/static/"
-# Files are served from where the apps keep them, so that nothing has to be collected to run.
+# Serve files from the apps' own folders: nobody has to run collectstatic.
 WHITENOISE_USE_FINDERS = True
 
-# AWS: boto3 finds credentials and, for emulators, endpoints by its own variables.
+# AWS: boto3 reads credentials and, for emulators, endpoints from variables of its own.
 
 COGNITO_USER_POOL_ID = env.str("COGNITO_USER_POOL_ID", default="")
 AWS_REGION = env.str(
@@ -207,16 +217,16 @@ AWS_REGION = env.str(
     or env.str("AWS_DEFAULT_REGION", default="us-east-1"),
 )
 
-# Database: nothing here needs more than one table store. Sessions and messages travel in signed
-# cookies, and the tables of auth, contenttypes and admin are never made.
+# Database: one table in DynamoDB, or SQLite. Sessions and messages are in signed cookies; the
+# tables of auth, contenttypes and admin are never made.
 
 DATABASE_URL = env.str("DATABASE_URL", default="")
 TABLE = dynamodb_table(DATABASE_URL)
-# DynamoDB Local on this machine, which `make run` starts.
+# DynamoDB Local on this machine; `make run` starts it.
 USES_DYNAMODB_LOCAL = DATABASE_URL.startswith("dynamodb-local://")
 DYNAMODB_LOCAL_PORT = whole_number("DYNAMODB_LOCAL_PORT", default=8090, least=1, most=65535)
 if TABLE:
-    # OPTIONS are arguments of boto3's client, which finds what is not there by its own variables.
+    # OPTIONS are arguments of boto3's client; it reads the rest from variables of its own.
     options = {"region_name": AWS_REGION}
     if USES_DYNAMODB_LOCAL:
         options["endpoint_url"] = f"http://127.0.0.1:{DYNAMODB_LOCAL_PORT}"
@@ -232,20 +242,20 @@ if "ENGINE" not in DATABASES["default"]:
     raise ImproperlyConfigured("DATABASE_URL is no database's URL: give one such as sqlite:///x.db")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
-        # One writer at a time, which waits for its turn instead of failing halfway.
+        # Writers wait for the lock at their begin, instead of failing in the middle.
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
     DATABASES["default"]["CONN_MAX_AGE"] = None
-    # A file, since threads and processes share it in tests too.
+    # Use a file in tests too, since threads and processes share the database.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "tests.sqlite3")}
 DATABASE_ROUTERS = ["moca.routers.WithoutTables"]
 MIGRATION_MODULES = {"auth": None, "contenttypes": None, "admin": None}
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 
-# Each process counts API_RATE_LIMIT, and remembers what tokens may do, for so many users.
+# Each process has its own cache, for API_RATE_LIMIT and the state of tokens and operators.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
@@ -253,7 +263,7 @@ CACHES = {
     }
 }
 
-# Who may do what
+# Sign-in and permissions
 
 AUTH_USER_MODEL = "authentication.Operator"
 AUTHENTICATION_BACKENDS = ["moca.authentication.backends.OperatorBackend"]
@@ -268,7 +278,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-# Pages load nothing from elsewhere, and no script or style that stands in them.
+# Pages load nothing from other hosts, and have no inline scripts or styles.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
@@ -283,15 +293,15 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SECURE_SSL_REDIRECT = flag("SECURE_SSL_REDIRECT")
-# Load balancers ask for it by HTTP and by address, and follow no redirect.
+# Load balancers request it over HTTP by IP address, and follow no redirects.
 SECURE_REDIRECT_EXEMPT = [r"^health/?$"]
 SECURE_HSTS_SECONDS = whole_number("SECURE_HSTS_SECONDS", default=0, least=0, most=63_072_000)
-# The domain above may be others', as that of API Gateway is.
+# HSTS for subdomains and preload need a domain of one's own; API Gateway's is shared.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 COGNITO_APP_CLIENT_IDS = texts("COGNITO_APP_CLIENT_IDS")
 COGNITO_JWKS_URL = env.str("COGNITO_JWKS_URL", default="")
-# Operators' sign-in by Cognito's own pages, with an app client of its own.
+# Operators' sign-in by Cognito's hosted pages, which has an app client of its own.
 COGNITO_SIGN_IN_CLIENT_ID = env.str("COGNITO_SIGN_IN_CLIENT_ID", default="")
 COGNITO_SIGN_IN_CLIENT_SECRET = env.str("COGNITO_SIGN_IN_CLIENT_SECRET", default="")
 COGNITO_SIGN_IN_CLIENT_SECRET_ARN = env.str("COGNITO_SIGN_IN_CLIENT_SECRET_ARN", default="")
@@ -304,7 +314,7 @@ COGNITO_ROLES = env.dict(
 CORS_ALLOWED_ORIGINS = texts("CORS_ALLOWED_ORIGINS")
 if CORS_ALLOW_ALL_ORIGINS := "*" in CORS_ALLOWED_ORIGINS:
     CORS_ALLOWED_ORIGINS = [origin for origin in CORS_ALLOWED_ORIGINS if origin != "*"]
-# Pages of other origins sign in by a token, and never see what a session cookie would show.
+# Pages of other origins authenticate by tokens, never by session cookies.
 CORS_ALLOW_CREDENTIALS = False
 CORS_ALLOW_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 CORS_ALLOW_HEADERS = [
@@ -312,16 +322,16 @@ CORS_ALLOW_HEADERS = [
     "Content-Type",
     "Idempotency-Key",
     "If-Match",
-    # It has an ID token, for agents of Bedrock AgentCore. Frontends that call them send it with
-    # each request; nothing here reads it.
+    # Frontends of agents on Bedrock AgentCore send an ID token in it with every request. Nothing
+    # here reads it.
     "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token",
 ]
 CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After"]
 CORS_PREFLIGHT_MAX_AGE = 3600
-# Requests a user may make, as "600/min"; empty for no limit.
+# Requests per user, such as "600/min"; empty for no limit.
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
 MAX_TRIGGERS_PER_USER = whole_number("MAX_TRIGGERS_PER_USER", default=1000, least=1, most=100_000)
-# The path of the number of bytes that a body of the API may have. Events have MAX_EVENT_BYTES.
+# The import path of the greatest size of the API's bodies in bytes; MAX_EVENT_BYTES for events.
 API_BODY_LIMIT = "triggers.api.limits.LARGEST_BODY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
@@ -337,7 +347,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "moca.api.renderers.AlwaysJSON",
     "DEFAULT_VERSIONING_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "moca.api.exceptions.handle",
+    "EXCEPTION_HANDLER": "moca.api.exception_handler.handle",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -345,17 +355,17 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Moca Triggers",
     "VERSION": "0.1.0",
-    # Path parameters as all other names: triggerId.
+    # Path parameters in camelCase too: triggerId.
     "CAMELIZE_NAMES": True,
-    # Routes and parameters stay in the order in which they are written down.
+    # Keep routes and parameters in the order of the code.
     "SORT_OPERATIONS": False,
     "SORT_OPERATION_PARAMETERS": False,
 }
 
 # Triggers and their schedules
 
-# The Lambda function that EventBridge Scheduler invokes. Without it, schedules are rows that the
-# local scheduler process fires.
+# The Lambda function that EventBridge Scheduler invokes. If it is not set, the local scheduler
+# process fires triggers.
 TRIGGER_LAMBDA_ARN = env.str("TRIGGER_LAMBDA_ARN", default="")
 SCHEDULER_ROLE_ARN = env.str("SCHEDULER_ROLE_ARN", default="")
 SCHEDULE_GROUP_NAME = env.str("SCHEDULE_GROUP_NAME", default="default")
@@ -364,21 +374,20 @@ if TRIGGER_LAMBDA_ARN:
     SCHEDULER = "triggers.schedulers.eventbridge.EventBridgeScheduler"
 else:
     SCHEDULER = "triggers.schedulers.local.LocalScheduler"
-# Event sources: a list as JSON or YAML, itself or in a file.
+# Event sources: a list as JSON or YAML, in the variable or in a file.
 EVENT_SOURCES_CONFIG = env.str("EVENT_SOURCES_CONFIG", default="")
 EVENT_SOURCES_FILE = env.str("EVENT_SOURCES_FILE", default="")
-# The event bus of sources and triggers that name none.
+# The event bus of sources and triggers that do not name one.
 EVENT_BUS_NAME = env.str("EVENT_BUS_NAME", default="default")
-# Further buses that sources and triggers may listen to; "*" for any.
+# Further buses that sources and triggers may listen to; "*" for all.
 EVENT_BUSES = texts("EVENT_BUSES")
-# The users whose triggers may listen to a bus by a pattern of their own, without a source; "*" for
-# all.
+# Users whose triggers may listen to a bus by a pattern without a source; "*" for all.
 EVENT_PATTERN_USERS = texts("EVENT_PATTERN_USERS", default=["*"])
-# MAX_EVENT_BYTES is what the events of one message may have together, and its body.
+# MAX_EVENT_BYTES limits a message's body, and all its events together.
 if TRIGGER_LAMBDA_ARN:
     EVENT_BUS = "events.buses.eventbridge.EventBridgeBus"
-    # PutEvents takes less than 1 MB, and so does an asynchronous invocation, in which the bus and
-    # the rule add some fields to the event.
+    # PutEvents and asynchronous invocations are limited to 1 MB. The bus and the rule add some
+    # fields to the event.
     MAX_EVENT_BYTES = 1_000_000
 else:
     EVENT_BUS = "events.buses.local.LocalBus"
@@ -389,7 +398,7 @@ SCHEDULER_CATCH_UP_SECONDS = whole_number(
 )
 SCHEDULER_GRACE_SECONDS = whole_number("SCHEDULER_GRACE_SECONDS", default=30, least=0, most=3600)
 
-# Executions and the agent they call. Without AGENT_API_URL it is the demo agent of this machine.
+# Executions and their agent. If AGENT_API_URL is not set, it is this machine's demo agent.
 
 EXECUTION_TTL_DAYS = whole_number("EXECUTION_TTL_DAYS", default=30, least=1, most=3650)
 if TRIGGER_LAMBDA_ARN:
@@ -400,10 +409,10 @@ else:
 DEMO_AGENT_PORT = whole_number("DEMO_AGENT_PORT", default=8081, least=1, most=65535)
 AGENT_API_URL = env.str("AGENT_API_URL", default="")
 AGENT_AUTH = env.str("AGENT_AUTH", default="cognito")
-# How the agent is asked and answers: see docs/protocols.md.
+# The agent's protocol: see docs/protocols.md.
 AGENT_PROTOCOL = env.str("AGENT_PROTOCOL", default="invocations")
 AGENT_KEY_HEADER = env.str("AGENT_KEY_HEADER", default="X-Api-Key")
-# How long an agent that has begun to answer may send nothing; 0 for as long as the run may take.
+# Seconds without data after which an agent's started answer fails; 0 for no such limit.
 AGENT_IDLE_TIMEOUT_SECONDS = whole_number(
     "AGENT_IDLE_TIMEOUT_SECONDS", default=0, least=0, most=86_400
 )
@@ -414,7 +423,7 @@ COGNITO_CLIENT_SECRET = env.str("COGNITO_CLIENT_SECRET", default="")
 COGNITO_CLIENT_SECRET_ARN = env.str("COGNITO_CLIENT_SECRET_ARN", default="")
 COGNITO_DOMAIN = env.str("COGNITO_DOMAIN", default="")
 if COGNITO_SIGN_IN_CLIENT_ID:
-    # Signing out leads there from a form.
+    # The sign-out form redirects to Cognito.
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] += [
         "https://*.amazoncognito.com",
         *filter(None, [COGNITO_DOMAIN]),
@@ -424,13 +433,13 @@ COGNITO_USERNAME = env.str("COGNITO_USERNAME", default="")
 COGNITO_AUTH_FLOW = env.str("COGNITO_AUTH_FLOW", default="USER_PASSWORD_AUTH")
 COGNITO_PASSWORD = env.str("COGNITO_PASSWORD", default="")
 COGNITO_PASSWORD_ARN = env.str("COGNITO_PASSWORD_ARN", default="")
-# A table of agents, and where their MCP servers' secrets are, below a folder for each user.
+# The table of agents' profiles, and the path of their MCP servers' secrets by user.
 AGENTS_TABLE_NAME = env.str("AGENTS_TABLE_NAME", default="")
 MCP_SECRETS_PATH = env.str("MCP_SECRETS_PATH", default="").rstrip("/")
 AGENT_PROMPT_TEMPLATE = env.str(
     "AGENT_PROMPT_TEMPLATE", default=str(BASE_DIR / "executions" / "prompt_context.md")
 )
-# Where people read an agent's sessions: an address in which {sessionId} stands for the id.
+# The URL of the page of an agent's session; {sessionId} in it is replaced by the id.
 SESSION_URL = env.str("SESSION_URL", default="")
 USES_DEMO_AGENT = not AGENT_API_URL
 if USES_DEMO_AGENT:
@@ -439,7 +448,7 @@ if USES_DEMO_AGENT:
     COGNITO_CLIENT_ID = COGNITO_CLIENT_SECRET = "demo"  # noqa: S105  (no secret)
     COGNITO_CLIENT_SECRET_ARN = ""
 
-# Logs: one JSON object a line, or plain lines for a terminal.
+# Logs: JSON lines, or plain lines for a terminal.
 
 LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LOGGING = {
@@ -462,14 +471,14 @@ LOGGING = {
         "level": choice("LOG_LEVEL", default="INFO", choices=LOG_LEVELS),
     },
     "loggers": {
-        # They log each URL at INFO, query strings included; a sign-in's code is in one.
+        # They log URLs with their queries at INFO; a query may contain a sign-in's code.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "boto3": {"level": "WARNING"},
         "botocore": {"level": "WARNING"},
-        # A refusal is an answer, not an event; errors keep their tracebacks.
+        # Do not log 4xx answers; log 5xx with tracebacks.
         "django.request": {"level": "ERROR"},
-        # Clients that leave, and how many requests wait at a moment, are no events.
+        # Do not log disconnected clients and the length of the queue.
         "waitress": {"level": "WARNING"},
         "waitress.queue": {"level": "ERROR"},
         "django": {"handlers": [], "level": "INFO", "propagate": True},

@@ -1,8 +1,8 @@
-"""Times in the one form in which they leave and enter, ISO 8601, and how far clocks may differ."""
+"""Formats and parses times as ISO 8601, for the API, logs and storage."""
 
 from datetime import UTC, datetime, timedelta
 
-# How far apart the clocks of processes may be.
+# The greatest difference between the clocks of two processes.
 CLOCKS_APART = timedelta(seconds=5)
 
 
@@ -12,10 +12,10 @@ def iso(moment: datetime) -> str:
 
 
 def parse_iso(text: str) -> datetime:
-    """Read an ISO 8601 date and time with an offset or `Z`.
+    """Parse an ISO 8601 date and time with an offset or `Z`; the result is in UTC.
 
     Raises:
-        ValueError: the text is no date and time, or has no offset.
+        ValueError: the text is no date and time, or it has no offset.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:

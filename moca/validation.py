@@ -5,8 +5,8 @@ import re
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
-# Line breaks of ASCII and Unicode, and other control characters: they would end a line of a log,
-# a header or an e-mail's subject early.
+# Excludes line breaks of ASCII and Unicode, and control characters: they would break lines of
+# logs, headers and subjects of e-mails.
 ONE_LINE = re.compile("\\A[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\\Z")
 
 one_line = RegexValidator(

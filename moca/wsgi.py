@@ -1,4 +1,4 @@
-"""The WSGI application, which finds the path below which a proxy serves it."""
+"""The WSGI application, which also works below a path prefix."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -14,6 +14,6 @@ _django = get_wsgi_application()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer a request, whether or not a proxy has removed its own prefix from the path."""
+    """Answer a request, whether or not a proxy has removed the prefix from its path."""
     find_prefix(environ)
     return _django(environ, start_response)

@@ -1,8 +1,7 @@
-"""Chooses the newer time zone data: the host's or the `tzdata` package's.
+"""Selects the newer time zone data: the host's or that of the `tzdata` package.
 
-Python looks into the host's files first, however old they are, and takes the package's data only
-for zones that the host lacks. Governments change their clocks at short notice, so old data fires
-triggers at wrong times.
+Python prefers the host's files, however old they are. It uses the package only for zones that the
+host lacks. Governments change their clocks at short notice: old data fires triggers at wrong times.
 """
 
 import os
@@ -16,9 +15,9 @@ import tzdata
 
 PACKAGE_VERSION: str = tzdata.IANA_VERSION
 _VERSION = re.compile(r"[0-9]{4}[a-z]+")
-# Their first lines name the version; IANA installs the one, BSD and macOS have the other.
+# Files whose first line has the version: IANA's own, and that of BSD and macOS.
 _NAMING = ("tzdata.zi", "+VERSION")
-# Every set of zone files has it.
+# A file that every set of zone files has.
 _PRESENT = "Etc/UTC"
 
 
@@ -27,9 +26,9 @@ class ZoneData:
     """A set of zone data.
 
     Attributes:
-        version: such as "2026f"; empty where it does not say.
-        source: the `tzdata` package, the host, or what the PYTHONTZPATH variable names.
-        folder: where its files are; empty for the package.
+        version: such as "2026f"; empty if it is unknown.
+        source: the `tzdata` package, the host, or the folders in the PYTHONTZPATH variable.
+        folder: the folder of its files; empty for the package.
     """
 
     version: str
@@ -38,9 +37,9 @@ class ZoneData:
 
 
 def use_newest() -> None:
-    """Have Python take the package's data where the host's is older, or does not say its version.
+    """Make Python use the package's data if the host's is older or its version is unknown.
 
-    Who sets PYTHONTZPATH has chosen, and it stays at that.
+    If PYTHONTZPATH is set, its folders are used whatever their version.
     """
     found = in_use()
     if found.source == "host" and found.version < PACKAGE_VERSION:
@@ -49,7 +48,7 @@ def use_newest() -> None:
 
 
 def in_use() -> ZoneData:
-    """The data that zones are read from in this process."""
+    """The data that this process uses."""
     folder = next((each for each in zoneinfo.TZPATH if Path(each, _PRESENT).is_file()), "")
     if not folder:
         return ZoneData(PACKAGE_VERSION, "package")

@@ -1,4 +1,4 @@
-"""What all tests share. Nothing here or below leaves this machine."""
+"""Options, hooks and fixtures of all tests. No test connects to another machine."""
 
 import os
 import threading
@@ -60,7 +60,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Choose the tests that the database at hand is for; SQLite has all that touch none."""
+    """Select the tests for the chosen database. Tests without a database run on SQLite's pass."""
     chosen = [item for item in items if _is_for(settings.TEST_DATABASE, item)]
     if others := [item for item in items if item not in set(chosen)]:
         config.hook.pytest_deselected(items=others)
@@ -68,7 +68,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if settings.TEST_DATABASE == "sqlite":
         return
     for item in chosen:
-        # Rolled back at their end, writes would never reach the table.
+        # A rollback at the end of a test would keep writes from the table.
         if _touches_the_database(item):
             item.add_marker(pytest.mark.django_db(transaction=True), append=False)
 
@@ -88,13 +88,17 @@ def _touches_the_database(item: pytest.Item) -> bool:
 
 
 def database_url() -> str:
-    """The tests' database, for processes of their own."""
+    """The DATABASE_URL of the tests' database, for processes that tests start."""
     scheme = "sqlite:///" if connection.vendor == "sqlite" else "dynamodb://"
     return f"{scheme}{connection.settings_dict['NAME']}"
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """Return what the condition gives as soon as that is true; fail after so many seconds."""
+    """Call `condition` until its result is true, and return the result.
+
+    Raises:
+        AssertionError: the result is still false after `seconds`.
+    """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := condition():
@@ -104,19 +108,19 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
 
 
 def make_many(number: int, **fields: Any) -> None:
-    """Make many triggers, T0000 and so on, as fast as the database takes them."""
+    """Create many triggers in bulk, named T0000, T0001 and so on."""
     values = {"user_id": "ann", "schedule_config": {"expression": "rate(1 hour)"}, **fields}
     made = [Trigger(name=f"T{each:04}", **values) for each in range(number)]
-    # A transaction of DynamoDB takes a hundred items, of which each trigger is one or more.
+    # A transaction of DynamoDB takes a hundred items; a trigger is one or more.
     for start in range(0, number, 50):
         Trigger.objects.bulk_create(made[start : start + 50])
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _what_stays_the_same_is_read_once() -> Iterator[None]:
-    """Each test has a client, which makes all middleware anew, and each moto a session of its own.
+    """Read static files and the descriptions of AWS services once, instead of once per test.
 
-    Both would read static files and the descriptions of AWS services again.
+    Each test client creates all middleware again, and each moto a session of its own.
     """
     look_up, read = WhiteNoiseMiddleware.add_files_from_finders, cache(JSONFileLoader().load_file)
     found: dict[str, dict[str, Any]] = {}
@@ -135,7 +139,7 @@ def _what_stays_the_same_is_read_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _table_is_emptied_at_once() -> Iterator[None]:
-    """The `flush` of Django asks what tables there are before each, and migrates after each."""
+    """Replace Django's slow `flush`, which lists the tables before each test and migrates after."""
     with pytest.MonkeyPatch.context() as patch:
         if settings.TEST_DATABASE != "sqlite":
             patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: _empty_table())
@@ -148,14 +152,14 @@ def _empty_table() -> None:
 
 @pytest.fixture(autouse=True)
 def _in_english() -> Iterator[None]:
-    """A request leaves its language to the thread, and the next test may make none."""
+    """Reset the language after each test, since a request leaves its own active in the thread."""
     yield
     translation.activate(settings.LANGUAGE_CODE)
 
 
 @pytest.fixture
 def make_trigger(db: None) -> Callable[..., Trigger]:
-    """Make a valid, saved schedule trigger; keyword arguments are its fields."""
+    """Create a valid schedule trigger; keyword arguments are its fields."""
 
     def make(**fields: Any) -> Trigger:
         values: dict[str, Any] = {
@@ -175,7 +179,7 @@ def make_trigger(db: None) -> Callable[..., Trigger]:
 
 @pytest.fixture
 def demo_agent() -> Iterator[DemoAgent]:
-    """A demo agent on a free port that answers without pauses."""
+    """A demo agent on a free port, which answers without pauses."""
     with DemoAgent(pause=0) as agent:
         yield agent
 
@@ -184,7 +188,7 @@ def demo_agent() -> Iterator[DemoAgent]:
 def scheduler(
     demo_agent: DemoAgent, transactional_db: None
 ) -> Callable[..., AbstractContextManager[LocalSchedulerProcess]]:
-    """Run a scheduler in a thread of this process, by `with scheduler():`."""
+    """Run a scheduler in a thread of this process inside `with scheduler():`."""
 
     @contextmanager
     def running(protocol: str = "invocations") -> Iterator[LocalSchedulerProcess]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from moca.api.fields import Choice, Computed, Document, Flag, Id, Moment, Names, Number, Text
+from moca.api.json_schema import each, moment, text
 from moca.api.serializers import MapSerializer, RowSerializer
-from moca.api.shapes import each, moment, text
 from moca.times import iso
 from triggers.models import (
     OverlapPolicy,

@@ -3,7 +3,8 @@
 from events.api import shapes
 from events.api.views import EventsView
 from moca.api.errors import APIError
-from moca.api.schema import (
+from moca.api.json_schema import text
+from moca.api.openapi import (
     INTERNAL,
     REQUEST_ID,
     TIMESTAMP,
@@ -15,7 +16,6 @@ from moca.api.schema import (
     invalid_parameter,
     metadata,
 )
-from moca.api.shapes import text
 
 EVENTS = "Events"
 _SOURCE = {

@@ -1,11 +1,11 @@
 """The JSON shapes of event sources and received events in the API's OpenAPI document."""
 
 from events.serializers import EventSourceSerializer
-from moca.api.shapes import (
+from moca.api.json_schema import (
     answer,
+    boolean,
     component,
     each,
-    flag,
     moment,
     number,
     record,
@@ -33,7 +33,7 @@ _RECEIPT = component(
         "An event that was taken in.",
         {
             "id": text("By which it is known here."),
-            "duplicate": flag("Whether it had come before, so that nothing was done."),
+            "duplicate": boolean("Whether it had come before, so that nothing was done."),
         },
     ),
 )

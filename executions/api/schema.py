@@ -13,7 +13,8 @@ from executions.api.views import (
 )
 from executions.serializers import ExecutionSerializer
 from moca.api.errors import APIError
-from moca.api.schema import (
+from moca.api.json_schema import answer, boolean, each, number, text, uuid
+from moca.api.openapi import (
     FOLLOWING,
     NEXT_TOKEN,
     Body,
@@ -24,7 +25,6 @@ from moca.api.schema import (
     invalid_parameter,
     metadata,
 )
-from moca.api.shapes import answer, each, flag, number, text, uuid
 from triggers.api.schema import ID, NO_TRIGGER, RUNS, TRIGGER_ID
 from triggers.api.shapes import STATUS
 
@@ -43,7 +43,7 @@ OUTPUT = answer(
     {
         "text": text("May be empty while the agent thinks."),
         "next": number("What to send as `after` to go on."),
-        "done": flag("Whether no more will come."),
+        "done": boolean("Whether no more will come."),
         "status": STATUS,
     },
 )

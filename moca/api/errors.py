@@ -1,14 +1,17 @@
-"""The one shape in which every error leaves the API."""
+"""The API's errors: one shape for every error that a caller receives."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.utils import timezone
+
+from moca.times import iso
 
 Detail = dict[str, Any]
 
-# Callers choose the names of keys, so answers could grow with them.
+# Characters of a field's name in an answer. Callers choose the names of keys.
 MAX_FIELD = 200
 
 TITLES = {
@@ -28,38 +31,62 @@ TITLES = {
 }
 
 
+# Messages of errors without one of their own, by status.
+MESSAGES = {
+    400: "The request is malformed.",
+    403: "You may not do this.",
+    404: "There is nothing at this address.",
+    405: "This address does not take this method.",
+    415: "Send the body as Content-Type: application/json.",
+    500: "Something went wrong on our side. Give the requestId when you report it.",
+    503: "The database is busy or away: try again in a moment.",
+}
+
+# Status and message of each code of failed authentication.
+AUTHENTICATION = {
+    "MISSING_AUTHORIZATION": (401, "Send Authorization: Bearer <token>."),
+    "INVALID_AUTHORIZATION_FORMAT": (401, "Send Authorization: Bearer <token>."),
+    "INVALID_JWT": (401, "The token has expired."),
+    "MACHINE_USER": (
+        400,
+        "This token is a program's and has no user: sign in as the user instead.",
+    ),
+    "KEYS_UNAVAILABLE": (503, "Tokens cannot be checked now: try again in a moment."),
+}
+
+
 class APIError(Exception):
-    """An error that the caller is told about.
+    """An error that the API answers with.
 
     Args:
         status: the HTTP status.
-        message: a sentence that says what to do about it.
-        error: the title, where it is not the usual one of the status.
-        details: what is wrong with which field.
-        headers: headers of the answer.
-        extra: further keys of the body.
+        message: a sentence that names the cause and the remedy; empty for the status's own.
+        error: the title; empty for the usual title of the status.
+        details: the faults, one per field; see `detail()`.
+        headers: extra headers of the answer.
+        extra: extra keys of the body.
     """
 
     def __init__(
         self,
         status: int,
-        message: str,
+        message: str = "",
         *,
         error: str = "",
         details: Iterable[Detail] = (),
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(message)
+        self.message = message or MESSAGES.get(status, MESSAGES[500])
+        super().__init__(self.message)
         self.status = status
-        self.message = message
         self.error = error or TITLES.get(status, "Error")
         self.details = list(details)
         self.headers = dict(headers or {})
         self.extra = dict(extra or {})
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """The body of the answer."""
+        """The answer's body: `error`, `message`, `requestId`, the extra keys and `details`."""
         body = {"error": self.error, "message": self.message, "requestId": request_id, **self.extra}
         if self.details:
             body["details"] = self.details
@@ -67,7 +94,7 @@ class APIError(Exception):
 
 
 class InvalidFieldsError(APIError):
-    """Fields of the body that are wrong; the message names the first."""
+    """400: fields of the body are invalid. The message names the first, `details` all of them."""
 
     def __init__(self, details: Iterable[Detail]) -> None:
         details = list(details)
@@ -77,15 +104,37 @@ class InvalidFieldsError(APIError):
 
 
 class InvalidParameterError(APIError):
-    """A part of the query or a header that is wrong."""
+    """400: a query parameter or a header is invalid."""
 
     def __init__(self, name: str, message: str) -> None:
         details = [detail(name, message)]
         super().__init__(400, f"{name}: {message}", error="Invalid Parameter", details=details)
 
 
+class AuthenticationError(APIError):
+    """The caller could not be authenticated; the body has a `code` and a `timestamp` too.
+
+    Args:
+        code: a key of AUTHENTICATION.
+        message: the cause and the remedy; empty for the code's own message.
+        timestamp: the time of the answer; empty for the present.
+        retry_after: seconds after which a retry makes sense; None if no retry helps.
+    """
+
+    def __init__(
+        self, code: str, message: str = "", *, timestamp: str = "", retry_after: int | None = None
+    ) -> None:
+        status, usual = AUTHENTICATION[code]
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+        if retry_after is not None:
+            headers["Retry-After"] = str(retry_after)
+        extra = {"code": code, "timestamp": timestamp or iso(timezone.now())}
+        title = "Authentication Error"
+        super().__init__(status, message or usual, error=title, headers=headers, extra=extra)
+
+
 class NotFoundError(APIError):
-    """The thing does not exist, or belongs to somebody else."""
+    """404: the object does not exist, or belongs to another user."""
 
     def __init__(self, what: str) -> None:
         super().__init__(404, f"There is no such {what}.")
@@ -98,15 +147,15 @@ def detail(
     suggestion: str | None = None,
     suggestions: Sequence[Mapping[str, Any]] = (),
 ) -> Detail:
-    """What is wrong with a field, named as in the contract (`scheduleConfig.expression`).
+    """Describe the fault of one field, as `details` of an answer has it.
 
     Args:
-        field: its name.
-        message: what is wrong, and the remedy.
+        field: the field's name in the API, such as `scheduleConfig.expression`.
+        message: the cause and the remedy. Suggestions are added to it.
         code: the kind of fault.
-        suggestion: the value that was probably meant.
-        suggestions: all that may be meant: expressions, each with its `description` and perhaps
-            with `notes`, or timezones.
+        suggestion: the most likely correct value.
+        suggestions: all likely values: expressions, each with `description` and optional `notes`,
+            or timezones.
     """
     found: Detail = {"field": field[:MAX_FIELD], "message": message, "code": code}
     if not suggestion:
@@ -124,13 +173,13 @@ def detail(
 
 
 def offer_words(offer: Mapping[str, Any]) -> str:
-    """An expression with what it does and what it leaves out, on one line."""
+    """A suggested expression on one line, with its description and notes in parentheses."""
     said = ". ".join([offer["description"], *(note.rstrip(".") for note in offer.get("notes", ()))])
     return f"{offer['expression']} ({said})"
 
 
 def details_of(error: ValidationError) -> Iterator[Detail]:
-    """The details of a model's validation, its fields named as in the contract."""
+    """Convert a model's ValidationError into details, with the API's names of fields."""
     by_field = getattr(error, "error_dict", None) or {NON_FIELD_ERRORS: error.error_list}
     for name, errors in by_field.items():
         for one in errors:
@@ -145,7 +194,7 @@ def details_of(error: ValidationError) -> Iterator[Detail]:
 
 
 def contract_name(field: str) -> str:
-    """A model field's name in the contract: `schedule_config` is `scheduleConfig`."""
+    """The API's name of a model field: `scheduleConfig` for `schedule_config`."""
     if field == NON_FIELD_ERRORS:
         return ""
     return re.sub(r"_(\w)", lambda match: match[1].upper(), field)

@@ -1,7 +1,7 @@
-"""The fields of serializers: how strictly a value is read, how it is shown and described.
+"""Strict serializer fields of the API, which also describe themselves in the OpenAPI document.
 
-Unlike those of REST framework, they take no value of another type (`"1"` is no number, and 1 no
-text). What a value may be beyond its type, the model checks.
+REST framework's fields convert values (`"1"` to 1). These refuse values of another type. The model
+validates everything beyond the type.
 """
 
 from collections.abc import Collection
@@ -10,32 +10,31 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from moca.api import shapes
-from moca.api.shapes import Schema
+from moca.api import json_schema
+from moca.api.json_schema import Schema
 from moca.times import iso
 
-# What an answer leaves out.
+# Values that answers leave out.
 EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 class Field(serializers.Field[Any, Any, Any, Any]):
-    """A field in the contract's form.
+    """A field that accepts one JSON type.
 
     Args:
-        help_text: what the description says of it; if it is left out, the model's help text.
-        always: whether each answer has it; None: if the model lets it be neither empty nor null.
-        empty: the values that answers leave out, if they need not have it.
-        rules: limits in JSON Schema that the model does not have.
-        options: those of REST framework. A request for a new row has to have the fields with
-            `required=True`, and those for which the model has no default. Files alone have those
-            with `write_only=True`.
+        help_text: its description in the OpenAPI document; empty for the model's help text.
+        always: whether every answer has it. None: yes if the model allows neither blank nor null.
+        empty: the values that answers leave out, unless every answer has the field.
+        rules: limits in JSON Schema beyond those of the model.
+        options: REST framework's options. A new row needs the fields with `required=True` and
+            those without a default in the model. Fields with `write_only=True` are in files only.
     """
 
-    # The type that it takes, what to give instead of another, and how JSON Schema has it.
+    # The accepted type, the message for any other type, and the type in JSON Schema.
     takes: type = str
     remedy = ""
     schema: Schema
-    # How answers show a value; None: as it stands in the row.
+    # Converts a row's value for answers; None to leave it as it is.
     show: Any = None
 
     def __init__(
@@ -52,7 +51,7 @@ class Field(serializers.Field[Any, Any, Any, Any]):
         self.always, self.empty, self.rules = always, empty, rules or {}
 
     def to_internal_value(self, data: Any) -> Any:
-        # True is a whole number in Python, and is none in JSON.
+        # In Python, bool is a subclass of int; in JSON, true is no number.
         if isinstance(data, self.takes) and isinstance(data, bool) is (self.takes is bool):
             return data
         raise serializers.ValidationError(self.remedy)
@@ -61,35 +60,36 @@ class Field(serializers.Field[Any, Any, Any, Any]):
         return self.show(value) if self.show else value
 
     def shape(self, rules: Schema | None, description: str) -> Schema:
-        """The field in the API's description.
+        """The field's JSON Schema.
 
         Args:
-            rules: its limits in a request; None in an answer, which may be older than they are.
-            description: what is said of it.
+            rules: its limits in a request. None in an answer, since stored values may be older
+                than the limits.
+            description: the text that describes it.
         """
-        return shapes.described({**self.schema, **(rules or {})}, description)
+        return json_schema.described({**self.schema, **(rules or {})}, description)
 
 
 class Text(Field):
     remedy = "Give a text."
-    schema = shapes.text()
+    schema = json_schema.text()
 
 
 class Id(Text):
-    schema = shapes.uuid()
+    schema = json_schema.uuid()
 
 
 class Moment(Text):
-    schema = shapes.moment()
+    schema = json_schema.moment()
     show = staticmethod(iso)
 
 
 class Flag(Field):
-    takes, remedy, schema = bool, "Give true or false.", shapes.flag()
+    takes, remedy, schema = bool, "Give true or false.", json_schema.boolean()
 
 
 class Number(Field):
-    takes, remedy, schema = int, "Give a whole number.", shapes.number()
+    takes, remedy, schema = int, "Give a whole number.", json_schema.number()
 
 
 class Document(Field):
@@ -97,7 +97,7 @@ class Document(Field):
 
 
 class Choice(Field):
-    """One of some words, which the description calls by `name` or as `choices` is called."""
+    """One of a model's choices. Its schema is a component named `name`, or after `choices`."""
 
     def __init__(
         self,
@@ -116,11 +116,11 @@ class Choice(Field):
         raise serializers.ValidationError(f"Give one of {', '.join(self.words)}.")
 
     def shape(self, rules: Schema | None, description: str) -> Schema:
-        return shapes.enum(self.name, self.words, description)
+        return json_schema.enum(self.name, self.words, description)
 
 
 class Names(Field):
-    """A list of texts; `each` and `of_each` are the limits of one text, and what is said of it."""
+    """A list of texts; `each` has the limits of one text, and `of_each` its description."""
 
     takes, remedy = list, "Give a list of texts."
 
@@ -131,12 +131,12 @@ class Names(Field):
         self.each, self.of_each = each, of_each
 
     def shape(self, rules: Schema | None, description: str) -> Schema:
-        text = shapes.text(self.of_each, **({} if rules is None else self.each))
-        return shapes.each(text, description, **(rules or {}))
+        text = json_schema.text(self.of_each, **({} if rules is None else self.each))
+        return json_schema.each(text, description, **(rules or {}))
 
 
 class Computed(serializers.SerializerMethodField):
-    """What the method `get_<name>` of the serializer makes of the row; `schema` is its shape."""
+    """A value that the serializer's method `get_<name>` computes; `schema` is its JSON Schema."""
 
     always = False
 

@@ -1,6 +1,5 @@
-"""What holds for every request of the API, and leaves the pages alone."""
+"""Middleware of the API: CORS, JSON errors, trailing slashes and limits of bodies."""
 
-from collections.abc import Callable
 from io import BytesIO
 
 from corsheaders import middleware
@@ -8,33 +7,23 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
 from moca.api.errors import APIError
 from moca.api.paths import SIGNED, is_api, is_route
 
-GetResponse = Callable[[HttpRequest], HttpResponse]
-
-MESSAGES = {
-    400: "The request is malformed.",
-    403: "You may not do this.",
-    404: "There is nothing at this address.",
-    405: "This address does not take this method.",
-    500: "Something went wrong on our side. Give the requestId when you report it.",
-}
-
 
 def error_response(request: HttpRequest, error: APIError) -> HttpResponse:
-    """An error's answer from outside of a view."""
+    """Answer with an error from outside of a view."""
     body = error.body(getattr(request, "request_id", ""))
     return JsonResponse(body, status=error.status, headers=error.headers)
 
 
 class CorsMiddleware(middleware.CorsMiddleware):
-    """Let pages of the origins in CORS_ALLOWED_ORIGINS call the API.
+    """Lets pages of the origins in CORS_ALLOWED_ORIGINS call the API.
 
-    Addresses that have no view count as the API's, so that a frontend with a wrong address can
-    read the error.
+    Paths without a view get the headers too: a frontend that calls a wrong path can read the error.
     """
 
     def is_enabled(self, request: HttpRequest) -> bool:
@@ -46,14 +35,14 @@ class CorsMiddleware(middleware.CorsMiddleware):
     def add_response_headers(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        # The package writes it in lower case, which the API never did.
+        # The package alone would write `origin` in lower case; keep the API's spelling.
         if self.is_enabled(request):
             patch_vary_headers(response, ["Origin"])
         return super().add_response_headers(request, response)
 
 
 def cors_headers(origin: str) -> dict[str, str]:
-    """The CORS headers of an answer to a page of this origin, for answers from outside of Django.
+    """The CORS headers of an answer that the web server makes without Django.
 
     Args:
         origin: the request's Origin header; empty if it has none.
@@ -67,71 +56,54 @@ def cors_headers(origin: str) -> dict[str, str]:
     return dict(response.headers)
 
 
-def _is_unserved(request: HttpRequest, response: HttpResponse) -> bool:
-    """Whether this error is told because no view has the request's address."""
-    return response.status_code >= 400 and request.resolver_match is None
-
-
 def wants_json(request: HttpRequest) -> bool:
-    """Whether whoever sent a request is to get its error in the API's form."""
+    """Whether to answer an error as JSON: on the API's paths, or if Accept excludes HTML."""
     if is_api(request.path_info):
         return True
     accepted = request.headers.get("Accept", "")
     return bool(accepted) and "text/html" not in accepted
 
 
-class JSONErrorsMiddleware:
-    """Give errors that no view has answered the shape of all others."""
+class JSONErrorsMiddleware(MiddlewareMixin):
+    """Puts errors that come from no view of the API into the API's shape."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         status = response.status_code
         is_json = response.headers.get("Content-Type", "").startswith("application/json")
         if status < 400 or is_json:
             return response
-        if is_api(request.path_info):
-            return error_response(request, APIError(status, MESSAGES.get(status, MESSAGES[500])))
-        if not _is_unserved(request, response):
+        of_api = is_api(request.path_info)
+        if not of_api and request.resolver_match is not None:
+            # A page answered its own error.
             return response
         if wants_json(request):
-            error = APIError(status, MESSAGES.get(status, MESSAGES[500]))
-            response = error_response(request, error)
-        patch_vary_headers(response, ["Accept"])
+            response = error_response(request, APIError(status))
+        if not of_api:
+            patch_vary_headers(response, ["Accept"])
         return response
 
 
-class TrailingSlashMiddleware:
-    """Serve an API path with a trailing slash as the one without: a redirect would lose bodies."""
+class TrailingSlashMiddleware(MiddlewareMixin):
+    """Serves API paths with a trailing slash too; a redirect would drop the request's body."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def process_request(self, request: HttpRequest) -> None:
         if is_api(request.path_info):
             request.path_info = request.path_info.removesuffix("/")
-        return self.get_response(request)
 
 
-class BodyLimitMiddleware:
-    """Read a request's body, and refuse one that is too large before it is held in memory."""
+class BodyLimitMiddleware(MiddlewareMixin):
+    """Reads bodies of API requests, and answers 413 before a larger one is held in memory."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
         if not is_api(request.path_info):
-            return self.get_response(request)
+            return None
         if not _has_credentials(request):
-            # The answer will be 401 whatever the body says, so nobody waits for it.
-            request._body = b""
-            request._stream = BytesIO()
-            return self.get_response(request)
-        limit = body_limit(request.path_info)
+            # The answer is 401 anyway, so do not wait for the body.
+            _set_body(request, b"")
+            return None
+        limit = _body_limit(request)
         try:
-            body = _read(request, limit + 1)
+            body = _read_body(request, limit + 1)
         except Exception:  # noqa: BLE001  (a server raises errors of its own for malformed chunks)
             return error_response(request, APIError(400, "The body is malformed or ended early."))
         if len(body) < min(int(request.META.get("CONTENT_LENGTH") or 0), limit):
@@ -140,14 +112,18 @@ class BodyLimitMiddleware:
             message = f"The body may have {limit // 1024} KB: send less."
             return error_response(request, APIError(413, message))
         request.META["CONTENT_LENGTH"] = str(len(body))
-        request._body = body
-        request._stream = BytesIO(body)
-        return self.get_response(request)
+        _set_body(request, body)
+        return None
 
 
-def body_limit(path: str) -> int:
-    """Bytes that a body may have at a path of the API."""
-    if path.removesuffix("/") in SIGNED:
+def _set_body(request: HttpRequest, body: bytes) -> None:
+    request._body = body
+    request._stream = BytesIO(body)
+
+
+def _body_limit(request: HttpRequest) -> int:
+    """The most bytes that the request's body may have."""
+    if _is_signed(request):
         return int(settings.MAX_EVENT_BYTES)
     return int(import_string(settings.API_BODY_LIMIT))
 
@@ -164,9 +140,9 @@ def _is_signed(request: HttpRequest) -> bool:
     return request.path_info.removesuffix("/") in SIGNED
 
 
-def _read(request: HttpRequest, most: int) -> bytes:
-    # Django takes a request without Content-Length for one without a body; a server that marks the
-    # end of its stream (gunicorn does) lets a chunked one be read.
+def _read_body(request: HttpRequest, most: int) -> bytes:
+    # Django reads no body without a Content-Length. Servers such as gunicorn mark the end of a
+    # chunked body, which can then be read.
     chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
     if chunked and request.META.get("wsgi.input_terminated"):
         return bytes(request.META["wsgi.input"].read(most))

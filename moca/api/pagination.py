@@ -1,4 +1,4 @@
-"""Pages of rows, newest first, by a cursor that only its owner can use."""
+"""Cursor pagination for the API's lists, newest first; signed cursors are bound to their list."""
 
 import json
 from collections.abc import Sequence
@@ -21,25 +21,25 @@ def page(
     bound_to: Sequence[Any],
     searched_by: str = "",
 ) -> tuple[list[Row], dict[str, str]]:
-    """One page, in one query.
+    """Read one page in one query.
 
     Args:
-        rows: all of them, in any order.
-        limit: how many a page has at the most.
-        token: the nextToken of the page before; None or empty for the first page.
-        bound_to: what a token is good for: the user, the route and the filters.
-        searched_by: the parameter for which rows are looked through that no index tells apart.
+        rows: all rows, in any order.
+        limit: the greatest number of rows on a page.
+        token: the `nextToken` of the page before; None or empty for the first page.
+        bound_to: the user, the route and the filters. A token is valid for these only.
+        searched_by: the query parameter that filters without an index, if there is one.
 
     Returns:
-        The rows, and `{"nextToken": ...}` where more follow.
+        The rows, and `{"nextToken": ...}` if more rows follow.
 
     Raises:
-        InvalidParameterError: the token was made for something else, or by somebody else; or a
-            search has to look through more rows than the database lets it.
+        InvalidParameterError: the token is invalid or belongs to another list, or the search by
+            `searched_by` would read more rows than the database allows.
     """
     salt = f"moca.api.pagination {json.dumps(bound_to)}"
     if token:
-        rows = rows.filter(pk__lt=_read(token, salt))
+        rows = rows.filter(pk__lt=_read_token(token, salt))
     try:
         found = list(rows.order_by("-pk")[: limit + 1])
     except NotSupportedError as error:
@@ -53,7 +53,7 @@ def page(
     return found, {"nextToken": signing.Signer(salt=salt).sign_object(found[-1].pk)}
 
 
-def _read(token: str, salt: str) -> str:
+def _read_token(token: str, salt: str) -> str:
     try:
         return str(signing.Signer(salt=salt).unsign_object(token))
     except signing.BadSignature as error:

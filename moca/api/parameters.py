@@ -1,4 +1,8 @@
-"""Query parameters, each read strictly: a wrong one is a 400, an empty one as if left out."""
+"""Strict readers of the API's query parameters, for its views.
+
+An empty parameter counts as left out. Each reader raises InvalidParameterError (400) if the
+parameter is invalid.
+"""
 
 from collections.abc import Collection
 
@@ -11,7 +15,7 @@ MAX_NAME = 100
 
 
 def require_known(query: QueryDict, known: Collection[str]) -> None:
-    """Refuse a parameter that is not among those that there are, and name them."""
+    """Raise InvalidParameterError for an unknown parameter; the message lists the known ones."""
     for name in query:
         if name not in known:
             there = f"Give only {', '.join(known)}" if known else "There are none here"
@@ -19,12 +23,12 @@ def require_known(query: QueryDict, known: Collection[str]) -> None:
 
 
 def flag(query: QueryDict, name: str) -> bool:
-    """True or false, in words or as 1 or 0; false if it is left out."""
+    """Read `true`, `false`, `1` or `0`; false if it is left out."""
     return choice(query, name, ["true", "false", "1", "0"]) in ("true", "1")
 
 
 def whole_number(query: QueryDict, name: str, *, default: int, least: int, most: int) -> int:
-    """A whole number in plain digits."""
+    """Read a whole number in ASCII digits from `least` to `most`."""
     text = query.get(name)
     if not text:
         return default
@@ -34,7 +38,7 @@ def whole_number(query: QueryDict, name: str, *, default: int, least: int, most:
 
 
 def choice(query: QueryDict, name: str, choices: Collection[str]) -> str:
-    """One of the choices; empty where it is left out."""
+    """Read one of the choices; empty if it is left out."""
     text = query.get(name, "")
     if text and text not in choices:
         raise InvalidParameterError(name, f"Give one of {', '.join(choices)}.")
@@ -42,7 +46,7 @@ def choice(query: QueryDict, name: str, choices: Collection[str]) -> str:
 
 
 def search_text(query: QueryDict, name: str) -> str:
-    """A text to search for; empty where it is left out."""
+    """Read a text to search for, of at most MAX_TEXT characters; empty if it is left out."""
     text = query.get(name, "").strip()
     if len(text) > MAX_TEXT or "\0" in text:
         raise InvalidParameterError(name, f"Give a text of at most {MAX_TEXT} characters.")

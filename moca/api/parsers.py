@@ -1,4 +1,4 @@
-"""Reading bodies: JSON objects that every database can store."""
+"""The API's JSON parser: accepts only JSON that every supported database can store."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,16 +10,16 @@ from rest_framework.parsers import BaseParser
 
 from moca.api.errors import APIError, Detail, InvalidFieldsError, detail
 
-# Well below where Python's recursion ends, and above what any event pattern needs.
+# Levels of nesting: far below Python's recursion limit, and more than any event pattern needs.
 MAX_DEPTH = 32
 # DynamoDB numbers have 38 digits.
 MAX_NUMBER = 10**38
-# Faults that are told, so that an answer is not larger than what it answers.
+# The most faults in an answer, which bounds its size.
 MAX_FAULTS = 20
 
 
 class JSONParser(BaseParser):
-    """A JSON object in UTF-8 with each key once, no NUL or half characters, and finite numbers."""
+    """A JSON object in UTF-8: unique keys, finite numbers, no NUL and no lone surrogates."""
 
     media_type = "application/json"
 
@@ -36,14 +36,15 @@ class JSONParser(BaseParser):
 
 
 def read_json(body: bytes, *, largest: int | None = None) -> Any:
-    """Read JSON that every database can store.
+    """Parse JSON and refuse values that a database cannot store.
 
     Args:
-        body: the text in UTF-8.
-        largest: how large a whole number may be, where it may not be as large as can be stored.
+        body: the JSON text in UTF-8.
+        largest: the greatest absolute value of integers; None for what databases can store.
 
     Raises:
-        APIError: it is no JSON, or holds what cannot be stored.
+        APIError: it is no valid JSON.
+        InvalidFieldsError: it has values that cannot be stored.
     """
     try:
         data = json.loads(
@@ -56,7 +57,7 @@ def read_json(body: bytes, *, largest: int | None = None) -> Any:
         raise APIError(400, "The body is not UTF-8.") from error
     except RecursionError as error:
         raise APIError(400, f"The body is nested deeper than {MAX_DEPTH} levels.") from error
-    except (json.JSONDecodeError, _TellingError) as error:
+    except (json.JSONDecodeError, _JSONRuleError) as error:
         raise APIError(400, f"The body is not valid JSON: {error}") from error
     except ValueError as error:
         message = "The body is not valid JSON: it holds NaN, Infinity or too long a number."
@@ -66,23 +67,23 @@ def read_json(body: bytes, *, largest: int | None = None) -> Any:
     return data
 
 
-class _TellingError(ValueError):
-    """What is wrong with a part of the body."""
+class _JSONRuleError(ValueError):
+    """A part of the body breaks a rule of ours; callers see the message."""
 
 
 def _whole_number(largest: int, text: str) -> int:
     number = int(text)
     if abs(number) > largest:
-        raise _TellingError(f"the number {text[:100]} is too large.")
+        raise _JSONRuleError(f"the number {text[:100]} is too large.")
     return number
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Programs differ in what they make of a key that comes again (RFC 8259, 4).
+    # Parsers disagree about duplicate keys (RFC 8259, 4), so refuse them.
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise _TellingError(f"it has the key {ascii(name)[:100]} twice in an object.")
+            raise _JSONRuleError(f"it has the key {ascii(name)[:100]} twice in an object.")
         found[name] = value
     return found
 
@@ -92,12 +93,12 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def faults(value: Any, field: str = "", depth: int = MAX_DEPTH) -> Iterator[Detail]:
-    """What of a JSON value not every database can store.
+    """Find the parts of a JSON value that some database cannot store.
 
     Args:
-        value: what was read of JSON.
-        field: where it stands, in the contract's names; empty at the top.
-        depth: how many levels there may be.
+        value: the parsed JSON.
+        field: its place in the body, such as `eventConfig.eventPattern`; empty at the top.
+        depth: how many levels of nesting are allowed.
     """
     if isinstance(value, str):
         if fault := _text_fault(value):

@@ -1,19 +1,20 @@
-"""Which paths belong to the API, and how ids stand in them."""
+"""Tells the API's paths from those of the pages, for middleware; and the URL converter of ids."""
 
 from django.urls import Resolver404, resolve
+from django.urls.converters import StringConverter
 
 ROOTS = {"triggers", "schedules", "events", "health", "openapi.json"}
-# Where what is sent is signed, by headers of many names.
+# Paths whose requests are authenticated by a signature, in headers that differ by sender.
 SIGNED = {"/events"}
 
 
 def is_api(path: str) -> bool:
-    """Whether a path belongs to the API, whatever is below it."""
+    """Whether a path belongs to the API, even if no view has it."""
     return path.removeprefix("/").partition("/")[0] in ROOTS
 
 
 def is_route(path: str) -> bool:
-    """Whether there is a view for a path."""
+    """Whether some view has this path."""
     try:
         resolve(path)
     except Resolver404:
@@ -21,13 +22,7 @@ def is_route(path: str) -> bool:
     return True
 
 
-class IdConverter:
-    """An id in a path: whatever could stand in the database, looked up as it is given."""
+class IdConverter(StringConverter):
+    """An id in a path: 1 to 128 characters without slashes and control characters."""
 
     regex = r"[^/\x00-\x1f\x7f]{1,128}"
-
-    def to_python(self, value: str) -> str:
-        return value
-
-    def to_url(self, value: str) -> str:
-        return value

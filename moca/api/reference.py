@@ -1,7 +1,7 @@
-"""The API's description as it is read: `/openapi.json` by programs, `/docs` by people.
+"""Serves the OpenAPI document: `/openapi.json` for programs, `/docs` for people.
 
-The page is our own, because of what drf-spectacular brings Redoc does not work under our content
-security policy, and Swagger UI loads 1.9 MB in place of 0.15 MB and is empty without JavaScript.
+The page is our own. drf-spectacular brings two others: Redoc does not work under our content
+security policy; Swagger UI loads 1.9 MB instead of 0.15 MB, and is empty without JavaScript.
 """
 
 import json
@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from moca.api.errors import TITLES
-from moca.api.shapes import Schema
+from moca.api.json_schema import Schema
 
 JSON = "application/json"
 STATUSES = {title.replace(" ", ""): str(status) for status, title in TITLES.items()}
@@ -27,16 +27,16 @@ STATUSES = {title.replace(" ", ""): str(status) for status, title in TITLES.item
 
 @require_safe
 def openapi(request: HttpRequest) -> JsonResponse:
-    """The description in OpenAPI 3.1; open to everybody, as it holds nothing of anybody."""
+    """The document in OpenAPI 3.1. It needs no sign-in, since it has no user's data."""
     return JsonResponse({**_document(), "servers": [{"url": _root() or "/"}]})
 
 
 @require_safe
 @never_cache
 def docs(request: HttpRequest) -> HttpResponse:
-    """The description as a page, with forms that send requests where JavaScript is on.
+    """The document as a page. With JavaScript, its forms send requests.
 
-    It holds the reader's CSRF token, which no cache may give to another.
+    No cache may store the page, since it holds the reader's CSRF token.
     """
     described = _document()
     parts = described["components"]
@@ -57,7 +57,7 @@ def docs(request: HttpRequest) -> HttpResponse:
 
 
 def prose(text: str) -> SafeString:
-    """A text whose `quoted` parts are code."""
+    """HTML of a text, with its parts in backticks as code."""
     parts = enumerate(text.split("`"))
     return format_html_join(
         "",
@@ -67,7 +67,7 @@ def prose(text: str) -> SafeString:
 
 
 def type_of(schema: Schema) -> SafeString:
-    """What kind of value it is, leading to its type where that has a name."""
+    """A schema's type in words; a link if the type has a name."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return format_html('<a href="#{0}">{0}</a>', name)
@@ -85,7 +85,7 @@ def type_of(schema: Schema) -> SafeString:
 
 
 def rules_of(schema: Schema) -> str:
-    """What JSON Schema says of it besides, in words."""
+    """A schema's limits and default in words: "1 to 100 characters"."""
     found = [
         _span(schema.get("minimum"), schema.get("maximum"), ""),
         _span(schema.get("minLength"), schema.get("maxLength"), " characters"),
@@ -110,13 +110,13 @@ def _span(least: int | None, most: int | None, unit: str) -> str:
 
 
 def _document() -> Schema:
-    from moca.api.schema import document  # 0.15 s of each start, for drf-spectacular
+    from moca.api.openapi import document  # 0.15 s of each start, for drf-spectacular
 
     return document()
 
 
 def _root() -> str:
-    """The path below which the application is served, without a slash at its end."""
+    """The path prefix of the application, without a slash at its end."""
     return get_script_prefix().rstrip("/")
 
 
@@ -193,7 +193,7 @@ def _failure(status: str, response: Schema, name: str = "") -> dict[str, Any]:
 
 
 def _shared(status: str, name: str, responses: dict[str, Schema]) -> dict[str, Any]:
-    """A failure that is shown in another place, once for all that may end in it."""
+    """A link to a failure that many operations share, which the page shows once."""
     return {**_head(status, responses[name]), "link": name}
 
 
@@ -230,7 +230,7 @@ def _pretty(value: Any) -> str:
 
 
 def _curl(path: str, method: str, operation: Schema, sent: Any) -> str:
-    """The request as a command for a shell, ids in its variables."""
+    """The request as a curl command; ids are the shell's variables."""
     filled = re.sub(r"\{(\w+)Id\}", lambda found: f"${found[1].upper()}", path)
     lines = [f'curl {"" if method == "GET" else f"-X {method} "}"$API{filled}"']
     if operation.get("security"):

@@ -1,4 +1,4 @@
-"""Every answer is JSON, whatever the caller accepts, with the metadata of the request."""
+"""The API's renderer: every answer is JSON with `metadata`, whatever the Accept header says."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from moca.times import iso
 
 
 class EnvelopeRenderer(BaseRenderer):
-    """JSON with `metadata` beside the data; a view may put more of it under that key."""
+    """Adds `metadata` (request id, time, user id) to each success; a view may add more to it."""
 
     media_type = "application/json"
     format = "json"
@@ -44,7 +44,7 @@ def _metadata(request: Request, more: dict[str, Any]) -> dict[str, Any]:
 
 
 class AlwaysJSON(BaseContentNegotiation):
-    """The first renderer for everybody; the parser that takes the body's content type."""
+    """Content negotiation: always the first renderer; the parser of the body's Content-Type."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         media_type = (request.content_type or "").partition(";")[0].strip().lower()

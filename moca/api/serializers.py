@@ -1,12 +1,11 @@
-"""Serializers in the contract's form: one list of fields for all that goes in and out.
+"""Base serializers: one list of fields for answers, requests, files and the OpenAPI document.
 
-A serializer answers, reads requests and files, and is described in the OpenAPI document. Limits,
-defaults and what may be empty come from the model. REST framework's own loops copy all fields for
-each row; these work by `columns()`, which is made once a class.
+Limits, defaults and optionality come from the model. REST framework's own loops copy all fields for
+each row; these serializers use `columns()`, which is computed once per class.
 
-Keys are camelCase. An answer leaves out what is empty, and never says null. A request changes what
-it has: null clears an optional field, a map is merged part by part, and keys that nobody writes
-(`id`, `createdAt`) are passed over, since clients send back whole answers.
+Keys are camelCase. An answer omits empty values, and never has null. A request changes only the
+keys that it has: null clears an optional field, and maps are merged part by part. Read-only keys
+(`id`, `createdAt`) are ignored, so clients may send back whole answers.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -28,10 +27,10 @@ from rest_framework import serializers
 
 from moca.api.errors import Detail, InvalidFieldsError, contract_name, detail, details_of
 from moca.api.fields import EMPTY
-from moca.api.shapes import Schema, component, or_null, record
+from moca.api.json_schema import Schema, component, or_null, record
 from moca.validation import one_line
 
-# Of several validators, the strictest counts.
+# For each keyword of JSON Schema: its validator, and which of several limits is the strictest.
 _LIMITS: dict[str, tuple[Any, Callable[..., Any]]] = {
     "minLength": (MinLengthValidator, max),
     "maxLength": (MaxLengthValidator, min),
@@ -41,7 +40,7 @@ _LIMITS: dict[str, tuple[Any, Callable[..., Any]]] = {
 
 
 class MapSerializer(serializers.Serializer[Any]):
-    """A map within a row; what it holds beside its parts stays as it is."""
+    """A JSON object in a row. Keys that it does not declare are kept as they are."""
 
     always: bool | None = None
     empty = EMPTY
@@ -50,7 +49,7 @@ class MapSerializer(serializers.Serializer[Any]):
     @classmethod
     @cache
     def parts(cls, *, written: bool) -> tuple[str, ...]:
-        """The parts that requests set, in their order, or those that other programs keep."""
+        """Names of the parts in order: those that requests set, or those that they cannot set."""
         return tuple(
             contract_name(name)
             for name, field in cls._declared_fields.items()
@@ -65,9 +64,14 @@ class MapSerializer(serializers.Serializer[Any]):
 
     @classmethod
     def merged(cls, before: Any, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        """A map with the parts that were given; None clears all that requests set.
+        """Merge a request's parts into a stored map.
 
-        A part that is null or empty goes, and so does a map without any.
+        Args:
+            before: the stored map.
+            given: the request's parts; None clears all parts that requests set.
+
+        Returns:
+            The map without parts that are null or empty; None if no part is left.
         """
         found = dict(before) if isinstance(before, dict) else {}
         for part in cls.parts(written=True):
@@ -78,7 +82,7 @@ class MapSerializer(serializers.Serializer[Any]):
         return found or None
 
     def shape(self, rules: Schema | None, description: str) -> Schema:
-        """The map in the API's description; see `Field.shape()`."""
+        """The map's JSON Schema; see `Field.shape()`."""
         name, about = component_name(type(self)), heading(type(self))
         declared: dict[str, Any] = self._declared_fields
         fields = {contract_name(part): field for part, field in declared.items()}
@@ -97,17 +101,17 @@ class MapSerializer(serializers.Serializer[Any]):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A field of a serializer, with what its model says of it.
+    """A field of a serializer with its field of the model.
 
     Attributes:
-        name: its name in the contract.
+        name: its name in the API.
         attribute: the row's attribute; empty if the serializer computes it.
         field: the serializer's field.
-        model_field: the model's; None if the serializer computes it.
+        model_field: the model's field; None if the serializer computes it.
         is_written: whether requests and files set it.
-        is_needed: whether a new row has to be given it.
+        is_needed: whether a new row needs it.
         may_be_empty: whether null clears it.
-        is_always_there: whether each answer has it.
+        is_always_there: whether every answer has it.
     """
 
     name: str
@@ -120,10 +124,10 @@ class Column:
     is_always_there: bool
 
     def read(self, value: Any) -> Any:
-        """A value of a request as the row holds it.
+        """Convert a request's value into the row's value.
 
         Raises:
-            serializers.ValidationError: it is of another type, or empty though it is needed.
+            serializers.ValidationError: its type is wrong, or it is empty but needed.
         """
         if value is not None:
             found = self.field.to_internal_value(value)
@@ -136,13 +140,13 @@ class Column:
         return copy(self.model_field.get_default())
 
     def shape(self, *, is_request: bool) -> Schema:
-        """The field in the API's description."""
+        """The field's JSON Schema, in a request or in an answer."""
         about = str(self.field.help_text or getattr(self.model_field, "help_text", ""))
         found: Schema = self.field.shape(self.rules() if is_request else None, about)
         return or_null(found) if is_request and self.may_be_empty else found
 
     def rules(self) -> Schema:
-        """The limits of the model in JSON Schema, and those of the field."""
+        """The limits of the model's validators and of the field, in JSON Schema."""
         validators: list[Any] = self.model_field.validators
         found: Schema = {"minLength": 1, "pattern": r"\S"} if self.is_needed else {}
         for name, (kind, strictest) in _LIMITS.items():
@@ -157,32 +161,32 @@ class Column:
 
 
 class RowSerializer(serializers.Serializer[Any]):
-    """A row of the model that `Meta.model` names."""
+    """A row of the model in `Meta.model`."""
 
-    # If one of these is wrong, no rule about several fields says anything.
+    # If one of these fields is invalid, rules about several fields are not checked.
     decisive: Collection[str] = ()
 
     @classmethod
     @cache
     def columns(cls) -> tuple[Column, ...]:
-        """The fields, in the order of answers and files."""
+        """The fields in declared order, which answers and files have too."""
         model: type[Model] = cls.Meta.model  # type: ignore[attr-defined]
         return tuple(_column(name, field, model) for name, field in cls._declared_fields.items())
 
     @classmethod
     @cache
     def written(cls) -> dict[str, Column]:
-        """The fields that requests and files set, by their names."""
+        """The fields that requests and files set, by name."""
         return {column.name: column for column in cls.columns() if column.is_written}
 
     @classmethod
     def shape_of(cls, name: str) -> Schema:
-        """One of the fields in the API's description."""
+        """One field's JSON Schema in an answer."""
         return next(c for c in cls.columns() if c.name == name).shape(is_request=False)
 
     @classmethod
     def answer_shape(cls) -> Schema:
-        """A component for a row in an answer."""
+        """Register the component of a row in an answer."""
         columns = [column for column in cls.columns() if not column.field.write_only]
         shapes = {column.name: column.shape(is_request=False) for column in columns}
         needed = {c.name: shapes.pop(c.name) for c in columns if c.is_always_there}
@@ -190,7 +194,7 @@ class RowSerializer(serializers.Serializer[Any]):
 
     @classmethod
     def request_shape(cls, name: str, about: str, *, is_new: bool) -> Schema:
-        """A component for a row in a request; `is_new` if the request makes the row."""
+        """Register the component of a row in a request; `is_new` if the request creates it."""
         columns = cls.written().values()
         shapes = {column.name: column.shape(is_request=True) for column in columns}
         needed = {c.name: shapes.pop(c.name) for c in columns if is_new and c.is_needed}
@@ -199,7 +203,7 @@ class RowSerializer(serializers.Serializer[Any]):
     @classmethod
     @cache
     def _answered(cls) -> list[tuple[str, str, Any, Any]]:
-        """For each field of an answer: name, attribute, how to show it, and what to leave out."""
+        """For each field of an answer: name, attribute, converter, and values to leave out."""
         return [
             (
                 column.name,
@@ -212,7 +216,7 @@ class RowSerializer(serializers.Serializer[Any]):
         ]
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
-        """The row in the form of the contract; what is empty is left out."""
+        """The row as an answer, without empty values."""
         answer = {}
         for name, attribute, show, empty in self._answered():
             if attribute:
@@ -226,13 +230,13 @@ class RowSerializer(serializers.Serializer[Any]):
         return answer
 
     def fill(self, *, expected: Collection[str] = ()) -> None:
-        """Set on the row what the request says, and check the result; the caller saves it.
+        """Set the request's values on the row and validate it; the caller saves the row.
 
         Args:
-            expected: fields that an old row has to be given too, if a new one needs them.
+            expected: fields that a change of an existing row has to name, if a new row needs them.
 
         Raises:
-            InvalidFieldsError: with everything that is wrong.
+            InvalidFieldsError: with all faults, in the order of the fields.
         """
         row: Any = self.instance
         body: Mapping[str, Any] = self.initial_data
@@ -253,10 +257,10 @@ class RowSerializer(serializers.Serializer[Any]):
             raise InvalidFieldsError(sorted(found, key=self._position))
 
     def complete(self, row: Any, body: Mapping[str, Any]) -> None:
-        """Set on a new row what follows from the request, if that does not say it."""
+        """Hook: set values of a new row that follow from the request's other values."""
 
     def assign(self, row: Any, attribute: str, value: Any) -> None:
-        """Set an attribute of the row."""
+        """Hook: set an attribute of the row."""
         setattr(row, attribute, value)
 
     def _set_fields(self, row: Any, body: Mapping[str, Any]) -> Iterator[Detail]:
@@ -288,7 +292,7 @@ class RowSerializer(serializers.Serializer[Any]):
                 yield from _misspelt(body[name], parts, f"{name}.")
 
     def _position(self, one: Detail) -> tuple[bool, int]:
-        """Where a detail stands among others: in the order of the fields, those of maps last."""
+        """Sorting key of faults: the order of the fields, then faults of maps."""
         names = list(self.written())
         top = one["field"].partition(".")[0]
         if top not in names:
@@ -311,12 +315,12 @@ def _folded(name: str) -> str:
 
 
 def rule_faults(row: Any, wrong: Collection[str] = (), *, clean: bool = True) -> Iterator[Detail]:
-    """What the model's rules say against a row; fields that stay as they were pass.
+    """Validate the row by its model; unchanged fields are not checked.
 
     Args:
         row: the row with its new values.
-        wrong: fields that are known to be wrong, by their names in the contract.
-        clean: whether to ask the rules about several fields too.
+        wrong: fields with known faults, by their names in the API; they are not checked again.
+        clean: whether to check the rules about several fields (`Model.clean()`) too.
     """
     names = {field.name for field in row._meta.fields}
     unchanged = set() if row._state.adding else names - row.changed_fields()
@@ -330,7 +334,7 @@ def rule_faults(row: Any, wrong: Collection[str] = (), *, clean: bool = True) ->
 
 
 def component_name(serializer: type) -> str:
-    """What the description calls a row or a map: by its model, `Meta.name` or the class."""
+    """The component's name: the model's, or `Meta.name`, or the class's name."""
     meta: Any = getattr(serializer, "Meta", None)
     if model := getattr(meta, "model", None):
         return str(model.__name__)
@@ -338,7 +342,7 @@ def component_name(serializer: type) -> str:
 
 
 def heading(of: type) -> str:
-    """The first line of a class's docstring, which the description says of it."""
+    """The first line of a class's docstring, which describes its component."""
     return (of.__doc__ or "").partition("\n")[0]
 
 

@@ -1,4 +1,4 @@
-"""How many requests a user may make."""
+"""Rate limiting of the API per user."""
 
 import hashlib
 from typing import Any
@@ -9,7 +9,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 
 class UserThrottle(SimpleRateThrottle):
-    """At most API_RATE_LIMIT requests a user, counted in this process."""
+    """Allows each user API_RATE_LIMIT requests, counted in this process alone."""
 
     def get_rate(self) -> str | None:
         return settings.API_RATE_LIMIT or None

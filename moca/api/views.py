@@ -1,4 +1,4 @@
-"""What all views of the API share."""
+"""The base class of the API's views."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, cast
@@ -11,16 +11,16 @@ from rest_framework.response import Response
 from moca.api import parameters
 from moca.authentication.api import Caller
 
-# For a method that takes any query parameter.
+# For methods that accept any query parameter.
 ANY = ("*",)
 
 
 class APIView(views.APIView):
-    """A view for signed-in callers, who see what is theirs.
+    """A view for authenticated callers.
 
     Attributes:
-        parameters: the query parameters that each method takes. Another one is a 400, because a
-            filter with a slip of the pen would otherwise answer with everything.
+        parameters: the query parameters of each method. Any other parameter is a 400: a misspelt
+            filter would otherwise return all rows.
     """
 
     parameters: ClassVar[Mapping[str, Collection[str]]] = {}
@@ -35,12 +35,12 @@ class APIView(views.APIView):
 
     @property
     def user_id(self) -> str:
-        """Whose data this request is about."""
+        """The user whose data this request reads or changes."""
         return cast(Caller, self.request.user).user_id
 
     @property
     def body(self) -> dict[str, Any]:
-        """The JSON object that was sent; empty where there was no body."""
+        """The request's JSON object; empty if there is no body."""
         return dict(self.request.data)
 
     @property

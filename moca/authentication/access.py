@@ -1,10 +1,11 @@
-"""What the user of a token may do now, by the rows of tokens and operators.
+"""The current role of a token's user, from the rows of tokens and operators, for the API.
 
-A process remembers what it read for STATE_SECONDS, so that not every request reads it. Changes that
-another process makes are noticed this much later.
+Each process caches these rows' state for STATE_SECONDS, so that not every request reads them. It
+notices changes by other processes with this delay.
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from django.core.cache import cache
@@ -15,53 +16,47 @@ from moca.authentication.models import APIToken, Operator, Role
 from moca.authentication.tokens import TokenError, TokenUser
 
 STATE_SECONDS = 15
-# States beside the names of roles. NOBODY: the user is no operator.
-REVOKED, INACTIVE, NOBODY, KNOWN, OF_OPERATOR = (
-    "revoked",
-    "inactive",
-    "nobody",
-    "known",
-    "of an operator",
-)
+# States of tokens, and states of operators beside the names of roles. NOBODY: no operator.
+REVOKED, KNOWN, OF_OPERATOR = "revoked", "known", "of an operator"
+INACTIVE, NOBODY = "inactive", "nobody"
 
 
-def role_of(user: TokenUser) -> Role:
-    """The role of a token's user: an operator's own, or that of an editor for anybody else.
+def role_of_token(user: TokenUser) -> Role:
+    """The role of a token's user: an operator's own role; editor for any other user.
 
     Raises:
         TokenError: the token was revoked, or its operator is inactive or deleted.
     """
-    token = _token_state(user) if user.token_id else KNOWN
+    token = KNOWN
+    if user.token_id:
+        token = _cached("token", user.token_id, lambda: _token_state(user))
     if token == REVOKED:
         raise TokenError("The token was revoked: ask for another one.")
-    operator = _operator_state(user.user_id)
+    operator = _cached("operator", user.user_id, lambda: _operator_state(user.user_id))
     if operator == INACTIVE or (operator == NOBODY and token == OF_OPERATOR):
         raise TokenError("The operator whose token this is may not sign in any more.")
     return Role.EDITOR if operator == NOBODY else Role(operator)
 
 
 def _token_state(user: TokenUser) -> str:
-    key = _key("token", user.token_id)
-    state: str | None = cache.get(key)
-    if state is None:
-        row = APIToken.objects.filter(pk=user.token_id).first()
-        if row is None or row.user_id != user.user_id:
-            state = REVOKED
-        else:
-            state = OF_OPERATOR if row.is_of_operator else KNOWN
-        cache.set(key, state, STATE_SECONDS)
-    return state
+    row = APIToken.objects.filter(pk=user.token_id).first()
+    if row is None or row.user_id != user.user_id:
+        return REVOKED
+    return OF_OPERATOR if row.is_of_operator else KNOWN
 
 
 def _operator_state(subject: str) -> str:
-    key = _key("operator", subject)
+    operator = Operator.objects.filter(subject=subject).first()
+    if operator is None:
+        return NOBODY
+    return operator.role if operator.is_active else INACTIVE
+
+
+def _cached(kind: str, name: str, read: Callable[[], str]) -> str:
+    key = _key(kind, name)
     state: str | None = cache.get(key)
     if state is None:
-        operator = Operator.objects.filter(subject=subject).first()
-        if operator is None:
-            state = NOBODY
-        else:
-            state = operator.role if operator.is_active else INACTIVE
+        state = read()
         cache.set(key, state, STATE_SECONDS)
     return state
 

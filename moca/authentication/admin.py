@@ -1,4 +1,4 @@
-"""Pages for operators and for the record of what they changed."""
+"""The admin's pages of operators, API tokens and audit entries."""
 
 from typing import Any
 
@@ -22,13 +22,13 @@ from moca.changelist import whole_id
 from moca.display import NOTHING, badge, excerpt, short_time_tag, time_tag
 from moca.forms import VersionedForm
 
-# Django's own page for groups, which have no table here; its module registers it when imported.
+# Unregister Django's page of groups, which have no table here; the import above registers it.
 assert auth_admin  # noqa: S101
 admin.site.unregister(Group)
 
 
 def is_last_admin(operator: Operator) -> bool:
-    """Whether nobody could manage operators any more without this one."""
+    """Whether this is the only active admin."""
     admins = Operator.objects.filter(role=Role.ADMIN, is_active=True)
     return operator.loaded_value("role") == Role.ADMIN and [a.pk for a in admins[:2]] == [
         operator.pk
@@ -129,7 +129,7 @@ class OperatorAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Operator, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if obj.pk == operator_of(request).pk:
-            # A new password ends the operator's other sessions, not this one.
+            # A new password ends the operator's other sessions; keep this one.
             update_session_auth_hash(request, obj)
 
     def take_back(self, request: HttpRequest) -> None:
@@ -139,7 +139,7 @@ class OperatorAdmin(ModelAdmin):
 
 @admin.register(APIToken)
 class APITokenAdmin(ReadOnlyModelAdmin):
-    """Tokens that `issue_token` printed; deleting one revokes it."""
+    """Tokens that `issue_token` printed. The action deletes the row, which revokes the token."""
 
     list_display = ["id", "user_id", "issued", "expires"]
     list_display_links = None

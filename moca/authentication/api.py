@@ -1,31 +1,29 @@
-"""Who calls the API: the user of a token, or an operator who is signed in to the pages."""
+"""The API's authentication and permission: bearer tokens, operators' sessions, and roles."""
 
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from moca.api.errors import APIError
-from moca.authentication.access import role_of
+from moca.api.errors import APIError, AuthenticationError
+from moca.authentication.access import role_of_token
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.models import Operator, Role
 from moca.authentication.tokens import MachineUserError, TokenError, user_of
-from moca.times import iso
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request: a user, with everything of their own, and a role in it."""
+    """The caller of a request: the user whose data it concerns, and the role."""
 
     user_id: str
     role: Role = Role.EDITOR
 
 
 class JWTAuthentication(BaseAuthentication):
-    """`Authorization: Bearer` and a token."""
+    """Authenticates by `Authorization: Bearer <token>`."""
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         header = request.headers.get("Authorization")
@@ -34,25 +32,24 @@ class JWTAuthentication(BaseAuthentication):
         scheme, _, token = header.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token or " " in token:
-            _refuse(401, "INVALID_AUTHORIZATION_FORMAT", "Send Authorization: Bearer <token>.")
+            raise AuthenticationError("INVALID_AUTHORIZATION_FORMAT")
         try:
             user = user_of(token)
-            return Caller(user.user_id, role_of(user)), None
+            return Caller(user.user_id, role_of_token(user)), None
         except TokenError as error:
-            _refuse(401, "INVALID_JWT", str(error))
-        except MachineUserError:
-            message = "This token is a program's and has no user: sign in as the user instead."
-            _refuse(400, "MACHINE_USER", message)
+            raise AuthenticationError("INVALID_JWT", str(error)) from error
+        except MachineUserError as error:
+            raise AuthenticationError("MACHINE_USER") from error
         except KeysUnavailableError as error:
-            message = "Tokens cannot be checked now: try again in a moment."
-            _refuse(503, "KEYS_UNAVAILABLE", message, {"Retry-After": str(error.retry_after)})
+            wait = error.retry_after
+            raise AuthenticationError("KEYS_UNAVAILABLE", retry_after=wait) from error
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
 
 
 class OperatorSessionAuthentication(SessionAuthentication):
-    """The session of a signed-in operator, with a CSRF token for what changes something."""
+    """Authenticates by an operator's session; unsafe methods need a CSRF token."""
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         found = super().authenticate(request)
@@ -63,24 +60,12 @@ class OperatorSessionAuthentication(SessionAuthentication):
 
 
 class RolePermission(BasePermission):
-    """Sign-in for everything; viewers may look, and editors change."""
+    """Requires authentication; unsafe methods require the role editor."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         caller: Any = request.user
         if caller is None:
-            _refuse(401, "MISSING_AUTHORIZATION", "Send Authorization: Bearer <token>.")
+            raise AuthenticationError("MISSING_AUTHORIZATION")
         if request.method in SAFE_METHODS or caller.role.rank >= Role.EDITOR.rank:
             return True
         raise APIError(403, "Viewers may look but not change: ask an admin for the editor role.")
-
-
-def _refuse(
-    status: int, code: str, message: str, headers: dict[str, str] | None = None
-) -> NoReturn:
-    raise APIError(
-        status,
-        message,
-        error="Authentication Error",
-        headers={"WWW-Authenticate": "Bearer"} if status == 401 else headers,
-        extra={"code": code, "timestamp": iso(timezone.now())},
-    )

@@ -1,3 +1,5 @@
+"""The app config of authentication, which connects the receivers of signals."""
+
 from django.apps import AppConfig
 
 
@@ -6,4 +8,4 @@ class AuthenticationConfig(AppConfig):
     verbose_name = "Operators"
 
     def ready(self) -> None:
-        from moca.authentication import signals  # noqa: F401  (connects the receivers)
+        from moca.authentication import signals  # noqa: F401  (its import connects the receivers)

@@ -1,4 +1,4 @@
-"""Sign-in of operators by name and password."""
+"""Django's authentication backend: operators sign in by username and password."""
 
 import logging
 from typing import Any
@@ -20,14 +20,15 @@ class OperatorBackend(BaseBackend):
         password: str | None = None,
         **credentials: Any,
     ) -> Operator | None:
-        """Return the active operator of this name and password, else None.
+        """The active operator with this name and password, else None.
 
-        After too many wrong passwords (`moca.authentication.limits`) none is checked for 5 minutes.
+        After too many wrong passwords (`moca.authentication.limits`), all are refused for 5
+        minutes.
         """
         if username is None or password is None:
             return None
         try:
-            attempt = limits.begin(request, username)
+            attempt = limits.start_attempt(request, username)
         except limits.TooManyFailuresError:
             logger.warning("A sign-in was refused after too many wrong passwords")
             return None
@@ -39,7 +40,7 @@ class OperatorBackend(BaseBackend):
     def _checked(self, username: str, password: str) -> Operator | None:
         operator = Operator.objects.filter(username=username).first()
         if operator is None:
-            # Hash all the same, so that the time taken does not tell which names exist.
+            # Hash anyway: the duration must not reveal which names exist.
             Operator().set_password(password)
             return None
         return operator if operator.check_password(password) and operator.is_active else None

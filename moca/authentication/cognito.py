@@ -1,7 +1,7 @@
-"""Sign-in of operators by the hosted pages of a Cognito user pool.
+"""Signs operators in by the hosted pages of a Cognito user pool.
 
-OAuth 2.0's authorization code (RFC 6749, 4.1) with PKCE (RFC 7636), and the `nonce` of OpenID
-Connect Core 1.0, 3.1.2.1. Groups of the pool are roles here.
+It uses OAuth 2.0's authorization code grant (RFC 6749, 4.1) with PKCE (RFC 7636), and the `nonce`
+of OpenID Connect Core 1.0, 3.1.2.1. The setting COGNITO_ROLES maps the pool's groups to roles.
 """
 
 import logging
@@ -22,26 +22,26 @@ from oauthlib.oauth2.rfc6749.errors import AccessDeniedError
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.models import Role
 from moca.authentication.tokens import TokenError, claims_of_id_token
-from moca.aws.cognito import PoolError, domain_of
-from moca.aws.secrets import SecretError, secret
+from moca.aws.secrets_manager import SecretError, secret
+from moca.aws.user_pool import PoolError, domain_of
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 SCOPE = "openid email profile"
-# What a sign-in has to remember until the browser comes back, and for how long.
+# The session's key for a started sign-in, and the time until it expires.
 IN_SESSION = "cognito_sign_in"
 PATIENCE_SECONDS = 600
-# In the sessions of those who came by Cognito, who are to be signed out there too.
+# The session's key that marks sign-ins by Cognito; their sign-out ends Cognito's session too.
 BY_COGNITO = "by_cognito"
 VERIFIER_LENGTH = 64
 
 
 class SignInError(Exception):
-    """The sign-in came to nothing; the message tells the operator why, and what to do.
+    """A sign-in failed; the message tells the operator the cause and the remedy.
 
     Attributes:
-        status: the HTTP status of the page that says so.
+        status: the HTTP status of the error page.
     """
 
     def __init__(self, message: str, status: int = 400) -> None:
@@ -58,12 +58,13 @@ def begin(request: HttpRequest, redirect_uri: str, next_page: str) -> str:
     """Start a sign-in, and return the address of Cognito's page for it.
 
     Args:
-        request: its session remembers what the answer is checked with.
-        redirect_uri: absolute address of the view that calls `finish`, known to the app client.
-        next_page: where the operator is to go afterwards.
+        request: the request; its session keeps what `finish()` needs to verify the answer.
+        redirect_uri: the absolute URL of the view that calls `finish()`; the app client has to
+            allow it.
+        next_page: the page to go to after the sign-in.
 
     Raises:
-        SignInError: nobody signs in so here, or the pool's domain is not known.
+        SignInError: sign-in by Cognito is not configured, or the pool's domain is unknown.
     """
     if not is_configured():
         raise SignInError("Nobody signs in by Cognito here.", status=404)
@@ -91,21 +92,24 @@ def begin(request: HttpRequest, redirect_uri: str, next_page: str) -> str:
 
 
 def finish(request: HttpRequest, redirect_uri: str) -> tuple[dict[str, Any], str]:
-    """Check Cognito's answer, once, and return the ID token's claims and where to go.
+    """Verify Cognito's answer. It is accepted once.
 
     Args:
-        request: what the browser came back with.
-        redirect_uri: as given to `begin`.
+        request: the browser's request to the redirect URI.
+        redirect_uri: the same as for `begin()`.
+
+    Returns:
+        The ID token's claims, and the page to go to.
 
     Raises:
-        SignInError: it is none of an answer to this browser's sign-in, or Cognito refused it.
+        SignInError: the answer does not belong to this browser's sign-in, or is a refusal.
     """
     begun = request.session.pop(IN_SESSION, None)
     if not begun or begun["until"] < time.time():
         raise SignInError(_("This sign-in has expired, or is that of another browser."))
     client = WebApplicationClient(settings.COGNITO_SIGN_IN_CLIENT_ID)
     try:
-        # Of the address only the query is looked at; oauthlib wants it to be of HTTPS.
+        # oauthlib reads only the query, but requires an HTTPS address.
         answer = f"https://answer/?{request.META.get('QUERY_STRING', '')}"
         code = client.parse_request_uri_response(answer, state=begun["state"])["code"]
         body = client.prepare_request_body(
@@ -136,8 +140,8 @@ def finish(request: HttpRequest, redirect_uri: str) -> tuple[dict[str, Any], str
     return claims, begun["next"]
 
 
-def role_of(claims: dict[str, Any]) -> Role | None:
-    """The highest role of the groups that the claims name; None where none is a role."""
+def role_of_groups(claims: dict[str, Any]) -> Role | None:
+    """The highest role of the groups in the claims; None if no group has a role."""
     groups = claims.get("cognito:groups")
     roles = [
         Role(settings.COGNITO_ROLES[group])
@@ -151,17 +155,17 @@ def sign_out_url(return_to: str) -> str:
     """The address that ends Cognito's own session.
 
     Args:
-        return_to: absolute address to come back to, known to the app client as a sign-out URL.
+        return_to: the absolute URL to return to; the app client has to allow it for sign-out.
 
     Raises:
-        SignInError: the pool's domain is not known.
+        SignInError: the pool's domain is unknown.
     """
     query = urlencode({"client_id": settings.COGNITO_SIGN_IN_CLIENT_ID, "logout_uri": return_to})
     return f"{_base()}/logout?{query}"
 
 
 def _exchange(body: str) -> str:
-    """Ask for the tokens of a code, which is good for one answer and so is sent once."""
+    """Exchange the code for tokens. Do not retry: a code is valid once."""
     try:
         answer = httpx.post(
             f"{_base()}/oauth2/token",
@@ -214,9 +218,9 @@ def _base() -> str:
     return domain if "://" in domain else f"https://{domain}"
 
 
-def _forget(*, setting: str, **_: Any) -> None:
+def _forget_domain(*, setting: str, **_: Any) -> None:
     if setting == "COGNITO_USER_POOL_ID":
         _domain.cache_clear()
 
 
-setting_changed.connect(_forget)
+setting_changed.connect(_forget_domain)

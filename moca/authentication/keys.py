@@ -1,4 +1,4 @@
-"""The public keys by which tokens are checked, and the key of a one-machine installation."""
+"""Keys of tokens: a user pool's public keys (JWKS), or this installation's own key pair."""
 
 import logging
 import math
@@ -29,11 +29,11 @@ from moca.local_keys import kept
 logger = logging.getLogger(__name__)
 
 TIMEOUT = httpx.Timeout(3.0, connect=2.0)
-# How many fetches a minute callers with unknown key ids can cause, so that a key which the pool has
-# just begun to use is found, and how old a fetch has to be before its word on a key is doubted.
+# Unknown key ids cause at most FETCHES fetches per PER_SECONDS: the pool may have a new key. If the
+# last fetch is less than RECENT seconds old, a key that it did not list does not exist.
 FETCHES, PER_SECONDS = 2, 60.0
 RECENT = 1.0
-# Seconds between two fetches while there are no keys, and the age from which keys are fetched anew.
+# Seconds between two fetches while there are no keys, and the age at which keys are fetched again.
 PAUSE_WITHOUT_KEYS = 5.0
 MAX_AGE = 3600.0
 
@@ -41,10 +41,10 @@ LOCAL_KEY_ID = "local"
 
 
 class KeysUnavailableError(Exception):
-    """The keys could not be fetched, so nothing can be said about the token.
+    """The keys could not be fetched, so the token cannot be checked.
 
     Attributes:
-        retry_after: seconds after which it is worth another try.
+        retry_after: seconds after which a retry makes sense.
     """
 
     def __init__(self, retry_after: float = PAUSE_WITHOUT_KEYS) -> None:
@@ -53,15 +53,15 @@ class KeysUnavailableError(Exception):
 
 
 class RemoteKeys:
-    """The keys of a JWKS address, fetched when needed and kept while a later fetch fails.
+    """The keys of a JWKS URL; fetched when needed, and kept if a later fetch fails.
 
-    PyJWT reads the keys. Its PyJWKClient does not fetch them: while a fetch fails it refuses keys
-    that it knew, and fetches again for each request; all requests wait for one fetch; and a key
-    that the pool has just begun to use counts as forged until a cooldown is over.
+    It does not use PyJWT's PyJWKClient, which has three faults. While the URL fails, it refuses
+    keys that it knew and fetches again for each request. All requests wait for a fetch. It treats
+    a new key of the pool as forged until a cooldown is over.
 
     Args:
-        url: the address.
-        clock: seconds that only grow.
+        url: the JWKS URL.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -73,16 +73,16 @@ class RemoteKeys:
         self._fetched_at = float("-inf")
 
     def get(self, key_id: str) -> RSAPublicKey | None:
-        """The key of this id; None where the address does not list it.
+        """The key with this id; None if the URL does not list it.
 
         Raises:
-            KeysUnavailableError: the key is unknown, and the address was out of reach lately or
-                has been asked too often to ask it again now.
+            KeysUnavailableError: the key is unknown, and the URL has just failed or was fetched
+                too often to be fetched again now.
         """
         key = self._keys.get(key_id)
         if key is not None and not self._is_old():
             return key
-        # Who has a key need not wait until another thread has fetched it anew.
+        # With a known key, do not wait for another thread's fetch.
         if not self._lock.acquire(blocking=key is None):
             return key
         try:
@@ -90,7 +90,7 @@ class RemoteKeys:
                 self._fetch()
             key = self._keys.get(key_id)
             if key is None:
-                self._require_word()
+                self._require_recent_fetch()
             return key
         finally:
             self._lock.release()
@@ -105,13 +105,13 @@ class RemoteKeys:
         return now - self._tries[-1] > RECENT and self._until_next() <= 0
 
     def _until_next(self) -> float:
-        """Seconds until the number of fetches allows for another one."""
+        """Seconds until another fetch is allowed."""
         if len(self._tries) < FETCHES:
             return 0
         return PER_SECONDS - (self._clock() - self._tries[0])
 
-    def _require_word(self) -> None:
-        """Raise KeysUnavailableError if the last fetch says nothing about keys of this moment."""
+    def _require_recent_fetch(self) -> None:
+        """Raise KeysUnavailableError unless a recent fetch succeeded."""
         if self._fetched_at < self._tries[-1]:
             raise KeysUnavailableError
         if self._clock() - self._fetched_at > RECENT:
@@ -140,10 +140,11 @@ def _read(document: dict[str, Any]) -> dict[str, RSAPublicKey]:
 
 @cache
 def local_key() -> RSAPrivateKey:
-    """The key that signs this installation's tokens, made on first use.
+    """The private key that signs this installation's tokens, generated on first use.
 
     Raises:
-        KeysUnavailableError: it cannot be kept, so the tokens have to be those of a user pool.
+        KeysUnavailableError: the data directory cannot keep a key. Only a user pool can then issue
+            tokens.
     """
     try:
         pem = kept(settings.DATA_DIR / "token-key.pem", _make_key)
@@ -162,7 +163,7 @@ def local_key() -> RSAPrivateKey:
 
 @cache
 def local_public_key() -> RSAPublicKey:
-    """The key that checks this installation's tokens."""
+    """The public key that verifies this installation's tokens."""
     return local_key().public_key()
 
 

@@ -1,4 +1,4 @@
-"""Limits on wrong passwords, counted in the database for all processes together."""
+"""Limits wrong passwords per name and address; all processes share the counts in the database."""
 
 import hashlib
 import time
@@ -14,7 +14,7 @@ from moca.concurrency import ConflictError
 from moca.retry import retry
 
 FORGIVEN_AFTER_SECONDS = 300
-# One person mistypes; one address tries many names; many addresses try one name.
+# A person who mistypes; an address that tries many names; many addresses that try one name.
 MOST_FOR_NAME_AND_ADDRESS = 10
 MOST_FOR_ADDRESS = 50
 MOST_FOR_NAME = 100
@@ -26,28 +26,28 @@ class TooManyFailuresError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A password that is about to be checked. It counts as wrong until `forgive()`."""
+    """A password check in progress. It counts as wrong until `forgive()`."""
 
     pair: str
     name: str
     address: str
 
     def forgive(self) -> None:
-        """Take the attempt back, since the password was right."""
+        """Uncount the attempt, since the password was right."""
         FailedSignIns.objects.filter(pk=self.pair).discard()
         for key in (self.name, self.address):
             FailedSignIns.objects.filter(pk=key, failures__gt=0).update(failures=F("failures") - 1)
 
 
-def begin(request: HttpRequest | None, username: str) -> Attempt:
+def start_attempt(request: HttpRequest | None, username: str) -> Attempt:
     """Count an attempt before its password is checked, so that parallel guesses count too.
 
     Args:
-        request: where it comes from; None for a call that is no request.
-        username: as it was typed; the name of nobody counts like any other.
+        request: the request; None for a call outside of a request.
+        username: the name as typed; unknown names count too.
 
     Raises:
-        TooManyFailuresError: no password may be checked for this name and address now.
+        TooManyFailuresError: a limit is reached, so the password must not be checked.
     """
     address = client_address(request) if request else ""
     attempt = Attempt(
@@ -72,11 +72,11 @@ def begin(request: HttpRequest | None, username: str) -> Attempt:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The address that an attempt counts for: of IPv6 the network, since a client has many."""
+    """The client's IP address; for IPv6 its /64 network, since a client has many addresses."""
     address = request.META.get("REMOTE_ADDR", "")
     forwarded = request.headers.get("X-Forwarded-For", "")
     if settings.TRUST_PROXY_HEADERS and forwarded:
-        # The proxy appends the address that it saw; what stands before is the client's word.
+        # The proxy appends the address that it saw; the client may have forged the others.
         address = forwarded.rpartition(",")[2].strip()
     address = _without_port(address)
     try:
@@ -89,14 +89,14 @@ def client_address(request: HttpRequest) -> str:
 
 
 def _without_port(address: str) -> str:
-    """Some proxies append the client's port, which differs for each connection."""
+    """Remove the port that some proxies append, which differs for each connection."""
     if address.startswith("["):
         return address[1:].partition("]")[0]
     return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def _count(key: str, most: int, row: FailedSignIns | None, now: int) -> None:
-    """Count one more failure, unless others have reached the limit since `row` was read."""
+    """Count one failure; TooManyFailuresError if others reached the limit since `row` was read."""
     if row and row.ttl <= now:
         FailedSignIns.objects.filter(pk=key, ttl=row.ttl).delete()
     first = FailedSignIns(pk=key, failures=1, ttl=now + FORGIVEN_AFTER_SECONDS)
@@ -110,7 +110,7 @@ def _count(key: str, most: int, row: FailedSignIns | None, now: int) -> None:
             found = FailedSignIns.objects.filter(pk=key).first()
             if found and found.failures >= most:
                 raise TooManyFailuresError from None
-            # Another process counted for the same name or address at the same moment.
+            # Another process counted the same key at the same moment: retry.
             raise
 
     retry(count, on=ConflictError)

@@ -1,4 +1,4 @@
-"""Operators, API tokens, wrong passwords, and the audit log."""
+"""Models of operators, audit entries, API tokens and failed sign-ins."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ from moca.validation import one_line
 
 
 class Role(models.TextChoices):
-    """What an operator may do; each role includes the ones before it."""
+    """An operator's permissions; each role includes those of the roles before it."""
 
     VIEWER = "viewer", "Viewer: sees triggers and executions"
     EDITOR = "editor", "Editor: changes and runs triggers"
@@ -33,12 +33,16 @@ class OperatorManager(BaseUserManager["Operator"]):
     def create_operator(
         self, username: str, *, password: str | None = None, **fields: Any
     ) -> "Operator":
-        """Create an operator who signs in with a password, or none where it is None.
+        """Create an operator.
 
         Args:
             username: the name to sign in with.
-            password: in clear; its hash is stored.
+            password: the password in plain text, of which the hash is stored; None for an operator
+                who cannot sign in by password.
             fields: role, email, subject.
+
+        Raises:
+            ValidationError: a field is invalid, or the name or the subject is taken.
         """
         operator = self.model(username=username, **fields)
         operator.set_password(password)
@@ -47,16 +51,16 @@ class OperatorManager(BaseUserManager["Operator"]):
         return operator
 
     def user_id_of(self, name: str) -> str:
-        """The subject of the operator with this username, or the text itself as a user's id."""
+        """The subject of the operator with this username; the text itself if there is none."""
         operator = self.filter(username=name).first()
         return operator.subject if operator else name
 
 
 class Operator(VersionedModel, AbstractBaseUser):
-    """Somebody who signs in to the pages: a role, and no groups or permissions beside it.
+    """A person who signs in to the pages. The role decides all permissions; there are no groups.
 
-    `subject` is the user id that the operator's own triggers belong to; for one who signs in by
-    Cognito it is the token's `sub`.
+    `subject` is the user id of the operator's own triggers. For a sign-in by Cognito it is the
+    token's `sub`.
     """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
@@ -68,7 +72,7 @@ class Operator(VersionedModel, AbstractBaseUser):
         "active", default=True, help_text="Clear this instead of deleting an operator."
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    # Part of every session's check: another value ends all sessions of the operator.
+    # Part of the session's hash: a new value ends all sessions of the operator.
     session_key = models.CharField(max_length=36, default=new_id, editable=False)
 
     objects: ClassVar[OperatorManager] = OperatorManager()
@@ -82,21 +86,21 @@ class Operator(VersionedModel, AbstractBaseUser):
         ordering = ["-id"]
 
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
-        """Save as `VersionedModel` does; the time of a sign-in conflicts with nothing."""
+        """Save like `VersionedModel`; but `last_login` alone is written without a version check."""
         if update_fields is not None and set(update_fields) == {"last_login"}:
             type(self).objects.filter(pk=self.pk).update(last_login=self.last_login)
         else:
             super().save(update_fields=update_fields, **options)
 
     def end_sessions(self) -> None:
-        """Sign the operator out everywhere; sessions live in cookies, which could be kept."""
+        """End all sessions. They are in signed cookies, which somebody could have copied."""
         type(self).objects.filter(pk=self.pk).update(session_key=new_id())
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         parts = f"{self.password} {self.session_key}"
         return salted_hmac("moca.authentication.session", parts, secret=secret).hexdigest()
 
-    # What Django's admin asks of a user.
+    # Django's admin needs these of a user.
 
     @property
     def is_staff(self) -> bool:
@@ -123,8 +127,8 @@ class Operator(VersionedModel, AbstractBaseUser):
 class AuditEntry(models.Model):
     """One change: who did what to which object and why, and the values before and after.
 
-    `reason` is empty where a person did it. The actor is a part of the product then, or the command
-    that a person ran.
+    `reason` is empty for changes by a person. If it is set, the actor is a part of the product or a
+    command.
     """
 
     class Action(models.TextChoices):
@@ -132,7 +136,7 @@ class AuditEntry(models.Model):
         UPDATED = "updated", _("Updated")
         DELETED = "deleted", _("Deleted")
         RUN = "run", _("Run")
-        # What the product does by itself.
+        # Actions of the product itself.
         REPAIRED = "repaired", _("Repaired")
         CLOSED = "closed", _("Run closed")
         HELD_BACK = "held back", _("Events held back")
@@ -160,9 +164,9 @@ class AuditEntry(models.Model):
 
 
 class APIToken(models.Model):
-    """A token that `issue_token` printed. The API refuses a token whose row is gone.
+    """A token that `issue_token` printed. The API refuses tokens without a row.
 
-    The row holds no part of the token: `id` is the token's `jti` claim.
+    The row has no part of the token itself: `id` is the token's `jti` claim.
     """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
@@ -186,9 +190,9 @@ class APIToken(models.Model):
 
 
 class FailedSignIns(models.Model):
-    """How many wrong passwords came for one name, from one address, or both.
+    """The number of wrong passwords for a name, from an address, or both.
 
-    All processes share the count, so that guesses which spread over processes count too.
+    It is in the database, so that guesses at all processes add up.
     """
 
     id = models.CharField(primary_key=True, max_length=64, help_text="A digest of what is counted.")

@@ -1,4 +1,4 @@
-"""What follows when an operator signs out."""
+"""Ends all sessions of an operator who signs out."""
 
 from typing import Any
 

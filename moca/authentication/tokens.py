@@ -1,4 +1,4 @@
-"""Tokens of the API: JWTs of a Cognito user pool, or of this installation where there is none."""
+"""Issues and verifies the API's tokens: JWTs of a Cognito user pool or, without one, our own."""
 
 import secrets
 from collections.abc import Callable
@@ -23,28 +23,28 @@ from moca.authentication.models import APIToken, Operator
 
 LOCAL_ISSUER = LOCAL_CLIENT = "moca-triggers-local"
 LEEWAY = timedelta(seconds=30)
-# As long as a user id may be; Cognito's have 36.
+# Characters of a user id at most; Cognito's have 36.
 MAX_USER_ID = 128
 
-# The audience stands in another claim for access tokens, and is checked with the client.
+# The functions below check the audience, since access tokens have it in another claim.
 _CHECKS: Options = {"require": ["exp", "iss"], "verify_aud": False}
 
 
 class TokenError(Exception):
-    """The token is not good; the message says why, without any of its content."""
+    """The token is invalid; the message has the cause, and nothing of the token's content."""
 
 
 class MachineUserError(Exception):
-    """The token is good, but stands for a program that has no user of its own."""
+    """The token is valid, but it is a program's and has no user."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenUser:
-    """Whom a checked token stands for.
+    """The user of a verified token.
 
     Attributes:
         user_id: the token's `sub`.
-        token_id: `jti` of a token of this installation; empty for a token of a pool.
+        token_id: the token's `jti`, if this installation issued it; empty for a pool's token.
     """
 
     user_id: str
@@ -53,21 +53,21 @@ class TokenUser:
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Who may issue tokens, and the keys by their ids."""
+    """An issuer of tokens: its name, and a function from key ids to keys."""
 
     name: str
     key: Callable[[str], RSAPublicKey | None]
 
 
 def user_of(token: str) -> TokenUser:
-    """Check a token's signature and claims, and return whom it stands for.
+    """Verify a token's signature and claims, and return its user.
 
-    Whether the token was revoked is for the caller to look up.
+    It does not check whether the token was revoked; see `moca.authentication.access`.
 
     Raises:
-        TokenError: it is malformed, expired, forged, or of another pool or client.
-        MachineUserError: it has no user.
-        KeysUnavailableError: it cannot be checked now.
+        TokenError: the token is malformed, expired, forged, or of another pool or client.
+        MachineUserError: the token has no user.
+        KeysUnavailableError: the keys cannot be fetched now.
     """
     claims = _verified(token, _issuer())
     use = claims.get("token_use")
@@ -92,16 +92,16 @@ def user_of(token: str) -> TokenUser:
 
 
 def claims_of_id_token(token: str, *, client_id: str, nonce: str) -> dict[str, Any]:
-    """Check the ID token of a sign-in and return its claims (OpenID Connect Core 1.0, 3.1.3.7).
+    """Verify the ID token of a sign-in and return its claims (OpenID Connect Core 1.0, 3.1.3.7).
 
     Args:
-        token: as the token endpoint gave it.
-        client_id: the app client that it must be for.
-        nonce: that of the sign-in.
+        token: the token from the token endpoint.
+        client_id: the expected app client.
+        nonce: the nonce of the sign-in.
 
     Raises:
-        TokenError: it is malformed, expired, forged, or of another pool, client or sign-in.
-        KeysUnavailableError: it cannot be checked now.
+        TokenError: the token is malformed, expired, forged, or of another pool, client or sign-in.
+        KeysUnavailableError: the keys cannot be fetched now.
     """
     claims = _verified(token, _issuer())
     if claims.get("token_use") != "id" or claims.get("aud") != client_id:
@@ -114,14 +114,22 @@ def claims_of_id_token(token: str, *, client_id: str, nonce: str) -> dict[str, A
 
 
 def is_user_id(text: str) -> bool:
-    """Whether a text can be a user's id: printable, and not longer than the database takes."""
+    """Whether a text can be a user id: 1 to MAX_USER_ID printable characters."""
     return 0 < len(text) <= MAX_USER_ID and text.isprintable()
 
 
 def issue(user_id: str, *, lasting: timedelta, now: datetime) -> str:
-    """A token of this installation, in the form of Cognito's access tokens.
+    """Issue a token in the form of Cognito's access tokens.
 
-    The database remembers its id, so that it can be listed and revoked.
+    The database keeps its id, so that it can be listed and revoked.
+
+    Args:
+        user_id: the token's user.
+        lasting: the time until it expires.
+        now: the present.
+
+    Raises:
+        KeysUnavailableError: the data directory cannot keep a key.
     """
     clients = settings.COGNITO_APP_CLIENT_IDS
     expires_at = now + lasting
@@ -147,7 +155,7 @@ def issue(user_id: str, *, lasting: timedelta, now: datetime) -> str:
 
 @dataclass(slots=True)
 class _Token:
-    """What a process remembers of a token: a signature that was good stays so for its key."""
+    """A cached token: a signature that was verified once stays valid for its key."""
 
     key_id: str
     key: RSAPublicKey | None = None
@@ -199,7 +207,7 @@ def _issuer() -> Issuer:
 
 
 def pool_key(key_id: str) -> RSAPublicKey | None:
-    """The public key of this id, by which tokens are checked; None where there is none.
+    """The public key with this id, which verifies tokens; None if there is none.
 
     Raises:
         KeysUnavailableError: the keys cannot be fetched.
@@ -211,9 +219,9 @@ def _local(key_id: str) -> RSAPublicKey | None:
     return local_public_key() if key_id == LOCAL_KEY_ID else None
 
 
-def _forget(*, setting: str, **_: Any) -> None:
+def _forget_issuer(*, setting: str, **_: Any) -> None:
     if setting in ("COGNITO_USER_POOL_ID", "COGNITO_JWKS_URL"):
         _issuer.cache_clear()
 
 
-setting_changed.connect(_forget)
+setting_changed.connect(_forget_issuer)

@@ -1,4 +1,4 @@
-"""Sign-in and sign-out by Cognito; by name and password they are the admin's own."""
+"""Views of the sign-in by Cognito. The sign-in by password is the admin's own."""
 
 import logging
 from typing import Any
@@ -27,7 +27,7 @@ MAX_NAME = 150
 @require_GET
 @never_cache
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Send the browser to Cognito's page; `next` in the query is where to go afterwards."""
+    """Redirect to Cognito's page. `next` in the query is the page to go to afterwards."""
     next_page = request.GET.get("next", "")
     if not url_has_allowed_host_and_scheme(next_page, allowed_hosts=None):
         next_page = resolve_url("home")
@@ -40,7 +40,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @require_GET
 @never_cache
 def callback(request: HttpRequest) -> HttpResponse:
-    """Sign in the operator whom Cognito vouches for."""
+    """Cognito redirects here: verify its answer, and sign the operator in."""
     try:
         claims, next_page = cognito.finish(request, _callback(request))
         operator = _operator_of(claims)
@@ -56,13 +56,14 @@ def _callback(request: HttpRequest) -> str:
 
 
 def _operator_of(claims: dict[str, Any]) -> Operator:
-    """The operator of these claims, made or brought up to date.
+    """Create or update the operator of these claims.
 
     Raises:
-        SignInError: the person is in no group that may sign in, or was made inactive here.
+        SignInError: the person is in no group with a role, is inactive here, or signs in twice at
+            the same moment.
     """
     subject = str(claims["sub"])
-    role = cognito.role_of(claims)
+    role = cognito.role_of_groups(claims)
     if role is None:
         logger.warning("%s is in no group that may sign in", subject)
         raise SignInError(
@@ -83,14 +84,14 @@ def _operator_of(claims: dict[str, Any]) -> Operator:
         operator.role, operator.email = role, email
         audit.save(operator, by="Cognito")
     except (IntegrityError, StaleVersionError) as error:
-        # Two sign-ins of one person at the same moment.
+        # Another sign-in of the same person came first.
         reason = _("Somebody else signed in as you at this moment. Try again.")
         raise SignInError(reason) from error
     return operator
 
 
 def _free_name(claims: dict[str, Any]) -> str:
-    """A name that no other operator has, nearest to what the pool calls the person."""
+    """A free username: the e-mail address, else the pool's username, else one with the `sub`."""
     subject = str(claims["sub"])
     wanted = [claims.get("email"), claims.get("cognito:username"), subject]
     names = [str(name)[:MAX_NAME] for name in wanted if name]

@@ -1,11 +1,11 @@
-"""AWS's Signature Version 4 of a request that no client of botocore sends."""
+"""Signs requests that httpx sends by AWS's Signature Version 4, for agents behind IAM."""
 
 import re
 
 from moca.aws import credentials
 
 _REGION = re.compile(r"https://[a-z0-9-]+\.([a-z0-9-]+)\.amazonaws\.com")
-# Headers that a proxy may change, which would make the signature wrong.
+# Headers that a proxy may change, which would invalidate the signature.
 _UNSIGNED = frozenset({"accept", "accept-encoding", "user-agent"})
 
 
@@ -16,17 +16,17 @@ class NoCredentialsError(Exception):
 def signature_headers(
     service: str, url: str, headers: dict[str, str], content: bytes, *, region: str
 ) -> dict[str, str]:
-    """The headers that sign a POST with the credentials that this process has now.
+    """The headers that sign a POST request with this process's current credentials.
 
     Args:
-        service: as the signature names it, such as `bedrock-agentcore`.
-        url: where the request goes; its region is signed for, if it names one.
+        service: the service's signing name, such as `bedrock-agentcore`.
+        url: the request's URL.
         headers: the request's other headers.
-        content: its body.
-        region: the region of a URL that names none.
+        content: the request's body.
+        region: the region to sign for, if the URL names none.
 
     Raises:
-        NoCredentialsError: see there.
+        NoCredentialsError: this process has no AWS credentials.
     """
     from botocore.auth import SigV4Auth  # 0.2 s of each start that others never need
     from botocore.awsrequest import AWSRequest  # 0.1 s of it

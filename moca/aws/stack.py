@@ -1,4 +1,4 @@
-"""What a CloudFormation stack was given and has made."""
+"""Reads a CloudFormation stack's parameters and outputs, for the command `deploy_env`."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from moca.aws import client
 
 
 class StackError(Exception):
-    """The stack cannot be read or is not ready; the message says what to do about it."""
+    """The stack cannot be read or is not ready; the message names the cause and the remedy."""
 
 
 def values_of(name: str) -> dict[str, str]:
-    """Parameters and outputs of a stack, by their names; one that is empty is an empty text.
+    """A stack's parameters and outputs by name; values may be empty.
 
     Raises:
-        StackError: there is no such stack, it is not complete, or it may not be read.
+        StackError: the stack does not exist or is not complete, or the call failed.
     """
     try:
         (stack,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
@@ -25,7 +25,8 @@ def values_of(name: str) -> dict[str, str]:
     except BotoCoreError as error:
         raise StackError(f"CloudFormation could not be asked: {error}.") from error
     status = stack["StackStatus"]
-    # UPDATE_ROLLBACK_COMPLETE is as before the update; ROLLBACK_COMPLETE has nothing at all.
+    # After UPDATE_ROLLBACK_COMPLETE, all is as before the update; after ROLLBACK_COMPLETE, nothing
+    # exists.
     if not status.endswith("_COMPLETE") or status in ("ROLLBACK_COMPLETE", "DELETE_COMPLETE"):
         raise StackError(
             f"The stack {name} is in the state {status}: wait until it is complete, or see its "

@@ -5,8 +5,8 @@ from typing import Any
 
 from events.api.schema import EVENTS
 from moca.api.errors import APIError
-from moca.api.parameters import MAX_TEXT
-from moca.api.schema import (
+from moca.api.json_schema import Schema, boolean, number, text
+from moca.api.openapi import (
     INTERNAL,
     NEXT_TOKEN,
     REQUEST_ID,
@@ -22,7 +22,7 @@ from moca.api.schema import (
     invalid_parameter,
     metadata,
 )
-from moca.api.shapes import Schema, flag, number, text
+from moca.api.parameters import MAX_TEXT
 from triggers.api import shapes
 from triggers.api.health import HealthView
 from triggers.api.preview import PreviewView
@@ -140,7 +140,7 @@ describe(
         ),
         NEXT_TOKEN,
         in_query("type", shapes.TYPE, "Only those of this type."),
-        in_query("enabled", flag(), "Only those that fire, or only those that do not."),
+        in_query("enabled", boolean(), "Only those that fire, or only those that do not."),
         in_query(
             "search",
             text(maxLength=MAX_TEXT),
@@ -269,7 +269,9 @@ describe(
     "Open to everybody.",
     tag=SERVICE,
     parameters=[
-        in_query("deep", flag(default=False), "Whether to reach the database and the scheduler."),
+        in_query(
+            "deep", boolean(default=False), "Whether to reach the database and the scheduler."
+        ),
     ],
     answers=Body(
         shapes.HEALTH,

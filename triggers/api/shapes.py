@@ -1,13 +1,12 @@
 """The shapes of triggers, schedules and health in the API's description."""
 
-from moca.api.schema import FOLLOWING
-from moca.api.shapes import (
+from moca.api.json_schema import (
     COMPONENTS,
     answer,
+    boolean,
     component,
     each,
     enum,
-    flag,
     moment,
     number,
     or_null,
@@ -15,6 +14,7 @@ from moca.api.shapes import (
     text,
     uuid,
 )
+from moca.api.openapi import FOLLOWING
 from triggers.api.preview import DEFAULT_COUNT, MAX_COUNT
 from triggers.serializers import TriggerSerializer
 
@@ -45,7 +45,7 @@ TRIGGER_LIST = answer(
 DELETED = answer(
     "TriggerDeleted",
     "A trigger is gone.",
-    {"success": flag(const=True), "message": text()},
+    {"success": boolean(const=True), "message": text()},
     metadata={"triggerId": uuid()},
 )
 

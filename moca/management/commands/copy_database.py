@@ -1,3 +1,5 @@
+"""The command `copy_database`: moves an installation between SQLite and DynamoDB."""
+
 import argparse
 from collections import Counter
 from collections.abc import Iterator
@@ -100,7 +102,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def connected(name: str) -> Iterator[str]:
-    """The alias of a database that is given by its alias or URL."""
+    """Connect a database that is named by its alias or URL; yields the alias."""
     if name in connections:
         yield name
         return
@@ -142,7 +144,7 @@ def _check_two(source: str, target: str) -> None:
 
 
 def _exists(alias: str) -> bool:
-    """Whether there is a database, looked at without making it."""
+    """Whether the database exists; connecting to SQLite would create it."""
     return not _is_file(alias) or Path(connections[alias].settings_dict["NAME"]).exists()
 
 
@@ -162,7 +164,7 @@ def _source(alias: str) -> Store:
 
 
 def _target(alias: str, *, dry_run: bool) -> Store | None:
-    """The database to copy to, made or migrated first; None for one that is not to be made."""
+    """The store to copy to, migrated first. A dry run migrates nothing: None if it is not ready."""
     if dry_run:
         return store(alias) if _exists(alias) and _is_migrated(alias) else None
     call_command("migrate", database=alias, verbosity=0)

@@ -1,3 +1,5 @@
+"""The command `deploy_env`: brings the CloudFormation stack's values into zappa_settings.json."""
+
 import argparse
 import json
 import platform
@@ -12,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from moca.aws.stack import StackError, values_of
 
 STACK_NAME = "moca-triggers"
-# What of the stack is no setting of the application.
+# The stack's values that are no settings of the application.
 OF_ZAPPA = {"WebRoleArn", "HandlerRoleArn", "DeploymentBucketName"}
 NEEDED = OF_ZAPPA | {"ProjectName", "ScheduleDlqArn", "SecretKeyArn"}
 OF_THE_STACK_ALONE = {
@@ -64,7 +66,7 @@ class Command(BaseCommand):
             self._hand_over(stage, stack_name, settings_file, shell=shell)
         except CommandError:
             if shell:
-                # So that the shell's eval fails too, and nothing runs on another database.
+                # Make the shell's eval fail too, so that no command runs on another database.
                 self.stdout.write("false")
             raise
 
@@ -77,7 +79,7 @@ class Command(BaseCommand):
         _check(stack, stack_name, whole, settings_file)
         given = environment_of(stack)
         if stage == "handler":
-            # Its role may not read it.
+            # The handler's role may not read this secret.
             del given["SECRET_KEY_ARN"]
         own = whole.setdefault(stage, {})
         own.update(_zappa_settings(stage, stack))
@@ -100,7 +102,7 @@ class Command(BaseCommand):
         )
 
     def _print(self, environment: dict[str, str], given: dict[str, str]) -> None:
-        """Print the environment for a shell, which is to have none of another stack."""
+        """Print the environment for a shell; unset what another stack may have left."""
         for name in sorted(given.keys() - environment):
             self.stdout.write(f"unset {name}")
         for name, value in {**environment, "AWS_REGION": settings.AWS_REGION}.items():
@@ -108,10 +110,10 @@ class Command(BaseCommand):
 
 
 def environment_of(stack: dict[str, str]) -> dict[str, str]:
-    """Settings of the application by their environment variables; empty where they are not set.
+    """The application's settings by environment variable; AgentApiUrl becomes AGENT_API_URL.
 
     Args:
-        stack: parameters and outputs; AgentApiUrl is AGENT_API_URL.
+        stack: the stack's parameters and outputs; their values may be empty.
     """
     return {
         re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper(): value
@@ -121,7 +123,7 @@ def environment_of(stack: dict[str, str]) -> dict[str, str]:
 
 
 def _check(stack: dict[str, str], name: str, whole: dict[str, Any], path: Path) -> None:
-    """Raise CommandError where the stack is none of ours, or that of another installation."""
+    """Raise CommandError if the stack is not from our template, or is another installation's."""
     missing = sorted(NEEDED - stack.keys())
     if missing:
         raise CommandError(
@@ -141,7 +143,7 @@ def _zappa_settings(stage: str, stack: dict[str, str]) -> dict[str, Any]:
         "aws_region": settings.AWS_REGION,
         "s3_bucket": stack["DeploymentBucketName"],
         "role_arn": stack[f"{stage.title()}RoleArn"],
-        # The modules in C that are packed are this machine's.
+        # The package contains compiled modules for this machine's architecture.
         "architecture": "arm64" if machine in ("arm64", "aarch64") else "x86_64",
     }
     if stage == "handler":
@@ -150,13 +152,13 @@ def _zappa_settings(stage: str, stack: dict[str, str]) -> dict[str, Any]:
 
 
 def _defaults(stage: str) -> dict[str, str]:
-    """What a stage has where nobody chose otherwise."""
+    """A stage's variables, unless set otherwise."""
     if stage == "handler":
         return {"DJANGO_SETTINGS_MODULE": "moca.handler_settings", "LOG_FORMAT": "json"}
     return {
         "DJANGO_SETTINGS_MODULE": "moca.settings",
         "LOG_FORMAT": "json",
-        # API Gateway hands on only requests whose host is its own.
+        # API Gateway passes on only requests to its own host.
         "ALLOWED_HOSTS": f".execute-api.{settings.AWS_REGION}.amazonaws.com",
         "FORCE_SCRIPT_NAME": f"/{stage}",
         "COOKIES_SECURE": "true",
@@ -168,7 +170,10 @@ def _defaults(stage: str) -> dict[str, str]:
 def _merged(
     present: dict[str, str], stack: dict[str, str], defaults: dict[str, str]
 ) -> dict[str, str]:
-    """The stack's values, without its empty ones, over those set by hand, over the defaults."""
+    """Merge: the stack's values win over those set by hand, which win over the defaults.
+
+    Variables that are empty in the stack are left out.
+    """
     merged = {**defaults, **present, **stack}
     return {name: merged[name] for name in sorted(merged) if merged[name] or name not in stack}
 

@@ -1,4 +1,4 @@
-"""Everything on one machine: web, scheduler and demo agent, in one terminal."""
+"""The command `run`, behind `make run`: web server, scheduler and demo agent in one terminal."""
 
 import argparse
 import os
@@ -21,8 +21,8 @@ from moca.management.commands.serve import address, cannot_listen, port_number
 
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 Part = subprocess.Popen[Any]
-# What a part gets to end by itself: the runs' own grace, and some to write it down. A call to a
-# database that is away takes up to 30 s.
+# Seconds for a part to end, after the runs' own grace period: a call to a database that is away
+# takes up to 30 s.
 LAST_SECONDS = 40
 
 
@@ -46,7 +46,7 @@ class Command(BaseCommand):
     def _run(self, host: str, port: int, database: dict[str, Part]) -> None:
         call_command("migrate", verbosity=0)
         self._first_start(host, port)
-        # Ended in this order.
+        # The parts are ended in this order.
         web = [*MANAGE, "serve", f"--host={host}", f"--port={port}"]
         parts = {"scheduler": [*MANAGE, "runscheduler"], "web": web}
         if settings.USES_DEMO_AGENT:
@@ -62,7 +62,7 @@ class Command(BaseCommand):
             try:
                 call_command("create_samples", "operator", stdout=self.stdout)
             except CommandError as error:
-                # Everything works without them.
+                # Samples are optional.
                 self.stdout.write(str(error))
         self.stdout.write(
             f"Open {address(host, port)} and sign in as operator. Ctrl-C ends it all."
@@ -75,7 +75,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def _database() -> Iterator[dict[str, Part]]:
-    """The database as a part, where it is one: it begins before the others and ends after them."""
+    """Run DynamoDB Local, if it is used; it starts before the other parts and ends after them."""
     if not settings.USES_DYNAMODB_LOCAL:
         yield {}
         return
@@ -103,16 +103,19 @@ def _require_free(host: str, port: int, example: str) -> None:
 
 
 def _supervise(commands: dict[str, list[str]], running: dict[str, Part], out: Any) -> str:
-    """Run the commands until a signal or until a part ends; returns the name of one that failed.
+    """Run the commands until a signal comes or a part ends.
 
     Args:
-        commands: by the names of their parts, to be ended in this order.
-        running: parts that somebody else has begun and will end.
-        out: where the commands' output goes.
+        commands: the commands by the names of their parts, in the order in which to end them.
+        running: parts that the caller has started and will end.
+        out: the stream for the commands' output.
+
+    Returns:
+        The name of the part that ended by itself; empty after a signal.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # nohup has the terminal's end ignored, and shall be obeyed.
+        # Under nohup, SIGHUP stays ignored.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda *_: stop.set())
     width = max(map(len, commands))
@@ -137,7 +140,7 @@ def _supervise(commands: dict[str, list[str]], running: dict[str, Part], out: An
 
 
 def _spawn(command: list[str]) -> subprocess.Popen[str]:
-    # A session of its own: Ctrl-C reaches us alone, and we end the parts in order.
+    # In a session of its own, the part gets no Ctrl-C: this process ends the parts in order.
     return subprocess.Popen(  # noqa: S603  (our own commands)
         command,
         stdout=subprocess.PIPE,
@@ -161,7 +164,7 @@ def _kill(parts: Iterable[subprocess.Popen[str]]) -> None:
 
 
 def _end(parts: list[subprocess.Popen[str]]) -> None:
-    """End the parts one after the other: runs under way still need the agent."""
+    """End the parts one after the other, since runs in progress still need the agent."""
     for part in parts:
         part.terminate()
         try:

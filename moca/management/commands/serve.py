@@ -1,3 +1,5 @@
+"""The command `serve`: the web server alone."""
+
 import argparse
 import os
 from typing import Any
@@ -18,7 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: str, **options: Any) -> None:
         number = port_number(port)
-        # After the system checks: the application loads the middleware of the settings.
+        # The system checks have passed by now; the application loads the settings' middleware.
         application = get_internal_wsgi_application()
         try:
             server = WebServer(application, host, number)
@@ -29,14 +31,14 @@ class Command(BaseCommand):
 
 
 def port_number(text: str) -> int:
-    """The number in PORT or --port; CommandError if it is none."""
+    """Parse PORT or --port; CommandError if it is no number from 1 to 65535."""
     if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 65_536:
         raise CommandError(f"PORT is {text!r}: set it to a number from 1 to 65535.")
     return int(text)
 
 
 def cannot_listen(host: str, port: int, error: OSError, example: str) -> str:
-    """What to do about an address that cannot be bound."""
+    """The error message for an address that cannot be bound, with the remedy."""
     return (
         f"Cannot listen on {host}:{port} ({error.strerror}). Stop what uses the port, or "
         f"choose another: {example}"
@@ -44,6 +46,6 @@ def cannot_listen(host: str, port: int, error: OSError, example: str) -> str:
 
 
 def address(host: str, port: int) -> str:
-    """The address of the first page."""
+    """The URL of the first page."""
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}{settings.FORCE_SCRIPT_NAME or ''}"

@@ -88,7 +88,7 @@ def test_guesses_at_the_same_moment_are_counted_too() -> None:
     def guess(_: int) -> bool:
         barrier.wait()
         try:
-            limits.begin(None, "olga")
+            limits.start_attempt(None, "olga")
         except limits.TooManyFailuresError:
             return False
         finally:

@@ -13,7 +13,7 @@ import pytest
 from django.test import Client
 
 from executions.models import Source, TriggerExecution, expiry
-from moca.authentication.access import role_of
+from moca.authentication.access import role_of_token
 from moca.authentication.tokens import TokenError, issue, user_of
 from tests.integration.api import description
 from triggers.models import RunStatus, Trigger
@@ -40,7 +40,7 @@ class API:
             self.token = issue(user_id, lasting=timedelta(hours=1), now=datetime.now(UTC))
             # As if the process knew the caller, whom it looks up every few seconds.
             with suppress(TokenError):
-                role_of(user_of(self.token))
+                role_of_token(user_of(self.token))
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send a request, its body as JSON; header names with `_` for `-`."""

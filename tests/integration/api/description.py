@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from moca.api.schema import document
+from moca.api.openapi import document
 
 JSON = "application/json"
 # Tests may give executions and triggers ids that are easier to read than UUIDs.

@@ -29,7 +29,7 @@ from executions.dispatchers import DispatchError
 from executions.dispatchers.local import LocalDispatcher
 from executions.models import TriggerExecution
 from moca.api.errors import contract_name
-from moca.api.schema import document
+from moca.api.openapi import document
 from moca.authentication.models import Operator, Role
 from tests.integration.api.conftest import API, DAILY, STARTED, VALID
 from tests.integration.api.description import JSON, faults, operations, resolved

@@ -99,7 +99,7 @@ class TestDomain:
         return str(pool)
 
     def test_is_asked_of_the_pool(self, pool: str) -> None:
-        from moca.aws.cognito import domain_of
+        from moca.aws.user_pool import domain_of
 
         aws.client("cognito-idp", "eu-central-1").create_user_pool_domain(
             UserPoolId=pool, Domain="agents"

@@ -43,8 +43,8 @@ OPERATORS = {
 # Of `flush` and `migrate`, whose modules the functions use otherwise.
 OPERATORS_ACTIONS = {"dynamodb:Scan"}
 PLACES = {
-    "moca/aws/cognito.py": "cognito-idp",
-    "moca/aws/secrets.py": "secretsmanager",
+    "moca/aws/user_pool.py": "cognito-idp",
+    "moca/aws/secrets_manager.py": "secretsmanager",
     "moca/dynamodb": "dynamodb",
     "events/buses/eventbridge.py": "events lambda",
     "triggers/schedulers/eventbridge.py": "scheduler",

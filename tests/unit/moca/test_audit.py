@@ -1,3 +1,5 @@
+"""Audited writes: which changes have an entry, and what it hides."""
+
 from collections.abc import Callable
 
 import pytest

@@ -1,3 +1,5 @@
+"""System checks: which settings each one refuses."""
+
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,7 @@ def test_keys_of_one_machine_are_not_for_a_table_of_several(
 
 @pytest.fixture
 def on_aws(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Settings that a deployment has, of which nothing is to be found fault with."""
+    """Valid settings of a deployment on AWS."""
     monkeypatch.setenv("SECRET_KEY", "secret")
     monkeypatch.setenv("COGNITO_USER_POOL_ID", "eu-west-1_AbC123xyz")
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "moca.dynamodb")

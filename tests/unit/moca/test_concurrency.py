@@ -1,3 +1,5 @@
+"""Optimistic concurrency: conflicting saves fail and write nothing."""
+
 from collections.abc import Callable
 
 import pytest

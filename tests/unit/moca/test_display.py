@@ -1,3 +1,5 @@
+"""Times relative to now, in English and Japanese."""
+
 from datetime import UTC, datetime, timedelta
 
 import pytest

@@ -1,3 +1,5 @@
+"""UUIDv7 ids, random ones and those of occurrences."""
+
 import uuid
 from datetime import UTC, datetime, timedelta
 

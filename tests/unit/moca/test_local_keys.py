@@ -1,3 +1,5 @@
+"""Keys in the data directory, and its permissions."""
+
 import os
 import stat
 import subprocess

@@ -1,3 +1,5 @@
+"""Log lines: bound ids, and characters that are escaped."""
+
 import json
 import logging
 import sys

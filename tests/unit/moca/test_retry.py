@@ -16,12 +16,12 @@ OWN_JITTER = ("moca/retry.py", "moca/outages.py", "moca/dynamodb")
 
 
 class BusyError(Exception):
-    """What the calls of these tests fail with."""
+    """The error of the calls in these tests."""
 
 
 @pytest.fixture
 def pauses() -> Iterator[list[float]]:
-    """The pauses that were made, of which none took any time; each as long as it could be."""
+    """Record pauses instead of sleeping; each is as long as its ceiling."""
     made: list[float] = []
     with (
         mock.patch("moca.retry.sleep", made.append),
@@ -31,7 +31,7 @@ def pauses() -> Iterator[list[float]]:
 
 
 def failing(times: int) -> Callable[[], int]:
-    """A call that fails so often, and then returns how often it was called."""
+    """A call that fails `times` times, and then returns the number of calls."""
     calls = itertools.count(1)
 
     def call() -> int:

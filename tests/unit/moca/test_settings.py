@@ -1,4 +1,4 @@
-"""Settings that are wrong end with a line that names them."""
+"""Invalid environment variables: a start fails with a message that names the variable."""
 
 import os
 import subprocess

@@ -1,3 +1,5 @@
+"""The command `create_operator`, which `make run` calls on its first start too."""
+
 import argparse
 import secrets
 from typing import Any
@@ -22,7 +24,7 @@ class Command(BaseCommand):
             "--subject", help="The user id that the operator's own triggers belong to."
         )
         parser.add_argument(
-            "--password", help="Generated and printed once where it is left out.", default=""
+            "--password", help="Generated and printed once if it is left out.", default=""
         )
 
     def handle(self, *args: Any, username: str, password: str, **options: Any) -> None:

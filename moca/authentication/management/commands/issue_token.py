@@ -1,3 +1,5 @@
+"""The command `issue_token`, for installations without a Cognito user pool."""
+
 import argparse
 from datetime import timedelta
 from typing import Any

@@ -1,3 +1,5 @@
+"""The command `list_tokens`: the tokens of `issue_token` that are still valid."""
+
 from typing import Any
 
 from django.core.management.base import BaseCommand

@@ -1,3 +1,5 @@
+"""The command `revoke_token`, which deletes the rows of tokens."""
+
 import argparse
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a Cognito user pool knows of itself."""
+"""Looks up the domain of a Cognito user pool, for sign-in and for agents' tokens."""
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -6,17 +6,17 @@ from moca.aws import client
 
 
 class PoolError(Exception):
-    """The pool cannot be asked; the message says what to do about it."""
+    """The pool's domain cannot be found; the message names the cause and the remedy."""
 
 
 def domain_of(pool_id: str) -> str:
-    """The host name of a user pool's domain, where its tokens are issued.
+    """The host name of a user pool's domain, which issues its tokens.
 
     Args:
-        pool_id: such as eu-central-1_AbCdEf123, which says the region.
+        pool_id: the pool's id, such as eu-central-1_AbCdEf123; it has the region.
 
     Raises:
-        PoolError: there is no such pool, it has no domain, or it may not be asked.
+        PoolError: the pool does not exist or has no domain, or the call failed.
     """
     region = pool_id.partition("_")[0]
     try:

@@ -1,4 +1,4 @@
-"""From exceptions to answers."""
+"""REST framework's exception handler: turns exceptions of the API's views into answers."""
 
 import logging
 import math
@@ -18,20 +18,21 @@ logger = logging.getLogger(__name__)
 
 
 def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer an exception of a view.
+    """Answer an exception that a view raised.
 
-    None for one that nobody expected: Django logs it with its traceback, and
-    `JSONErrorsMiddleware` gives its answer the right shape.
+    Returns:
+        None if the exception is unexpected. Django then logs its traceback, and
+        `JSONErrorsMiddleware` puts the answer into the API's shape.
     """
-    error = as_told(exception)
+    error = api_error_of(exception)
     if error is None:
         return None
     request_id = getattr(context["request"], "request_id", "")
     return Response(error.body(request_id), status=error.status, headers=error.headers)
 
 
-def as_told(exception: Exception) -> APIError | None:
-    """The exception as the caller is told about it; None where it is nobody's business."""
+def api_error_of(exception: Exception) -> APIError | None:
+    """The error to answer with; None if the exception is unexpected."""
     match exception:
         case APIError():
             return exception
@@ -44,10 +45,9 @@ def as_told(exception: Exception) -> APIError | None:
         case Http404():
             return NotFoundError("address")
         case OperationalError() | InterfaceError():
-            # Not its traceback: there is one for each request of an outage.
+            # Log no traceback: an outage would log one per request.
             logger.error("The database failed: %s", exception)
-            message = "The database is busy or away: try again in a moment."
-            return APIError(503, message, headers={"Retry-After": "1"})
+            return APIError(503, headers={"Retry-After": "1"})
         case DataError():
             return APIError(400, f"This cannot be stored: {exception}")
         case PermissionDenied() | rest.APIException():
@@ -62,7 +62,7 @@ def _of_framework(exception: PermissionDenied | rest.APIException) -> APIError:
             message = f"Too many requests: try again in {seconds} s."
             return APIError(429, message, headers={"Retry-After": str(seconds)})
         case rest.UnsupportedMediaType():
-            return APIError(415, "Send the body as Content-Type: application/json.")
+            return APIError(415)
         case rest.APIException():
             return APIError(exception.status_code, str(exception.detail))
-    return APIError(403, str(exception) or "You may not do this.")
+    return APIError(403, str(exception))

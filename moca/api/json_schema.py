@@ -1,6 +1,6 @@
-"""The shapes of what goes in and out, in JSON Schema as OpenAPI 3.1 has it.
+"""JSON Schema for the OpenAPI 3.1 document: builders, and the components that all apps share.
 
-Those of rows follow from their serializers; see `moca.api.serializers`.
+Schemas of rows come from their serializers; see `moca.api.serializers`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -8,12 +8,12 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-# The shapes that have a name, by it.
+# The document's `components.schemas`, by name.
 COMPONENTS: dict[str, Schema] = {}
 
 
 def component(name: str, schema: Schema) -> Schema:
-    """Give a shape a name, and return the reference to it."""
+    """Register a named schema, and return a `$ref` to it."""
     COMPONENTS[name] = schema
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -21,7 +21,7 @@ def component(name: str, schema: Schema) -> Schema:
 def record(
     description: str, needed: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None
 ) -> Schema:
-    """An object, with the keys that it always has and those that may be left out."""
+    """An object with required and optional keys."""
     schema = {
         "type": "object",
         "description": description,
@@ -31,42 +31,42 @@ def record(
 
 
 def text(description: str = "", **rules: Any) -> Schema:
-    """A text; `rules` are more of JSON Schema, such as maxLength."""
+    """A string; `rules` are further keywords of JSON Schema, such as maxLength."""
     return described({"type": "string", **rules}, description)
 
 
 def number(description: str = "", **rules: Any) -> Schema:
-    """A whole number."""
+    """An integer."""
     return described({"type": "integer", **rules}, description)
 
 
-def flag(description: str = "", **rules: Any) -> Schema:
+def boolean(description: str = "", **rules: Any) -> Schema:
     """True or false."""
     return described({"type": "boolean", **rules}, description)
 
 
 def moment(description: str = "") -> Schema:
-    """A time, in UTC with milliseconds where it is in an answer."""
+    """A date and time; in answers it is in UTC with milliseconds."""
     return text(description, format="date-time")
 
 
 def uuid(description: str = "") -> Schema:
-    """An id."""
+    """A UUID."""
     return text(description, format="uuid")
 
 
 def each(items: Schema, description: str = "", **rules: Any) -> Schema:
-    """A list."""
+    """An array of `items`."""
     return described({"type": "array", "items": items, **rules}, description)
 
 
 def enum(name: str, choices: Iterable[str], description: str) -> Schema:
-    """A component of its own for one of some words."""
+    """Register a named component for a string that is one of `choices`."""
     return component(name, text(description, enum=list(choices)))
 
 
 def or_null(schema: Schema) -> Schema:
-    """The same, or null."""
+    """The same schema, or null."""
     if "$ref" in schema:
         return {"anyOf": [schema, {"type": "null"}]}
     return {**schema, "type": [schema["type"], "null"]}
@@ -80,7 +80,15 @@ def answer(
     *,
     metadata: Mapping[str, Schema] | None = None,
 ) -> Schema:
-    """A component for a success, which has the metadata of its request and perhaps more of it."""
+    """Register a component for a success answer: the given keys and `metadata`.
+
+    Args:
+        name: the component's name.
+        description: the text that describes it.
+        needed: the keys that it always has.
+        optional: the keys that it may have.
+        metadata: keys of `metadata` beside those that every answer has.
+    """
     shared = METADATA
     if metadata is not None:
         about = f"About the request, and the answer: {', '.join(metadata)}."
@@ -89,7 +97,7 @@ def answer(
 
 
 def described(schema: Schema, description: str) -> Schema:
-    """The same, with what is said of it."""
+    """The same schema with a description, unless that is empty."""
     return {**schema, "description": description} if description else schema
 
 

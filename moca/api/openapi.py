@@ -1,8 +1,7 @@
-"""The API's description (OpenAPI 3.1): what all routes share, and how the apps describe theirs.
+"""Builds the OpenAPI 3.1 document of the API, for `/openapi.json` and `/docs`.
 
-An app has a module `api.schema` that says of each of its views what goes in and out, with
-`describe()`. These modules and drf-spectacular are loaded with the first request for the
-description, so that the API starts without them.
+Each app describes its views in a module `api.schema` by calls of `describe()`. The first request
+for the document loads these modules and drf-spectacular, so the API starts without them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,10 +21,17 @@ from drf_spectacular.utils import (
 )
 from rest_framework.views import APIView
 
-from moca.api.errors import TITLES, APIError, InvalidFieldsError, InvalidParameterError, detail
-from moca.api.shapes import COMPONENTS, ERROR, NOT_SIGNED_IN, Schema, number, text, uuid
+from moca.api.errors import (
+    TITLES,
+    APIError,
+    AuthenticationError,
+    InvalidFieldsError,
+    InvalidParameterError,
+    detail,
+)
+from moca.api.json_schema import COMPONENTS, ERROR, NOT_SIGNED_IN, Schema, number, text, uuid
 
-# The headings, in their order.
+# The document's tags in order; apps add theirs.
 TAGS: list[Schema] = []
 BEARER = "bearerAuth"
 SCHEME = {
@@ -35,12 +41,13 @@ SCHEME = {
     "description": "An access or ID token of the installation's Cognito user pool, or one that the "
     "installation issued.",
 }
-# Failures that are the same for most operations.
+# Names of the failures that most operations share, by status.
 SHARED = {
     str(status): TITLES[status].replace(" ", "")
     for status in (401, 403, 404, 413, 415, 429, 500, 502, 503)
 }
 
+SUCCESSES = {200: "Done.", 201: "Created.", 202: "Accepted: it runs soon."}
 REQUEST_ID = "3f0f5f5e-8f3d-4a0e-9a43-6a1b1f6f1d55"
 TIMESTAMP = "2027-01-29T12:00:00.000Z"
 ABOUT = """\
@@ -55,57 +62,35 @@ Each answer, errors too, has its request's id in the header `X-Request-Id`, and 
 shape. A path takes a trailing slash as well; another method than those below is a 405."""
 
 
-# How a request may fail
+# Failures
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """When a request fails, the error that is told then, and its shape."""
+    """A way in which a request fails: when it does, the example error, and the error's schema."""
 
     when: str
     error: APIError
     schema: Schema = field(default_factory=lambda: ERROR)
 
 
-def _sign_in(status: int, code: str, message: str) -> APIError:
-    return APIError(
-        status,
-        message,
-        error="Authentication Error",
-        extra={"code": code, "timestamp": TIMESTAMP},
-    )
+def _sign_in(when: str, code: str, schema: Schema = ERROR) -> Fault:
+    return Fault(when, AuthenticationError(code, timestamp=TIMESTAMP), schema)
 
 
-_AUTHORIZATION = "Send Authorization: Bearer <token>."
-MISSING = _sign_in(401, "MISSING_AUTHORIZATION", _AUTHORIZATION)
-MALFORMED = _sign_in(401, "INVALID_AUTHORIZATION_FORMAT", _AUTHORIZATION)
-INVALID = _sign_in(401, "INVALID_JWT", "The token has expired.")
-MACHINE = _sign_in(
-    400,
-    "MACHINE_USER",
-    "This token is a program's and has no user: sign in as the user instead.",
-)
-KEYS = _sign_in(503, "KEYS_UNAVAILABLE", "Tokens cannot be checked now: try again in a moment.")
-
-INTERNAL = Fault(
-    "Our fault; the log has the details under the `requestId`.",
-    APIError(500, "Something went wrong on our side. Give the requestId when you report it."),
-)
+INTERNAL = Fault("Our fault; the log has the details under the `requestId`.", APIError(500))
 FOR_EVERYBODY = [
-    Fault("The token is a program's.", MACHINE),
-    Fault("There is no token.", MISSING, NOT_SIGNED_IN),
-    Fault("It is not sent as `Bearer`.", MALFORMED, NOT_SIGNED_IN),
-    Fault("It is expired, or not of this installation.", INVALID, NOT_SIGNED_IN),
+    _sign_in("The token is a program's.", "MACHINE_USER"),
+    _sign_in("There is no token.", "MISSING_AUTHORIZATION", NOT_SIGNED_IN),
+    _sign_in("It is not sent as `Bearer`.", "INVALID_AUTHORIZATION_FORMAT", NOT_SIGNED_IN),
+    _sign_in("It is expired, or not of this installation.", "INVALID_JWT", NOT_SIGNED_IN),
     Fault(
         "More requests than a user may make; `Retry-After` says when to go on.",
         APIError(429, "Too many requests: try again in 12 s."),
     ),
     INTERNAL,
-    Fault(
-        "The database is busy; `Retry-After` says when to try again.",
-        APIError(503, "The database is busy or away: try again in a moment."),
-    ),
-    Fault("The keys that check tokens are out of reach.", KEYS),
+    Fault("The database is busy; `Retry-After` says when to try again.", APIError(503)),
+    _sign_in("The keys that check tokens are out of reach.", "KEYS_UNAVAILABLE"),
 ]
 FOR_CHANGES = [
     Fault(
@@ -119,21 +104,18 @@ def _for_bodies(limit: int) -> list[Fault]:
     size = f"{limit // 1024} KB"
     return [
         Fault(f"The body is over {size}.", APIError(413, f"The body may have {size}: send less.")),
-        Fault(
-            "The body is not JSON by its `Content-Type`.",
-            APIError(415, "Send the body as Content-Type: application/json."),
-        ),
+        Fault("The body is not JSON by its `Content-Type`.", APIError(415)),
     ]
 
 
 def invalid(name: str, message: str, code: str = "invalid", suggestion: str = "") -> Fault:
-    """A body that is wrong, with one field as the example."""
+    """The failure of an invalid body; the arguments are the example, see `detail()`."""
     wrong = [detail(name, message, code, suggestion)]
     return Fault("The body is wrong; `details` names each field.", InvalidFieldsError(wrong))
 
 
 def invalid_parameter(name: str, message: str) -> Fault:
-    """A part of the query or a header that is wrong."""
+    """The failure of an invalid query parameter or header."""
     return Fault("A parameter is wrong.", InvalidParameterError(name, message))
 
 
@@ -159,8 +141,8 @@ NEXT_TOKEN = in_query("nextToken", text(), "The `nextToken` of the page before."
 FOLLOWING = text("Where more follow: what to send as `nextToken`, with the same filters.")
 
 
-def _of_answers(
-    name: str, schema: Schema, description: str, statuses: list[int]
+def _response_header(
+    name: str, schema: Schema, description: str, statuses: Iterable[int]
 ) -> OpenApiParameter:
     return OpenApiParameter(
         name,
@@ -173,15 +155,14 @@ def _of_answers(
 
 
 def _headers(statuses: Iterable[int], *, is_open: bool) -> list[OpenApiParameter]:
-    headers = [_of_answers("X-Request-Id", uuid(), "The request's id.", list(statuses))]
-    if is_open:
-        return headers
-    again = "Seconds after which to try again."
-    return [
-        *headers,
-        _of_answers("Retry-After", number(minimum=1), again, [429, 503]),
-        _of_answers("WWW-Authenticate", text(), "How to sign in: `Bearer`.", [401]),
-    ]
+    headers = [_response_header("X-Request-Id", uuid(), "The request's id.", statuses)]
+    if not is_open:
+        again = "Seconds after which to try again."
+        headers += [
+            _response_header("Retry-After", number(minimum=1), again, [429, 503]),
+            _response_header("WWW-Authenticate", text(), "How to sign in: `Bearer`.", [401]),
+        ]
+    return headers
 
 
 # Operations
@@ -189,11 +170,15 @@ def _headers(statuses: Iterable[int], *, is_open: bool) -> list[OpenApiParameter
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a request sends, or what a success answers."""
+    """The body of a request, or of a success answer with its status."""
 
     schema: Schema
     example: Any
     status: int = 200
+
+    @property
+    def examples(self) -> list[OpenApiExample]:
+        return [OpenApiExample("Example", self.example)]
 
 
 def describe(
@@ -209,31 +194,33 @@ def describe(
     faults: Iterable[Fault] = (),
     is_open: bool = False,
 ) -> None:
-    """Describe a method of a view; its docstring is the summary.
+    """Describe a method of a view. The method's docstring is the summary.
 
     Args:
         view: the view.
         method: the HTTP method.
-        operation_id: what generated clients call it.
-        description: what the summary does not say.
-        tag: the heading under which it stands.
-        answers: what a success answers.
-        takes: the body that is sent.
-        parameters: of the path, the query and the headers.
-        faults: how it may fail, besides the ways in which all that is signed in to may.
-        is_open: whether it takes no sign-in.
+        operation_id: the name that generated clients use.
+        description: details beyond the summary.
+        tag: the name of its tag.
+        answers: the body of a success.
+        takes: the request's body; None if it has none.
+        parameters: parameters of the path, the query and the headers.
+        faults: its failures, beside those that all authenticated operations share.
+        is_open: whether it needs no sign-in.
     """
     function = getattr(view, method.lower())
     found = [*faults]
     if not is_open and not any(fault.error.error == "Invalid Parameter" for fault in found):
         found.insert(0, UNKNOWN)
     if takes:
-        # What takes no sign-in is signed, and takes events.
+        # Operations without a sign-in receive signed events.
         limit = settings.MAX_EVENT_BYTES if is_open else import_string(settings.API_BODY_LIMIT)
         found += _for_bodies(limit)
     if not is_open:
         found += [*FOR_EVERYBODY, *(FOR_CHANGES if method != "GET" else [])]
-    responses = {answers.status: _success(answers), **_failures(found)}
+    success = OpenApiResponse(answers.schema, SUCCESSES[answers.status], answers.examples)
+    responses = {answers.status: success, **_failures(found)}
+    body = OpenApiRequest(takes.schema, examples=takes.examples) if takes else None
     decorate = extend_schema(
         operation_id=operation_id,
         summary=(function.__doc__ or "").strip().rstrip("."),
@@ -241,20 +228,11 @@ def describe(
         tags=[tag],
         auth=[] if is_open else [{BEARER: []}],  # type: ignore[list-item]
         parameters=[*parameters, *_headers(responses, is_open=is_open)],
-        request={"application/json": _request(takes)} if takes else None,
+        request={"application/json": body} if body else None,
         responses=responses,
         methods=[method],
     )
     decorate(function)
-
-
-def _request(body: Body) -> OpenApiRequest:
-    return OpenApiRequest(body.schema, examples=[OpenApiExample("Example", body.example)])
-
-
-def _success(body: Body) -> OpenApiResponse:
-    meaning = {200: "Done.", 201: "Created.", 202: "Accepted: it runs soon."}[body.status]
-    return OpenApiResponse(body.schema, meaning, [OpenApiExample("Example", body.example)])
 
 
 def _failures(faults: Iterable[Fault]) -> dict[int, OpenApiResponse]:
@@ -265,26 +243,26 @@ def _failures(faults: Iterable[Fault]) -> dict[int, OpenApiResponse]:
         status: OpenApiResponse(
             same[0].schema,
             " ".join(fault.when for fault in same),
-            [_example(fault) for fault in same],
+            [_failure_example(fault) for fault in same],
         )
         for status, same in sorted(by_status.items())
     }
 
 
-def _example(fault: Fault) -> OpenApiExample:
+def _failure_example(fault: Fault) -> OpenApiExample:
     error = fault.error
     name = error.extra.get("code", error.error).replace("_", " ").title()
     return OpenApiExample(name, error.body(REQUEST_ID), summary=fault.when)
 
 
 def metadata(**more: Any) -> dict[str, Any]:
-    """The metadata of an example."""
+    """The `metadata` of an example answer."""
     return {"requestId": REQUEST_ID, "timestamp": TIMESTAMP, "userId": "alice", **more}
 
 
 @cache
 def document() -> Schema:
-    """The description of the whole API, from its routes and what the apps say of theirs."""
+    """Build the document from the routes and the apps' modules `api.schema`."""
     autodiscover_modules("api.schema")
     made: Schema = SchemaGenerator().get_schema(public=True)
     found = [operation for path in made["paths"].values() for operation in path.values()]
@@ -302,7 +280,7 @@ def document() -> Schema:
 
 
 def _shared_failures(operations: Iterable[Schema]) -> dict[str, Schema]:
-    """Give failures that operations have in common one place, which they refer to."""
+    """Move failures that operations share into components, and refer to them by `$ref`."""
     shared: dict[str, Schema] = {}
     for operation in operations:
         responses = operation["responses"]

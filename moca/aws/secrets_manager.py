@@ -1,4 +1,4 @@
-"""Secrets of AWS Secrets Manager, read where they are used and kept nowhere."""
+"""Reads secrets from AWS Secrets Manager; it caches none."""
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -6,18 +6,18 @@ from moca.aws import client
 
 
 class SecretError(Exception):
-    """A secret cannot be read; the message says what to do about it, and has no secret in it."""
+    """A secret cannot be read; the message names the cause and the remedy, and has no secret."""
 
 
 def secret(arn: str, setting: str) -> str:
-    """The text of a secret as it is now.
+    """The current text of a secret.
 
     Args:
-        arn: the secret's ARN, which says its region.
-        setting: where the ARN was set, for the error's message.
+        arn: the secret's ARN, which has its region.
+        setting: the setting that has the ARN, for the error's message.
 
     Raises:
-        SecretError: there is no such secret, it may not be read, or no answer came.
+        SecretError: the secret does not exist or has no text, access is denied, or the call failed.
     """
     region = arn.split(":")[3] if arn.count(":") > 3 else None
     try:
