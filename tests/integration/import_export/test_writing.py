@@ -10,7 +10,7 @@ from executions.scheduler import LocalSchedulerProcess
 from moca import reasons
 from tests.conftest import wait_for
 from tests.integration.api.conftest import API
-from tests.integration.interchange.conftest import ALICE, Item, Table
+from tests.integration.import_export.conftest import ALICE, Item, Table
 
 # What its types say must be there.
 NEEDED = {"id", "userId", "name", "type", "enabled", "agentId", "prompt", "createdAt", "updatedAt"}

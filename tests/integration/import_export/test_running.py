@@ -10,7 +10,7 @@ from executions.models import TriggerExecution
 from executions.scheduler import LocalSchedulerProcess
 from tests.conftest import wait_for
 from tests.integration.api.conftest import API
-from tests.integration.interchange.conftest import ALICE, Item, Table
+from tests.integration.import_export.conftest import ALICE, Item, Table
 from triggers.models import LocalSchedule, RunStatus
 
 Running = Callable[[], AbstractContextManager[LocalSchedulerProcess]]

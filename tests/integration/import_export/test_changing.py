@@ -4,7 +4,7 @@ from django.test import Client
 
 from tests.integration.admin.conftest import TRIGGERS, form_data
 from tests.integration.api.conftest import API
-from tests.integration.interchange.conftest import ALICE, Item, Table, trigger_item
+from tests.integration.import_export.conftest import ALICE, Item, Table, trigger_item
 from triggers.models import Trigger
 
 

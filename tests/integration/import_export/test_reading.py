@@ -6,7 +6,7 @@ from django.test import Client
 
 from tests.integration.admin.conftest import EXECUTIONS, TRIGGERS
 from tests.integration.api.conftest import API
-from tests.integration.interchange.conftest import ALICE, Item, Table, trigger_item
+from tests.integration.import_export.conftest import ALICE, Item, Table, trigger_item
 
 
 def test_the_api_shows_a_trigger(alice: API, trigger: Item) -> None:
