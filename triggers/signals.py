@@ -33,7 +33,7 @@ def follow_save(
 
 @receiver(post_delete, sender=Trigger)
 def follow_delete(instance: Trigger, **_: Any) -> None:
-    TriggerCount.objects.give_back(instance.user_id)
+    TriggerCount.objects.release(instance.user_id)
     for scheduler in all_schedulers():
         if scheduler.had(instance):
             with _writing(instance, scheduler):
@@ -49,9 +49,9 @@ def _count(trigger: Trigger, *, created: bool) -> None:
     before = None if created else trigger.loaded_value("user_id")
     if before == trigger.user_id:
         return
-    TriggerCount.objects.take(trigger.user_id)
+    TriggerCount.objects.reserve(trigger.user_id)
     if before is not None:
-        TriggerCount.objects.give_back(before)
+        TriggerCount.objects.release(before)
 
 
 def _writing(trigger: Trigger, scheduler: Scheduler) -> AbstractContextManager[None]:
