@@ -1,4 +1,4 @@
-"""The routes of triggers, schedules, event sources and health in the API's description."""
+"""Operations of triggers, schedules and health in the OpenAPI document."""
 
 from datetime import datetime
 from typing import Any
@@ -53,8 +53,8 @@ _SENT: dict[str, Any] = {
 _ZONE_DATA = {"version": "2026f", "source": "package"}
 
 
-def _made() -> dict[str, Any]:
-    """What the API answers when it has made the example's trigger."""
+def _created() -> dict[str, Any]:
+    """The API's answer to a request that creates the example's trigger."""
     at = datetime.fromisoformat(TIMESTAMP)
     trigger = Trigger(id=ID, user_id="alice", created_at=at, updated_at=at)
     answer = TriggerSerializer(trigger, data=_SENT, context={"now": at})
@@ -62,12 +62,12 @@ def _made() -> dict[str, Any]:
     return answer.to_representation(trigger)
 
 
-_MADE = _made()
+_CREATED = _created()
 
 
 def one(status: int = 200, **changes: Any) -> Body:
-    """The answer of the example's trigger, with other values or, where they are None, without."""
-    shown = {name: value for name, value in (_MADE | changes).items() if value is not None}
+    """The answer with the example's trigger and these changes; None leaves a field out."""
+    shown = {name: value for name, value in (_CREATED | changes).items() if value is not None}
     return Body(shapes.TRIGGER_ANSWER, {"trigger": shown, "metadata": metadata()}, status)
 
 
@@ -147,7 +147,7 @@ describe(
             "Only those with this text in the name or the description, in any case.",
         ),
     ],
-    answers=Body(shapes.TRIGGER_LIST, {"triggers": [_MADE], "metadata": metadata(count=1)}),
+    answers=Body(shapes.TRIGGER_LIST, {"triggers": [_CREATED], "metadata": metadata(count=1)}),
     faults=[invalid_parameter("limit", f"Give a whole number from 1 to {MAX_PAGE}.")],
 )
 describe(
