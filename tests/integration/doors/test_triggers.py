@@ -220,7 +220,7 @@ class TestLostRace:
                 check(trigger)
 
         # What an import compares before it writes, it finds itself.
-        most = patch("triggers.import_export.diff._Triggers.check_quotas")
+        most = patch("triggers.import_export.diff._TriggerComparison.check_quotas")
         with patch.object(Trigger, "check_quota", seen_too_late), most:
             read = doors.create(door)
         assert ("the most a user may have" in read, Trigger.objects.count()) == (True, 1)

@@ -1,4 +1,4 @@
-"""Write triggers and event sources to a file."""
+"""Command that exports triggers and event sources to a file."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from moca.authentication.models import Operator
-from triggers.import_export.exporting import sections
+from triggers.import_export.export import export_sections
 from triggers.import_export.files import FORMATS
 
 
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         is_json = output is not None and output.suffix == ".json"
         pieces = FORMATS[options["format"] or ("json" if is_json else "yaml")]
         try:
-            text = pieces(sections(Operator.objects.user_id_of(user), self.stderr.write))
+            text = pieces(export_sections(Operator.objects.user_id_of(user), self.stderr.write))
             if output is None:
                 for piece in text:
                     self.stdout.write(piece, ending="")
@@ -53,7 +53,7 @@ class Command(BaseCommand):
 
 
 def _write(path: Path, pieces: Iterator[str]) -> None:
-    """Write a file that takes the place of the one before once it is whole."""
+    """Write a file beside the path, and rename it to the path when it is complete."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with part.open("w", encoding="utf-8", newline="\n") as file:

@@ -1,4 +1,4 @@
-"""Make the schedules and event rules equal to the triggers and event sources."""
+"""Command that reconciles schedules and rules with triggers and event sources."""
 
 import argparse
 import json
@@ -15,8 +15,16 @@ from triggers.reconcile import CONCURRENCY, reconcile
 from triggers.schedulers import Scheduler, SchedulerError
 from triggers.schedulers.eventbridge import EventBridgeScheduler
 
-# What is printed of an action.
+# The fields of an action in JSON.
 COLUMNS = ("kind", "what", "id", "reason")
+# The words for each kind of action in the summary.
+DONE = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    "fail": "failed",
+    "wait": "left to a later pass",
+}
 
 
 class Command(BaseCommand):
@@ -86,7 +94,7 @@ class Command(BaseCommand):
 
 
 def _of_group(group: str) -> Scheduler | None:
-    """The scheduler with the schedules of a group; None where none is named."""
+    """The scheduler of a schedule group; None if no group is named."""
     if not group:
         return None
     if not settings.TRIGGER_LAMBDA_ARN:
@@ -96,17 +104,8 @@ def _of_group(group: str) -> Scheduler | None:
         )
     other = EventBridgeScheduler(group)
     try:
-        # A group that is not there must not be noted on each trigger as a failure.
+        # Without this check, each trigger would be marked as failed if the group is missing.
         other.check()
     except SchedulerError as error:
         raise CommandError(f"--group {group}: {error}") from error
     return other
-
-
-DONE = {
-    "create": "created",
-    "update": "updated",
-    "delete": "deleted",
-    "fail": "failed",
-    "wait": "left to a later pass",
-}
