@@ -1,4 +1,4 @@
-"""What the TypeScript service wrote is seen here, before anything was adopted."""
+"""Items of the TypeScript service are shown as they are, before `adopt_table` has run."""
 
 from collections.abc import Callable
 
@@ -79,7 +79,7 @@ def test_the_admin_lists_and_shows_it(editor: Client, table: Table, trigger: Ite
 
 def test_a_malformed_item_is_shown_disabled(alice: API, table: Table) -> None:
     item = table.put(trigger_item(enabledTools=1, timeoutSeconds={"M": "x"}))
-    # Not held against the API's description: what is written wrongly is passed on as it is.
+    # Sent without a check of the OpenAPI document, since invalid values are shown as they are.
     authorization = {"Authorization": f"Bearer {alice.token}"}
     response = alice.client.get(f"/triggers/{item['id']}", headers=authorization)
     shown = response.json()["trigger"]

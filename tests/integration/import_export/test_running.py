@@ -1,4 +1,4 @@
-"""What the TypeScript service wrote is run here: by hand at once, by schedule once adopted."""
+"""Triggers of the TypeScript service run: manually at once, by schedule after `adopt_table`."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
