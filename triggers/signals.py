@@ -21,7 +21,7 @@ def follow_save(
     instance: Trigger, created: bool, update_fields: Collection[str] | None, **_: Any
 ) -> None:
     """Count a new trigger, and write its schedule or rule if a field of it has changed."""
-    _count(instance, created=created)
+    _count_owner(instance, created=created)
     writes_all = created or update_fields is None
     for scheduler in all_schedulers():
         if not (writes_all or scheduler.projected_fields & set(update_fields or ())):
@@ -44,7 +44,7 @@ def follow_delete(instance: Trigger, **_: Any) -> None:
                 scheduler.delete(instance.pk)
 
 
-def _count(trigger: Trigger, *, created: bool) -> None:
+def _count_owner(trigger: Trigger, *, created: bool) -> None:
     """Correct the counts of users for a new trigger, or for one that gets another owner.
 
     Raises:

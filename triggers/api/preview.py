@@ -53,7 +53,7 @@ def preview(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     )
     expression = _parsed(body, "expression", lambda text: parse(text, zone), errors)
     errors += zone_errors
-    count = _count(body.get("count"), errors)
+    count = _parsed_count(body.get("count"), errors)
     if expression is None or zone is None or errors:
         raise InvalidFieldsError(errors)
     return {
@@ -90,7 +90,7 @@ def _parsed(
     return None
 
 
-def _count(value: Any, errors: list[Detail]) -> int:
+def _parsed_count(value: Any, errors: list[Detail]) -> int:
     if value is None:
         return DEFAULT_COUNT
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_COUNT:

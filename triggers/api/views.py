@@ -1,4 +1,4 @@
-"""API views under /triggers, but for those of runs, which are in `executions.api`."""
+"""API views under /triggers; those of runs are in `executions.api`."""
 
 from collections.abc import Callable
 from functools import partial

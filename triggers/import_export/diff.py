@@ -140,7 +140,7 @@ class _TriggerComparison:
         self.sources = [entry.value.get("id") for entry in contents.sources]
         self.named = {str(entry.value.get("id")) for entry in contents.triggers}
         self.new: dict[str, list[Entry]] = defaultdict(list)
-        # By user, the contents of the triggers that the file does not name by id.
+        # For each user, the contents of the triggers that the file does not name by id.
         self.unnamed: dict[str, Counter[str]] = {}
 
     def compare_batch(self, entries: Sequence[Entry]) -> None:
@@ -202,7 +202,7 @@ class _TriggerComparison:
             yield detail("id", "Give 1 to 36 letters, digits, - and _.")
         if not isinstance(owner, str) or not owner:
             yield detail("userId", "Give the id of the user, or --user.", "required")
-        if value.get("createdAt") and _moment(value["createdAt"]) is None:
+        if value.get("createdAt") and _parsed_time(value["createdAt"]) is None:
             yield detail(
                 "createdAt", "Give a date and time with its offset, such as 2027-01-31T09:00:00Z."
             )
@@ -215,7 +215,7 @@ class _TriggerComparison:
     def _create(self, entry: Entry, owner: str, own: str) -> None:
         known = {"pk": own} if own else {}
         trigger = Trigger(user_id=owner, **known)
-        trigger.created_at = _moment(entry.value.get("createdAt")) or trigger.created_at
+        trigger.created_at = _parsed_time(entry.value.get("createdAt")) or trigger.created_at
         serializer = TriggerSerializer(trigger, data=self._wanted(entry))
         if not self._note(entry, _fill(serializer, ())):
             return
@@ -267,7 +267,7 @@ def _defaults(wanted: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body(fresh).items() if name not in _NEEDED}
 
 
-def _moment(value: Any) -> datetime | None:
+def _parsed_time(value: Any) -> datetime | None:
     try:
         return parse_iso(value)
     except (ValueError, TypeError, OverflowError):

@@ -218,7 +218,7 @@ class _Constructor:
     def value(self, node: yaml.Node) -> Any:
         # A node that is met again is an alias. A few aliases can expand to any number of values.
         if id(node) in self.seen:
-            _refuse(node, "An alias refers to this: write the value out in each place")
+            _fail_at(node, "An alias refers to this: write the value out in each place")
         self.seen.add(id(node))
         if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
             return self._map(node)
@@ -226,15 +226,15 @@ class _Constructor:
             return [self.value(each) for each in node.value]
         if isinstance(node, yaml.ScalarNode) and node.tag.startswith(_TAG):
             return self._scalar(node, node.tag.removeprefix(_TAG))
-        return _refuse(node, f"The tag {node.tag} is not read")
+        return _fail_at(node, f"The tag {node.tag} is not read")
 
     def _map(self, node: yaml.MappingNode) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, value in node.value:
             if key.tag != f"{_TAG}str":
-                _refuse(key, "This key is no text: put it in quotes")
+                _fail_at(key, "This key is no text: put it in quotes")
             if key.value in found:
-                _refuse(key, f"The key {key.value!r} stands twice in one map")
+                _fail_at(key, f"The key {key.value!r} stands twice in one map")
             found[key.value] = self.value(value)
         return found
 
@@ -244,14 +244,14 @@ class _Constructor:
         if kind == "null":
             return None
         if kind not in ("bool", "int", "float"):
-            _refuse(node, f"The tag {node.tag} is not read")
+            _fail_at(node, f"The tag {node.tag} is not read")
         try:
             return getattr(self.scalars, f"construct_yaml_{kind}")(node)
         except (ValueError, KeyError):
-            _refuse(node, f"This cannot be read as {kind}: put it in quotes if it is a text")
+            _fail_at(node, f"This cannot be read as {kind}: put it in quotes if it is a text")
 
 
-def _refuse(node: yaml.Node, message: str) -> NoReturn:
+def _fail_at(node: yaml.Node, message: str) -> NoReturn:
     raise FileError(f"{message}.", node.start_mark.line + 1)
 
 

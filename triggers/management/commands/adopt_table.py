@@ -26,8 +26,8 @@ INTERRUPTED = 130
 
 class Command(BaseCommand):
     help = (
-        "Bring what another program wrote into the DynamoDB table up to what is needed here: "
-        "attributes of indexes, counts of triggers, schedules. May be broken off and run again."
+        "Complete what another program wrote into the DynamoDB table: attributes of indexes, "
+        "counts of triggers, schedules. You may interrupt the command and run it again."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

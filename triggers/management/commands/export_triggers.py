@@ -16,8 +16,8 @@ from triggers.import_export.files import FORMATS
 
 class Command(BaseCommand):
     help = (
-        "Write all triggers, and the event sources that operators have added, as YAML or JSON that "
-        "import_triggers reads. Secrets are not in it; prompts are."
+        "Export all triggers, and the event sources that operators have added, as YAML or JSON for "
+        "import_triggers. The file contains prompts, but no secrets."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,8 @@ class Command(BaseCommand):
             "--output",
             type=Path,
             metavar="FILE",
-            help="write to this file, as a whole or not at all; to standard output by default",
+            help="the file to write, which a failed export leaves as it was; standard output by "
+            "default",
         )
 
     def handle(self, *args: Any, user: str, output: Path | None, **options: Any) -> None:
@@ -47,12 +48,12 @@ class Command(BaseCommand):
                 for piece in text:
                     self.stdout.write(piece, ending="")
             else:
-                _write(output, text)
+                _write_file(output, text)
         except DatabaseError as error:
             raise CommandError(f"The database refuses: {error}") from error
 
 
-def _write(path: Path, pieces: Iterator[str]) -> None:
+def _write_file(path: Path, pieces: Iterator[str]) -> None:
     """Write a file beside the path, and rename it to the path when it is complete."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -21,21 +21,21 @@ DONE = {CREATE: "created", UPDATE: "updated", "fail": "failed"}
 
 class Command(BaseCommand):
     help = (
-        "Bring triggers and event sources to what a file says that export_triggers wrote. "
-        "Everything is looked at first; where anything is wrong, nothing is written. What the "
-        "file does not name is left alone."
+        "Import triggers and event sources from a file that export_triggers wrote. The whole file "
+        "is checked first: if anything is wrong, nothing is written. Triggers and event sources "
+        "that the file does not name stay as they are."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="YAML or JSON; - for standard input")
         parser.add_argument(
-            "--dry-run", action="store_true", help="write nothing, and say what would be done"
+            "--dry-run", action="store_true", help="write nothing, and print what would be done"
         )
         parser.add_argument(
             "--user",
             default="",
             metavar="USER",
-            help="whose all triggers are to be: a user's id or an operator's username",
+            help="the owner of all imported triggers: a user's id or an operator's username",
         )
         parser.add_argument(
             "--disabled", action="store_true", help="import all triggers disabled: none fires yet"
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         for note in sorted(plan.faults, key=_position):
             self.stderr.write(f"{_place(file, note.line)}: {note}")
         if plan.faults:
-            raise CommandError(f"{_count(plan.faults, 'fault')}; nothing was imported.")
+            raise CommandError(f"{_plural(plan.faults, 'fault')}; nothing was imported.")
 
     def _warn_of_unknown_users(self, plan: Plan) -> None:
         """Warn of owners of new triggers that are unknown here, since an id may be mistyped."""
@@ -135,5 +135,5 @@ def _position(note: Note) -> tuple[str, int, int]:
     return note.entry.what, note.entry.place, note.line or 0
 
 
-def _count(things: list[Any], what: str) -> str:
+def _plural(things: list[Any], what: str) -> str:
     return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"

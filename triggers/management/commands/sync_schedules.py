@@ -29,8 +29,8 @@ DONE = {
 
 class Command(BaseCommand):
     help = (
-        "Make missing schedules and event rules, delete those of no trigger and no event source, "
-        "bring the others up to date."
+        "Reconcile schedules and event rules with triggers and event sources: create missing ones, "
+        "delete orphans, and update those that differ."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -39,9 +39,9 @@ class Command(BaseCommand):
             "--group",
             default="",
             metavar="NAME",
-            help="keep the schedules in this group of EventBridge Scheduler in place of "
-            "SCHEDULE_GROUP_NAME, and no rules; those in it whose names begin with trigger-, and "
-            "that are of no trigger here, are deleted",
+            help="reconcile the schedules of this group of EventBridge Scheduler instead of "
+            "SCHEDULE_GROUP_NAME, and no rules. Its schedules whose names begin with trigger- are "
+            "deleted if no trigger here has them",
         )
         parser.add_argument(
             "--format", choices=["table", "json"], default="table", help="table by default"
@@ -51,7 +51,7 @@ class Command(BaseCommand):
             type=int,
             default=CONCURRENCY,
             metavar="CALLS",
-            help=f"calls at once, 1 to 64; {CONCURRENCY} by default",
+            help=f"calls at a time, 1 to 64; {CONCURRENCY} by default",
         )
 
     def handle(
