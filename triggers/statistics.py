@@ -60,13 +60,9 @@ class Tally:
     buckets: dict[int, int] = field(default_factory=dict, kw_only=True)
 
     def add(self, run: PastRun, tokens: int) -> None:
-        self.runs += 1
-        self.failed += run.failed
-        self.milliseconds += run.duration_ms
-        self.longest = max(self.longest, run.duration_ms)
-        self.tokens += tokens
-        number = _bucket_of(run.duration_ms)
-        self.buckets[number] = self.buckets.get(number, 0) + 1
+        length = run.duration_ms
+        buckets = {_bucket_of(length): 1}
+        self.take(Tally(self.number, 1, int(run.failed), length, length, tokens, buckets=buckets))
 
     @classmethod
     def total(cls, tallies: Iterable["Tally"], number: int = 0) -> Self:

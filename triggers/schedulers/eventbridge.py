@@ -30,6 +30,7 @@ PAUSE_PREFIX = "events-"
 # The limit of CreateSchedule for Target.Input.
 MAX_INPUT_BYTES = 256 * 1024
 RETRIES = 3
+MISSING, EXISTS = "ResourceNotFoundException", "ConflictException"
 # The service may fire up to a minute late.
 PRECISION = timedelta(minutes=1)
 LEAST_EVENT_AGE, GREATEST_EVENT_AGE = 60, 86_400
@@ -60,7 +61,7 @@ REMEDIES = {
     "ServiceQuotaExceededException": failures.SCHEDULER_FULL,
     "ThrottlingException": failures.SCHEDULER_THROTTLING,
     "AccessDeniedException": failures.SCHEDULER_DENIED,
-    "ResourceNotFoundException": failures.SCHEDULE_GROUP_MISSING,
+    MISSING: failures.SCHEDULE_GROUP_MISSING,
 }
 
 
@@ -94,11 +95,8 @@ class EventBridgeScheduler(Scheduler):
         self._put("update_schedule", trigger, str(uuid4()))
 
     def delete(self, trigger_id: str) -> None:
-        try:
-            client("scheduler").delete_schedule(Name=name_of(trigger_id), GroupName=self.group)
-        except (ClientError, BotoCoreError) as error:
-            if _code(error) != "ResourceNotFoundException":
-                _refuse(error)
+        name = name_of(trigger_id)
+        _call("delete_schedule", unless=MISSING, Name=name, GroupName=self.group)
 
     def get(self, trigger_id: str) -> ScheduleEntry | None:
         found = self._fetch(trigger_id)
@@ -153,7 +151,7 @@ class EventBridgeScheduler(Scheduler):
             "detail-type": "Events Paused",
             "detail": {"triggerId": trigger_id, "userId": user_id},
         }
-        schedule = {
+        schedule: dict[str, Any] = {
             "Name": f"{PAUSE_PREFIX}{trigger_id}-{int(moment.timestamp())}",
             "GroupName": self.group,
             "ClientToken": str(uuid4()),
@@ -164,28 +162,14 @@ class EventBridgeScheduler(Scheduler):
             "ActionAfterCompletion": "DELETE",
             "Target": _target(json.dumps(event)),
         }
-        try:
-            _call("create_schedule", schedule)
-        except (ClientError, BotoCoreError) as error:
-            if _code(error) != "ConflictException":
-                _refuse(error)
+        _call("create_schedule", unless=EXISTS, **schedule)
 
     def check(self) -> None:
-        try:
-            client("scheduler").get_schedule_group(Name=self.group)
-        except (ClientError, BotoCoreError) as error:
-            _refuse(error)
+        _call("get_schedule_group", Name=self.group)
 
     def _fetch(self, trigger_id: str) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = client("scheduler").get_schedule(
-                Name=name_of(trigger_id), GroupName=self.group
-            )
-        except (ClientError, BotoCoreError) as error:
-            if _code(error) == "ResourceNotFoundException":
-                return None
-            _refuse(error)
-        return found
+        name = name_of(trigger_id)
+        return _call("get_schedule", unless=MISSING, Name=name, GroupName=self.group)
 
     def _put(self, operation: str, trigger: Trigger, token: str) -> None:
         now = timezone.now()
@@ -199,19 +183,17 @@ class EventBridgeScheduler(Scheduler):
             token = f"{token}-{int(start.timestamp())}"
         schedule |= {"Name": name_of(trigger.pk), "GroupName": self.group, "ClientToken": token}
         others = {
-            "create_schedule": ("ConflictException", "update_schedule"),
-            "update_schedule": ("ResourceNotFoundException", "create_schedule"),
+            "create_schedule": (EXISTS, "update_schedule"),
+            "update_schedule": (MISSING, "create_schedule"),
         }
+        expected, other = others[operation]
         try:
-            _call(operation, schedule)
+            _send(operation, schedule)
         except (ClientError, BotoCoreError) as error:
-            expected, other = others[operation]
             if _code(error) != expected:
                 _refuse(error)
-            try:
-                _call(other, {**schedule, "ClientToken": str(uuid4())})
-            except (ClientError, BotoCoreError) as second:
-                _refuse(second, after=error)
+            schedule["ClientToken"] = str(uuid4())
+            _call(other, after=error, **schedule)
 
 
 def schedule_of(trigger: Trigger, now: datetime | None = None) -> dict[str, Any]:
@@ -321,9 +303,31 @@ def _will_fire(trigger: Trigger, now: datetime) -> bool:
     return trigger.schedule is not None and bool(trigger.next_runs(now - PRECISION, 1))
 
 
-def _call(operation: str, schedule: dict[str, Any]) -> None:
-    method: Callable[..., Any] = getattr(client("scheduler"), operation)
-    method(**schedule)
+def _send(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    method: Callable[..., dict[str, Any]] = getattr(client("scheduler"), operation)
+    return method(**parameters)
+
+
+def _call(
+    operation: str, *, unless: str = "", after: Exception | None = None, **parameters: Any
+) -> dict[str, Any] | None:
+    """Call the service; None if it answers with an expected error.
+
+    Args:
+        operation: the method of the client.
+        unless: the code of the expected error; empty for none.
+        after: as for `_refuse()`.
+        parameters: those of the operation.
+
+    Raises:
+        SchedulerError: any other error.
+    """
+    try:
+        return _send(operation, parameters)
+    except (ClientError, BotoCoreError) as error:
+        if unless and _code(error) == unless:
+            return None
+        _refuse(error, after)
 
 
 def _plain(part: Any) -> Any:

@@ -44,6 +44,14 @@ def orphan(service: Any, make_trigger: MakeTrigger) -> Trigger:
     return trigger
 
 
+@pytest.fixture
+def unscheduled(service: Any, make_trigger: MakeTrigger) -> Trigger:
+    """A trigger whose schedule is missing."""
+    trigger = make_trigger()
+    service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
+    return trigger
+
+
 def name_of(trigger: Trigger) -> str:
     return f"trigger-{trigger.pk}"
 
@@ -53,11 +61,9 @@ def test_nothing_to_do(service: Any, make_trigger: MakeTrigger) -> None:
     assert reconcile() == []
 
 
-def test_missing_schedule_is_created(service: Any, make_trigger: MakeTrigger) -> None:
-    trigger = make_trigger()
-    service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
+def test_missing_schedule_is_created(service: Any, unscheduled: Trigger) -> None:
     reconcile()
-    assert schedule_names(service) == [name_of(trigger)]
+    assert schedule_names(service) == [name_of(unscheduled)]
 
 
 def test_orphan_is_deleted(service: Any, orphan: Trigger) -> None:
@@ -140,25 +146,22 @@ def test_schedule_that_has_fired_is_not_created_again(
     assert reconcile() == []
 
 
-def test_dry_run_changes_nothing(service: Any, make_trigger: MakeTrigger) -> None:
-    trigger = make_trigger()
-    service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
+def test_dry_run_changes_nothing(service: Any, unscheduled: Trigger) -> None:
     found = reconcile(dry_run=True)
     assert (found, schedule_names(service)) == (
-        [Action("create", "schedule", trigger.pk, "was missing")],
+        [Action("create", "schedule", unscheduled.pk, "was missing")],
         [],
     )
 
 
 def test_failure_is_noted_on_the_trigger(
-    service: Any, make_trigger: MakeTrigger, failing: Failing
+    service: Any, unscheduled: Trigger, failing: Failing
 ) -> None:
-    trigger = make_trigger()
-    service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
     with failing("CreateSchedule", "ServiceQuotaExceededException", 402):
         reconcile()
-    trigger.refresh_from_db()
-    assert (trigger.sync_state, trigger.sync_error_code) == (SyncState.FAILED, "scheduler_full")
+    unscheduled.refresh_from_db()
+    noted = unscheduled.sync_state, unscheduled.sync_error_code
+    assert noted == (SyncState.FAILED, "scheduler_full")
 
 
 def test_failure_is_cleared_when_the_schedule_is_equal(
@@ -182,13 +185,11 @@ def test_one_bad_trigger_does_not_stop_the_others(service: Any, make_trigger: Ma
     assert name_of(good) in schedule_names(service)
 
 
-def test_command_prints_what_it_did(service: Any, make_trigger: MakeTrigger) -> None:
-    trigger = make_trigger()
-    service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
+def test_command_prints_what_it_did(service: Any, unscheduled: Trigger) -> None:
     out = StringIO()
     call_command("sync_schedules", "--format=json", stdout=out)
     assert json.loads(out.getvalue()) == [
-        {"kind": "create", "what": "schedule", "id": trigger.pk, "reason": "was missing"}
+        {"kind": "create", "what": "schedule", "id": unscheduled.pk, "reason": "was missing"}
     ]
 
 
@@ -238,25 +239,19 @@ def test_local_schedules_are_reconciled_too(
 
 
 def test_operator_reconciles_a_ticked_trigger(
-    service: Any, make_trigger: MakeTrigger, client: Client
+    service: Any, unscheduled: Trigger, client: Client
 ) -> None:
-    trigger = make_trigger()
-    service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
     client.force_login(Operator.objects.create_operator("ed", password=None, role=Role.EDITOR))
-    data = {"action": "synchronize", "_selected_action": [trigger.pk], "index": "0"}
+    data = {"action": "synchronize", "_selected_action": [unscheduled.pk], "index": "0"}
     client.post("/admin/triggers/trigger/", data)
-    assert schedule_names(service) == [name_of(trigger)]
+    assert schedule_names(service) == [name_of(unscheduled)]
 
 
-def test_failure_gets_one_audit_entry(
-    service: Any, make_trigger: MakeTrigger, failing: Failing
-) -> None:
-    trigger = make_trigger()
-    service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
+def test_failure_gets_one_audit_entry(service: Any, unscheduled: Trigger, failing: Failing) -> None:
     with failing("CreateSchedule", "ServiceQuotaExceededException", 402):
         reconcile()
         reconcile()
-    (entry,) = AuditEntry.objects.filter(object_id=trigger.pk)
+    (entry,) = AuditEntry.objects.filter(object_id=unscheduled.pk)
     assert (entry.actor, entry.changes, "quota" in entry.reason) == (
         "system: reconciler",
         {"sync_state": ["synced", "failed"]},
@@ -264,9 +259,7 @@ def test_failure_gets_one_audit_entry(
     )
 
 
-def test_repair_gets_an_audit_entry(service: Any, make_trigger: MakeTrigger) -> None:
-    trigger = make_trigger()
-    service.delete_schedule(Name=name_of(trigger), GroupName=GROUP)
+def test_repair_gets_an_audit_entry(service: Any, unscheduled: Trigger) -> None:
     reconcile()
-    (entry,) = AuditEntry.objects.filter(object_id=trigger.pk)
+    (entry,) = AuditEntry.objects.filter(object_id=unscheduled.pk)
     assert (entry.actor, entry.reason) == ("system: reconciler", "The schedule was missing.")

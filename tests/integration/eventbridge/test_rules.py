@@ -102,6 +102,11 @@ def on(service: Any, trigger: Any, bus: str = "default") -> dict[str, Any]:
     return found
 
 
+def pattern_of_source(service: Any) -> Any:
+    """The pattern of the rule that the source "shop" has."""
+    return json.loads(service.describe_rule(Name="source-shop")["EventPattern"])
+
+
 def event_trigger(alice: API, **config: Any) -> dict[str, Any]:
     return alice.create(type="event", scheduleConfig=None, eventConfig={**OWN, **config})
 
@@ -297,8 +302,7 @@ class TestFailedCommit:
         made = bus_source()
         made.pattern = {"source": ["other"]}
         roll_back_after(made.save)
-        rule = rules.describe_rule(Name="source-shop")
-        assert json.loads(rule["EventPattern"]) == {"source": ["my.shop"]}
+        assert pattern_of_source(rules) == {"source": ["my.shop"]}
 
     def test_rule_of_a_deleted_source_is_restored(self, rules: Any) -> None:
         roll_back_after(bus_source().delete)
@@ -312,8 +316,7 @@ class TestFailedCommit:
         monkeypatch.setattr("moca.audit.note", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             services.save(made, by="ann")
-        rule = rules.describe_rule(Name="source-shop")
-        assert json.loads(rule["EventPattern"]) == {"source": ["my.shop"]}
+        assert pattern_of_source(rules) == {"source": ["my.shop"]}
 
     def test_rule_is_restored_if_the_answer_to_a_deletion_is_lost(self, rules: Any) -> None:
         made = bus_source()
@@ -327,12 +330,11 @@ class TestFailedCommit:
 class TestRuleOfASource:
     def test_bus(self, rules: Any) -> None:
         bus_source()
-        rule = rules.describe_rule(Name="source-shop")
-        assert json.loads(rule["EventPattern"]) == {"source": ["my.shop"]}
+        assert pattern_of_source(rules) == {"source": ["my.shop"]}
 
     def test_source_with_an_address_is_matched_by_its_resource(self, rules: Any) -> None:
         source(pattern={"detail-type": ["order.paid"]})
-        assert json.loads(rules.describe_rule(Name="source-shop")["EventPattern"]) == {
+        assert pattern_of_source(rules) == {
             "detail-type": ["order.paid"],
             "resources": ["moca-event-source/shop"],
         }
@@ -346,8 +348,7 @@ class TestRuleOfASource:
         made = bus_source()
         made.pattern = {"source": ["other"]}
         audit.save(made, by="ann")
-        rule = rules.describe_rule(Name="source-shop")
-        assert json.loads(rule["EventPattern"]) == {"source": ["other"]}
+        assert pattern_of_source(rules) == {"source": ["other"]}
 
     def test_moves_to_another_bus(self, rules: Any) -> None:
         rules.create_event_bus(Name="other")

@@ -50,6 +50,12 @@ def schedule(service: Any, trigger_id: str) -> dict[str, Any]:
     return found
 
 
+def details(service: Any, trigger_id: str) -> dict[str, Any]:
+    """The details of the event that a schedule sends."""
+    found: dict[str, Any] = json.loads(schedule(service, trigger_id)["Target"]["Input"])["detail"]
+    return found
+
+
 class TestWhatIsSent:
     def test_expression_and_zone(self, eventbridge: Any, make_trigger: MakeTrigger) -> None:
         config = {"expression": "cron(0 9 * * ? *)", "timezone": "Asia/Tokyo"}
@@ -108,8 +114,7 @@ class TestChanges:
     def test_new_prompt_reaches_the_schedule(self, alice: API, eventbridge: Any) -> None:
         made = alice.create()
         alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
-        event = json.loads(schedule(eventbridge, made["id"])["Target"]["Input"])
-        assert event["detail"]["prompt"] == "Other."
+        assert details(eventbridge, made["id"])["prompt"] == "Other."
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -120,8 +125,7 @@ class TestChanges:
     ) -> None:
         made = alice.create()
         alice.patch(f"/triggers/{made['id']}", {field: value})
-        event = json.loads(schedule(eventbridge, made["id"])["Target"]["Input"])
-        assert event["detail"][field] == value
+        assert details(eventbridge, made["id"])[field] == value
 
     def test_field_outside_of_the_schedule_is_no_call(self, alice: API, failing: Failing) -> None:
         made = alice.create()
@@ -208,8 +212,7 @@ class TestFailedCommit:
         trigger = make_trigger()
         trigger.prompt = "Other."
         roll_back_after(trigger.save)
-        event = json.loads(schedule(eventbridge, trigger.pk)["Target"]["Input"])
-        assert event["detail"]["prompt"] == "Report."
+        assert details(eventbridge, trigger.pk)["prompt"] == "Report."
 
     def test_new_schedule_is_removed(self, eventbridge: Any, make_trigger: MakeTrigger) -> None:
         roll_back_after(make_trigger)
@@ -236,8 +239,8 @@ class TestFailedCommit:
 
         eventbridge.meta.events.register("after-call.scheduler.UpdateSchedule", lose)
         response = alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
-        event = json.loads(schedule(eventbridge, made["id"])["Target"]["Input"])
-        assert (response.status_code, event["detail"]["prompt"]) == (502, "Report.")
+        prompt = details(eventbridge, made["id"])["prompt"]
+        assert (response.status_code, prompt) == (502, "Report.")
 
     def test_trigger_whose_schedule_cannot_be_restored_says_so(
         self, alice: API, eventbridge: Any
@@ -347,8 +350,7 @@ class TestFailedCommitOfAnAdminPage:
         refusal = ConflictError("TransactionCanceledException")
         with patch.object(connection, "commit", side_effect=refusal):
             editor.post(f"{TRIGGERS}{trigger.pk}/{page}/", data)
-        event = json.loads(schedule(eventbridge, trigger.pk)["Target"]["Input"])
-        assert event["detail"]["prompt"] == "Report."
+        assert details(eventbridge, trigger.pk)["prompt"] == "Report."
 
     def test_lost_answer_to_a_deletion(
         self, eventbridge: Any, make_trigger: MakeTrigger, editor: Client
