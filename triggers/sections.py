@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 @dataclass(frozen=True, slots=True)
-class FormEntry:
+class Entry:
     """A field of the form.
 
     Attributes:
@@ -35,7 +35,7 @@ class Section:
 
     key: str
     title: Any
-    entries: tuple[FormEntry, ...] = ()
+    entries: tuple[Entry, ...] = ()
 
 
 SECTIONS = (
@@ -43,20 +43,20 @@ SECTIONS = (
         "basic",
         _("Basic"),
         (
-            FormEntry("name", _("Name")),
-            FormEntry("description", _("Description")),
-            FormEntry("type", _("Type"), on_pages="when"),
-            FormEntry("tags"),
-            FormEntry("user_id", _("User"), is_rare=True),
-            FormEntry("enabled", _("Enabled")),
+            Entry("name", _("Name")),
+            Entry("description", _("Description")),
+            Entry("type", _("Type"), on_pages="when"),
+            Entry("tags"),
+            Entry("user_id", _("User"), is_rare=True),
+            Entry("enabled", _("Enabled")),
         ),
     ),
     Section(
         "agent",
         _("Agent and prompt"),
         (
-            FormEntry("agent_id", _("Agent")),
-            FormEntry(
+            Entry("agent_id", _("Agent")),
+            Entry(
                 "prompt",
                 _("Prompt"),
                 _(
@@ -64,12 +64,12 @@ SECTIONS = (
                     "the run."
                 ),
             ),
-            FormEntry("include_context", _("Add context to the prompt")),
-            FormEntry("session_id", _("Session"), is_rare=True),
-            FormEntry("model_id", _("Model"), is_rare=True),
-            FormEntry("reasoning_effort", _("Reasoning effort"), is_rare=True),
-            FormEntry("working_directory", _("Working directory"), is_rare=True),
-            FormEntry("enabled_tools", is_rare=True),
+            Entry("include_context", _("Add context to the prompt")),
+            Entry("session_id", _("Session"), is_rare=True),
+            Entry("model_id", _("Model"), is_rare=True),
+            Entry("reasoning_effort", _("Reasoning effort"), is_rare=True),
+            Entry("working_directory", _("Working directory"), is_rare=True),
+            Entry("enabled_tools", is_rare=True),
         ),
     ),
     Section("when", _("When it fires")),
@@ -77,39 +77,39 @@ SECTIONS = (
         "schedule",
         _("Schedule"),
         (
-            FormEntry("expression"),
-            FormEntry("timezone"),
-            FormEntry("window_minutes", on_pages="limits"),
-            FormEntry("start_date", on_pages="limits"),
-            FormEntry("end_date", on_pages="limits"),
+            Entry("expression"),
+            Entry("timezone"),
+            Entry("window_minutes", on_pages="limits"),
+            Entry("start_date", on_pages="limits"),
+            Entry("end_date", on_pages="limits"),
         ),
     ),
     Section(
         "event",
         _("Event"),
         (
-            FormEntry("event_source_id"),
-            FormEntry("event_bus_name"),
-            FormEntry("event_pattern"),
-            FormEntry("debounce_seconds"),
-            FormEntry("max_runs_per_hour"),
+            Entry("event_source_id"),
+            Entry("event_bus_name"),
+            Entry("event_pattern"),
+            Entry("debounce_seconds"),
+            Entry("max_runs_per_hour"),
         ),
     ),
     Section(
         "limits",
         _("Limits"),
         (
-            FormEntry("timeout_seconds", _("Time-out (seconds)")),
-            FormEntry("overlap_policy"),
-            FormEntry("max_retries", _("Retries")),
-            FormEntry("pause_after_failures", _("Pause after failures")),
+            Entry("timeout_seconds", _("Time-out (seconds)")),
+            Entry("overlap_policy"),
+            Entry("max_retries", _("Retries")),
+            Entry("pause_after_failures", _("Pause after failures")),
         ),
     ),
 )
 ENTRIES = [entry for section in SECTIONS for entry in section.entries]
 
 
-def entries_on_pages(key: str) -> list[FormEntry]:
+def entries_on_pages(key: str) -> list[Entry]:
     """The fields of a section on the operators' pages; those from other sections come last."""
     own = [e for s in SECTIONS if s.key == key for e in s.entries if not e.on_pages]
     return own + [entry for entry in ENTRIES if entry.on_pages == key]

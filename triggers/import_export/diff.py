@@ -22,7 +22,7 @@ from moca.api.errors import Detail, InvalidFieldsError, detail
 from moca.api.parsers import faults
 from moca.api.serializers import Column, RowSerializer
 from moca.times import parse_iso
-from triggers.import_export.files import Contents, Entry
+from triggers.import_export.files import Contents, FileEntry
 from triggers.import_export.plan import Note, Plan, unknown_keys
 from triggers.import_export.serialize import (
     MAPS,
@@ -68,7 +68,7 @@ def compare(contents: Contents, *, user_id: str = "", disabled: bool = False) ->
     return plan
 
 
-def _note_duplicate_ids(entries: Sequence[Entry], plan: Plan) -> None:
+def _note_duplicate_ids(entries: Sequence[FileEntry], plan: Plan) -> None:
     """Add a fault for each entry whose id an earlier entry has."""
     first: dict[Any, int] = {}
     for entry in entries:
@@ -81,7 +81,7 @@ def _note_duplicate_ids(entries: Sequence[Entry], plan: Plan) -> None:
 # Event sources
 
 
-def _compare_source(entry: Entry, plan: Plan) -> None:
+def _compare_source(entry: FileEntry, plan: Plan) -> None:
     source_id = entry.value.get("id")
     if not isinstance(source_id, str):
         row = EventSource()
@@ -139,11 +139,11 @@ class _TriggerComparison:
         self.plan, self.user_id, self.disabled = plan, user_id, disabled
         self.sources = [entry.value.get("id") for entry in contents.sources]
         self.named = {str(entry.value.get("id")) for entry in contents.triggers}
-        self.new: dict[str, list[Entry]] = defaultdict(list)
+        self.new: dict[str, list[FileEntry]] = defaultdict(list)
         # For each user, the contents of the triggers that the file does not name by id.
         self.unnamed: dict[str, Counter[str]] = {}
 
-    def compare_batch(self, entries: Sequence[Entry]) -> None:
+    def compare_batch(self, entries: Sequence[FileEntry]) -> None:
         """Compare some of the file's triggers, and add the changes and faults to the plan."""
         valid = [entry for entry in entries if self._note(entry, self._faults(entry.value))]
         keys = [(self._owner(entry), entry.value.get("id") or "") for entry in valid]
@@ -169,10 +169,10 @@ class _TriggerComparison:
                 )
                 self._note(entries[max(most - stored, 0)], [detail("userId", message, "quota")])
 
-    def _owner(self, entry: Entry) -> Any:
+    def _owner(self, entry: FileEntry) -> Any:
         return self.user_id or entry.value.get("userId")
 
-    def _note(self, entry: Entry, details: Iterable[Detail]) -> bool:
+    def _note(self, entry: FileEntry, details: Iterable[Detail]) -> bool:
         """Add the errors of an entry to the plan; True if the entry is valid."""
         is_valid = True
         for each in details:
@@ -184,7 +184,7 @@ class _TriggerComparison:
                 is_valid = False
         return is_valid
 
-    def _is_source_in_file(self, entry: Entry, found: Detail) -> bool:
+    def _is_source_in_file(self, entry: FileEntry, found: Detail) -> bool:
         """Whether an error is about a missing event source that the file contains."""
         config = entry.value.get("eventConfig")
         is_about_source = found["field"] == "eventConfig.eventSourceId" and bool(config)
@@ -207,12 +207,12 @@ class _TriggerComparison:
                 "createdAt", "Give a date and time with its offset, such as 2027-01-31T09:00:00Z."
             )
 
-    def _wanted(self, entry: Entry) -> dict[str, Any]:
+    def _wanted(self, entry: FileEntry) -> dict[str, Any]:
         """The fields of the entry that are not empty."""
         shared = {name: entry.value[name] for name in OF_TRIGGER if name in entry.value}
         return without_empty(shared) | ({"enabled": False} if self.disabled else {})
 
-    def _create(self, entry: Entry, owner: str, own: str) -> None:
+    def _create(self, entry: FileEntry, owner: str, own: str) -> None:
         known = {"pk": own} if own else {}
         trigger = Trigger(user_id=owner, **known)
         trigger.created_at = _parsed_time(entry.value.get("createdAt")) or trigger.created_at
@@ -242,7 +242,7 @@ class _TriggerComparison:
         self.unnamed[owner].subtract([content])
         return self.unnamed[owner][content] >= 0
 
-    def _update(self, entry: Entry, row: Trigger) -> None:
+    def _update(self, entry: FileEntry, row: Trigger) -> None:
         before, wanted = body(row), self._wanted(entry)
         wanted = _defaults(wanted) | {"enabled": row.enabled} | wanted
         names = [name for name in OF_TRIGGER if not json_equal(before.get(name), wanted.get(name))]

@@ -47,7 +47,7 @@ class FileError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FileEntry:
     """A trigger or an event source in a file.
 
     Attributes:
@@ -75,8 +75,8 @@ class Entry:
 class Contents:
     """The entries of a file."""
 
-    sources: list[Entry] = field(default_factory=list)
-    triggers: list[Entry] = field(default_factory=list)
+    sources: list[FileEntry] = field(default_factory=list)
+    triggers: list[FileEntry] = field(default_factory=list)
 
 
 # Writing
@@ -261,9 +261,9 @@ def _contents(value: Any, node: yaml.Node | None) -> Contents:
     if not isinstance(value, dict) or not value:
         raise FileError(f"There is nothing to import: give {TRIGGERS} and {SOURCES}.")
     if not value.keys() & {TRIGGERS, SOURCES}:
-        return Contents(triggers=[Entry(WHAT[TRIGGERS], 1, value, node)])
+        return Contents(triggers=[FileEntry(WHAT[TRIGGERS], 1, value, node)])
     if unknown := value.keys() - {TRIGGERS, SOURCES}:
-        line = Entry("", 1, value, node).line(min(unknown))
+        line = FileEntry("", 1, value, node).line(min(unknown))
         raise FileError(f"{min(unknown)} is unknown here: give {TRIGGERS} and {SOURCES}.", line)
     nodes = {key.value: each for key, each in node.value} if node else {}
     return Contents(
@@ -271,7 +271,7 @@ def _contents(value: Any, node: yaml.Node | None) -> Contents:
     )
 
 
-def _entries(name: str, values: Any, node: yaml.Node | None) -> list[Entry]:
+def _entries(name: str, values: Any, node: yaml.Node | None) -> list[FileEntry]:
     if values is None:
         return []
     if not isinstance(values, list):
@@ -279,7 +279,7 @@ def _entries(name: str, values: Any, node: yaml.Node | None) -> list[Entry]:
     nodes = node.value if node else [None] * len(values)
     found = []
     for place, (value, each) in enumerate(zip(values, nodes, strict=True), 1):
-        entry = Entry(WHAT[name], place, value, each)
+        entry = FileEntry(WHAT[name], place, value, each)
         if not isinstance(value, dict):
             raise FileError(f"Number {place} of {name} is no map.", entry.line())
         found.append(entry)

@@ -13,7 +13,7 @@ from moca.api.errors import Detail, detail
 from moca.concurrency import reason_of
 from triggers import services
 from triggers.failures import IMPORTED
-from triggers.import_export.files import Entry
+from triggers.import_export.files import FileEntry
 from triggers.models import Trigger
 
 # The actor in the audit entries.
@@ -35,7 +35,7 @@ class Note:
         detail: the field, the message and the code, as the API has them.
     """
 
-    entry: Entry
+    entry: FileEntry
     detail: Detail
 
     @property
