@@ -1,7 +1,7 @@
 """Calls AI agents for the runner: `AgentClient.invoke` sends a prompt and returns a Reply.
 
-This package imports neither Django nor AWS. `executions.agent_client` passes it the settings, and the
-functions that read secrets and sign requests.
+This package imports neither Django nor AWS. `executions.agent_client` passes it the settings, and
+the functions that read secrets and sign requests.
 """
 
 from agents.client import AgentClient, agent_url

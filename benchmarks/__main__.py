@@ -11,7 +11,7 @@ NAMES = [
     "pages",
     "scheduler",
     "events",
-    "synchronization",
+    "reconcile",
     "dynamodb",
     "handler",
 ]

@@ -1,4 +1,4 @@
-"""The pages of triggers, but for what concerns their runs: `executions.admin` adds that."""
+"""The admin's pages of triggers; `executions.admin` adds what concerns runs."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -36,10 +36,10 @@ from triggers.models import Trigger, TriggerType
 from triggers.reconcile import reconcile_one
 from triggers.sections import SECTIONS, Section
 
-# In the search box: the triggers of one user.
+# Search words that select the triggers of one user: user:ID or user:"ID".
 OF_USER = re.compile(r'(?:^|\s)user:(?:"([^"]+)"|(\S+))')
 
-# The two maps as they are stored, for who may not change them.
+# The two maps as they are stored, for operators who may not change them.
 MAPS = ("Schedule or event", {"fields": ["schedule_config", "event_config"]})
 BY_TYPE = ("schedule", "event")
 
@@ -59,7 +59,7 @@ class TriggerAdmin(ModelAdmin):
     sortable_by = ()
     actions: Sequence[Any] = ["enable", "disable", "synchronize", "delete_selected"]
     refusals = services.REFUSALS
-    # The form, checked again, says that the quota is used up.
+    # A lost race may use up the quota. The form is validated again and says so.
     overtaken = (*ModelAdmin.overtaken, ValidationError)
 
     # The list
@@ -67,7 +67,7 @@ class TriggerAdmin(ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find a user's triggers and a whole id by key; look for other words in all rows."""
+        """Find a user's triggers and whole ids by key; search all rows for other words."""
         user = OF_USER.search(search_term)
         if user:
             queryset = queryset.filter(user_id=user[1] or user[2])
@@ -146,11 +146,11 @@ class TriggerAdmin(ModelAdmin):
         )
 
     def runs_url(self, trigger: Trigger) -> str:
-        """The page that lists the trigger's runs; empty where there is none."""
+        """The address of the list of the trigger's runs; empty if there is none."""
         return ""
 
     def last_run_url(self, trigger: Trigger) -> str:
-        """The page of the trigger's last run; empty where there is none."""
+        """The address of the trigger's last run; empty if there is none."""
         return ""
 
     # Actions
@@ -197,7 +197,7 @@ class TriggerAdmin(ModelAdmin):
         act: Callable[[Trigger], bool],
         done: str,
     ) -> None:
-        """Do something to each trigger, and tell the operator the sum; see `triggers.bulk`."""
+        """Do an action on each trigger, and show the operator the outcome; see `triggers.bulk`."""
         outcome = act_on_each(triggers, act, self.refusals)
         level = messages.WARNING if outcome.refused else messages.SUCCESS
         self.message_user(request, outcome.sentence(done), level)
@@ -221,7 +221,7 @@ class TriggerAdmin(ModelAdmin):
         return found
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        # Whose trigger it is decides who sees it in the API.
+        # Only admins choose the owner, who sees the trigger in the API.
         return () if operator_of(request).has_role(Role.ADMIN) else ("user_id",)
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -237,7 +237,7 @@ class TriggerAdmin(ModelAdmin):
 
 
 def _fieldset(section: Section) -> tuple[Any, dict[str, Any]]:
-    """A section as the admin has it; the page hides the one of the other type."""
+    """A section as a fieldset; a script hides the one of the other trigger type."""
     classes = [f"for-{section.key}"] if section.key in BY_TYPE else []
     names = [entry.name for entry in section.entries]
     return section.title, {"classes": classes, "fields": names}

@@ -1,3 +1,5 @@
+"""The Django app of triggers."""
+
 from django.apps import AppConfig
 
 

@@ -1,4 +1,4 @@
-"""What operators do to several triggers at once, and what came of it."""
+"""Actions of operators on several triggers, with one message about the outcome."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -10,18 +10,18 @@ from moca.display import excerpt
 from triggers.models import Trigger
 from triggers.services import REFUSALS
 
-# A message travels in a cookie, so it names this many refusals at the most.
+# The most refusals that a message names, since it is stored in a cookie.
 NAMED_REFUSALS = 3
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of an action on several triggers.
+    """The outcome of an action on several triggers.
 
     Attributes:
-        done: how many it was done to.
-        already: how many needed nothing.
-        refused: for each of the others its name and the reason.
+        done: the number of triggers that it changed.
+        already: the number of triggers that needed no change.
+        refused: the name and the reason for each of the others.
     """
 
     done: int = 0
@@ -29,10 +29,10 @@ class Outcome:
     refused: list[str] = field(default_factory=list)
 
     def sentence(self, done: str) -> str:
-        """The sum of it for the operator.
+        """The outcome in a sentence for the operator.
 
         Args:
-            done: the word for what was done, such as "enabled".
+            done: the participle of the action, such as "enabled".
         """
         parts = []
         if self.done or not self.already:
@@ -55,12 +55,12 @@ def act_on_each(
     act: Callable[[Trigger], bool],
     refusals: tuple[type[Exception], ...] = REFUSALS,
 ) -> Outcome:
-    """Do something to each trigger, one transaction each.
+    """Do an action on each trigger, in a transaction each.
 
     Args:
         triggers: the triggers.
-        act: does it to one; False if there was nothing to do.
-        refusals: the errors that say why it could not be done to one.
+        act: does the action on one; returns False if there was nothing to do.
+        refusals: errors of `act` that are reported for their trigger; others are raised.
     """
     outcome = Outcome()
     for trigger in triggers:

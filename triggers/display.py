@@ -1,4 +1,4 @@
-"""A trigger's state as the pages say it."""
+"""Shows a trigger in the reader's language, for the admin and the operators' pages."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from triggers.models import RunStatus, SyncState, Trigger, TriggerType
 from triggers.schedules import find_warnings
 from triggers.validation import Schedule, Subscription, read_schedule, read_subscription
 
-# How a run's status looks; see `moca.display.badge()`.
+# The kind of badge for each status of a run; see `moca.display.badge()`.
 RESULT_KINDS: dict[str, str] = {
     RunStatus.RUNNING: "busy",
     RunStatus.COMPLETED: "good",
@@ -25,9 +25,12 @@ RESULT_KINDS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One thing to know about a trigger, in the reader's language.
+    """A state of a trigger, in the reader's language.
 
-    It has a kind (good, bad, warn, off), a word and the reason.
+    Attributes:
+        kind: the kind of its badge: good, bad, warn or off.
+        word: the text of the badge.
+        reason: why it is in this state; empty if that needs no reason.
     """
 
     kind: str
@@ -36,7 +39,7 @@ class State:
 
 
 class View:
-    """A trigger as the pages show it at one moment; its schedule or subscription is read once."""
+    """A trigger as pages show it at one moment; its schedule or subscription is parsed once."""
 
     def __init__(
         self,
@@ -44,13 +47,13 @@ class View:
         now: datetime,
         sources: Mapping[str, EventSource] | None = None,
     ) -> None:
-        """Read the trigger.
+        """Parse the schedule or the subscription.
 
         Args:
             trigger: the trigger.
-            now: the moment.
-            sources: all event sources by id, to tell by name what it listens to, or that this is
-                gone; None where a list does not say so.
+            now: the moment that next runs and warnings are about.
+            sources: all event sources by id, which give the source's name and show whether it was
+                deleted; None if the page shows neither.
         """
         self.trigger = trigger
         self.now = now
@@ -70,12 +73,12 @@ class View:
 
     @property
     def source_id(self) -> str:
-        """The id of the event source it listens to; empty where it is none."""
+        """The id of the event source it listens to; empty if there is none."""
         return self.subscription.source_id if self.subscription else ""
 
     @cached_property
     def schedule_words(self) -> str:
-        """The schedule in words; empty for events and where it cannot be read."""
+        """The schedule in words; empty for an event trigger or an invalid schedule."""
         schedule = self.schedule
         if schedule is None:
             return ""
@@ -83,7 +86,7 @@ class View:
 
     @property
     def event_words(self) -> str:
-        """What events fire the trigger; empty for a schedule."""
+        """The events that fire the trigger, in words; empty for a schedule trigger."""
         subscription = self.subscription
         if subscription is None:
             return ""
@@ -96,34 +99,34 @@ class View:
 
     @property
     def pattern_json(self) -> str:
-        """The pattern of events, laid out to be read; empty where there is none."""
+        """The event pattern as indented JSON; empty if there is none."""
         pattern = self.subscription.pattern if self.subscription else None
         return pretty(pattern.document) if pattern else ""
 
     @property
     def tags(self) -> list[str]:
-        """The tags; none where another program wrote what is no list of them."""
+        """The tags; empty if another program stored something else than a list."""
         tags = self.trigger.tags
         return [str(tag) for tag in tags] if isinstance(tags, list) else []
 
     @property
     def debounce_seconds(self) -> int:
-        """How long it waits for its events to pause."""
+        """The debounce time in seconds; 0 if there is none."""
         return int(self.subscription.debounce.total_seconds()) if self.subscription else 0
 
     @property
     def event_json(self) -> str:
-        """The map of the event, laid out to be read."""
+        """The event's map as indented JSON."""
         return pretty(self.trigger.event_config)
 
     @property
     def fires_on_events(self) -> bool:
-        """Whether events fire the trigger now, so that nobody knows when."""
+        """Whether the trigger is enabled and fires on events, at times that nobody knows."""
         return self.trigger.type == TriggerType.EVENT and self.trigger.enabled
 
     @property
     def warnings(self) -> list[str]:
-        """What may surprise about the schedule."""
+        """Warnings about the schedule, such as runs that a clock change skips."""
         schedule = self.schedule
         if schedule is None:
             return []
@@ -133,20 +136,20 @@ class View:
 
     @property
     def zone(self) -> tzinfo:
-        """The zone of the schedule's clock."""
+        """The schedule's zone; UTC if there is no schedule."""
         return self.schedule.zone if self.schedule else UTC
 
     @cached_property
     def next_run(self) -> datetime | None:
-        """When the trigger is next due; None while it is disabled, or where nothing follows."""
+        """The next time the trigger is due; None if it is disabled or never fires again."""
         return next(iter(self.next_runs(1)), None)
 
     def next_runs(self, count: int) -> list[datetime]:
-        """When the trigger is next due; never while it is disabled."""
+        """The next times the trigger is due, at most `count`; none if it is disabled."""
         return self.trigger.next_runs(self.now, count) if self.trigger.enabled else []
 
     def states(self) -> list[State]:
-        """Whether the trigger fires, and what stands in the way."""
+        """The states of the trigger: first whether it is enabled, then its problems."""
         return [self._main_state(), *self._further_states()]
 
     def _main_state(self) -> State:

@@ -1,13 +1,16 @@
-"""The codes of what is kept of triggers: why one cannot be fired, and why its row was changed."""
+"""Reason codes that are stored on triggers and in audit entries, with their messages.
+
+They say why a trigger cannot fire, and why its row or its projection was changed.
+"""
 
 from django.utils.translation import gettext_noop as _
 
 from moca.sentences import Code
 
-# Of rows.
+# Rows that another program wrote.
 UNREADABLE = Code("unreadable", _("Another program wrote what cannot be read: %(names)s."))
 
-# Of EventBridge Scheduler.
+# EventBridge Scheduler.
 SCHEDULE_UNREADABLE = Code(
     "schedule_unreadable", _("The schedule cannot be read: correct it first.")
 )
@@ -35,7 +38,7 @@ SCHEDULER_UNREACHABLE = Code(
     "scheduler_unreachable", _("EventBridge Scheduler cannot be reached: %(error)s")
 )
 SCHEDULER_REFUSES = Code("scheduler_refuses", _("EventBridge Scheduler refuses it: %(message)s"))
-# Of the local scheduler.
+# The local scheduler.
 NOT_FIRED = Code(
     "not_fired",
     _("What is due is not fired: check that a scheduler process is running."),
@@ -45,7 +48,7 @@ NOT_FIRED = Code(
 SAMPLE = Code("sample", _("A sample to try."))
 IMPORTED = Code("imported", _("A file was imported by the command."))
 
-# Why a copy of a trigger was removed.
-COPY_NOT_NEEDED = Code("copy_not_needed", _("it is not needed any more"))
-COPY_WITHOUT_TRIGGER = Code("copy_without_trigger", _("its trigger is gone"))
-COPY_UNWANTED = Code("copy_unwanted", _("its trigger has no %(what)s"))
+# Why the projection of a trigger was removed.
+PROJECTION_NOT_NEEDED = Code("copy_not_needed", _("it is not needed any more"))
+TRIGGER_GONE = Code("copy_without_trigger", _("its trigger is gone"))
+NO_PROJECTION_WANTED = Code("copy_unwanted", _("its trigger has no %(what)s"))

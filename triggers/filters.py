@@ -1,4 +1,4 @@
-"""What the list of triggers can be narrowed to."""
+"""Filters of the admin's list of triggers."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from triggers.models import SyncState
 
 
 class AttentionFilter(admin.SimpleListFilter):
-    """Triggers that somebody should look at."""
+    """Triggers that an operator should look at, by the reason."""
 
     title = "needs attention"
     parameter_name = "attention"
@@ -36,7 +36,7 @@ class AttentionFilter(admin.SimpleListFilter):
 
 
 class LastResultFilter(admin.SimpleListFilter):
-    """Triggers by how their last run ended."""
+    """Triggers by the result of their last run."""
 
     title = "last result"
     parameter_name = "last_result"

@@ -1,4 +1,7 @@
-"""The form of a trigger, which asks for the parts of its maps one by one."""
+"""The form of a trigger, for the admin and the operators' pages.
+
+It has a field for each part of the two maps, `schedule_config` and `event_config`.
+"""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -11,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from moca.api.errors import offer_words
 from moca.forms import JSONTextField, VersionedForm
 from moca.times import iso, parse_iso
-from triggers.models import OverlapPolicy, Trigger, TriggerType
+from triggers.models import OverlapPolicy, Trigger
 from triggers.schedules import ExpressionError, parse_zone
 from triggers.sections import ENTRIES
 from triggers.validation import MAX_DEBOUNCE_SECONDS, MAX_RUNS_PER_HOUR, MAX_WINDOW_MINUTES
@@ -32,7 +35,7 @@ EVENT_FIELDS = {
     "debounceSeconds": "debounce_seconds",
     "maxRunsPerHour": "max_runs_per_hour",
 }
-# The parts of each map, and the field for errors about any other.
+# For each map: the fields of its parts, and the field that shows errors about other parts.
 MAPS = {
     "schedule_config": (SCHEDULE_FIELDS, "expression"),
     "event_config": (EVENT_FIELDS, "event_source_id"),
@@ -45,7 +48,7 @@ NO_TOOLS = _(
 
 
 class NamesField(forms.CharField):
-    """A list of names, entered one a line or with commas between them."""
+    """A list of names, entered one a line or separated by commas."""
 
     widget = forms.Textarea(attrs={"rows": 3, "cols": 40})
 
@@ -63,7 +66,7 @@ class NamesField(forms.CharField):
 
 
 class WallTimeField(forms.Field):
-    """A date and time on the clock of a zone that is named elsewhere in the form."""
+    """A wall time; another field of the form names its zone."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M:%S")
 
@@ -85,11 +88,11 @@ class WallTimeField(forms.Field):
 class TriggerForm(VersionedForm):
     """Make or change a trigger.
 
-    Parts of the maps that the form does not ask for survive, and so do those it does not change,
-    to the letter. What `Trigger.clean` finds wrong stands at the field it is about.
+    Parts of the maps that the form has no field for survive, and unchanged parts stay as they were
+    written. Errors that `Trigger.clean()` raises are shown at the field of their part.
     """
 
-    # Whose a new trigger is, where the form does not ask.
+    # The user id that owns a new trigger, if the form has no field for it.
     owner = ""
     kind = _("trigger")
 
@@ -196,7 +199,7 @@ class TriggerForm(VersionedForm):
             initial.setdefault("overlap_policy", "")
         super().__init__(*args, instance=instance, initial=initial, **kwargs)
         if "expression" in self.fields and not instance._state.adding:
-            # The preview asks for it: a rate without a start counts from there.
+            # For the preview: a rate without a start date counts from the creation.
             attrs = self.fields["expression"].widget.attrs
             attrs["data-counted-from"] = iso(instance.created_at)
         if instance.enabled_tools == [] and "enabled_tools" in self.fields:
@@ -205,31 +208,33 @@ class TriggerForm(VersionedForm):
             self._offer_policies(self.fields["overlap_policy"])
 
     def _offer_policies(self, field: Any) -> None:
-        """Let a new trigger have the policy that suits its type, and others only what they say."""
+        """Offer the default of the type to a new trigger; a stored one has to name a policy."""
         is_new = self.instance._state.adding
         field.choices = [*(field.choices if is_new else ()), *OverlapPolicy.choices]
         field.required = not is_new
 
     def clean_overlap_policy(self) -> str:
-        """The policy; where none was chosen, runs overlap for events, which do not come again."""
-        is_event = self.cleaned_data.get("type") == TriggerType.EVENT
+        """The chosen policy, or the default of the type."""
         chosen: str = self.cleaned_data["overlap_policy"]
-        return chosen or (OverlapPolicy.ALLOW if is_event else OverlapPolicy.SKIP)
+        return chosen or OverlapPolicy.default_for(self.cleaned_data.get("type"))
 
     def clean_prompt(self) -> str:
-        return self._text("prompt")
+        return self._entered_text("prompt")
 
     def clean_description(self) -> str:
-        return self._text("description")
+        return self._entered_text("description")
 
-    def _text(self, name: str) -> str:
-        """The text entered, or what is stored where they differ in what browsers do to a text."""
+    def _entered_text(self, name: str) -> str:
+        """The entered text, or the stored one if only line ends and outer spaces differ.
+
+        Browsers change line ends, and the field strips the text.
+        """
         entered: str = self.cleaned_data[name].replace("\r\n", "\n")
         stored: str = getattr(self.instance, name)
         return stored if stored.replace("\r\n", "\n").strip() == entered else entered
 
     def clean_enabled_tools(self) -> list[str] | None:
-        """No names: the agent's own tools, unless "no tools" is what another program set."""
+        """None for an empty field, but an empty list if another program stored one (no tools)."""
         names: list[str] = self.cleaned_data["enabled_tools"]
         return names or ([] if self.instance.enabled_tools == [] else None)
 
@@ -239,19 +244,19 @@ class TriggerForm(VersionedForm):
             self.instance.user_id = self.cleaned_data.get("user_id") or self.owner
             self.instance.check_quota()
         trigger = self.instance
-        trigger.schedule_config = _changed(trigger.schedule_config, self._schedule_parts())
-        trigger.event_config = _changed(trigger.event_config, self._entered(EVENT_FIELDS))
+        trigger.schedule_config = _merged(trigger.schedule_config, self._schedule_parts())
+        trigger.event_config = _merged(trigger.event_config, self._entered(EVENT_FIELDS))
         return cleaned
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """Put an error about a part of a map at the field that asks for the part."""
+        """Show an error about a part of a map at the field of that part."""
         if field is not None or not hasattr(error, "error_dict"):
             super().add_error(field, error)
             return
         for name, errors in error.error_dict.items():
             for each in errors:
                 if name in MAPS:
-                    super().add_error(_field_of(name, each), _with_suggestion(each))
+                    super().add_error(_field_of_part(name, each), _with_suggestion(each))
                 else:
                     super().add_error(None if name == NON_FIELD_ERRORS else name, each)
 
@@ -264,14 +269,14 @@ class TriggerForm(VersionedForm):
         return super().save(commit)
 
     def _entered(self, fields: dict[str, str]) -> dict[str, Any]:
+        """The entered values of a map, by part."""
         cleaned = self.cleaned_data
         return {part: cleaned[name] for part, name in fields.items() if name in cleaned}
 
     def _schedule_parts(self) -> dict[str, Any]:
-        """The parts as they stand in the map: dates as moments, read in the zone entered.
+        """The entered parts of the schedule's map; dates get the offset of the entered zone.
 
-        A date that was not touched is left out, since not every moment is the only one that its
-        clock shows so.
+        An unchanged date is left out: when clocks go back, two moments show the same wall time.
         """
         parts = self._entered(SCHEDULE_FIELDS)
         zone = _zone(parts.get("timezone"))
@@ -290,12 +295,14 @@ class TriggerForm(VersionedForm):
         return parts
 
 
-def _field_of(name: str, error: ValidationError) -> str:
+def _field_of_part(name: str, error: ValidationError) -> str:
+    """The field that shows an error about a map."""
     fields, default = MAPS[name]
     return fields.get((error.params or {}).get("part", ""), default)
 
 
 def _with_suggestion(error: ValidationError) -> ValidationError:
+    """The error with its suggestions in the message, with their descriptions if it needs them."""
     message = error.messages[0]
     params = error.params or {}
     suggestion, offered = params.get("suggestion"), params.get("suggestions", ())
@@ -311,28 +318,28 @@ def _with_suggestion(error: ValidationError) -> ValidationError:
 
 
 def _shown(config: Any) -> dict[str, Any]:
-    """The map as the form shows it: dates on the clock of its zone."""
+    """The parts of a map as the form shows them: dates as wall times in its zone."""
     if not isinstance(config, dict):
         return {}
     zone = _zone(config.get("timezone"))
     shown = {part: value for part, value in config.items() if part not in DATES}
     for name in DATES:
-        moment = _moment(config.get(name))
+        moment = _date(config.get(name))
         if moment is not None:
-            shown[name] = _on_clock(moment, zone)
+            shown[name] = _wall_time(moment, zone)
     return shown
 
 
-def _on_clock(moment: datetime, zone: ZoneInfo) -> datetime:
-    """What the zone's clock shows; what UTC's does where the zone's calendar has ended."""
+def _wall_time(moment: datetime, zone: ZoneInfo) -> datetime:
+    """The wall time in a zone; in UTC if the zone's would be out of the calendar."""
     try:
         return moment.astimezone(zone).replace(tzinfo=None)
     except OverflowError:
         return moment.replace(tzinfo=None)
 
 
-def _changed(config: Any, entered: dict[str, Any]) -> dict[str, Any] | None:
-    """The map with what was entered; what is the same as before stays as it was written."""
+def _merged(config: Any, entered: dict[str, Any]) -> dict[str, Any] | None:
+    """The map with the entered parts; None if it is empty, unless it was stored as {}."""
     changed = dict(config) if isinstance(config, dict) else {}
     for part, value in entered.items():
         stored = changed.get(part)
@@ -348,8 +355,8 @@ def _is_empty(value: Any) -> bool:
     return value is None or value == ""
 
 
-def _moment(date: Any) -> datetime | None:
-    """A date of the map to the second, which is what the form can show; None if unreadable."""
+def _date(date: Any) -> datetime | None:
+    """A date of the map in whole seconds, as the form shows it; None if it is invalid."""
     try:
         return parse_iso(date).replace(microsecond=0)
     except (TypeError, ValueError, OverflowError):
@@ -357,7 +364,7 @@ def _moment(date: Any) -> datetime | None:
 
 
 def _zone(name: Any) -> ZoneInfo:
-    """The zone that the map names; UTC where that cannot be read."""
+    """The zone that the map names; UTC if it names none or the name is invalid."""
     try:
         return parse_zone(name) if name and isinstance(name, str) else ZoneInfo("UTC")
     except ExpressionError:

@@ -1,7 +1,7 @@
-"""Reconcile schedules and rules with the triggers that they are projections of.
+"""Reconciles schedules and rules with triggers, for the command, the handler and operators.
 
-`reconcile()` is the pass that repairs drift, `reconcile_one()` does the same for one trigger.
-`TriggerProjection` is how a failed transaction restores a schedule; see `moca.reconcile`.
+`reconcile()` repairs all drift in one pass, `reconcile_one()` that of one trigger. A failed
+transaction restores a schedule by its `TriggerProjection`; see `moca.reconcile`.
 """
 
 import time
@@ -22,25 +22,25 @@ from events import rules
 from moca import audit, reasons
 from moca.authentication.models import AuditEntry
 from moca.reconcile import Action, Projection, ProjectionError, repair_of, write_stored
-from triggers.failures import COPY_NOT_NEEDED, COPY_UNWANTED, COPY_WITHOUT_TRIGGER
+from triggers.failures import NO_PROJECTION_WANTED, PROJECTION_NOT_NEEDED, TRIGGER_GONE
 from triggers.models import SyncState, Trigger
 from triggers.schedulers import Scheduler, SchedulerError, all_schedulers, scheduler_of
 from triggers.schedulers.base import ScheduleEntry
 
 CONCURRENCY = 16
 RECONCILER = audit.system("reconciler")
-# Younger schedules without a trigger may be those of a transaction under way.
+# A younger schedule without a trigger may belong to a transaction that is not committed yet.
 ORPHAN_AGE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class TriggerProjection(Projection):
-    """The schedule or rule of a trigger.
+    """Names the schedule or rule of a trigger.
 
     Attributes:
-        what: `schedule` or `rule`, as its scheduler has it.
+        what: `schedule` or `rule`, from its scheduler.
         id: the id of the trigger.
-        owners: the users who may own the trigger, whichever way a transaction ends.
+        owners: the owner before the transaction, and the one after it if that differs.
     """
 
     what: str
@@ -75,35 +75,37 @@ def reconcile(
     """Repair all drift between triggers, event sources and their projections, in one pass.
 
     Args:
-        scheduler: reconcile this one alone; None for all schedulers and the rules of sources.
+        scheduler: the only one to reconcile; None for all, and for the rules of event sources.
         dry_run: change nothing, and return what would be done.
-        concurrency: calls to the scheduler at once.
-        by: who repairs, for the audit entries.
+        concurrency: the most calls to the scheduler at a time.
+        by: the actor of the audit entries.
 
     Returns:
-        What was done. What failed is noted on its trigger, and the next pass tries it again.
+        What was done. A failure is noted on its trigger, and the next pass retries it.
 
     Raises:
-        ProjectionError: the projections cannot be listed; nothing more was done.
+        ProjectionError: the projections cannot be listed; the pass ends there.
     """
     if scheduler is not None:
-        return _reconcile(scheduler, dry_run=dry_run, concurrency=concurrency, by=by)
+        return _reconcile_all_of(scheduler, dry_run=dry_run, concurrency=concurrency, by=by)
     done = []
     for each in all_schedulers():
-        done += _reconcile(each, dry_run=dry_run, concurrency=concurrency, by=by)
+        done += _reconcile_all_of(each, dry_run=dry_run, concurrency=concurrency, by=by)
     return [*done, *rules.reconcile(dry_run=dry_run, by=by)]
 
 
-def _reconcile(scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: str) -> list[Action]:
+def _reconcile_all_of(
+    scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: str
+) -> list[Action]:
     entries = {entry.trigger_id: entry for entry in scheduler.list()}
     triggers = list(Trigger.objects.filter(type=scheduler.trigger_type).order_by("-pk").iterator())
     known = {trigger.pk for trigger in triggers}
     unclaimed = [entry for entry in entries.values() if entry.trigger_id not in known]
     young = [entry.trigger_id for entry in unclaimed if _is_young(entry)]
     orphans = [entry.trigger_id for entry in unclaimed if entry.trigger_id not in young]
-    is_apart = not (dry_run or scheduler.is_transactional)
-    if is_apart and any(entries[orphan].made_at is None for orphan in orphans):
-        # The rows of new ones may be about to be written; they are looked for once more.
+    may_be_uncommitted = not (dry_run or scheduler.is_transactional)
+    if may_be_uncommitted and any(entries[orphan].made_at is None for orphan in orphans):
+        # A transaction may be about to commit their triggers. `_remove()` looks for these again.
         time.sleep(moca.reconcile.COMMIT_SECONDS)
     tasks: list[Callable[[], Action | None]] = [
         partial(_repair, scheduler, trigger, dry_run=dry_run, by=by)
@@ -120,7 +122,7 @@ def _reconcile(scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: str
 
 
 def _is_young(entry: ScheduleEntry) -> bool:
-    """Whether a schedule without a trigger may be that of a transaction under way."""
+    """Whether a schedule without a trigger may belong to an uncommitted transaction."""
     return entry.made_at is not None and entry.made_at >= timezone.now() - ORPHAN_AGE
 
 
@@ -131,20 +133,20 @@ def _wait(scheduler: Scheduler, trigger_id: str) -> Action:
 
 
 def known_drift(scheduler: Scheduler) -> tuple[list[str], list[str]]:
-    """The drift that is known without a comparison of each projection.
+    """Find the drift that is known without comparing each projection, for the doctor.
 
     Returns:
-        The ids of triggers that say so, and those of schedules that have no trigger.
+        The ids of triggers that are marked as drifted, and those of schedules without a trigger.
 
     Raises:
         ProjectionError: the schedules cannot be listed.
     """
-    kept = [entry.trigger_id for entry in scheduler.list()]
+    scheduled = [entry.trigger_id for entry in scheduler.list()]
     states = dict(
         Trigger.objects.filter(type=scheduler.trigger_type).values_list("pk", "sync_state")
     )
-    apart = [pk for pk, state in states.items() if state != SyncState.SYNCED]
-    return apart, [pk for pk in kept if pk not in states]
+    marked = [pk for pk, state in states.items() if state != SyncState.SYNCED]
+    return marked, [pk for pk in scheduled if pk not in states]
 
 
 def reconcile_one(trigger: Trigger, *, by: str) -> bool:
@@ -152,10 +154,10 @@ def reconcile_one(trigger: Trigger, *, by: str) -> bool:
 
     Args:
         trigger: the trigger.
-        by: the operator who asks for it.
+        by: the operator who asked for the repair.
 
     Raises:
-        ProjectionError: the scheduler refuses; that is noted on the trigger.
+        ProjectionError: the scheduler refuses; the reason is noted on the trigger.
     """
     action = _repair(scheduler_of(trigger), trigger, dry_run=False, by=by)
     if action is not None and action.kind == "fail":
@@ -164,6 +166,7 @@ def reconcile_one(trigger: Trigger, *, by: str) -> bool:
 
 
 def _in_own_connection(task: Callable[[], Action | None]) -> Action | None:
+    """Run a task in a thread of the pool, and close the connections that it opened."""
     try:
         return task()
     finally:
@@ -171,16 +174,16 @@ def _in_own_connection(task: Callable[[], Action | None]) -> Action | None:
 
 
 def _repair(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -> Action | None:
+    """Compare the projection of a trigger, repair it and note the result; None if it is equal."""
     action: Action | None = None
     error = ""
     try:
         differences = scheduler.differences(trigger)
         if differences is None or differences:
-            action = _planned(scheduler, trigger, differences)
+            action = _planned_repair(scheduler, trigger, differences)
             if not dry_run:
                 with _one_transaction(scheduler):
-                    row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
-                    _write_stored(scheduler, row, trigger.pk)
+                    _write_stored(scheduler, _row_of(trigger), trigger.pk)
                     _note_repair(trigger, action, by)
     except ProjectionError as refusal:
         error = refusal.reason
@@ -192,8 +195,12 @@ def _repair(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -
 
 
 def _one_transaction(scheduler: Scheduler) -> AbstractContextManager[None]:
-    """A transaction if the scheduler is part of one; no lock is held during a call to a service."""
+    """A transaction for a transactional scheduler; others get no lock during their calls."""
     return transaction.atomic() if scheduler.is_transactional else nullcontext()
+
+
+def _row_of(trigger: Trigger) -> QuerySet[Trigger]:
+    return Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
 
 
 def _note_repair(trigger: Trigger, action: Action, by: str) -> None:
@@ -202,32 +209,34 @@ def _note_repair(trigger: Trigger, action: Action, by: str) -> None:
 
 
 def _note_state(trigger: Trigger, state: SyncState, error: str, by: str) -> None:
-    """Note on the trigger whether its schedule is equal; a failure gets an audit entry."""
-    row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
+    """Note on the trigger whether its projection is equal; a failure gets an audit entry."""
     with transaction.atomic():
-        row.update(sync_state=state, **reasons.columns("sync_error", error))
+        _row_of(trigger).update(sync_state=state, **reasons.columns("sync_error", error))
         if error:
             changes = {"sync_state": [trigger.sync_state, state]}
             audit.note(AuditEntry.Action.UPDATED, trigger, by=by, why=error, changes=changes)
 
 
-def _planned(scheduler: Scheduler, trigger: Trigger, differences: Sequence[str] | None) -> Action:
+def _planned_repair(
+    scheduler: Scheduler, trigger: Trigger, differences: Sequence[str] | None
+) -> Action:
     if differences or scheduler.wants(trigger):
         return repair_of(scheduler.what, trigger.pk, differences)
-    return Action("delete", scheduler.what, trigger.pk, COPY_NOT_NEEDED())
+    return Action("delete", scheduler.what, trigger.pk, PROJECTION_NOT_NEEDED())
 
 
 def _write_stored(scheduler: Scheduler, rows: QuerySet[Trigger], trigger_id: str) -> None:
-    """Bring the scheduler to what the database says of a trigger."""
+    """Write the projection of a trigger as the database stores the trigger."""
     write_stored(rows, lambda row: scheduler.restore(row) if row else scheduler.delete(trigger_id))
 
 
 def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool, by: str) -> Action | None:
+    """Delete an orphaned projection; None if its trigger has appeared meanwhile."""
     trigger = Trigger.objects.filter(pk=trigger_id).first()
     if trigger is not None and scheduler.wants(trigger):
         return None
-    unwanted = COPY_UNWANTED(what=moca.reconcile.KINDS[scheduler.what])
-    reason = COPY_WITHOUT_TRIGGER() if trigger is None else unwanted
+    unwanted = NO_PROJECTION_WANTED(what=moca.reconcile.KINDS[scheduler.what])
+    reason = TRIGGER_GONE() if trigger is None else unwanted
     action = Action("delete", scheduler.what, trigger_id, reason)
     try:
         if not dry_run:

@@ -1,7 +1,7 @@
-"""The form of a trigger in sections: which fields it asks for, and what is said of each.
+"""The sections of a trigger's form, with labels and help texts of their fields.
 
-The form, the admin and the operators' pages read this list. The inputs of parts of the maps, and
-those of lists, are in `triggers.forms` with their labels.
+The form, the admin and the operators' pages are built from this list. Fields for parts of the maps
+and for lists have their labels in `triggers.forms`.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Entry:
     """A field of the form.
 
     Attributes:
-        name: its name.
-        label: what it is called; empty if the form has an input of its own for it.
-        help_text: what stands below the input; the model's if it is empty.
-        is_rare: whether the operators' pages fold it away as long as it is empty.
-        on_pages: the section in which the operators' pages have it, if that is another one.
+        name: the name of the form's field.
+        label: its label; empty if the form declares the field itself.
+        help_text: the text below the input; the model's if it is empty.
+        is_rare: whether the operators' pages fold it away while it is empty.
+        on_pages: the section that the operators' pages show it in, if that is another one.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the form under a heading of its own."""
+    """A part of the form with a heading; `key` names it in templates and CSS."""
 
     key: str
     title: Any
@@ -110,6 +110,6 @@ ENTRIES = [entry for section in SECTIONS for entry in section.entries]
 
 
 def entries_on_pages(key: str) -> list[Entry]:
-    """The fields of a section on the operators' pages, those of other sections last."""
+    """The fields of a section on the operators' pages; those from other sections come last."""
     own = [e for s in SECTIONS if s.key == key for e in s.entries if not e.on_pages]
     return own + [entry for entry in ENTRIES if entry.on_pages == key]

@@ -1,4 +1,7 @@
-"""A trigger in the contract's form: what the API answers and takes, and what files hold."""
+"""Serializers of triggers, for the API, its OpenAPI document and files of triggers.
+
+Descriptions of fields are texts of the OpenAPI document.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -69,7 +72,7 @@ class EventConfigSerializer(MapSerializer):
 class TriggerSerializer(RowSerializer):
     """What to ask which agent, and when.
 
-    An answer needs `now` in its context: the moment after which the next runs are told.
+    To serialize, pass `now` in the context: `nextRuns` are later than it.
     """
 
     decisive = frozenset({"type"})
@@ -150,36 +153,15 @@ class TriggerSerializer(RowSerializer):
         return trigger.schedule_description
 
     def complete(self, row: Trigger, body: Mapping[str, Any]) -> None:
-        """Let the runs of a new event trigger overlap, if the request does not say otherwise.
-
-        Skipped, an event is lost; a schedule comes again.
-        """
-        if row.type == TriggerType.EVENT and "overlapPolicy" not in body:
-            row.overlap_policy = OverlapPolicy.ALLOW
+        """Set the overlap policy that suits a new trigger's type, if the request names none."""
+        if "overlapPolicy" not in body:
+            row.overlap_policy = OverlapPolicy.default_for(row.type)
 
     def assign(self, row: Trigger, attribute: str, value: Any) -> None:
-        if attribute == "enabled":
-            switch(row, on=value)
-        else:
+        """Set an attribute; `enabled` by the model's methods, which reset what goes with it."""
+        if attribute != "enabled":
             super().assign(row, attribute, value)
-
-
-def fill(trigger: Trigger, body: Mapping[str, Any]) -> None:
-    """Set what a request says on a trigger, and check the result.
-
-    Args:
-        trigger: a new trigger, or one to be changed; the caller saves it.
-        body: the JSON object of the request.
-
-    Raises:
-        InvalidFieldsError: with everything that is wrong.
-    """
-    TriggerSerializer(trigger, data=body).fill()
-
-
-def switch(trigger: Trigger, *, on: bool) -> None:
-    """Enable or disable a trigger; one that is so already keeps all it has."""
-    if on and not trigger.enabled:
-        trigger.enable()
-    elif not on and trigger.enabled:
-        trigger.disable()
+        elif value and not row.enabled:
+            row.enable()
+        elif not value and row.enabled:
+            row.disable()

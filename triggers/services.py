@@ -1,7 +1,7 @@
-"""The one write path of triggers: the API, the admin, the pages, imports and commands call it.
+"""Every change of a trigger, for the API, the admin, the pages, imports and commands.
 
-Each change is made with its audit entry, its count and its schedule, or not at all. To run a
-trigger by hand is `executions.runner.manual.run_now`, since runs are not known here.
+A change is written with its audit entry, its count and its schedule, or not at all. Manual runs are
+in `executions.runner.manual.run_now`, since this package does not know runs.
 """
 
 import hashlib
@@ -19,38 +19,38 @@ from moca.concurrency import ConflictError, retry_conflicts, rewrite
 from moca.reconcile import ProjectionError
 from triggers.models import IdempotencyKey, Trigger
 
-# What may keep a change from being made, with a message for the operator.
+# Errors that refuse a change, each with a message for the operator.
 REFUSALS: tuple[type[Exception], ...] = (
     ConflictError,
     ProjectionError,
     ValidationError,
     Trigger.DoesNotExist,
 )
-KEY_LASTS = timedelta(hours=24)
+KEY_LIFETIME = timedelta(hours=24)
 BUSY = "Requests like this are under way: try again in a moment."
 
 
 class IdempotencyError(Exception):
-    """An idempotency key was used before, and not for a trigger that can be returned."""
+    """The idempotency key belongs to another request, or to a deleted trigger."""
 
 
 def create(
     make: Callable[[], Trigger], *, by: str, why: str = "", key: str = "", request: Any = None
 ) -> Trigger:
-    """Create a trigger, or return the one that the same request has made before.
+    """Create a trigger, or return the one that the same request created before.
 
     Args:
-        make: returns the new trigger, valid; called for each try.
+        make: returns the new, valid trigger; it is called for each try.
         by: the operator's name, the user id of an API caller, or `audit.system()`.
-        why: a sentence, if it is not a person's doing.
+        why: a sentence for the audit entry, if no person made the change.
         key: the caller's idempotency key; empty for none.
-        request: the JSON value that the key was sent with.
+        request: the JSON value of the request, which a repeated key is compared by.
 
     Raises:
-        ValidationError: the user may have no more triggers, or what `make` raises.
+        ValidationError: the user has reached the quota, or an error that `make` raises.
         ProjectionError: the scheduler refuses.
-        IdempotencyError: the key was used for something else.
-        ConflictError: others kept coming first.
+        IdempotencyError: the key belongs to another request, or to a deleted trigger.
+        ConflictError: other writes came first at each try.
     """
     claim = _claim(by, key, request) if key else None
 
@@ -60,20 +60,20 @@ def create(
         nonlocal is_retry
         earlier = IdempotencyKey.objects.filter(pk=claim.pk).first() if claim else None
         if claim and earlier and earlier.ttl > timezone.now().timestamp():
-            return _made_before(by, earlier, claim.request_hash)
+            return _created_before(by, earlier, claim.request_hash)
         trigger = make()
         if is_retry:
-            # The count may be what the try before has met.
+            # The last try may have failed because of the quota.
             trigger.check_quota()
         is_retry = True
         try:
             with reconcile.atomic():
                 if claim:
                     claim.trigger_id = trigger.pk
-                    _keep(claim, earlier)
+                    _store_claim(claim, earlier)
                 audit.save(trigger, by=by, why=why)
         except BaseException as error:
-            # It may have been saved in a transaction that was rolled back.
+            # A save that was rolled back leaves the trigger marked as stored.
             trigger._state.adding = True
             if claim and isinstance(error, IntegrityError):
                 raise ConflictError(str(error)) from error
@@ -84,14 +84,14 @@ def create(
 
 
 def save(trigger: Trigger, *, by: str, why: str = "") -> None:
-    """Save a new or changed trigger that the caller has checked, as forms and imports do.
+    """Save a new or changed trigger that the caller has validated, as forms and imports do.
 
-    A lost race over a changed trigger is an error, since the caller has to check it again.
+    A lost race over a changed trigger is an error, since the caller has to validate it again.
 
     Raises:
-        ValidationError: the user may have no more triggers.
+        ValidationError: the user has reached the quota.
         ProjectionError: the scheduler refuses.
-        ConflictError: somebody else changed the trigger since it was read.
+        ConflictError: another write changed the trigger since it was read.
     """
     if trigger._state.adding:
         create(lambda: trigger, by=by, why=why)
@@ -100,20 +100,20 @@ def save(trigger: Trigger, *, by: str, why: str = "") -> None:
 
 
 def change(trigger: Trigger, apply: Callable[[Trigger], None], *, by: str) -> bool:
-    """Read a trigger, apply a change and save it, again if another write comes first.
+    """Read a trigger, apply a change and save it; retry if another write comes first.
 
     Args:
-        trigger: names the trigger by its user and id, and has what is stored afterwards.
-        apply: sets the new values on the trigger as it was read, and checks them.
-        by: who changes it.
+        trigger: has the user and the id of the trigger, and afterwards all that is stored.
+        apply: sets the new values on the trigger as it was read, and validates them.
+        by: who changes it, as in `create()`.
 
     Returns:
         False if there was nothing to change.
 
     Raises:
         ProjectionError: the scheduler refuses.
-        Trigger.DoesNotExist: the user has none of this id.
-        ConflictError: others kept coming first.
+        Trigger.DoesNotExist: the user has no trigger of this id.
+        ConflictError: other writes came first at each try.
     """
 
     def write() -> bool:
@@ -124,10 +124,10 @@ def change(trigger: Trigger, apply: Callable[[Trigger], None], *, by: str) -> bo
 
 
 def enable(trigger: Trigger, *, by: str) -> bool:
-    """Let a trigger fire; False if it may already. Raises as `change()` does.
+    """Enable a trigger; False if it is enabled already.
 
     Raises:
-        ValidationError: what is wrong with it, so that it could not fire.
+        ValidationError: the trigger could never fire; also the errors of `change()`.
     """
 
     def apply(trigger: Trigger) -> None:
@@ -139,7 +139,7 @@ def enable(trigger: Trigger, *, by: str) -> bool:
 
 
 def disable(trigger: Trigger, *, by: str) -> bool:
-    """Keep a trigger from firing; False if it is kept already. Raises as `change()` does."""
+    """Disable a trigger; False if it is disabled already. Raises the errors of `change()`."""
 
     def apply(trigger: Trigger) -> None:
         if trigger.enabled:
@@ -149,7 +149,10 @@ def disable(trigger: Trigger, *, by: str) -> bool:
 
 
 def delete(trigger: Trigger, *, by: str) -> bool:
-    """Delete a trigger; the records of its runs stay until they expire. Raises as `change()`."""
+    """Delete a trigger. Raises the errors of `change()`.
+
+    The records of its runs stay until they expire.
+    """
     rewrite(trigger, lambda: audit.delete(trigger, by=by))
     return True
 
@@ -158,18 +161,20 @@ def delete(trigger: Trigger, *, by: str) -> bool:
 
 
 def _claim(user_id: str, key: str, request: Any) -> IdempotencyKey:
+    """The row for a user's key, not yet stored."""
     text = json.dumps(request, sort_keys=True)
     return IdempotencyKey(
         id=hashlib.sha256(json.dumps([user_id, key]).encode()).hexdigest(),
         request_hash=hashlib.sha256(text.encode()).hexdigest(),
-        ttl=int((timezone.now() + KEY_LASTS).timestamp()),
+        ttl=int((timezone.now() + KEY_LIFETIME).timestamp()),
     )
 
 
-def _made_before(user_id: str, earlier: IdempotencyKey, request_hash: str) -> Trigger:
+def _created_before(user_id: str, earlier: IdempotencyKey, request_hash: str) -> Trigger:
+    """The trigger that the request created; IdempotencyError if there is none."""
     if earlier.request_hash != request_hash:
         raise IdempotencyError("This Idempotency-Key was used for another request: use a new one.")
-    trigger: Trigger | None = Trigger.objects.filter(user_id=user_id, pk=earlier.trigger_id).first()
+    trigger: Trigger | None = Trigger.objects.find(user_id, earlier.trigger_id)
     if trigger is None:
         raise IdempotencyError(
             "The trigger that this Idempotency-Key made was deleted: use a new one."
@@ -177,11 +182,11 @@ def _made_before(user_id: str, earlier: IdempotencyKey, request_hash: str) -> Tr
     return trigger
 
 
-def _keep(claim: IdempotencyKey, expired: IdempotencyKey | None) -> None:
-    """Write the claim, in the place of an expired one.
+def _store_claim(claim: IdempotencyKey, expired: IdempotencyKey | None) -> None:
+    """Store a claim, and replace an expired one.
 
     Raises:
-        IntegrityError, ConflictError: another request with the key was faster.
+        IntegrityError, ConflictError: another request with the key came first.
     """
     if expired is None:
         claim.save(force_insert=True)

@@ -1,4 +1,7 @@
-"""Keep counts, schedules and rules equal to the triggers, in the transaction that changes them."""
+"""Signal receivers that write counts, schedules and rules when a trigger is saved or deleted.
+
+They run in the transaction that changes the trigger.
+"""
 
 from collections.abc import Collection
 from contextlib import AbstractContextManager
@@ -17,11 +20,11 @@ from triggers.schedulers import Scheduler, all_schedulers
 def follow_save(
     instance: Trigger, created: bool, update_fields: Collection[str] | None, **_: Any
 ) -> None:
-    _count(instance, created=created)
+    """Count a new trigger, and write its schedule or rule if a field of it has changed."""
+    _count_owner(instance, created=created)
+    writes_all = created or update_fields is None
     for scheduler in all_schedulers():
-        if not (
-            created or update_fields is None or scheduler.projected_fields & set(update_fields)
-        ):
+        if not (writes_all or scheduler.projected_fields & set(update_fields or ())):
             continue
         if instance.type == scheduler.trigger_type:
             with _writing(instance, scheduler):
@@ -33,27 +36,29 @@ def follow_save(
 
 @receiver(post_delete, sender=Trigger)
 def follow_delete(instance: Trigger, **_: Any) -> None:
-    TriggerCount.objects.give_back(instance.user_id)
+    """Count a deleted trigger, and delete its schedule or rule."""
+    TriggerCount.objects.release(instance.user_id)
     for scheduler in all_schedulers():
         if scheduler.had(instance):
             with _writing(instance, scheduler):
                 scheduler.delete(instance.pk)
 
 
-def _count(trigger: Trigger, *, created: bool) -> None:
-    """Count a new trigger with its user, and one that changes hands with both users.
+def _count_owner(trigger: Trigger, *, created: bool) -> None:
+    """Correct the counts of users for a new trigger, or for one that gets another owner.
 
     Raises:
-        ConflictError: the user may have no more triggers.
+        ConflictError: the user has reached the quota.
     """
     before = None if created else trigger.loaded_value("user_id")
     if before == trigger.user_id:
         return
-    TriggerCount.objects.take(trigger.user_id)
+    TriggerCount.objects.reserve(trigger.user_id)
     if before is not None:
-        TriggerCount.objects.give_back(before)
+        TriggerCount.objects.release(before)
 
 
 def _writing(trigger: Trigger, scheduler: Scheduler) -> AbstractContextManager[None]:
+    """Register the write of a projection, so that a failed transaction restores it."""
     projection = TriggerProjection.of(trigger, scheduler)
     return writing(projection, is_transactional=scheduler.is_transactional)

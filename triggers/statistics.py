@@ -1,8 +1,7 @@
-"""What became of a trigger's runs, small enough to stand in the trigger's own row.
+"""Statistics of a trigger's runs, small enough to store in the trigger's own row.
 
-A list of triggers shows how each has fared without reading a single run: the last runs one by one,
-the last day by the hour, the last 30 days by the day. Whoever notes a result on the trigger notes
-it here in the same write.
+Lists and pages show them without reading runs: the last 20 runs, counts of the last 24 hours and
+counts of the last 30 days. The runner updates them in the write that notes a result on the trigger.
 """
 
 import json
@@ -17,10 +16,10 @@ from uuid import UUID
 RUNS = 20
 HOURS = 24
 DAYS = 30
-# Durations are counted in classes, each a quarter of an octave wide: 19 % from one to the next.
-CLASSES_AN_OCTAVE = 4
-# No count, length or number of a class is larger; what is was not written here.
-LARGEST, LAST_CLASS = 2**53, 53 * CLASSES_AN_OCTAVE
+# Durations are counted in buckets, each a quarter of an octave wide: 19 % from one to the next.
+BUCKETS_PER_OCTAVE = 4
+# The largest count or duration, and the last bucket. Larger stored numbers are invalid.
+LARGEST, LAST_BUCKET = 2**53, 53 * BUCKETS_PER_OCTAVE
 
 Read = TypeVar("Read")
 
@@ -30,7 +29,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """One run that ended: its execution's id, its start (to the second), its length and end."""
+    """A run that has ended; its start is stored in whole seconds."""
 
     execution_id: str
     started_at: datetime
@@ -40,14 +39,16 @@ class PastRun:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of the runs that started within a time.
+    """Counts of the runs that started within an hour or a day.
 
     Attributes:
-        number: of the hour or the day, counted from 1970.
-        milliseconds: how long they took together.
-        longest: how long the longest took, in milliseconds.
-        tokens: how many the agent read and wrote.
-        classes: how many took how long, by the number of the class.
+        number: the hour or the day, counted from 1970 in UTC.
+        runs: the number of runs.
+        failed: the number of failed runs.
+        milliseconds: the sum of their durations.
+        longest: the longest duration in milliseconds.
+        tokens: the sum of the tokens that the agent read and wrote.
+        buckets: the number of runs in each bucket of durations, by the number of the bucket.
     """
 
     number: int
@@ -56,59 +57,58 @@ class Tally:
     milliseconds: int = 0
     longest: int = 0
     tokens: int = 0
-    classes: dict[int, int] = field(default_factory=dict, kw_only=True)
+    buckets: dict[int, int] = field(default_factory=dict, kw_only=True)
 
     def add(self, run: PastRun, tokens: int) -> None:
-        self.runs += 1
-        self.failed += run.failed
-        self.milliseconds += run.duration_ms
-        self.longest = max(self.longest, run.duration_ms)
-        self.tokens += tokens
-        number = _class_of(run.duration_ms)
-        self.classes[number] = self.classes.get(number, 0) + 1
+        length = run.duration_ms
+        buckets = {_bucket_of(length): 1}
+        self.take(Tally(self.number, 1, int(run.failed), length, length, tokens, buckets=buckets))
 
     @classmethod
     def total(cls, tallies: Iterable["Tally"], number: int = 0) -> Self:
-        """The sum of some counts."""
+        """The sum of several tallies."""
         whole = cls(number)
         for each in tallies:
             whole.take(each)
         return whole
 
     def take(self, other: "Tally") -> None:
-        """Count the runs of another count, too."""
+        """Add the counts of another tally."""
         self.runs += other.runs
         self.failed += other.failed
         self.milliseconds += other.milliseconds
         self.longest = max(self.longest, other.longest)
         self.tokens += other.tokens
-        for name, count in other.classes.items():
-            self.classes[name] = self.classes.get(name, 0) + count
+        for number, count in other.buckets.items():
+            self.buckets[number] = self.buckets.get(number, 0) + count
 
     @property
     def success_rate(self) -> float | None:
-        """The share of runs that completed, from 0 to 1; None where there were none."""
+        """The share of runs that completed, from 0 to 1; None if there were no runs."""
         return None if not self.runs else 1 - self.failed / self.runs
 
     def percentile(self, share: float) -> int | None:
-        """About how long (ms) that share of the runs took at the most; None where none ran.
+        """The percentile of the durations in milliseconds; None if there were no runs.
 
-        It is exact to a tenth, since lengths are counted in classes.
+        It is exact to 10 %, since durations are counted in buckets.
+
+        Args:
+            share: the share of the runs, from 0 to 1: 0.95 for the 95th percentile.
         """
         left = share * self.runs
-        for number, count in sorted(self.classes.items()):
+        for number, count in sorted(self.buckets.items()):
             left -= count
             if left <= 0:
-                return min(self.longest, round(2 ** ((number + 0.5) / CLASSES_AN_OCTAVE)))
+                return min(self.longest, round(2 ** ((number + 0.5) / BUCKETS_PER_OCTAVE)))
         return None
 
 
 class Statistics:
-    """The runs of one trigger.
+    """The statistics of one trigger.
 
     Args:
-        stored: what `text()` wrote, read from JSON. Only what is asked for is made of it, since a
-            page may look at the hours of a thousand triggers and at nothing else.
+        stored: the JSON value that `text()` wrote. Each part is parsed only when it is asked for,
+            since a page may read nothing but the hours of a thousand triggers.
     """
 
     def __init__(self, stored: dict[str, list[list[Any]]] | None = None) -> None:
@@ -116,7 +116,7 @@ class Statistics:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Read what `text()` wrote; what another program spoiled counts as nothing."""
+        """Parse the text that `text()` wrote; an invalid text counts as empty."""
         try:
             stored = json.loads(text or "{}")
         except (ValueError, RecursionError):
@@ -129,43 +129,43 @@ class Statistics:
         return self._read("runs", _read_run)
 
     def add(self, run: PastRun, *, tokens: int = 0, now: datetime | None = None) -> None:
-        """Count a run that has just ended, and forget what has become too old.
+        """Count a run that has just ended, and drop counts that are too old.
 
         Args:
             run: the run.
-            tokens: how many the agent read and wrote.
-            now: the present. Counts of a later time are of a clock that was wrong: they would make
-                all others too old, and are forgotten.
+            tokens: the number of tokens that the agent read and wrote.
+            now: the present. Counts of later times come from a clock that was wrong. They are
+                dropped, since all others would seem too old beside them.
         """
         runs = [*self.runs, run][-RUNS:]
-        hours = _counted(self._read("hours", _read_tally), run, tokens, HOUR, HOURS, now)
-        days = _counted(self._read("days", _read_tally), run, tokens, DAY, DAYS, now)
+        hours = _with_run(self._read("hours", _read_tally), run, tokens, HOUR, HOURS, now)
+        days = _with_run(self._read("days", _read_tally), run, tokens, DAY, DAYS, now)
         self._stored = {
             "runs": [_stored_run(run) for run in runs],
-            # Of an hour nobody asks more than how many there were, and how long.
+            # Pages show no tokens and no percentiles of an hour.
             "hours": [_stored_tally(tally)[:5] for tally in hours],
             "days": [_stored_tally(tally) for tally in days],
         }
 
     def correct(self, run: PastRun) -> None:
-        """Put the true end of a run in place of the one that was noted; counts stay."""
+        """Replace the noted end of a run by the true one; counts stay."""
         runs = [run if each.execution_id == run.execution_id else each for each in self.runs]
         self._stored = {**self._stored, "runs": [_stored_run(each) for each in runs]}
 
     def text(self) -> str:
-        """All of it as a short text."""
+        """The statistics as JSON, to be stored."""
         return json.dumps(self._stored, separators=(",", ":"))
 
     def counted_hours(self) -> list[Tally]:
-        """The hours in which something ran, however long ago."""
+        """The stored hours that had runs, which may be older than a day."""
         return self._read("hours", _read_tally)
 
     def hours(self, now: datetime) -> list[Tally]:
-        """The last 24 hours, the present one last; empty ones among them."""
+        """The last 24 hours with the present one last; hours without runs have empty tallies."""
         return list(_filled(self.counted_hours(), now, HOUR, HOURS))
 
     def days(self, now: datetime) -> list[Tally]:
-        """The last 30 days (UTC), today last; empty ones among them."""
+        """The last 30 days in UTC with today last; days without runs have empty tallies."""
         return list(_filled(self._read("days", _read_tally), now, DAY, DAYS))
 
     def _read(self, name: str, read: Callable[[list[Any]], Read]) -> list[Read]:
@@ -176,16 +176,16 @@ class Statistics:
 
 
 def start_of(tally: Tally, length: timedelta) -> datetime:
-    """When the hour or the day of a count began.
+    """When the hour or the day of a tally began, in UTC.
 
     Args:
-        tally: the count.
+        tally: the tally.
         length: `HOUR` or `DAY`.
     """
     return datetime.fromtimestamp(tally.number * length.total_seconds(), UTC)
 
 
-def _counted(
+def _with_run(
     tallies: list[Tally],
     run: PastRun,
     tokens: int,
@@ -215,8 +215,8 @@ def _number(moment: datetime, length: timedelta) -> int:
     return int(moment.timestamp() // length.total_seconds())
 
 
-def _class_of(milliseconds: int) -> int:
-    return int(log2(max(1, milliseconds)) * CLASSES_AN_OCTAVE)
+def _bucket_of(milliseconds: int) -> int:
+    return int(log2(max(1, milliseconds)) * BUCKETS_PER_OCTAVE)
 
 
 def _stored_run(run: PastRun) -> list[Any]:
@@ -242,7 +242,7 @@ def _stored_tally(tally: Tally) -> list[Any]:
         tally.milliseconds,
         tally.longest,
         tally.tokens,
-        [number for pair in sorted(tally.classes.items()) for number in pair],
+        [number for pair in sorted(tally.buckets.items()) for number in pair],
     ]
 
 
@@ -250,14 +250,14 @@ def _read_tally(stored: list[Any]) -> Tally:
     tally = Tally(*map(_bounded, stored[:6]))
     if len(stored) > 6:
         flat = [_bounded(each) for each in stored[6]]
-        tally.classes = dict(zip(flat[::2], flat[1::2], strict=True))
-        if max(map(abs, tally.classes), default=0) > LAST_CLASS:
+        tally.buckets = dict(zip(flat[::2], flat[1::2], strict=True))
+        if max(map(abs, tally.buckets), default=0) > LAST_BUCKET:
             raise ValueError("No run is that long.")
     return tally
 
 
 def _bounded(stored: Any) -> int:
-    """A stored number; ValueError where it is larger than any that is written."""
+    """A stored number; ValueError if it is larger than any that is written."""
     number = int(stored)
     if abs(number) > LARGEST:
         raise ValueError("No count is that large.")

@@ -1,8 +1,8 @@
-"""The rules of a trigger's parts, shared by the API, forms, admin and commands.
+"""Parses and validates the maps, prompts, tools and tags of triggers, for every caller.
 
-An error about a part of a map carries the part's name in `params["part"]`, and the corrected value
-in `params["suggestion"]` if there is one. `params["suggestions"]` has all that may be meant, as
-`triggers.i18n.suggestions_of` gives it.
+An error about a part of a map has the part's name in `params["part"]`, and in
+`params["suggestion"]` a corrected value or None. `params["suggestions"]` has all values that may be
+meant, in the form of `triggers.i18n.suggestions_of`.
 """
 
 import json
@@ -31,12 +31,12 @@ from triggers.schedules import Expression, ExpressionError, Rate, describe, pars
 
 MAX_TOOLS, MAX_TOOL_LENGTH = 50, 128
 MAX_TAGS, MAX_TAG_LENGTH = 20, 50
-# A text in one of the two maps.
+# Characters of a text in one of the two maps.
 MAX_TEXT_PART = 256
 MAX_DEBOUNCE_SECONDS = 3600
 MAX_RUNS_PER_HOUR = 100_000
-# How many faults of a prompt one message names.
-MOST_BRACES = 3
+# The most invalid placeholders that one message names.
+MAX_NAMED = 3
 # EventBridge Scheduler, CreateSchedule, FlexibleTimeWindow.
 MAX_WINDOW_MINUTES = 1440
 SCHEDULE_PARTS = ("expression", "timezone", "startDate", "endDate", "flexibleTimeWindowMinutes")
@@ -45,9 +45,9 @@ _TAG = re.compile(r"[\w .:/@+-]{1,50}")
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """What a schedule's map says, read: when to fire, where, and between which dates.
+    """A parsed schedule map: when to fire, in which zone and between which dates.
 
-    All triggers whose maps say the same share one, with what was worked out of it.
+    Triggers with equal maps share one object, and so its cached results.
     """
 
     expression: Expression
@@ -55,8 +55,8 @@ class Schedule:
     start: datetime | None
     end: datetime | None
     window_minutes: int
-    # The runs that were worked out last: after when, how many were asked for, and which they are.
-    _ahead: tuple[datetime, int, list[datetime]] = (datetime.max.replace(tzinfo=UTC), 0, [])
+    # The last result of `next_runs()`: the moment, the number asked for, and the runs.
+    _cached_runs: tuple[datetime, int, list[datetime]] = (datetime.max.replace(tzinfo=UTC), 0, [])
 
     @cached_property
     def words(self) -> str:
@@ -64,32 +64,39 @@ class Schedule:
         return describe(self.expression, self.zone)
 
     def next_runs(self, after: datetime, count: int, *, anchor: datetime | None) -> list[datetime]:
-        """The next runs strictly after `after`; `anchor` is where a rate counts from."""
-        since, asked, runs = self._ahead
-        # Until the first of them is due, the next runs stay the same.
-        is_known = since <= after and count <= asked and (not runs or after < runs[0])
-        if not is_known or isinstance(self.expression, Rate):
+        """The next runs strictly after a moment, in UTC.
+
+        Args:
+            after: an aware time.
+            count: the most runs to return.
+            anchor: the time that a rate counts from.
+        """
+        since, asked, runs = self._cached_runs
+        # The next runs stay the same until the first of them is due.
+        is_cached = since <= after and count <= asked and (not runs or after < runs[0])
+        if not is_cached or isinstance(self.expression, Rate):
             runs = self.expression.next_runs(
                 after, self.zone, count, start=self.start, end=self.end, anchor=anchor
             )
-            self.__dict__["_ahead"] = after, count, runs
+            self.__dict__["_cached_runs"] = after, count, runs
         return runs[:count]
 
     def last_run(self, before: datetime, *, anchor: datetime | None) -> datetime | None:
-        """The last run strictly before a moment."""
+        """The last run strictly before a moment, in UTC; None if there is none."""
         return self.expression.previous_run(
             before, self.zone, start=self.start, end=self.end, anchor=anchor
         )
 
 
 class _Reader:
-    """Reads the parts of a map and gathers what is wrong with each."""
+    """Parses the parts of a map, and collects the errors of each."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.errors: list[ValidationError] = []
 
     def part(self, name: str, read: Callable[[Any], Any], default: Any = None) -> Any:
+        """The parsed part; the default if it is missing, empty or invalid."""
         value = self.config.get(name)
         if value is None or value == "":
             return default
@@ -112,38 +119,38 @@ class _Reader:
         suggestions: Sequence[Suggestion] = (),
     ) -> None:
         params = {"part": part, "suggestion": suggestion, "suggestions": suggestions}
-        # Interpolated by Django with %, which the text itself may hold.
+        # Django interpolates the message by %, which the text itself may contain.
         message = translated(message).replace("%", "%%")
         self.errors.append(ValidationError(message, code=code, params=params))
 
 
 def read_schedule(config: Any) -> tuple[Schedule | None, list[ValidationError]]:
-    """Read a schedule's map; what could be read is remembered.
+    """Parse a schedule's map; valid results are cached.
 
     Returns:
         The schedule and no errors, or None and the errors.
     """
     if not isinstance(config, dict):
-        return _read_schedule({})
-    # What is wrong is read anew, since its errors are in the reader's language; and so are parts
-    # that are lists or maps.
+        return _parse_schedule({})
+    # An invalid map is parsed each time, since its errors are in the reader's language. A TypeError
+    # is about parts that are lists or maps, which no cache can look up.
     with suppress(TypeError):
-        if schedule := _known_schedule(*map(config.get, SCHEDULE_PARTS)):
+        if schedule := _cached_schedule(*map(config.get, SCHEDULE_PARTS)):
             return schedule, []
-    return _read_schedule(config)
+    return _parse_schedule(config)
 
 
 @lru_cache(maxsize=2048, typed=True)
-def _known_schedule(*parts: Any) -> Schedule | None:
-    return _read_schedule(dict(zip(SCHEDULE_PARTS, parts, strict=True)))[0]
+def _cached_schedule(*parts: Any) -> Schedule | None:
+    return _parse_schedule(dict(zip(SCHEDULE_PARTS, parts, strict=True)))[0]
 
 
-def _read_schedule(config: dict[str, Any]) -> tuple[Schedule | None, list[ValidationError]]:
+def _parse_schedule(config: dict[str, Any]) -> tuple[Schedule | None, list[ValidationError]]:
     reader = _Reader(config)
     zones = _Reader(config)
     zone = zones.part("timezone", lambda value: parse_zone(_text(value)), ZoneInfo("UTC"))
-    known = None if zones.errors else zone
-    expression = reader.part("expression", lambda value: parse(_text(value), known))
+    valid_zone = None if zones.errors else zone
+    expression = reader.part("expression", lambda value: parse(_text(value), valid_zone))
     if expression is None and not reader.errors:
         reader.error(
             "expression",
@@ -153,7 +160,9 @@ def _read_schedule(config: dict[str, Any]) -> tuple[Schedule | None, list[Valida
     reader.errors += zones.errors
     start = reader.part("startDate", _moment)
     end = reader.part("endDate", _moment)
-    window = reader.part("flexibleTimeWindowMinutes", _window, 0)
+    minutes = _("Give a whole number of minutes from 0 (exact) to %(most)s.")
+    read_window = _whole_number(0, MAX_WINDOW_MINUTES, minutes % {"most": MAX_WINDOW_MINUTES})
+    window = reader.part("flexibleTimeWindowMinutes", read_window, 0)
     if start and end and end <= start:
         reader.error("endDate", _("The end date is not after the start date: choose a later one."))
     if reader.errors:
@@ -164,12 +173,12 @@ def _read_schedule(config: dict[str, Any]) -> tuple[Schedule | None, list[Valida
 def schedule_errors(
     config: Any, now: datetime, *, anchor: datetime | None = None
 ) -> list[ValidationError]:
-    """What is wrong with a schedule's map, or that it does not fire after `now` any more.
+    """The errors of a schedule's map; also that it never fires after `now`.
 
     Args:
         config: the map.
         now: the present.
-        anchor: where a rate counts from; None for the present.
+        anchor: the time that a rate counts from; None for the present.
     """
     schedule, errors = read_schedule(config)
     if schedule is None:
@@ -187,14 +196,14 @@ def schedule_errors(
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What an event trigger's map says, read: which events fire it, and how often at the most.
+    """A parsed event map: which events fire the trigger, and how often at most.
 
     Attributes:
-        source_id: the source whose events it fires on; empty for those of a bus.
-        bus_name: the event bus on which the pattern's events are, where there is no source.
-        pattern: lets only some of the events through; None for all of the source's.
-        debounce: how long no further event must come before one run for all of them.
-        runs_per_hour: how many runs may begin within an hour; None for any number.
+        source_id: the event source that it listens to; empty if it listens to a bus.
+        bus_name: the event bus that it listens to if it has no source; empty for EVENT_BUS_NAME.
+        pattern: selects the events; None for all events of the source.
+        debounce: the time without further events after which one run starts for all of them.
+        runs_per_hour: the most runs that may start within an hour; None for any number.
     """
 
     source_id: str
@@ -205,29 +214,29 @@ class Subscription:
 
     @property
     def has_own_rule(self) -> bool:
-        """Whether it takes its events from a bus itself, and not from a source."""
+        """Whether it listens to a bus by a rule of its own, and not to an event source."""
         return not self.source_id and self.pattern is not None
 
     @property
     def bus(self) -> str:
-        """The event bus on which its events are."""
+        """The name of the event bus that it listens to."""
         return self.bus_name or str(settings.EVENT_BUS_NAME)
 
     def takes(self, event: Mapping[str, Any], work: Work | None = None) -> bool:
-        """Whether the pattern lets an event through.
+        """Whether the pattern matches an event; True without a pattern.
 
         Args:
             event: the EventBridge envelope.
-            work: limits the work, if it is not to be as much as one match may be.
+            work: counts and limits the work; None for the limit of one match.
 
         Raises:
-            TooMuchWorkError: it is more work than that.
+            TooMuchWorkError: the match exceeds the limit.
         """
         return self.pattern is None or self.pattern.matches(event, work)
 
 
 def read_subscription(config: Any) -> tuple[Subscription | None, list[ValidationError]]:
-    """Read an event trigger's map.
+    """Parse an event trigger's map.
 
     Returns:
         The subscription and no errors, or None and the errors.
@@ -250,7 +259,7 @@ def read_subscription(config: Any) -> tuple[Subscription | None, list[Validation
 
 
 def event_errors(config: Any) -> list[ValidationError]:
-    """What is wrong with an event trigger's map, or that there is no such source."""
+    """The errors of an event trigger's map; also that its event source does not exist."""
     subscription, errors = read_subscription(config)
     if subscription is None:
         return errors
@@ -264,12 +273,12 @@ def event_errors(config: Any) -> list[ValidationError]:
 
 
 def own_pattern_errors(config: Any, before: Any, user_id: str) -> list[ValidationError]:
-    """Why a trigger may not listen to an event bus by a pattern of its own.
+    """Errors if EVENT_BUSES or EVENT_PATTERN_USERS forbid a trigger its own pattern on a bus.
 
     Args:
         config: the trigger's map.
-        before: what that was; what was allowed before stays.
-        user_id: whose trigger it is.
+        before: the map as it was stored; a bus and a pattern that it had stay allowed.
+        user_id: the owner of the trigger.
     """
     subscription, _errors = read_subscription(config)
     if subscription is None or not subscription.has_own_rule:
@@ -298,7 +307,7 @@ def own_pattern_errors(config: Any, before: Any, user_id: str) -> list[Validatio
 
 
 def prompt_errors(prompt: str) -> list[ValidationError]:
-    """What in a prompt is in double braces and names no part of the event."""
+    """The error about invalid placeholders in a prompt; none if all are valid."""
     found = not_understood(prompt)
     if not found:
         return []
@@ -306,7 +315,7 @@ def prompt_errors(prompt: str) -> list[ValidationError]:
         "%(braces)s names no part of the event: write a path such as {{ event.detail.id }} or "
         '{{ event.detail["a name"] }}, with nothing else between the braces. Put a backslash '
         "before braces that the agent is to read: \\{{."
-    ) % {"braces": ", ".join(found[:MOST_BRACES])}
+    ) % {"braces": ", ".join(found[:MAX_NAMED])}
     return [ValidationError(message, code="placeholder")]
 
 
@@ -363,23 +372,12 @@ def _moment(value: Any) -> datetime:
         _fail(_("Give a date and time with its offset, such as 2027-01-31T09:00:00Z."))
 
 
-def _window(value: Any) -> int:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int)
-        or not 0 <= value <= MAX_WINDOW_MINUTES
-    ):
-        _fail(
-            _("Give a whole number of minutes from 0 (exact) to %(most)s.")
-            % {"most": MAX_WINDOW_MINUTES}
-        )
-    return int(value)
+def _whole_number(least: int, most: int, message: str = "") -> Callable[[Any], int]:
+    """A function that reads a whole number within bounds; ValueError for anything else."""
 
-
-def _whole_number(least: int, most: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            _fail(f"Give a whole number from {least} to {most:,}.")
+            _fail(message or f"Give a whole number from {least} to {most:,}.")
         return int(value)
 
     return read
@@ -400,7 +398,7 @@ def _pattern(value: Any) -> Pattern:
 
 @lru_cache(maxsize=2048)
 def compiled(text: str) -> Pattern:
-    """A pattern, read from its JSON text; PatternError where it is none."""
+    """The pattern of a JSON text, cached; PatternError if it is invalid."""
     return parse_pattern(json.loads(text))
 
 

@@ -1,4 +1,4 @@
-"""Inputs of the form of a trigger."""
+"""Widgets of the form of a trigger."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,7 +18,7 @@ from triggers.schedules import zone_names
 
 
 class ScheduleInput(forms.TextInput):
-    """A text input for an expression, and the builder that writes it; they follow each other."""
+    """A text input for an expression with a schedule builder; each updates the other."""
 
     template_name = "triggers/schedule_input.html"
 
@@ -30,7 +30,7 @@ class ScheduleInput(forms.TextInput):
 
 
 class ZoneInput(forms.TextInput):
-    """A text input that offers the names of all time zones, each with its offset now."""
+    """A text input that suggests all time zones, each with its present UTC offset."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         attrs = {**(attrs or {}), "list": f"{name}_names"}
@@ -41,7 +41,7 @@ class ZoneInput(forms.TextInput):
         return format_html('{}<datalist id="{}_names">{}</datalist>', field, name, options)
 
 
-# ZoneInfo keeps eight zones, and would read all others from their files for each form.
+# ZoneInfo caches eight zones only, and would read the files of all others for each form.
 _zone = cache(ZoneInfo)
 
 
@@ -50,7 +50,7 @@ def _offset(now: datetime, zone: str) -> str:
 
 
 class SourceSelect(forms.Select):
-    """A choice of an event source, or of none; one that is not known any more stays."""
+    """A choice of an event source or none; a chosen source that was deleted stays offered."""
 
     def optgroups(self, name: str, value: list[str], attrs: Any = None) -> Any:
         self.choices = list(self._offered(value[0] if value else ""))

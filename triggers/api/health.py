@@ -1,4 +1,4 @@
-"""Whether this installation works."""
+"""The health check, for load balancers and monitoring."""
 
 import logging
 from collections.abc import Callable
@@ -17,19 +17,16 @@ from triggers.schedulers import get_scheduler
 
 logger = logging.getLogger(__name__)
 
-# An id that no trigger has: its absence is found in one read.
+# An id that no trigger has. Looking it up takes one read.
 NOBODY = "health"
 
 
 class HealthView(APIView):
-    """Open to everybody, load balancers among them.
-
-    It tells ok or error, and which data of the time zones is in use.
-    """
+    """Shows everybody, without sign-in, whether the service works and its time zone data."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
-    # A load balancer that adds a parameter of its own is not to take the service for dead.
+    # A load balancer may add a parameter of its own, which must not make the check fail.
     parameters: ClassVar = {"GET": ANY}
 
     def get(self, request: Request) -> Response:
@@ -41,11 +38,11 @@ class HealthView(APIView):
             "scheduler": _outcome("scheduler", _reach_scheduler),
         }
         data = zone_data.in_use()
-        told = {"checks": checks, "zoneData": {"version": data.version, "source": data.source}}
+        details = {"checks": checks, "zoneData": {"version": data.version, "source": data.source}}
         if set(checks.values()) == {"ok"}:
-            return Response({"status": "ok", **told})
+            return Response({"status": "ok", **details})
         failed = " and ".join(name for name, outcome in checks.items() if outcome != "ok")
-        extra = {"status": "error", **told}
+        extra = {"status": "error", **details}
         raise APIError(503, f"Out of reach: {failed}.", extra=extra)
 
 

@@ -1,4 +1,7 @@
-"""How large the body of a request about a trigger may be: as large as its fields can be."""
+"""The largest body of a request about a trigger, from the limits of its fields.
+
+The middleware of `moca.api` reads it by the setting API_BODY_LIMIT.
+"""
 
 from typing import Any
 
@@ -8,22 +11,22 @@ from moca.api.serializers import Column, MapSerializer
 from triggers.serializers import TriggerSerializer
 from triggers.validation import MAX_TEXT_PART
 
-# What JSON needs at most for one character: clients may write an emoji as two escapes of six bytes.
-BYTES_A_CHARACTER = 12
-# Names, numbers, quotes, spaces, and what a client sends back of an answer.
-REST = 32 * 1024
+# The most bytes of JSON for one character: clients may write an emoji as two escapes of six bytes.
+BYTES_PER_CHARACTER = 12
+# For names, numbers, quotes, spaces, and read-only fields that a client sends back.
+OVERHEAD = 32 * 1024
 _STEP = 64 * 1024
 
 
 def largest_body() -> int:
-    """Bytes that a body may have, in whole steps of 64 KB."""
+    """The limit in bytes, a multiple of 64 KB."""
     characters = sum(map(_longest, TriggerSerializer.written().values()))
-    needed = BYTES_A_CHARACTER * characters + REST
+    needed = BYTES_PER_CHARACTER * characters + OVERHEAD
     return -(-needed // _STEP) * _STEP
 
 
 def _longest(column: Column) -> int:
-    """Characters of a field's value; 0 for one that is no text and holds none."""
+    """The most characters in a field's value; 0 for a number, a flag or a choice."""
     field, rules = column.field, column.rules()
     if isinstance(field, Names):
         return int(rules["maxItems"] * field.each["maxLength"])
@@ -33,7 +36,7 @@ def _longest(column: Column) -> int:
 
 
 def _longest_part(part: Any) -> int:
-    """Characters of a part of a map."""
+    """The most characters in a part of a map."""
     if part.read_only:
         return 0
     return MAX_PATTERN if isinstance(part, Document) else MAX_TEXT_PART * isinstance(part, Text)

@@ -1,4 +1,4 @@
-"""What a schedule will do, before it is saved."""
+"""The API view that previews a schedule before it is saved."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -35,23 +35,27 @@ class PreviewView(APIView):
 
 
 def preview(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """The expression in words, its next runs and what may surprise about it.
+    """The answer of the API: the schedule in words, its next runs and warnings.
 
     Args:
-        body: `expression`, `timezone` and `count`.
-        now: the moment after which runs are told.
+        body: the request, with `expression`, and optionally `timezone` and `count`.
+        now: the moment that the runs are later than.
 
     Raises:
-        InvalidFieldsError: one of them is wrong.
+        InvalidFieldsError: with all invalid fields.
     """
-    wrong: list[Detail] = []
-    no_zone: list[Detail] = []
-    zone = _read(body, "timezone", parse_zone, no_zone) if body.get("timezone") else ZoneInfo("UTC")
-    expression = _read(body, "expression", lambda text: parse(text, zone), wrong)
-    wrong += no_zone
-    count = _count(body.get("count"), wrong)
-    if expression is None or zone is None or wrong:
-        raise InvalidFieldsError(wrong)
+    errors: list[Detail] = []
+    zone_errors: list[Detail] = []
+    zone = (
+        _parsed(body, "timezone", parse_zone, zone_errors)
+        if body.get("timezone")
+        else ZoneInfo("UTC")
+    )
+    expression = _parsed(body, "expression", lambda text: parse(text, zone), errors)
+    errors += zone_errors
+    count = _parsed_count(body.get("count"), errors)
+    if expression is None or zone is None or errors:
+        raise InvalidFieldsError(errors)
     return {
         "expression": expression.canonical,
         "description": describe(expression, zone),
@@ -69,27 +73,27 @@ def _runs(
     ]
 
 
-def _read(
-    body: Mapping[str, Any], name: str, read: Callable[[str], Read], wrong: list[Detail]
+def _parsed(
+    body: Mapping[str, Any], name: str, read: Callable[[str], Read], errors: list[Detail]
 ) -> Read | None:
     text = body.get(name)
     if text is None:
-        wrong.append(detail(name, "This is needed.", "required"))
+        errors.append(detail(name, "This is needed.", "required"))
     elif not isinstance(text, str):
-        wrong.append(detail(name, "Give a text."))
+        errors.append(detail(name, "Give a text."))
     else:
         try:
             return read(text)
         except ExpressionError as error:
             suggestions = suggestions_of(error)
-            wrong.append(detail(name, error.reason, error.field, error.suggestion, suggestions))
+            errors.append(detail(name, error.reason, error.field, error.suggestion, suggestions))
     return None
 
 
-def _count(value: Any, wrong: list[Detail]) -> int:
+def _parsed_count(value: Any, errors: list[Detail]) -> int:
     if value is None:
         return DEFAULT_COUNT
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_COUNT:
-        wrong.append(detail("count", f"Give a whole number from 1 to {MAX_COUNT}."))
+        errors.append(detail("count", f"Give a whole number from 1 to {MAX_COUNT}."))
         return DEFAULT_COUNT
     return value

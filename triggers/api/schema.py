@@ -1,6 +1,6 @@
-"""The routes of triggers, schedules, event sources and health in the API's description."""
+"""Operations of triggers, schedules and health in the OpenAPI document."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from events.api.schema import EVENTS
@@ -25,7 +25,7 @@ from moca.api.openapi import (
 from moca.api.parameters import MAX_TEXT
 from triggers.api import shapes
 from triggers.api.health import HealthView
-from triggers.api.preview import PreviewView
+from triggers.api.preview import PreviewView, preview
 from triggers.api.views import MAX_KEY, MAX_PAGE, DisableView, EnableView, TriggersView, TriggerView
 from triggers.models import Trigger
 from triggers.serializers import TriggerSerializer
@@ -50,11 +50,13 @@ _SENT: dict[str, Any] = {
     "scheduleConfig": {"expression": "cron(0 9 ? * MON-FRI *)", "timezone": "Asia/Tokyo"},
     "tags": ["daily"],
 }
+# Clocks change twice in the year after the example.
+_PREVIEWED = {"expression": "30 2 * * ?", "timezone": "Europe/Berlin", "count": 2}
 _ZONE_DATA = {"version": "2026f", "source": "package"}
 
 
-def _made() -> dict[str, Any]:
-    """What the API answers when it has made the example's trigger."""
+def _created() -> dict[str, Any]:
+    """The API's answer to a request that creates the example's trigger."""
     at = datetime.fromisoformat(TIMESTAMP)
     trigger = Trigger(id=ID, user_id="alice", created_at=at, updated_at=at)
     answer = TriggerSerializer(trigger, data=_SENT, context={"now": at})
@@ -62,12 +64,12 @@ def _made() -> dict[str, Any]:
     return answer.to_representation(trigger)
 
 
-_MADE = _made()
+_CREATED = _created()
 
 
 def one(status: int = 200, **changes: Any) -> Body:
-    """The answer of the example's trigger, with other values or, where they are None, without."""
-    shown = {name: value for name, value in (_MADE | changes).items() if value is not None}
+    """The answer with the example's trigger and these changes; None leaves a field out."""
+    shown = {name: value for name, value in (_CREATED | changes).items() if value is not None}
     return Body(shapes.TRIGGER_ANSWER, {"trigger": shown, "metadata": metadata()}, status)
 
 
@@ -147,7 +149,7 @@ describe(
             "Only those with this text in the name or the description, in any case.",
         ),
     ],
-    answers=Body(shapes.TRIGGER_LIST, {"triggers": [_MADE], "metadata": metadata(count=1)}),
+    answers=Body(shapes.TRIGGER_LIST, {"triggers": [_CREATED], "metadata": metadata(count=1)}),
     faults=[invalid_parameter("limit", f"Give a whole number from 1 to {MAX_PAGE}.")],
 )
 describe(
@@ -239,26 +241,10 @@ describe(
     "previewSchedule",
     "Before it is saved: in words, its next runs, and what may surprise about it.",
     tag=SCHEDULES,
-    takes=Body(
-        shapes.PREVIEW_REQUEST,
-        {"expression": "30 2 * * ?", "timezone": "Europe/Berlin", "count": 2},
-    ),
+    takes=Body(shapes.PREVIEW_REQUEST, _PREVIEWED),
     answers=Body(
         shapes.PREVIEW_RESULT,
-        {
-            "expression": "cron(30 2 * * ? *)",
-            "description": "At 02:30 every day, Berlin time",
-            "nextRuns": [
-                {"utc": "2027-03-27T01:30:00.000Z", "local": "2027-03-27T02:30:00+01:00"},
-                {"utc": "2027-03-29T00:30:00.000Z", "local": "2027-03-29T02:30:00+02:00"},
-            ],
-            "warnings": [
-                "On 28 March 2027 the clocks go from 02:00 to 03:00: it skips the run at 02:30.",
-                "On 31 October 2027 the clocks go from 03:00 to 02:00: the run at 02:30 happens "
-                "once.",
-            ],
-            "metadata": metadata(),
-        },
+        preview(_PREVIEWED, datetime(2027, 3, 26, 12, tzinfo=UTC)) | {"metadata": metadata()},
     ),
     faults=[invalid("timezone", "This is not an IANA timezone name.", "timezone", "Europe/Berlin")],
 )

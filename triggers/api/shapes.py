@@ -1,4 +1,4 @@
-"""The shapes of triggers, schedules and health in the API's description."""
+"""JSON schemas of triggers, schedules and health in the OpenAPI document."""
 
 from moca.api.json_schema import (
     COMPONENTS,
@@ -107,7 +107,7 @@ _ZONE_DATA = component(
         },
     ),
 )
-# Nobody is signed in here.
+# Other answers name the user, who is signed in.
 _PROBE = record("About the request.", {"requestId": uuid(), "timestamp": moment()})
 HEALTH = component(
     "Health",

@@ -1,4 +1,4 @@
-"""Routes of triggers, schedules and health."""
+"""URLs of the API of triggers, schedules and health."""
 
 from django.urls import path, register_converter
 

@@ -1,4 +1,4 @@
-"""The routes under /triggers that concern triggers alone."""
+"""API views under /triggers; those of runs are in `executions.api`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,28 +16,28 @@ from moca.api.views import APIView
 from moca.concurrency import StaleVersionError
 from triggers import services
 from triggers.models import Trigger, TriggerQuerySet, TriggerType
-from triggers.serializers import TriggerSerializer, fill
+from triggers.serializers import TriggerSerializer
 
 MAX_PAGE = 1000
 # Characters of an Idempotency-Key.
 MAX_KEY = 255
 
 
-def answer(trigger: Trigger, status: int = 200) -> Response:
+def _respond(trigger: Trigger, status: int = 200) -> Response:
     shown = TriggerSerializer(trigger, context={"now": timezone.now()})
     return Response({"trigger": shown.data}, status=status)
 
 
 def find(user_id: str, trigger_id: str) -> Trigger:
-    """The user's trigger of this id; NotFoundError if the user has none."""
+    """The user's trigger of an id; NotFoundError if the user has none."""
     trigger: Trigger | None = Trigger.objects.find(user_id, trigger_id)
     if trigger is None:
         raise NotFoundError("trigger")
     return trigger
 
 
-def _changed(user_id: str, trigger_id: str, change: Callable[..., Any]) -> Trigger:
-    """The user's trigger of this id, after a change by one of the services."""
+def _apply(change: Callable[..., Any], user_id: str, trigger_id: str) -> Trigger:
+    """Call a function of `triggers.services`, and return the trigger as it is stored then."""
     trigger = Trigger(pk=trigger_id, user_id=user_id)
     try:
         change(trigger, by=user_id)
@@ -79,14 +79,14 @@ class TriggersView(APIView):
         if len(key) > MAX_KEY:
             raise InvalidParameterError("Idempotency-Key", f"Give at most {MAX_KEY} characters.")
         try:
-            trigger = services.create(self._filled, by=self.user_id, key=key, request=self.body)
+            trigger = services.create(self._make, by=self.user_id, key=key, request=self.body)
         except services.IdempotencyError as error:
             raise APIError(409, str(error)) from error
-        return answer(trigger, status=201)
+        return _respond(trigger, status=201)
 
-    def _filled(self) -> Trigger:
+    def _make(self) -> Trigger:
         trigger = Trigger(user_id=self.user_id)
-        fill(trigger, self.body)
+        TriggerSerializer(trigger, data=self.body).fill()
         return trigger
 
 
@@ -103,23 +103,23 @@ def _filtered(rows: TriggerQuerySet, filters: dict[str, str]) -> TriggerQuerySet
 class TriggerView(APIView):
     def get(self, request: Request, trigger_id: str) -> Response:
         """Show a trigger."""
-        return answer(find(self.user_id, trigger_id))
+        return _respond(find(self.user_id, trigger_id))
 
     def put(self, request: Request, trigger_id: str) -> Response:
         """Change a trigger; what is left out stays as it is."""
 
         def apply(trigger: Trigger) -> None:
             _check_version(trigger, request.headers.get("If-Match", ""))
-            fill(trigger, self.body)
+            TriggerSerializer(trigger, data=self.body).fill()
 
         change = partial(services.change, apply=apply)
-        return answer(_changed(self.user_id, trigger_id, change))
+        return _respond(_apply(change, self.user_id, trigger_id))
 
     patch = put
 
     def delete(self, request: Request, trigger_id: str) -> Response:
         """Delete a trigger and its schedule."""
-        _changed(self.user_id, trigger_id, services.delete)
+        _apply(services.delete, self.user_id, trigger_id)
         return Response(
             {
                 "success": True,
@@ -132,16 +132,17 @@ class TriggerView(APIView):
 class EnableView(APIView):
     def post(self, request: Request, trigger_id: str) -> Response:
         """Let a trigger fire."""
-        return answer(_changed(self.user_id, trigger_id, services.enable))
+        return _respond(_apply(services.enable, self.user_id, trigger_id))
 
 
 class DisableView(APIView):
     def post(self, request: Request, trigger_id: str) -> Response:
         """Keep a trigger from firing."""
-        return answer(_changed(self.user_id, trigger_id, services.disable))
+        return _respond(_apply(services.disable, self.user_id, trigger_id))
 
 
 def _check_version(trigger: Trigger, if_match: str) -> None:
+    """Raise APIError 412 if a trigger has another version than an If-Match header names."""
     if not if_match:
         return
     versions = parse_etags(if_match)

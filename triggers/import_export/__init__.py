@@ -1,5 +1,5 @@
-"""Triggers and event sources as files, for review in git and for moving.
+"""Exports triggers and event sources to files, and imports them, for review in git and for moving.
 
-`serialize` says what a file has of each, `files` writes and reads YAML and JSON, `diff` compares a
-file with what is stored, and `plan` makes the changes.
+`serialize` turns rows into entries of a file, `export` reads all rows for one, `files` writes and
+parses YAML and JSON, `diff` compares a file with the database, and `plan` writes the changes.
 """

@@ -1,7 +1,7 @@
-"""Files of triggers and event sources: written in YAML or JSON, and read from either.
+"""Writes and parses files of triggers and event sources, in YAML or JSON.
 
-YAML is read as far as it says the same as JSON: texts, numbers, true, false, null, lists and maps.
-A time is a text. Anchors, aliases and tags are refused, and so are keys that stand there twice.
+Of YAML, only values that JSON has are accepted: texts, numbers, true, false, null, lists and maps.
+A time is read as a text. Aliases, tags and duplicate keys are refused.
 """
 
 import json
@@ -18,27 +18,27 @@ MAX_BYTES = 64 * 1024 * 1024
 SOURCES, TRIGGERS = "eventSources", "triggers"
 WHAT = {SOURCES: "event source", TRIGGERS: "trigger"}
 
-# A name and what it holds, in the order in which they are to be written.
+# The sections of a file, each a name and its entries, in the order of the file.
 Sections = Sequence[tuple[str, Iterable[dict[str, Any]]]]
 
 _TAG = "tag:yaml.org,2002:"
 _END = "\n...\n"
-# What a block of YAML gives back as it is: printable, no line ends but the one, and no tab where
-# readers look for how far the block is indented.
+# Texts that a YAML block preserves: printable, with \n as the only line end. A tab at the beginning
+# would hide the indentation of the block from readers.
 _BLOCK = re.compile(
     r"(?!\t)"
     "[\t\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010fffd]*"
 )
-# Other line ends, which readers make into that one unless they are escaped.
+# Other line ends, which readers turn into \n unless they are escaped.
 _ODD_BREAKS = re.compile("[\r\x85\u2028\u2029]")
 
 
 class FileError(Exception):
-    """The file cannot be read.
+    """The file is invalid.
 
     Args:
-        message: why, in a sentence.
-        line: where, from 1; None where that is not known.
+        message: the reason, in a sentence.
+        line: the line, from 1; None if it is not known.
     """
 
     def __init__(self, message: str, line: int | None = None) -> None:
@@ -47,14 +47,14 @@ class FileError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FileEntry:
     """A trigger or an event source in a file.
 
     Attributes:
         what: `trigger` or `event source`.
-        place: which one of its list, from 1.
-        value: what stands there: a map.
-        node: the same with its lines; None in JSON.
+        place: the position in its list, from 1.
+        value: the map of its fields.
+        node: the node of YAML, which knows its lines; None in JSON.
     """
 
     what: str
@@ -63,7 +63,7 @@ class Entry:
     node: yaml.Node | None = None
 
     def line(self, name: str = "") -> int | None:
-        """The line of a field, such as `scheduleConfig.expression`, or where the entry begins."""
+        """The line of a field, such as `scheduleConfig.expression`, or of the entry itself."""
         node = self.node
         for part in name.split("."):
             pairs = node.value if isinstance(node, yaml.MappingNode) else ()
@@ -73,22 +73,22 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What stands in a file."""
+    """The entries of a file."""
 
-    sources: list[Entry] = field(default_factory=list)
-    triggers: list[Entry] = field(default_factory=list)
+    sources: list[FileEntry] = field(default_factory=list)
+    triggers: list[FileEntry] = field(default_factory=list)
 
 
 # Writing
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML in which a text of several lines stands as a block, and a line stays a line."""
+    """Writes texts of several lines as blocks, and does not wrap lines."""
 
     def analyze_scalar(self, scalar: str) -> Any:
         analysis = super().analyze_scalar(scalar)
         if analysis.multiline and _BLOCK.fullmatch(scalar):
-            # Spaces at the ends of lines and tabs too: prompts have them.
+            # PyYAML allows no block with tabs or with spaces at line ends, but prompts have them.
             analysis.allow_block = True
         return analysis
 
@@ -96,27 +96,27 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     style = '"' if _ODD_BREAKS.search(text) else "|" if "\n" in text else None
     return dumper.represent_scalar(f"{_TAG}str", str(text), style=style)
 
 
-_Dumper.add_representer(str, _text)
-# Choices are texts too.
-_Dumper.add_multi_representer(str, _text)
+_Dumper.add_representer(str, _represent_text)
+# For choices, which are subclasses of str.
+_Dumper.add_multi_representer(str, _represent_text)
 
 
 def yaml_text(value: Any) -> str:
-    """A list or map as YAML, its keys in their order."""
+    """A list or map as YAML, with its keys in their order."""
     text = str(
         yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000_000)
     )
-    # The mark of an end, after a block that ends in empty lines; here, more may follow.
+    # PyYAML ends the document after a block that ends in empty lines. Here, more may follow.
     return text[: -len(_END) + 1] if text.endswith(_END) else text
 
 
 def as_yaml(sections: Sections) -> Iterator[str]:
-    """A file of YAML, in pieces."""
+    """The text of a YAML file, in pieces."""
     for name, items in sections:
         begin = f"{name}:\n"
         for item in items:
@@ -127,7 +127,7 @@ def as_yaml(sections: Sections) -> Iterator[str]:
 
 
 def as_json(sections: Sections) -> Iterator[str]:
-    """A file of JSON, in pieces."""
+    """The text of a JSON file, in pieces."""
     between = "{"
     for name, items in sections:
         yield f'{between}\n  "{name}": ['
@@ -147,13 +147,13 @@ FORMATS = {"yaml": as_yaml, "json": as_json}
 
 
 def read(data: bytes) -> Contents:
-    """Read a file: lists of triggers and event sources, a list of triggers, or one trigger.
+    """Parse a file: lists of triggers and event sources, a list of triggers, or one trigger.
 
     Args:
-        data: the file, in UTF-8.
+        data: the content of the file, in UTF-8.
 
     Raises:
-        FileError: it cannot be read, or holds something else.
+        FileError: the content is invalid, or something else.
     """
     if len(data) > MAX_BYTES:
         raise FileError(
@@ -174,8 +174,10 @@ def read(data: bytes) -> Contents:
 def _value(text: str) -> tuple[Any, yaml.Node | None]:
     if text.lstrip()[:1] in ("{", "["):
         try:
-            # YAML's readers take some of JSON for something else.
-            return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number), None
+            # JSON is parsed as such, since YAML reads some of it differently.
+            return json.loads(
+                text, object_pairs_hook=_unique_keys, parse_constant=_refuse_name
+            ), None
         except json.JSONDecodeError:
             pass
         except ValueError as error:
@@ -188,10 +190,11 @@ def _value(text: str) -> tuple[Any, yaml.Node | None]:
         raise FileError(f"This is no YAML: {problem}.", mark.line + 1 if mark else None) from error
     except (yaml.YAMLError, ValueError) as error:
         raise FileError(f"This is no YAML: {error}.") from error
-    return (None, None) if node is None else (_Reading().value(node), node)
+    return (None, None) if node is None else (_Constructor().value(node), node)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The map of these pairs; FileError if a key is duplicate."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -200,21 +203,22 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_number(name: str) -> NoReturn:
+def _refuse_name(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python reads although JSON has no such numbers."""
     raise FileError(f"{name} is no JSON.")
 
 
-class _Reading:
-    """Values of YAML's nodes, as far as JSON has them."""
+class _Constructor:
+    """Builds the values of YAML nodes, if JSON has such values."""
 
     def __init__(self) -> None:
         self.seen: set[int] = set()
         self.scalars = yaml.SafeLoader("")
 
     def value(self, node: yaml.Node) -> Any:
-        # A node that comes again is an alias; a few of them can stand for any number of values.
+        # A node that is met again is an alias. A few aliases can expand to any number of values.
         if id(node) in self.seen:
-            _refuse(node, "An alias refers to this: write the value out in each place")
+            _fail_at(node, "An alias refers to this: write the value out in each place")
         self.seen.add(id(node))
         if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
             return self._map(node)
@@ -222,15 +226,15 @@ class _Reading:
             return [self.value(each) for each in node.value]
         if isinstance(node, yaml.ScalarNode) and node.tag.startswith(_TAG):
             return self._scalar(node, node.tag.removeprefix(_TAG))
-        return _refuse(node, f"The tag {node.tag} is not read")
+        return _fail_at(node, f"The tag {node.tag} is not read")
 
     def _map(self, node: yaml.MappingNode) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, value in node.value:
             if key.tag != f"{_TAG}str":
-                _refuse(key, "This key is no text: put it in quotes")
+                _fail_at(key, "This key is no text: put it in quotes")
             if key.value in found:
-                _refuse(key, f"The key {key.value!r} stands twice in one map")
+                _fail_at(key, f"The key {key.value!r} stands twice in one map")
             found[key.value] = self.value(value)
         return found
 
@@ -240,14 +244,14 @@ class _Reading:
         if kind == "null":
             return None
         if kind not in ("bool", "int", "float"):
-            _refuse(node, f"The tag {node.tag} is not read")
+            _fail_at(node, f"The tag {node.tag} is not read")
         try:
             return getattr(self.scalars, f"construct_yaml_{kind}")(node)
         except (ValueError, KeyError):
-            _refuse(node, f"This cannot be read as {kind}: put it in quotes if it is a text")
+            _fail_at(node, f"This cannot be read as {kind}: put it in quotes if it is a text")
 
 
-def _refuse(node: yaml.Node, message: str) -> NoReturn:
+def _fail_at(node: yaml.Node, message: str) -> NoReturn:
     raise FileError(f"{message}.", node.start_mark.line + 1)
 
 
@@ -257,9 +261,9 @@ def _contents(value: Any, node: yaml.Node | None) -> Contents:
     if not isinstance(value, dict) or not value:
         raise FileError(f"There is nothing to import: give {TRIGGERS} and {SOURCES}.")
     if not value.keys() & {TRIGGERS, SOURCES}:
-        return Contents(triggers=[Entry(WHAT[TRIGGERS], 1, value, node)])
+        return Contents(triggers=[FileEntry(WHAT[TRIGGERS], 1, value, node)])
     if unknown := value.keys() - {TRIGGERS, SOURCES}:
-        line = Entry("", 1, value, node).line(min(unknown))
+        line = FileEntry("", 1, value, node).line(min(unknown))
         raise FileError(f"{min(unknown)} is unknown here: give {TRIGGERS} and {SOURCES}.", line)
     nodes = {key.value: each for key, each in node.value} if node else {}
     return Contents(
@@ -267,7 +271,7 @@ def _contents(value: Any, node: yaml.Node | None) -> Contents:
     )
 
 
-def _entries(name: str, values: Any, node: yaml.Node | None) -> list[Entry]:
+def _entries(name: str, values: Any, node: yaml.Node | None) -> list[FileEntry]:
     if values is None:
         return []
     if not isinstance(values, list):
@@ -275,7 +279,7 @@ def _entries(name: str, values: Any, node: yaml.Node | None) -> list[Entry]:
     nodes = node.value if node else [None] * len(values)
     found = []
     for place, (value, each) in enumerate(zip(values, nodes, strict=True), 1):
-        entry = Entry(WHAT[name], place, value, each)
+        entry = FileEntry(WHAT[name], place, value, each)
         if not isinstance(value, dict):
             raise FileError(f"Number {place} of {name} is no map.", entry.line())
         found.append(entry)

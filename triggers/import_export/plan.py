@@ -1,4 +1,4 @@
-"""What an import is to do, and doing it: each row with its audit entry, in a transaction."""
+"""The plan of an import, and its execution: each row is written with its audit entry."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from moca.api.errors import Detail, detail
 from moca.concurrency import reason_of
 from triggers import services
 from triggers.failures import IMPORTED
-from triggers.import_export.files import Entry
+from triggers.import_export.files import FileEntry
 from triggers.models import Trigger
 
-# Who made the changes, in their audit entries.
+# The actor in the audit entries.
 BY = "import_triggers"
 CREATE, UPDATE = "create", "update"
 NOT_WRITTEN: tuple[type[Exception], ...] = (
@@ -28,19 +28,19 @@ NOT_WRITTEN: tuple[type[Exception], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What there is to say about an entry of the file.
+    """A fault of an entry of the file, or a warning about it.
 
     Attributes:
         entry: the entry.
-        detail: about which field, and what.
+        detail: the field, the message and the code, as the API has them.
     """
 
-    entry: Entry
+    entry: FileEntry
     detail: Detail
 
     @property
     def line(self) -> int | None:
-        """The line of the file that it is about; None where lines are not known."""
+        """The line of the field in the file; None if it is not known."""
         return self.entry.line(self.detail["field"])
 
     def __str__(self) -> str:
@@ -56,12 +56,12 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row that is to be written.
+    """A row to be written.
 
     Attributes:
         kind: `create` or `update`.
         row: the row, with its new values.
-        fields: what changes, in the file's names; empty for a new row.
+        fields: the names of the changed fields in the file; empty for a new row.
     """
 
     kind: str
@@ -76,14 +76,14 @@ class Change:
 
 @dataclass(slots=True)
 class Plan:
-    """What an import is to do.
+    """The plan of an import.
 
     Attributes:
-        changes: rows to be written, event sources before what listens to them.
-        unchanged: how many entries say what there is already.
-        faults: what is wrong; where there is anything, nothing may be done.
-        warnings: what is odd.
-        unsigned: event sources that take signed events and have no secret.
+        changes: rows to be written, event sources before the triggers that listen to them.
+        unchanged: the number of entries that are equal to their rows.
+        faults: errors; if there are any, nothing may be written.
+        warnings: notes that do not prevent the import.
+        unsigned: ids of event sources that take signed events and have no secret.
     """
 
     changes: list[Change] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Plan:
     unsigned: list[str] = field(default_factory=list)
 
     def put(self, row: Trigger | EventSource, fields: list[str]) -> None:
-        """Have a row written that is new, or differs in these fields."""
+        """Add a row that is new, or differs in these fields; others count as unchanged."""
         if row._state.adding:
             self.changes.append(Change(CREATE, row))
         elif fields:
@@ -105,13 +105,13 @@ class Plan:
 def unknown_keys(
     value: Any, known: Sequence[str], where: str = "", *, passed_over: Sequence[str] = ()
 ) -> Iterator[Detail]:
-    """The keys of a map that stand for nothing, lest a slip go unseen.
+    """An error for each unknown key of a map, since it may be a typing mistake.
 
     Args:
-        value: the map; anything else has none.
-        known: the keys that there are.
-        where: the field that the map stands in; empty for a whole entry.
-        passed_over: keys that may stand there for nothing.
+        value: the map; other values have no keys.
+        known: the valid keys.
+        where: the field that holds the map; empty for a whole entry.
+        passed_over: keys that are ignored without an error.
     """
     for name in value if isinstance(value, dict) else ():
         if name not in known and name not in passed_over:
@@ -125,17 +125,17 @@ def unknown_keys(
 
 
 def carry_out(plan: Plan) -> Iterator[tuple[Change, str]]:
-    """Write what is to be written; yields each change with the reason if it could not be made."""
+    """Write the changes; yields each with the reason if it failed, or an empty text."""
     missing: set[str] = set()
     for change in plan.changes:
-        reason = _lack(change.row, missing) or _write(change.row)
+        reason = _missing_source(change.row, missing) or _write(change.row)
         if reason and isinstance(change.row, EventSource) and change.kind == CREATE:
             missing.add(change.row.pk)
         yield change, reason
 
 
 def _write(row: Trigger | EventSource) -> str:
-    """Why a row could not be written; empty if it was."""
+    """Write a row; the reason if that failed, or an empty text."""
     why = IMPORTED()
     try:
         if isinstance(row, Trigger):
@@ -149,7 +149,8 @@ def _write(row: Trigger | EventSource) -> str:
     return ""
 
 
-def _lack(row: Trigger | EventSource, missing: set[str]) -> str:
+def _missing_source(row: Trigger | EventSource, missing: set[str]) -> str:
+    """Why a trigger cannot be written, if its event source could not be created; else empty."""
     subscription = row.subscription if isinstance(row, Trigger) else None
     if subscription is None or subscription.source_id not in missing:
         return ""

@@ -1,7 +1,8 @@
-"""What a file says about a trigger or an event source: what a person decides, in a fixed order.
+"""Turns triggers and event sources into entries of a file, with the fields that people set.
 
-The names are those of the HTTP contract. What is empty is left out, and so is what changes by
-itself (versions, statistics, the last run) or holds in one place alone (ARNs, secrets).
+Names are those of the HTTP API, in a fixed order. Empty fields are left out. There are no fields
+that change by themselves (versions, statistics, the last run), and none that are valid in one
+installation only (ARNs, secrets).
 """
 
 import json
@@ -14,9 +15,9 @@ from moca.times import iso
 from triggers.models import Trigger
 from triggers.serializers import TriggerSerializer
 
-# A source's secrets are no field of its serializer, so that no file can have them.
+# No file can contain secrets of sources, since they are no field of the serializer.
 OF_TRIGGER, OF_SOURCE = TriggerSerializer.written(), EventSourceSerializer.written()
-# The parts that a person writes of each map.
+# For each map, the parts that people set.
 MAPS = {
     name: column.field.parts(written=True)
     for name, column in OF_TRIGGER.items()
@@ -25,35 +26,35 @@ MAPS = {
 
 
 def body(trigger: Trigger) -> dict[str, Any]:
-    """What a request to the API would hold to make the trigger."""
-    return given(_values(trigger, TriggerSerializer))
+    """The body of a request to the API that would create the trigger."""
+    return without_empty(_values(trigger, TriggerSerializer))
 
 
-def entry(trigger: Trigger) -> dict[str, Any]:
-    """The trigger with what makes it the same one elsewhere; a rate counts from `createdAt`."""
+def trigger_entry(trigger: Trigger) -> dict[str, Any]:
+    """The trigger with its id, its owner and `createdAt`, which a rate counts from."""
     known = {"id": trigger.pk, "userId": trigger.user_id, "createdAt": iso(trigger.created_at)}
     return known | body(trigger)
 
 
 def source_entry(source: EventSource) -> dict[str, Any]:
     """The event source without its secrets."""
-    return given_of_source(_values(source, EventSourceSerializer))
+    return without_defaults(_values(source, EventSourceSerializer))
 
 
-def given_of_source(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of an event source that are neither empty nor what they are anyhow."""
+def without_defaults(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of an event source that are neither empty nor the defaults."""
     optional = {
         name: column.read(None) for name, column in OF_SOURCE.items() if column.may_be_empty
     }
     return {
         name: value
-        for name, value in given(values).items()
-        if name not in optional or not same(value, optional[name])
+        for name, value in without_empty(values).items()
+        if name not in optional or not json_equal(value, optional[name])
     }
 
 
-def given(values: dict[str, Any]) -> dict[str, Any]:
-    """The values that are not empty; an empty list of tools says that there are to be none."""
+def without_empty(values: dict[str, Any]) -> dict[str, Any]:
+    """The values that are not empty; an empty list of tools stays, since it means no tools."""
     return {
         name: value
         for name, value in values.items()
@@ -61,13 +62,13 @@ def given(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether two values are one in JSON, where 1 and true are two."""
+def json_equal(one: Any, other: Any) -> bool:
+    """Whether two values are equal in JSON, where 1 and true differ."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _values(row: Any, serializer: type[RowSerializer]) -> dict[str, Any]:
-    """What a row has of the fields that requests and files set."""
+    """The values of the fields that requests and files set, by name."""
     return {
         name: _parts(name, getattr(row, column.attribute))
         for name, column in serializer.written().items()
@@ -75,14 +76,14 @@ def _values(row: Any, serializer: type[RowSerializer]) -> dict[str, Any]:
 
 
 def _parts(name: str, value: Any) -> Any:
-    """A value; of a map, the parts that a person writes in their order."""
+    """A value; of a map, only the parts that people set."""
     if name not in MAPS or not isinstance(value, dict):
         return _in_order(value)
-    return given({part: _in_order(value.get(part)) for part in MAPS[name]})
+    return without_empty({part: _in_order(value.get(part)) for part in MAPS[name]})
 
 
 def _in_order(value: Any) -> Any:
-    """A value with its keys sorted, since not every database keeps the order of a pattern's."""
+    """A value with sorted keys, since not every database keeps the order of keys."""
     if isinstance(value, dict):
         return {key: _in_order(value[key]) for key in sorted(value)}
     return [_in_order(each) for each in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Who fires triggers: the scheduler, chosen by the SCHEDULER setting, and the rules of events."""
+"""Schedulers: that of the SCHEDULER setting for schedules, and that of rules for events."""
 
 from functools import cache
 from typing import Any
@@ -16,18 +16,18 @@ __all__ = ["Scheduler", "SchedulerError", "all_schedulers", "get_scheduler", "sc
 
 @cache
 def get_scheduler() -> Scheduler:
-    """The configured scheduler."""
+    """The scheduler that the SCHEDULER setting names."""
     backend: type[Scheduler] = import_string(settings.SCHEDULER)
     return backend()
 
 
 def all_schedulers() -> tuple[Scheduler, Scheduler]:
-    """The scheduler, and that which keeps rules for triggers with a pattern of their own."""
+    """The scheduler of schedules and the one of rules."""
     return get_scheduler(), RuleScheduler()
 
 
 def scheduler_of(trigger: Trigger) -> Scheduler:
-    """Who fires a trigger."""
+    """The scheduler for a trigger of its type."""
     found = all_schedulers()
     return next((each for each in found if each.trigger_type == trigger.type), found[0])
 

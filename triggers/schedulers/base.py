@@ -1,4 +1,4 @@
-"""What a scheduler does: keep one copy of each trigger of a type with whoever fires it."""
+"""The interface of schedulers, which keep projections of triggers where these are fired."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -9,6 +9,9 @@ from typing import ClassVar
 from moca.reconcile import ProjectionError
 from triggers.models import Trigger, TriggerType
 
+# Names of schedules and rules are this and the id of the trigger.
+PREFIX = "trigger-"
+
 
 class SchedulerError(ProjectionError):
     """The scheduler refused or could not be reached."""
@@ -16,7 +19,7 @@ class SchedulerError(ProjectionError):
 
 @dataclass(frozen=True, slots=True)
 class ScheduleEntry:
-    """A schedule as the scheduler has it."""
+    """A schedule or rule as the scheduler has it; times are None if the scheduler has none."""
 
     trigger_id: str
     enabled: bool
@@ -25,55 +28,63 @@ class ScheduleEntry:
 
 
 class Scheduler(ABC):
-    """A place that fires triggers. Its schedules are copies which can be made again any time."""
+    """Keeps a schedule or rule for each trigger of a type.
 
-    # The triggers that it fires, and what it has of them.
+    They are projections of triggers, from which they can be created again at any time.
+    """
+
+    # The type of its triggers, and what it keeps for each.
     trigger_type: ClassVar[str] = TriggerType.SCHEDULE
     what: ClassVar[str] = "schedule"
-    # The fields of a trigger whose change the schedule must follow.
+    # The fields of a trigger that its schedule follows from.
     projected_fields: ClassVar[frozenset[str]]
-    # Whether what it is told is undone with the transaction in which it was told.
+    # Whether a rollback of the transaction undoes its writes.
     is_transactional: ClassVar[bool] = True
 
     @abstractmethod
     def create(self, trigger: Trigger) -> None:
-        """Make the trigger's schedule; SchedulerError where that fails."""
+        """Create the trigger's schedule; SchedulerError if that fails."""
 
     @abstractmethod
     def update(self, trigger: Trigger) -> None:
-        """Bring the trigger's schedule up to date, made anew where it is missing."""
+        """Update the trigger's schedule, or create it if it is missing."""
 
     @abstractmethod
     def delete(self, trigger_id: str) -> None:
-        """Remove the schedule; nothing happens where there is none."""
+        """Delete the trigger's schedule, if there is one."""
 
     @abstractmethod
     def get(self, trigger_id: str) -> ScheduleEntry | None:
-        """The trigger's schedule, None where there is none."""
+        """The trigger's schedule; None if there is none."""
 
     def restore(self, trigger: Trigger) -> None:
-        """Bring the schedule to what the trigger says, whatever it was told before."""
+        """Write the schedule from the trigger, whatever a failed transaction has written."""
         self.update(trigger)
 
     def wants(self, trigger: Trigger) -> bool:
-        """Whether there is to be a schedule for the trigger."""
+        """Whether the trigger should have a schedule."""
         return trigger.schedule is not None
 
     def had(self, trigger: Trigger) -> bool:
-        """Whether there is a schedule for what the trigger was when it was loaded."""
+        """Whether the trigger had a schedule when it was loaded."""
         return bool(trigger.loaded_value("type") == self.trigger_type)
 
     @abstractmethod
     def differences(self, trigger: Trigger) -> Sequence[str] | None:
-        """The parts in which the schedule is not as the trigger says.
+        """The parts in which the schedule differs from the trigger.
 
-        None where it is missing, or there though there should be none.
+        None if the schedule is missing, or exists although the trigger should have none.
         """
 
     def check(self) -> None:
-        """Look whether schedules are fired; SchedulerError says what is wrong."""
+        """Check that schedules are fired; SchedulerError if they are not."""
         self.get("none")
 
     @abstractmethod
     def list(self) -> Iterator[ScheduleEntry]:
-        """All schedules, orphans included."""
+        """All schedules, with those that have no trigger."""
+
+
+def name_of(trigger_id: str) -> str:
+    """The name of the schedule or rule of a trigger."""
+    return f"{PREFIX}{trigger_id}"

@@ -1,12 +1,12 @@
-"""Schedules of Amazon EventBridge Scheduler, which invoke the handler's Lambda function.
+"""Keeps schedules in Amazon EventBridge Scheduler, which invokes the handler's Lambda function.
 
-A schedule is sent whole each time, since UpdateSchedule replaces all of it
-(https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html). One that fires
-once goes by itself when it has fired.
+Each write sends the whole schedule, since UpdateSchedule replaces all of it
+(https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html). The service
+deletes a schedule that fires once when it has fired.
 
-A rate without a StartDate fires at once, and counts anew from each update (User Guide, "Rate-based
-schedules"), so each rate is sent with its own next run as its StartDate. The date lies ahead, since
-the service refuses one that is more than five minutes past.
+A rate without a StartDate fires at once, and starts again at each update (User Guide, "Rate-based
+schedules"). Each rate is therefore sent with its next run as its StartDate. The service refuses a
+StartDate that is more than five minutes past.
 """
 
 import json
@@ -22,19 +22,19 @@ from django.utils import timezone
 from moca.aws import client, is_refusal
 from triggers import failures
 from triggers.models import AGENT_OPTIONS, Trigger
-from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
+from triggers.schedulers.base import PREFIX, ScheduleEntry, Scheduler, SchedulerError, name_of
 from triggers.schedules import At, Rate
 
-PREFIX = "trigger-"
-# Of those that fire once, after the events of a trigger have paused.
+# For schedules that fire once, when the events of a debounced trigger have paused.
 PAUSE_PREFIX = "events-"
-# CreateSchedule, Target.Input.
+# The limit of CreateSchedule for Target.Input.
 MAX_INPUT_BYTES = 256 * 1024
 RETRIES = 3
-# The service may fire until so long after the set minute.
+MISSING, EXISTS = "ResourceNotFoundException", "ConflictException"
+# The service may fire up to a minute late.
 PRECISION = timedelta(minutes=1)
 LEAST_EVENT_AGE, GREATEST_EVENT_AGE = 60, 86_400
-# What a schedule is compared by.
+# The parts by which schedules are compared.
 COMPARED = (
     "ScheduleExpression",
     "ScheduleExpressionTimezone",
@@ -45,7 +45,8 @@ COMPARED = (
     "ActionAfterCompletion",
     "Target",
 )
-# Parts of the target that another program's handler reads from the event; ours loads the trigger.
+# Details of the event, with their fields of the trigger. Handlers of other programs read all of
+# them; ours loads the trigger.
 DETAILS = {
     "triggerId": "id",
     "userId": "user_id",
@@ -60,15 +61,15 @@ REMEDIES = {
     "ServiceQuotaExceededException": failures.SCHEDULER_FULL,
     "ThrottlingException": failures.SCHEDULER_THROTTLING,
     "AccessDeniedException": failures.SCHEDULER_DENIED,
-    "ResourceNotFoundException": failures.SCHEDULE_GROUP_MISSING,
+    MISSING: failures.SCHEDULE_GROUP_MISSING,
 }
 
 
 class EventBridgeScheduler(Scheduler):
-    """Schedules of one group.
+    """Keeps the schedules of one schedule group.
 
     Args:
-        group: the group's name, where it is not SCHEDULE_GROUP_NAME.
+        group: the name of the group; empty for SCHEDULE_GROUP_NAME.
     """
 
     is_transactional = False
@@ -82,32 +83,29 @@ class EventBridgeScheduler(Scheduler):
         return self._group or str(settings.SCHEDULE_GROUP_NAME)
 
     def create(self, trigger: Trigger) -> None:
-        """Make the trigger's schedule; one that is there already is brought up to date."""
+        """Create the trigger's schedule, or update it if it exists."""
         self._put("create_schedule", trigger, f"{trigger.pk}-{trigger.version}")
 
     def update(self, trigger: Trigger) -> None:
         self._put("update_schedule", trigger, f"{trigger.pk}-{trigger.version}")
 
     def restore(self, trigger: Trigger) -> None:
-        """Bring the schedule to what the trigger says, whatever it was told before."""
-        # A token of its own: that of the trigger's version may stand for what is to be undone.
+        """Write the schedule from the trigger, whatever a failed transaction has written."""
+        # The token of the trigger's version may belong to the write that has to be undone.
         self._put("update_schedule", trigger, str(uuid4()))
 
     def delete(self, trigger_id: str) -> None:
-        try:
-            client("scheduler").delete_schedule(Name=_name(trigger_id), GroupName=self.group)
-        except (ClientError, BotoCoreError) as error:
-            if _code(error) != "ResourceNotFoundException":
-                _refuse(error)
+        name = name_of(trigger_id)
+        _call("delete_schedule", unless=MISSING, Name=name, GroupName=self.group)
 
     def get(self, trigger_id: str) -> ScheduleEntry | None:
-        found = self._found(trigger_id)
+        found = self._fetch(trigger_id)
         if found is None:
             return None
         return ScheduleEntry(trigger_id, found["State"] == "ENABLED", made_at=found["CreationDate"])
 
     def list(self) -> Iterator[ScheduleEntry]:
-        """The schedules of the group that are triggers'; others in it are left alone."""
+        """The schedules of triggers in the group; schedules with other names are left out."""
         try:
             pages = client("scheduler").get_paginator("list_schedules")
             for page in pages.paginate(GroupName=self.group, NamePrefix=PREFIX):
@@ -121,7 +119,7 @@ class EventBridgeScheduler(Scheduler):
             _refuse(error)
 
     def differences(self, trigger: Trigger) -> Sequence[str] | None:
-        found = self._found(trigger.pk)
+        found = self._fetch(trigger.pk)
         now = timezone.now()
         wanted = schedule_of(trigger, now) if _will_fire(trigger, now) else None
         if found is None or wanted is None:
@@ -134,17 +132,18 @@ class EventBridgeScheduler(Scheduler):
         return _will_fire(trigger, timezone.now())
 
     def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:
-        """Have the handler look once at the event that waits for the trigger's events to pause.
+        """Invoke the handler once, to run a debounced trigger if its events have paused.
 
         Args:
-            user_id: whose trigger it is.
+            user_id: the owner of the trigger.
             trigger_id: the trigger's id.
-            at: not before this; the service fires up to a minute later.
+            at: the earliest time; the service fires up to a minute later.
 
         Raises:
             SchedulerError: the service refuses.
         """
-        # To the second, and not before; a name of its own, since one that has fired goes later.
+        # Rounded up to whole seconds. The name has the time in it, since the service deletes a
+        # schedule only some time after it has fired.
         moment = (at + timedelta(seconds=1)).astimezone(UTC).replace(microsecond=0)
         event = {
             "version": "0",
@@ -152,7 +151,7 @@ class EventBridgeScheduler(Scheduler):
             "detail-type": "Events Paused",
             "detail": {"triggerId": trigger_id, "userId": user_id},
         }
-        schedule = {
+        schedule: dict[str, Any] = {
             "Name": f"{PAUSE_PREFIX}{trigger_id}-{int(moment.timestamp())}",
             "GroupName": self.group,
             "ClientToken": str(uuid4()),
@@ -163,65 +162,49 @@ class EventBridgeScheduler(Scheduler):
             "ActionAfterCompletion": "DELETE",
             "Target": _target(json.dumps(event)),
         }
-        try:
-            _call("create_schedule", schedule)
-        except (ClientError, BotoCoreError) as error:
-            if _code(error) != "ConflictException":
-                _refuse(error)
+        _call("create_schedule", unless=EXISTS, **schedule)
 
     def check(self) -> None:
-        try:
-            client("scheduler").get_schedule_group(Name=self.group)
-        except (ClientError, BotoCoreError) as error:
-            _refuse(error)
+        _call("get_schedule_group", Name=self.group)
 
-    def _found(self, trigger_id: str) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = client("scheduler").get_schedule(
-                Name=_name(trigger_id), GroupName=self.group
-            )
-        except (ClientError, BotoCoreError) as error:
-            if _code(error) == "ResourceNotFoundException":
-                return None
-            _refuse(error)
-        return found
+    def _fetch(self, trigger_id: str) -> dict[str, Any] | None:
+        name = name_of(trigger_id)
+        return _call("get_schedule", unless=MISSING, Name=name, GroupName=self.group)
 
     def _put(self, operation: str, trigger: Trigger, token: str) -> None:
         now = timezone.now()
         if not _will_fire(trigger, now):
-            # It has fired, or cannot any more: the service has removed it, or refuses it.
+            # The service has deleted a schedule that has fired for the last time, or refuses it.
             self.delete(trigger.pk)
             return
         schedule = schedule_of(trigger, now)
         if start := schedule.get("StartDate"):
-            # A token stands for one request, and this part of it changes as time goes by.
+            # A token is valid for one request only, and the StartDate changes with time.
             token = f"{token}-{int(start.timestamp())}"
-        schedule |= {"Name": _name(trigger.pk), "GroupName": self.group, "ClientToken": token}
+        schedule |= {"Name": name_of(trigger.pk), "GroupName": self.group, "ClientToken": token}
         others = {
-            "create_schedule": ("ConflictException", "update_schedule"),
-            "update_schedule": ("ResourceNotFoundException", "create_schedule"),
+            "create_schedule": (EXISTS, "update_schedule"),
+            "update_schedule": (MISSING, "create_schedule"),
         }
+        expected, other = others[operation]
         try:
-            _call(operation, schedule)
+            _send(operation, schedule)
         except (ClientError, BotoCoreError) as error:
-            expected, other = others[operation]
             if _code(error) != expected:
                 _refuse(error)
-            try:
-                _call(other, {**schedule, "ClientToken": str(uuid4())})
-            except (ClientError, BotoCoreError) as second:
-                _refuse(second, after=error)
+            schedule["ClientToken"] = str(uuid4())
+            _call(other, after=error, **schedule)
 
 
 def schedule_of(trigger: Trigger, now: datetime | None = None) -> dict[str, Any]:
-    """The schedule that a trigger is to have, but for its name, group and token.
+    """The parameters of CreateSchedule for a trigger, without its name, group and token.
 
     Args:
-        trigger: whose schedule it is.
-        now: the moment from which on a rate is to run; None for the present.
+        trigger: a schedule trigger.
+        now: the moment that a rate's first run is later than; None for the present.
 
     Raises:
-        SchedulerError: the trigger's schedule cannot be read.
+        SchedulerError: the trigger's schedule is invalid.
     """
     schedule = trigger.schedule
     if schedule is None:
@@ -241,7 +224,7 @@ def schedule_of(trigger: Trigger, now: datetime | None = None) -> dict[str, Any]
 
 
 def _target(text: str) -> dict[str, Any]:
-    """The handler as a schedule's target, which gets this text."""
+    """The handler as the target of a schedule, with this text as its input."""
     return {
         "Arn": settings.TRIGGER_LAMBDA_ARN,
         "RoleArn": settings.SCHEDULER_ROLE_ARN,
@@ -261,13 +244,13 @@ def _target(text: str) -> dict[str, Any]:
 
 
 def _dates(trigger: Trigger, now: datetime) -> dict[str, datetime]:
-    """The dates between which it fires."""
+    """The StartDate and EndDate, if the schedule has them."""
     schedule = trigger.schedule
     if schedule is None or isinstance(schedule.expression, At):
         return {}
     start = schedule.start if schedule.start and schedule.start > now else None
     if isinstance(schedule.expression, Rate):
-        # The last run of all may be due at this moment, while none is left after it.
+        # The last run may be due right now, with no further run after it.
         runs = trigger.next_runs(now, 1) or trigger.next_runs(now - PRECISION, 1)
         start = next(iter(runs), None)
     dates = {"StartDate": start, "EndDate": schedule.end}
@@ -277,18 +260,21 @@ def _dates(trigger: Trigger, now: datetime) -> dict[str, datetime]:
 def _starts_alike(
     trigger: Trigger, found: datetime | None, wanted: datetime | None, now: datetime
 ) -> bool:
-    """Whether a rate has the same runs from now on, though its StartDate was sent long ago."""
+    """Whether a rate has the same runs from now on, although its StartDate was sent long ago."""
     schedule = trigger.schedule
     if schedule is None or not isinstance(schedule.expression, Rate) or not (found and wanted):
         return False
-    # The service keeps dates to the second, and a start of our own may have a part of one.
+    # The service stores whole seconds, while a start date of ours may have a fraction.
     before = min(now, wanted - timedelta(seconds=1)).replace(microsecond=0)
     run = schedule.expression.next_run(before, schedule.zone, start=found)
     return _plain(run) == _plain(wanted)
 
 
 def _input(trigger: Trigger) -> str:
-    """The event that the handler gets, with what the service fills in at delivery."""
+    """The event for the handler as JSON; the service fills in <aws.scheduler...> at delivery.
+
+    The prompt is left out if the event would be too large with it.
+    """
     detail = {
         name: value
         for name, field in DETAILS.items()
@@ -313,21 +299,39 @@ def _input(trigger: Trigger) -> str:
 
 
 def _will_fire(trigger: Trigger, now: datetime) -> bool:
-    """Whether the service is to have a schedule: not where none would ever fire again."""
+    """Whether the trigger should have a schedule: it is valid and fires again."""
     return trigger.schedule is not None and bool(trigger.next_runs(now - PRECISION, 1))
 
 
-def _name(trigger_id: str) -> str:
-    return f"{PREFIX}{trigger_id}"
+def _send(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    method: Callable[..., dict[str, Any]] = getattr(client("scheduler"), operation)
+    return method(**parameters)
 
 
-def _call(operation: str, schedule: dict[str, Any]) -> None:
-    method: Callable[..., Any] = getattr(client("scheduler"), operation)
-    method(**schedule)
+def _call(
+    operation: str, *, unless: str = "", after: Exception | None = None, **parameters: Any
+) -> dict[str, Any] | None:
+    """Call the service; None if it answers with an expected error.
+
+    Args:
+        operation: the method of the client.
+        unless: the code of the expected error; empty for none.
+        after: as for `_refuse()`.
+        parameters: those of the operation.
+
+    Raises:
+        SchedulerError: any other error.
+    """
+    try:
+        return _send(operation, parameters)
+    except (ClientError, BotoCoreError) as error:
+        if unless and _code(error) == unless:
+            return None
+        _refuse(error, after)
 
 
 def _plain(part: Any) -> Any:
-    """A part of a schedule in a form that compares: times to the second, no null parts."""
+    """A part of a schedule in a comparable form: times in whole seconds, without null parts."""
     if isinstance(part, datetime):
         return part.astimezone(UTC).replace(microsecond=0)
     if isinstance(part, dict):
@@ -340,11 +344,11 @@ def _code(error: Exception) -> str:
 
 
 def _refuse(error: Exception, after: Exception | None = None) -> NoReturn:
-    """Raise what a call came to.
+    """Raise SchedulerError for a failed call, with a remedy if there is one.
 
     Args:
-        error: what it raised.
-        after: what a call before it raised, which said to make this one.
+        error: the error of the call.
+        after: the error of the call before it, which this call was to make up for.
     """
     if not isinstance(error, ClientError):
         raise SchedulerError(failures.SCHEDULER_UNREACHABLE(error=str(error))) from error

@@ -1,4 +1,4 @@
-"""Schedules of the local scheduler: rows in the same database, fired by `runscheduler`."""
+"""Keeps schedules as rows in the same database, which the command `runscheduler` fires."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -12,11 +12,13 @@ from triggers.failures import NOT_FIRED
 from triggers.models import LocalSchedule, Trigger
 from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
 
-# What has been due for so long was not seen by any process.
+# A schedule that has been due for so long was not looked at by any process.
 LATE = timedelta(minutes=2)
 
 
 class LocalScheduler(Scheduler):
+    """Keeps a `LocalSchedule` for each schedule trigger."""
+
     projected_fields = frozenset({"type", "enabled", "schedule_config", "user_id"})
 
     def create(self, trigger: Trigger) -> None:
@@ -27,7 +29,7 @@ class LocalScheduler(Scheduler):
             "next_run_at": next_run_at,
             "due_at": due_at(trigger, next_run_at),
         }
-        # Whatever is there is replaced: the schedule follows from the trigger alone.
+        # An existing row is replaced, since the schedule follows from the trigger alone.
         LocalSchedule.objects.filter(pk=trigger.pk).update_expected(
             missing=LocalSchedule(trigger_id=trigger.pk, **times), **times
         )
@@ -58,14 +60,14 @@ class LocalScheduler(Scheduler):
 
 
 def due_at(trigger: Trigger, run_at: datetime | None) -> datetime | None:
-    """When the run of a moment is to start: then, or later within the flexible window."""
+    """When an occurrence is to start: on time, or later within the flexible window."""
     return run_at + start_offset(trigger) if run_at else None
 
 
 def start_offset(trigger: Trigger) -> timedelta:
-    """How long after it is due a run starts: zero, or a place in the flexible window.
+    """The delay of a trigger's runs: zero, or a time within the flexible window.
 
-    A trigger has the same place every time. It spreads triggers that share a schedule, as
+    It is the same for each run of a trigger. It spreads triggers that share a schedule, as
     EventBridge Scheduler's FlexibleTimeWindow does.
     """
     schedule = trigger.schedule
@@ -76,11 +78,11 @@ def start_offset(trigger: Trigger) -> timedelta:
 
 
 def astray(rows: Sequence[LocalSchedule], now: datetime) -> Iterator[tuple[LocalSchedule, Trigger]]:
-    """The schedules that wait for a later time than their next run, with their triggers.
+    """The schedules that wait for a later time than the trigger's next run, with their triggers.
 
-    The clock was ahead when such a time was written. The schedule would not fire until then.
+    The clock was ahead when that time was written. The schedule would not fire before it.
     """
-    # A schedule that is due is looked at anyway.
+    # The scheduler looks at due schedules anyway.
     waiting = {row.pk: row for row in rows if not (row.due_at and row.due_at <= now)}
     keys = [(row.user_id, row.pk) for row in waiting.values()]
     for trigger in Trigger.objects.named(keys) if keys else ():
@@ -89,13 +91,14 @@ def astray(rows: Sequence[LocalSchedule], now: datetime) -> Iterator[tuple[Local
 
 
 def put_right(row: LocalSchedule, trigger: Trigger, now: datetime) -> bool:
-    """Set a schedule to the trigger's next run, unless another process has moved it meanwhile."""
+    """Set a schedule to the trigger's next run; False if another process changed it meanwhile."""
     next_run_at = _next_run(trigger, now - start_offset(trigger))
     unmoved = LocalSchedule.objects.filter(pk=row.pk, next_run_at=row.next_run_at)
     return bool(unmoved.update(next_run_at=next_run_at, due_at=due_at(trigger, next_run_at)))
 
 
 def _is_astray(row: LocalSchedule, trigger: Trigger, now: datetime) -> bool:
+    """Whether a schedule waits for a later time than the trigger's next run."""
     first = _next_run(trigger, now + CLOCKS_APART)
     if first is None:
         return False

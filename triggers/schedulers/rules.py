@@ -1,22 +1,23 @@
-"""Rules of an event bus, one for each event trigger that listens to a bus by a pattern of its own.
+"""Keeps rules on event buses, one for each event trigger with a pattern of its own.
 
-They are reconciled like schedules, and by the same interface. A trigger that listens to an event
-source has no rule of its own: the rule of the source brings its events.
+The reconciler treats them like schedules, by the same interface. A trigger that listens to an event
+source has no rule of its own, since the source's rule delivers its events.
 """
 
 from collections.abc import Iterator, Sequence
 
 from events.buses import Rule, get_bus
 from triggers.models import Trigger, TriggerType
-from triggers.schedulers.base import ScheduleEntry, Scheduler
+from triggers.schedulers.base import PREFIX, ScheduleEntry, Scheduler, name_of
 from triggers.validation import read_subscription
 
-PREFIX = "trigger-"
-# What the rule of a trigger adds to its events.
+# The field that the rule of a trigger adds to its events.
 FROM_TRIGGER = "_trigger"
 
 
 class RuleScheduler(Scheduler):
+    """Keeps the rules of event triggers on the event bus of the settings."""
+
     trigger_type = TriggerType.EVENT
     what = "rule"
     projected_fields = frozenset({"type", "enabled", "event_config", "user_id"})
@@ -30,7 +31,7 @@ class RuleScheduler(Scheduler):
             get_bus().keep(rule)
 
     def update(self, trigger: Trigger) -> None:
-        """Bring the rule up to date, and remove one that the trigger had on another bus."""
+        """Write the rule, and delete one that the trigger had on another bus."""
         before, rule = _bus_before(trigger), rule_of(trigger)
         if before and (rule is None or rule.bus_name != before):
             self.restore(trigger)
@@ -38,10 +39,10 @@ class RuleScheduler(Scheduler):
             self.create(trigger)
 
     def restore(self, trigger: Trigger) -> None:
-        get_bus().replace(_name(trigger.pk), rule_of(trigger))
+        get_bus().replace(name_of(trigger.pk), rule_of(trigger))
 
     def delete(self, trigger_id: str) -> None:
-        get_bus().drop(_name(trigger_id))
+        get_bus().drop(name_of(trigger_id))
 
     def get(self, trigger_id: str) -> ScheduleEntry | None:
         return next((each for each in self.list() if each.trigger_id == trigger_id), None)
@@ -53,8 +54,7 @@ class RuleScheduler(Scheduler):
         return bool(_bus_before(trigger))
 
     def differences(self, trigger: Trigger) -> Sequence[str] | None:
-        rule = rule_of(trigger)
-        if rule is not None:
+        if rule := rule_of(trigger):
             return get_bus().differences(rule)
         return None if self.get(trigger.pk) else []
 
@@ -64,12 +64,12 @@ class RuleScheduler(Scheduler):
 
 
 def rule_of(trigger: Trigger) -> Rule | None:
-    """The rule that a trigger is to have; None where it needs none."""
+    """The rule that a trigger should have; None if it needs none."""
     subscription = trigger.subscription
     if subscription is None or subscription.pattern is None or not subscription.has_own_rule:
         return None
     return Rule(
-        _name(trigger.pk),
+        name_of(trigger.pk),
         subscription.bus,
         subscription.pattern.document,
         enabled=trigger.enabled,
@@ -78,12 +78,8 @@ def rule_of(trigger: Trigger) -> Rule | None:
 
 
 def _bus_before(trigger: Trigger) -> str:
-    """The bus on which the trigger's rule was when it was loaded; empty where there was none."""
+    """The bus of the rule that the trigger had when it was loaded; empty if it had none."""
     if trigger.loaded_value("type") != TriggerType.EVENT:
         return ""
     subscription = read_subscription(trigger.loaded_value("event_config"))[0]
     return subscription.bus if subscription and subscription.has_own_rule else ""
-
-
-def _name(trigger_id: str) -> str:
-    return f"{PREFIX}{trigger_id}"

@@ -10,7 +10,7 @@ from executions.models import TriggerExecution
 from moca.authentication.models import AuditEntry, Operator
 from moca.dynamodb import adoption
 from moca.dynamodb.layout import UNIQUE
-from tests.integration.interchange.conftest import ALICE, Table, execution_item, trigger_item
+from tests.integration.import_export.conftest import ALICE, Table, execution_item, trigger_item
 from triggers.management.commands.adopt_table import DONE
 from triggers.models import LocalSchedule, Trigger, TriggerCount, TriggerQuerySet
 

@@ -19,7 +19,7 @@ from moca.copying import models as copied_models
 from moca.copying import values_of
 from moca.ids import new_id
 from moca.management.commands.copy_database import connected
-from tests.integration.interchange.conftest import Table, execution_item, trigger_item
+from tests.integration.import_export.conftest import Table, execution_item, trigger_item
 from triggers.models import IdempotencyKey, LocalSchedule, Trigger
 
 STARTED = datetime(2026, 7, 1, 9, 0, 0, 123456, tzinfo=UTC)

@@ -23,7 +23,7 @@ from moca.authentication.models import AuditEntry, Operator, Role
 from moca.validation import ONE_LINE
 from tests.integration.admin.conftest import signed_in
 from tests.integration.api.conftest import API
-from tests.integration.interchange.conftest import Table, trigger_item
+from tests.integration.import_export.conftest import Table, trigger_item
 from triggers.import_export.files import MAX_BYTES
 from triggers.models import LocalSchedule, Trigger
 

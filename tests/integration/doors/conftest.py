@@ -1,4 +1,4 @@
-"""The doors through which people change triggers and event sources: one function each."""
+"""Helpers for tests that make one change through each interface: API, admin, pages, commands."""
 
 import io
 import json
@@ -20,7 +20,7 @@ Import = Callable[[dict[str, Any]], str]
 
 
 def record() -> Record:
-    """What the audit entries say, but for who did so and why."""
+    """The audit entries without actor and reason, the oldest first."""
     return [
         (entry.action, entry.object_type, entry.object_name, entry.changes)
         for entry in AuditEntry.objects.order_by("id")
@@ -28,12 +28,12 @@ def record() -> Record:
 
 
 def page(client: Client, address: str, data: Any) -> str:
-    """What an operator reads after a form was sent."""
+    """The page that an operator sees after sending a form."""
     return client.post(address, data, follow=True).content.decode()
 
 
 def command(*args: str) -> str:
-    """What a command says, also if it fails."""
+    """The output of a command, with the error if it fails."""
     out = io.StringIO()
     try:
         call_command(*args, stdout=out, stderr=out)
@@ -44,7 +44,7 @@ def command(*args: str) -> str:
 
 @pytest.fixture
 def imported(tmp_path: Path) -> Import:
-    """Import a file with these sections, and return what the command says."""
+    """Imports a file with these sections, and returns the output of the command."""
 
     def imported(sections: dict[str, Any]) -> str:
         path = tmp_path / "file.json"

@@ -1,4 +1,4 @@
-"""Each door that changes an event source leaves the same audit entry, and the same if refused."""
+"""Each interface that changes an event source writes the same audit entry, or none if refused."""
 
 from collections.abc import Iterator
 from unittest.mock import patch
@@ -21,7 +21,7 @@ PAGES = ["admin", "console"]
 
 
 class Doors:
-    """Makes one change through the door of a name, and returns what the operator reads."""
+    """Makes one change through an interface, and returns what the operator reads."""
 
     def __init__(self, client: Client, imported: Import) -> None:
         self.client, self.imported = client, imported
@@ -73,7 +73,7 @@ def shop(db: None) -> EventSource:
 
 @pytest.fixture
 def full(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The bus takes no rule, and gives none back."""
+    """The bus refuses to write and to delete rules."""
     error = BusError(FULL, is_refusal=True)
     bus = "events.buses.local.LocalBus"
     with patch(f"{bus}.keep", side_effect=error), patch(f"{bus}.drop", side_effect=error):
@@ -99,7 +99,7 @@ class TestRecord:
 
 
 class TestRefusal:
-    """The event bus refuses: the reason is shown, and everything is as it was."""
+    """The event bus refuses: the reason is shown, and nothing changes."""
 
     @pytest.mark.parametrize("door", FORMS)
     def test_new(self, doors: Doors, full: None, door: str) -> None:
@@ -119,7 +119,7 @@ class TestRefusal:
 
 @pytest.mark.sqlite
 class TestLostRace:
-    """Another write comes first: the change is made once more, from what is stored then."""
+    """Another write comes first: the change is retried on the row that is stored then."""
 
     @pytest.mark.parametrize("door", PAGES)
     def test_deleted(self, doors: Doors, shop: EventSource, door: str) -> None:
@@ -127,7 +127,7 @@ class TestLostRace:
             doors.delete(door)
         assert (EventSource.objects.count(), len(record())) == (0, 1)
 
-    def test_new_secret_is_added_to_those_of_then(self, doors: Doors, shop: EventSource) -> None:
+    def test_new_secret_is_added_to_the_stored_ones(self, doors: Doors, shop: EventSource) -> None:
         with overtaken("UPDATE", "shop", times=1):
             doors.rotate_secret()
         held = EventSource.objects.get().active_secrets(timezone.now())

@@ -1,4 +1,4 @@
-"""Each door that changes a trigger leaves the same audit entry, and the same after a refusal."""
+"""Each interface that changes a trigger writes the same audit entry, or none if refused."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -25,7 +25,7 @@ Make = Callable[..., Trigger]
 
 
 class Doors:
-    """Makes one change through the door of a name, and returns what the caller reads."""
+    """Makes one change through an interface, and returns what the caller reads."""
 
     def __init__(self, client: Client, imported: Import) -> None:
         self.client, self.imported = client, imported
@@ -92,7 +92,7 @@ def doors(administrator: Client, imported: Import) -> Doors:
 
 @pytest.fixture
 def full(settings: Any) -> Any:
-    """The scheduler takes nothing."""
+    """The scheduler refuses all writes."""
     error = SchedulerError(FULL, is_refusal=True)
     with ExitStack() as stack:
         for name in ("create", "update", "delete"):
@@ -102,7 +102,7 @@ def full(settings: Any) -> Any:
 
 
 def stored() -> list[dict[str, Any]]:
-    """Triggers with their schedules, and how many alice has, as the database says."""
+    """The stored triggers and schedules, and the stored count of alice's triggers."""
     rows = [Trigger.objects.order_by("pk"), LocalSchedule.objects.order_by("pk")]
     counts = TriggerCount.objects.filter(pk="alice").values("triggers")
     return [*(model_to_dict(row) for each in rows for row in each), *counts]
@@ -151,7 +151,7 @@ class TestRecord:
 
 
 class TestRefusal:
-    """The scheduler refuses: the reason is shown, and everything is as it was."""
+    """The scheduler refuses: the reason is shown, and nothing changes."""
 
     @pytest.mark.parametrize("door", FORMS)
     def test_new(self, doors: Doors, full: None, door: str) -> None:
@@ -190,7 +190,7 @@ class TestRefusal:
 
 @pytest.mark.sqlite
 class TestLostRace:
-    """Another write comes first: the change is made once more, from what is stored then."""
+    """Another write comes first: the change is retried on the row that is stored then."""
 
     @pytest.mark.parametrize("door", SWITCHES)
     def test_switched(self, doors: Doors, make_trigger: Make, door: str) -> None:
@@ -219,8 +219,8 @@ class TestLostRace:
             if not next(unseen, False):
                 check(trigger)
 
-        # What an import compares before it writes, it finds itself.
-        most = patch("triggers.import_export.diff._Triggers.check_quotas")
+        # The import would find this before it writes.
+        most = patch("triggers.import_export.diff._TriggerComparison.check_quotas")
         with patch.object(Trigger, "check_quota", seen_too_late), most:
             read = doors.create(door)
         assert ("the most a user may have" in read, Trigger.objects.count()) == (True, 1)

@@ -1,4 +1,7 @@
-"""EventBridge Scheduler as moto imitates it: it keeps schedules, and checks and fires none."""
+"""Fixtures for tests against moto's EventBridge Scheduler.
+
+moto stores schedules. It neither validates nor fires them.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,6 +14,8 @@ from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
 from moca import aws
+from moca.concurrency import ConflictError
+from moca.reconcile import atomic
 from triggers.schedulers import get_scheduler
 
 LAMBDA = "arn:aws:lambda:eu-central-1:123456789012:function:moca-handler"
@@ -23,7 +28,7 @@ Failing = Callable[..., AbstractContextManager[list[str]]]
 
 @pytest.fixture
 def eventbridge(settings: Any, monkeypatch: pytest.MonkeyPatch, db: None) -> Iterator[Any]:
-    """A client of the service, which the application uses too."""
+    """The client of the service that the application uses."""
     if settings.TEST_DATABASE == "moto":
         pytest.skip("moto imitates DynamoDB for the whole run")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
@@ -32,7 +37,7 @@ def eventbridge(settings: Any, monkeypatch: pytest.MonkeyPatch, db: None) -> Ite
     settings.TRIGGER_LAMBDA_ARN, settings.SCHEDULER_ROLE_ARN = LAMBDA, ROLE
     settings.SCHEDULE_DLQ_ARN, settings.SCHEDULE_GROUP_NAME = QUEUE, GROUP
     settings.SCHEDULER = "triggers.schedulers.eventbridge.EventBridgeScheduler"
-    # Retries wait for nobody here.
+    # Retries do not wait.
     monkeypatch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _: None))
     aws.client.cache_clear()
     with mock_aws():
@@ -45,7 +50,7 @@ def eventbridge(settings: Any, monkeypatch: pytest.MonkeyPatch, db: None) -> Ite
 
 @pytest.fixture
 def failing(eventbridge: Any) -> Failing:
-    """Have calls of an operation fail, by `with failing("UpdateSchedule", code) as calls:`."""
+    """Lets calls of an operation fail: `with failing("UpdateSchedule", code) as calls:`."""
 
     @contextmanager
     def failing(operation: str, code: str, status: int = 400) -> Iterator[list[str]]:
@@ -53,7 +58,7 @@ def failing(eventbridge: Any) -> Failing:
 
         def answer(**_: Any) -> AWSResponse:
             calls.append(operation)
-            body = f'{{"Message": "as told", "code": "{code}"}}'.encode()
+            body = f'{{"Message": "The service says no.", "code": "{code}"}}'.encode()
             headers = {"x-amzn-ErrorType": code, "content-type": "application/json"}
             raw = type("Raw", (), {"stream": lambda self, **_: iter([body])})()
             return AWSResponse("", status, headers, raw)
@@ -66,3 +71,19 @@ def failing(eventbridge: Any) -> Failing:
             eventbridge.meta.events.unregister(name, answer)
 
     return failing
+
+
+def schedule_names(service: Any) -> list[str]:
+    return [each["Name"] for each in service.list_schedules(GroupName=GROUP)["Schedules"]]
+
+
+def roll_back_after(change: Callable[[], Any]) -> None:
+    """Make a change in a transaction whose commit fails."""
+
+    def change_and_fail() -> None:
+        with atomic():
+            change()
+            raise ConflictError
+
+    with pytest.raises(ConflictError):
+        change_and_fail()

@@ -1,4 +1,4 @@
-"""Random changes while the scheduler fails, loses answers, and processes die."""
+"""Random changes while the scheduler fails, answers get lost and processes die."""
 
 import random
 from collections.abc import Iterator
@@ -24,11 +24,11 @@ Answer = tuple[AWSResponse, dict[str, Any]]
 
 
 class Killed(BaseException):
-    """The process is gone: nothing of it runs any more."""
+    """The process was killed. It derives from BaseException, so that no code handles it."""
 
 
 class Weather:
-    """Decides what becomes of each call to the scheduler."""
+    """Decides at random the outcome of each call to the scheduler."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -67,7 +67,7 @@ class Weather:
         raise Killed
 
     def refusal(self, code: str, status: int) -> Answer:
-        """The answer of a service that does nothing: the call does not get to it."""
+        """The answer of a service that refuses; the call does not reach moto."""
         error = {"Code": code, "Message": "no"}
         metadata = {"HTTPStatusCode": status, "RetryAttempts": 0}
         return AWSResponse("", status, {}, None), {"Error": error, "ResponseMetadata": metadata}
@@ -92,7 +92,7 @@ def stored() -> dict[str, tuple[Any, ...]]:
 
 
 class Caller:
-    """Makes random requests, and looks whether what it was told is true."""
+    """Makes random requests, and checks that each status is true."""
 
     def __init__(self, weather: Weather) -> None:
         self.weather, self.random = weather, weather.random
@@ -105,7 +105,7 @@ class Caller:
         try:
             status = self.api(method, path, body).status_code
         except Killed:
-            # Nobody was told anything.
+            # There is no status to check.
             self.weather.dead = False
             return
         changed = stored() != before
@@ -128,7 +128,7 @@ class Caller:
             yield "DELETE", path, None
 
 
-def test_one_pass_makes_all_equal_and_nobody_was_lied_to(
+def test_one_pass_makes_all_equal_and_each_status_is_true(
     weather: Weather,
     transactional_db: None,
     eventbridge: Any,
@@ -139,16 +139,16 @@ def test_one_pass_makes_all_equal_and_nobody_was_lied_to(
     for _ in range(OPERATIONS):
         caller.request()
     weather.clear = True
-    mended = reconcile()
+    repaired = reconcile()
     scheduler = get_scheduler()
     triggers = Trigger.objects.filter(user_id="alice")
     differing = [trigger.pk for trigger in triggers if scheduler.differences(trigger) != []]
     kept = {entry.trigger_id for entry in scheduler.list()}
-    assert mended
+    assert repaired
     assert (caller.lies, differing, kept) == ([], [], {trigger.pk for trigger in triggers})
 
 
-def test_no_trigger_says_in_step_while_its_schedule_differs(
+def test_no_trigger_is_marked_as_synced_while_its_schedule_differs(
     weather: Weather, transactional_db: None, eventbridge: Any
 ) -> None:
     weather.kills = False

@@ -1,4 +1,4 @@
-"""Imports of which EventBridge Scheduler refuses a part."""
+"""Imports whose schedules EventBridge Scheduler refuses."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Rates that EventBridge Scheduler keeps: they run when our pages say, whatever changes."""
+"""Rates in EventBridge Scheduler fire at the times that our pages show, whatever changes."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ FIRST = datetime.fromisoformat("2027-03-01T11:20:30Z")
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> At:
-    """Let it be another time, by `at(moment)`."""
+    """Sets the clock: `at(moment)`."""
 
     def set_clock(moment: datetime) -> None:
         monkeypatch.setattr(timezone, "now", lambda: moment)
@@ -48,7 +48,7 @@ def change(trigger: Trigger, **values: Any) -> None:
 
 
 def send(service: Any, trigger: Trigger, **parts: Any) -> None:
-    """Replace parts of what the service has, as another program would; None leaves one out."""
+    """Replace parts of a schedule, as another program would; None removes a part."""
     found = service.get_schedule(Name=f"trigger-{trigger.pk}", GroupName=GROUP)
     kept = {
         name: value
@@ -127,7 +127,7 @@ def test_time_that_goes_by_is_no_difference_for_a_start_within_a_second(
     ],
     ids=["none, as the TypeScript service", "out of phase", "too late", "a second late"],
 )
-def test_another_start_is_mended(
+def test_wrong_start_is_repaired(
     transactional_db: None, eventbridge: Any, hourly: Trigger, sent: datetime | None
 ) -> None:
     send(eventbridge, hourly, StartDate=sent)
@@ -135,7 +135,7 @@ def test_another_start_is_mended(
     assert start(eventbridge, hourly) == FIRST
 
 
-def test_start_moved_by_whole_periods_is_mended(
+def test_start_moved_by_whole_periods_is_repaired(
     transactional_db: None, at: At, eventbridge: Any, make_trigger: MakeTrigger
 ) -> None:
     ahead = FIRST + 48 * HOUR

@@ -1,4 +1,4 @@
-"""Rules of EventBridge: what is made of sources and triggers, and when it refuses."""
+"""Rules that event sources and triggers have in EventBridge, and what if a call fails."""
 
 import json
 import time
@@ -18,10 +18,9 @@ from executions.lambda_handler import handler
 from executions.models import TriggerExecution
 from moca import audit, aws
 from moca.authentication.models import AuditEntry
-from moca.concurrency import ConflictError
-from moca.reconcile import Action, atomic
+from moca.reconcile import Action
 from tests.integration.api.conftest import API, VALID
-from tests.integration.eventbridge.conftest import LAMBDA, QUEUE
+from tests.integration.eventbridge.conftest import LAMBDA, QUEUE, roll_back_after
 from tests.integration.fan_out.conftest import post_signed
 from tests.integration.handler.test_handler import Context
 from tests.signing import SECRET
@@ -34,7 +33,7 @@ OWN = {"eventPattern": {"source": ["my.app"]}}
 
 @pytest.fixture
 def rules(eventbridge: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A client of EventBridge, as moto imitates it; the handler's function takes permissions."""
+    """A client of moto's EventBridge. AddPermission on the handler's function succeeds."""
     settings.EVENT_BUS = "events.buses.eventbridge.EventBridgeBus"
     settings.EVENT_SOURCES_CONFIG = ""
     monkeypatch.setattr("triggers.reconcile.ORPHAN_AGE", timedelta(seconds=-1))
@@ -48,7 +47,7 @@ def rules(eventbridge: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
 
 @pytest.fixture
 def permitted(rules: Any) -> Callable[[], list[Any]]:
-    """What the function is asked to permit from now on."""
+    """Records the permissions that are added to the function from now on."""
 
     def listen() -> list[Any]:
         sent: list[Any] = []
@@ -70,12 +69,12 @@ def _granted(request: Any, **_: Any) -> AWSResponse:
 
 
 def refusing(service: Any, operation: str, code: str, *, about: bytes = b"") -> Callable[[], None]:
-    """Have calls of an operation, that have a text in them, fail; returns what ends that."""
+    """Let calls of an operation fail if their body contains a text; returns what ends that."""
 
     def answer(request: Any, **_: Any) -> AWSResponse | None:
         if about not in request.body:
             return None
-        body = json.dumps({"__type": code, "message": "as told"}).encode()
+        body = json.dumps({"__type": code, "message": "The service says no."}).encode()
         raw = type("Raw", (), {"stream": lambda self, **_: iter([body])})()
         return AWSResponse(request.url, 400, {"x-amzn-errortype": code}, raw)
 
@@ -85,7 +84,7 @@ def refusing(service: Any, operation: str, code: str, *, about: bytes = b"") -> 
 
 
 def counted(service: Any) -> list[str]:
-    """The operations that are called from now on."""
+    """Records the operations that are called from now on."""
     calls: list[str] = []
     service.meta.events.register(
         "before-send.events.*", lambda event_name, **_: calls.append(event_name.rpartition(".")[2])
@@ -101,6 +100,11 @@ def on(service: Any, trigger: Any, bus: str = "default") -> dict[str, Any]:
     key = trigger["id"] if isinstance(trigger, dict) else trigger.pk
     found: dict[str, Any] = service.describe_rule(Name=f"trigger-{key}", EventBusName=bus)
     return found
+
+
+def pattern_of_source(service: Any) -> Any:
+    """The pattern of the rule that the source "shop" has."""
+    return json.loads(service.describe_rule(Name="source-shop")["EventPattern"])
 
 
 def event_trigger(alice: API, **config: Any) -> dict[str, Any]:
@@ -170,7 +174,7 @@ class TestRuleOfATrigger:
         alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
         assert calls == []
 
-    def test_goes_with_its_trigger(self, alice: API, rules: Any) -> None:
+    def test_is_deleted_with_its_trigger(self, alice: API, rules: Any) -> None:
         alice("DELETE", f"/triggers/{event_trigger(alice)['id']}")
         assert names(rules) == []
 
@@ -181,7 +185,7 @@ class TestRuleOfATrigger:
             {"eventConfig": {"eventSourceId": "shop"}},
         ],
     )
-    def test_goes_when_it_is_not_needed(self, alice: API, rules: Any, body: Any) -> None:
+    def test_is_deleted_when_it_is_not_needed(self, alice: API, rules: Any, body: Any) -> None:
         source()
         alice.patch(f"/triggers/{event_trigger(alice)['id']}", body)
         assert [name for name in names(rules) if name.startswith("trigger-")] == []
@@ -209,17 +213,17 @@ class TestRuleOfATrigger:
 
 
 class TestRefusals:
-    """What the service refuses is not written, and nothing of it stays there."""
+    """The service refuses: nothing is stored, here or there."""
 
     @pytest.mark.parametrize("operation", ["PutRule", "PutTargets"])
-    def test_trigger_is_not_made(self, alice: API, rules: Any, operation: str) -> None:
+    def test_trigger_is_not_created(self, alice: API, rules: Any, operation: str) -> None:
         allow = refusing(rules, operation, "LimitExceededException")
         body = {**VALID, "type": "event", "scheduleConfig": None, "eventConfig": OWN}
         status = alice.post("/triggers", body).status_code
         allow()
         assert (status, Trigger.objects.count(), names(rules)) == (502, 0, [])
 
-    def test_change_is_not_made(self, alice: API, rules: Any) -> None:
+    def test_change_is_not_stored(self, alice: API, rules: Any) -> None:
         made = event_trigger(alice)
         allow = refusing(rules, "PutRule", "ThrottlingException")
         alice.patch(f"/triggers/{made['id']}", {"eventConfig": {"eventPattern": {"source": ["x"]}}})
@@ -234,7 +238,7 @@ class TestRefusals:
         answer = alice.post("/triggers", body)
         assert (answer.status_code, "nowhere" in answer.json()["message"]) == (502, True)
 
-    def test_trigger_stays_where_its_rule_does(self, alice: API, rules: Any) -> None:
+    def test_trigger_stays_if_its_rule_cannot_be_deleted(self, alice: API, rules: Any) -> None:
         made = event_trigger(alice)
         allow = refusing(rules, "DeleteRule", "ConcurrentModificationException")
         status = alice("DELETE", f"/triggers/{made['id']}").status_code
@@ -242,7 +246,7 @@ class TestRefusals:
         assert (status, Trigger.objects.count()) == (502, 1)
         assert len(rules.list_targets_by_rule(Rule=f"trigger-{made['id']}")["Targets"]) == 1
 
-    def test_source_is_not_made(self, rules: Any) -> None:
+    def test_source_is_not_created(self, rules: Any) -> None:
         allow = refusing(rules, "PutTargets", "LimitExceededException")
         with pytest.raises(BusError, match="no room"):
             bus_source()
@@ -259,7 +263,7 @@ class TestRefusals:
 
 
 class TestLostAnswers:
-    """The service did what it was told, and nobody heard of it."""
+    """The service does its work, but its answer is lost."""
 
     def test_trigger_whose_rule_cannot_be_restored_says_so(self, alice: API, rules: Any) -> None:
         trigger = event_trigger(alice, **OWN)
@@ -277,7 +281,7 @@ class TestLostAnswers:
 
 
 def lose(service: Any, operation: str) -> Callable[[], None]:
-    """Have the answers to an operation get lost; returns what ends that."""
+    """Lose the answers to an operation; returns what ends that."""
 
     def after(**_: Any) -> None:
         raise ReadTimeoutError(endpoint_url="https://events")
@@ -287,20 +291,8 @@ def lose(service: Any, operation: str) -> Callable[[], None]:
     return lambda: service.meta.events.unregister(name, after)
 
 
-def roll_back_after(change: Callable[[], Any]) -> None:
-    """Make a change in a transaction whose commit fails."""
-
-    def make_and_fail() -> None:
-        with atomic():
-            change()
-            raise ConflictError
-
-    with pytest.raises(ConflictError):
-        make_and_fail()
-
-
 class TestFailedCommit:
-    """The database refuses after the bus took the rule: the rule is restored from the row."""
+    """The commit fails after the rule was written: the rule is restored from the row."""
 
     def test_rule_of_a_new_source_is_removed(self, rules: Any) -> None:
         roll_back_after(bus_source)
@@ -310,10 +302,9 @@ class TestFailedCommit:
         made = bus_source()
         made.pattern = {"source": ["other"]}
         roll_back_after(made.save)
-        rule = rules.describe_rule(Name="source-shop")
-        assert json.loads(rule["EventPattern"]) == {"source": ["my.shop"]}
+        assert pattern_of_source(rules) == {"source": ["my.shop"]}
 
-    def test_rule_of_a_deleted_source_is_made_again(self, rules: Any) -> None:
+    def test_rule_of_a_deleted_source_is_restored(self, rules: Any) -> None:
         roll_back_after(bus_source().delete)
         assert names(rules) == ["source-shop"]
 
@@ -325,8 +316,7 @@ class TestFailedCommit:
         monkeypatch.setattr("moca.audit.note", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             services.save(made, by="ann")
-        rule = rules.describe_rule(Name="source-shop")
-        assert json.loads(rule["EventPattern"]) == {"source": ["my.shop"]}
+        assert pattern_of_source(rules) == {"source": ["my.shop"]}
 
     def test_rule_is_restored_if_the_answer_to_a_deletion_is_lost(self, rules: Any) -> None:
         made = bus_source()
@@ -340,12 +330,11 @@ class TestFailedCommit:
 class TestRuleOfASource:
     def test_bus(self, rules: Any) -> None:
         bus_source()
-        rule = rules.describe_rule(Name="source-shop")
-        assert json.loads(rule["EventPattern"]) == {"source": ["my.shop"]}
+        assert pattern_of_source(rules) == {"source": ["my.shop"]}
 
-    def test_address_is_known_by_its_mark(self, rules: Any) -> None:
+    def test_source_with_an_address_is_matched_by_its_resource(self, rules: Any) -> None:
         source(pattern={"detail-type": ["order.paid"]})
-        assert json.loads(rules.describe_rule(Name="source-shop")["EventPattern"]) == {
+        assert pattern_of_source(rules) == {
             "detail-type": ["order.paid"],
             "resources": ["moca-event-source/shop"],
         }
@@ -359,8 +348,7 @@ class TestRuleOfASource:
         made = bus_source()
         made.pattern = {"source": ["other"]}
         audit.save(made, by="ann")
-        rule = rules.describe_rule(Name="source-shop")
-        assert json.loads(rule["EventPattern"]) == {"source": ["other"]}
+        assert pattern_of_source(rules) == {"source": ["other"]}
 
     def test_moves_to_another_bus(self, rules: Any) -> None:
         rules.create_event_bus(Name="other")
@@ -369,7 +357,7 @@ class TestRuleOfASource:
         audit.save(made, by="ann")
         assert (names(rules), names(rules, "other")) == ([], ["source-shop"])
 
-    def test_goes_with_the_source(self, rules: Any) -> None:
+    def test_is_deleted_with_the_source(self, rules: Any) -> None:
         audit.delete(bus_source(), by="ann")
         assert names(rules) == []
 
@@ -390,14 +378,14 @@ class TestRuleOfASource:
 
 
 class TestPass:
-    """One pass makes rules equal to triggers and sources, and tells what it did."""
+    """One pass makes rules equal to triggers and sources, and returns what it did."""
 
     def test_nothing_to_do(self, transactional_db: None, alice: API) -> None:
         bus_source()
         event_trigger(alice)
         assert reconcile() == []
 
-    def test_missing_rule_is_made(self, transactional_db: None, alice: API, rules: Any) -> None:
+    def test_missing_rule_is_created(self, transactional_db: None, alice: API, rules: Any) -> None:
         made = event_trigger(alice)
         get_bus().drop(f"trigger-{made['id']}")
         assert (reconcile(), names(rules)) == (
@@ -405,14 +393,14 @@ class TestPass:
             [f"trigger-{made['id']}"],
         )
 
-    def test_rule_of_a_deleted_trigger_goes(
+    def test_rule_of_a_deleted_trigger_is_deleted(
         self, transactional_db: None, alice: API, rules: Any
     ) -> None:
         event_trigger(alice)
         Trigger.objects.filter(user_id="alice")._raw_delete("default")
         assert ([action.kind for action in reconcile()], names(rules)) == (["delete"], [])
 
-    def test_rule_of_a_deleted_source_goes(self, transactional_db: None, rules: Any) -> None:
+    def test_orphaned_rule_of_a_source_is_deleted(self, transactional_db: None, rules: Any) -> None:
         bus_source()
         EventSource.objects.filter(pk="shop")._raw_delete("default")
         assert ([action.kind for action in reconcile()], names(rules)) == (["delete"], [])
@@ -466,7 +454,7 @@ class TestPass:
         trigger = Trigger.objects.get(user_id="alice", pk=made["id"])
         assert (trigger.sync_state, trigger.sync_error_code) == (SyncState.FAILED, "bus_full")
 
-    def test_function_that_was_made_anew_lets_rules_in(
+    def test_function_that_was_created_again_gets_the_permission(
         self, transactional_db: None, rules: Any, permitted: Any
     ) -> None:
         bus_source()
@@ -474,7 +462,7 @@ class TestPass:
         reconcile()
         assert [params["StatementId"] for params in sent] == ["moca-event-rules"]
 
-    def test_dry_run_lets_nobody_in(
+    def test_dry_run_adds_no_permission(
         self, transactional_db: None, rules: Any, permitted: Any
     ) -> None:
         bus_source()
@@ -495,13 +483,13 @@ class TestPass:
         row = bus_source() if what == "source" else make_trigger(**values)
         before = names(rules)
         type(row).objects.filter(pk=row.pk)._raw_delete("default")
-        # As the process that makes it commits while the pass waits.
+        # Another process commits the row while the pass waits.
         monkeypatch.setattr(time, "sleep", lambda _: row.save_base(raw=True, force_insert=True))
         reconcile()
         assert names(rules) == before != []
 
     def test_second_target_is_removed(self, transactional_db: None, rules: Any) -> None:
-        """By which the function would have each event twice."""
+        """It would deliver each event to the function twice."""
         bus_source()
         again = {"Id": "again", "Arn": LAMBDA}
         rules.put_targets(Rule="source-shop", EventBusName="default", Targets=[again])
@@ -516,7 +504,7 @@ class TestPass:
 
 
 class TestWhatArrives:
-    """Events put on moto's bus, as the rule's target gets them: a queue in the handler's place."""
+    """Events on moto's bus, as a rule delivers them to a queue in place of the handler."""
 
     @pytest.fixture
     def queue(self, rules: Any) -> Any:
@@ -559,14 +547,14 @@ class TestWhatArrives:
         payloads = [run.event_payload for run in TriggerExecution.objects.of_trigger(trigger)]
         assert ["4711" in payload for payload in payloads] == [True]
 
-    def test_event_goes_on_later_where_its_sender_does_not_try_again(
+    def test_event_is_delivered_later_if_its_sender_does_not_retry(
         self, transactional_db: None, rules: Any, arrived: Any
     ) -> None:
         source()
         allow = refusing(rules, "PutEvents", "InternalException")
         refused = post_signed({"order": {"id": 4711}})
         allow()
-        # moto has taken the refused one.
+        # moto delivered the refused event, too.
         arrived()
         ago = timezone.now() - timedelta(minutes=2)
         ReceivedEvent.objects.of_source("shop").update(received_at=ago)
@@ -576,10 +564,10 @@ class TestWhatArrives:
             ["shop"],
         )
 
-    def test_event_that_the_bus_never_takes_keeps_no_other_back(
+    def test_event_that_the_bus_never_takes_blocks_no_other(
         self, transactional_db: None, rules: Any, arrived: Any
     ) -> None:
-        """Whatever calls it is in fail as a whole."""
+        """A call that contains such an event fails as a whole."""
         source()
         allow = refusing(rules, "PutEvents", "InternalException")
         for name in ("poison", "pill"):
@@ -591,7 +579,7 @@ class TestWhatArrives:
         handler({"detail-type": "Reconcile Schedules"}, Context())
         assert sorted(row.state for row in rows) == ["done", "queued"]
 
-    def test_event_of_none(self, rules: Any, arrived: Any) -> None:
+    def test_event_of_no_source(self, rules: Any, arrived: Any) -> None:
         bus_source()
         self.put(rules, Source="other")
         assert arrived() == []

@@ -1,4 +1,4 @@
-"""Triggers whose schedules EventBridge Scheduler keeps: what it is told, and when it refuses."""
+"""Schedules that triggers have in EventBridge Scheduler: what is sent, and what if it fails."""
 
 import json
 from collections.abc import Callable
@@ -17,11 +17,18 @@ from django.utils import timezone
 from executions.models import TriggerExecution
 from executions.runner.complete import close
 from moca.concurrency import ConflictError
-from moca.reconcile import atomic
 from moca.times import iso
 from tests.integration.admin.conftest import TRIGGERS, editor, form_data
 from tests.integration.api.conftest import API
-from tests.integration.eventbridge.conftest import GROUP, LAMBDA, QUEUE, ROLE, Failing
+from tests.integration.eventbridge.conftest import (
+    GROUP,
+    LAMBDA,
+    QUEUE,
+    ROLE,
+    Failing,
+    roll_back_after,
+    schedule_names,
+)
 from triggers.bulk import act_on_each
 from triggers.models import RunStatus, SyncState, Trigger
 from triggers.reconcile import reconcile
@@ -43,8 +50,10 @@ def schedule(service: Any, trigger_id: str) -> dict[str, Any]:
     return found
 
 
-def names(service: Any) -> list[str]:
-    return [each["Name"] for each in service.list_schedules(GroupName=GROUP)["Schedules"]]
+def details(service: Any, trigger_id: str) -> dict[str, Any]:
+    """The details of the event that a schedule sends."""
+    found: dict[str, Any] = json.loads(schedule(service, trigger_id)["Target"]["Input"])["detail"]
+    return found
 
 
 class TestWhatIsSent:
@@ -84,7 +93,7 @@ class TestWhatIsSent:
         made = schedule(eventbridge, make_trigger(schedule_config=config).pk)
         assert (made["StartDate"], made["EndDate"]) == (start, end)
 
-    def test_one_that_fires_once_goes_by_itself(
+    def test_schedule_that_fires_once_is_deleted_by_the_service(
         self, eventbridge: Any, make_trigger: MakeTrigger
     ) -> None:
         made = make_trigger(schedule_config={"expression": "at(2099-01-31T09:00:00)"})
@@ -93,7 +102,7 @@ class TestWhatIsSent:
     def test_event_trigger_has_none(self, eventbridge: Any, make_trigger: MakeTrigger) -> None:
         config = {"eventSourceId": "orders"}
         make_trigger(type="event", schedule_config=None, event_config=config)
-        assert names(eventbridge) == []
+        assert schedule_names(eventbridge) == []
 
 
 class TestChanges:
@@ -105,42 +114,40 @@ class TestChanges:
     def test_new_prompt_reaches_the_schedule(self, alice: API, eventbridge: Any) -> None:
         made = alice.create()
         alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
-        event = json.loads(schedule(eventbridge, made["id"])["Target"]["Input"])
-        assert event["detail"]["prompt"] == "Other."
+        assert details(eventbridge, made["id"])["prompt"] == "Other."
 
     @pytest.mark.parametrize(
         ("field", "value"),
         [("reasoningEffort", "high"), ("modelId", "m"), ("workingDirectory", "/w")],
     )
-    def test_what_the_agent_is_told_reaches_the_schedule(
+    def test_option_of_the_agent_reaches_the_schedule(
         self, alice: API, eventbridge: Any, field: str, value: str
     ) -> None:
         made = alice.create()
         alice.patch(f"/triggers/{made['id']}", {field: value})
-        event = json.loads(schedule(eventbridge, made["id"])["Target"]["Input"])
-        assert event["detail"][field] == value
+        assert details(eventbridge, made["id"])[field] == value
 
-    def test_what_is_not_in_the_schedule_is_no_call(self, alice: API, failing: Failing) -> None:
+    def test_field_outside_of_the_schedule_is_no_call(self, alice: API, failing: Failing) -> None:
         made = alice.create()
         with failing("UpdateSchedule", "InternalServerException", 500) as calls:
             alice.patch(f"/triggers/{made['id']}", {"description": "Other"})
         assert calls == []
 
-    def test_deleted_trigger_takes_it_along(self, alice: API, eventbridge: Any) -> None:
+    def test_deleted_trigger_has_no_schedule(self, alice: API, eventbridge: Any) -> None:
         alice("DELETE", f"/triggers/{alice.create()['id']}")
-        assert names(eventbridge) == []
+        assert schedule_names(eventbridge) == []
 
-    def test_type_event_removes_it(self, alice: API, eventbridge: Any) -> None:
+    def test_type_event_deletes_the_schedule(self, alice: API, eventbridge: Any) -> None:
         made = alice.create()
         body = {"type": "event", "eventConfig": {"eventSourceId": "orders"}}
         alice.patch(f"/triggers/{made['id']}", body)
-        assert names(eventbridge) == []
+        assert schedule_names(eventbridge) == []
 
     def test_missing_schedule_is_made_by_an_update(self, alice: API, eventbridge: Any) -> None:
         made = alice.create()
         eventbridge.delete_schedule(Name=f"trigger-{made['id']}", GroupName=GROUP)
         alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
-        assert names(eventbridge) == [f"trigger-{made['id']}"]
+        assert schedule_names(eventbridge) == [f"trigger-{made['id']}"]
 
     def test_missing_schedule_does_not_stop_a_deletion(self, alice: API, eventbridge: Any) -> None:
         made = alice.create()
@@ -149,17 +156,17 @@ class TestChanges:
 
 
 REFUSALS = [
-    ("ValidationException", 400, "as told"),
+    ("ValidationException", 400, "says no"),
     ("ServiceQuotaExceededException", 402, "quota"),
     ("AccessDeniedException", 403, "SCHEDULER_ROLE_ARN"),
 ]
 
 
 class TestRefusal:
-    """A caller sees one outcome: the trigger is as it was, and the reason is told."""
+    """The service refuses: the trigger stays as it was, and the caller gets the reason."""
 
     @pytest.mark.parametrize(("code", "status", "words"), REFUSALS)
-    def test_caller_is_told(
+    def test_caller_gets_the_reason(
         self, alice: API, failing: Failing, code: str, status: int, words: str
     ) -> None:
         made = alice.create()
@@ -173,13 +180,13 @@ class TestRefusal:
             alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
         assert alice.get(f"/triggers/{made['id']}").json()["trigger"]["prompt"] == "Report."
 
-    def test_new_trigger_is_not_there(self, alice: API, failing: Failing) -> None:
+    def test_new_trigger_is_not_stored(self, alice: API, failing: Failing) -> None:
         with failing("CreateSchedule", "ValidationException"):
             alice.post("/triggers", {"name": "x"})
             alice.post("/triggers", _body())
         assert alice.get("/triggers").json()["triggers"] == []
 
-    def test_trigger_to_be_deleted_is_still_there(self, alice: API, failing: Failing) -> None:
+    def test_trigger_to_be_deleted_stays(self, alice: API, failing: Failing) -> None:
         made = alice.create()
         with failing("DeleteSchedule", "ValidationException"):
             alice("DELETE", f"/triggers/{made['id']}")
@@ -196,20 +203,8 @@ def _body() -> dict[str, Any]:
     }
 
 
-def roll_back_after(change: Callable[[], Any]) -> None:
-    """Make a change in a transaction whose commit fails."""
-
-    def make_and_fail() -> None:
-        with atomic():
-            change()
-            raise ConflictError
-
-    with pytest.raises(ConflictError):
-        make_and_fail()
-
-
 class TestFailedCommit:
-    """The database refuses after the scheduler was told: the schedule is what is stored."""
+    """The commit fails after the schedule was written: the schedule is restored."""
 
     def test_changed_schedule_is_restored(
         self, eventbridge: Any, make_trigger: MakeTrigger
@@ -217,12 +212,11 @@ class TestFailedCommit:
         trigger = make_trigger()
         trigger.prompt = "Other."
         roll_back_after(trigger.save)
-        event = json.loads(schedule(eventbridge, trigger.pk)["Target"]["Input"])
-        assert event["detail"]["prompt"] == "Report."
+        assert details(eventbridge, trigger.pk)["prompt"] == "Report."
 
     def test_new_schedule_is_removed(self, eventbridge: Any, make_trigger: MakeTrigger) -> None:
         roll_back_after(make_trigger)
-        assert names(eventbridge) == []
+        assert schedule_names(eventbridge) == []
 
     def test_deleted_schedule_is_made_again(
         self, eventbridge: Any, make_trigger: MakeTrigger
@@ -230,7 +224,7 @@ class TestFailedCommit:
         trigger = make_trigger()
         name = f"trigger-{trigger.pk}"
         roll_back_after(trigger.delete)
-        assert names(eventbridge) == [name]
+        assert schedule_names(eventbridge) == [name]
 
     def test_call_whose_answer_was_lost_is_undone(
         self, alice: API, eventbridge: Any, failing: Failing
@@ -245,8 +239,8 @@ class TestFailedCommit:
 
         eventbridge.meta.events.register("after-call.scheduler.UpdateSchedule", lose)
         response = alice.patch(f"/triggers/{made['id']}", {"prompt": "Other."})
-        event = json.loads(schedule(eventbridge, made["id"])["Target"]["Input"])
-        assert (response.status_code, event["detail"]["prompt"]) == (502, "Report.")
+        prompt = details(eventbridge, made["id"])["prompt"]
+        assert (response.status_code, prompt) == (502, "Report.")
 
     def test_trigger_whose_schedule_cannot_be_restored_says_so(
         self, alice: API, eventbridge: Any
@@ -257,7 +251,7 @@ class TestFailedCommit:
         found = Trigger.objects.get(user_id="alice", pk=made["id"])
         assert (found.enabled, found.sync_state) == (True, SyncState.PENDING)
 
-    def test_next_pass_mends_a_schedule_that_could_not_be_restored(
+    def test_next_pass_repairs_a_schedule_that_could_not_be_restored(
         self, transactional_db: None, alice: API, eventbridge: Any
     ) -> None:
         made = alice.create()
@@ -312,18 +306,18 @@ class TestFailedCommit:
         failures = [record for record in caplog.records if record.name.startswith("triggers")]
         assert (len(calls), failures) == (1, [])
 
-    def test_trigger_that_is_not_given_to_another_keeps_its_schedule(
+    def test_failed_change_of_the_owner_keeps_the_schedule(
         self, eventbridge: Any, make_trigger: MakeTrigger
     ) -> None:
         trigger = make_trigger()
         name = f"trigger-{trigger.pk}"
         trigger.user_id = "bob"
         roll_back_after(trigger.save)
-        assert names(eventbridge) == [name]
+        assert schedule_names(eventbridge) == [name]
 
 
 def lost_from_now_on(eventbridge: Any, *operations: str) -> Callable[[], None]:
-    """The service does one thing whose answer is lost, then is out of reach until it is called."""
+    """Lose the answer to the next call, and all calls after it; returns what ends that."""
     calls: list[str] = []
     is_clear: list[bool] = []
 
@@ -343,7 +337,7 @@ def lost_from_now_on(eventbridge: Any, *operations: str) -> Callable[[], None]:
 
 
 class TestFailedCommitOfAnAdminPage:
-    """The admin shows its page again: before that, the schedule is restored."""
+    """The commit of an admin page fails: the schedule is restored, and the page is shown again."""
 
     @pytest.mark.sqlite
     @pytest.mark.django_db(transaction=True)
@@ -356,8 +350,7 @@ class TestFailedCommitOfAnAdminPage:
         refusal = ConflictError("TransactionCanceledException")
         with patch.object(connection, "commit", side_effect=refusal):
             editor.post(f"{TRIGGERS}{trigger.pk}/{page}/", data)
-        event = json.loads(schedule(eventbridge, trigger.pk)["Target"]["Input"])
-        assert event["detail"]["prompt"] == "Report."
+        assert details(eventbridge, trigger.pk)["prompt"] == "Report."
 
     def test_lost_answer_to_a_deletion(
         self, eventbridge: Any, make_trigger: MakeTrigger, editor: Client
@@ -370,4 +363,4 @@ class TestFailedCommitOfAnAdminPage:
 
         eventbridge.meta.events.register("after-call.scheduler.DeleteSchedule", lose)
         editor.post(f"{TRIGGERS}{trigger.pk}/delete/", {"post": "yes"})
-        assert names(eventbridge) == [name]
+        assert schedule_names(eventbridge) == [name]

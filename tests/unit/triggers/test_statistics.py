@@ -1,4 +1,4 @@
-"""What a trigger's row tells of its runs."""
+"""Statistics of runs, as they are stored in a trigger's row."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ def run(at: datetime = NOON, milliseconds: int = 1000, *, failed: bool = False) 
 
 
 def after(*runs: PastRun) -> Statistics:
-    """The statistics after these runs, each of 10 tokens, written down and read again each time."""
+    """The statistics after these runs of 10 tokens each, stored and parsed after each."""
     text = ""
     for each in runs:
         statistics = Statistics.read(text)
@@ -26,21 +26,21 @@ def after(*runs: PastRun) -> Statistics:
     return Statistics.read(text)
 
 
-def test_runs_survive_as_they_were() -> None:
+def test_runs_are_stored() -> None:
     runs = [run(), run(NOON + timedelta(hours=1), 2500, failed=True)]
     assert after(*runs).runs == runs
 
 
-def test_an_id_of_another_program_survives() -> None:
+def test_an_id_of_another_program_is_stored() -> None:
     assert after(PastRun("job 7", NOON, 1, failed=False)).runs[0].execution_id == "job 7"
 
 
-def test_the_oldest_run_makes_room() -> None:
+def test_the_oldest_run_is_dropped() -> None:
     runs = [run(NOON + timedelta(minutes=number)) for number in range(RUNS + 1)]
     assert after(*runs).runs == runs[1:]
 
 
-def test_hours_are_counted_apart() -> None:
+def test_each_hour_has_its_counts() -> None:
     statistics = after(run(NOON - timedelta(hours=2)), run(failed=True), run())
     counts = [(tally.runs, tally.failed) for tally in statistics.hours(NOON)]
     assert counts[-3:] == [(1, 0), (0, 0), (2, 1)]
@@ -50,7 +50,7 @@ def test_a_day_has_its_hours() -> None:
     assert len(after().hours(NOON)) == HOURS
 
 
-def test_an_old_day_is_forgotten() -> None:
+def test_an_old_day_is_dropped() -> None:
     old = run(NOON - timedelta(days=DAYS))
     assert Tally.total(after(old, run()).days(NOON)).runs == 1
 
@@ -100,12 +100,12 @@ def test_percentile_is_right_to_a_tenth(lengths: list[int], share: float) -> Non
         f'{{"days": [[{NOON.timestamp() // 86400}, 1e300, 0, 5, 5, 0, [1, 1]]]}}',
     ],
 )
-def test_what_another_program_spoiled_counts_as_nothing(text: str) -> None:
+def test_an_invalid_text_counts_as_empty(text: str) -> None:
     read = Statistics.read(text)
     assert (read.runs, Tally.total(read.days(NOON)).runs) == ([], 0)
 
 
-def test_no_run_is_shorter_than_nothing() -> None:
+def test_no_duration_is_negative() -> None:
     assert Statistics.read('{"runs": [["=a", 0, -5, 0]]}').runs[0].duration_ms == 0
 
 

@@ -1,4 +1,4 @@
-"""A trigger's rules, asked of the model as forms, API and commands ask."""
+"""Validation of triggers by the model, which forms, the API and commands call."""
 
 from datetime import timedelta
 from typing import Any
@@ -26,7 +26,7 @@ def trigger(**fields: Any) -> Trigger:
 
 
 def errors(**fields: Any) -> dict[str, list[tuple[str, str]]]:
-    """What is wrong, by field: the part of a map and the code of each error."""
+    """The errors by field: the part of a map and the code of each."""
     try:
         trigger(**fields).full_clean(validate_unique=False)
     except ValidationError as error:
@@ -133,11 +133,11 @@ def test_field_within_bounds(fields: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_schedule_that_is_wrong(config: Any, part: str, code: str) -> None:
+def test_invalid_schedule(config: Any, part: str, code: str) -> None:
     assert errors(schedule_config=config) == {"schedule_config": [(part, code)]}
 
 
-def test_all_wrong_parts_are_named() -> None:
+def test_all_invalid_parts_are_named() -> None:
     config = {"expression": "cron(x)", "timezone": "Tokyo", "endDate": "soon"}
     parts = [part for part, _ in errors(schedule_config=config)["schedule_config"]]
     assert parts == ["expression", "timezone", "endDate"]
@@ -166,7 +166,7 @@ def test_message_may_hold_a_percent_sign() -> None:
         ({"eventSourceId": "s", "eventBusName": "b" * 257}, "eventBusName"),
     ],
 )
-def test_event_that_is_wrong(config: Any, part: str) -> None:
+def test_invalid_event_map(config: Any, part: str) -> None:
     found = errors(type="event", event_config=config)
     assert [one for one, _ in found["event_config"]] == [part]
 
@@ -205,7 +205,7 @@ def test_quota(settings: Any) -> None:
         trigger().check_quota()
 
 
-def test_quota_is_held_by_save(settings: Any) -> None:
+def test_save_enforces_the_quota(settings: Any) -> None:
     settings.MAX_TRIGGERS_PER_USER = 1
     trigger().save()
     with pytest.raises(ConflictError):
@@ -229,7 +229,7 @@ def test_deleted_trigger_makes_room(settings: Any) -> None:
     assert Trigger.objects.filter(user_id="alice").count() == 1
 
 
-def test_trigger_that_changes_hands_counts_with_its_new_user(settings: Any) -> None:
+def test_trigger_counts_with_its_new_owner(settings: Any) -> None:
     made = trigger()
     made.save()
     made.user_id = "bob"
@@ -245,7 +245,7 @@ def test_quota_is_each_users_own(settings: Any) -> None:
 
 
 class TestUnreadableRows:
-    """Rows that another program wrote are shown as they are, and never break a page."""
+    """Invalid rows of another program are shown as they are, and never break a page."""
 
     @pytest.mark.parametrize(
         "config",
@@ -286,7 +286,7 @@ def test_creation_is_no_run_of_a_rate() -> None:
     assert made.last_run(made.created_at + timedelta(minutes=30)) is None
 
 
-def test_rate_that_runs_before_its_end_is_taken() -> None:
+def test_rate_that_runs_before_its_end_is_valid() -> None:
     end = timezone.now() + timedelta(days=5)
     made = trigger(schedule_config={"expression": "rate(30 days)", "endDate": iso(end)})
     made.created_at = timezone.now() - timedelta(days=27)

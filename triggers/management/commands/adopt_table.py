@@ -1,3 +1,8 @@
+"""Command that adopts a DynamoDB table in which another program wrote triggers.
+
+`moca.dynamodb.adoption` completes the items. This adds counts of triggers, and schedules.
+"""
+
 import argparse
 from collections import Counter
 from typing import Any
@@ -21,8 +26,8 @@ INTERRUPTED = 130
 
 class Command(BaseCommand):
     help = (
-        "Bring what another program wrote into the DynamoDB table up to what is needed here: "
-        "attributes of indexes, counts of triggers, schedules. May be broken off and run again."
+        "Complete what another program wrote into the DynamoDB table: attributes of indexes, "
+        "counts of triggers, schedules. You may interrupt the command and run it again."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -44,7 +49,7 @@ class Command(BaseCommand):
             adoption = _Adoption(database, progress, dry_run=dry_run)
             try:
                 for page in walk.pages():
-                    adoption.take(page)
+                    adoption.process(page)
             except KeyboardInterrupt:
                 raise CommandError(
                     "Broken off. Run the command again to go on from here.",
@@ -73,7 +78,7 @@ DONE = {INDEXED: "entered", UNIQUE: "entered", COUNTED: "corrected", SCHEDULED: 
 
 
 class _Adoption:
-    """What is done for the items that a walk finds, and how much of it."""
+    """Completes counts and schedules for the items that a walk finds, and counts what it does."""
 
     def __init__(self, database: str, progress: Progress, *, dry_run: bool) -> None:
         self.database, self.progress, self.dry_run = database, progress, dry_run
@@ -82,12 +87,12 @@ class _Adoption:
         self.faults = 0
         self._counted: set[str] = set()
 
-    def take(self, page: list[Examined]) -> None:
-        """Do for a page's triggers what concerns other items than their own."""
+    def process(self, page: list[Examined]) -> None:
+        """Process a page of items: count them, and correct counts and schedules of triggers."""
         triggers, counts = table_of(Trigger), table_of(TriggerCount)
         for found in page:
             self.progress.advance(1)
-            self.seen[_whose(found)] += 1
+            self.seen[_origin(found)] += 1
             if found.fault:
                 self._fault(found, found.fault)
                 continue
@@ -106,7 +111,7 @@ class _Adoption:
         if user_id in self._counted:
             return
         self._counted.add(user_id)
-        self.done[COUNTED] += recount(user_id, self.database, dry_run=self.dry_run)
+        self.done[COUNTED] += correct_count(user_id, self.database, dry_run=self.dry_run)
 
     def _schedule(self, found: Examined) -> None:
         schedule, errors = read_schedule(found.row["schedule_config"])
@@ -114,27 +119,28 @@ class _Adoption:
             reason = "; ".join(message for error in errors for message in error.messages)
             self._fault(found, f"it cannot fire: {reason}")
             return
-        # The scheduler works on the default database.
+        # The scheduler uses the default database only.
         if self.database != DEFAULT_DB_ALIAS:
             return
         try:
-            self.done[SCHEDULED] += make_schedule(found.row, dry_run=self.dry_run)
+            self.done[SCHEDULED] += create_schedule(found.row, dry_run=self.dry_run)
         except SchedulerError as error:
             self._fault(found, f"it has no schedule: {error}")
 
 
-def _whose(found: Examined) -> str:
+def _origin(found: Examined) -> str:
+    """The line of the report that an item counts in."""
     if found.table is not None:
         return found.table.name
     return "of other programs, left alone" if found.is_foreign else "of the database itself"
 
 
-def recount(user_id: str, database: str, *, dry_run: bool) -> bool:
-    """Correct how many triggers a user is said to have; whether that was wrong."""
+def correct_count(user_id: str, database: str, *, dry_run: bool) -> bool:
+    """Correct the stored count of a user's triggers; True if it was wrong."""
     counts = TriggerCount.objects.using(database)
 
     def once() -> bool:
-        # The note first: a trigger that comes after it changes it, and the write below fails.
+        # The stored count is read first: if a trigger is created after that, the write below fails.
         noted = counts.filter(user_id=user_id).first()
         count = Trigger.objects.using(database).filter(user_id=user_id).count()
         if count == (noted.triggers if noted else 0):
@@ -154,8 +160,8 @@ def recount(user_id: str, database: str, *, dry_run: bool) -> bool:
         raise CommandError(message) from error
 
 
-def make_schedule(row: dict[str, Any], *, dry_run: bool) -> bool:
-    """Make a trigger's schedule where it has none; whether that was so."""
+def create_schedule(row: dict[str, Any], *, dry_run: bool) -> bool:
+    """Create a trigger's schedule; False if it has one already, or needs none."""
     scheduler = get_scheduler()
     if scheduler.get(row["id"]) is not None:
         return False
@@ -174,6 +180,6 @@ def make_schedule(row: dict[str, Any], *, dry_run: bool) -> bool:
                 why=reconcile.repair_of(scheduler.what, row["id"], None).sentence,
             )
     except IntegrityError:
-        # Somebody else was faster.
+        # Another process created the schedule first.
         return False
     return True

@@ -1,3 +1,5 @@
+"""Command that creates sample triggers, for operators who try the service."""
+
 import argparse
 from functools import partial
 from typing import Any

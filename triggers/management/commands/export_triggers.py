@@ -1,4 +1,4 @@
-"""Write triggers and event sources to a file."""
+"""Command that exports triggers and event sources to a file."""
 
 import argparse
 import os
@@ -10,14 +10,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from moca.authentication.models import Operator
-from triggers.import_export.exporting import sections
+from triggers.import_export.export import export_sections
 from triggers.import_export.files import FORMATS
 
 
 class Command(BaseCommand):
     help = (
-        "Write all triggers, and the event sources that operators have added, as YAML or JSON that "
-        "import_triggers reads. Secrets are not in it; prompts are."
+        "Export all triggers, and the event sources that operators have added, as YAML or JSON for "
+        "import_triggers. The file contains prompts, but no secrets."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -35,25 +35,26 @@ class Command(BaseCommand):
             "--output",
             type=Path,
             metavar="FILE",
-            help="write to this file, as a whole or not at all; to standard output by default",
+            help="the file to write, which a failed export leaves as it was; standard output by "
+            "default",
         )
 
     def handle(self, *args: Any, user: str, output: Path | None, **options: Any) -> None:
         is_json = output is not None and output.suffix == ".json"
         pieces = FORMATS[options["format"] or ("json" if is_json else "yaml")]
         try:
-            text = pieces(sections(Operator.objects.user_id_of(user), self.stderr.write))
+            text = pieces(export_sections(Operator.objects.user_id_of(user), self.stderr.write))
             if output is None:
                 for piece in text:
                     self.stdout.write(piece, ending="")
             else:
-                _write(output, text)
+                _write_file(output, text)
         except DatabaseError as error:
             raise CommandError(f"The database refuses: {error}") from error
 
 
-def _write(path: Path, pieces: Iterator[str]) -> None:
-    """Write a file that takes the place of the one before once it is whole."""
+def _write_file(path: Path, pieces: Iterator[str]) -> None:
+    """Write a file beside the path, and rename it to the path when it is complete."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with part.open("w", encoding="utf-8", newline="\n") as file:

@@ -1,4 +1,4 @@
-"""Bring triggers and event sources to what a file says."""
+"""Command that imports triggers and event sources from a file."""
 
 import argparse
 import sys
@@ -21,21 +21,21 @@ DONE = {CREATE: "created", UPDATE: "updated", "fail": "failed"}
 
 class Command(BaseCommand):
     help = (
-        "Bring triggers and event sources to what a file says that export_triggers wrote. "
-        "Everything is looked at first; where anything is wrong, nothing is written. What the "
-        "file does not name is left alone."
+        "Import triggers and event sources from a file that export_triggers wrote. The whole file "
+        "is checked first: if anything is wrong, nothing is written. Triggers and event sources "
+        "that the file does not name stay as they are."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="YAML or JSON; - for standard input")
         parser.add_argument(
-            "--dry-run", action="store_true", help="write nothing, and say what would be done"
+            "--dry-run", action="store_true", help="write nothing, and print what would be done"
         )
         parser.add_argument(
             "--user",
             default="",
             metavar="USER",
-            help="whose all triggers are to be: a user's id or an operator's username",
+            help="the owner of all imported triggers: a user's id or an operator's username",
         )
         parser.add_argument(
             "--disabled", action="store_true", help="import all triggers disabled: none fires yet"
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         try:
             user_id = Operator.objects.user_id_of(user)
             plan = compare(read(_data(file)), user_id=user_id, disabled=disabled)
-            self._check(plan, file)
+            self._report_notes(plan, file)
             self._warn_of_unknown_users(plan)
             if dry_run:
                 self._preview(plan)
@@ -62,16 +62,17 @@ class Command(BaseCommand):
                 "Broken off. Run the command again to go on.", returncode=INTERRUPTED
             ) from None
 
-    def _check(self, plan: Plan, file: str) -> None:
+    def _report_notes(self, plan: Plan, file: str) -> None:
+        """Print warnings and faults; CommandError if there is a fault."""
         for note in plan.warnings:
             self.stderr.write(f"Warning: {_place(file, note.line)}: {note}")
         for note in sorted(plan.faults, key=_position):
             self.stderr.write(f"{_place(file, note.line)}: {note}")
         if plan.faults:
-            raise CommandError(f"{_count(plan.faults, 'fault')}; nothing was imported.")
+            raise CommandError(f"{_plural(plan.faults, 'fault')}; nothing was imported.")
 
     def _warn_of_unknown_users(self, plan: Plan) -> None:
-        """Name the users of new triggers whom nothing here knows: a mistyped id has no owner."""
+        """Warn of owners of new triggers that are unknown here, since an id may be mistyped."""
         rows = [change.row for change in plan.changes if change.kind == CREATE]
         for user_id in sorted({row.user_id for row in rows if isinstance(row, Trigger)}):
             if Operator.objects.filter(subject=user_id).exists():
@@ -86,9 +87,7 @@ class Command(BaseCommand):
         for change in plan.changes:
             self._line(change.kind, change)
         counts = Counter(change.kind for change in plan.changes)
-        parts = [f"{count} to {kind}" for kind, count in counts.items()]
-        self.stdout.write(", ".join([*parts, f"{plan.unchanged} unchanged"]))
-        self._tell_unsigned(plan)
+        self._summarize(plan, [f"{count} to {kind}" for kind, count in counts.items()])
         self.stdout.write("Nothing was written.")
 
     def _carry_out(self, plan: Plan) -> None:
@@ -97,9 +96,7 @@ class Command(BaseCommand):
             kind = "fail" if reason else change.kind
             counts[kind] += 1
             self._line(kind, change, reason)
-        parts = [f"{count} {DONE[kind]}" for kind, count in counts.items()]
-        self.stdout.write(", ".join([*parts, f"{plan.unchanged} unchanged"]))
-        self._tell_unsigned(plan)
+        self._summarize(plan, [f"{count} {DONE[kind]}" for kind, count in counts.items()])
         if counts["fail"]:
             raise CommandError(
                 f"{counts['fail']} could not be written; see above. Run the command again once "
@@ -107,10 +104,11 @@ class Command(BaseCommand):
             )
 
     def _line(self, kind: str, change: Change, reason: str = "") -> None:
-        told = reason or ", ".join(change.fields) or repr(change.row.name)
-        self.stdout.write(f"{kind:8}{change.what:14}{change.row.pk:38}{told}")
+        details = reason or ", ".join(change.fields) or repr(change.row.name)
+        self.stdout.write(f"{kind:8}{change.what:14}{change.row.pk:38}{details}")
 
-    def _tell_unsigned(self, plan: Plan) -> None:
+    def _summarize(self, plan: Plan, parts: list[str]) -> None:
+        self.stdout.write(", ".join([*parts, f"{plan.unchanged} unchanged"]))
         if plan.unsigned:
             names = ", ".join(plan.unsigned)
             self.stdout.write(
@@ -137,5 +135,5 @@ def _position(note: Note) -> tuple[str, int, int]:
     return note.entry.what, note.entry.place, note.line or 0
 
 
-def _count(things: list[Any], what: str) -> str:
+def _plural(things: list[Any], what: str) -> str:
     return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"

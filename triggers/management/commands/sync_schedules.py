@@ -1,4 +1,4 @@
-"""Make the schedules and event rules equal to the triggers and event sources."""
+"""Command that reconciles schedules and rules with triggers and event sources."""
 
 import argparse
 import json
@@ -15,14 +15,22 @@ from triggers.reconcile import CONCURRENCY, reconcile
 from triggers.schedulers import Scheduler, SchedulerError
 from triggers.schedulers.eventbridge import EventBridgeScheduler
 
-# What is printed of an action.
+# The fields of an action in JSON.
 COLUMNS = ("kind", "what", "id", "reason")
+# The words for each kind of action in the summary.
+DONE = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    "fail": "failed",
+    "wait": "left to a later pass",
+}
 
 
 class Command(BaseCommand):
     help = (
-        "Make missing schedules and event rules, delete those of no trigger and no event source, "
-        "bring the others up to date."
+        "Reconcile schedules and event rules with triggers and event sources: create missing ones, "
+        "delete orphans, and update those that differ."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -31,9 +39,9 @@ class Command(BaseCommand):
             "--group",
             default="",
             metavar="NAME",
-            help="keep the schedules in this group of EventBridge Scheduler in place of "
-            "SCHEDULE_GROUP_NAME, and no rules; those in it whose names begin with trigger-, and "
-            "that are of no trigger here, are deleted",
+            help="reconcile the schedules of this group of EventBridge Scheduler instead of "
+            "SCHEDULE_GROUP_NAME, and no rules. Its schedules whose names begin with trigger- are "
+            "deleted if no trigger here has them",
         )
         parser.add_argument(
             "--format", choices=["table", "json"], default="table", help="table by default"
@@ -43,7 +51,7 @@ class Command(BaseCommand):
             type=int,
             default=CONCURRENCY,
             metavar="CALLS",
-            help=f"calls at once, 1 to 64; {CONCURRENCY} by default",
+            help=f"calls at a time, 1 to 64; {CONCURRENCY} by default",
         )
 
     def handle(
@@ -86,7 +94,7 @@ class Command(BaseCommand):
 
 
 def _of_group(group: str) -> Scheduler | None:
-    """The scheduler with the schedules of a group; None where none is named."""
+    """The scheduler of a schedule group; None if no group is named."""
     if not group:
         return None
     if not settings.TRIGGER_LAMBDA_ARN:
@@ -96,17 +104,8 @@ def _of_group(group: str) -> Scheduler | None:
         )
     other = EventBridgeScheduler(group)
     try:
-        # A group that is not there must not be noted on each trigger as a failure.
+        # Without this check, each trigger would be marked as failed if the group is missing.
         other.check()
     except SchedulerError as error:
         raise CommandError(f"--group {group}: {error}") from error
     return other
-
-
-DONE = {
-    "create": "created",
-    "update": "updated",
-    "delete": "deleted",
-    "fail": "failed",
-    "wait": "left to a later pass",
-}

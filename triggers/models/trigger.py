@@ -1,4 +1,4 @@
-"""Triggers: what to ask which agent, and when."""
+"""The model of a trigger: what to ask which agent, and when."""
 
 import json
 import time
@@ -30,43 +30,21 @@ from moca.reasons import CodeField, ParamsField
 from moca.validation import one_line
 from triggers import validation
 from triggers.failures import UNREADABLE
+from triggers.models.choices import (
+    OverlapPolicy,
+    ReasoningEffort,
+    RunStatus,
+    SyncState,
+    TriggerType,
+)
+from triggers.models.trigger_count import TriggerCount
 from triggers.validation import Schedule, Subscription
 
-
-class TriggerType(models.TextChoices):
-    SCHEDULE = "schedule", _("Schedule")
-    EVENT = "event", _("Event")
-
-
-class OverlapPolicy(models.TextChoices):
-    SKIP = "skip", _("Skip the run while the one before is still going")
-    ALLOW = "allow", _("Let runs overlap")
-
-
-class ReasoningEffort(models.TextChoices):
-    OFF = "off", _("Off")
-    LOW = "low", _("Low")
-    HIGH = "high", _("High")
-    MAX = "max", _("Maximum")
-
-
-class SyncState(models.TextChoices):
-    SYNCED = "synced", _("In step")
-    PENDING = "pending", _("Not yet in step")
-    FAILED = "failed", _("Out of step")
-
-
-class RunStatus(models.TextChoices):
-    RUNNING = "running", _("Running")
-    COMPLETED = "completed", _("Completed")
-    FAILED = "failed", _("Failed")
-
-
-# How long an index may take to know a row that was just added.
+# Seconds that an index of DynamoDB may take to show a new row.
 LAG_SECONDS = 0.3
 
-# What an agent is told beside the prompt: the trigger's field, and what it is called in the input
-# of a schedule and in the agent's request. What is empty is left out of both.
+# The options that an agent gets beside the prompt. For each: the trigger's field, its name in the
+# input of a schedule, and its name in the request to the agent. Empty ones are left out of both.
 AGENT_OPTIONS = (
     ("model_id", "modelId", "modelId"),
     ("reasoning_effort", "reasoningEffort", "reasoningEffort"),
@@ -75,21 +53,22 @@ AGENT_OPTIONS = (
 
 
 def _note_malformed(row: dict[str, Any], names: list[str]) -> None:
-    """Have a row that another program wrote wrongly never fire, and say on it what is wrong."""
+    """Disable a row whose fields of these names are invalid, and note that on the row."""
     row["enabled"] = False
     row["sync_state"] = SyncState.FAILED
     row |= reasons.columns("sync_error", UNREADABLE(names=", ".join(names)))
 
 
-def _policy_of_old(item: dict[str, Any]) -> str:
-    """The overlap policy of a trigger that names none."""
-    is_event = item.get("type", {}).get("S") == TriggerType.EVENT
-    return OverlapPolicy.ALLOW if is_event else OverlapPolicy.SKIP
+def _default_policy(item: dict[str, Any]) -> str:
+    """The overlap policy of a DynamoDB item that has none."""
+    return OverlapPolicy.default_for(item.get("type", {}).get("S"))
 
 
 class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
+    """Queries for triggers by owner, id, type, event source, text and tag."""
+
     def named(self, keys: Iterable[tuple[str, str]]) -> Self:
-        """The triggers of these users and ids."""
+        """The triggers with these keys, each a user id and a trigger id."""
         ids = defaultdict(list)
         for user_id, trigger_id in keys:
             ids[user_id].append(trigger_id)
@@ -97,7 +76,10 @@ class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
         return self.filter(reduce(or_, pairs)) if pairs else self.none()
 
     def with_id(self, trigger_id: str) -> "Trigger | None":
-        """The trigger of an id, whosever it is; an index that may lag is asked twice."""
+        """The trigger of an id, whoever owns it; None if there is none.
+
+        An index of DynamoDB may lag, so a miss there is looked up again after `LAG_SECONDS`.
+        """
         found = self.filter(pk=trigger_id).first()
         if found is None and getattr(connection.features, "indexes_lag", False):
             time.sleep(LAG_SECONDS)
@@ -111,7 +93,7 @@ class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
     def find(self, user_id: str, trigger_id: str) -> "Trigger | None":
         """The user's trigger of an id; None if there is none."""
         try:
-            # Without the order that `first()` gives what has one row at the most.
+            # `first()` would add an order, which one row does not need.
             return self.get(user_id=user_id, pk=trigger_id)
         except Trigger.DoesNotExist:
             return None
@@ -129,70 +111,22 @@ class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
         return self.events().filter(event_config__eventSourceId=source_id, enabled=True)
 
     def search(self, text: str) -> Self:
-        """The triggers whose name or description holds the text, in any case."""
+        """The triggers whose name or description contains the text, in any case."""
         return self.filter(models.Q(name__icontains=text) | models.Q(description__icontains=text))
 
     def tagged(self, tag: str) -> Self:
         """The triggers that have a tag, in any case."""
-        # As it stands in JSON, with its quotation marks: a whole one and not a part.
+        # The quotation marks of JSON keep "data" from matching "database".
         return self.filter(tags__icontains=json.dumps(tag))
-
-
-class LocalScheduleQuerySet(ExpectingQuerySet["LocalSchedule"]):
-    def upcoming(self, until: datetime) -> Self:
-        """The schedules that fire until a moment, the longest waiting first."""
-        return self.filter(due_at__lte=until).order_by("due_at")
-
-
-class TriggerCountQuerySet(ExpectingQuerySet["TriggerCount"]):
-    def take(self, user_id: str) -> None:
-        """Count a new trigger; ConflictError where the user may have no more of them.
-
-        Or where triggers went that were never counted, so that the count is below zero.
-        """
-        limit = settings.MAX_TRIGGERS_PER_USER
-        below = self.filter(pk=user_id, triggers__gte=0, triggers__lt=limit)
-        first = TriggerCount(user_id=user_id, triggers=1)
-        below.update_expected(
-            triggers=models.F("triggers") + 1, changes=models.F("changes") + 1, missing=first
-        )
-
-    def give_back(self, user_id: str) -> None:
-        """Count a trigger that goes."""
-        none = TriggerCount(user_id=user_id, triggers=-1)
-        row = self.filter(pk=user_id)
-        row.update_expected(
-            triggers=models.F("triggers") - 1, changes=models.F("changes") + 1, missing=none
-        )
-
-    def recount(self, noted: "TriggerCount") -> int:
-        """Count a user's triggers anew, since other programs make and delete some uncounted."""
-        triggers: int = Trigger.objects.filter(user_id=noted.user_id).count()
-        # Of those that come and go meanwhile none may be lost: whoever needs it counts again.
-        self.correct(noted, triggers)
-        return triggers
-
-    def correct(self, noted: "TriggerCount", triggers: int) -> bool:
-        """Note how many triggers a user has.
-
-        Args:
-            noted: the count as it was read before the triggers were counted.
-            triggers: how many they are.
-
-        Returns:
-            Whether it was noted: False where triggers came or went since.
-        """
-        unchanged = self.filter(pk=noted.user_id, changes=noted.changes)
-        return bool(unchanged.update(triggers=triggers, changes=models.F("changes") + 1))
 
 
 class Trigger(VersionedModel):
     """A prompt for an agent, and the schedule or the events that send it.
 
-    `schedule_config` and `event_config` are the maps of the HTTP contract, keys and all:
-    `expression`, `timezone`, `startDate`, `endDate`, `flexibleTimeWindowMinutes`; and
-    `eventSourceId`, `eventBusName`, `eventPattern`, `debounceSeconds`, `maxRunsPerHour`. The
-    expression is kept as it was written.
+    `schedule_config` and `event_config` are stored with the keys of the HTTP API: `expression`,
+    `timezone`, `startDate`, `endDate`, `flexibleTimeWindowMinutes`; and `eventSourceId`,
+    `eventBusName`, `eventPattern`, `debounceSeconds`, `maxRunsPerHour`. The expression is stored as
+    it was written.
     """
 
     key_fields = ("user_id",)
@@ -263,32 +197,32 @@ class Trigger(VersionedModel):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
-    # What the runner notes; never part of an operator's save.
+    # The runner writes these fields. Saves of operators leave them alone.
     last_executed_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_status = models.CharField(max_length=10, choices=RunStatus, blank=True, editable=False)
-    # Which run that was and how its error begins, so that a list shows them without reading runs.
+    # The last run and the beginning of its error. A list shows them without reading runs.
     last_execution_id = models.CharField(max_length=36, blank=True, editable=False)
     last_error = models.CharField(max_length=500, blank=True, editable=False)
     last_error_code, last_error_params = CodeField(), ParamsField()
-    # How its runs have fared, for lists; see `triggers.statistics`.
+    # Results of recent runs, for lists; see `triggers.statistics`.
     statistics = models.TextField(blank=True, editable=False)
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
     paused_reason = models.TextField(blank=True, editable=False)
     paused_reason_code, paused_reason_params = CodeField(), ParamsField()
-    # The start of the run that holds the trigger against overlaps, and when that hold ends.
+    # The start of the run that further runs may not overlap, and when its lease ends.
     running_since = models.DateTimeField(null=True, blank=True, editable=False)
     running_until = models.DateTimeField(null=True, blank=True, editable=False)
-    # Runs that were due and not started.
+    # Runs that were due and did not start.
     skipped_runs = models.PositiveIntegerField(default=0, editable=False)
     last_skipped_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_skip_reason = models.TextField(blank=True, editable=False)
     last_skip_reason_code, last_skip_reason_params = CodeField(), ParamsField()
 
-    # Runs of events that began within the hour that counts against `maxRunsPerHour`.
+    # Runs of events that started within the hour that `maxRunsPerHour` is about.
     hour_began_at = models.DateTimeField(null=True, blank=True, editable=False)
     runs_in_hour = models.PositiveIntegerField(default=0, editable=False)
 
-    # How the scheduler's copy compares with this row.
+    # Whether the schedule or rule, a projection of this row, is known to be equal to it.
     sync_state = models.CharField(
         max_length=10, choices=SyncState, default=SyncState.SYNCED, editable=False
     )
@@ -309,13 +243,13 @@ class Trigger(VersionedModel):
                 when={"type": TriggerType.EVENT},
                 projects_all=True,
             ),
-            # On attributes that every trigger has, so that those of other programs are found too.
+            # Its keys are attributes that triggers of other programs have, too.
             Index("TriggersByType", "{type}", "{id}", hash_key="type", range_key="id"),
         ],
-        # The TypeScript service lets the runs of events overlap, and knows no other policy.
+        # The TypeScript service stores no policy, and lets the runs of events overlap.
         absent={
             "overlap_policy": Absent(
-                _policy_of_old, frozenset(OverlapPolicy.values), looks_at=("type",)
+                _default_policy, frozenset(OverlapPolicy.values), looks_at=("type",)
             )
         },
         malformed=_note_malformed,
@@ -331,13 +265,15 @@ class Trigger(VersionedModel):
     # Validation
 
     def clean(self) -> None:
-        """Check what concerns more than one field; see `triggers.validation`.
+        """Check the maps and the prompt by the rules of `triggers.validation`.
+
+        Unchanged maps are not checked, unless the trigger is enabled: other fields of a trigger
+        that another program wrote stay editable even if its map is invalid.
 
         Raises:
-            ValidationError: by field, each error with a code, and for parts of a map with the
-                part's name in `params["part"]`.
+            ValidationError: by field, each error with a code. Errors about a part of a map have its
+                name in `params["part"]`.
         """
-        # What another program wrote stays editable in its other parts, even where it is wrong.
         is_concerned = self.changed_fields() & {"type", "schedule_config", "event_config"}
         is_enabling = self.enabled and not self.loaded_value("enabled")
         errors = self._map_errors() if is_concerned or is_enabling else {}
@@ -365,12 +301,12 @@ class Trigger(VersionedModel):
         return {name: errors for name, errors in found.items() if errors}
 
     def _event_config_before(self) -> Any:
-        """What the map was when it was read; None for a new trigger, or one of another type."""
+        """The event's map as it was loaded; None for a new trigger, or if it had another type."""
         was_event = self.loaded_value("type") == TriggerType.EVENT
         return self.loaded_value("event_config") if was_event else None
 
     def _unused_map_errors(self) -> dict[str, list[ValidationError]]:
-        """What is wrong with the map of the other type, which may be left empty but not odd."""
+        """Errors in the map of the other type, which may be empty but not invalid."""
         changed = self.changed_fields()
         found = {}
         if (
@@ -387,15 +323,19 @@ class Trigger(VersionedModel):
         }
 
     def check_quota(self) -> None:
-        """Raise ValidationError if the user has as many triggers as a user may have.
+        """Raise ValidationError if the user has reached MAX_TRIGGERS_PER_USER.
 
-        Every save counts the triggers of users, and raises ConflictError; this says why.
+        A save beyond the quota raises ConflictError, which does not say why. This does.
         """
         limit = settings.MAX_TRIGGERS_PER_USER
         count = TriggerCount.objects.filter(pk=self.user_id).first()
         if count is None or 0 <= count.triggers < limit:
             return
-        if TriggerCount.objects.recount(count) >= limit:
+        # Other programs create and delete triggers uncounted, and so the stored count may be wrong.
+        actual = Trigger.objects.of_user(self.user_id).count()
+        # If triggers come or go meanwhile, nothing is stored, and the next check counts again.
+        TriggerCount.objects.correct(count, actual)
+        if actual >= limit:
             raise ValidationError(
                 _(
                     "You have %(limit)s triggers, which is the most a user may have: delete one "
@@ -409,30 +349,30 @@ class Trigger(VersionedModel):
 
     @property
     def schedule(self) -> Schedule | None:
-        """What the schedule's map says; None for an event trigger or an unreadable map."""
+        """The parsed schedule; None for an event trigger or an invalid map."""
         if self.type != TriggerType.SCHEDULE:
             return None
         return validation.read_schedule(self.schedule_config)[0]
 
     @property
     def subscription(self) -> Subscription | None:
-        """What the event's map says; None for a schedule trigger or an unreadable map."""
+        """The parsed subscription; None for a schedule trigger or an invalid map."""
         if self.type != TriggerType.EVENT:
             return None
         return validation.read_subscription(self.event_config)[0]
 
     @property
     def schedule_description(self) -> str:
-        """The schedule in words; empty where there is none."""
+        """The schedule in words, in English; empty if there is none."""
         schedule = self.schedule
         return schedule.words if schedule else ""
 
     def next_runs(self, after: datetime, count: int = 3) -> list[datetime]:
-        """When the schedule is next due, whether the trigger is enabled or not (UTC).
+        """The next times of the schedule in UTC, even if the trigger is disabled.
 
         Args:
-            after: runs strictly after this moment (aware).
-            count: how many at the most.
+            after: an aware time; all runs are later than it.
+            count: the most times to return.
         """
         schedule = self.schedule
         if schedule is None:
@@ -440,20 +380,20 @@ class Trigger(VersionedModel):
         return schedule.next_runs(after, count, anchor=self._anchor)
 
     def last_run(self, before: datetime) -> datetime | None:
-        """When the schedule was last due before a moment (UTC)."""
+        """The last time of the schedule before a moment, in UTC; None if there is none."""
         schedule = self.schedule
         return schedule.last_run(before, anchor=self._anchor) if schedule else None
 
     @property
     def _anchor(self) -> datetime:
-        """Where a rate counts from, to the second as EventBridge Scheduler has it."""
+        """The time that a rate counts from, in whole seconds as EventBridge Scheduler has it."""
         return self.created_at.replace(microsecond=0)
 
     # Agent
 
     @property
     def agent_options(self) -> dict[str, Any]:
-        """What the agent is told beside the prompt, as its request names it."""
+        """The options for the agent beside the prompt, by their names in its request."""
         values = {named: getattr(self, field) for field, _, named in AGENT_OPTIONS}
         return {named: value for named, value in values.items() if value}
 
@@ -461,11 +401,11 @@ class Trigger(VersionedModel):
 
     @property
     def is_unreadable(self) -> bool:
-        """Whether another program wrote parts of the row that are not shown as they stand there."""
+        """Whether another program wrote invalid fields, which are shown with other values."""
         return self.sync_error_code == UNREADABLE.name
 
     def enable(self) -> None:
-        """Let the trigger fire again; failures counted so far are forgiven."""
+        """Let the trigger fire, and reset its count of consecutive failures."""
         self.enabled = True
         reasons.put(self, "paused_reason", "")
         self.consecutive_failures = 0
@@ -474,13 +414,13 @@ class Trigger(VersionedModel):
         """Keep the trigger from firing.
 
         Args:
-            reason: a `Reason`, where it was not an operator's doing.
+            reason: a `Reason` if it was paused automatically; empty if an operator disables it.
         """
         self.enabled = False
         reasons.put(self, "paused_reason", reason)
 
     def is_held(self, now: datetime) -> bool:
-        """Whether a run is going that a further one may not overlap."""
+        """Whether the overlap policy forbids a further run now, since one is running."""
         return (
             self.overlap_policy == OverlapPolicy.SKIP
             and self.running_until is not None
@@ -488,82 +428,15 @@ class Trigger(VersionedModel):
         )
 
     def note_skip(self, reason: str, due: datetime, runs: int = 1) -> None:
-        """Record runs that were due and not started, where an operator sees it.
+        """Record on the trigger, for operators, runs that were due and did not start.
 
         Args:
-            reason: a `Reason`.
+            reason: why, as a `Reason`.
             due: when the last of them was due.
-            runs: how many they were.
+            runs: the number of runs.
         """
         type(self)._default_manager.filter(user_id=self.user_id, pk=self.pk).update(
             skipped_runs=models.F("skipped_runs") + runs,
             last_skipped_at=due,
             **reasons.columns("last_skip_reason", reason),
         )
-
-
-class LocalSchedule(models.Model):
-    """When the local scheduler is to fire a trigger: what EventBridge keeps, on one machine.
-
-    `next_run_at` is the occurrence that comes next, None where none does; `due_at` is when to
-    look at it, which is later where the schedule has a window or the run has to wait.
-    """
-
-    trigger_id = models.CharField(primary_key=True, max_length=36)
-    user_id = models.CharField(max_length=128)
-    # The parts of the trigger from which the times follow; a change of others leaves them alone.
-    spec = models.JSONField(default=dict)
-    next_run_at = models.DateTimeField(null=True)
-    due_at = models.DateTimeField(null=True)
-
-    objects: ClassVar[Any] = LocalScheduleQuerySet.as_manager()
-
-    dynamodb = Layout(
-        "SCHEDULE#{trigger_id}",
-        "SCHEDULE",
-        indexes=[
-            Index("GSI3", "SCHEDULE", "{trigger_id}"),
-            Index("GSI4", "DUE", "{due_at}"),
-        ],
-    )
-
-    class Meta:
-        indexes = [models.Index(fields=["due_at"])]
-
-    def __str__(self) -> str:
-        return self.trigger_id
-
-
-class TriggerCount(models.Model):
-    """How many triggers a user has, so that a new one is not preceded by a count."""
-
-    user_id = models.CharField(primary_key=True, max_length=128)
-    triggers = models.IntegerField(default=0)
-    # Tells a count that has changed and changed back from one that has not.
-    changes = models.PositiveBigIntegerField(default=0)
-
-    objects: ClassVar[Any] = TriggerCountQuerySet.as_manager()
-
-    dynamodb = Layout("USER#{user_id}", "TRIGGERS")
-
-    def __str__(self) -> str:
-        return f"{self.user_id}: {self.triggers}"
-
-
-class IdempotencyKey(models.Model):
-    """The trigger that a create request with an `Idempotency-Key` made, kept for 24 hours."""
-
-    id = models.CharField(primary_key=True, max_length=64)
-    trigger_id = models.CharField(max_length=36)
-    request_hash = models.CharField(max_length=64)
-    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
-
-    objects: ClassVar[Any] = ExpectingQuerySet.as_manager()
-
-    dynamodb = Layout("IDEMPOTENCY#{id}", "IDEMPOTENCY")
-
-    class Meta:
-        indexes = [models.Index(fields=["ttl"])]
-
-    def __str__(self) -> str:
-        return self.trigger_id

@@ -1,4 +1,4 @@
-"""What is written here has all that the TypeScript service reads."""
+"""Items that we write have the attributes that the TypeScript service reads."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -10,9 +10,9 @@ from executions.scheduler import LocalSchedulerProcess
 from moca import reasons
 from tests.conftest import wait_for
 from tests.integration.api.conftest import API
-from tests.integration.interchange.conftest import ALICE, Item, Table
+from tests.integration.import_export.conftest import ALICE, Item, Table
 
-# What its types say must be there.
+# The attributes that its types require.
 NEEDED = {"id", "userId", "name", "type", "enabled", "agentId", "prompt", "createdAt", "updatedAt"}
 
 
@@ -27,7 +27,7 @@ def test_a_schedule_trigger(alice: API, table: Table) -> None:
     assert item["enabled"] is True
     assert item["enabledTools"] == ["search"]
     assert item["scheduleConfig"] == {"expression": "cron(0 9 * * ? *)"}
-    # Empty optional ones are left out, as it does.
+    # Empty optional attributes are left out, as it does.
     assert not item.keys() & {"description", "sessionId", "modelId", "lastExecutedAt"}
 
 

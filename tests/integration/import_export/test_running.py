@@ -1,4 +1,4 @@
-"""What the TypeScript service wrote is run here: by hand at once, by schedule once adopted."""
+"""Triggers of the TypeScript service run: manually at once, by schedule after `adopt_table`."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from executions.models import TriggerExecution
 from executions.scheduler import LocalSchedulerProcess
 from tests.conftest import wait_for
 from tests.integration.api.conftest import API
-from tests.integration.interchange.conftest import ALICE, Item, Table
+from tests.integration.import_export.conftest import ALICE, Item, Table
 from triggers.models import LocalSchedule, RunStatus
 
 Running = Callable[[], AbstractContextManager[LocalSchedulerProcess]]

@@ -1,4 +1,7 @@
-"""Items as the TypeScript service writes and reads them, and callers who see them here."""
+"""Fixtures for tests of the table that is shared with the TypeScript service.
+
+They write items in its layout, and read them from DynamoDB without our code.
+"""
 
 import uuid
 from collections.abc import Callable
@@ -99,13 +102,13 @@ class Table:
         return item
 
     def get(self, item: Item) -> Item | None:
-        """An item as it is now, by the key of another."""
+        """The present item with the key of another; None if there is none."""
         key = {name: item[name] for name in ("PK", "SK")}
         found: Item | None = self.table.get_item(Key=key, ConsistentRead=True).get("Item")
         return found
 
     def query(self, index: str, partition: str) -> list[Item]:
-        """The items of a partition; of the table itself where `index` is empty."""
+        """The items of a partition of an index; of the table itself if `index` is empty."""
         condition = boto3.dynamodb.conditions.Key(f"{index}PK").eq(partition)
         options = {"IndexName": index} if index else {}
         found: list[Item] = self.table.query(KeyConditionExpression=condition, **options)["Items"]
@@ -119,7 +122,7 @@ def table(db: None) -> Table:
 
 @pytest.fixture
 def trigger(table: Table) -> Item:
-    """A schedule trigger of alice that the TypeScript service wrote."""
+    """A schedule trigger of alice, written by the TypeScript service."""
     return table.put(trigger_item())
 
 
@@ -140,5 +143,5 @@ def editor(db: None) -> Client:
 
 @pytest.fixture
 def make_execution(table: Table) -> Callable[..., Item]:
-    """Put the record of a run into the table, as the TypeScript service does."""
+    """Writes the record of a run into the table, as the TypeScript service does."""
     return lambda trigger, **attributes: table.put(execution_item(trigger, **attributes))

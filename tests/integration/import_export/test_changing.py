@@ -1,15 +1,15 @@
-"""Changes here of what the TypeScript service wrote leave alone what only it knows."""
+"""Changes of the TypeScript service's items keep the attributes that only it knows."""
 
 from django.test import Client
 
 from tests.integration.admin.conftest import TRIGGERS, form_data
 from tests.integration.api.conftest import API
-from tests.integration.interchange.conftest import ALICE, Item, Table, trigger_item
+from tests.integration.import_export.conftest import ALICE, Item, Table, trigger_item
 from triggers.models import Trigger
 
 
 def changed(table: Table, before: Item) -> dict[str, object]:
-    """The attributes that are no longer as they were, with their values now."""
+    """The attributes that differ from before, with their present values."""
     now = table.get(before)
     assert now is not None
     names = {name for name in {**before, **now} if before.get(name) != now.get(name)}
@@ -24,7 +24,7 @@ def test_the_api_changes_one_attribute(alice: API, table: Table, trigger: Item) 
     assert now == {"prompt": "Write it short.", "version": 2}
 
 
-def test_a_new_schedule_keeps_what_the_other_service_noted_in_it(
+def test_a_new_schedule_keeps_other_parts_of_the_map(
     alice: API, table: Table, trigger: Item
 ) -> None:
     config = {"expression": "cron(0 10 ? * MON *)", "timezone": "Europe/Berlin"}

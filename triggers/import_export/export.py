@@ -1,4 +1,4 @@
-"""All triggers and event sources that a file is to have, read a page at a time."""
+"""Reads the triggers and event sources for a file, page by page, for `export_triggers`."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 from events import sources
 from events.models import EventSource
 from triggers.import_export.files import SOURCES, TRIGGERS, Sections
-from triggers.import_export.serialize import entry, source_entry
+from triggers.import_export.serialize import source_entry, trigger_entry
 from triggers.models import Trigger
 
 Say = Callable[[str], None]
 
 
-def sections(user_id: str, say: Say) -> Sections:
-    """What a file is to have, read while it is written.
+def export_sections(user_id: str, say: Say) -> Sections:
+    """The sections of a file, whose entries are read while it is written.
 
     Args:
-        user_id: only this user's triggers, and the event sources that they listen to; empty for
-            all there are.
-        say: told of what is left out.
+        user_id: exports only this user's triggers and the event sources that they listen to;
+            empty for all.
+        say: called with a message for each entry that is left out.
     """
     return [(SOURCES, _sources(user_id, say)), (TRIGGERS, _triggers(user_id, say))]
 
@@ -34,7 +34,7 @@ def _sources(user_id: str, say: Say) -> Iterator[dict[str, Any]]:
 
 
 def _listened_to(user_id: str) -> set[str]:
-    """The event sources that a user's triggers listen to."""
+    """The ids of the event sources that a user's triggers listen to."""
     rows = Trigger.objects.of_user(user_id).events().order_by("pk").iterator()
     return {row.subscription.source_id for row in rows if row.subscription}
 
@@ -45,10 +45,10 @@ def _triggers(user_id: str, say: Say) -> Iterator[dict[str, Any]]:
             if trigger.is_unreadable:
                 say(f"Left out: trigger {trigger.pk} of {owner}. {trigger.sync_error}")
             else:
-                yield entry(trigger)
+                yield trigger_entry(trigger)
 
 
 def _owners() -> list[str]:
-    """All users who have triggers; no database sorts all triggers by them."""
+    """The ids of all users who have triggers, sorted here, since no index sorts by them."""
     rows = Trigger.objects.order_by("pk").values_list("user_id", flat=True)
     return sorted(set(rows.iterator()))

@@ -1,0 +1,27 @@
+"""Models of triggers, for the whole project. Import them from here."""
+
+from triggers.models.choices import (
+    OverlapPolicy,
+    ReasoningEffort,
+    RunStatus,
+    SyncState,
+    TriggerType,
+)
+from triggers.models.idempotency_key import IdempotencyKey
+from triggers.models.local_schedule import LocalSchedule
+from triggers.models.trigger import AGENT_OPTIONS, Trigger, TriggerQuerySet
+from triggers.models.trigger_count import TriggerCount
+
+__all__ = [
+    "AGENT_OPTIONS",
+    "IdempotencyKey",
+    "LocalSchedule",
+    "OverlapPolicy",
+    "ReasoningEffort",
+    "RunStatus",
+    "SyncState",
+    "Trigger",
+    "TriggerCount",
+    "TriggerQuerySet",
+    "TriggerType",
+]

@@ -1,0 +1,59 @@
+"""Counts of triggers by user, which enforce the quota without counting rows."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from moca.concurrency import ExpectingQuerySet
+from moca.dynamodb.layout import Layout
+
+
+class TriggerCountQuerySet(ExpectingQuerySet["TriggerCount"]):
+    def reserve(self, user_id: str) -> None:
+        """Count a new trigger of a user.
+
+        Raises:
+            ConflictError: the user has reached MAX_TRIGGERS_PER_USER; or the count is below zero,
+                since uncounted triggers were deleted.
+        """
+        limit = settings.MAX_TRIGGERS_PER_USER
+        below = self.filter(pk=user_id, triggers__gte=0, triggers__lt=limit)
+        first = TriggerCount(user_id=user_id, triggers=1)
+        below.update_expected(
+            triggers=models.F("triggers") + 1, changes=models.F("changes") + 1, missing=first
+        )
+
+    def release(self, user_id: str) -> None:
+        """Count a deleted trigger of a user."""
+        none = TriggerCount(user_id=user_id, triggers=-1)
+        row = self.filter(pk=user_id)
+        row.update_expected(
+            triggers=models.F("triggers") - 1, changes=models.F("changes") + 1, missing=none
+        )
+
+    def correct(self, noted: "TriggerCount", triggers: int) -> bool:
+        """Store how many triggers a user has; False if triggers came or went meanwhile.
+
+        Args:
+            noted: the count as it was read before the triggers were counted.
+            triggers: the number that was counted then.
+        """
+        unchanged = self.filter(pk=noted.user_id, changes=noted.changes)
+        return bool(unchanged.update(triggers=triggers, changes=models.F("changes") + 1))
+
+
+class TriggerCount(models.Model):
+    """The number of triggers that a user has."""
+
+    user_id = models.CharField(primary_key=True, max_length=128)
+    triggers = models.IntegerField(default=0)
+    # A count that changed and changed back differs in this.
+    changes = models.PositiveBigIntegerField(default=0)
+
+    objects: ClassVar[Any] = TriggerCountQuerySet.as_manager()
+
+    dynamodb = Layout("USER#{user_id}", "TRIGGERS")
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.triggers}"
