@@ -1,5 +1,7 @@
 """What operators do to several triggers at once, and what came of it."""
 
+import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -22,11 +24,13 @@ class Outcome:
         done: how many it was done to.
         already: how many needed nothing.
         refused: for each of the others its name and the reason.
+        left: those for which there was no time.
     """
 
     done: int = 0
     already: int = 0
     refused: list[str] = field(default_factory=list)
+    left: list[Trigger] = field(default_factory=list)
 
     def sentence(self, done: str) -> str:
         """The sum of it for the operator.
@@ -54,6 +58,8 @@ def act_on_each(
     triggers: Iterable[Trigger],
     act: Callable[[Trigger], bool],
     refusals: tuple[type[Exception], ...] = REFUSALS,
+    *,
+    seconds: float = math.inf,
 ) -> Outcome:
     """Do something to each trigger, one transaction each.
 
@@ -61,9 +67,14 @@ def act_on_each(
         triggers: the triggers.
         act: does it to one; False if there was nothing to do.
         refusals: the errors that say why it could not be done to one.
+        seconds: how long it may take; after that, the rest is left. The first is always done.
     """
     outcome = Outcome()
-    for trigger in triggers:
+    end = time.monotonic() + seconds
+    for number, trigger in enumerate(triggers):
+        if number and time.monotonic() >= end:
+            outcome.left.append(trigger)
+            continue
         try:
             if act(trigger):
                 outcome.done += 1
