@@ -199,6 +199,9 @@ class TriggerForm(VersionedForm):
             # The preview asks for it: a rate without a start counts from there.
             attrs = self.fields["expression"].widget.attrs
             attrs["data-counted-from"] = iso(instance.created_at)
+        if "timezone" in self.fields and is_blank and not self.is_bound:
+            # The page's script fills in the zone of the browser; without it, the zone is UTC.
+            self.fields["timezone"].widget.attrs["data-fill"] = ""
         if instance.enabled_tools == [] and "enabled_tools" in self.fields:
             self.fields["enabled_tools"].help_text = NO_TOOLS
         if "overlap_policy" in self.fields:
@@ -212,9 +215,8 @@ class TriggerForm(VersionedForm):
 
     def clean_overlap_policy(self) -> str:
         """The policy; where none was chosen, runs overlap for events, which do not come again."""
-        is_event = self.cleaned_data.get("type") == TriggerType.EVENT
         chosen: str = self.cleaned_data["overlap_policy"]
-        return chosen or (OverlapPolicy.ALLOW if is_event else OverlapPolicy.SKIP)
+        return chosen or policy_for(self.cleaned_data.get("type"))
 
     def clean_prompt(self) -> str:
         return self._text("prompt")
@@ -274,6 +276,10 @@ class TriggerForm(VersionedForm):
         clock shows so.
         """
         parts = self._entered(SCHEDULE_FIELDS)
+        is_event = self.cleaned_data.get("type") == TriggerType.EVENT
+        if self.instance._state.adding and is_event and not parts.get("expression"):
+            # The script filled it in before the type was chosen.
+            parts.pop("timezone", None)
         zone = _zone(parts.get("timezone"))
         for name in DATES:
             if parts.get(name) is None:
@@ -288,6 +294,11 @@ class TriggerForm(VersionedForm):
                 self.add_error(field, _("This is beyond the calendar."))
                 del parts[name]
         return parts
+
+
+def policy_for(kind: Any) -> str:
+    """The overlap policy of a new trigger of a type."""
+    return OverlapPolicy.ALLOW if kind == TriggerType.EVENT else OverlapPolicy.SKIP
 
 
 def _field_of(name: str, error: ValidationError) -> str:
