@@ -21,13 +21,19 @@ INTERRUPTED = 130
 
 class Command(BaseCommand):
     help = (
-        "Bring what another program wrote into the DynamoDB table up to what is needed here: "
-        "attributes of indexes, counts of triggers, schedules. May be broken off and run again."
+        "Bring what another program or an earlier version wrote into the DynamoDB table up to what "
+        "is needed here: attributes of indexes, counts of triggers, schedules. May be broken off "
+        "and run again."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="Change nothing.")
-        parser.add_argument("--database", default=DEFAULT_DB_ALIAS, choices=list(connections))
+        parser.add_argument(
+            "--database",
+            default=DEFAULT_DB_ALIAS,
+            choices=list(connections),
+            help="A name in DATABASES.",
+        )
 
     def handle(self, *args: Any, dry_run: bool, database: str, **options: Any) -> None:
         connection: Any = connections[database]
