@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 from console import versions
 from console.access import for_operators
 from console.advice import advice
-from console.finding import find_execution
+from console.finding import LATEST, find_execution, triggers_in_use
 from console.markdown import render as render_markdown
 from events import provenance
 from executions import envelope, prompts
@@ -31,6 +31,7 @@ from executions.runner.manual import NOT_RUN, run_now
 from moca import reasons
 from moca.admin import actor
 from moca.authentication.models import Role
+from moca.changelist import whole_id
 from moca.concurrency import reason_of
 from moca.display import NOTHING, duration, excerpt, laid_out
 from moca.ids import first_id
@@ -42,6 +43,8 @@ PAGE = 30
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 # So much of what the agent said stands in a list.
 SAID = 160
+# So many triggers of one name are shown together.
+MERGED = 10
 MARKS = re.compile(r"[#*`|]+|-{3,}")
 
 
@@ -121,10 +124,27 @@ class RunFilters(forms.Form):
         return {name: value for name, value in self.cleaned_data.items() if value}
 
 
-def page_of_runs(request: HttpRequest, rows: Any, now: datetime) -> dict[str, Any]:
+class AllRunFilters(RunFilters):
+    """What the list of all runs can be narrowed to."""
+
+    trigger = forms.CharField(
+        label=_("Trigger"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(
+            attrs={"list": "triggers", "autocomplete": "off", "spellcheck": "false"}
+        ),
+    )
+
+
+def page_of_runs(
+    request: HttpRequest, rows: Any, now: datetime, kind: type[RunFilters] = RunFilters
+) -> dict[str, Any]:
     """A page of runs, and what its template needs."""
-    filters = RunFilters(request.GET)
+    filters = kind(request.GET)
     chosen = filters.chosen
+    if trigger := chosen.get("trigger"):
+        rows = rows.filter(trigger_id__in=_triggers_called(trigger))
     rows = rows.shown_as(chosen.get("status", ""), now)
     if source := chosen.get("source"):
         rows = rows.filter(source=source)
@@ -143,17 +163,31 @@ def page_of_runs(request: HttpRequest, rows: Any, now: datetime) -> dict[str, An
     }
 
 
+def _triggers_called(text: str) -> list[str]:
+    """The ids of the newest triggers with a name or an id; deleted ones have their id alone.
+
+    The runs of each are a list of its own on DynamoDB, so only some are merged.
+    """
+    if key := whole_id(text):
+        return [key]
+    newest = Trigger.objects.order_by("-pk").values_list("pk", "name")[:LATEST]
+    same = [key for key, name in newest if name.casefold() == text.casefold()]
+    return same[:MERGED]
+
+
 @require_safe
 @for_operators()
 @versions.looks_again(versions.of_all)
 def runs(request: HttpRequest) -> HttpResponse:
     """All runs, the newest first."""
     now = timezone.now()
-    context = page_of_runs(request, TriggerExecution.objects.all(), now)
+    context = page_of_runs(request, TriggerExecution.objects.all(), now, AllRunFilters)
     names = TriggerExecution.objects.trigger_names(row.execution for row in context["rows"])
     for row in context["rows"]:
         row.trigger_name = names.get(row.execution.trigger_id, "")
-    return render(request, "console/runs.html", {**context, "now": now})
+    # The filters stand outside the part of the page that looks again by itself.
+    offered = [] if "HX-Request" in request.headers else triggers_in_use()
+    return render(request, "console/runs.html", {**context, "now": now, "triggers": offered})
 
 
 @require_safe

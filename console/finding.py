@@ -8,7 +8,7 @@ from executions.models import TriggerExecution
 from moca.authentication.models import Operator
 from triggers.models import Trigger
 
-# So many of the newest triggers are looked at for the agents that pages offer.
+# So many of the newest triggers are looked at for the agents and the names that pages offer.
 LATEST = 100
 
 
@@ -41,3 +41,9 @@ def agents_in_use() -> list[str]:
     """The agents that the newest triggers ask, by name."""
     newest = Trigger.objects.order_by("-pk").values_list("agent_id", flat=True)[:LATEST]
     return sorted(set(newest))
+
+
+def triggers_in_use() -> list[str]:
+    """The names of the newest triggers, in order."""
+    newest = Trigger.objects.order_by("-pk").values_list("name", flat=True)[:LATEST]
+    return sorted(set(newest), key=str.casefold)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import IntegrityError
+from django.forms import BoundField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -23,26 +24,40 @@ from moca.concurrency import reason_of
 from moca.reconcile import ProjectionError
 from triggers import services
 from triggers.forms import TriggerForm
-from triggers.models import Trigger, TriggerType
+from triggers.models import OverlapPolicy, Trigger, TriggerType
 from triggers.sections import SECTIONS, Section, entries_on_pages
 
+# The section of what few triggers need.
+OPTIONS = "limits"
 NOT_SAVED: tuple[type[Exception], ...] = (*services.REFUSALS, IntegrityError)
 
 
 class ShownSection:
-    """A section of the form: its fields, and those of them that are rarely needed apart.
+    """A section of the form.
 
-    The latter stand folded away as long as they hold nothing out of the ordinary.
+    The one of options is folded away as long as it holds nothing out of the ordinary.
     """
 
     def __init__(self, form: TriggerForm, section: Section) -> None:
         self.key, self.title = section.key, section.title
-        entries = [each for each in entries_on_pages(section.key) if each.name in form.fields]
-        self.fields = [form[each.name] for each in entries if not each.is_rare]
-        self.rare = [form[each.name] for each in entries if each.is_rare]
-        self.shows_rare = any(
-            field.errors or field.value() not in (None, "", form.owner) for field in self.rare
+        self.fields = [
+            form[each.name] for each in entries_on_pages(section.key) if each.name in form.fields
+        ]
+        self.is_folded = section.key == OPTIONS and not any(
+            field.errors or _is_unusual(form, field) for field in self.fields
         )
+
+
+def _is_unusual(form: TriggerForm, field: BoundField) -> bool:
+    """Whether a field holds something other than a new trigger has."""
+    value = field.value()
+    if value in (None, "", [], form.owner):
+        return False
+    if field.name == "overlap_policy":
+        return bool(value != OverlapPolicy.default_for(form["type"].value()))
+    model_fields = {each.name: each for each in Trigger._meta.fields}
+    known = model_fields.get(field.name)
+    return known is None or str(value) != str(known.get_default())
 
 
 @sensitive_post_parameters()

@@ -1,6 +1,6 @@
 """The list of triggers: search, filters, order, pages, and actions on many."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -11,7 +11,7 @@ from django import forms
 from django.contrib import messages
 from django.db import NotSupportedError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -19,9 +19,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from console import charts, versions
+from console import charts, confirmation, selection, versions
 from console.access import for_operators
 from console.finding import agents_in_use, names_of
+from console.selection import Selection
 from events.sources import all_sources
 from executions.runner.manual import NOT_RUN, run_now
 from moca.admin import actor
@@ -32,7 +33,7 @@ from moca.paging import Page, read_page
 from triggers import services
 from triggers.bulk import act_on_each
 from triggers.display import View
-from triggers.models import OverlapPolicy, RunStatus, SyncState, Trigger, TriggerType
+from triggers.models import RunStatus, SyncState, Trigger, TriggerType
 from triggers.reconcile import reconcile_one
 from triggers.statistics import Statistics
 
@@ -40,8 +41,8 @@ PAGE = 40
 # So many rows are put in an order that no index has; more have to be narrowed first.
 SORTABLE = 1000
 NEVER = datetime.max.replace(tzinfo=UTC)
-# What is longer is no key of a trigger.
-LONGEST_USER, LONGEST_ID = 128, 36
+# So long an action on many takes before it asks to go on: API Gateway waits 29 seconds at the most.
+ACT_SECONDS = 15
 
 
 def _offering(values: str) -> forms.TextInput:
@@ -103,6 +104,11 @@ class Filters(forms.Form):
     def narrowing(self) -> dict[str, str]:
         """What was chosen, but for the order."""
         return {name: value for name, value in self.chosen.items() if name != "sort"}
+
+    @property
+    def query(self) -> str:
+        """The filters as a form takes them back."""
+        return urlencode(self.narrowing)
 
     def chips(self) -> list[tuple[str, str, str]]:
         """Each filter by its label and value, with the address of the list without it."""
@@ -200,6 +206,7 @@ def trigger_list(request: HttpRequest) -> HttpResponse:
         "here": request.get_full_path(),
         "failed": RunStatus.FAILED,
         "sortable": SORTABLE,
+        "has_other_pages": bool(page.older or page.newer or not page.is_first),
     }
     return render(request, "console/triggers.html", context)
 
@@ -293,7 +300,7 @@ ACTIONS: dict[str, tuple[Callable[..., bool], Any]] = {
 @require_http_methods(["GET", "POST"])
 @for_operators(Role.EDITOR)
 def act(request: HttpRequest) -> HttpResponse:
-    """Do something to the ticked triggers, or to the one whose button was pressed."""
+    """Do something to the chosen triggers, or to the one whose button was pressed."""
     if request.method == "GET":
         # Who changes the language on a page that asks first comes back to its address.
         return HttpResponseRedirect(reverse("console:triggers"))
@@ -302,50 +309,49 @@ def act(request: HttpRequest) -> HttpResponse:
     if action not in ACTIONS:
         messages.warning(request, _("Choose what to do."))
         return HttpResponseRedirect(back)
-    ticked = [] if key else request.POST.getlist("id")[: 2 * PAGE]
-    found = Trigger.objects.filter(pk=key) if key else Trigger.objects.named(_keys(ticked))
-    triggers = list(found)
-    if not triggers:
-        gone = (
-            _("Somebody has deleted it.")
-            if key or ticked
-            else _("Tick the triggers that you mean first.")
-        )
-        messages.warning(request, gone)
+    chosen = _chosen(request.POST, key)
+    if not chosen.triggers:
+        messages.warning(request, _nothing_chosen(request.POST, key, chosen))
         return HttpResponseRedirect(back)
-    if "sure" not in request.POST:
-        if action == "delete":
-            return render(request, "console/delete.html", {"triggers": triggers, "back": back})
-        if action == "run" and len(triggers) > 1:
-            return _ask_to_run(request, triggers, back)
+    if "sure" not in request.POST and (asked := confirmation.asked(request, action, chosen, back)):
+        return asked
     do, done = ACTIONS[action]
     refusals = (*services.REFUSALS, *NOT_RUN)
-    outcome = act_on_each(triggers, partial(do, by=actor(request)), refusals)
+    outcome = act_on_each(
+        chosen.triggers, partial(do, by=actor(request)), refusals, seconds=ACT_SECONDS
+    )
     words = outcome.sentence(str(done))
-    if len(triggers) == 1 and not outcome.refused:
-        words = _("%(name)s: %(done)s.") % {"name": triggers[0].name, "done": done}
+    if len(chosen.triggers) == 1 and not outcome.refused:
+        words = _("%(name)s: %(done)s.") % {"name": chosen.triggers[0].name, "done": done}
     (messages.warning if outcome.refused else messages.success)(request, words)
+    if outcome.left:
+        return confirmation.ask(request, action, Selection(outcome.left), back, goes_on=True)
     return HttpResponseRedirect(back)
 
 
-def _ask_to_run(request: HttpRequest, triggers: Iterable[Trigger], back: str) -> HttpResponse:
-    """Show which of the triggers would run now, and which are busy, before any does."""
-    now = timezone.now()
-    ready: list[Trigger] = []
-    busy: list[Trigger] = []
-    for trigger in triggers:
-        is_busy = trigger.overlap_policy == OverlapPolicy.SKIP and trigger.is_held(now)
-        (busy if is_busy else ready).append(trigger)
-    context = {"ready": ready, "busy": busy, "back": back}
-    return render(request, "console/run_now.html", context)
+def _chosen(posted: QueryDict, key: str) -> Selection:
+    """What was chosen: one trigger, all that match, those that a page has asked about, or ticks."""
+    if key:
+        return Selection(list(Trigger.objects.filter(pk=key)))
+    if "all" in posted:
+        return selection.matching(Filters(QueryDict(posted.get("filters", ""))).rows())
+    if "ids" in posted:
+        return selection.with_keys(selection.read_keys(posted.get("ids", "")))
+    return selection.with_keys(posted.getlist("id")[: 2 * PAGE])
 
 
-def _keys(ticked: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The users and ids that ticked rows name, by which all are found in one read."""
-    for each in ticked:
-        user, _colon, trigger_id = each.rpartition(":")
-        if 0 < len(user) <= LONGEST_USER and 0 < len(trigger_id) <= LONGEST_ID:
-            yield user, trigger_id
+def _nothing_chosen(posted: QueryDict, key: str, chosen: Selection) -> Any:
+    """Why there is no trigger to act on."""
+    if chosen.too_many:
+        return _(
+            "There are too many triggers to look through for this: choose a type, an agent or a "
+            "user, too."
+        )
+    if chosen.is_all:
+        return _("No trigger matches.")
+    if key or "ids" in posted or "id" in posted:
+        return _("Somebody has deleted it.")
+    return _("Tick the triggers that you mean first.")
 
 
 def next_page(request: HttpRequest) -> str:

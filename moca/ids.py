@@ -26,8 +26,11 @@ def new_id() -> str:
 
 
 def first_id(moment: datetime) -> str:
-    """The smallest UUIDv7 of a moment: ids made since then are not smaller."""
-    return uuid7(round(moment.timestamp() * 1000), bytes(10))
+    """The smallest UUIDv7 of a moment: ids made since then are not smaller.
+
+    No UUIDv7 carries a time before 1970, so earlier moments have the id of its start.
+    """
+    return uuid7(max(0, round(moment.timestamp() * 1000)), bytes(10))
 
 
 def made_at(identifier: str) -> datetime:

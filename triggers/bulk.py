@@ -1,5 +1,7 @@
 """Actions of operators on several triggers, with one message about the outcome."""
 
+import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -22,11 +24,13 @@ class Outcome:
         done: the number of triggers that it changed.
         already: the number of triggers that needed no change.
         refused: the name and the reason for each of the others.
+        left: the triggers for which there was no time.
     """
 
     done: int = 0
     already: int = 0
     refused: list[str] = field(default_factory=list)
+    left: list[Trigger] = field(default_factory=list)
 
     def sentence(self, done: str) -> str:
         """The outcome in a sentence for the operator.
@@ -54,6 +58,8 @@ def act_on_each(
     triggers: Iterable[Trigger],
     act: Callable[[Trigger], bool],
     refusals: tuple[type[Exception], ...] = REFUSALS,
+    *,
+    seconds: float = math.inf,
 ) -> Outcome:
     """Do an action on each trigger, in a transaction each.
 
@@ -61,9 +67,14 @@ def act_on_each(
         triggers: the triggers.
         act: does the action on one; returns False if there was nothing to do.
         refusals: errors of `act` that are reported for their trigger; others are raised.
+        seconds: how long it may take; after that, the rest is left. The first is always done.
     """
     outcome = Outcome()
-    for trigger in triggers:
+    end = time.monotonic() + seconds
+    for number, trigger in enumerate(triggers):
+        if number and time.monotonic() >= end:
+            outcome.left.append(trigger)
+            continue
         try:
             if act(trigger):
                 outcome.done += 1

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from moca.api.errors import offer_words
 from moca.forms import JSONTextField, VersionedForm
 from moca.times import iso, parse_iso
-from triggers.models import OverlapPolicy, Trigger
+from triggers.models import OverlapPolicy, Trigger, TriggerType
 from triggers.schedules import ExpressionError, parse_zone
 from triggers.sections import ENTRIES
 from triggers.validation import MAX_DEBOUNCE_SECONDS, MAX_RUNS_PER_HOUR, MAX_WINDOW_MINUTES
@@ -202,6 +202,9 @@ class TriggerForm(VersionedForm):
             # For the preview: a rate without a start date counts from the creation.
             attrs = self.fields["expression"].widget.attrs
             attrs["data-counted-from"] = iso(instance.created_at)
+        if "timezone" in self.fields and is_blank and not self.is_bound:
+            # The page's script fills in the zone of the browser; without it, the zone is UTC.
+            self.fields["timezone"].widget.attrs["data-fill"] = ""
         if instance.enabled_tools == [] and "enabled_tools" in self.fields:
             self.fields["enabled_tools"].help_text = NO_TOOLS
         if "overlap_policy" in self.fields:
@@ -279,6 +282,10 @@ class TriggerForm(VersionedForm):
         An unchanged date is left out: when clocks go back, two moments show the same wall time.
         """
         parts = self._entered(SCHEDULE_FIELDS)
+        is_event = self.cleaned_data.get("type") == TriggerType.EVENT
+        if self.instance._state.adding and is_event and not parts.get("expression"):
+            # The script filled it in before the type was chosen.
+            parts.pop("timezone", None)
         zone = _zone(parts.get("timezone"))
         for name in DATES:
             if parts.get(name) is None:

@@ -2,6 +2,9 @@
 
 The form, the admin and the operators' pages are built from this list. Fields for parts of the maps
 and for lists have their labels in `triggers.forms`.
+
+The order is that of the form: what a trigger needs comes first. The operators' pages show the rest
+under "limits", folded away while it holds nothing out of the ordinary.
 """
 
 from dataclasses import dataclass
@@ -18,14 +21,12 @@ class Entry:
         name: the name of the form's field.
         label: its label; empty if the form declares the field itself.
         help_text: the text below the input; the model's if it is empty.
-        is_rare: whether the operators' pages fold it away while it is empty.
         on_pages: the section that the operators' pages show it in, if that is another one.
     """
 
     name: str
     label: Any = ""
     help_text: Any = ""
-    is_rare: bool = False
     on_pages: str = ""
 
 
@@ -39,40 +40,7 @@ class Section:
 
 
 SECTIONS = (
-    Section(
-        "basic",
-        _("Basic"),
-        (
-            Entry("name", _("Name")),
-            Entry("description", _("Description")),
-            Entry("type", _("Type"), on_pages="when"),
-            Entry("tags"),
-            Entry("user_id", _("User"), is_rare=True),
-            Entry("enabled", _("Enabled")),
-        ),
-    ),
-    Section(
-        "agent",
-        _("Agent and prompt"),
-        (
-            Entry("agent_id", _("Agent")),
-            Entry(
-                "prompt",
-                _("Prompt"),
-                _(
-                    "{{ event.detail.order.id }} stands for that part of the event that starts "
-                    "the run."
-                ),
-            ),
-            Entry("include_context", _("Add context to the prompt")),
-            Entry("session_id", _("Session"), is_rare=True),
-            Entry("model_id", _("Model"), is_rare=True),
-            Entry("reasoning_effort", _("Reasoning effort"), is_rare=True),
-            Entry("working_directory", _("Working directory"), is_rare=True),
-            Entry("enabled_tools", is_rare=True),
-        ),
-    ),
-    Section("when", _("When it fires")),
+    Section("when", _("When it fires"), (Entry("type", _("Type")),)),
     Section(
         "schedule",
         _("Schedule"),
@@ -93,6 +61,38 @@ SECTIONS = (
             Entry("event_pattern"),
             Entry("debounce_seconds"),
             Entry("max_runs_per_hour"),
+        ),
+    ),
+    Section(
+        "agent",
+        _("Agent and prompt"),
+        (
+            Entry("agent_id", _("Agent")),
+            Entry(
+                "prompt",
+                _("Prompt"),
+                _(
+                    "{{ event.detail.order.id }} stands for that part of the event that starts "
+                    "the run."
+                ),
+            ),
+            Entry("include_context", _("Add context to the prompt"), on_pages="limits"),
+            Entry("session_id", _("Session"), on_pages="limits"),
+            Entry("model_id", _("Model"), on_pages="limits"),
+            Entry("reasoning_effort", _("Reasoning effort"), on_pages="limits"),
+            Entry("working_directory", _("Working directory"), on_pages="limits"),
+            Entry("enabled_tools", on_pages="limits"),
+        ),
+    ),
+    Section(
+        "basic",
+        _("Basic"),
+        (
+            Entry("name", _("Name")),
+            Entry("description", _("Description"), on_pages="limits"),
+            Entry("tags", on_pages="limits"),
+            Entry("user_id", _("User"), on_pages="limits"),
+            Entry("enabled", _("Enabled")),
         ),
     ),
     Section(

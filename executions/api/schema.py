@@ -5,6 +5,7 @@ from typing import Any
 from executions.api.views import (
     DEFAULT_PAGE,
     MAX_PAGE,
+    AllExecutionsView,
     ExecutionsView,
     ExecutionView,
     OutputView,
@@ -13,7 +14,7 @@ from executions.api.views import (
 )
 from executions.serializers import ExecutionSerializer
 from moca.api.errors import APIError
-from moca.api.json_schema import answer, boolean, each, number, text, uuid
+from moca.api.json_schema import answer, boolean, each, moment, number, text, uuid
 from moca.api.openapi import (
     FOLLOWING,
     NEXT_TOKEN,
@@ -25,6 +26,8 @@ from moca.api.openapi import (
     invalid_parameter,
     metadata,
 )
+from moca.api.pagination import MOST_READ
+from moca.api.parameters import MAX_TEXT
 from triggers.api.schema import ID, NO_TRIGGER, RUNS, TRIGGER_ID
 from triggers.api.shapes import STATUS
 
@@ -36,6 +39,13 @@ PAGE = answer(
     {"executions": each(EXECUTION)},
     {"nextToken": FOLLOWING},
     metadata={"triggerId": uuid(), "count": number("How many this page has.")},
+)
+ALL_PAGE = answer(
+    "AllExecutionsList",
+    "A page of executions of all triggers of a user, newest first.",
+    {"executions": each(EXECUTION)},
+    {"nextToken": FOLLOWING},
+    metadata={"count": number("How many this page has.")},
 )
 OUTPUT = answer(
     "ExecutionOutput",
@@ -101,6 +111,34 @@ describe(
     answers=_one(_ACCEPTED, 202),
     faults=[NO_TRIGGER, BUSY, NOBODY],
 )
+LIMIT = in_query(
+    "limit",
+    number(minimum=1, maximum=MAX_PAGE, default=DEFAULT_PAGE),
+    "How many a page has at the most.",
+)
+describe(
+    AllExecutionsView,
+    "GET",
+    "listAllExecutions",
+    "Without what the agent said. Those of deleted triggers stay until their time is up. With "
+    f"`status`, a page looks through {MOST_READ} executions at the most: it may have fewer than "
+    "`limit`, or none, and still a `nextToken`.",
+    tag=RUNS,
+    parameters=[
+        LIMIT,
+        NEXT_TOKEN,
+        in_query("status", STATUS, "Only those that are so."),
+        in_query("triggerId", text(maxLength=MAX_TEXT), "Only those of this trigger."),
+        in_query(
+            "since",
+            moment(),
+            "Only those that were due, or were asked for, at this time or later.",
+        ),
+        in_query("until", moment(), "Only those that were due, or were asked for, before this."),
+    ],
+    answers=Body(ALL_PAGE, {"executions": [_ENDED], "metadata": metadata(count=1)}),
+    faults=[invalid_parameter("limit", f"Give a whole number from 1 to {MAX_PAGE}.")],
+)
 describe(
     ExecutionsView,
     "GET",
@@ -109,11 +147,7 @@ describe(
     tag=RUNS,
     parameters=[
         TRIGGER_ID,
-        in_query(
-            "limit",
-            number(minimum=1, maximum=MAX_PAGE, default=DEFAULT_PAGE),
-            "How many a page has at the most.",
-        ),
+        LIMIT,
         NEXT_TOKEN,
         in_query("status", STATUS, "Only those that are so."),
     ],

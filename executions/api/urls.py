@@ -8,6 +8,7 @@ EXECUTIONS = "triggers/<id:trigger_id>/executions"
 
 urlpatterns = [
     path("triggers/<id:trigger_id>/run", views.RunView.as_view(), name="api-run"),
+    path("executions", views.AllExecutionsView.as_view(), name="api-all-executions"),
     path(EXECUTIONS, views.ExecutionsView.as_view(), name="api-executions"),
     path(f"{EXECUTIONS}/<id:execution_id>", views.ExecutionView.as_view(), name="api-execution"),
     path(f"{EXECUTIONS}/<id:execution_id>/output", views.OutputView.as_view(), name="api-output"),

@@ -1,7 +1,9 @@
 """The API's views that run a trigger and show its executions."""
 
-from typing import ClassVar
+from datetime import datetime
+from typing import Any, ClassVar
 
+from django.http import QueryDict
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,9 +14,10 @@ from executions.runner import TriggerBusyError
 from executions.runner.manual import run_now
 from executions.serializers import ExecutionSerializer
 from moca.api import parameters
-from moca.api.errors import APIError, NotFoundError
-from moca.api.pagination import page
+from moca.api.errors import APIError, InvalidParameterError, NotFoundError
+from moca.api.pagination import filtered_page, page
 from moca.api.views import APIView
+from moca.ids import first_id
 from triggers.api.views import find
 from triggers.models import RunStatus, Trigger
 
@@ -29,6 +32,41 @@ class RunView(APIView):
         return _accepted(trigger, self.user_id)
 
 
+class AllExecutionsView(APIView):
+    parameters: ClassVar = {
+        "GET": ("limit", "nextToken", "status", "triggerId", "since", "until"),
+    }
+
+    def get(self, request: Request) -> Response:
+        """List the executions of all your triggers, newest first."""
+        query, now = request.query_params, timezone.now()
+        status = parameters.choice(query, "status", RunStatus.values)
+        trigger_id = parameters.search_text(query, "triggerId")
+        since, until = _span(query)
+        rows = TriggerExecution.objects.of_user(self.user_id)
+        if trigger_id:
+            rows = _of_trigger(self.user_id, trigger_id)[0]
+        if since:
+            rows = rows.filter(pk__gte=first_id(since))
+        if until:
+            rows = rows.filter(pk__lt=first_id(until))
+        rows = rows.defer("output", "output_tail")
+        pages: dict[str, Any] = {
+            "limit": _limit(query),
+            "token": query.get("nextToken"),
+            "bound_to": [
+                self.user_id, "all executions", trigger_id, status, str(since), str(until)
+            ],
+        }  # fmt: skip
+
+        def has_status(execution: TriggerExecution) -> bool:
+            execution.close_if_lost(now)
+            return bool(execution.status == status)
+
+        found = filtered_page(rows, has_status, **pages) if status else page(rows, **pages)
+        return _list(*found, now)
+
+
 class ExecutionsView(APIView):
     parameters: ClassVar = {"GET": ("limit", "nextToken", "status")}
 
@@ -36,30 +74,17 @@ class ExecutionsView(APIView):
         """List a trigger's executions, newest first."""
         query, now = request.query_params, timezone.now()
         status = parameters.choice(query, "status", RunStatus.values)
-        rows = TriggerExecution.objects.filter(trigger_id=trigger_id)
-        is_there = _has_trigger(self.user_id, trigger_id)
-        # The executions of a deleted trigger stay, for their user. Records of the TypeScript
-        # service name no user; they belong to the trigger's.
-        rows = rows.filter(user_id__in=[self.user_id, ""] if is_there else [self.user_id])
+        rows, is_there = _of_trigger(self.user_id, trigger_id)
         executions, following = page(
             rows.shown_as(status, now).defer("output", "output_tail"),
-            limit=parameters.whole_number(
-                query, "limit", default=DEFAULT_PAGE, least=1, most=MAX_PAGE
-            ),
+            limit=_limit(query),
             token=query.get("nextToken"),
             bound_to=[self.user_id, "executions", trigger_id, status],
             searched_by="status" if status else "",
         )
         if not executions and not is_there:
             raise NotFoundError("trigger")
-        shown = ExecutionSerializer(executions, many=True, context={"now": now})
-        return Response(
-            {
-                "executions": shown.data,
-                **following,
-                "metadata": {"triggerId": trigger_id, "count": len(executions)},
-            }
-        )
+        return _list(executions, following, now, triggerId=trigger_id)
 
 
 class ExecutionView(APIView):
@@ -90,6 +115,42 @@ class ReplayView(APIView):
         execution = _find(self.user_id, trigger_id, execution_id)
         trigger = find(self.user_id, trigger_id)
         return _accepted(trigger, self.user_id, replayed=execution)
+
+
+def _limit(query: QueryDict) -> int:
+    return parameters.whole_number(query, "limit", default=DEFAULT_PAGE, least=1, most=MAX_PAGE)
+
+
+def _span(query: QueryDict) -> tuple[datetime | None, datetime | None]:
+    since, until = parameters.moment(query, "since"), parameters.moment(query, "until")
+    if since and until and since >= until:
+        raise InvalidParameterError("until", "Give a time after `since`.")
+    return since, until
+
+
+def _of_trigger(user_id: str, trigger_id: str) -> tuple[Any, bool]:
+    """A user's executions of a trigger, and whether the trigger is theirs and still there.
+
+    A deleted trigger's executions stay, for their user. Records of the TypeScript service name no
+    user: they are their trigger's.
+    """
+    is_there = _has_trigger(user_id, trigger_id)
+    users = [user_id, ""] if is_there else [user_id]
+    rows = TriggerExecution.objects.filter(trigger_id=trigger_id, user_id__in=users)
+    return rows, is_there
+
+
+def _list(
+    executions: list[TriggerExecution], following: dict[str, str], now: datetime, **metadata: str
+) -> Response:
+    shown = ExecutionSerializer(executions, many=True, context={"now": now})
+    return Response(
+        {
+            "executions": shown.data,
+            **following,
+            "metadata": {**metadata, "count": len(executions)},
+        }
+    )
 
 
 def _accepted(trigger: Trigger, user_id: str, replayed: TriggerExecution | None = None) -> Response:

@@ -1,7 +1,7 @@
 """Cursor pagination for the API's lists, newest first; signed cursors are bound to their list."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from django.core import signing
@@ -11,6 +11,9 @@ from django.db.models import Model, QuerySet
 from moca.api.errors import InvalidParameterError
 
 Row = TypeVar("Row", bound=Model)
+
+# A filtered page looks through at most MOST_READ rows, READ_AT_ONCE at a time.
+READ_AT_ONCE, MOST_READ = 50, 500
 
 
 def page(
@@ -37,7 +40,7 @@ def page(
         InvalidParameterError: the token is invalid or belongs to another list, or the search by
             `searched_by` would read more rows than the database allows.
     """
-    salt = f"moca.api.pagination {json.dumps(bound_to)}"
+    salt = _salt(bound_to)
     if token:
         rows = rows.filter(pk__lt=_read_token(token, salt))
     try:
@@ -50,7 +53,58 @@ def page(
     if len(found) <= limit:
         return found, {}
     del found[limit:]
-    return found, {"nextToken": signing.Signer(salt=salt).sign_object(found[-1].pk)}
+    return found, _following(found[-1].pk, salt)
+
+
+def filtered_page(
+    rows: QuerySet[Row],
+    matches: Callable[[Row], bool],
+    *,
+    limit: int,
+    token: str | None,
+    bound_to: Sequence[Any],
+) -> tuple[list[Row], dict[str, str]]:
+    """One page of the rows that match, for a filter that no index knows.
+
+    It reads at most `MOST_READ` rows, so that a page has a highest cost. It may therefore have
+    fewer rows than `limit`, or none, although more follow.
+
+    Args:
+        rows: all rows, in any order.
+        matches: whether a row belongs in the list.
+        limit: how many rows a page has at the most.
+        token: the nextToken of the page before; None or empty for the first page.
+        bound_to: what a token is good for: the user, the route and the filters.
+
+    Returns:
+        The rows, and `{"nextToken": ...}` if there may be more.
+
+    Raises:
+        InvalidParameterError: the token was made for something else, or by somebody else.
+    """
+    salt = _salt(bound_to)
+    last = _read_token(token, salt) if token else ""
+    found: list[Row] = []
+    for _round in range(MOST_READ // READ_AT_ONCE):
+        after = rows.filter(pk__lt=last) if last else rows
+        some = list(after.order_by("-pk")[:READ_AT_ONCE])
+        for row in some:
+            last = row.pk
+            if matches(row):
+                found.append(row)
+            if len(found) == limit:
+                return found, _following(last, salt)
+        if len(some) < READ_AT_ONCE:
+            return found, {}
+    return found, _following(last, salt)
+
+
+def _salt(bound_to: Sequence[Any]) -> str:
+    return f"moca.api.pagination {json.dumps(bound_to)}"
+
+
+def _following(last: str, salt: str) -> dict[str, str]:
+    return {"nextToken": signing.Signer(salt=salt).sign_object(last)}
 
 
 def _read_token(token: str, salt: str) -> str:

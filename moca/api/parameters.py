@@ -5,10 +5,12 @@ parameter is invalid.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 
 from django.http import QueryDict
 
 from moca.api.errors import InvalidParameterError
+from moca.times import parse_iso
 
 MAX_TEXT = 200
 MAX_NAME = 100
@@ -51,3 +53,17 @@ def search_text(query: QueryDict, name: str) -> str:
     if len(text) > MAX_TEXT or "\0" in text:
         raise InvalidParameterError(name, f"Give a text of at most {MAX_TEXT} characters.")
     return text
+
+
+def moment(query: QueryDict, name: str) -> datetime | None:
+    """An ISO 8601 time with an offset or `Z`; None if it is left out."""
+    text = query.get(name)
+    if not text:
+        return None
+    try:
+        return parse_iso(text)
+    except (ValueError, OverflowError) as error:
+        message = (
+            "Give an ISO 8601 time with an offset, such as 2027-01-31T09:00:00Z; write + as %2B."
+        )
+        raise InvalidParameterError(name, message) from error

@@ -178,19 +178,24 @@ class Reader:
             return ((key, item) for _, key, item in merged)
         if source.reads_index:
             return self._entries(source.index, merged)
-        return self._behind(merged, min(page or BATCH, BATCH))
+        return self._behind(merged, page or BATCH)
 
     def _entries(self, index: Index, found: Iterator[Sorted]) -> Iterator[Found]:
         """What an index says about rows, without a look at the rows."""
         for _, key, item in found:
             yield key, item if self._wrote(key) else self.table.of_entry(index, item)
 
-    def _behind(self, found: Iterator[Sorted], size: int) -> Iterator[Found]:
-        """The rows that an index names: it lags behind and holds keys only, the table knows."""
+    def _behind(self, found: Iterator[Sorted], page: int) -> Iterator[Found]:
+        """The rows that an index names: it lags behind and holds keys only, the table knows.
+
+        The batches of the first `page` rows read no row beyond these.
+        """
         # A row that moves within the index may stand in it twice for a moment.
         met: set[Key] = set()
         once = (each for each in found if each[1] not in met and not met.add(each[1]))  # type: ignore[func-returns-value]
-        while some := list(islice(once, size)):
+        left = page
+        while some := list(islice(once, min(left, BATCH))):
+            left = left - len(some) or page
             stored = self._stored([key for _, key, _ in some if not self._wrote(key)])
             for _, key, item in some:
                 if self._wrote(key):

@@ -75,6 +75,8 @@ function countTicked() {
     const boxes = [...bulk.closest("form").querySelectorAll("tbody input[type=checkbox]")];
     const ticked = boxes.filter((box) => box.checked).length;
     bulk.hidden = ticked === 0;
+    const matching = bulk.querySelector("[data-all]");
+    if (matching && ticked < boxes.length) matching.checked = false;
     bulk.querySelector("[data-ticked]").textContent = `${ticked} / ${boxes.length}`;
     const all = bulk.closest("form").querySelector("[data-tick-all]");
     all.hidden = false;
@@ -85,9 +87,10 @@ function countTicked() {
 
 document.addEventListener("change", (event) => {
   const all = event.target.closest("[data-tick-all]");
-  if (all) {
-    for (const box of all.closest("form").querySelectorAll("tbody input[type=checkbox]")) {
-      box.checked = all.checked;
+  const matching = event.target.closest("[data-all]:checked");
+  if (all || matching) {
+    for (const box of event.target.form.querySelectorAll("tbody input[type=checkbox]")) {
+      box.checked = event.target.checked;
     }
   }
   if (event.target.matches("input[type=checkbox]")) countTicked();

@@ -194,11 +194,19 @@ class Builder {
     field.focus();
   }
 
-  /** Offers the time zone of the person's own clock, as long as none is chosen. */
+  /**
+   * Fills in the time zone of the person's own clock in a new form that names none and that nobody
+   * has touched; elsewhere offers it, as long as none is chosen.
+   */
   offerZone() {
     const field = this.form.elements.timezone;
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     if (!field || field.value || !zone || zone === "UTC") return;
+    const isKnown = [...(field.list?.options ?? [])].some((option) => option.value === zone);
+    if ("fill" in field.dataset && isKnown) {
+      field.value = zone;
+      return;
+    }
     const button = document.createElement("button");
     button.type = "button";
     button.className = "small";

@@ -127,6 +127,7 @@ class TestForm:
     def test_overlaps_that_were_chosen_stay(self, editor: Page) -> None:
         editor.goto(NEW_TRIGGER)
         overlap = editor.get_by_label("While a run is going")
+        editor.get_by_text("More options").click()
         overlap.select_option("allow")
         overlap.select_option("skip")
         editor.get_by_label("Type").select_option("event")

@@ -16,7 +16,9 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--format", choices=["text", "json"], default="text")
+        parser.add_argument(
+            "--format", choices=["text", "json"], default="text", help="text by default"
+        )
         parser.add_argument(
             "--invoke", action="store_true", help="have the agent answer a prompt, too"
         )

@@ -36,7 +36,9 @@ class Command(BaseCommand):
     help = "Write what the CloudFormation stack made into a stage of zappa_settings.json."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("stage", choices=["web", "handler"])
+        parser.add_argument(
+            "stage", choices=["web", "handler"], help="the function whose stage it is"
+        )
         parser.add_argument(
             "--stack-name", default=STACK_NAME, help=f"the stack's name; {STACK_NAME} by default"
         )

@@ -27,11 +27,16 @@ LAST_SECONDS = 40
 
 
 class Command(BaseCommand):
-    help = "Run web, scheduler and demo agent together, until Ctrl-C."
+    help = (
+        "Migrate the database, create the first operator, and run the web server and the scheduler "
+        "until Ctrl-C; the demo agent too, while AGENT_API_URL is not set."
+    )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", default=os.environ.get("PORT", "8000"))
+        parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+        parser.add_argument(
+            "--port", default=os.environ.get("PORT", "8000"), help="default: PORT, else 8000"
+        )
 
     def handle(self, *args: Any, host: str, port: str, **options: Any) -> None:
         self._serve(host, port_number(port))

@@ -15,8 +15,10 @@ class Command(BaseCommand):
     help = "Serve the pages and the API until SIGTERM or Ctrl-C."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", default=os.environ.get("PORT", "8000"))
+        parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+        parser.add_argument(
+            "--port", default=os.environ.get("PORT", "8000"), help="default: PORT, else 8000"
+        )
 
     def handle(self, *args: Any, host: str, port: str, **options: Any) -> None:
         number = port_number(port)

@@ -62,7 +62,7 @@ class TestSave:
         own = Operator.objects.get().subject
         trigger = make_trigger(user_id=own if owner == "own" else owner)
         sections = administrator.get(f"/console/triggers/{trigger.pk}/edit").context["sections"]
-        assert sections[0].shows_rare is is_open
+        assert sections[-1].is_folded is not is_open
 
     def test_goes_to_the_trigger(self, editor: Client) -> None:
         answer = editor.post(NEW, ENTERED)

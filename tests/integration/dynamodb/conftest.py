@@ -1,10 +1,12 @@
 """What the application asks of DynamoDB, counted where requests leave the process."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from tests.integration.api.conftest import alice, bob, make_execution
@@ -12,6 +14,7 @@ from tests.integration.api.conftest import alice, bob, make_execution
 __all__ = ["alice", "bob", "make_execution"]
 
 Counting = Callable[[], AbstractContextManager[list[str]]]
+Measuring = Callable[[], AbstractContextManager[list[float]]]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -37,3 +40,34 @@ def requests_made(db: None) -> Counting:
             events.unregister("before-send.dynamodb", count)
 
     return counting
+
+
+@pytest.fixture
+def units_read(db: None) -> Measuring:
+    """Collect the capacity units of requests to DynamoDB, by `with units_read() as units:`."""
+    if settings.TEST_DATABASE != "dynamodb":
+        pytest.skip("only DynamoDB Local measures them")
+
+    @contextmanager
+    def measuring() -> Iterator[list[float]]:
+        units: list[float] = []
+
+        def ask(params: dict[str, Any], **_: Any) -> None:
+            body = {**json.loads(params["body"]), "ReturnConsumedCapacity": "TOTAL"}
+            params["body"] = json.dumps(body).encode()
+
+        def note(parsed: dict[str, Any], **_: Any) -> None:
+            found = parsed.get("ConsumedCapacity", [])
+            all_of_it = found if isinstance(found, list) else [found]
+            units.extend(each["CapacityUnits"] for each in all_of_it)
+
+        events = connection.service.raw.meta.events  # type: ignore[attr-defined]
+        events.register("before-call.dynamodb", ask)
+        events.register("after-call.dynamodb", note)
+        try:
+            yield units
+        finally:
+            events.unregister("before-call.dynamodb", ask)
+            events.unregister("after-call.dynamodb", note)
+
+    return measuring

@@ -1,15 +1,10 @@
 """What an open page costs while nothing changes: requests and read units of each look."""
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from executions.models import TriggerExecution
@@ -24,12 +19,10 @@ from tests.integration.console.test_open_pages import (
     make_listener,
     make_source,
 )
-from tests.integration.dynamodb.conftest import Counting
+from tests.integration.dynamodb.conftest import Counting, Measuring
 from triggers.models import Trigger
 
 __all__ = ["addresses", "make_event", "make_listener", "make_source", "viewer"]
-
-Measuring = Callable[[], AbstractContextManager[list[float]]]
 
 # The operator is one unit, a query of an index half of one, a small row one; in two turns.
 LOOKS: dict[str, tuple[list[list[str]], list[float]]] = {
@@ -41,37 +34,6 @@ LOOKS: dict[str, tuple[list[list[str]], list[float]]] = {
     "source": ([["Query"] * 2, ["Query"] * 2], [2.0, 2.0]),
     "event": ([["Query"] * 2, ["Query"] * 4], [2.0, 3.0]),
 }
-
-
-@pytest.fixture
-def units_read(db: None) -> Measuring:
-    """Collect the capacity units of requests to DynamoDB, by `with units_read() as units:`."""
-    if settings.TEST_DATABASE != "dynamodb":
-        pytest.skip("only DynamoDB Local measures them")
-
-    @contextmanager
-    def measuring() -> Iterator[list[float]]:
-        units: list[float] = []
-
-        def ask(params: dict[str, Any], **_: Any) -> None:
-            body = {**json.loads(params["body"]), "ReturnConsumedCapacity": "TOTAL"}
-            params["body"] = json.dumps(body).encode()
-
-        def note(parsed: dict[str, Any], **_: Any) -> None:
-            found = parsed.get("ConsumedCapacity", [])
-            all_of_it = found if isinstance(found, list) else [found]
-            units.extend(each["CapacityUnits"] for each in all_of_it)
-
-        events = connection.service.raw.meta.events  # type: ignore[attr-defined]
-        events.register("before-call.dynamodb", ask)
-        events.register("after-call.dynamodb", note)
-        try:
-            yield units
-        finally:
-            events.unregister("before-call.dynamodb", ask)
-            events.unregister("after-call.dynamodb", note)
-
-    return measuring
 
 
 @pytest.fixture

@@ -98,6 +98,14 @@ EXECUTIONS: dict[str, tuple[Rows, str]] = {
         lambda: TriggerExecution.objects.filter(trigger_id=T, pk__lt="e").order_by("-pk")[:21],
         f"Query table, PK = TRIGGER#{T}, SK from 'EXECUTION#' to 'EXECUTION#e', descending",
     ),
+    "of a user": (
+        lambda: TriggerExecution.objects.of_user("u").order_by("-pk")[:21],
+        "Query index GSI5, GSI5PK = USER#u, descending, then BatchGetItem",
+    ),
+    "of a user, next page": (
+        lambda: TriggerExecution.objects.of_user("u").filter(pk__lt="e").order_by("-pk")[:21],
+        "Query index GSI5, GSI5PK = USER#u, GSI5SK from '' to 'e', descending",
+    ),
     "of all triggers": (
         lambda: TriggerExecution.objects.order_by("-pk")[:51],
         "Query index GSI3, GSI3PK = EXECUTION#0 | EXECUTION#1 | EXECUTION#2 | EXECUTION#3, desc",

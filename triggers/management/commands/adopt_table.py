@@ -26,13 +26,19 @@ INTERRUPTED = 130
 
 class Command(BaseCommand):
     help = (
-        "Complete what another program wrote into the DynamoDB table: attributes of indexes, "
-        "counts of triggers, schedules. You may interrupt the command and run it again."
+        "Complete what another program or an earlier version wrote into the DynamoDB table: "
+        "attributes of indexes, counts of triggers, schedules. You may interrupt the command and "
+        "run it again."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="Change nothing.")
-        parser.add_argument("--database", default=DEFAULT_DB_ALIAS, choices=list(connections))
+        parser.add_argument(
+            "--database",
+            default=DEFAULT_DB_ALIAS,
+            choices=list(connections),
+            help="A name in DATABASES.",
+        )
 
     def handle(self, *args: Any, dry_run: bool, database: str, **options: Any) -> None:
         connection: Any = connections[database]

@@ -32,10 +32,10 @@ SAMPLES: list[dict[str, Any]] = [
 
 
 class Command(BaseCommand):
-    help = "Create two sample triggers for an operator, or as many as an operator may have."
+    help = "Create two sample triggers for an operator; fails if MAX_TRIGGERS_PER_USER is reached."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("username")
+        parser.add_argument("username", help="the operator whose they are")
 
     def handle(self, *args: Any, username: str, **options: Any) -> None:
         operator = Operator.objects.filter(username=username).first()

@@ -17,9 +17,11 @@ class Command(BaseCommand):
     help = "Create an operator who signs in by name and password."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("username")
-        parser.add_argument("--role", choices=Role.values, default=Role.ADMIN)
-        parser.add_argument("--email", default="")
+        parser.add_argument("username", help="the name to sign in by")
+        parser.add_argument(
+            "--role", choices=Role.values, default=Role.ADMIN, help=f"{Role.ADMIN} by default"
+        )
+        parser.add_argument("--email", default="", help="none by default")
         parser.add_argument(
             "--subject", help="The user id that the operator's own triggers belong to."
         )

@@ -15,13 +15,18 @@ MAX_HOURS = 24 * 366
 
 
 class Command(BaseCommand):
-    help = "Print a token for the API of a one-machine installation."
+    help = "Print a token for the API of an installation without Cognito and without Lambda."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "user_id", help="Whose triggers the token is for: a user id, or an operator's username."
         )
-        parser.add_argument("--hours", type=float, default=12, help="How long it is good (12).")
+        parser.add_argument(
+            "--hours",
+            type=float,
+            default=12,
+            help=f"How long it is good, at most {MAX_HOURS}; 12 by default.",
+        )
 
     def handle(self, *args: Any, user_id: str, hours: float, **options: Any) -> None:
         if settings.COGNITO_USER_POOL_ID:
