@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from console import charts, versions
+from console import charts, page_versions
 from console.access import for_operators
 from console.event_list import events_wait, waiting_since
 from moca.display import duration, exact
@@ -87,14 +87,14 @@ class Overview:
     agents: list[Agent] = field(default_factory=list)
 
 
-def _turns(**_path: str) -> versions.Turns:
-    first, *others = versions.of_all()
+def _turns(**_path: str) -> page_versions.Turns:
+    first, *others = page_versions.of_all()
     return [[*first, events_wait], *others]
 
 
 @require_safe
 @for_operators()
-@versions.looks_again(_turns)
+@page_versions.looks_again(_turns)
 def dashboard(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     triggers = list(Trigger.objects.order_by("-pk").defer("prompt", "description")[: MOST + 1])

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from console.access import for_operators
 from console.event_source import editable, secret_shown
-from console.received import counts_triggers
+from console.received_events import counts_triggers
 from events import services
 from events.buses import BusError
 from events.forms import EventSourceForm

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from console import versions
+from console import page_versions
 from console.access import for_operators
 from events import sources
 from events.buses import get_bus
@@ -65,9 +65,9 @@ def lacks_secret(source: EventSource, now: datetime) -> bool:
         return True
 
 
-def _turns(subject: str) -> versions.Turns:
-    last = partial(versions.newest_events, subject.split(","))
-    return [[versions.changes, events_wait], [last] if subject else []]
+def _turns(subject: str) -> page_versions.Turns:
+    last = partial(page_versions.newest_events, subject.split(","))
+    return [[page_versions.changes, events_wait], [last] if subject else []]
 
 
 def _subject() -> str:
@@ -78,7 +78,7 @@ def _subject() -> str:
 
 @require_GET
 @for_operators()
-@versions.looks_again(_turns, _subject)
+@page_versions.looks_again(_turns, _subject)
 def event_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     found = sources.all_sources()

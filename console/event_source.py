@@ -18,11 +18,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
-from console import versions
+from console import page_versions
 from console.access import for_operators
 from console.changes import TEST_EVENT, changes_of
 from console.event_list import lacks_secret
-from console.received import counts_triggers, page_of_events
+from console.received_events import counts_triggers, page_of_events
 from events import examples, ingest, rejections, services, sources
 from events.buses import BusError
 from events.envelope import EnvelopeError
@@ -84,13 +84,13 @@ def endings_of(source: EventSource, now: datetime) -> list[Ending]:
     return [Ending(datetime.fromtimestamp(m, UTC)) for m in moments if m > now.timestamp()]
 
 
-def _turns(source_id: str, **_path: str) -> versions.Turns:
-    return [[partial(versions.newest_events, [source_id]), versions.queued_events]]
+def _turns(source_id: str, **_path: str) -> page_versions.Turns:
+    return [[partial(page_versions.newest_events, [source_id]), page_versions.queued_events]]
 
 
 @require_GET
 @for_operators()
-@versions.looks_again(_turns)
+@page_versions.looks_again(_turns)
 def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
     source = find_source(source_id)
     now = timezone.now()

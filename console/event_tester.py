@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from console.received import EventRow, event_row
+from console.received_events import EventRow, event_row
 from events import examples, sources
 from events.models import EventSource, ReceivedEvent
 from events.patterns import Finding, Pattern, PatternError, TooMuchWorkError, parse

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from console.access import for_operators
 from console.event_tester import preview_prompt, sample_of, test
-from console.finding import agents_in_use, find_trigger
+from console.lookups import agents_in_use, find_trigger
 from console.preview import preview as preview_of
 from console.preview import with_creation
 from moca.admin import actor, operator_of

@@ -19,9 +19,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from console import charts, versions
+from console import charts, page_versions
 from console.access import for_operators
-from console.finding import agents_in_use, names_of
+from console.lookups import agents_in_use, names_of
 from events.sources import all_sources
 from executions.requests import NOT_RUN, run_now
 from moca.admin import actor
@@ -181,7 +181,7 @@ def rows_of(triggers: Iterable[Trigger], now: datetime) -> list[Row]:
 
 @require_safe
 @for_operators()
-@versions.looks_again(versions.of_all)
+@page_versions.looks_again(page_versions.of_all)
 def trigger_list(request: HttpRequest) -> HttpResponse:
     filters = Filters(request.GET)
     now = timezone.now()

@@ -12,13 +12,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from console import charts, versions
+from console import charts, page_versions
 from console.access import for_operators
 from console.changes import changes_of
-from console.executions import page_of_runs
-from console.finding import find_trigger, names_of
+from console.lookups import find_trigger, names_of
 from console.preview import RUNS_AHEAD, preview, with_creation
-from console.received import event_row
+from console.received_events import event_row
+from console.runs import page_of_runs
 from events import sources
 from events.models import EventSource, ReceivedEvent
 from executions.models import PendingEvent, TriggerExecution
@@ -42,13 +42,13 @@ LABELS = {
 HOUR = timedelta(hours=1)
 
 
-def _turns(trigger_id: str, subject: str) -> versions.Turns:
+def _turns(trigger_id: str, subject: str) -> page_versions.Turns:
     """The trigger's row, then what does not change it: a waiting run, an event that came in."""
     owner, _comma, source_id = subject.partition(",")
-    others: list[versions.Read] = [partial(versions.running, trigger_id=trigger_id)]
+    others: list[page_versions.Read] = [partial(page_versions.running, trigger_id=trigger_id)]
     if source_id:
-        others.append(partial(versions.newest_events, [source_id]))
-    return [[partial(versions.row_of, owner, trigger_id)], others]
+        others.append(partial(page_versions.newest_events, [source_id]))
+    return [[partial(page_versions.row_of, owner, trigger_id)], others]
 
 
 def _subject(trigger_id: str) -> str:
@@ -60,7 +60,7 @@ def _subject(trigger_id: str) -> str:
 
 @require_safe
 @for_operators()
-@versions.looks_again(_turns, _subject)
+@page_versions.looks_again(_turns, _subject)
 def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
     trigger = find_trigger(trigger_id)
     now = timezone.now()

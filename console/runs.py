@@ -18,10 +18,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from console import versions
+from console import page_versions
 from console.access import for_operators
 from console.advice import advice
-from console.finding import find_execution
+from console.lookups import find_execution
 from console.markdown import render as render_markdown
 from events import provenance
 from executions.display import status_of
@@ -147,7 +147,7 @@ def page_of_runs(request: HttpRequest, rows: Any, now: datetime) -> dict[str, An
 
 @require_safe
 @for_operators()
-@versions.looks_again(versions.of_all)
+@page_versions.looks_again(page_versions.of_all)
 def runs(request: HttpRequest) -> HttpResponse:
     """All runs, the newest first."""
     now = timezone.now()

@@ -15,9 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
-from console import versions
+from console import page_versions
 from console.access import for_operators
-from console.executions import RunRow, run_rows
+from console.runs import RunRow, run_rows
 from events import provenance, sources
 from events.buses import get_bus
 from events.models import KEPT, EventSource, EventState, ReceivedEvent
@@ -114,13 +114,13 @@ def counts_triggers() -> bool:
     return get_bus().is_transactional
 
 
-def _turns(**_path: str) -> versions.Turns:
-    return [[versions.queued_events, versions.running], [versions.newest_runs]]
+def _turns(**_path: str) -> page_versions.Turns:
+    return [[page_versions.queued_events, page_versions.running], [page_versions.newest_runs]]
 
 
 @require_GET
 @for_operators()
-@versions.looks_again(_turns)
+@page_versions.looks_again(_turns)
 def received(request: HttpRequest, source_id: str, event_id: str) -> HttpResponse:
     """One event, and the runs that it began."""
     row = ReceivedEvent.objects.filter(pk=event_id).first()
@@ -129,7 +129,7 @@ def received(request: HttpRequest, source_id: str, event_id: str) -> HttpRespons
         if source is None:
             raise Http404
         context = {"source": source, "source_id": source_id, "kept": KEPT}
-        return render(request, "console/event_gone.html", context, status=404)
+        return render(request, "console/received_event_gone.html", context, status=404)
     now = timezone.now()
     event, is_queued = event_row(row), row.state == EventState.QUEUED
     rows = _runs_of(event, now)
@@ -143,7 +143,7 @@ def received(request: HttpRequest, source_id: str, event_id: str) -> HttpRespons
         "is_queued": is_queued,
         "now": now,
     }
-    return render(request, "console/received.html", context)
+    return render(request, "console/received_event.html", context)
 
 
 def _runs_of(event: EventRow, now: datetime) -> list[RunRow]:
