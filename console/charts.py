@@ -173,7 +173,7 @@ class Year:
             for level in self.levels
             if level.days
         ]
-        return _("Runs a day: %(levels)s") % {"levels": _(", ").join(found) or "0"}
+        return _("Runs per day: %(levels)s") % {"levels": _(", ").join(found) or "0"}
 
 
 def year(counts: Mapping[date, int], first: date) -> Year:

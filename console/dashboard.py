@@ -22,7 +22,7 @@ MOST = 1000
 LINES = 15
 # Up to so many triggers that fire later are folded away.
 MORE_LINES = 300
-# Triggers named of those that fail, run or are out of step, so that the day stays in sight.
+# Triggers named of those that fail, run or are not synced, so that the day stays in sight.
 NAMED = 5
 # So many are reconciled at once.
 SYNCHRONIZED = 50
@@ -81,7 +81,7 @@ class Overview:
     enabled: int = 0
     failing: list[Trigger] = field(default_factory=list)
     running: list[Trigger] = field(default_factory=list)
-    out_of_step: list[Trigger] = field(default_factory=list)
+    unsynced: list[Trigger] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     hours: list[Tally] = field(default_factory=list)
     agents: list[Agent] = field(default_factory=list)
@@ -113,9 +113,9 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "other_failing": len(overview.failing) - NAMED,
         "running": overview.running[:NAMED],
         "other_running": overview.running[NAMED:],
-        "out_of_step": overview.out_of_step[:NAMED],
-        "unnamed_out_of_step": overview.out_of_step[NAMED:SYNCHRONIZED],
-        "other_out_of_step": len(overview.out_of_step) - NAMED,
+        "unsynced": overview.unsynced[:NAMED],
+        "unnamed_unsynced": overview.unsynced[NAMED:SYNCHRONIZED],
+        "other_unsynced": len(overview.unsynced) - NAMED,
         "ticks": [(hour * 60, now + timedelta(hours=hour)) for hour in range(0, 24, 3)],
         "bars": charts.columns(
             overview.hours,
@@ -142,7 +142,7 @@ def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
         if trigger.is_held(now):
             found.running.append(trigger)
         if trigger.sync_state != SyncState.SYNCED:
-            found.out_of_step.append(trigger)
+            found.unsynced.append(trigger)
         view = View(trigger, now)
         if view.next_run and view.next_run < now + DAY:
             following = trigger.next_runs(view.next_run, 1)

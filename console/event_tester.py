@@ -184,7 +184,7 @@ def _read(sample: Sample) -> None:
     if isinstance(event, dict):
         sample.event = event
     else:
-        sample.problem = _("The sample is no JSON object.")
+        sample.problem = _("The sample is not a JSON object.")
 
 
 def test(entered: Mapping[str, Any], sample: Sample) -> Tester:
@@ -206,7 +206,7 @@ def test(entered: Mapping[str, Any], sample: Sample) -> Tester:
             "source": sample.source_id
         }
     elif not sample.source_id and not checks:
-        tester.hint = _("Choose an event source, or write a pattern.")
+        tester.hint = _("Choose an event source, or enter a pattern.")
     elif sample.event is not None and not any(check.problem for check in checks):
         tester.matched = all(check.matched for check in checks)
     return tester

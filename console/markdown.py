@@ -61,7 +61,7 @@ def render(text: str) -> SafeString:
         html = _formatted(lines[:end])
     if end == len(lines):
         return html
-    note = _("From here on the text is not formatted, since it has too many marks of Markdown.")
+    note = _("The rest is not formatted: it has too much Markdown markup.")
     rest = "\n".join(lines[end:])
     return html + format_html('<p class="fine">{}</p><pre class="output">{}</pre>', note, rest)
 

@@ -81,7 +81,7 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     shown.warnings = [translated(each) for each in find_warnings(expression, zone, now)]
     shown.warnings += _too_often(runs, entered)
     if not runs and not shown.warnings:
-        shown.warnings.append(_("It never runs between its start and its end date."))
+        shown.warnings.append(_("It never runs between its start date and end date."))
     shown.warnings += _too_long(entered)
     following = partial(expression.next_run, zone=zone, start=first, end=last, anchor=made)
     shown.year = _year(following, zone, after)
@@ -132,7 +132,7 @@ def _too_often(runs: list[datetime], entered: Mapping[str, Any]) -> list[str]:
     most = duration(round(limit.total_seconds() * 1000))
     return [
         _(
-            "It fires every %(between)s at times, and a run may take %(most)s: runs may overlap, "
+            "Two runs can be only %(between)s apart, and a run may take %(most)s: runs may overlap, "
             "or be skipped."
         )
         % {"between": between, "most": most}
@@ -150,7 +150,7 @@ def _too_long(entered: Mapping[str, Any]) -> list[str]:
         return []
     most = duration(1000 * LAMBDA_SECONDS)
     return [
-        _("The function that runs triggers ends a run after %(most)s, before its time-out.")
+        _("The function that runs triggers ends a run after %(most)s, before its timeout.")
         % {"most": most}
     ]
 

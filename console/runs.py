@@ -312,7 +312,7 @@ def _tokens(usage: Any) -> str:
     read, written = usage.get("inputTokens"), usage.get("outputTokens")
     if not isinstance(read, int) or not isinstance(written, int):
         return ""
-    return _("%(read)s read, %(written)s written") % {
+    return _("%(read)s input, %(written)s output") % {
         "read": f"{read:,}",
         "written": f"{written:,}",
     }

@@ -62,7 +62,7 @@ class Filters(forms.Form):
             ("disabled", _("Disabled")),
             ("failing", _("Failing")),
             ("paused", _("Paused after failures")),
-            ("out-of-step", _("Out of step")),
+            ("out-of-step", _("Not synced")),
             ("skipped", _("Skipped runs")),
             ("never", _("Never run")),
         ],
@@ -286,7 +286,7 @@ ACTIONS: dict[str, tuple[Callable[..., bool], Any]] = {
     "disable": (services.disable, _("disabled")),
     "run": (_run, _("started")),
     "delete": (services.delete, _("deleted")),
-    "synchronize": (reconcile_one, _("brought in step")),
+    "synchronize": (reconcile_one, _("synced")),
 }
 
 
@@ -306,11 +306,7 @@ def act(request: HttpRequest) -> HttpResponse:
     found = Trigger.objects.filter(pk=key) if key else Trigger.objects.named(_keys(ticked))
     triggers = list(found)
     if not triggers:
-        gone = (
-            _("Somebody has deleted it.")
-            if key or ticked
-            else _("Tick the triggers that you mean first.")
-        )
+        gone = _("Somebody has deleted it.") if key or ticked else _("Select triggers first.")
         messages.warning(request, gone)
         return HttpResponseRedirect(back)
     if "sure" not in request.POST:

@@ -35,7 +35,7 @@ from triggers.statistics import DAY, Statistics, Tally, start_of
 LABELS = {
     "schedule_config": _("Schedule"),
     "event_config": _("Event"),
-    "paused_reason": _("Reason of the pause"),
+    "paused_reason": _("Pause reason"),
     "consecutive_failures": _("Failures in a row"),
 }
 # As `executions.runner` counts the runs an hour of an event trigger.

@@ -263,13 +263,13 @@ class TestList:
 
     def test_many_at_once(self, editor: Page, some: list[Trigger]) -> None:
         editor.goto("/console/triggers")
-        editor.get_by_label("Tick all on this page").check()
+        editor.get_by_label("Select all on this page").check()
         editor.locator(".bulk").get_by_role("button", name="Disable").click()
         expect(editor.get_by_text("3 disabled.")).to_be_visible()
 
     def test_delete(self, editor: Page, some: list[Trigger]) -> None:
         editor.goto("/console/triggers")
-        editor.get_by_label("Tick Trigger 1").check()
+        editor.get_by_label("Select Trigger 1").check()
         editor.locator(".bulk").get_by_role("button", name="Delete").click()
         editor.get_by_role("button", name="Delete").click()
         expect(editor.get_by_text("Trigger 1: deleted.")).to_be_visible()
@@ -342,10 +342,10 @@ class TestList:
 
     def test_ticked_rows_are_left_alone(self, editor: Page, some: list[Trigger]) -> None:
         editor.goto("/console/triggers")
-        editor.get_by_label("Tick Trigger 1").check()
+        editor.get_by_label("Select Trigger 1").check()
         editor.evaluate("document.getElementById('list').dataset.refresh = 1")
         editor.wait_for_timeout(2500)
-        expect(editor.get_by_label("Tick Trigger 1")).to_be_checked()
+        expect(editor.get_by_label("Select Trigger 1")).to_be_checked()
 
     def test_keyboard_keeps_its_place(self, editor: Page, some: list[Trigger]) -> None:
         editor.goto("/console/triggers")
@@ -407,7 +407,7 @@ class TestRun:
         editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
         expect(editor.get_by_text("Waiting")).to_be_visible()
         TriggerExecution.objects.filter(trigger_id=some[0].pk, pk=execution.pk).update(attempt=1)
-        expect(editor.get_by_text("It is going on.")).to_be_visible()
+        expect(editor.get_by_text("In progress")).to_be_visible()
 
     def test_time_goes_on_with_the_run(self, editor: Page, some: list[Trigger]) -> None:
         begun = timezone.now() - timedelta(minutes=3)
@@ -421,7 +421,7 @@ class TestRun:
         execution = _running(some[0], "", status="failed", error="The agent was away.")
         editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
         editor.get_by_role("button", name="Replay").click()
-        expect(editor.get_by_text("It waits for a process to pick it up.")).to_be_visible()
+        expect(editor.get_by_text("Waiting for a worker to pick it up.")).to_be_visible()
 
 
 def _show(page: Page, state: str) -> None:

@@ -88,7 +88,7 @@ def test_agent_that_speaks_of_time_gets_no_advice_about_time(
     viewer: Client, failed: Callable[..., str]
 ) -> None:
     page = failed(error="The database timed out after 3 s.", error_code="agent_failed")
-    assert "may take 600 seconds" not in read(viewer, page)
+    assert "is 600 seconds" not in read(viewer, page)
 
 
 def test_what_stands_on_a_trigger(viewer: Client, make_trigger: MakeTrigger) -> None:
