@@ -21,7 +21,7 @@ def advice(execution: TriggerExecution, trigger: Trigger | None) -> list[str]:
         found.append(
             _(
                 "Lambda ends the function that runs triggers after at most 15 minutes, whatever "
-                "the trigger’s timeout. Ask for less in the prompt."
+                "timeout the trigger has. Ask for less in the prompt."
             )
         )
     elif code is TIMED_OUT and trigger is not None:

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from math import log1p
 
 from django.utils.translation import gettext as _
@@ -37,7 +37,7 @@ class Bar:
     key: str = ""
 
 
-def strip(runs: Sequence[PastRun]) -> "Strip":
+def strip(runs: Sequence[PastRun], zone: tzinfo = UTC) -> "Strip":
     """The last runs: upwards those that completed, downwards those that failed.
 
     The height is the duration, compared with the longest, on a scale that keeps short ones apart.
@@ -55,7 +55,7 @@ def strip(runs: Sequence[PastRun]) -> "Strip":
                 width=BAR,
                 height=height,
                 kind="bad" if run.failed else "good",
-                title=f"{words}, {exact(run.started_at)}, {duration(run.duration_ms)}",
+                title=f"{words}, {exact(run.started_at, zone)}, {duration(run.duration_ms)}",
                 key=run.execution_id,
             )
         )

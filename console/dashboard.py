@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.timezone import localtime
 from django.views.decorators.http import require_safe
 
 from console import charts, page_versions
 from console.access import for_operators
 from console.event_list import events_wait, waiting_since
-from moca.display import duration, exact
+from console.times import times_of
+from moca.display import duration
+from moca.times import iso
 from triggers.display import View
 from triggers.models import SyncState, Trigger
 from triggers.statistics import HOUR, Statistics, Tally, start_of
@@ -100,6 +103,9 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     triggers = list(Trigger.objects.order_by("-pk").defer("prompt", "description")[: MOST + 1])
     overview = overview_of(triggers[:MOST], now)
     day = Tally.total(overview.hours)
+    times = times_of(request)
+    zone = times.zone or UTC
+    ticks = [now + timedelta(hours=hour) for hour in range(0, 24, 3)]
     context = {
         "now": now,
         "until": now + DAY,
@@ -116,10 +122,12 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "unsynced": overview.unsynced[:NAMED],
         "unnamed_unsynced": overview.unsynced[NAMED:SYNCHRONIZED],
         "other_unsynced": len(overview.unsynced) - NAMED,
-        "ticks": [(hour * 60, now + timedelta(hours=hour)) for hour in range(0, 24, 3)],
+        "ticks": [(iso(tick), f"{localtime(tick, zone):%H:%M}") for tick in ticks],
+        "zone": zone,
+        "is_relative": times.is_relative,
         "bars": charts.columns(
             overview.hours,
-            [exact(start_of(tally, HOUR)) for tally in overview.hours],
+            [times.exact(start_of(tally, HOUR)) for tally in overview.hours],
         ),
         "day": day,
         "average": duration(round(day.milliseconds / day.runs)) if day.runs else "",

@@ -34,6 +34,7 @@ from moca.admin import actor
 from moca.authentication.models import AuditEntry, Role
 from moca.concurrency import reason_of
 from moca.display import pretty
+from moca.times import parse_iso
 from triggers.models import Trigger
 
 # So many of the triggers that listen are named.
@@ -108,10 +109,14 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "changes": changes_of(source, {"secrets": _("Secret")}),
         "lacks_secret": lacks_secret(source, now),
         "counts_triggers": counts_triggers(),
-        "refusals": rejections.recent(source) if source.has_address else [],
+        "refusals": _refusals(source) if source.has_address else [],
         **(page_of_events(request, source) if source.has_address else {}),
     }
     return render(request, "console/event_source.html", context)
+
+
+def _refusals(source: EventSource) -> list[dict[str, Any]]:
+    return [{**each, "at": parse_iso(each["at"])} for each in rejections.recent(source)]
 
 
 @require_http_methods(["GET", "POST"])

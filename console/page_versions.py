@@ -23,6 +23,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import get_language
 
 from console.access import View
+from console.times import times_of
 from events.models import ReceivedEvent
 from executions.housekeeping import LONGEST_LEASE
 from executions.models import TriggerExecution
@@ -110,8 +111,8 @@ def _is_unchanged(
 def _viewer(request: HttpRequest, made: str, subject: str) -> str:
     """Whose view the page is, and of what: another one is never taken for unchanged."""
     operator: Any = request.user
-    parts = [made, operator.pk, operator.role, get_language(), request.get_full_path(), subject]
-    return _digest(parts)
+    reader = [operator.pk, operator.role, get_language(), times_of(request).cookie]
+    return _digest([made, *reader, request.get_full_path(), subject])
 
 
 def _digest_of_turn(turn: Sequence[Read], now: datetime) -> str:

@@ -132,8 +132,8 @@ def _too_often(runs: list[datetime], entered: Mapping[str, Any]) -> list[str]:
     most = duration(round(limit.total_seconds() * 1000))
     return [
         _(
-            "Two runs can be only %(between)s apart, and a run may take %(most)s: runs may overlap, "
-            "or be skipped."
+            "Two runs can be only %(between)s apart, and a run may take %(most)s: runs may "
+            "overlap, or be skipped."
         )
         % {"between": between, "most": most}
     ]

@@ -1,7 +1,7 @@
 """The page of one trigger: what it does next, how it has fared, and who changed it."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from console.lookups import find_trigger, names_of
 from console.preview import RUNS_AHEAD, preview, with_creation
 from console.received_events import event_row
 from console.runs import page_of_runs
+from console.times import times_of
 from events import sources
 from events.models import EventSource, ReceivedEvent
 from executions.models import PendingEvent, TriggerExecution
@@ -80,7 +81,7 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
             for run in view.next_runs(RUNS_AHEAD)
         ],
         "timeout": duration(1000 * trigger.timeout_seconds),
-        "strip": charts.strip(statistics.runs),
+        "strip": charts.strip(statistics.runs, times_of(request).zone or UTC),
         "month": month,
         "success": None if month.success_rate is None else round(100 * month.success_rate, 1),
         "p50": _length(month.percentile(0.5)),

@@ -47,6 +47,7 @@ urlpatterns = [
         name="received-event",
     ),
     path("clock", clock.clock, name="clock"),
+    path("times", clock.choose_times, name="times"),
     path("language", set_language, name="language"),
     path("event-preview", trigger_form.event_preview, name="event-preview"),
     path("schedule-preview", trigger_form.preview, name="schedule-preview"),

@@ -14,33 +14,30 @@ themeSwitch.addEventListener("click", () => {
   localStorage.setItem("theme", root.dataset.theme);
 });
 
-// Times on the person's own clock, as the person writes the page's language. The server tells what
-// the clock shows, since a browser's zone data may be old.
+// Local times. The server converts them, because the browser's time zone data may be old.
 
-const pageLanguage = document.documentElement.lang;
-const ownLanguage = navigator.languages.find((each) => each.startsWith(pageLanguage)) ?? pageLanguage;
 const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const told = new Map();
-// What is told is written as it stands, so nothing is left to count with a zone.
-const ownClock = new Intl.DateTimeFormat(ownLanguage, {
-  weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZone: "UTC",
-});
-const ownHour = new Intl.DateTimeFormat(ownLanguage, {
-  hour: "2-digit", minute: "2-digit", timeZone: "UTC",
-});
+const converted = new Map();
 
-/** Asks what the person's clock shows at moments; false where that is not to be known. */
-async function learn(moments) {
-  const unknown = [...new Set(moments)].filter((moment) => !told.has(moment));
+for (const button of document.querySelectorAll(".times [name=times]")) {
+  button.form.elements.zone.value = ownZone;
+  button.hidden = false;
+}
+
+/** Asks the server for the local times of moments. Returns false if it gives none. */
+async function convert(moments) {
+  const unknown = [...new Set(moments)].filter((moment) => !converted.has(moment));
   if (unknown.length === 0) return true;
   const query = new URLSearchParams([["zone", ownZone], ...unknown.map((each) => ["at", each])]);
   try {
     const answer = await fetch(`${document.body.dataset.clockAddress}?${query}`);
-    // The sign-in page, where the session has ended, tells no times.
+    // If the session has ended, the answer is the sign-in page.
     if (!answer.ok || answer.redirected) return false;
-    const { times } = await answer.json();
-    // Such as 2027-02-01T09:00:00+09:00, of which the first part is what the clock shows.
-    unknown.forEach((moment, index) => told.set(moment, new Date(`${times[index].slice(0, 19)}Z`)));
+    const { times, words } = await answer.json();
+    unknown.forEach((moment, index) => {
+      // The hour in 2027-02-01T09:00:00+09:00.
+      converted.set(moment, { words: words[index], hour: times[index].slice(11, 16) });
+    });
     return true;
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
@@ -56,13 +53,13 @@ async function showTimes(root) {
     ...head.closest("table").querySelectorAll("time[data-viewer]"),
   ]);
   const hours = [...root.querySelectorAll("time[data-hour]")];
-  if (!(await learn([...columns, ...hours].map((time) => time.dateTime)))) return;
+  if (!(await convert([...columns, ...hours].map((time) => time.dateTime)))) return;
   for (const head of heads) head.hidden = false;
   for (const time of columns) {
-    time.textContent = ownClock.format(told.get(time.dateTime));
+    time.textContent = converted.get(time.dateTime).words;
     time.parentElement.hidden = false;
   }
-  for (const time of hours) time.textContent = ownHour.format(told.get(time.dateTime));
+  for (const time of hours) time.textContent = converted.get(time.dateTime).hour;
   for (const clock of root.querySelectorAll("[data-clock]")) {
     clock.textContent = clock.dataset.clock;
   }

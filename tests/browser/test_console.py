@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
+from pytest_django.live_server_helper import LiveServer
 
 from executions.models import TriggerExecution
 from executions.requests import run_now
@@ -143,7 +144,7 @@ class TestBuilder:
         editor.get_by_label("Time zone").fill("Asia/Tokyo")
         editor.locator("[name=expression]").fill("cron(0 9 * * ? *)")
         # The browser's clock is UTC.
-        expect(editor.locator("time[data-viewer]").first).to_contain_text("12:00")
+        expect(editor.locator("time[data-viewer]").first).to_contain_text("00:00 UTC")
 
     def test_one_of_several_zones_is_taken_by_a_click(self, editor: Page) -> None:
         editor.goto(NEW)
@@ -153,12 +154,13 @@ class TestBuilder:
         expect(editor.get_by_text("At 09:00 every day, Jerusalem time")).to_be_visible()
 
     def test_own_clock_is_told_by_the_server(self, editor: Page) -> None:
-        told = json.dumps({"times": ["2027-02-03T04:05:00+00:00"] * 20})
+        words = "Wed 2027-02-03 04:05 UTC"
+        told = json.dumps({"times": ["2027-02-03T04:05:00+00:00"] * 20, "words": [words] * 20})
         editor.route("**/clock?zone=UTC&*", lambda route: route.fulfill(body=told))
         editor.goto(NEW)
         editor.get_by_label("Time zone").fill("Asia/Tokyo")
         editor.locator("[name=expression]").fill("cron(0 9 * * ? *)")
-        expect(editor.locator("time[data-viewer]").first).to_have_text("Wed, Feb 3, 04:05 AM")
+        expect(editor.locator("time[data-viewer]").first).to_have_text(words)
 
     def test_correction_is_taken_by_a_click(self, editor: Page) -> None:
         editor.goto(NEW)
@@ -562,6 +564,19 @@ class TestReach:
         editor.goto("/console/")
         editor.keyboard.press("Tab")
         expect(editor.get_by_role("link", name="Skip to the content")).to_be_focused()
+
+    def test_local_times(self, browser: Browser, live_server: LiveServer, editor: Page) -> None:
+        state = editor.context.storage_state()
+        context = browser.new_context(
+            base_url=live_server.url, storage_state=state, timezone_id="Asia/Tokyo"
+        )
+        page = context.new_page()
+        page.goto("/console/")
+        page.get_by_role("button", name="Local").click()
+        expect(page.get_by_role("button", name="Local")).to_have_attribute("aria-pressed", "true")
+        times = next(each for each in context.cookies() if each["name"] == "times")
+        context.close()
+        assert times["value"].strip('"') == "local:Asia/Tokyo"
 
     def test_theme_is_kept(self, editor: Page) -> None:
         editor.goto("/console/")
