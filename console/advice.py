@@ -1,4 +1,4 @@
-"""What an operator may do about a run that failed."""
+"""Advice for operators: what to do about a failed run."""
 
 from django.utils.translation import gettext as _
 
@@ -11,7 +11,7 @@ from triggers.models import RunStatus, Trigger
 
 
 def advice(execution: TriggerExecution, trigger: Trigger | None) -> list[str]:
-    """Sentences about what to do next; none for a run that did not fail."""
+    """Sentences about what to do next. Empty if the run did not fail."""
     if execution.status != RunStatus.FAILED:
         return []
     found = []

@@ -1,4 +1,4 @@
-"""The start page: what fires next, what fails, and how the last day went."""
+"""The dashboard: what fires next, what fails, and the results of the last 24 hours."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,14 +20,14 @@ from triggers.display import View
 from triggers.models import SyncState, Trigger
 from triggers.statistics import HOUR, Statistics, Tally, start_of
 
-# So many triggers are looked at; the page says where there are more.
+# The dashboard covers this many triggers, and says if there are more.
 MOST = 1000
 LINES = 15
-# Up to so many triggers that fire later are folded away.
+# Triggers after the first LINES are folded, up to this many.
 MORE_LINES = 300
-# Triggers named of those that fail, run or are not synced, so that the day stays in sight.
+# Failing, running and unsynced triggers listed by name. More would push the time line down.
 NAMED = 5
-# So many are reconciled at once.
+# One press of "Sync" reconciles at most this many.
 SYNCHRONIZED = 50
 DAY = timedelta(hours=24)
 DENSE = DAY / charts.SINGLE_TICKS
@@ -39,12 +39,12 @@ class Line:
 
     view: View
     first: datetime
-    # Whether its runs stand so close that they say little about the day.
+    # Whether its runs are so frequent that single ticks would touch.
     is_dense: bool
 
     @property
     def stretches(self) -> list[tuple[float, float]]:
-        """Its runs; where they stand close, they are one stretch."""
+        """Its runs as parts of the line: one part for all if they are frequent."""
         now = self.view.now
         runs = [run for run in self.view.next_runs(charts.SINGLE_TICKS + 1) if run < now + DAY]
         return charts.day_line(runs, now)
@@ -52,7 +52,7 @@ class Line:
 
 @dataclass(slots=True)
 class Agent:
-    """How the triggers of one agent fared in the last 24 hours."""
+    """The results of one agent's triggers in the last 24 hours."""
 
     name: str
     day: Tally = field(default_factory=lambda: Tally(0))
@@ -75,9 +75,8 @@ class Overview:
     """Sums over triggers.
 
     Attributes:
-        hours: the runs of the last 24 hours, by the hour.
-        lines: the triggers that fire within 24 hours, the next one first, those that fire all the
-            time last.
+        hours: the runs of the last 24 hours, by hour.
+        lines: the triggers that fire within 24 hours, the next one first, very frequent ones last.
     """
 
     total: int = 0
@@ -97,7 +96,7 @@ def _turns(**_path: str) -> page_versions.Turns:
 
 @require_safe
 @for_operators()
-@page_versions.looks_again(_turns)
+@page_versions.polled(_turns)
 def dashboard(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     triggers = list(Trigger.objects.order_by("-pk").defer("prompt", "description")[: MOST + 1])
@@ -138,7 +137,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
-    """What stands on the start page about these triggers."""
+    """What the dashboard shows of these triggers."""
     found = Overview()
     agents: dict[str, Agent] = {}
     hours = {hour.number: hour for hour in Statistics().hours(now)}

@@ -1,4 +1,4 @@
-"""The list of triggers: search, filters, order, pages, and actions on many."""
+"""The list of triggers: search, filters, order, pages, and bulk actions."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -37,10 +37,10 @@ from triggers.reconcile import reconcile_one
 from triggers.statistics import Statistics
 
 PAGE = 40
-# So many rows are put in an order that no index has; more have to be narrowed first.
+# At most this many rows are sorted by an order without an index.
 SORTABLE = 1000
 NEVER = datetime.max.replace(tzinfo=UTC)
-# What is longer is no key of a trigger.
+# No key of a trigger is longer.
 LONGEST_USER, LONGEST_ID = 128, 36
 
 
@@ -50,7 +50,7 @@ def _offering(values: str) -> forms.TextInput:
 
 
 class Filters(forms.Form):
-    """What the list can be narrowed to, and its order."""
+    """The filters of the list, and its order."""
 
     q = forms.CharField(label=_("Search"), required=False, max_length=200)
     state = forms.ChoiceField(
@@ -95,13 +95,13 @@ class Filters(forms.Form):
 
     @cached_property
     def chosen(self) -> dict[str, str]:
-        """What was chosen; what makes no sense counts as nothing."""
+        """The chosen values. Invalid ones count as not chosen."""
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value}
 
     @property
     def narrowing(self) -> dict[str, str]:
-        """What was chosen, but for the order."""
+        """The chosen filters, without the order."""
         return {name: value for name, value in self.chosen.items() if name != "sort"}
 
     def chips(self) -> list[tuple[str, str, str]]:
@@ -181,7 +181,7 @@ def rows_of(triggers: Iterable[Trigger], now: datetime) -> list[Row]:
 
 @require_safe
 @for_operators()
-@page_versions.looks_again(page_versions.of_all)
+@page_versions.polled(page_versions.of_all)
 def trigger_list(request: HttpRequest) -> HttpResponse:
     filters = Filters(request.GET)
     now = timezone.now()

@@ -1,6 +1,6 @@
-// What makes the pages quicker to use. Each works without it.
+// Shortcuts on the operators' pages. All pages work without this script.
 
-const REFRESH = 10; // Seconds between two looks at a list, where it names no other number.
+const REFRESH = 10; // Seconds between two polls of a list that names no other interval.
 
 // Light and dark
 
@@ -65,7 +65,7 @@ async function showTimes(root) {
   }
 }
 
-// Ticked rows
+// Selected rows
 
 function countTicked() {
   for (const bulk of document.querySelectorAll("[data-bulk]")) {
@@ -91,34 +91,34 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-filters] select")) event.target.form.requestSubmit();
 });
 
-// Forms: who leaves one after changing something in it is asked first
+// Forms: ask before the operator leaves a changed form
 
 function entered(form) {
   return new URLSearchParams(new FormData(form)).toString();
 }
 
 for (const form of document.querySelectorAll("form.trigger")) {
-  // What was refused is in the page alone, whether it has been changed since or not.
+  // Rejected input exists only on this page, so leaving always asks.
   let before = form.querySelector("[aria-invalid=true]") ? "" : undefined;
   let isSent = false;
-  // The page's scripts have filled in their parts when somebody first comes to the form.
+  // The first focus is the reference, because scripts fill in fields before that.
   form.addEventListener("focusin", () => (before ??= entered(form)));
   form.addEventListener("submit", () => (isSent = true));
   addEventListener("beforeunload", (event) => {
     if (!isSent && before !== undefined && entered(form) !== before) event.preventDefault();
   });
-  // The browser's way back to a form that was sent.
+  // The browser's back button may show a form that was sent.
   addEventListener("pageshow", () => (isSent = false));
 }
 
-// Lists that look again by themselves, unless somebody is at work in them
+// Lists that refresh by themselves, unless the operator is working in them
 
 function refresh() {
   if (document.visibilityState !== "visible") return;
   for (const list of document.querySelectorAll("[data-refresh]")) {
     const seconds = Number(list.dataset.refresh) || REFRESH;
     const age = (Date.now() - Number(list.dataset.shown)) / 1000;
-    // The focus comes back to what has an id; elsewhere the keyboard would lose its place.
+    // htmx restores the focus only to elements with an id.
     const isInUse = list.querySelector(
       "tbody input:checked, select:focus, details[open], :focus-visible:not([id])",
     );
@@ -145,14 +145,14 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
   detail.headers["X-Page-Version"] = version;
   detail.headers["X-Page-Turn"] = turn ?? 0;
 });
-// Unchanged: the page stays, and the next look compares something else.
+// 204: the page is unchanged, and the next poll compares the next turn.
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.xhr.status !== 204) return;
   const { dataset } = detail.elt;
   dataset.shown = Date.now();
   dataset.turn = Number(dataset.turn ?? 0) + 1;
 });
-// An answer that came to nothing must not be asked for again each second.
+// After a failed poll, wait for the full interval instead of one second.
 for (const name of ["htmx:sendError", "htmx:responseError"]) {
   document.addEventListener(name, (event) => {
     const list = event.target.closest?.("[data-refresh]");
@@ -160,7 +160,7 @@ for (const name of ["htmx:sendError", "htmx:responseError"]) {
   });
 }
 
-// Copying, and the two ways to read what an agent said
+// Copy buttons, and the tabs of the agent's output: formatted or plain
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) break;

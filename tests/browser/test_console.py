@@ -24,7 +24,7 @@ pytestmark = pytest.mark.browser
 SignIn = Callable[[Role], Page]
 NEW = "/console/triggers/new"
 WIDTHS = [390, 1280]
-# Style sheets are not fetched anew, which our pages' policy would not let through.
+# axe must not fetch style sheets, because the pages' content security policy forbids it.
 NO_PRELOAD = {"preload": False}
 
 
@@ -139,11 +139,11 @@ class TestBuilder:
         editor.get_by_label("Time zone").fill("Asia/Tokyo")
         expect(editor.get_by_text("At 09:00 on weekdays, Tokyo time")).to_be_visible()
 
-    def test_runs_on_the_persons_own_clock(self, editor: Page) -> None:
+    def test_next_runs_in_local_time(self, editor: Page) -> None:
         editor.goto(NEW)
         editor.get_by_label("Time zone").fill("Asia/Tokyo")
         editor.locator("[name=expression]").fill("cron(0 9 * * ? *)")
-        # The browser's clock is UTC.
+        # The browser's time zone is UTC.
         expect(editor.locator("time[data-viewer]").first).to_contain_text("00:00 UTC")
 
     def test_one_of_several_zones_is_taken_by_a_click(self, editor: Page) -> None:
@@ -153,7 +153,7 @@ class TestBuilder:
         editor.get_by_role("button", name="Use Asia/Jerusalem").click()
         expect(editor.get_by_text("At 09:00 every day, Jerusalem time")).to_be_visible()
 
-    def test_own_clock_is_told_by_the_server(self, editor: Page) -> None:
+    def test_server_converts_local_times(self, editor: Page) -> None:
         words = "Wed 2027-02-03 04:05 UTC"
         told = json.dumps({"times": ["2027-02-03T04:05:00+00:00"] * 20, "words": [words] * 20})
         editor.route("**/clock?zone=UTC&*", lambda route: route.fulfill(body=told))
@@ -288,7 +288,7 @@ class TestList:
             editor.get_by_role("link", name="Next", exact=True).click()
         expect(editor.get_by_role("link", name="T0999")).to_be_visible()
 
-    def test_looks_again_by_itself(self, editor: Page, some: list[Trigger]) -> None:
+    def test_refreshes_by_itself(self, editor: Page, some: list[Trigger]) -> None:
         editor.goto("/console/triggers")
         editor.evaluate("document.getElementById('list').dataset.refresh = 1")
         some[0].name = "Renamed meanwhile"
@@ -316,7 +316,7 @@ class TestList:
         assert (is_same, set(answers)) == (1, {204})
 
     @pytest.mark.parametrize("path", ["", "triggers", "runs", "triggers/{id}", "events"])
-    def test_hidden_page_does_not_look_again(
+    def test_hidden_page_does_not_refresh(
         self, editor: Page, some: list[Trigger], path: str
     ) -> None:
         asked: list[str] = []
@@ -342,7 +342,7 @@ class TestList:
             editor.evaluate("document.getElementById('list').dataset.refresh = 1")
             expect(editor.get_by_role("link", name="Completed")).to_be_visible()
 
-    def test_ticked_rows_are_left_alone(self, editor: Page, some: list[Trigger]) -> None:
+    def test_selected_rows_are_not_refreshed(self, editor: Page, some: list[Trigger]) -> None:
         editor.goto("/console/triggers")
         editor.get_by_label("Select Trigger 1").check()
         editor.evaluate("document.getElementById('list').dataset.refresh = 1")
@@ -404,7 +404,7 @@ class TestRun:
         )
         expect(editor.locator("#output")).to_have_text("one\ntwo\n")
 
-    def test_says_when_a_process_picks_it_up(self, editor: Page, some: list[Trigger]) -> None:
+    def test_shows_when_a_worker_picks_it_up(self, editor: Page, some: list[Trigger]) -> None:
         execution = _running(some[0], "", attempt=0)
         editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
         expect(editor.get_by_text("Waiting")).to_be_visible()

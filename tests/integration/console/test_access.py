@@ -1,4 +1,4 @@
-"""Who gets to see the operators' pages, and what browsers are told about them."""
+"""Access to the operators' pages, and their security headers."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""The pages of event sources: who sees what, forms, secrets, test events, and what came in."""
+"""The pages of event sources: access, forms, secrets, test events, and received events."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The form of a trigger, and what it tells of a schedule before that is saved."""
+"""The form of a trigger, and its preview of a schedule."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Markdown that would become much more HTML, or much work."""
+"""Bounds of Markdown that would make huge HTML or take long."""
 
 import time
 from collections.abc import Callable

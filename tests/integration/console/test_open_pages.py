@@ -1,4 +1,4 @@
-"""Open pages that look again by themselves: 204 while nothing changed, and what changed appears."""
+"""Polls of open pages: 204 while nothing has changed, else the new page."""
 
 import re
 from collections.abc import Callable

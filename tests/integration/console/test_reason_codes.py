@@ -1,4 +1,4 @@
-"""Reasons that are kept: by their codes in the reader's language, and without one as they stand."""
+"""Stored reasons: translated by their code, or shown unchanged if they have none."""
 
 import html
 from collections.abc import Callable

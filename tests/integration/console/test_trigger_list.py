@@ -1,4 +1,4 @@
-"""The list of triggers: what it shows, how it is narrowed, and what can be done to many."""
+"""The list of triggers: its rows, filters, order and bulk actions."""
 
 import re
 from datetime import UTC, datetime, timedelta
