@@ -1,4 +1,4 @@
-"""The operators' pages: what runs when, what failed and why, and the forms to change it.
+"""The operators' pages: what runs when, what failed and why, and forms to change triggers.
 
-Triggers and their runs stand side by side here, so this app is above both; nothing imports it.
+The pages show triggers beside their runs. This app may import both apps, and no app imports it.
 """

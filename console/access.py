@@ -1,4 +1,4 @@
-"""Who may see a page, and who may act on it."""
+"""Access to the operators' pages by sign-in and role."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -26,7 +26,7 @@ def _ask_to_sign_in(request: HttpRequest) -> HttpResponse:
         request,
         _("Your session has ended, and what you sent was not saved. Sign in and send it again."),
     )
-    # The page with the form: most addresses that take a form show no page.
+    # Back to the page with the form, because most addresses that accept a form show no page.
     page = request.headers.get("Referer", "")
     if not url_has_allowed_host_and_scheme(page, {request.get_host()}, request.is_secure()):
         return redirect_to_login(resolve_url("home"))
@@ -35,7 +35,7 @@ def _ask_to_sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def for_operators(role: Role = Role.VIEWER) -> Callable[[View], View]:
-    """Let operators of a role in; others are asked to sign in, or get 403.
+    """Restrict a view to operators with a role. Others get the sign-in page, or 403.
 
     Args:
         role: the least role that may use the view.
@@ -48,7 +48,7 @@ def for_operators(role: Role = Role.VIEWER) -> Callable[[View], View]:
             operator = request.user
             if not isinstance(operator, Operator) or not operator.is_active:
                 if "HX-Request" in request.headers:
-                    # A part of a page was asked for: the page itself is to lead to the sign-in.
+                    # A script asked for a part of a page. The reload leads to the sign-in.
                     return HttpResponse(status=204, headers={"HX-Refresh": "true"})
                 return _ask_to_sign_in(request)
             if not operator.has_role(role):

@@ -1,4 +1,4 @@
-"""What an operator may do about a run that failed."""
+"""Advice for operators: what to do about a failed run."""
 
 from django.utils.translation import gettext as _
 
@@ -11,7 +11,7 @@ from triggers.models import RunStatus, Trigger
 
 
 def advice(execution: TriggerExecution, trigger: Trigger | None) -> list[str]:
-    """Sentences about what to do next; none for a run that did not fail."""
+    """Sentences about what to do next. Empty if the run did not fail."""
     if execution.status != RunStatus.FAILED:
         return []
     found = []
@@ -20,32 +20,32 @@ def advice(execution: TriggerExecution, trigger: Trigger | None) -> list[str]:
     if isinstance(reason, Reason) and reason.says(NO_MORE_TIME):
         found.append(
             _(
-                "The function that runs triggers is cut off by Lambda after 15 minutes at the "
-                "most, whatever the time-out of the trigger. Ask for less in the prompt."
+                "Lambda ends the function that runs triggers after at most 15 minutes, whatever "
+                "timeout the trigger has. Ask for less in the prompt."
             )
         )
     elif code is TIMED_OUT and trigger is not None:
         found.append(
             _(
-                "A run of this trigger may take %(seconds)s seconds. Give it more, or ask for less "
-                "in the prompt."
+                "The timeout of this trigger is %(seconds)s seconds. Raise it, or ask for less in "
+                "the prompt."
             )
             % {"seconds": trigger.timeout_seconds}
         )
     if code is NOT_PICKED_UP:
-        return [*found, _("Nothing was sent to the agent, so a replay doubles nothing.")]
+        return [*found, _("Nothing was sent to the agent, so a replay repeats no work.")]
     if execution.reached_agent:
         found.append(
             _(
-                "The agent may have begun: part of its work may be done. Look at what it said "
+                "The agent may have started, and part of its work may be done. Read its output "
                 "before you replay the run."
             )
         )
     else:
         found.append(
             _(
-                "The agent had not begun, so a replay doubles nothing. “manage.py doctor” tries "
-                "the agent and what leads to it."
+                "The agent had not started, so a replay repeats no work. “manage.py doctor” checks "
+                "the agent and the connection to it."
             )
         )
     return found

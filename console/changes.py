@@ -1,4 +1,4 @@
-"""What was changed, by whom, as the pages tell it."""
+"""The audit entries of a row, as the pages show them: who changed what, and when."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from moca import audit, reasons
 from moca.authentication.models import AuditEntry
 
 CHANGES = 50
-# What stands in an entry in the place of a field: the id of a test event that was sent.
+# The name, in an audit entry, of the id of a test event.
 TEST_EVENT = "test event"
 
 
@@ -19,7 +19,7 @@ def changes_of(instance: Model, labels: Mapping[str, Any] | None = None) -> list
 
     Args:
         instance: the row, which the reader may see.
-        labels: what its fields are called, where that is not as the model calls them.
+        labels: labels of fields that differ from those of the model.
     """
     named = {**(labels or {}), TEST_EVENT: _("Test event")}
     entries = AuditEntry.objects.filter(

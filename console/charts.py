@@ -1,9 +1,9 @@
-"""Small pictures as SVG shapes: numbers in, coordinates out; colours are the style sheet's."""
+"""Charts of the pages: coordinates of SVG shapes from numbers. The style sheet has the colours."""
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from math import log1p
 
 from django.utils.translation import gettext as _
@@ -15,18 +15,18 @@ from triggers.statistics import RUNS, PastRun, Tally
 BAR, GAP, HALF = 5, 2, 14
 LEAST = 3
 CELL = 11
-# Runs a day up to each of these look alike, and more than the last: the more, the larger.
+# Upper bounds of the levels of runs per day. Each level has a larger square.
 LEVELS = (1, 5, 24)
 MANY = LEVELS[-1] + 1
 SIDES = (5, 7, 9, CELL)
 DAY_MINUTES = 24 * 60
-# More runs than this a day stand so close that they are drawn as one band.
+# More runs a day than this are drawn as one band, because single ticks would touch.
 SINGLE_TICKS = 96
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """An upright bar: its place and size, what it stands for and how it is told."""
+    """A vertical bar: its position, size, kind and tooltip."""
 
     x: float
     y: float
@@ -37,10 +37,10 @@ class Bar:
     key: str = ""
 
 
-def strip(runs: Sequence[PastRun]) -> "Strip":
-    """The last runs: upwards those that completed, downwards those that failed.
+def strip(runs: Sequence[PastRun], zone: tzinfo = UTC) -> "Strip":
+    """The last runs: completed ones as bars upwards, failed ones downwards.
 
-    The height is the duration, compared with the longest, on a scale that keeps short ones apart.
+    The height is the duration on a logarithmic scale, relative to the longest run.
     """
     longest = max((log1p(run.duration_ms) for run in runs), default=1) or 1
     first = RUNS - len(runs)
@@ -55,7 +55,7 @@ def strip(runs: Sequence[PastRun]) -> "Strip":
                 width=BAR,
                 height=height,
                 kind="bad" if run.failed else "good",
-                title=f"{words}, {exact(run.started_at)}, {duration(run.duration_ms)}",
+                title=f"{words}, {exact(run.started_at, zone)}, {duration(run.duration_ms)}",
                 key=run.execution_id,
             )
         )
@@ -63,7 +63,7 @@ def strip(runs: Sequence[PastRun]) -> "Strip":
 
 
 def columns(tallies: Sequence[Tally], labels: Sequence[str], height: int = 60) -> list[Bar]:
-    """Runs an hour or a day: the failed part of each column stands on the completed one."""
+    """Runs per hour or day: in each column, failed runs stand on completed ones."""
     most = max((tally.runs for tally in tallies), default=0) or 1
     width = 100 / max(1, len(tallies))
     bars = []
@@ -86,9 +86,9 @@ def columns(tallies: Sequence[Tally], labels: Sequence[str], height: int = 60) -
 
 
 def day_line(runs: Sequence[datetime], start: datetime) -> list[tuple[float, float]]:
-    """Runs of the 24 hours after `start` as stretches of a line: the first minute, the length.
+    """Runs of the 24 hours after `start` as parts of a line, each with its first minute and length.
 
-    More than `SINGLE_TICKS` runs are one stretch to the end.
+    More than `SINGLE_TICKS` runs are one part that reaches the end.
     """
     minutes = [round((run - start).total_seconds() / 60, 1) for run in runs]
     if len(minutes) > SINGLE_TICKS:
@@ -98,7 +98,7 @@ def day_line(runs: Sequence[datetime], start: datetime) -> list[tuple[float, flo
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """The bars of the last runs as two paths, which weigh a tenth of single shapes in a list."""
+    """The bars of the last runs. As two paths, they take a tenth of the HTML of single shapes."""
 
     bars: list[Bar]
 
@@ -124,14 +124,14 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The days of a year on which a schedule fires about as often.
+    """The days of a year with a similar number of runs.
 
     Attributes:
-        number: from 1, the rarest.
-        words: how many runs a day.
+        number: from 1, the fewest runs.
+        words: the runs per day, in words.
         key: the path of one square, for the legend.
-        path: that of the days' squares.
-        days: how many days there are.
+        path: the path of the squares of all days.
+        days: the number of days.
     """
 
     number: int
@@ -146,10 +146,10 @@ class Year:
     """How often a schedule fires on the days of a year: paths of squares, a column a week.
 
     Attributes:
-        levels: the days on which it fires, by how often.
-        rests: the path of the others.
-        rest: that of one.
-        months: where each month begins, and its number.
+        levels: the days on which it fires, by runs per day.
+        rests: the path of the days without runs.
+        rest: the path of one such day.
+        months: the x coordinate of each month, and its first day.
     """
 
     levels: list[Level]
@@ -161,23 +161,23 @@ class Year:
 
     @property
     def days(self) -> int:
-        """On how many days it fires."""
+        """The number of days on which it fires."""
         return sum(level.days for level in self.levels)
 
     @property
     def words(self) -> str:
-        """What the picture shows, for those who do not see it."""
+        """The chart in words, for screen readers."""
         found = [
             ngettext("%(runs)s on %(days)s day", "%(runs)s on %(days)s days", level.days)
             % {"runs": level.words, "days": level.days}
             for level in self.levels
             if level.days
         ]
-        return _("Runs a day: %(levels)s") % {"levels": _(", ").join(found) or "0"}
+        return _("Runs per day: %(levels)s") % {"levels": _(", ").join(found) or "0"}
 
 
 def year(counts: Mapping[date, int], first: date) -> Year:
-    """The year that begins with `first`, given how often something fires on its days."""
+    """The year that begins with `first`, given the number of runs on each day."""
     paths: list[list[str]] = [[] for _side in SIDES]
     rests, months = [], []
     monday = first - timedelta(days=first.weekday())
@@ -200,6 +200,6 @@ def year(counts: Mapping[date, int], first: date) -> Year:
 
 
 def _square(x: int, y: int, side: int) -> str:
-    """The path of a square in the middle of a cell."""
+    """The path of a square, centred in a cell."""
     margin = (CELL - side) // 2
     return f"M{x + margin} {y + margin}h{side}v{side}h-{side}z"

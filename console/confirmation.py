@@ -15,7 +15,7 @@ TITLES = {
     "disable": _("Disable"),
     "run": _("Run now"),
     "delete": _("Delete"),
-    "synchronize": _("Bring in step"),
+    "synchronize": _("Sync"),
 }
 
 

@@ -1,30 +1,33 @@
-"""The start page: what fires next, what fails, and how the last day went."""
+"""The dashboard: what fires next, what fails, and the results of the last 24 hours."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.timezone import localtime
 from django.views.decorators.http import require_safe
 
-from console import charts, versions
+from console import charts, page_versions
 from console.access import for_operators
 from console.event_list import events_wait, waiting_since
-from moca.display import duration, exact
+from console.times import times_of
+from moca.display import duration
+from moca.times import iso
 from triggers.display import View
 from triggers.models import SyncState, Trigger
 from triggers.statistics import HOUR, Statistics, Tally, start_of
 
-# So many triggers are looked at; the page says where there are more.
+# The dashboard covers this many triggers, and says if there are more.
 MOST = 1000
 LINES = 15
-# Up to so many triggers that fire later are folded away.
+# Triggers after the first LINES are folded, up to this many.
 MORE_LINES = 300
-# Triggers named of those that fail, run or are out of step, so that the day stays in sight.
+# Failing, running and unsynced triggers listed by name. More would push the time line down.
 NAMED = 5
-# So many are reconciled at once.
+# One press of "Sync" reconciles at most this many.
 SYNCHRONIZED = 50
 DAY = timedelta(hours=24)
 DENSE = DAY / charts.SINGLE_TICKS
@@ -36,12 +39,12 @@ class Line:
 
     view: View
     first: datetime
-    # Whether its runs stand so close that they say little about the day.
+    # Whether its runs are so frequent that single ticks would touch.
     is_dense: bool
 
     @property
     def stretches(self) -> list[tuple[float, float]]:
-        """Its runs; where they stand close, they are one stretch."""
+        """Its runs as parts of the line: one part for all if they are frequent."""
         now = self.view.now
         runs = [run for run in self.view.next_runs(charts.SINGLE_TICKS + 1) if run < now + DAY]
         return charts.day_line(runs, now)
@@ -49,7 +52,7 @@ class Line:
 
 @dataclass(slots=True)
 class Agent:
-    """How the triggers of one agent fared in the last 24 hours."""
+    """The results of one agent's triggers in the last 24 hours."""
 
     name: str
     day: Tally = field(default_factory=lambda: Tally(0))
@@ -72,34 +75,36 @@ class Overview:
     """Sums over triggers.
 
     Attributes:
-        hours: the runs of the last 24 hours, by the hour.
-        lines: the triggers that fire within 24 hours, the next one first, those that fire all the
-            time last.
+        hours: the runs of the last 24 hours, by hour.
+        lines: the triggers that fire within 24 hours, the next one first, very frequent ones last.
     """
 
     total: int = 0
     enabled: int = 0
     failing: list[Trigger] = field(default_factory=list)
     running: list[Trigger] = field(default_factory=list)
-    out_of_step: list[Trigger] = field(default_factory=list)
+    unsynced: list[Trigger] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     hours: list[Tally] = field(default_factory=list)
     agents: list[Agent] = field(default_factory=list)
 
 
-def _turns(**_path: str) -> versions.Turns:
-    first, *others = versions.of_all()
+def _turns(**_path: str) -> page_versions.Turns:
+    first, *others = page_versions.of_all()
     return [[*first, events_wait], *others]
 
 
 @require_safe
 @for_operators()
-@versions.looks_again(_turns)
+@page_versions.polled(_turns)
 def dashboard(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     triggers = list(Trigger.objects.order_by("-pk").defer("prompt", "description")[: MOST + 1])
     overview = overview_of(triggers[:MOST], now)
     day = Tally.total(overview.hours)
+    times = times_of(request)
+    zone = times.zone or UTC
+    ticks = [now + timedelta(hours=hour) for hour in range(0, 24, 3)]
     context = {
         "now": now,
         "until": now + DAY,
@@ -113,13 +118,15 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "other_failing": len(overview.failing) - NAMED,
         "running": overview.running[:NAMED],
         "other_running": overview.running[NAMED:],
-        "out_of_step": overview.out_of_step[:NAMED],
-        "unnamed_out_of_step": overview.out_of_step[NAMED:SYNCHRONIZED],
-        "other_out_of_step": len(overview.out_of_step) - NAMED,
-        "ticks": [(hour * 60, now + timedelta(hours=hour)) for hour in range(0, 24, 3)],
+        "unsynced": overview.unsynced[:NAMED],
+        "unnamed_unsynced": overview.unsynced[NAMED:SYNCHRONIZED],
+        "other_unsynced": len(overview.unsynced) - NAMED,
+        "ticks": [(iso(tick), f"{localtime(tick, zone):%H:%M}") for tick in ticks],
+        "zone": zone,
+        "is_relative": times.is_relative,
         "bars": charts.columns(
             overview.hours,
-            [exact(start_of(tally, HOUR)) for tally in overview.hours],
+            [times.exact(start_of(tally, HOUR)) for tally in overview.hours],
         ),
         "day": day,
         "average": duration(round(day.milliseconds / day.runs)) if day.runs else "",
@@ -130,7 +137,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
-    """What stands on the start page about these triggers."""
+    """What the dashboard shows of these triggers."""
     found = Overview()
     agents: dict[str, Agent] = {}
     hours = {hour.number: hour for hour in Statistics().hours(now)}
@@ -142,7 +149,7 @@ def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
         if trigger.is_held(now):
             found.running.append(trigger)
         if trigger.sync_state != SyncState.SYNCED:
-            found.out_of_step.append(trigger)
+            found.unsynced.append(trigger)
         view = View(trigger, now)
         if view.next_run and view.next_run < now + DAY:
             following = trigger.next_runs(view.next_run, 1)

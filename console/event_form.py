@@ -1,4 +1,4 @@
-"""The form of an event source."""
+"""The form in which operators create and edit an event source."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from console.access import for_operators
 from console.event_source import editable, secret_shown
-from console.received import counts_triggers
+from console.received_events import counts_triggers
 from events import services
 from events.buses import BusError
 from events.forms import EventSourceForm
@@ -27,7 +27,7 @@ from moca.concurrency import ConflictError, reason_of
 @require_http_methods(["GET", "POST"])
 @for_operators(Role.EDITOR)
 def new(request: HttpRequest) -> HttpResponse:
-    """Make a source; a secret that was made for it is shown once, in the answer."""
+    """Create a source. A generated secret is shown once, in the response."""
     return _form(request, "")
 
 
@@ -71,7 +71,7 @@ def _bound(request: HttpRequest, source_id: str, refusal: str = "") -> EventSour
 
 
 def _refused(request: HttpRequest, source_id: str, reason: str) -> EventSourceForm:
-    """The form with what was entered, beside the row as it is stored."""
+    """The form with the input, bound to the row as it is stored now."""
     form = _bound(request, source_id, reason)
     form.is_valid()
     return form

@@ -1,4 +1,4 @@
-"""The list of event sources: where each one's events come from, and who listens."""
+"""The list of event sources: where their events come from, and which triggers listen."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from console import versions
+from console import page_versions
 from console.access import for_operators
 from events import sources
 from events.buses import get_bus
@@ -22,16 +22,16 @@ from events.signing_keys import UnreadableError
 from moca.dynamodb.queries import from_index
 from triggers.models import Trigger
 
-# So many of the newest event triggers are counted; the page says where there are more.
+# Counts this many of the newest event triggers. The page says if there are more.
 MOST = 1000
-# So many events are looked at for the last of each source, in so many reads at the most.
+# Events per read, and reads at most, to find the last event of each source.
 LOOKED_AT = 200
 READS = 4
-# What one read takes, where each source's events are a partition of their own.
+# Sources per read. Each is a partition of its own on DynamoDB.
 TOGETHER = 100
-# So many sources are watched for new events while the page is open.
+# An open page watches this many sources for new events.
 WATCHED = 20
-# Longer than this, no event waits while somebody works the queue off.
+# No event waits longer than this if a scheduler process handles the queue.
 PATIENCE = timedelta(minutes=1)
 
 
@@ -40,11 +40,11 @@ class Row:
     """A source as the list shows it.
 
     Attributes:
-        triggers: how many enabled triggers listen to it.
-        others: how many disabled ones do.
-        last: when its last event came in; None where none has in the time that events are kept.
-        since: since when none has come in, where that was not looked at to the end.
-        lacks_secret: whether it takes no events, for want of a secret.
+        triggers: the number of enabled triggers that listen to it.
+        others: the number of disabled ones.
+        last: when its last event arrived. None if none was found.
+        since: the time back to which events were read without finding one. None if all were read.
+        lacks_secret: whether it rejects all events because it has no secret.
     """
 
     source: EventSource
@@ -56,7 +56,7 @@ class Row:
 
 
 def lacks_secret(source: EventSource, now: datetime) -> bool:
-    """Whether a source that is kept here takes no events, for want of a secret to check them by."""
+    """Whether a source of the database rejects all events because it has no readable secret."""
     if source.is_configured or not source.has_address:
         return False
     try:
@@ -65,20 +65,20 @@ def lacks_secret(source: EventSource, now: datetime) -> bool:
         return True
 
 
-def _turns(subject: str) -> versions.Turns:
-    last = partial(versions.newest_events, subject.split(","))
-    return [[versions.changes, events_wait], [last] if subject else []]
+def _turns(subject: str) -> page_versions.Turns:
+    last = partial(page_versions.newest_events, subject.split(","))
+    return [[page_versions.changes, events_wait], [last] if subject else []]
 
 
 def _subject() -> str:
-    """The ids of the sources whose new events are watched, each for half a read unit a look."""
+    """The ids of the watched sources. Each costs half a read unit per poll."""
     ids = (source.pk for source in sources.all_sources() if source.has_address)
     return ",".join(islice(ids, WATCHED))
 
 
 @require_GET
 @for_operators()
-@versions.looks_again(_turns, _subject)
+@page_versions.polled(_turns, _subject)
 def event_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     found = sources.all_sources()
@@ -99,9 +99,9 @@ def event_list(request: HttpRequest) -> HttpResponse:
 
 
 def waiting_since(now: datetime) -> datetime | None:
-    """Since when events have waited for the scheduler process; None where none has for long.
+    """Since when events have waited for the scheduler process. None if none waits for long.
 
-    Behind an event bus nobody here works a queue off: what the bus refused waits for its sender.
+    With an event bus there is no queue here: an event that the bus refused waits for its sender.
     """
     if not get_bus().is_transactional:
         return None
@@ -111,7 +111,7 @@ def waiting_since(now: datetime) -> datetime | None:
 
 
 def events_wait(now: datetime) -> Iterable[Any]:
-    """For the version of a page: whether events have waited for long."""
+    """For the version of a page: whether events wait for long."""
     yield waiting_since(now) is not None
 
 
@@ -121,10 +121,10 @@ def _is_meant(source: EventSource, words: str) -> bool:
 
 
 def rows_of(found: Sequence[EventSource], now: datetime) -> tuple[list[Row], bool]:
-    """The sources with all that a list shows of them, in few reads however many they are.
+    """The rows of the list, in a few reads whatever the number of sources.
 
     Returns:
-        The rows, and whether there are more event triggers than were counted.
+        The rows, and whether there are more event triggers than counted.
     """
     listening, has_more = _listening()
     last, since = _last_events([source.pk for source in found if source.has_address])
@@ -143,7 +143,7 @@ def rows_of(found: Sequence[EventSource], now: datetime) -> tuple[list[Row], boo
 
 
 def _listening() -> tuple[Counter[tuple[Any, bool]], bool]:
-    """How many triggers listen to each source, enabled and disabled."""
+    """The number of triggers that listen to each source, enabled and disabled."""
     newest = Trigger.objects.events().order_by("-pk").values_list("event_config", "enabled")
     found = list(newest[: MOST + 1])
     configs = [(config, on) for config, on in found[:MOST] if isinstance(config, dict)]
@@ -152,7 +152,7 @@ def _listening() -> tuple[Counter[tuple[Any, bool]], bool]:
 
 
 def _last_events(ids: Iterable[str]) -> tuple[dict[str, datetime], dict[str, datetime]]:
-    """When the last event of each source came in, and for others since when none has."""
+    """When the last event of each source arrived, and for the others since when none has."""
     last: dict[str, datetime] = {}
     since: dict[str, datetime] = {}
     left = list(ids)

@@ -1,4 +1,4 @@
-"""The page of one event source, and what can be done to it: test, new secret, delete."""
+"""The page of one event source, and its actions: test, new secret, delete."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,11 +18,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
-from console import versions
+from console import page_versions
 from console.access import for_operators
 from console.changes import TEST_EVENT, changes_of
 from console.event_list import lacks_secret
-from console.received import counts_triggers, page_of_events
+from console.received_events import counts_triggers, page_of_events
 from events import examples, ingest, rejections, services, sources
 from events.buses import BusError
 from events.envelope import EnvelopeError
@@ -34,14 +34,15 @@ from moca.admin import actor
 from moca.authentication.models import AuditEntry, Role
 from moca.concurrency import reason_of
 from moca.display import pretty
+from moca.times import parse_iso
 from triggers.models import Trigger
 
-# So many of the triggers that listen are named.
+# The page names at most this many listening triggers.
 LISTENERS = 100
 
 
 def find_source(source_id: str) -> EventSource:
-    """The source of an id; Http404 where there is none."""
+    """The source with an id. Raises Http404 if there is none."""
     if found := sources.configured().get(source_id):
         return found
     stored: EventSource | None = EventSource.objects.filter(pk=source_id).first()
@@ -51,7 +52,7 @@ def find_source(source_id: str) -> EventSource:
 
 
 def editable(source_id: str) -> EventSource:
-    """The source of an id that may be changed here; PermissionDenied for one of the settings."""
+    """The source with an id, to change it. Raises PermissionDenied if the settings define it."""
     source = find_source(source_id)
     if source.is_configured:
         raise PermissionDenied
@@ -59,38 +60,38 @@ def editable(source_id: str) -> EventSource:
 
 
 def address_of(request: HttpRequest, source: EventSource) -> str:
-    """Where the source takes events, whole; empty where it takes none."""
+    """The full URL to which senders post events. Empty if the source has none."""
     if not source.has_address:
         return ""
     return f"{request.build_absolute_uri(reverse('api-events'))}?source={source.pk}"
 
 
 def listeners_of(source: EventSource) -> list[Trigger]:
-    """Triggers that listen to a source, enabled or not, and one more than are named."""
+    """Triggers that listen to a source, enabled or not: one more than the page names."""
     found = Trigger.objects.events().filter(event_config__eventSourceId=source.pk)
     return list(found.order_by("-pk").defer("prompt", "description")[: LISTENERS + 1])
 
 
 @dataclass(slots=True)
 class Ending:
-    """A secret that holds beside the newest one."""
+    """A previous secret that is still valid."""
 
     until: datetime
 
 
 def endings_of(source: EventSource, now: datetime) -> list[Ending]:
-    """Until when the secrets hold that were followed by another."""
+    """The previous secrets that are still valid."""
     moments = [one["until"] for one in source.secrets if one.get("until")]
     return [Ending(datetime.fromtimestamp(m, UTC)) for m in moments if m > now.timestamp()]
 
 
-def _turns(source_id: str, **_path: str) -> versions.Turns:
-    return [[partial(versions.newest_events, [source_id]), versions.queued_events]]
+def _turns(source_id: str, **_path: str) -> page_versions.Turns:
+    return [[partial(page_versions.newest_events, [source_id]), page_versions.queued_events]]
 
 
 @require_GET
 @for_operators()
-@versions.looks_again(_turns)
+@page_versions.polled(_turns)
 def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
     source = find_source(source_id)
     now = timezone.now()
@@ -108,16 +109,20 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "changes": changes_of(source, {"secrets": _("Secret")}),
         "lacks_secret": lacks_secret(source, now),
         "counts_triggers": counts_triggers(),
-        "refusals": rejections.recent(source) if source.has_address else [],
+        "refusals": _refusals(source) if source.has_address else [],
         **(page_of_events(request, source) if source.has_address else {}),
     }
     return render(request, "console/event_source.html", context)
 
 
+def _refusals(source: EventSource) -> list[dict[str, Any]]:
+    return [{**each, "at": parse_iso(each["at"])} for each in rejections.recent(source)]
+
+
 @require_http_methods(["GET", "POST"])
 @for_operators(Role.EDITOR)
 def delete(request: HttpRequest, source_id: str) -> HttpResponse:
-    """Delete a source, after a page that says what that does to triggers."""
+    """Delete a source, after a page that names the triggers that listen to it."""
     source = editable(source_id)
     refusal = ""
     if request.method == "POST":
@@ -143,7 +148,7 @@ def delete(request: HttpRequest, source_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @for_operators(Role.EDITOR)
 def new_secret(request: HttpRequest, source_id: str) -> HttpResponse:
-    """Give a source a new secret; one that was made is shown once, in the answer."""
+    """Give a source a new secret. A generated one is shown once, in the response."""
     source = editable(source_id)
     if not source.has_address:
         raise Http404
@@ -162,9 +167,9 @@ def new_secret(request: HttpRequest, source_id: str) -> HttpResponse:
 
 
 def secret_shown(request: HttpRequest, source: EventSource, made: str) -> HttpResponse:
-    """The answer after a secret was set: the only one that ever shows it, if it was made here.
+    """The response after a secret was set. No other response shows a generated secret.
 
-    It is no redirect, since a message would travel in a cookie.
+    It is not a redirect, because a message for the next page would travel in a cookie.
     """
     now = timezone.now()
     context = {
@@ -178,7 +183,7 @@ def secret_shown(request: HttpRequest, source: EventSource, made: str) -> HttpRe
 
 
 class SampleForm(forms.Form):
-    """An event made up by an operator."""
+    """The form for a test event."""
 
     name = forms.CharField(
         label=gettext_lazy("Name of the event"),
@@ -206,7 +211,7 @@ class SampleForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 @for_operators(Role.EDITOR)
 def test(request: HttpRequest, source_id: str) -> HttpResponse:
-    """Send an event as if the sender had, for real."""
+    """Send a test event, which starts real runs."""
     source = find_source(source_id)
     if not source.has_address:
         raise Http404
@@ -231,7 +236,7 @@ def test(request: HttpRequest, source_id: str) -> HttpResponse:
 
 
 def _send(request: HttpRequest, source: EventSource, form: SampleForm, now: datetime) -> str:
-    """Send the event, and note who did; returns its id, or nothing where the form says why."""
+    """Send the event and audit it. Returns its id, or "" if the form has an error."""
     body = form.cleaned_data["body"].encode()
     name, by = form.cleaned_data.get("name", ""), actor(request)
     try:

@@ -1,4 +1,4 @@
-"""A sample event beside the form of a trigger: whether it matches, and the prompt with it."""
+"""The tester beside the form of a trigger: does a sample event match, and what is the prompt?"""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from console.received import EventRow, event_row
+from console.received_events import EventRow, event_row
 from events import examples, sources
 from events.models import EventSource, ReceivedEvent
 from events.patterns import Finding, Pattern, PatternError, TooMuchWorkError, parse
@@ -19,13 +19,13 @@ from triggers.i18n import translated
 from triggers.models import Trigger, TriggerType
 from triggers.placeholders import not_understood, paths
 
-# So many of the latest events are offered as samples.
+# The number of latest events offered as samples.
 LATEST = 10
-# Choices of the sample besides those: what somebody has written, and an example of ours.
+# The other choices: an event that the operator wrote, and a generated example.
 OWN, EXAMPLE = "", "example"
-# An event may be larger, but somebody reads this one, and each key asks its patterns anew.
+# Events may be larger. A person reads this one, and each keystroke matches it again.
 MAX_SAMPLE = 64 * 1024
-# So many characters of a prompt are shown.
+# The number of characters of a prompt that the preview shows.
 MOST_SHOWN = 20_000
 
 
@@ -35,13 +35,13 @@ class Sample:
 
     Attributes:
         source_id: the source that the form names.
-        source: that source; None where the form names none, or one that there is not.
-        latest: its latest events, where they are to be offered anew.
-        chosen: the sample's choice: the id of one of them, `OWN` or `EXAMPLE`.
+        source: that source. None if the form names none, or if it does not exist.
+        latest: its latest events. Empty if the choices stay as they are.
+        chosen: the choice: the id of one of these events, `OWN` or `EXAMPLE`.
         text: the sample as JSON.
-        event: what the text says; None where it is no object.
-        problem: why it is none.
-        is_new: whether the text is another than the one that was entered.
+        event: the parsed text. None if it is not an object.
+        problem: why it is not an object.
+        is_new: whether the text differs from the input.
     """
 
     source_id: str
@@ -55,20 +55,20 @@ class Sample:
 
     @property
     def shown(self) -> str:
-        """Of which source and choice the text is: it is chosen anew when the form says another."""
+        """The source and the choice of the text. If the form has others, the text is replaced."""
         return f"{self.source_id} {self.chosen}"
 
 
 @dataclass(slots=True)
 class Check:
-    """What a pattern says of the sample: field by field, or why it is no pattern.
+    """The result of one pattern: field by field, or the reason why there is none.
 
     Attributes:
-        title: which pattern it is.
-        findings: what it says of each field; none where there is a problem or a note.
-        problem: why it says nothing.
-        note: why it does not say it field by field.
-        matched: whether it takes the sample.
+        title: the name of the pattern.
+        findings: the result of each field. Empty if there is a problem or a note.
+        problem: why there is no result.
+        note: why the result is not shown field by field.
+        matched: whether the sample matches.
     """
 
     title: str
@@ -80,12 +80,12 @@ class Check:
 
 @dataclass(slots=True)
 class Tester:
-    """What becomes of the sample.
+    """The result for the sample.
 
     Attributes:
-        checks: what each pattern that it has to pass says: the source's, and the trigger's own.
-        matched: whether it passes all; None where that cannot be said.
-        hint: what is missing, so that nothing can be said.
+        checks: the results of the source's pattern and of the trigger's pattern.
+        matched: whether all match. None if that is unknown.
+        hint: what is missing for a result.
     """
 
     checks: list[Check]
@@ -99,9 +99,9 @@ class PromptPreview:
 
     Attributes:
         text: the prompt.
-        missing: paths that lead to nothing in the event.
-        unread: what stands in braces and is no path, so that it stays as it is.
-        whole: all that is sent, with the context; empty where none is added.
+        missing: paths that the event does not have.
+        unread: texts in braces that are not paths. Runs leave them unchanged.
+        whole: the prompt with the added context. Empty if none is added.
     """
 
     text: str
@@ -114,10 +114,10 @@ def sample_of(entered: Mapping[str, Any], now: datetime, *, offers: bool = False
     """The sample that the form shows next.
 
     Args:
-        entered: what stands in the form: `event_source_id`, `event_pattern`, and of the tester
-            `sample`, `sample_event` (the choice) and `sample_shown` (of what the text is).
-        now: the present.
-        offers: whether the choices are shown anew, and not only where the text is another.
+        entered: values of the form: `event_source_id`, `event_pattern`, and of the tester
+            `sample`, `sample_event` (the choice) and `sample_shown` (see `Sample.shown`).
+        now: the current time.
+        offers: whether to load the choices again even if the text stays the same.
     """
     source_id = str(entered.get("event_source_id") or "").strip()
     source = sources.find(source_id) if source_id else None
@@ -147,7 +147,7 @@ def _latest(source: EventSource | None) -> list[EventRow]:
 
 
 def _fill(sample: Sample, entered: Mapping[str, Any], now: datetime) -> None:
-    """Put the chosen event into the sample, or an example where it is not there."""
+    """Put the chosen event into the sample, or an example if the event is gone."""
     sample.is_new = True
     found = next((row for row in sample.latest if row.row.pk == sample.chosen), None)
     if found:
@@ -160,7 +160,7 @@ def _fill(sample: Sample, entered: Mapping[str, Any], now: datetime) -> None:
 
 
 def _json(value: Any) -> Any:
-    """What a form's field of JSON holds, as text or read; None where it cannot be read."""
+    """The value of a JSON field, parsed if it is a text. None if it is not valid JSON."""
     if not isinstance(value, str):
         return value
     try:
@@ -183,14 +183,14 @@ def _read(sample: Sample) -> None:
     if isinstance(event, dict):
         sample.event = event
     else:
-        sample.problem = _("The sample is no JSON object.")
+        sample.problem = _("The sample is not a JSON object.")
 
 
 def test(entered: Mapping[str, Any], sample: Sample) -> Tester:
-    """Ask the patterns of the form's source and of the form itself about a sample.
+    """Match a sample with the pattern of the form's source and with the form's own pattern.
 
     Args:
-        entered: what stands in the form: `event_pattern` and `event_source_id`.
+        entered: values of the form: `event_pattern` and `event_source_id`.
         sample: the sample.
     """
     checks = []
@@ -205,7 +205,7 @@ def test(entered: Mapping[str, Any], sample: Sample) -> Tester:
             "source": sample.source_id
         }
     elif not sample.source_id and not checks:
-        tester.hint = _("Choose an event source, or write a pattern.")
+        tester.hint = _("Choose an event source, or enter a pattern.")
     elif sample.event is not None and not any(check.problem for check in checks):
         tester.matched = all(check.matched for check in checks)
     return tester
@@ -240,7 +240,7 @@ def _ask(pattern: Pattern, event: dict[str, Any], check: Check) -> None:
 
 
 def _said(finding: Finding) -> Finding:
-    """The finding in the reader's language."""
+    """The finding in the operator's language."""
     return replace(finding, wanted=translated(finding.wanted), found=translated(finding.found))
 
 
@@ -251,10 +251,10 @@ def _pattern(document: Any) -> Pattern:
 def preview_prompt(
     entered: Mapping[str, Any], sample: Sample, now: datetime
 ) -> PromptPreview | None:
-    """The prompt with a sample event; None where nothing stands in it in double braces.
+    """The prompt with a sample event. None if it has nothing in double braces.
 
     Args:
-        entered: what stands in the form: `name`, `type`, `prompt` and `include_context`.
+        entered: values of the form: `name`, `type`, `prompt` and `include_context`.
         sample: the sample, for a trigger that fires on events.
         now: the time of the run.
     """

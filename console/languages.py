@@ -1,4 +1,4 @@
-"""The language of a page: what the reader chose, or what the browser prefers."""
+"""The language of the pages: the operator's choice, else the browser's preference."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ from django.http import HttpRequest, HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
-# The operators' pages and the way in and out; the API, the admin and logs are in English.
+# The translated pages. The API, the admin and logs are in English.
 PAGES = ("/console/", "/admin/login/", "/admin/logout/", "/sign-in/")
 
 
 class PageLanguageMiddleware(LocaleMiddleware):
-    """Django's, for the pages that are translated, so that nothing else varies by language."""
+    """Django's LocaleMiddleware for the translated pages only. Other responses stay in English."""
 
     def process_request(self, request: HttpRequest) -> None:
         if request.path_info.startswith(PAGES):
             super().process_request(request)
         else:
-            # The thread may have served a page before.
+            # The thread may still have the language of the page before.
             translation.activate("en")
 
     def process_response(self, request: HttpRequest, response: Any) -> HttpResponseBase:

@@ -1,11 +1,11 @@
-"""What an agent said, from Markdown to HTML that can do no harm.
+"""Renders an agent's Markdown as safe HTML for the page of a run.
 
-HTML in the text is shown as text, links lead only to the web and open apart, and pictures are
-named and not fetched: an agent's words must not make the operator's browser ask other hosts.
+HTML in the text is shown as text. Links lead only to the web and open in a new tab. Images are not
+loaded, because an agent's output must not make the operator's browser send requests to other hosts.
 
-The work and the HTML are bounded. Links by reference are off: one long address, named often, made
-200 MB of HTML of 100 KB. Formatting stops at the line where a text has more marks than are read, or
-its tables more cells. The rest of the text follows as it is.
+The work and the size of the HTML are bounded. Reference links are off: a long URL with many
+references turned 100 KB into 200 MB of HTML. Formatting stops at the line that exceeds the number
+of marks or table cells. The rest of the text is shown unformatted.
 """
 
 import re
@@ -22,23 +22,23 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.rules_block.table import table
 from markdown_it.token import Token
 
-# With the usual hundred levels, 128 KB of brackets take ten seconds; CommonMark has twenty.
+# The default of 100 levels lets 128 KB of brackets take ten seconds. CommonMark uses 20.
 OPTIONS = {"html": False, "linkify": False, "typographer": False, "maxNesting": 20}
-# Marks count, and lines double: a letter costs next to nothing. A report of 64 KB has fewer. To
-# read so many takes 0.1 s.
+# Each mark counts once, and each line twice. A report of 64 KB has fewer. Parsing this many takes
+# 0.1 s.
 MAX_MARKS = 8_000
-# An address is escaped in a time that grows with its square.
+# The time to escape a URL grows with the square of its length.
 MAX_LINE = 10_000
-# Rows are filled up with empty cells, so that a few characters may make many.
+# The parser fills rows with empty cells, so a few characters can make many cells.
 MAX_CELLS = 4_000
 _MARK = re.compile(r"[!-/:-@\[-`{-~]")
 _NESTING = re.compile(r"[\s>*+\-.)0-9]*")
-# What stands between fences is not read, and may be code with many marks.
+# Code between fences is not parsed, and may have many marks.
 _FENCE = re.compile(r" {0,3}(?:(`{3,})[^`]*|(~{3,}).*)")
 
 
 class _CellsError(Exception):
-    """The tables have more cells than are formatted, from a line on."""
+    """The tables exceed MAX_CELLS at a line."""
 
     def __init__(self, line: int) -> None:
         super().__init__(line)
@@ -49,8 +49,7 @@ def render(text: str) -> SafeString:
     """The text as HTML.
 
     Args:
-        text: Markdown as CommonMark has it, with tables and struck words; nothing in it is
-            trusted.
+        text: CommonMark with tables and strikethrough. It is not trusted.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     end = _end_of_marks(lines)
@@ -61,7 +60,7 @@ def render(text: str) -> SafeString:
         html = _formatted(lines[:end])
     if end == len(lines):
         return html
-    note = _("From here on the text is not formatted, since it has too many marks of Markdown.")
+    note = _("The rest is not formatted: it has too much Markdown markup.")
     rest = "\n".join(lines[end:])
     return html + format_html('<p class="fine">{}</p><pre class="output">{}</pre>', note, rest)
 
@@ -75,16 +74,16 @@ def _end_of_marks(lines: Sequence[str]) -> int:
         marks += 2
         found = _FENCE.fullmatch(line)
         if fence and line.strip() and len(line) - len(line.lstrip(" ")) < indent:
-            # The fence stood in a list, which this line may have ended.
+            # The fence was in a list, which this line may have ended.
             fence = ""
         if fence:
-            # It ends with at least as many of the same sign, and nothing else.
+            # The closing fence has at least as many of the same character, and nothing else.
             if found and line.strip() == line.strip()[0] * len(line.strip()) >= fence:
                 fence = ""
         elif found:
             fence, indent = found[1] or found[2], len(line) - len(line.lstrip(" "))
         else:
-            # Lists and quotes in each other cost most.
+            # Nested lists and quotes cost most.
             nested = _NESTING.match(line)
             marks += len(_MARK.findall(line)) + 2 * len(_MARK.findall(nested[0] if nested else ""))
         if marks > MAX_MARKS:
@@ -93,7 +92,7 @@ def _end_of_marks(lines: Sequence[str]) -> int:
 
 
 def _formatted(lines: Sequence[str]) -> SafeString:
-    # Escaped by the renderer: HTML is off, and addresses are checked and quoted.
+    # The renderer escapes the text: HTML is off, and it checks and quotes URLs.
     return mark_safe(_renderer().render("\n".join(lines), {"cells": MAX_CELLS}))  # noqa: S308
 
 
@@ -107,7 +106,7 @@ def _renderer() -> MarkdownIt:
 
 
 def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Read a table as markdown-it does, as far as there are cells left."""
+    """Parse a table as markdown-it does, until the cells are used up."""
     header = state.src[state.bMarks[start] : state.eMarks[start]]
     columns = header.strip().strip("|").count("|") + 1
     last = min(end, start + 1 + state.env["cells"] // columns)

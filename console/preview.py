@@ -1,4 +1,4 @@
-"""What a schedule will do, shown beside the form while it is written."""
+"""The preview of a schedule beside the form: description, next runs, warnings and errors."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,12 +20,12 @@ from triggers.models import Trigger
 from triggers.schedules import ExpressionError, find_warnings, parse, parse_zone
 
 RUNS_AHEAD = 10
-# How long a run on Lambda may take.
+# The longest run on Lambda.
 RUN_SECONDS = LAMBDA_SECONDS - RESERVE_SECONDS
 DAYS = 365
-# So many runs of a year are counted; after them, each day on which it fires is as the last counted.
+# Runs counted in a year. Each later day gets the count of the last counted day.
 COUNTED = 2000
-# Beyond this nothing fires, and there is not a year left to draw.
+# The chart needs a year after this, and dates end with the year 9999.
 LATEST = datetime(9998, 1, 1, tzinfo=UTC)
 
 
@@ -34,12 +34,12 @@ class Preview:
     """A schedule before it is saved.
 
     Attributes:
-        words: what it says.
-        runs: its next runs: the moment, on the schedule's clock, how far away.
-        warnings: what may surprise about it.
-        errors: what is wrong: the form's field, the reason, and what may be meant, as
-            `triggers.i18n.suggestions_of` gives it.
-        year: how often it fires on each day.
+        words: its description.
+        runs: its next runs: in UTC, in the schedule's time zone, and how far away.
+        warnings: surprises, such as skipped months.
+        errors: the form's field, the reason, and the suggestions of
+            `triggers.i18n.suggestions_of`.
+        year: the number of runs on each day.
     """
 
     expression: str = ""
@@ -52,12 +52,12 @@ class Preview:
 
 
 def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
-    """Read a schedule and tell what it will do.
+    """Parse a schedule and describe what it will do.
 
     Args:
-        entered: `expression`, `timezone`, `start_date`, `end_date` and `timeout_seconds`, as they
-            stand in the form, and `counted_from`, when the trigger was made, if it is there yet.
-        now: the moment after which runs are told.
+        entered: `expression`, `timezone`, `start_date`, `end_date` and `timeout_seconds` of the
+            form, and `counted_from`, the creation time of an existing trigger.
+        now: the time after which runs are listed.
     """
     shown = Preview(expression=str(entered.get("expression") or "").strip())
     zone = _zone(str(entered.get("timezone") or "UTC").strip(), shown)
@@ -81,7 +81,7 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     shown.warnings = [translated(each) for each in find_warnings(expression, zone, now)]
     shown.warnings += _too_often(runs, entered)
     if not runs and not shown.warnings:
-        shown.warnings.append(_("It never runs between its start and its end date."))
+        shown.warnings.append(_("It never runs between its start date and end date."))
     shown.warnings += _too_long(entered)
     following = partial(expression.next_run, zone=zone, start=first, end=last, anchor=made)
     shown.year = _year(following, zone, after)
@@ -89,7 +89,7 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
 
 
 def with_creation(values: Mapping[str, Any], trigger: Trigger | None) -> dict[str, Any]:
-    """What stands in the form of a trigger, with what `preview` needs to know of it besides."""
+    """The values of a trigger's form, with the creation time that `preview` needs."""
     made = {} if trigger is None else {"counted_from": iso(trigger.created_at)}
     return {**values, **made}
 
@@ -103,7 +103,7 @@ def _zone(name: str, shown: Preview) -> ZoneInfo | None:
 
 
 def _bound(entered: Mapping[str, Any], name: str, zone: ZoneInfo) -> datetime | None:
-    """A date of the form on the schedule's clock; None where there is none that can be read."""
+    """A date of the form in the schedule's time zone. None if it is empty or invalid."""
     value = entered.get(name)
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
@@ -113,7 +113,7 @@ def _bound(entered: Mapping[str, Any], name: str, zone: ZoneInfo) -> datetime | 
 
 
 def _made(entered: Mapping[str, Any]) -> datetime | None:
-    """When the trigger was made, from which a rate without a start counts."""
+    """The creation time of the trigger, from which a rate without a start date counts."""
     try:
         return parse_iso(str(entered.get("counted_from"))).replace(microsecond=0)
     except (ValueError, OverflowError):
@@ -132,25 +132,25 @@ def _too_often(runs: list[datetime], entered: Mapping[str, Any]) -> list[str]:
     most = duration(round(limit.total_seconds() * 1000))
     return [
         _(
-            "It fires every %(between)s at times, and a run may take %(most)s: runs may overlap, "
-            "or be skipped."
+            "Two runs can be only %(between)s apart, and a run may take %(most)s: runs may "
+            "overlap, or be skipped."
         )
         % {"between": between, "most": most}
     ]
 
 
 def _too_long(entered: Mapping[str, Any]) -> list[str]:
-    """A warning where Lambda ends a run before its time-out does."""
+    """A warning if Lambda ends a run before its timeout does."""
     try:
         seconds = int(entered.get("timeout_seconds") or 0)
     except ValueError:
-        # The form tells what is wrong with it.
+        # The form reports the error.
         return []
     if not settings.TRIGGER_LAMBDA_ARN or seconds <= RUN_SECONDS:
         return []
     most = duration(1000 * RUN_SECONDS)
     return [
-        _("The function that runs triggers ends a run after %(most)s, before its time-out.")
+        _("The function that runs triggers ends a run after %(most)s, before its timeout.")
         % {"most": most}
     ]
 
@@ -158,12 +158,12 @@ def _too_long(entered: Mapping[str, Any]) -> list[str]:
 def _year(
     following: Callable[[datetime], datetime | None], zone: ZoneInfo, after: datetime
 ) -> charts.Year:
-    """How often it fires on each day of the year to come; runs are counted until they are many.
+    """The number of runs on each day of the next year. Counting stops after COUNTED runs.
 
     Args:
-        following: the first run after a moment.
-        zone: whose days they are.
-        after: the moment after which the year begins.
+        following: returns the first run after a time.
+        zone: the time zone of the days.
+        after: the time after which the year begins.
     """
     origin = after.replace(microsecond=0)
     end = after + timedelta(days=DAYS)
@@ -177,7 +177,7 @@ def _year(
             count = _runs_until(midnight, run, following)
             left -= count
         counts[day] = count
-        # The last moment of that day, after which the next one's first run comes.
+        # From the last second of the day: the next result is the first run of a later day.
         run = following(max(run, midnight - timedelta(seconds=1)))
     return charts.year(counts, (origin + timedelta(seconds=1)).astimezone(zone).date())
 
@@ -185,7 +185,7 @@ def _year(
 def _runs_until(
     midnight: datetime, run: datetime, following: Callable[[datetime], datetime | None]
 ) -> int:
-    """How many runs there are from one to the end of its day; of many, as many as tell so."""
+    """The number of runs from `run` to the end of its day, at most MANY."""
     count, later = 1, following(run)
     while later is not None and later < midnight and count < charts.MANY:
         count, later = count + 1, following(later)

@@ -1,4 +1,4 @@
-"""The form of a trigger, and what it shows of the schedule while it is written."""
+"""The form in which operators create and edit a trigger, with its previews."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from console.access import for_operators
 from console.event_tester import preview_prompt, sample_of, test
-from console.finding import agents_in_use, find_trigger
+from console.lookups import agents_in_use, find_trigger
 from console.preview import preview as preview_of
 from console.preview import with_creation
 from moca.admin import actor, operator_of
@@ -35,7 +35,7 @@ NOT_SAVED: tuple[type[Exception], ...] = (*services.REFUSALS, IntegrityError)
 class ShownSection:
     """A section of the form.
 
-    The one of options is folded away as long as it holds nothing out of the ordinary.
+    The section of options is folded while its fields have default values.
     """
 
     def __init__(self, form: TriggerForm, section: Section) -> None:
@@ -64,7 +64,7 @@ def _is_unusual(form: TriggerForm, field: BoundField) -> bool:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_operators(Role.EDITOR)
 def new(request: HttpRequest) -> HttpResponse:
-    """Make a trigger; `copy` in the query names one to start from, `source` what to listen to."""
+    """Create a trigger. `copy` in the query names a trigger to copy, `source` an event source."""
     if key := request.GET.get("copy"):
         return _form(request, None, find_trigger(key))
     initial: dict[str, Any] = {}
@@ -81,9 +81,9 @@ def edit(request: HttpRequest, trigger_id: str) -> HttpResponse:
 
 
 def _copy_of(source: Trigger) -> Trigger:
-    """A new trigger like another, down to what the form does not ask for.
+    """A copy of a trigger, including settings that are not in the form.
 
-    It is disabled, so that nothing runs twice unasked.
+    It is disabled, because an enabled copy would run everything twice.
     """
     names = [*TriggerForm.Meta.fields, "schedule_config", "event_config"]
     copy = Trigger(**{name: getattr(source, name) for name in names})
@@ -114,7 +114,7 @@ def _form(
         except NOT_SAVED as error:
             refusal = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
         if refusal:
-            # What was entered is in the form still, and the row is as it was.
+            # The row is unchanged, and the form keeps the input.
             again = find_trigger(trigger.pk) if trigger else source and _copy_of(source)
             form = _bound(request, again, operator, refusal)
             form.is_valid()
@@ -130,7 +130,7 @@ def _made(operator: Operator, *args: Any, refusal: str = "", **kwargs: Any) -> T
     form: TriggerForm = kind(*args, **kwargs)
     form.fields["agent_id"].widget.attrs["list"] = "agents"
     if not operator.has_role(Role.ADMIN):
-        # Whose trigger it is decides who sees it in the API.
+        # The user decides who sees the trigger in the API, so only admins may set it.
         del form.fields["user_id"]
     return form
 
@@ -167,7 +167,7 @@ def _shown(
 @require_POST
 @for_operators()
 def preview(request: HttpRequest) -> HttpResponse:
-    """What the schedule in the form will do, as a part of a page."""
+    """The preview of the form's schedule, as a part of a page."""
     shown = preview_of(request.POST.dict(), timezone.now())
     return render(request, "console/preview.html", {"preview": shown})
 
@@ -175,7 +175,7 @@ def preview(request: HttpRequest) -> HttpResponse:
 @require_POST
 @for_operators()
 def event_preview(request: HttpRequest) -> HttpResponse:
-    """What the pattern in the form says of a sample event, and the prompt with it, as parts."""
+    """The match of a sample event with the form's pattern, and its prompt, as parts of a page."""
     entered, now = request.POST.dict(), timezone.now()
     sample = sample_of(entered, now)
     context = {

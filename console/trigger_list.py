@@ -1,4 +1,4 @@
-"""The list of triggers: search, filters, order, pages, and actions on many."""
+"""The list of triggers: search, filters, order, pages, and bulk actions."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from console import charts, confirmation, selection, versions
+from console import charts, confirmation, page_versions, selection
 from console.access import for_operators
-from console.finding import agents_in_use, names_of
+from console.lookups import agents_in_use, names_of
 from console.selection import Selection
 from events.sources import all_sources
 from executions.runner.manual import NOT_RUN, run_now
@@ -38,7 +38,7 @@ from triggers.reconcile import reconcile_one
 from triggers.statistics import Statistics
 
 PAGE = 40
-# So many rows are put in an order that no index has; more have to be narrowed first.
+# At most this many rows are sorted by an order without an index.
 SORTABLE = 1000
 NEVER = datetime.max.replace(tzinfo=UTC)
 # So long an action on many takes before it asks to go on: API Gateway waits 29 seconds at the most.
@@ -51,7 +51,7 @@ def _offering(values: str) -> forms.TextInput:
 
 
 class Filters(forms.Form):
-    """What the list can be narrowed to, and its order."""
+    """The filters of the list, and its order."""
 
     q = forms.CharField(label=_("Search"), required=False, max_length=200)
     state = forms.ChoiceField(
@@ -63,7 +63,7 @@ class Filters(forms.Form):
             ("disabled", _("Disabled")),
             ("failing", _("Failing")),
             ("paused", _("Paused after failures")),
-            ("out-of-step", _("Out of step")),
+            ("out-of-step", _("Not synced")),
             ("skipped", _("Skipped runs")),
             ("never", _("Never run")),
         ],
@@ -96,13 +96,13 @@ class Filters(forms.Form):
 
     @cached_property
     def chosen(self) -> dict[str, str]:
-        """What was chosen; what makes no sense counts as nothing."""
+        """The chosen values. Invalid ones count as not chosen."""
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value}
 
     @property
     def narrowing(self) -> dict[str, str]:
-        """What was chosen, but for the order."""
+        """The chosen filters, without the order."""
         return {name: value for name, value in self.chosen.items() if name != "sort"}
 
     @property
@@ -187,7 +187,7 @@ def rows_of(triggers: Iterable[Trigger], now: datetime) -> list[Row]:
 
 @require_safe
 @for_operators()
-@versions.looks_again(versions.of_all)
+@page_versions.polled(page_versions.of_all)
 def trigger_list(request: HttpRequest) -> HttpResponse:
     filters = Filters(request.GET)
     now = timezone.now()
@@ -293,7 +293,7 @@ ACTIONS: dict[str, tuple[Callable[..., bool], Any]] = {
     "disable": (services.disable, _("disabled")),
     "run": (_run, _("started")),
     "delete": (services.delete, _("deleted")),
-    "synchronize": (reconcile_one, _("brought in step")),
+    "synchronize": (reconcile_one, _("synced")),
 }
 
 
@@ -351,7 +351,7 @@ def _nothing_chosen(posted: QueryDict, key: str, chosen: Selection) -> Any:
         return _("No trigger matches.")
     if key or "ids" in posted or "id" in posted:
         return _("Somebody has deleted it.")
-    return _("Tick the triggers that you mean first.")
+    return _("Select triggers first.")
 
 
 def next_page(request: HttpRequest) -> str:

@@ -1,7 +1,7 @@
-"""The page of one trigger: what it does next, how it has fared, and who changed it."""
+"""The page of one trigger: its next runs, its results and its changes."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,13 +12,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from console import charts, versions
+from console import charts, page_versions
 from console.access import for_operators
 from console.changes import changes_of
-from console.executions import page_of_runs
-from console.finding import find_trigger, names_of
+from console.lookups import find_trigger, names_of
 from console.preview import RUNS_AHEAD, preview, with_creation
-from console.received import event_row
+from console.received_events import event_row
+from console.runs import page_of_runs
+from console.times import times_of
 from events import sources
 from events.models import EventSource, ReceivedEvent
 from executions.models import PendingEvent, TriggerExecution
@@ -31,28 +32,28 @@ from triggers.import_export.serialize import body
 from triggers.models import Trigger, TriggerType
 from triggers.statistics import DAY, Statistics, Tally, start_of
 
-# What changes are named by that the form does not ask for so.
+# Labels of changed fields that are not in the form.
 LABELS = {
     "schedule_config": _("Schedule"),
     "event_config": _("Event"),
-    "paused_reason": _("Reason of the pause"),
+    "paused_reason": _("Pause reason"),
     "consecutive_failures": _("Failures in a row"),
 }
-# As `executions.runner` counts the runs an hour of an event trigger.
+# The hour in which `executions.runner` counts the runs of an event trigger.
 HOUR = timedelta(hours=1)
 
 
-def _turns(trigger_id: str, subject: str) -> versions.Turns:
-    """The trigger's row, then what does not change it: a waiting run, an event that came in."""
+def _turns(trigger_id: str, subject: str) -> page_versions.Turns:
+    """The trigger's row, then what leaves that unchanged: a waiting run, a received event."""
     owner, _comma, source_id = subject.partition(",")
-    others: list[versions.Read] = [partial(versions.running, trigger_id=trigger_id)]
+    others: list[page_versions.Read] = [partial(page_versions.running, trigger_id=trigger_id)]
     if source_id:
-        others.append(partial(versions.newest_events, [source_id]))
-    return [[partial(versions.row_of, owner, trigger_id)], others]
+        others.append(partial(page_versions.newest_events, [source_id]))
+    return [[partial(page_versions.row_of, owner, trigger_id)], others]
 
 
 def _subject(trigger_id: str) -> str:
-    """The user whose trigger it is, by whom it is read, and its event source's id if it has one."""
+    """The trigger's user, which its key contains, and the id of its event source if it has one."""
     trigger = find_trigger(trigger_id)
     subscription = trigger.subscription
     return f"{trigger.user_id},{subscription.source_id if subscription else ''}"
@@ -60,7 +61,7 @@ def _subject(trigger_id: str) -> str:
 
 @require_safe
 @for_operators()
-@versions.looks_again(_turns, _subject)
+@page_versions.polled(_turns, _subject)
 def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
     trigger = find_trigger(trigger_id)
     now = timezone.now()
@@ -80,7 +81,7 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
             for run in view.next_runs(RUNS_AHEAD)
         ],
         "timeout": duration(1000 * trigger.timeout_seconds),
-        "strip": charts.strip(statistics.runs),
+        "strip": charts.strip(statistics.runs, times_of(request).zone or UTC),
         "month": month,
         "success": None if month.success_rate is None else round(100 * month.success_rate, 1),
         "p50": _length(month.percentile(0.5)),
@@ -89,7 +90,7 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         "first_day": date_words(start_of(days[0], DAY)),
         **page_of_runs(request, TriggerExecution.objects.of_trigger(trigger), now),
         **_events(trigger, view, now),
-        # They stand outside the part of the page that looks again by itself, and may be megabytes.
+        # Polls do not refresh this part of the page, and it may have megabytes.
         "changes": [] if "HX-Request" in request.headers else _changes(trigger),
         "yaml": yaml_text(body(trigger)),
         "curl": _as_curl(request, trigger),
@@ -98,7 +99,7 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
 
 
 def _sources_of(trigger: Trigger) -> dict[str, EventSource]:
-    """The event source that a trigger listens to, by its id."""
+    """The event source of a trigger, by its id."""
     subscription = trigger.subscription
     source_id = subscription.source_id if subscription else ""
     source = sources.find(source_id) if source_id else None
@@ -106,7 +107,7 @@ def _sources_of(trigger: Trigger) -> dict[str, EventSource]:
 
 
 def _events(trigger: Trigger, view: View, now: datetime) -> dict[str, Any]:
-    """What an event trigger waits for, and how far it is with it."""
+    """The last event, the waiting event and the runs in this hour of an event trigger."""
     if view.subscription is None:
         return {}
     source = view.source
@@ -117,7 +118,7 @@ def _events(trigger: Trigger, view: View, now: datetime) -> dict[str, Any]:
     return {
         "last_event": event_row(last) if last else None,
         "pending": PendingEvent.objects.filter(pk=trigger.pk).first(),
-        # One above the limit marks an hour in which events were held back.
+        # A count above the limit marks an hour in which events were dropped.
         "runs_in_hour": min(trigger.runs_in_hour, most) if began and now < began + HOUR else 0,
     }
 
@@ -141,7 +142,7 @@ def _changes(trigger: Trigger) -> list[dict[str, Any]]:
 
 
 def _as_curl(request: HttpRequest, trigger: Trigger) -> str:
-    """The command that makes a copy of the trigger through the API."""
+    """The curl command that creates a copy of the trigger through the API."""
     address = request.build_absolute_uri(reverse("api-triggers"))
     text = json.dumps(body(trigger), ensure_ascii=False, indent=2).replace("'", "'\\''")
     return (

@@ -185,10 +185,10 @@ class TriggerAdmin(ModelAdmin):
         template = "admin/triggers/trigger/delete_selected_confirmation.html"
         return TemplateResponse(request, template, context)
 
-    @admin.action(permissions=["change"], description="Bring schedule in step")
+    @admin.action(permissions=["change"], description="Sync schedule")
     def synchronize(self, request: HttpRequest, triggers: Iterable[Trigger]) -> None:
         act = partial(reconcile_one, by=actor(request))
-        self.act_on_each(request, triggers, act, "brought in step")
+        self.act_on_each(request, triggers, act, "synced")
 
     def act_on_each(
         self,

@@ -19,7 +19,7 @@ class AttentionFilter(admin.SimpleListFilter):
         return [
             ("failing", "Failing"),
             ("paused", "Paused after failures"),
-            ("out-of-step", "Out of step"),
+            ("out-of-step", "Not synced"),
             ("skipped", "Skipped runs"),
         ]
 

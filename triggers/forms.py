@@ -144,7 +144,7 @@ class TriggerForm(VersionedForm):
         required=False,
         max_length=256,
         widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off"}),
-        help_text=_("Where there is no source: the bus whose events the pattern is asked of."),
+        help_text=_("Without an event source: the bus whose events the pattern matches."),
     )
     event_pattern = JSONTextField(
         label=_("Event pattern"),
@@ -156,27 +156,29 @@ class TriggerForm(VersionedForm):
         ),
     )
     debounce_seconds = forms.IntegerField(
-        label=_("Wait for a pause (seconds)"),
+        label=_("Debounce (seconds)"),
         required=False,
         min_value=0,
         max_value=MAX_DEBOUNCE_SECONDS,
         help_text=_(
-            "Run once, with the latest event, when no further one has come for so long. Empty: "
-            "run for each."
+            "Run once, with the latest event, when no further event has arrived for this long. "
+            "Empty: run for each event."
         ),
     )
     max_runs_per_hour = forms.IntegerField(
-        label=_("Runs an hour"),
+        label=_("Max runs per hour"),
         required=False,
         min_value=1,
         max_value=MAX_RUNS_PER_HOUR,
-        help_text=_("Events beyond this many runs within an hour are dropped. Empty: no limit."),
+        help_text=_(
+            "Events that would start more runs within an hour are dropped. Empty: no limit."
+        ),
     )
     overlap_policy = forms.ChoiceField(
-        label=_("While a run is going"),
+        label=_("While a run is in progress"),
         required=False,
-        choices=[("", _("What suits the type: schedules skip, events overlap"))],
-        help_text=_("Where runs are skipped, an event that comes during one is lost."),
+        choices=[("", _("Default of the type: schedules skip, events overlap"))],
+        help_text=_("If runs are skipped, an event that arrives during a run is lost."),
     )
 
     class Media:

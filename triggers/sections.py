@@ -99,7 +99,7 @@ SECTIONS = (
         "limits",
         _("Limits"),
         (
-            Entry("timeout_seconds", _("Time-out (seconds)")),
+            Entry("timeout_seconds", _("Timeout (seconds)")),
             Entry("overlap_policy"),
             Entry("max_retries", _("Retries")),
             Entry("pause_after_failures", _("Pause after failures")),

@@ -1,4 +1,4 @@
-"""Times as the pages show them."""
+"""Template tags of the operators' pages: times in the form that the operator chose, and reasons."""
 
 import json
 from datetime import UTC, datetime, tzinfo
@@ -9,11 +9,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from console.times import Form, Times, times_of
 from executions.failures import MERGED
 from moca import reasons
 from moca.display import duration as duration_words
-from moca.display import exact as exact_words
-from moca.display import relative, short_past_time_tag, short_time_tag
+from moca.display import happened as past_words
+from moca.display import relative
 from moca.times import iso
 from triggers.models import Trigger
 
@@ -23,28 +24,50 @@ register.filter("reason", reasons.shown)
 
 @register.simple_tag(takes_context=True)
 def ago(context: Any, moment: datetime | None, zone: tzinfo = UTC) -> SafeString | str:
-    """How far away a moment is; exactly when pointed at. Needs `now` in the context."""
-    return "" if moment is None else short_time_tag(moment, context["now"], zone)
+    """A moment in the chosen form. Needs `now` in the context."""
+    if moment is None:
+        return ""
+    return _times(context).tag(moment, relative(moment, context["now"]), zone)
 
 
 @register.simple_tag(takes_context=True)
 def happened(context: Any, moment: datetime | None) -> SafeString | str:
-    """How long ago something happened; exactly when pointed at. Needs `now` in the context."""
-    return "" if moment is None else short_past_time_tag(moment, context["now"])
+    """As `ago`, for the past: a later moment says that it is ahead of the clock."""
+    if moment is None:
+        return ""
+    return _times(context).tag(moment, past_words(moment, context["now"]))
+
+
+@register.simple_tag(takes_context=True)
+def beside(context: Any, moment: datetime, zone: tzinfo = UTC) -> str:
+    """A moment in the form that was not chosen, to stand below `ago` or `happened`."""
+    return _times(context).other_words(moment, relative(moment, context["now"]), zone)
 
 
 @register.simple_tag(takes_context=True)
 def ago_words(context: Any, moment: datetime) -> str:
-    """How far away a moment is, as text alone. Needs `now` in the context, or takes the present."""
-    return relative(moment, context.get("now") or timezone.now())
+    """A moment in the chosen form, as text alone. Without `now` in the context, now is the time."""
+    return _times(context).words(moment, relative(moment, context.get("now") or timezone.now()))
 
 
-@register.simple_tag
-def exact(moment: datetime | None, zone: tzinfo = UTC) -> SafeString | str:
-    """A moment on a zone's clock."""
+@register.simple_tag(takes_context=True)
+def exact(context: Any, moment: datetime | None, zone: tzinfo = UTC) -> SafeString | str:
+    """A moment in the chosen time zone, or in `zone` if none is chosen."""
     if moment is None:
         return ""
-    return format_html('<time datetime="{}">{}</time>', iso(moment), exact_words(moment, zone))
+    words = _times(context).exact(moment, zone)
+    return format_html('<time datetime="{}">{}</time>', iso(moment), words)
+
+
+@register.simple_tag(takes_context=True)
+def time_forms(context: Any) -> list[tuple[Form, bool]]:
+    """The forms of times, and whether each is the chosen one."""
+    chosen = _times(context).form
+    return [(form, form == chosen) for form in Form]
+
+
+def _times(context: Any) -> Times:
+    return times_of(context["request"])
 
 
 @register.filter

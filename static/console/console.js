@@ -1,6 +1,6 @@
-// What makes the pages quicker to use. Each works without it.
+// Shortcuts on the operators' pages. All pages work without this script.
 
-const REFRESH = 10; // Seconds between two looks at a list, where it names no other number.
+const REFRESH = 10; // Seconds between two polls of a list that names no other interval.
 
 // Light and dark
 
@@ -14,33 +14,30 @@ themeSwitch.addEventListener("click", () => {
   localStorage.setItem("theme", root.dataset.theme);
 });
 
-// Times on the person's own clock, as the person writes the page's language. The server tells what
-// the clock shows, since a browser's zone data may be old.
+// Local times. The server converts them, because the browser's time zone data may be old.
 
-const pageLanguage = document.documentElement.lang;
-const ownLanguage = navigator.languages.find((each) => each.startsWith(pageLanguage)) ?? pageLanguage;
 const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const told = new Map();
-// What is told is written as it stands, so nothing is left to count with a zone.
-const ownClock = new Intl.DateTimeFormat(ownLanguage, {
-  weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZone: "UTC",
-});
-const ownHour = new Intl.DateTimeFormat(ownLanguage, {
-  hour: "2-digit", minute: "2-digit", timeZone: "UTC",
-});
+const converted = new Map();
 
-/** Asks what the person's clock shows at moments; false where that is not to be known. */
-async function learn(moments) {
-  const unknown = [...new Set(moments)].filter((moment) => !told.has(moment));
+for (const button of document.querySelectorAll(".times [name=times]")) {
+  button.form.elements.zone.value = ownZone;
+  button.hidden = false;
+}
+
+/** Asks the server for the local times of moments. Returns false if it gives none. */
+async function convert(moments) {
+  const unknown = [...new Set(moments)].filter((moment) => !converted.has(moment));
   if (unknown.length === 0) return true;
   const query = new URLSearchParams([["zone", ownZone], ...unknown.map((each) => ["at", each])]);
   try {
     const answer = await fetch(`${document.body.dataset.clockAddress}?${query}`);
-    // The sign-in page, where the session has ended, tells no times.
+    // If the session has ended, the answer is the sign-in page.
     if (!answer.ok || answer.redirected) return false;
-    const { times } = await answer.json();
-    // Such as 2027-02-01T09:00:00+09:00, of which the first part is what the clock shows.
-    unknown.forEach((moment, index) => told.set(moment, new Date(`${times[index].slice(0, 19)}Z`)));
+    const { times, words } = await answer.json();
+    unknown.forEach((moment, index) => {
+      // The hour in 2027-02-01T09:00:00+09:00.
+      converted.set(moment, { words: words[index], hour: times[index].slice(11, 16) });
+    });
     return true;
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
@@ -56,19 +53,19 @@ async function showTimes(root) {
     ...head.closest("table").querySelectorAll("time[data-viewer]"),
   ]);
   const hours = [...root.querySelectorAll("time[data-hour]")];
-  if (!(await learn([...columns, ...hours].map((time) => time.dateTime)))) return;
+  if (!(await convert([...columns, ...hours].map((time) => time.dateTime)))) return;
   for (const head of heads) head.hidden = false;
   for (const time of columns) {
-    time.textContent = ownClock.format(told.get(time.dateTime));
+    time.textContent = converted.get(time.dateTime).words;
     time.parentElement.hidden = false;
   }
-  for (const time of hours) time.textContent = ownHour.format(told.get(time.dateTime));
+  for (const time of hours) time.textContent = converted.get(time.dateTime).hour;
   for (const clock of root.querySelectorAll("[data-clock]")) {
     clock.textContent = clock.dataset.clock;
   }
 }
 
-// Ticked rows
+// Selected rows
 
 function countTicked() {
   for (const bulk of document.querySelectorAll("[data-bulk]")) {
@@ -97,34 +94,34 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-filters] select")) event.target.form.requestSubmit();
 });
 
-// Forms: who leaves one after changing something in it is asked first
+// Forms: ask before the operator leaves a changed form
 
 function entered(form) {
   return new URLSearchParams(new FormData(form)).toString();
 }
 
 for (const form of document.querySelectorAll("form.trigger")) {
-  // What was refused is in the page alone, whether it has been changed since or not.
+  // Rejected input exists only on this page, so leaving always asks.
   let before = form.querySelector("[aria-invalid=true]") ? "" : undefined;
   let isSent = false;
-  // The page's scripts have filled in their parts when somebody first comes to the form.
+  // The first focus is the reference, because scripts fill in fields before that.
   form.addEventListener("focusin", () => (before ??= entered(form)));
   form.addEventListener("submit", () => (isSent = true));
   addEventListener("beforeunload", (event) => {
     if (!isSent && before !== undefined && entered(form) !== before) event.preventDefault();
   });
-  // The browser's way back to a form that was sent.
+  // The browser's back button may show a form that was sent.
   addEventListener("pageshow", () => (isSent = false));
 }
 
-// Lists that look again by themselves, unless somebody is at work in them
+// Lists that refresh by themselves, unless the operator is working in them
 
 function refresh() {
   if (document.visibilityState !== "visible") return;
   for (const list of document.querySelectorAll("[data-refresh]")) {
     const seconds = Number(list.dataset.refresh) || REFRESH;
     const age = (Date.now() - Number(list.dataset.shown)) / 1000;
-    // The focus comes back to what has an id; elsewhere the keyboard would lose its place.
+    // htmx restores the focus only to elements with an id.
     const isInUse = list.querySelector(
       "tbody input:checked, select:focus, details[open], :focus-visible:not([id])",
     );
@@ -151,14 +148,14 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
   detail.headers["X-Page-Version"] = version;
   detail.headers["X-Page-Turn"] = turn ?? 0;
 });
-// Unchanged: the page stays, and the next look compares something else.
+// 204: the page is unchanged, and the next poll compares the next turn.
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.xhr.status !== 204) return;
   const { dataset } = detail.elt;
   dataset.shown = Date.now();
   dataset.turn = Number(dataset.turn ?? 0) + 1;
 });
-// An answer that came to nothing must not be asked for again each second.
+// After a failed poll, wait for the full interval instead of one second.
 for (const name of ["htmx:sendError", "htmx:responseError"]) {
   document.addEventListener(name, (event) => {
     const list = event.target.closest?.("[data-refresh]");
@@ -166,7 +163,7 @@ for (const name of ["htmx:sendError", "htmx:responseError"]) {
   });
 }
 
-// Copying, and the two ways to read what an agent said
+// Copy buttons, and the tabs of the agent's output: formatted or plain
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) break;

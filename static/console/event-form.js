@@ -1,4 +1,4 @@
-// The form of an event source: shows what its sort of source asks for. Without it, all shows.
+// The form of an event source: shows only the fields of its kind. Without it, all are shown.
 
 const form = document.querySelector("[data-event-source]");
 const kind = form.elements.kind;
@@ -12,7 +12,7 @@ function arrange() {
   for (const part of form.querySelectorAll(".for-bus")) part.hidden = hasAddress;
 }
 
-// The id follows the name until somebody writes one.
+// The id follows the name until the operator enters one.
 let isOwn = id?.value !== "";
 function suggest() {
   if (isOwn) return;
@@ -32,7 +32,7 @@ if (kind) {
     isOwn = id.value !== "";
     showId();
   });
-  // Somebody may have begun to write before this was there.
+  // The operator may have started to type before this script ran.
   suggest();
   showId();
 }

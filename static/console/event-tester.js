@@ -1,12 +1,12 @@
-// The form of a trigger: asks the server, while one writes, whether the sample event matches and
-// what the prompt is with it. Without it, a button asks.
+// The form of a trigger: while the operator types, asks the server whether the sample event matches
+// and what the prompt is. Without this script, a button asks.
 
 const PAUSE = 300; // Milliseconds without a key before the server is asked.
 const WATCHED = new Set([
   "type", "event_source_id", "event_pattern", "sample", "sample_event",
   "prompt", "include_context", "name",
 ]);
-// What says something about schedules alone, and stands among the limits.
+// Fields among the limits that only schedules have.
 const SCHEDULES = ["window_minutes", "start_date", "end_date"];
 
 const findings = document.getElementById("event-findings");
@@ -28,7 +28,7 @@ form.addEventListener("input", (event) => {
   const { name } = event.target;
   if (!WATCHED.has(name)) return;
   if (name === "sample") {
-    // What is written by hand is nobody's event any more.
+    // An edited sample is the operator's own event.
     form.elements.sample_event.value = "";
     form.elements.sample_shown.value = `${form.elements.event_source_id.value} `;
   }
@@ -37,7 +37,7 @@ form.addEventListener("input", (event) => {
   timer = setTimeout(() => htmx.trigger(findings, "check"), PAUSE);
 });
 
-// Where the session has ended, the page would load anew, and what was entered be lost.
+// If the session has ended, htmx would reload the page and lose the input.
 findings.addEventListener("htmx:beforeOnLoad", (event) => {
   if (event.detail.xhr.status === 204) event.preventDefault();
 });

@@ -1,6 +1,6 @@
-// What the agent says, while it says it. It follows the end until somebody scrolls up.
+// The agent's output, live. The view follows the end until the operator scrolls up.
 
-const PAUSE = 1000; // Milliseconds between two questions.
+const PAUSE = 1000; // Milliseconds between two requests.
 const LONGEST_PAUSE = 15000;
 const NEAR = 24; // Pixels from the end that still count as the end.
 
@@ -20,7 +20,7 @@ async function ask() {
   try {
     const answer = await fetch(`${output.dataset.live}?after=${next}`);
     if (answer.redirected) {
-      // The session has ended: the page leads to the sign-in.
+      // The session has ended. The reload leads to the sign-in page.
       location.reload();
       return;
     }
@@ -37,14 +37,14 @@ async function ask() {
       return;
     }
   } catch (error) {
-    // The server is away for a moment: ask less often, and go on from where it was.
+    // The server cannot be reached: ask less often, and continue from the same byte.
     if (!(error instanceof TypeError)) throw error;
     pause = Math.min(LONGEST_PAUSE, pause * 2);
   }
   setTimeout(askWhenSeen, pause);
 }
 
-/** Asks now, or as soon as the tab is shown: each question reads the whole run. */
+/** Asks now, or when the tab is shown, because each request reads the whole run. */
 function askWhenSeen() {
   if (document.visibilityState === "visible") {
     ask();
@@ -53,7 +53,7 @@ function askWhenSeen() {
   }
 }
 
-// How long it has been going on
+// The elapsed time
 
 const elapsed = document.querySelector("[data-elapsed]");
 const since = Date.now() - Number(elapsed.dataset.elapsed);

@@ -1,4 +1,4 @@
-// Before anything is drawn: the light or dark that was chosen, here or in the admin.
+// Applies the chosen theme before the first paint, so that nothing flashes.
 const chosenTheme = localStorage.getItem("theme");
 if (chosenTheme === "light" || chosenTheme === "dark") {
   document.documentElement.dataset.theme = chosenTheme;

@@ -11,8 +11,8 @@ from pytest_django.live_server_helper import LiveServer
 from moca.authentication.models import Operator, Role
 
 CHROMIUM = shutil.which("chromium") or ""
-# Chromium would otherwise ask hosts outside for updates, and is root in containers. Without a GPU,
-# a process of its own would imitate one.
+# Chromium must not ask outside hosts for updates. In containers it runs as root, and without a GPU
+# it would start a process that emulates one.
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -21,7 +21,7 @@ PASSWORD = "correct horse battery"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Most are about what a browser makes of a page, whatever keeps the data."""
+    """Run on SQLite only, because most tests are about the page, not about the database."""
     if not item.get_closest_marker("each_database"):
         item.add_marker(pytest.mark.sqlite)
 
@@ -30,7 +30,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def browser() -> Iterator[Browser]:
     if not CHROMIUM and not os.environ.get("CI"):
         pytest.skip("chromium is not installed: apt-get install chromium")
-    # Playwright runs a loop in this thread, which makes Django take all of the test for async.
+    # Playwright runs an event loop in this thread, so Django takes the whole test for async.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
-    """A page of a fresh visitor; an error in its console fails the test."""
+    """A page in a new browser context. An error in its console fails the test."""
     errors: list[str] = []
     context = browser.new_context(base_url=live_server.url)
     made = context.new_page()

@@ -93,7 +93,7 @@ def test_from_a_source_to_a_run(editor: Page, scheduler: Running) -> None:
     expect(editor.get_by_text("Copy the secret now")).to_be_visible()
     secret = editor.locator("#secret").inner_text()
 
-    editor.get_by_role("link", name="To the event source").click()
+    editor.get_by_role("link", name="Back to the event source").click()
     expect(editor.get_by_text(secret)).to_have_count(0)
     editor.get_by_role("link", name="New trigger").click()
     editor.get_by_label("Name *").fill("Thank them")
@@ -118,7 +118,7 @@ def test_from_a_source_to_a_run(editor: Page, scheduler: Running) -> None:
 
 class TestForm:
     def test_overlaps_follow_the_type(self, editor: Page) -> None:
-        overlap = editor.get_by_label("While a run is going")
+        overlap = editor.get_by_label("While a run is in progress")
         editor.goto(NEW_TRIGGER)
         expect(overlap).to_have_value("skip")
         editor.get_by_label("Type").select_option("event")
@@ -126,7 +126,7 @@ class TestForm:
 
     def test_overlaps_that_were_chosen_stay(self, editor: Page) -> None:
         editor.goto(NEW_TRIGGER)
-        overlap = editor.get_by_label("While a run is going")
+        overlap = editor.get_by_label("While a run is in progress")
         editor.get_by_text("More options").click()
         overlap.select_option("allow")
         overlap.select_option("skip")

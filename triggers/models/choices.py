@@ -10,7 +10,7 @@ class TriggerType(models.TextChoices):
 
 
 class OverlapPolicy(models.TextChoices):
-    SKIP = "skip", _("Skip the run while the one before is still going")
+    SKIP = "skip", _("Skip the run while the previous one is in progress")
     ALLOW = "allow", _("Let runs overlap")
 
     @classmethod
@@ -30,9 +30,9 @@ class ReasoningEffort(models.TextChoices):
 
 
 class SyncState(models.TextChoices):
-    SYNCED = "synced", _("In step")
-    PENDING = "pending", _("Not yet in step")
-    FAILED = "failed", _("Out of step")
+    SYNCED = "synced", _("Synced")
+    PENDING = "pending", _("Not synced yet")
+    FAILED = "failed", _("Not synced")
 
 
 class RunStatus(models.TextChoices):

@@ -17,13 +17,13 @@ MakeTrigger = Callable[..., Trigger]
 
 
 def ticked(trigger: Trigger) -> str:
-    """What a browser posts for a row of the list that is ticked."""
+    """The form value of a selected row of the list."""
     return f"{trigger.user_id}:{trigger.pk}"
 
 
 @pytest.fixture
 def act(editor: Client) -> Act:
-    """Press a button of the list, and see the page that follows."""
+    """Press a button of the list, and return the next page."""
 
     def press(action: str, *triggers: Trigger, **more: Any) -> str:
         ids = [ticked(trigger) for trigger in triggers]

@@ -1,10 +1,10 @@
-"""What of a page is in English though its reader is not."""
+"""Finds English words on a page in another language."""
 
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
-# What a Japanese reader meets in Latin letters too: names, and words of the schedules' language.
+# Words in Latin letters on Japanese pages: names, and keywords of schedules.
 ALLOWED = {
     *("Moca", "Triggers", "English", "Cognito", "EventBridge", "Scheduler", "PassRole", "Cookie"),
     *("cron", "rate", "at", "curl", "manage", "py", "doctor"),
@@ -13,17 +13,17 @@ ALLOWED = {
     # Event sources of the tests, and the name of the bus.
     *("Orders", "orders", "Uploads", "uploads", "default"),
 }
-# Schedules, addresses and examples of JSON, which are the same in all languages.
+# Schedules, URLs and JSON are the same in all languages.
 CODE = re.compile(r"(?:cron|rate|at)\([^)]*\)|\{[^}]*\}|[\w-]+=[\w-]+")
 WORD = re.compile(r"[A-Za-z]*[a-z][A-Za-z]+")
-# What is shown as it was entered, or not at all.
+# Elements whose text is input of users, or is not shown.
 DATA = {"script", "style", "pre", "code", "textarea", "datalist", "del", "ins"}
 SHOWN = {"aria-label", "title", "placeholder", "alt", "data-label"}
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
 def words_in(page: str) -> list[str]:
-    """The English words that a page shows or says to a screen reader."""
+    """The English words that a page shows, or gives to screen readers."""
     reader = _Reader()
     reader.feed(page)
     return [word for text in reader.texts for word in _english(text)]
@@ -36,7 +36,7 @@ def _english(text: str) -> Iterator[str]:
 
 
 class _Reader(HTMLParser):
-    """Gathers what can be read on a page."""
+    """Collects the readable texts of a page."""
 
     def __init__(self) -> None:
         super().__init__()

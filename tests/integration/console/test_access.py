@@ -1,4 +1,4 @@
-"""Who gets to see the operators' pages, and what browsers are told about them."""
+"""Access to the operators' pages, and their security headers."""
 
 import re
 from typing import Any
@@ -112,7 +112,7 @@ def test_page_and_all_it_loads_are_light(editor: Client, page: str) -> None:
 @pytest.mark.django_db
 def test_wrong_password_is_told(client: Client) -> None:
     page = client.post("/admin/login/", {"username": "nobody", "password": "x"}).content.decode()
-    assert "The name or the password is wrong." in page
+    assert "Wrong username or password." in page
 
 
 def test_page_says_that_the_database_is_away(
@@ -123,4 +123,7 @@ def test_page_says_that_the_database_is_away(
 
     monkeypatch.setattr("console.trigger_list.read_page", fail)
     page = viewer.get("/console/triggers")
-    assert (page.status_code, "The database is away" in page.content.decode()) == (503, True)
+    assert (page.status_code, "The database cannot be reached" in page.content.decode()) == (
+        503,
+        True,
+    )

@@ -1,4 +1,4 @@
-"""What the clock of the person who looks at a page shows, told by the server's zone data."""
+"""Moments converted to an operator's time zone by the server's time zone data."""
 
 from urllib.parse import urlencode
 
@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 CLOCK = "/console/clock"
-# In British Columbia, where the clocks stay at -07:00 since 2026; older zone data says 08:00.
+# British Columbia stays at -07:00 since 2026. Older time zone data says -08:00.
 WINTER = "2026-12-01T17:00:00.000Z"
 
 
@@ -16,7 +16,7 @@ def asked(client: Client, zone: str, *moments: str) -> tuple[int, list[str] | No
     return response.status_code, response.json().get("times")
 
 
-def test_moment_by_the_newest_law(viewer: Client) -> None:
+def test_newest_time_zone_data(viewer: Client) -> None:
     assert asked(viewer, "America/Vancouver", WINTER) == (200, ["2026-12-01T10:00:00-07:00"])
 
 
@@ -36,7 +36,7 @@ def test_moments_in_their_order(viewer: Client) -> None:
         ("UTC", [WINTER] * 101),
     ],
 )
-def test_what_cannot_be_told_is_refused(viewer: Client, zone: str, moments: list[str]) -> None:
+def test_invalid_input_is_rejected(viewer: Client, zone: str, moments: list[str]) -> None:
     assert asked(viewer, zone, *moments)[0] == 400
 
 

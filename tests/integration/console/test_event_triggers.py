@@ -186,7 +186,7 @@ class TestTester:
         assert ("does not run" in shown, "Pattern of the event source" in shown) == (True, True)
 
     def test_nothing_is_chosen_yet(self, viewer: Client) -> None:
-        assert "Choose an event source, or write a pattern." in previewed(viewer)
+        assert "Choose an event source, or enter a pattern." in previewed(viewer)
 
     def test_source_that_is_gone(self, viewer: Client) -> None:
         assert "There is no event source gone any more." in previewed(
@@ -214,7 +214,7 @@ class TestTester:
 
     @pytest.mark.parametrize(
         ("sample", "message"),
-        [("{", "not valid JSON"), ("[]", "no JSON object"), ("[" * 9999, "not valid JSON")],
+        [("{", "not valid JSON"), ("[]", "not a JSON object"), ("[" * 9999, "not valid JSON")],
     )
     def test_sample_that_is_none(self, viewer: Client, sample: str, message: str) -> None:
         assert message in previewed(viewer, sample=sample, event_pattern='{"source": ["x"]}')
@@ -339,7 +339,7 @@ class TestPrompt:
 
     def test_braces_that_mean_nothing_are_told(self, viewer: Client) -> None:
         shown = previewed(viewer, prompt="{{ evnt.detail }} of {{ event.source }}")
-        assert "stays as it is: <code>{{ evnt.detail }}</code></p>" in shown
+        assert "leave it unchanged: <code>{{ evnt.detail }}</code></p>" in shown
 
     def test_prompt_without_parts_needs_no_preview(self, viewer: Client) -> None:
         assert "The prompt with the sample event" not in previewed(viewer, prompt="Count them.")
@@ -350,7 +350,7 @@ class TestPrompt:
             previewed(viewer, prompt=prompt, include_context=on, name="Thank them")
             for on in ("on", "")
         ]
-        assert ["With the context that is added" in page for page in shown] == [True, False]
+        assert ["With the added context" in page for page in shown] == [True, False]
 
     def test_schedules_have_an_event_of_their_own(self, viewer: Client) -> None:
         shown = previewed(viewer, type="schedule", prompt='{{ event["detail-type"] }}!')
@@ -370,8 +370,8 @@ class TestPage:
         page = viewer.get(f"{TRIGGERS}/{trigger.pk}").content.decode()
         wanted = [
             '<a href="/console/events/shop">Events of The shop</a>',
-            "of 30 seconds, and runs once",
-            "at most 20",
+            "30 s, then one run",
+            "<dd>20",
         ]
         assert [text for text in wanted if text not in page] == []
 

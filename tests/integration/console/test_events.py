@@ -1,4 +1,4 @@
-"""The pages of event sources: who sees what, forms, secrets, test events, and what came in."""
+"""The pages of event sources: access, forms, secrets, test events, and received events."""
 
 import json
 import re
@@ -232,7 +232,7 @@ class TestList:
     def test_none_yet(self, editor: Client, settings: Any) -> None:
         settings.EVENT_SOURCES_CONFIG = ""
         page = shown(editor, EVENTS)
-        assert ("Make the first event source" in page, "kind: github" in page) == (True, True)
+        assert ("Create the first event source" in page, "kind: github" in page) == (True, True)
 
     def test_events_that_wait_are_told(
         self, viewer: Client, make_source: MakeSource, make_event: MakeEvent
@@ -249,7 +249,7 @@ class TestList:
         make_event(state="queued")
         settings.EVENT_BUS = "events.buses.eventbridge.EventBridgeBus"
         pages = [shown(viewer, page) for page in (EVENTS, f"{EVENTS}/shop")]
-        told = ["Events are waiting." in pages[0], "that brings it to triggers" in pages[1]]
+        told = ["Events are waiting." in pages[0], "bus delivers it to triggers" in pages[1]]
         assert told == [False, True]
 
     def test_events_of_a_moment_ago_are_not(
@@ -446,7 +446,7 @@ class TestNewSecret:
         make_source()
         answer = editor.post(f"{EVENTS}/shop/secret").content.decode()
         page = shown(editor, f"{EVENTS}/shop")
-        assert ("The secret before it holds until" in answer, "Secret before" in page) == (
+        assert ("The previous secret is valid until" in answer, "Previous secret" in page) == (
             True,
             True,
         )
@@ -528,13 +528,13 @@ class TestTestEvent:
         make_listener(event_config={"eventSourceId": "shop", "debounceSeconds": 60})
         answer = editor.post(f"{EVENTS}/shop/test", {"body": '{"type": "order.paid"}'})
         distribute(list(ReceivedEvent.objects.queued()))
-        assert "Where no run is shown" in editor.get(answer["Location"]).content.decode()
+        assert "A trigger without a run here" in editor.get(answer["Location"]).content.decode()
 
     def test_is_marked(self, editor: Client, make_source: MakeSource) -> None:
         make_source()
         editor.post(f"{EVENTS}/shop/test", {"body": "{}"})
         page = shown(editor, f"{EVENTS}/shop")
-        assert 'title="Made up by editor-operator">Test</span>' in page
+        assert 'title="Sent by editor-operator">Test</span>' in page
 
     def test_same_again_is_another(self, editor: Client, make_source: MakeSource) -> None:
         make_source(kind="stripe")
@@ -593,7 +593,7 @@ class TestSource:
     def test_without_a_secret(self, editor: Client, make_source: MakeSource) -> None:
         EventSource.objects.filter(pk=make_source().pk).update(secrets=[])
         page = editor.get(f"{EVENTS}/shop").content.decode()
-        assert ("It takes no events." in page, page.count("/shop/secret")) == (True, 2)
+        assert ("It accepts no events." in page, page.count("/shop/secret")) == (True, 2)
 
     def test_address_is_whole(self, viewer: Client, make_source: MakeSource) -> None:
         make_source()

@@ -1,4 +1,4 @@
-"""The form of a trigger, and what it tells of a schedule before that is saved."""
+"""The form of a trigger, and its preview of a schedule."""
 
 import re
 from datetime import timedelta
@@ -132,7 +132,7 @@ class TestRefused:
 
     def test_error_is_led_to_from_above(self, editor: Client) -> None:
         page = editor.post(NEW, {**ENTERED, "timeout_seconds": "1"}).content.decode()
-        assert '<a href="#id_timeout_seconds">Time-out (seconds)</a>' in page
+        assert '<a href="#id_timeout_seconds">Timeout (seconds)</a>' in page
 
     def test_nothing_is_saved(self, editor: Client) -> None:
         editor.post(NEW, {**ENTERED, "expression": "cron(x)"})
@@ -225,7 +225,7 @@ class TestPreview:
 
     def test_more_often_than_the_timeout(self, viewer: Client) -> None:
         shown = previewed(viewer, expression="rate(5 minutes)", timeout_seconds="600")
-        assert "It fires every 5 min at times, and a run may take 10 min" in shown
+        assert "Two runs can be only 5 min apart, and a run may take 10 min" in shown
 
     def test_rarer_than_the_timeout(self, viewer: Client) -> None:
         shown = previewed(viewer, expression="rate(10 minutes)", timeout_seconds="600")
@@ -233,14 +233,14 @@ class TestPreview:
 
     def test_end_date(self, viewer: Client) -> None:
         shown = previewed(viewer, expression="rate(1 day)", end_date="2020-01-01T00:00")
-        assert "It never runs between its start and its end date." in shown
+        assert "It never runs between its start date and end date." in shown
 
     @pytest.mark.parametrize(
         ("expression", "days"),
         [("rate(1 minute)", 365), ("cron(0 9 25 12 ? *)", 1), ("cron(0 9 ? * MON *)", 52)],
     )
     def test_days_of_the_year(self, viewer: Client, expression: str, days: int) -> None:
-        assert f"It fires on {days} day" in previewed(viewer, expression=expression)
+        assert f"Fires on {days} day" in previewed(viewer, expression=expression)
 
     @pytest.mark.parametrize(
         ("expression", "levels"),
@@ -256,17 +256,17 @@ class TestPreview:
     )
     def test_runs_a_day(self, viewer: Client, expression: str, levels: str | None) -> None:
         shown = previewed(viewer, expression=expression)
-        found = re.search(r'aria-label="Runs a day: (.*?)"', shown)
+        found = re.search(r'aria-label="Runs per day: (.*?)"', shown)
         assert (found and found[1]) == levels
 
     def test_days_after_those_that_are_counted(self, viewer: Client) -> None:
         shown = previewed(viewer, expression="cron(0/5 * * * ? *)", start_date="2090-01-01T00:00")
-        assert "Runs a day: 25 or more on 365 days" in shown
+        assert "Runs per day: 25 or more on 365 days" in shown
 
     def test_a_rate_goes_on_from_its_last_run(self, viewer: Client) -> None:
         start = "2090-01-01T12:00"
         shown = previewed(viewer, expression="rate(36 hours)", start_date=start)
-        assert "Runs a day: 1 on 243 days" in shown
+        assert "Runs per day: 1 on 243 days" in shown
 
     def test_a_rate_with_a_start_runs_at_its_start(self, viewer: Client) -> None:
         start = "2090-01-01T12:00"
@@ -295,7 +295,7 @@ class TestPreview:
     ) -> None:
         settings.TRIGGER_LAMBDA_ARN = arn
         shown = previewed(viewer, expression="rate(1 day)", timeout_seconds=seconds)
-        assert ("ends a run after 14 min 50 s, before its time-out" in shown) is is_warned
+        assert ("ends a run after 14 min 50 s, before its timeout" in shown) is is_warned
 
     def test_a_time_out_of_thousands_of_digits_does_not_break_the_preview(
         self, viewer: Client, settings: Any

@@ -1,4 +1,4 @@
-"""No English on the pages of a Japanese operator, in whatever state they are."""
+"""The pages in Japanese contain no English, in any state."""
 
 import re
 from collections.abc import Callable

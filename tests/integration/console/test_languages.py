@@ -1,4 +1,4 @@
-"""The operators' pages in Japanese, and everything else in English whatever the browser asks."""
+"""The language of the pages, and of the rest, which is always English."""
 
 import ast
 import re

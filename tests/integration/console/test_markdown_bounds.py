@@ -1,4 +1,4 @@
-"""Markdown that would become much more HTML, or much work."""
+"""Bounds of Markdown that would make huge HTML or take long."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from executions.models import TriggerExecution
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
 
 MakeExecution = Callable[..., TriggerExecution]
-STOPPED = "From here on the text is not formatted"
+STOPPED = "The rest is not formatted"
 KEPT = 64 * 1024
 
 # Texts of about a number of characters that multiply something.

@@ -1,4 +1,4 @@
-"""Open pages that look again by themselves: 204 while nothing changed, and what changed appears."""
+"""Polls of open pages: 204 while nothing has changed, else the new page."""
 
 import re
 from collections.abc import Callable
@@ -107,7 +107,7 @@ def test_page_is_made_anew_after_five_minutes(
 ) -> None:
     open_page = OpenPage(viewer, addresses[page])
     later = timezone.now() + timedelta(minutes=5)
-    with patch("console.versions.timezone.now", return_value=later):
+    with patch("console.page_versions.timezone.now", return_value=later):
         assert open_page.look().status_code == 200
 
 
@@ -240,7 +240,7 @@ def test_page_of_an_event_that_is_gone_is_loaded_again(
     open_page = OpenPage(viewer, f"/console/events/shop/received/{event.pk}")
     event.delete()
     later = timezone.now() + timedelta(minutes=5)
-    with patch("console.versions.timezone.now", return_value=later):
+    with patch("console.page_versions.timezone.now", return_value=later):
         assert open_page.look().headers["HX-Refresh"] == "true"
 
 

@@ -64,7 +64,7 @@ class TestTrigger:
         assert (table.count("09:00 +09:00"), table.count("T00:00:00.000Z")) == (5, 5)
 
     def test_no_next_runs_while_disabled(self, viewer: Client, make_trigger: MakeTrigger) -> None:
-        assert "Never, while it is disabled." in page_of(viewer, make_trigger(enabled=False))
+        assert "Not while the trigger is disabled." in page_of(viewer, make_trigger(enabled=False))
 
     def test_a_schedule_next_to_a_clock_change_is_warned_of(
         self, viewer: Client, make_trigger: MakeTrigger
@@ -220,7 +220,7 @@ class TestTrigger:
         self, viewer: Client, make_trigger: MakeTrigger, seconds: int, words: str
     ) -> None:
         page = page_of(viewer, make_trigger(timeout_seconds=seconds))
-        assert f"<dt>Time-out</dt><dd>{words}</dd>" in page
+        assert f"<dt>Timeout</dt><dd>{words}</dd>" in page
 
 
 class TestRun:
@@ -233,10 +233,10 @@ class TestRun:
     @pytest.mark.parametrize(
         ("fields", "advice"),
         [
-            ({**LATE, "reached_agent": True}, "may take 600 seconds"),
-            ({**CUT_OFF, "reached_agent": True}, "cut off by Lambda"),
+            ({**LATE, "reached_agent": True}, "is 600 seconds"),
+            ({**CUT_OFF, "reached_agent": True}, "after at most 15 minutes"),
             ({"error": "x", "reached_agent": True}, "part of its work may be done"),
-            ({"error": "x", "reached_agent": False}, "a replay doubles nothing"),
+            ({"error": "x", "reached_agent": False}, "a replay repeats no work"),
             (reasons.columns("error", NOT_PICKED_UP()), "Nothing was sent to the agent"),
         ],
     )
@@ -272,7 +272,7 @@ class TestRun:
             make_trigger(), duration_ms=200_000, usage={"inputTokens": 12, "outputTokens": 3}
         )
         shown = page_of(viewer, run)
-        assert ("3 min 20 s" in shown, "12 read, 3 written" in shown) == (True, True)
+        assert ("3 min 20 s" in shown, "12 input, 3 output" in shown) == (True, True)
 
     def test_of_a_run_under_way_loads_itself_again(
         self, viewer: Client, make_trigger: MakeTrigger, make_execution: MakeExecution
@@ -557,19 +557,22 @@ class TestPromptOfARun:
 
     def test_is_shown(self, shown: Callable[..., str]) -> None:
         page = shown()
-        assert ("The prompt that was sent" in page, "Pack the red box." in page) == (True, True)
+        assert ("Prompt sent" in page, "Pack the red box." in page) == (True, True)
 
     def test_of_a_trigger_that_was_changed_since_is_not_passed_for_the_one_sent(
         self, shown: Callable[..., str]
     ) -> None:
         page = shown(started=-timedelta(hours=1))
-        assert ("prompt that was sent" in page, "as it would be sent now" in page) == (False, True)
+        assert ("Prompt sent" in page, "Prompt from the trigger as it is now" in page) == (
+            False,
+            True,
+        )
 
     @pytest.mark.parametrize("fields", [{"attempt": 0, "status": "running"}, {"event_payload": ""}])
     def test_is_left_out_without_what_it_takes(
         self, shown: Callable[..., str], fields: dict[str, Any]
     ) -> None:
-        assert "<summary>The prompt" not in shown(**fields)
+        assert "<summary>Prompt" not in shown(**fields)
 
     def test_harm_in_it_is_text(self, shown: Callable[..., str]) -> None:
         event = json.dumps({"detail": {"box": "<script>alert(1)</script>"}})

@@ -1,4 +1,4 @@
-"""The list of triggers: what it shows, how it is narrowed, and what can be done to many."""
+"""The list of triggers: its rows, filters, order and bulk actions."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ class TestShown:
         for failed in (False, True):
             statistics.add(PastRun("r", datetime(2026, 7, 1, tzinfo=UTC), 1000, failed))
         note(make_trigger(), statistics=statistics.text())
-        assert "The last 2 runs: 1 failed" in viewer.get(TRIGGERS).content.decode()
+        assert "Last 2 runs: 1 failed" in viewer.get(TRIGGERS).content.decode()
 
     def test_reason_of_the_last_failure(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         note(make_trigger(), last_status="failed", last_error="The agent was away.")
@@ -61,7 +61,7 @@ class TestShown:
         assert not any('class="tag"' in page.content.decode() for page in pages)
 
     def test_empty_list_leads_to_the_form(self, editor: Client) -> None:
-        assert "Make the first one" in editor.get(TRIGGERS).content.decode()
+        assert "Create the first trigger" in editor.get(TRIGGERS).content.decode()
 
 
 class TestNarrowed:
@@ -275,7 +275,7 @@ class TestActions:
 
     @pytest.mark.parametrize(
         ("action", "expected"),
-        [("", "Choose what to do."), ("disable", "Tick the triggers that you mean first.")],
+        [("", "Choose what to do."), ("disable", "Select triggers first.")],
     )
     def test_nothing_chosen(self, act: Act, action: str, expected: str) -> None:
         assert expected in act(action)

@@ -137,7 +137,7 @@ def test_page_says_that_the_agent_may_have_begun(
     page.force_login(Operator.objects.create_operator("vera"))
     shown = page.get(f"/console/triggers/{trigger.pk}/runs/{record_of(trigger).pk}")
     told = shown.content.decode()
-    assert ("may have begun" in told, "doubles nothing" in told) == (True, False)
+    assert ("may have started" in told, "repeats no work" in told) == (True, False)
 
 
 def test_lost_run_is_not_sent_again(agent: DemoAgent, make_trigger: MakeTrigger) -> None:

@@ -1,4 +1,4 @@
-"""Reasons that are kept: by their codes in the reader's language, and without one as they stand."""
+"""Stored reasons: translated by their code, or shown unchanged if they have none."""
 
 import html
 from collections.abc import Callable
@@ -88,7 +88,7 @@ def test_agent_that_speaks_of_time_gets_no_advice_about_time(
     viewer: Client, failed: Callable[..., str]
 ) -> None:
     page = failed(error="The database timed out after 3 s.", error_code="agent_failed")
-    assert "may take 600 seconds" not in read(viewer, page)
+    assert "is 600 seconds" not in read(viewer, page)
 
 
 def test_what_stands_on_a_trigger(viewer: Client, make_trigger: MakeTrigger) -> None:

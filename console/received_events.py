@@ -1,4 +1,4 @@
-"""Events that came in: what each was, how far it has come, and which runs it began."""
+"""Received events: their list, and the page of one event with the runs that it started."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,9 +15,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
-from console import versions
+from console import page_versions
 from console.access import for_operators
-from console.executions import RunRow, run_rows
+from console.filters import FilterForm
+from console.runs import RunRow, run_rows
 from events import provenance, sources
 from events.buses import get_bus
 from events.models import KEPT, EventSource, EventState, ReceivedEvent
@@ -29,9 +30,9 @@ from moca.paging import read_page
 from triggers.models import Trigger
 
 PAGE = 20
-# So many characters of an event stand in a list; its own page has all.
+# Characters of an event in a list. Its own page shows all.
 EXCERPT = 3000
-# So many triggers of the source, and of all event triggers, are asked whether they took an event.
+# Triggers matched with an event: this many of its source, and this many of all.
 TAKERS = 100
 KINDS = {EventState.QUEUED: "busy", EventState.DONE: "good", EventState.FAILED: "bad"}
 
@@ -56,43 +57,37 @@ class EventRow:
 
     @property
     def sender(self) -> str:
-        """Where, in the words of the envelope."""
+        """The `source` of the envelope."""
         return str(self.envelope.get("source") or NOTHING)
 
     @property
     def key(self) -> str:
-        """The sender's own id of it."""
+        """The sender's id of the event."""
         return str(self.envelope.get("id") or "")
 
     @property
     def tester(self) -> str:
-        """Who made it up to try the triggers; empty for an event that happened."""
+        """The operator who sent it as a test. Empty for a real event."""
         return provenance.tester(self.envelope) or ""
 
 
 def event_row(row: ReceivedEvent, most: int | None = None) -> EventRow:
-    """The event; of its text so many characters, where that is limited."""
+    """The row of an event, with at most `most` characters of its text."""
     envelope = row.contents
     text = pretty(envelope)
     return EventRow(row, envelope, text[:most], most is not None and len(text) > most)
 
 
-class EventFilters(forms.Form):
-    """What a list of events can be narrowed to."""
+class EventFilters(FilterForm):
+    """The filters of a list of events."""
 
     state = forms.ChoiceField(
         label=_("State"), required=False, choices=[("", _("Any state")), *EventState.choices]
     )
 
-    @property
-    def chosen(self) -> dict[str, str]:
-        """What was chosen; what makes no sense counts as nothing."""
-        self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value}
-
 
 def page_of_events(request: HttpRequest, source: EventSource) -> dict[str, Any]:
-    """A page of the events that came in at a source's address, and what its template needs."""
+    """The template context for a page of a source's received events."""
     filters = EventFilters(request.GET)
     page = read_page(
         ReceivedEvent.objects.filter(source_id=source.pk, **filters.chosen),
@@ -110,26 +105,26 @@ def page_of_events(request: HttpRequest, source: EventSource) -> dict[str, Any]:
 
 
 def counts_triggers() -> bool:
-    """Whether it is here that triggers take events, and not behind an event bus."""
+    """Whether this installation matches events with triggers, not an event bus."""
     return get_bus().is_transactional
 
 
-def _turns(**_path: str) -> versions.Turns:
-    return [[versions.queued_events, versions.running], [versions.newest_runs]]
+def _turns(**_path: str) -> page_versions.Turns:
+    return [[page_versions.queued_events, page_versions.running], [page_versions.newest_runs]]
 
 
 @require_GET
 @for_operators()
-@versions.looks_again(_turns)
+@page_versions.polled(_turns)
 def received(request: HttpRequest, source_id: str, event_id: str) -> HttpResponse:
-    """One event, and the runs that it began."""
+    """One event, and the runs that it started."""
     row = ReceivedEvent.objects.filter(pk=event_id).first()
     source = sources.find(source_id)
     if row is None or row.source_id != source_id:
         if source is None:
             raise Http404
         context = {"source": source, "source_id": source_id, "kept": KEPT}
-        return render(request, "console/event_gone.html", context, status=404)
+        return render(request, "console/received_event_gone.html", context, status=404)
     now = timezone.now()
     event, is_queued = event_row(row), row.state == EventState.QUEUED
     rows = _runs_of(event, now)
@@ -143,11 +138,11 @@ def received(request: HttpRequest, source_id: str, event_id: str) -> HttpRespons
         "is_queued": is_queued,
         "now": now,
     }
-    return render(request, "console/received.html", context)
+    return render(request, "console/received_event.html", context)
 
 
 def _runs_of(event: EventRow, now: datetime) -> list[RunRow]:
-    """The runs that an event began, of the triggers that would take it still."""
+    """The runs that an event started, of the triggers that still match it."""
     triggers = Trigger.objects.events().order_by("-pk")
     of_source = triggers.filter(event_config__eventSourceId=event.row.source_id)
     found = {each.pk: each for each in [*of_source[:TAKERS], *triggers[:TAKERS]]}
@@ -164,7 +159,7 @@ def _runs_of(event: EventRow, now: datetime) -> list[RunRow]:
 
 def _offers(event: EventRow, triggers: Iterable[Trigger]) -> Iterator[tuple[Offer, str]]:
     row = event.row
-    # All patterns share one budget, so that the page does not wait for each.
+    # All patterns share one budget of work, which bounds the time of the page.
     work = Work()
     for trigger in triggers:
         subscription = trigger.subscription
@@ -172,6 +167,6 @@ def _offers(event: EventRow, triggers: Iterable[Trigger]) -> Iterator[tuple[Offe
             if subscription is None or not subscription.takes(event.envelope, work):
                 continue
         except TooMuchWorkError:
-            # It may have been the trigger's: its run is looked for.
+            # The trigger may have matched: look for its run.
             pass
         yield Offer.of(trigger, event.envelope, row.pk, row.received_at), trigger.name

@@ -1,4 +1,4 @@
-"""Requests that no view gets to see: foreign hosts, forms of other origins, oversized forms."""
+"""Requests rejected before a view: unknown hosts, forms of other origins, oversized forms."""
 
 import logging
 from typing import Any

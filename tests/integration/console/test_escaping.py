@@ -1,4 +1,4 @@
-"""Texts that would like to be scripts, in every field that a page shows."""
+"""Scripts in every field that a page shows: they are escaped."""
 
 from collections.abc import Callable
 

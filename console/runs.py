@@ -1,4 +1,4 @@
-"""The pages of runs: all of them, and one with what the agent says while it says it."""
+"""The pages of runs: the list, and one run with the agent's output, live."""
 
 import re
 from collections.abc import Iterable
@@ -18,10 +18,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from console import versions
+from console import page_versions
 from console.access import for_operators
 from console.advice import advice
-from console.finding import LATEST, find_execution, triggers_in_use
+from console.filters import FilterForm
+from console.lookups import LATEST, find_execution, triggers_in_use
 from console.markdown import render as render_markdown
 from events import provenance
 from executions import envelope, prompts
@@ -39,9 +40,9 @@ from moca.paging import read_page
 from triggers.models import RunStatus, Trigger
 
 PAGE = 30
-# Runs have ids that sort by the time at which they were due, so that no run before is read.
+# The ids of runs sort by due time, so these filters read no earlier runs.
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
-# So much of what the agent said stands in a list.
+# Characters of the agent's output in a list.
 SAID = 160
 # So many triggers of one name are shown together.
 MERGED = 10
@@ -63,7 +64,7 @@ class RunRow:
 
 
 def run_rows(executions: Iterable[TriggerExecution], now: datetime) -> list[RunRow]:
-    """Runs with all that a list shows of them; lost ones show as failed."""
+    """The rows of a list of runs. Lost runs show as failed."""
     return [_row(execution, now) for execution in executions]
 
 
@@ -85,20 +86,20 @@ def _row(execution: TriggerExecution, now: datetime) -> RunRow:
 
 
 def _beginning(output: str) -> str:
-    """The first words of an output on one line, without the marks of headings and tables."""
+    """The first words of an output on one line, without Markdown marks."""
     return " ".join(MARKS.sub(" ", output[: 4 * SAID]).split())
 
 
 def _lag(execution: TriggerExecution) -> str:
-    """How late the run began, where that is a second or more."""
+    """How late the run started. Empty if it was less than a second."""
     if execution.scheduled_at is None:
         return ""
     late = (execution.started_at - execution.scheduled_at).total_seconds()
     return duration(round(late * 1000)) if late >= 1 else ""
 
 
-class RunFilters(forms.Form):
-    """What a list of runs can be narrowed to."""
+class RunFilters(FilterForm):
+    """The filters of a list of runs."""
 
     status = forms.ChoiceField(
         label=_("Status"), required=False, choices=[("", _("Any status")), *RunStatus.choices]
@@ -117,12 +118,6 @@ class RunFilters(forms.Form):
         ],
     )
 
-    @property
-    def chosen(self) -> dict[str, str]:
-        """What was chosen; what makes no sense counts as nothing."""
-        self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value}
-
 
 class AllRunFilters(RunFilters):
     """What the list of all runs can be narrowed to."""
@@ -140,7 +135,7 @@ class AllRunFilters(RunFilters):
 def page_of_runs(
     request: HttpRequest, rows: Any, now: datetime, kind: type[RunFilters] = RunFilters
 ) -> dict[str, Any]:
-    """A page of runs, and what its template needs."""
+    """The template context for a page of runs."""
     filters = kind(request.GET)
     chosen = filters.chosen
     if trigger := chosen.get("trigger"):
@@ -177,7 +172,7 @@ def _triggers_called(text: str) -> list[str]:
 
 @require_safe
 @for_operators()
-@versions.looks_again(versions.of_all)
+@page_versions.polled(page_versions.of_all)
 def runs(request: HttpRequest) -> HttpResponse:
     """All runs, the newest first."""
     now = timezone.now()
@@ -193,7 +188,7 @@ def runs(request: HttpRequest) -> HttpResponse:
 @require_safe
 @for_operators()
 def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
-    """One run: what became of it, and what the agent said."""
+    """One run: its result, and the agent's output."""
     found = find_execution(trigger_id, execution_id)
     now = timezone.now()
     row = _row(found, now)
@@ -225,7 +220,7 @@ def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpR
 @require_safe
 @for_operators()
 def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
-    """What the agent said after a byte, so far; 400 where `after` is no number of bytes."""
+    """The agent's output so far after the byte `after`. 400 if `after` is not a number."""
     after = request.GET.get("after", "0")
     if not after.isdecimal() or len(after) > 18:
         return JsonResponse({"error": "after: give a number of bytes."}, status=400)
@@ -240,7 +235,7 @@ def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
 @require_POST
 @for_operators(Role.EDITOR)
 def replay(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
-    """Send the event of a run again, and go to the new one."""
+    """Replay the event of a run, and redirect to the new run."""
     found = find_execution(trigger_id, execution_id)
     trigger = found.find_trigger()
     here = reverse("console:run", args=[trigger_id, execution_id])
@@ -256,7 +251,7 @@ def replay(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
 
 
 def _steps(found: TriggerExecution) -> list[tuple[str, datetime, str]]:
-    """What happened when: the step, the moment, and how long after the one before."""
+    """The steps of a run: the name, the time, and the time since the step before."""
     moments = [
         (_("Due"), found.scheduled_at),
         (_("Started"), found.started_at),
@@ -275,9 +270,9 @@ def _steps(found: TriggerExecution) -> list[tuple[str, datetime, str]]:
 
 
 def _prompt(found: TriggerExecution, trigger: Trigger | None) -> str:
-    """The run's prompt, composed again; empty if the run or its trigger lacks what that takes.
+    """The run's prompt, composed again from the trigger, the event and the start time.
 
-    No run keeps its prompt. It follows from the trigger, the event and the start.
+    Runs do not store their prompts. Empty if the trigger or the event is gone.
     """
     event = envelope.deserialize(found.event_payload)
     if trigger is None or event is None or not found.attempt:
@@ -289,16 +284,16 @@ def _prompt(found: TriggerExecution, trigger: Trigger | None) -> str:
 
 @dataclass(slots=True)
 class Event:
-    """The event that began a run, at a glance.
+    """A summary of the event that started a run.
 
     Attributes:
-        name: what happened.
-        sender: where, in the words of the envelope.
-        key: the sender's own id of it.
-        tester: who made it up to try the trigger; empty for an event that happened.
-        source_id: the event source it is of; empty for an event of a bus.
-        source_page: the page of that.
-        page: the page of the event itself; empty where it did not come in here.
+        name: its `detail-type`.
+        sender: its `source`.
+        key: the sender's id of the event.
+        tester: the operator who sent it as a test. Empty for a real event.
+        source_id: the id of the event source. Empty for an event of a bus.
+        source_page: the URL of the source's page.
+        page: the URL of the event's page. Empty if the event was not received here.
     """
 
     name: str
@@ -311,7 +306,7 @@ class Event:
 
 
 def _event(found: TriggerExecution, trigger: Trigger | None) -> Event | None:
-    """The event of a run; None for a run that none began, or whose event was cut."""
+    """The event of a run. None if no event started it, or if the stored event is cut."""
     event = envelope.deserialize(found.event_payload)
     if found.source not in (Source.EVENT, Source.REPLAY) or event is None:
         return None
@@ -332,7 +327,7 @@ def _event(found: TriggerExecution, trigger: Trigger | None) -> Event | None:
 
 
 def _page(name: str, *args: str | None) -> str:
-    """The address of a page; empty where a part is missing, or is none that we made."""
+    """The URL of a page. Empty if an argument is missing or invalid."""
     with suppress(NoReverseMatch):
         return reverse(f"console:{name}", args=args) if all(args) else ""
     return ""
@@ -344,13 +339,13 @@ def _tokens(usage: Any) -> str:
     read, written = usage.get("inputTokens"), usage.get("outputTokens")
     if not isinstance(read, int) or not isinstance(written, int):
         return ""
-    return _("%(read)s read, %(written)s written") % {
+    return _("%(read)s input, %(written)s output") % {
         "read": f"{read:,}",
         "written": f"{written:,}",
     }
 
 
 def _session_url(session_id: str) -> str:
-    """The session's page in the frontend; empty where its address is not set."""
+    """The URL of the session in the frontend. Empty if SESSION_URL is not set."""
     template: str = settings.SESSION_URL
     return template.replace("{sessionId}", quote(session_id, safe="")) if session_id else ""

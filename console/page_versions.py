@@ -1,15 +1,15 @@
-"""Versions of open pages: what a page that looks again by itself compares before it is made anew.
+"""Versions of open pages: a poll renders the page again only if its version has changed.
 
-A page carries its version, a digest of each of a few cheap reads: mostly keys of an index, half a
-read unit for the 20 newest. The reads are dealt out over turns. A poll makes those of one turn and
-gets 204 No Content if they give what they gave when the page was made.
+A page carries its version: digests of a few cheap reads, mostly of the 20 newest keys of an index,
+which cost half a read unit. The reads are divided into turns. Each poll repeats the reads of one
+turn, and gets 204 No Content if the digest is the same.
 
 How long a change may go unseen:
 
-- What a person does, the start and the end of a run: as many polls as the page has turns.
-- A run that begins and ends between two polls of its turn: the same, if it is among the 20 runs
-  with the latest due times. A trigger's own page compares the trigger's row, and misses none.
-- All else, relative times such as "2 minutes ago" among it: `LONGEST`.
+- An operator's change, the start or the end of a run: as many polls as the page has turns.
+- A run that starts and ends between two polls of its turn: the same, if it is among the 20 runs
+  with the latest due times. The page of a trigger compares the trigger's row, and misses no run.
+- Everything else, such as the relative time "2 minutes ago": `LONGEST`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +23,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import get_language
 
 from console.access import View
+from console.times import times_of
 from events.models import ReceivedEvent
 from executions.maintenance import LONGEST_LEASE
 from executions.models import TriggerExecution
@@ -31,29 +32,29 @@ from moca.dynamodb.queries import from_index
 from moca.ids import made_at
 from triggers.models import Trigger
 
-# A page is made anew after this time at the latest.
+# A page is rendered again after this time at the latest.
 LONGEST = timedelta(minutes=5)
-# As many entries of an index as half a read unit gives.
+# Half a read unit reads this many entries of an index.
 NEWEST = 20
-# How long an index may take to list what a change has made: until then a page may lack it.
+# An index may take this long to contain a change. A page rendered earlier may lack it.
 SETTLED = timedelta(seconds=5)
 
 Read = Callable[[datetime], Iterable[Any]]
 Turns = Sequence[Sequence[Read]]
 
 
-def looks_again(
+def polled(
     turns_of: Callable[..., Turns], subject_of: Callable[..., str] = lambda **_path: ""
 ) -> Callable[[View], View]:
-    """Answer a poll by 204 No Content while the page is as it was.
+    """Answer polls with 204 No Content while the page is unchanged.
 
-    It stands below `for_operators()`, so that nobody learns anything who may not see the page. The
-    view's template shows `request.page_version` as `data-version` beside `data-refresh`.
+    Put it below `for_operators()`, so that it answers only those who may see the page. The view's
+    template writes `request.page_version` as `data-version` beside `data-refresh`.
 
     Args:
-        turns_of: gives the reads of each turn, for the arguments of the view and a subject.
-        subject_of: tells for the arguments of the view what the reads are about, if it takes a
-            read to know. The page keeps that and sends it along; any operator may see it.
+        turns_of: returns the reads of each turn, given the view's arguments and a subject.
+        subject_of: returns the subject of the reads, given the view's arguments, if finding it
+            takes a read. The page sends it with each poll. Any operator may see it.
     """
 
     def decorate(view: View) -> View:
@@ -64,7 +65,7 @@ def looks_again(
             if known and _is_unchanged(request, known, partial(turns_of, **path), now):
                 return HttpResponse(status=204)
             try:
-                # Before the view reads: what changes meanwhile is seen by the next poll.
+                # Before the view reads, so that the next poll sees changes made meanwhile.
                 subject = subject_of(**path)
                 turns = turns_of(subject=subject, **path)
                 request.page_version = _version(request, turns, subject, now)  # type: ignore[attr-defined]
@@ -74,7 +75,7 @@ def looks_again(
                     raise
                 response = HttpResponse(status=404)
             if known and response.status_code == 404:
-                # What the page shows is gone: only the whole page can say so.
+                # The row is gone. Only a reload of the whole page can show that.
                 return HttpResponse(status=204, headers={"HX-Refresh": "true"})
             return response
 
@@ -84,7 +85,7 @@ def looks_again(
 
 
 def _version(request: HttpRequest, turns: Turns, subject: str, now: datetime) -> str:
-    """When the page was made, whose view it is, what each turn's reads gave, and their subject."""
+    """The time of the page, a digest of its viewer, the digests of its turns, and the subject."""
     made = str(int(now.timestamp()))
     digests = "-".join(_digest_of_turn(turn, now) for turn in turns)
     return ".".join([made, _viewer(request, made, subject), digests, subject])
@@ -93,7 +94,7 @@ def _version(request: HttpRequest, turns: Turns, subject: str, now: datetime) ->
 def _is_unchanged(
     request: HttpRequest, known: str, turns_of: Callable[..., Turns], now: datetime
 ) -> bool:
-    """Whether a page of this version shows what it would show now, as far as one turn tells."""
+    """Whether the reads of one turn give the same as when the page was rendered."""
     made, viewer, digests, subject = [*known.split(".", 3), "", "", ""][:4]
     if not constant_time_compare(viewer, _viewer(request, made, subject)):
         return False
@@ -108,10 +109,10 @@ def _is_unchanged(
 
 
 def _viewer(request: HttpRequest, made: str, subject: str) -> str:
-    """Whose view the page is, and of what: another one is never taken for unchanged."""
+    """A digest of the operator, the language, the times and the URL: others get a new page."""
     operator: Any = request.user
-    parts = [made, operator.pk, operator.role, get_language(), request.get_full_path(), subject]
-    return _digest(parts)
+    reader = [operator.pk, operator.role, get_language(), times_of(request).cookie]
+    return _digest([made, *reader, request.get_full_path(), subject])
 
 
 def _digest_of_turn(turn: Sequence[Read], now: datetime) -> str:
@@ -122,21 +123,21 @@ def _digest(values: Any) -> str:
     return salted_hmac("console.versions", repr(values), algorithm="sha256").hexdigest()[:16]
 
 
-# What pages are about
+# Reads
 
 
 def changes(now: datetime) -> Iterable[Any]:
-    """The newest audit entries: what people and the product have changed."""
+    """The newest audit entries: changes by operators and by the product itself."""
     newest = from_index(AuditEntry.objects.order_by("-id"))
     ids = list(newest.values_list("pk", flat=True)[:NEWEST])
     yield ids
     if ids and now - made_at(ids[0]) < SETTLED:
-        # The next poll has the page made once more.
+        # A value that differs at the next poll, which renders the page once more.
         yield now
 
 
 def running(now: datetime, trigger_id: str = "") -> Iterable[Any]:
-    """The runs on record as running, those of one trigger if one is named."""
+    """The runs that are recorded as running, of one trigger if it is given."""
     leased = TriggerExecution.objects.running().filter(lease_until__isnull=False)
     found = from_index(leased.order_by("-lease_until"))
     rows = found.values_list("trigger_id", "pk", "lease_until")[:NEWEST]
@@ -155,21 +156,21 @@ def newest_runs(_now: datetime) -> Iterable[Any]:
 
 
 def row_of(user_id: str, trigger_id: str, _now: datetime) -> Iterable[Any]:
-    """All of a trigger's row, which the start and the end of each of its runs change."""
+    """A trigger's row, which changes at the start and the end of each of its runs."""
     return Trigger.objects.filter(user_id=user_id, pk=trigger_id).values_list()
 
 
 def newest_events(source_ids: Sequence[str], _now: datetime) -> Iterable[Any]:
-    """The events that came in last at the addresses of some sources."""
+    """The last received events of some sources."""
     rows = ReceivedEvent.objects.filter(source_id__in=source_ids).order_by("-received_at")
     return from_index(rows).values_list("pk", flat=True)[:NEWEST]
 
 
 def queued_events(_now: datetime) -> Iterable[Any]:
-    """The events that wait, of any source; one that leaves the queue changes its state."""
+    """The queued events of all sources. An event that leaves the queue changes its state."""
     return from_index(ReceivedEvent.objects.queued()).values_list("pk", flat=True)[:NEWEST]
 
 
 def of_all(**_path: str) -> Turns:
-    """For pages that show many triggers or runs."""
+    """The turns of pages that show many triggers or runs."""
     return [[changes, running], [newest_runs]]
