@@ -1,4 +1,4 @@
-"""Builds the agent client from the settings, for `executions.wiring`."""
+"""Builds the agent client from the settings, for `executions.agent_client`."""
 
 from __future__ import annotations
 

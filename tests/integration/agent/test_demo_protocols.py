@@ -271,7 +271,7 @@ def test_protocol_needs_no_other_setting(agent: DemoAgent, protocol: str, tmp_pa
     code = (
         "import django; django.setup();"
         "from agents import Invocation, new_session_id;"
-        "from executions.wiring import client_from_settings;"
+        "from executions.agent_client import client_from_settings;"
         "task = Invocation(prompt='Hi.', target_user_id='a', session_id=new_session_id(),"
         " execution_id='e');"
         "reply = client_from_settings().invoke(task, time_limit=20, max_retries=0);"
