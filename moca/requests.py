@@ -1,9 +1,12 @@
-"""What all requests share: an id, and the answer while the database is away."""
+"""What all requests share: an id, the content security policy, and the answer in an outage."""
 
 import logging
 import uuid
 from collections.abc import Callable
 
+from csp.constants import HEADER
+from csp.utils import build_policy
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -24,6 +27,24 @@ class RequestIdMiddleware:
         with bind(requestId=request.request_id):  # type: ignore[attr-defined]
             response = self.get_response(request)
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+        return response
+
+
+class PolicyMiddleware:
+    """Send CONTENT_SECURITY_POLICY, which the middleware of django-csp makes for each answer anew.
+
+    No view has a policy or a nonce of its own.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.policy = build_policy()
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        # Django's own pages about errors have their styles and scripts within them.
+        if not (settings.DEBUG and response.status_code in (404, 500)):
+            response.headers.setdefault(HEADER, self.policy)
         return response
 
 

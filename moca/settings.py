@@ -141,7 +141,7 @@ MIDDLEWARE = [
     "moca.requests.RequestIdMiddleware",
     "moca.prefixes.CookiePathMiddleware",
     *COMPRESSION,
-    "csp.middleware.CSPMiddleware",
+    "moca.requests.PolicyMiddleware",
     "moca.api.middleware.CorsMiddleware",
     "moca.refusals.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",
