@@ -18,7 +18,7 @@ from django.core.validators import (
     MinValueValidator,
     RegexValidator,
 )
-from django.db import connection, models
+from django.db import connection, connections, models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -151,11 +151,30 @@ class TriggerCountQuerySet(ExpectingQuerySet["TriggerCount"]):
         Or where triggers went that were never counted, so that the count is below zero.
         """
         limit = settings.MAX_TRIGGERS_PER_USER
+        if self._take_by_sql(user_id, limit):
+            return
         below = self.filter(pk=user_id, triggers__gte=0, triggers__lt=limit)
         first = TriggerCount(user_id=user_id, triggers=1)
         below.update_expected(
             triggers=models.F("triggers") + 1, changes=models.F("changes") + 1, missing=first
         )
+
+    def _take_by_sql(self, user_id: str, limit: int) -> bool:
+        """Count a new trigger by the statement of `take()`, written down.
+
+        Django compiles it for twenty times as long as SQLite runs it, which is a tenth of the time
+        that it takes to create a trigger.
+        """
+        database = connections[self.db]
+        if database.vendor == "dynamodb":
+            return False
+        with database.cursor() as cursor:
+            cursor.execute(
+                "UPDATE triggers_triggercount SET triggers = triggers + 1, changes = changes + 1 "
+                "WHERE user_id = %s AND triggers >= 0 AND triggers < %s",
+                [user_id, limit],
+            )
+            return bool(cursor.rowcount)
 
     def give_back(self, user_id: str) -> None:
         """Count a trigger that goes."""
@@ -349,7 +368,7 @@ class Trigger(VersionedModel):
     def _map_errors(self) -> dict[str, list[ValidationError]]:
         if self.type == TriggerType.SCHEDULE:
             errors = validation.schedule_errors(
-                self.schedule_config, timezone.now(), anchor=self._anchor
+                self.schedule_config, timezone.now(), anchor=self.anchor
             )
             found = {"schedule_config": errors}
         elif self.type == TriggerType.EVENT:
@@ -437,15 +456,15 @@ class Trigger(VersionedModel):
         schedule = self.schedule
         if schedule is None:
             return []
-        return schedule.next_runs(after, count, anchor=self._anchor)
+        return schedule.next_runs(after, count, anchor=self.anchor)
 
     def last_run(self, before: datetime) -> datetime | None:
         """When the schedule was last due before a moment (UTC)."""
         schedule = self.schedule
-        return schedule.last_run(before, anchor=self._anchor) if schedule else None
+        return schedule.last_run(before, anchor=self.anchor) if schedule else None
 
     @property
-    def _anchor(self) -> datetime:
+    def anchor(self) -> datetime:
         """Where a rate counts from, to the second as EventBridge Scheduler has it."""
         return self.created_at.replace(microsecond=0)
 
