@@ -5,6 +5,7 @@ Changes that the product makes by itself have an entry too: by `system()`, with 
 
 import json
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from django.db import models
@@ -45,6 +46,7 @@ def save(
     by: str,
     why: str = "",
     update_fields: Collection[str] | None = None,
+    covered: bool = False,
 ) -> bool:
     """Save the instance with an audit entry: who changed it, and the values before and after.
 
@@ -53,6 +55,8 @@ def save(
         by: the operator's name, the user id of an API caller, or `system()`.
         why: a `Reason`; empty for changes by a person.
         update_fields: save only these of the changed fields; None for all.
+        covered: whether the caller is in a transaction that it gives up if this fails, so that no
+            savepoint is needed.
 
     Returns:
         Whether an entry was written.
@@ -65,8 +69,8 @@ def save(
     if update_fields is not None:
         changes = {name: values for name, values in changes.items() if name in update_fields}
     is_noted = created or bool(changes)
-    with reconcile.atomic():
-        instance.save(update_fields=update_fields)
+    with nullcontext() if covered else reconcile.atomic():
+        instance.save(update_fields=update_fields, covered=True)
         if is_noted:
             action = AuditEntry.Action.CREATED if created else AuditEntry.Action.UPDATED
             note(action, instance, by=by, why=why, changes=changes)

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
 from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connections, models, transaction
 from django.utils.translation import gettext as _
 
 from moca import reconcile
@@ -72,6 +73,22 @@ class ExpectingQuerySet(models.QuerySet[Row]):
         except IntegrityError as error:
             raise ConflictError(str(error)) from error
 
+    def replace(self, row: Row) -> None:
+        """Write a row, whether one of its key is there or not; no signals."""
+        meta = self.model._meta
+        if not connections[self.db].features.supports_update_conflicts_with_target:
+            values = {field.attname: getattr(row, field.attname) for field in meta.concrete_fields}
+            del values[meta.pk.attname]
+            self.filter(pk=row.pk).update_expected(missing=row, **values)
+            return
+        # One statement. To update first would find nothing for each new row.
+        self.bulk_create(
+            [row],
+            update_conflicts=True,
+            unique_fields=[meta.pk.name],
+            update_fields=[field.name for field in meta.concrete_fields if not field.primary_key],
+        )
+
     def discard(self) -> None:
         """Delete the rows that the filters name, if they exist; sends no signals."""
         expecting = self._chain()  # type: ignore[attr-defined]
@@ -103,7 +120,7 @@ class VersionedModel(models.Model):
     ) -> Self:
         # Django 6.1 adds a fetch mode to the arguments.
         instance = super().from_db(db, field_names, values, **options)
-        instance._loaded = instance._snapshot()
+        instance._loaded = cls._copy_maps(dict(zip(field_names, values, strict=True)))
         return instance
 
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
@@ -138,7 +155,13 @@ class VersionedModel(models.Model):
         """The field's value as last loaded or saved; None for a new row."""
         return self._loaded.get(name)
 
-    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+    def save(
+        self,
+        *,
+        update_fields: Iterable[str] | None = None,
+        covered: bool = False,
+        **options: Any,
+    ) -> None:
         """Insert a new row, or write the changed fields if nobody else has saved the row.
 
         Receivers of `post_save` run in the same transaction: their errors roll back the write and
@@ -146,6 +169,8 @@ class VersionedModel(models.Model):
 
         Args:
             update_fields: write only these of the changed fields; None for all.
+            covered: whether the caller is in a transaction that it gives up if this fails, so that
+                no savepoint is needed.
 
         Raises:
             StaleVersionError: the stored row has another version, or is gone.
@@ -161,7 +186,7 @@ class VersionedModel(models.Model):
             options["update_fields"] = changed | {"version"} | self._automatic_fields()
             self.version += 1
         try:
-            with reconcile.atomic():
+            with nullcontext() if covered else reconcile.atomic():
                 super().save(**options)
         except BaseException as error:
             self._state.adding, self.version = adding, version
@@ -190,15 +215,25 @@ class VersionedModel(models.Model):
     def _attributes(cls) -> tuple[str, ...]:
         return tuple(field.attname for field in cls._meta.concrete_fields)
 
+    @classmethod
+    @cache
+    def _maps(cls) -> tuple[str, ...]:
+        """The fields whose values can be changed in place."""
+        fields = cls._meta.concrete_fields
+        return tuple(field.attname for field in fields if isinstance(field, models.JSONField))
+
     def _values(self) -> dict[str, Any]:
         values = self.__dict__
         return {name: values[name] for name in self._attributes() if name in values}
 
     def _snapshot(self) -> dict[str, Any]:
-        values = self._values()
-        for name, value in values.items():
-            if isinstance(value, dict | list):
-                values[name] = _copied(value)
+        return self._copy_maps(self._values())
+
+    @classmethod
+    def _copy_maps(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name in cls._maps():
+            if name in values:
+                values[name] = _copied(values[name])
         return values
 
     def _automatic_fields(self) -> set[str]:

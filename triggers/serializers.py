@@ -29,6 +29,9 @@ from triggers.validation import (
     MAX_WINDOW_MINUTES,
 )
 
+# How many of its next runs an answer tells.
+NEXT_RUNS = 3
+
 
 class ScheduleConfigSerializer(MapSerializer):
     """When the trigger fires."""
@@ -125,7 +128,7 @@ class TriggerSerializer(RowSerializer):
         rules={"maxItems": MAX_TAGS, "uniqueItems": True},
     )
     next_runs = Computed(
-        each(moment(), "The next three, of an enabled schedule.", maxItems=3), empty=(None,)
+        each(moment(), "The next three, of an enabled schedule.", maxItems=NEXT_RUNS), empty=(None,)
     )
     schedule_description = Computed(text("The schedule in words."))
     sync_state = Choice(SyncState, "Whether the scheduler knows the trigger as it is.")
@@ -145,9 +148,11 @@ class TriggerSerializer(RowSerializer):
         model = Trigger
 
     def get_next_runs(self, trigger: Trigger) -> list[str] | None:
-        if trigger.schedule is None or not trigger.enabled:
+        schedule = trigger.schedule if trigger.enabled else None
+        if schedule is None:
             return None
-        return [iso(run) for run in trigger.next_runs(self.context["now"])]
+        runs = schedule.next_runs(self.context["now"], NEXT_RUNS, anchor=trigger.anchor)
+        return [iso(run) for run in runs]
 
     def get_schedule_description(self, trigger: Trigger) -> str | None:
         return trigger.schedule_description

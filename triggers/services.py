@@ -71,7 +71,7 @@ def create(
                 if claim:
                     claim.trigger_id = trigger.pk
                     _store_claim(claim, earlier)
-                audit.save(trigger, by=by, why=why)
+                audit.save(trigger, by=by, why=why, covered=True)
         except BaseException as error:
             # A save that was rolled back leaves the trigger marked as stored.
             trigger._state.adding = True
@@ -118,7 +118,7 @@ def change(trigger: Trigger, apply: Callable[[Trigger], None], *, by: str) -> bo
 
     def write() -> bool:
         apply(trigger)
-        return audit.save(trigger, by=by)
+        return audit.save(trigger, by=by, covered=True)
 
     return rewrite(trigger, write)
 

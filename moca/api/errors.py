@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -193,6 +194,8 @@ def details_of(error: ValidationError) -> Iterator[Detail]:
             )
 
 
+# There are as many names as fields of models.
+@cache
 def contract_name(field: str) -> str:
     """The API's name of a model field: `scheduleConfig` for `schedule_config`."""
     if field == NON_FIELD_ERRORS:

@@ -285,7 +285,7 @@ class Trigger(VersionedModel):
     def _map_errors(self) -> dict[str, list[ValidationError]]:
         if self.type == TriggerType.SCHEDULE:
             errors = validation.schedule_errors(
-                self.schedule_config, timezone.now(), anchor=self._anchor
+                self.schedule_config, timezone.now(), anchor=self.anchor
             )
             found = {"schedule_config": errors}
         elif self.type == TriggerType.EVENT:
@@ -377,15 +377,15 @@ class Trigger(VersionedModel):
         schedule = self.schedule
         if schedule is None:
             return []
-        return schedule.next_runs(after, count, anchor=self._anchor)
+        return schedule.next_runs(after, count, anchor=self.anchor)
 
     def last_run(self, before: datetime) -> datetime | None:
         """The last time of the schedule before a moment, in UTC; None if there is none."""
         schedule = self.schedule
-        return schedule.last_run(before, anchor=self._anchor) if schedule else None
+        return schedule.last_run(before, anchor=self.anchor) if schedule else None
 
     @property
-    def _anchor(self) -> datetime:
+    def anchor(self) -> datetime:
         """The time that a rate counts from, in whole seconds as EventBridge Scheduler has it."""
         return self.created_at.replace(microsecond=0)
 

@@ -23,15 +23,15 @@ class LocalScheduler(Scheduler):
 
     def create(self, trigger: Trigger) -> None:
         next_run_at = _next_run(trigger, timezone.now())
-        times: dict[str, Any] = {
-            "user_id": trigger.user_id,
-            "spec": _spec(trigger),
-            "next_run_at": next_run_at,
-            "due_at": due_at(trigger, next_run_at),
-        }
         # An existing row is replaced, since the schedule follows from the trigger alone.
-        LocalSchedule.objects.filter(pk=trigger.pk).update_expected(
-            missing=LocalSchedule(trigger_id=trigger.pk, **times), **times
+        LocalSchedule.objects.replace(
+            LocalSchedule(
+                trigger_id=trigger.pk,
+                user_id=trigger.user_id,
+                spec=_spec(trigger),
+                next_run_at=next_run_at,
+                due_at=due_at(trigger, next_run_at),
+            )
         )
 
     update = create

@@ -111,11 +111,26 @@ class TestToken:
 
 
 @pytest.mark.sqlite
-def test_a_create_has_few_savepoints(alice: API) -> None:
-    alice.create()
-    with CaptureQueriesContext(
-        connection,
-    ) as made:
-        alice.post("/triggers", VALID)
-    # The request's, the audit entry's, the trigger's with its count, and its schedule's.
-    assert sum(query["sql"].startswith("SAVEPOINT") for query in made) == 4
+class TestStatements:
+    @pytest.fixture
+    def of_create(self, alice: API) -> list[str]:
+        """The statements of a user's second create, without those of its token."""
+        alice.create()
+        with CaptureQueriesContext(connection) as made:
+            alice.post("/triggers", VALID)
+        return [query["sql"] for query in made]
+
+    def test_a_create_has_no_savepoint(self, of_create: list[str]) -> None:
+        # The test's own transaction makes one of the request's.
+        assert sum(sql.startswith("SAVEPOINT") for sql in of_create) == 1
+
+    def test_a_create_writes_four_rows(self, of_create: list[str]) -> None:
+        written = [sql.split()[0] for sql in of_create if "SAVEPOINT" not in sql]
+        # The trigger, its user's count, its schedule and its audit entry.
+        assert written == ["INSERT", "UPDATE", "INSERT", "INSERT"]
+
+    def test_a_change_has_no_savepoint(self, alice: API) -> None:
+        path = f"/triggers/{alice.create()['id']}"
+        with CaptureQueriesContext(connection) as made:
+            alice.patch(path, {"prompt": "Another."})
+        assert sum(query["sql"].startswith("SAVEPOINT") for query in made) == 1

@@ -1,8 +1,10 @@
 """UUIDv7 ids, random ones and those of occurrences."""
 
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +39,15 @@ def test_occurrence_ids_of_two_triggers_differ() -> None:
 
 def test_new_ids_differ() -> None:
     assert len({new_id() for _ in range(10_000)}) == 10_000
+
+
+def test_new_ids_of_one_millisecond_sort_by_the_time_they_were_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moments = iter(range(1_800_000_000_000_000_000, 1_800_000_000_000_999_000, 1_000))
+    monkeypatch.setattr(time, "time_ns", lambda: next(moments))
+    made = [new_id() for _ in range(999)]
+    assert made == sorted(made)
 
 
 def test_new_id_has_the_variant_of_the_rfc() -> None:
