@@ -238,7 +238,7 @@ def test_axe_finds_nothing(sign_in: SignIn, thanks: Trigger, scheme: Any, width:
 def test_axe_finds_nothing_where_a_secret_is_shown(editor: Page, shop: EventSource) -> None:
     editor.goto("/console/events/shop/secret")
     editor.get_by_role("button", name="Set a new secret").click()
-    expect(editor.get_by_text("The secret before it holds until")).to_be_visible()
+    expect(editor.get_by_text("The previous secret is valid until")).to_be_visible()
     assert Axe().run(editor, options=NO_PRELOAD).response["violations"] == []
 
 
