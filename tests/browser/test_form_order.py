@@ -65,7 +65,7 @@ def test_all_that_match_are_deleted(page: Page) -> None:
 def test_a_row_that_is_not_ticked_ends_the_choice_of_all(page: Page) -> None:
     make_many(45)
     page.goto("/console/triggers")
-    page.get_by_label("Tick all on this page").check()
+    page.get_by_label("Select all on this page").check()
     page.get_by_label("All 45 that match").check()
     page.locator("tbody .tick input").first.uncheck()
     expect(page.get_by_label("All 45 that match")).not_to_be_checked()

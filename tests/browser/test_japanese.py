@@ -49,7 +49,7 @@ def test_correction(form: Page) -> None:
 
 def test_own_clock(form: Page) -> None:
     enter(form, "cron(0 9 1 1 ? *)")
-    expect(form.locator("time[data-viewer]").first).to_contain_text("12月31日")
+    expect(form.locator("time[data-viewer]").first).to_contain_text("2026/12/31 (木) 19:00")
 
 
 def test_error(form: Page) -> None:
