@@ -30,7 +30,7 @@ def run(*arguments: str) -> str:
 
 def test_a_log_is_told_how_far_the_tests_are() -> None:
     output = run(IDS)
-    assert "sqlite 100 %: 7 of 7 tests after" in output
+    assert "sqlite 100 %: 8 of 8 tests after" in output
     assert f"now {IDS}" in output
 
 
