@@ -71,7 +71,12 @@ def _application() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
 
     from moca.wsgi import application  # 0.5 s of the handler, which serves no pages
 
-    return make_lambda_handler(application, binary_support=True)
+    def over_https(environ: dict[str, Any], start_response: Any) -> Any:
+        # API Gateway takes HTTPS alone, and its events need not say so.
+        environ["wsgi.url_scheme"] = "https"
+        return application(environ, start_response)
+
+    return make_lambda_handler(over_https, binary_support=True)
 
 
 def _rest_request(event: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:

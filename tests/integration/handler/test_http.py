@@ -100,6 +100,7 @@ def test_a_client_cannot_choose_its_address(
             headers={
                 "Host": "testserver",
                 "Content-Type": "application/x-www-form-urlencoded",
+                "Referer": "https://testserver/admin/login/",
                 "Cookie": "csrftoken=" + "a" * 32,
                 "X-CSRFToken": "a" * 32,
                 header: f"198.51.100.{number}",
@@ -130,3 +131,23 @@ def test_nothing_of_an_event_but_its_request_is_read(
     made = tmp_path / "made"
     answer(rest("/health", raw_command=f"open({str(made)!r}, 'w')", command="os.getcwd"))
     assert (made.exists(), "zappa.handler" in sys.modules) == (False, False)
+
+
+@pytest.mark.parametrize("form", [rest, http])
+def test_request_counts_as_https_without_a_header_that_says_so(
+    transactional_db: None, form: Callable[..., dict[str, Any]]
+) -> None:
+    # Django asks for a Referer where a form comes by HTTPS, and refuses it without one.
+    headers = {
+        "host": "testserver",
+        "content-type": "application/x-www-form-urlencoded",
+        "cookie": "csrftoken=" + "a" * 32,
+        "x-csrftoken": "a" * 32,
+    }
+    event = form("/admin/login/", body="username=x", headers=headers)
+    event.pop("multiValueHeaders", None)
+    if form is rest:
+        event["httpMethod"] = "POST"
+    else:
+        event["requestContext"]["http"]["method"] = "POST"
+    assert answer(event)["statusCode"] == 403
