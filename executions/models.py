@@ -9,13 +9,14 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from agents.output import Output
-from executions.failures import LOST, NOT_PICKED_UP
+from agents import Output, Reply
+from agents.replies import Question, ToolUse
+from executions.failures import CLOSED, LOST, MISSED, NOT_PICKED_UP, SHUT_DOWN
 from moca import reasons
 from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.reasons import CodeField, ParamsField
-from triggers.models import RunStatus, Trigger
+from triggers.models import Outcome, RunStatus, Trigger
 
 
 class Source(models.TextChoices):
@@ -24,6 +25,15 @@ class Source(models.TextChoices):
     MANUAL = "manual", _("Run now")
     REPLAY = "replay", _("Replay")
 
+
+# Outcomes of failed runs by the code of the error. Any other failure is an error.
+OUTCOMES = {
+    LOST.name: Outcome.LOST,
+    NOT_PICKED_UP.name: Outcome.LOST,
+    CLOSED.name: Outcome.LOST,
+    SHUT_DOWN.name: Outcome.LOST,
+    MISSED.name: Outcome.MISSED,
+}
 
 # How many keys one read of a key-value table takes.
 KEYS_A_READ = 100
@@ -77,6 +87,27 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
             return self.filter(models.Q(status=status) | lost)
         return self.filter(status=status) if status else self
 
+    def ended_as(self, outcome: str) -> Self:
+        """The executions with an outcome. Records of earlier editions have it by their error.
+
+        Args:
+            outcome: one of `Outcome`; empty for all.
+        """
+        if not outcome:
+            return self
+        old = models.Q(outcome="")
+        codes = [code for code, of_code in OUTCOMES.items() if of_code == outcome]
+        match outcome:
+            case Outcome.SUCCESS:
+                old &= models.Q(status=RunStatus.COMPLETED)
+            case Outcome.ERROR:
+                old &= models.Q(status=RunStatus.FAILED) & ~models.Q(error_code__in=[*OUTCOMES])
+            case _ if codes:
+                old &= models.Q(status=RunStatus.FAILED, error_code__in=codes)
+            case _:
+                return self.filter(outcome=outcome)
+        return self.filter(models.Q(outcome=outcome) | old)
+
     def trigger_names(self, executions: Iterable["TriggerExecution"]) -> dict[str, str]:
         """The names of the executions' triggers by id, read by key in as few reads as possible."""
         by_user: dict[str, set[str]] = defaultdict(set)
@@ -120,6 +151,10 @@ class TriggerExecution(models.Model):
     trigger_id = models.CharField("trigger", max_length=36)
     user_id = models.CharField("user", max_length=128)
     status = models.CharField(max_length=10, choices=RunStatus, default=RunStatus.RUNNING)
+    # Empty while the run is under way, and on records of earlier editions: see `ending`.
+    outcome = models.CharField(max_length=12, choices=Outcome, blank=True)
+    # The agent that was asked. The trigger may name another one by now.
+    agent_id = models.CharField("agent", max_length=200, blank=True)
     source = models.CharField(max_length=10, choices=Source)
     attempt = models.PositiveIntegerField(default=0)
     scheduled_at = models.DateTimeField("due", null=True, blank=True)
@@ -131,10 +166,17 @@ class TriggerExecution(models.Model):
     reached_agent = models.BooleanField(default=False)
     request_id = models.CharField("agent's request", max_length=200, blank=True)
     session_id = models.CharField("session", max_length=256, blank=True)
+    # The agent's own id of the run, if it gives one (A2A), to cancel or to continue it.
+    task_id = models.CharField("agent's task", max_length=200, blank=True)
     # The first and the last 64 KB of the agent's output, and the size of it all in bytes.
     output = models.TextField(blank=True)
     output_tail = models.TextField(blank=True)
     output_bytes = models.PositiveBigIntegerField(default=0)
+    # The first 16 KB of what the agent thought, and the tools that it called: see `tool_map()`.
+    reasoning = models.TextField(blank=True)
+    tools = models.JSONField(null=True, blank=True)
+    # What the agent asks a person: see `question_map()`.
+    questions = models.JSONField(null=True, blank=True)
     usage = models.JSONField(null=True, blank=True)
     error = models.TextField(blank=True)
     error_code, error_params = CodeField(), ParamsField()
@@ -185,6 +227,13 @@ class TriggerExecution(models.Model):
         return super()._do_update(base_qs.filter(trigger_id=self.trigger_id), *args, **options)
 
     @property
+    def ending(self) -> str:
+        """One of `Outcome`; empty while the run is under way."""
+        if self.outcome or self.status == RunStatus.RUNNING:
+            return self.outcome
+        return outcome_of(RunStatus(self.status), self.error_code)
+
+    @property
     def said(self) -> Output:
         """The agent's output so far."""
         return Output.stored(self.output, self.output_tail, self.output_bytes)
@@ -206,6 +255,7 @@ class TriggerExecution(models.Model):
         """Show a lost run as failed, before maintenance has closed its record; saves nothing."""
         if self.status == RunStatus.RUNNING and self.lease_until and self.lease_until < now:
             self.status = RunStatus.FAILED
+            self.outcome = Outcome.LOST
             reasons.put(self, "error", LOST() if self.attempt else NOT_PICKED_UP())
             # The process may have died while the agent was at work, so the run is not retried.
             self.reached_agent = self.attempt > 0
@@ -267,6 +317,40 @@ def expiry(started_at: datetime) -> int:
     return int((started_at + timedelta(days=settings.EXECUTION_TTL_DAYS)).timestamp())
 
 
-def usage_map(input_tokens: int, output_tokens: int) -> dict[str, Any]:
-    """Token counts in the form of the HTTP contract."""
-    return {"inputTokens": input_tokens, "outputTokens": output_tokens}
+def outcome_of(status: RunStatus, error_code: str = "") -> Outcome:
+    """The outcome of a run that has ended, by its status and the code of its error."""
+    if status == RunStatus.COMPLETED:
+        return Outcome.SUCCESS
+    return OUTCOMES.get(error_code, Outcome.ERROR)
+
+
+def usage_map(reply: Reply) -> dict[str, int] | None:
+    """Token counts in the form of the HTTP contract; None if the agent named none.
+
+    `cacheReadTokens` and `cacheWriteTokens` are there only if they are not 0.
+    """
+    cached = {
+        "cacheReadTokens": reply.cache_read_tokens,
+        "cacheWriteTokens": reply.cache_write_tokens,
+    }
+    usage = {"inputTokens": reply.input_tokens, "outputTokens": reply.output_tokens}
+    usage |= {name: count for name, count in cached.items() if count}
+    return usage if any(usage.values()) else None
+
+
+def tool_map(tool: ToolUse) -> dict[str, Any]:
+    """A call of a tool as it is stored and as the API returns it.
+
+    `id`, `name`, `input` and `atMs` are always there; `result` and `tookMs` once the tool has
+    returned; `failed` only if it is true.
+    """
+    stored = {"id": tool.id, "name": tool.name, "input": tool.input, "atMs": tool.at_ms}
+    if tool.result is not None:
+        stored |= {"result": tool.result, "tookMs": tool.took_ms}
+    return stored | ({"failed": True} if tool.failed else {})
+
+
+def question_map(question: Question) -> dict[str, Any]:
+    """A question to a person as it is stored; without `schema`, any answer is good."""
+    stored = {"id": question.id, "text": question.text}
+    return stored if question.schema is None else {**stored, "schema": question.schema}

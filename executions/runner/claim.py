@@ -40,6 +40,7 @@ MANUAL = {Source.MANUAL, Source.REPLAY}
 # What a failed record loses when its run is claimed again.
 REOPENED = {
     "status": RunStatus.RUNNING,
+    "outcome": "",
     "completed_at": None,
     "duration_ms": None,
     **reasons.columns("error", ""),
@@ -272,6 +273,7 @@ def new_record(
         id=occurrence.id,
         trigger_id=trigger.pk,
         user_id=trigger.user_id,
+        agent_id=trigger.agent_id,
         source=occurrence.source,
         attempt=attempt,
         scheduled_at=occurrence.due,

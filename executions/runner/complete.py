@@ -18,13 +18,13 @@ from executions.failures import (
     PAUSED_BY_LIMIT,
     RUNS_IN_A_ROW,
 )
-from executions.models import TriggerExecution
+from executions.models import TriggerExecution, outcome_of
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from moca.retry import retry
-from triggers.models import RunStatus, Trigger
+from triggers.models import Outcome, RunStatus, Trigger
 from triggers.statistics import PastRun, Statistics
 
 logger = logging.getLogger(__name__)
@@ -37,10 +37,22 @@ FAILURES = (OperationalError, InterfaceError)
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 # The fields of a result that come from the agent's answer.
-ANSWER = ("request_id", "session_id", "output", "output_tail", "output_bytes", "usage")
+ANSWER = (
+    "request_id",
+    "session_id",
+    "task_id",
+    "output",
+    "output_tail",
+    "output_bytes",
+    "reasoning",
+    "tools",
+    "questions",
+    "usage",
+)
 # The fields that a result sets.
 ENDING = (
     "status",
+    "outcome",
     "error",
     "error_code",
     "error_params",
@@ -56,13 +68,19 @@ ENDING = (
 
 
 def set_result(
-    execution: TriggerExecution, status: RunStatus, *, error: str = "", clock: float | None = None
+    execution: TriggerExecution,
+    status: RunStatus,
+    *,
+    outcome: Outcome | None = None,
+    error: str = "",
+    clock: float | None = None,
 ) -> None:
     """Set the result of a run on its record; `write()` puts it into the database.
 
     Args:
         execution: the record.
         status: COMPLETED or FAILED.
+        outcome: how it ended; None if the status and the code of the error say it.
         error: why it failed, a `Reason`.
         clock: the monotonic time of its start, in seconds; None if it ran in another process.
     """
@@ -72,6 +90,7 @@ def set_result(
         seconds = time.monotonic() - clock
     execution.status = status
     reasons.put(execution, "error", error)
+    execution.outcome = outcome or outcome_of(status, execution.error_code)
     # The clock may have been put back since the start.
     execution.completed_at = max(now, execution.started_at)
     execution.duration_ms = max(0, round(seconds * 1000))

@@ -11,14 +11,14 @@ from agents import AgentClient, AgentError, Invocation, Output, Reply
 from executions import prompts
 from executions.agent_client import profile_of
 from executions.failures import CLOSED, INTERNAL_ERROR, NO_MORE_TIME
-from executions.models import TriggerExecution, usage_map
+from executions.models import TriggerExecution, question_map, tool_map, usage_map
 from executions.runner.claim import Run
 from executions.runner.complete import log_ids, set_result, write_in_time
 from executions.runner.progress import Progress
 from moca import reasons
 from moca.logs import bind
 from moca.sentences import Reason
-from triggers.models import RunStatus
+from triggers.models import Outcome, RunStatus
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,10 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
                 extra={"errorCode": error.code},
             )
             _set_reply(run, error.reply)
-            _fail(run, error.reason, reached=error.reached)
+            outcome = Outcome.TIMED_OUT if error.kind == "timeout" else None
+            if error.outcome:
+                outcome = Outcome(error.outcome)
+            _fail(run, error.reason, outcome=outcome, reached=error.reached)
         except RunClosedError:
             logger.warning("Stopped: the run had been closed by another process")
             _fail(run, CLOSED(), reached=True)
@@ -108,7 +111,8 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
         else:
             _set_reply(run, reply)
             execution.reached_agent = True
-            set_result(execution, RunStatus.COMPLETED, clock=run.clock)
+            outcome = Outcome(reply.outcome)
+            set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=run.clock)
 
 
 def _invocation(run: Run) -> Invocation:
@@ -147,17 +151,20 @@ class _Flush:
 
 
 def _set_reply(run: Run, reply: Reply | None) -> None:
-    """Set the output and usage of a run on its record. A run that failed may have a reply, too."""
+    """Set what the agent said and did on the run's record. A failed run may have a reply, too."""
     if reply is None:
         return
     execution = run.execution
     execution.set_output(reply.output)
-    if reply.input_tokens or reply.output_tokens:
-        execution.usage = usage_map(reply.input_tokens, reply.output_tokens)
+    execution.reasoning = reply.reasoning
+    execution.tools = [tool_map(tool) for tool in reply.tools] or None
+    execution.questions = [question_map(question) for question in reply.questions] or None
+    execution.usage = usage_map(reply)
+    execution.task_id = (reply.task_id or "")[:200]
     execution.request_id = (reply.request_id or "")[:200]
     execution.session_id = (reply.session_id or execution.session_id)[:256]
 
 
-def _fail(run: Run, error: Reason, *, reached: bool) -> None:
+def _fail(run: Run, error: Reason, *, reached: bool, outcome: Outcome | None = None) -> None:
     run.execution.reached_agent = reached
-    set_result(run.execution, RunStatus.FAILED, error=error, clock=run.clock)
+    set_result(run.execution, RunStatus.FAILED, outcome=outcome, error=error, clock=run.clock)

@@ -10,7 +10,7 @@ from executions.models import TriggerExecution
 from executions.runner.claim import Occurrence, new_record
 from executions.runner.complete import log_ids
 from moca import reasons
-from triggers.models import RunStatus, Trigger
+from triggers.models import Outcome, RunStatus, Trigger
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
         return
     event = occurrence.event_of(trigger, now)
     execution = new_record(trigger, occurrence, event, now, None, attempt=0)
-    execution.status = RunStatus.FAILED
+    execution.status, execution.outcome = RunStatus.FAILED, Outcome.MISSED
     execution.completed_at = now
     execution.duration_ms = 0
     count = 1 + sum(run < since for run in trigger.next_runs(first, MOST_COUNTED))

@@ -1,6 +1,7 @@
 """Models of triggers, for the whole project. Import them from here."""
 
 from triggers.models.choices import (
+    Outcome,
     OverlapPolicy,
     ReasoningEffort,
     RunStatus,
@@ -16,6 +17,7 @@ __all__ = [
     "AGENT_OPTIONS",
     "IdempotencyKey",
     "LocalSchedule",
+    "Outcome",
     "OverlapPolicy",
     "ReasoningEffort",
     "RunStatus",

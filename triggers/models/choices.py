@@ -39,3 +39,22 @@ class RunStatus(models.TextChoices):
     RUNNING = "running", _("Running")
     COMPLETED = "completed", _("Completed")
     FAILED = "failed", _("Failed")
+
+
+class Outcome(models.TextChoices):
+    """How a run ended. The status says only whether it completed or failed."""
+
+    SUCCESS = "success", _("Success")
+    # The agent asks a person, and the run has completed until there is an answer.
+    INTERRUPTED = "interrupted", _("Waits for a person")
+    # All others are failures. A guardrail or a content filter stopped the answer.
+    REFUSED = "refused", _("Refused")
+    # The answer reached a limit of tokens or turns.
+    LIMITED = "limited", _("Limit reached")
+    ERROR = "error", _("Error")
+    TIMED_OUT = "timed_out", _("Timed out")
+    CANCELLED = "cancelled", _("Cancelled")
+    # The process of the run died.
+    LOST = "lost", _("Lost")
+    # The run was due, and did not start.
+    MISSED = "missed", _("Missed")
