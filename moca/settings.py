@@ -151,7 +151,7 @@ MIDDLEWARE = [
     "moca.request_id.RequestIdMiddleware",
     "moca.prefixes.CookiePathMiddleware",
     *COMPRESSION,
-    "csp.middleware.CSPMiddleware",
+    "moca.content_security.ContentSecurityMiddleware",
     "moca.api.middleware.CorsMiddleware",
     "moca.refusals.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",

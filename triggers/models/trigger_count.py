@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.db import models
+from django.db import connections, models
 
 from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Layout
@@ -18,11 +18,30 @@ class TriggerCountQuerySet(ExpectingQuerySet["TriggerCount"]):
                 since uncounted triggers were deleted.
         """
         limit = settings.MAX_TRIGGERS_PER_USER
+        if self._reserve_by_sql(user_id, limit):
+            return
         below = self.filter(pk=user_id, triggers__gte=0, triggers__lt=limit)
         first = TriggerCount(user_id=user_id, triggers=1)
         below.update_expected(
             triggers=models.F("triggers") + 1, changes=models.F("changes") + 1, missing=first
         )
+
+    def _reserve_by_sql(self, user_id: str, limit: int) -> bool:
+        """Do what `reserve()` does by a written statement; False if no row was counted.
+
+        Django takes twenty times as long to compile the statement as SQLite to run it: a tenth of
+        the CPU of creating a trigger.
+        """
+        database = connections[self.db]
+        if database.vendor == "dynamodb":
+            return False
+        with database.cursor() as cursor:
+            cursor.execute(
+                "UPDATE triggers_triggercount SET triggers = triggers + 1, changes = changes + 1 "
+                "WHERE user_id = %s AND triggers >= 0 AND triggers < %s",
+                [user_id, limit],
+            )
+            return bool(cursor.rowcount)
 
     def release(self, user_id: str) -> None:
         """Count a deleted trigger of a user."""

@@ -44,6 +44,7 @@ KNOWN_IN = {
     "apig_wsgi": ["executions/lambda_http.py"],
     "corsheaders": ["moca/api/*"],
     "cryptography": ["events/signing_keys.py", "moca/authentication/*"],
+    "csp": ["moca/content_security.py"],
     "drf_spectacular": ["moca/api/*"],
     "environ": ["moca/settings.py", "moca/management/commands/copy_database.py"],
     "http.client": HTTP,
