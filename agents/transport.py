@@ -35,7 +35,7 @@ _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 20.0
 
 # Statuses of requests that were refused before the agent began, and may succeed later.
-_TRANSIENT = {402, 429, 503}
+_RETRIED_STATUSES = {402, 429, 503}
 # AgentCore answers 409 with this error if it has not begun.
 _RETRYABLE_CONFLICT = "RetryableConflict"
 # Statuses after which the agent may have begun, although they are the client's errors: the request
@@ -263,7 +263,7 @@ def refusal(response: httpx.Response, who: Reason, body: bytes) -> AgentError:
     quoted = "" if response.is_redirect else body.decode("utf-8", "replace").strip()
     kind = response.headers.get("x-amzn-errortype", "")
     is_retryable = status == 409 and _RETRYABLE_CONFLICT in kind + quoted
-    transient = status in _TRANSIENT or is_retryable
+    transient = status in _RETRIED_STATUSES or is_retryable
     return AgentError(
         code(who=who, answer=answer),
         kind="refused",

@@ -8,7 +8,7 @@ from agents import AgentClient, AgentError, configuration, errors, profiles
 from agents.authorization import Headers
 from agents.configuration import Lookups
 from agents.profiles import AgentsTable, Profile
-from moca.aws import BotoCoreError, ClientError, client
+from moca.aws.clients import BotoCoreError, ClientError, client
 from moca.aws.secrets_manager import SecretError, secret
 from moca.aws.signing import NoCredentialsError, signature_headers
 from moca.aws.user_pool import PoolError, domain_of

@@ -25,7 +25,7 @@ from executions.runner.execute import LAMBDA_SECONDS
 from moca import zone_data
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.tokens import pool_key
-from moca.aws import BotoCoreError, ClientError, client
+from moca.aws.clients import BotoCoreError, ClientError, client
 from moca.dynamodb.layout import indexes
 from triggers.models import LocalSchedule
 from triggers.reconcile import known_drift

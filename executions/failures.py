@@ -7,7 +7,7 @@ from django.utils.translation import gettext_noop as _
 
 from moca.sentences import Code
 
-# Why a run failed.
+# Why a run failed. The first is of a run whose process died.
 LOST = Code(
     "lost",
     _(

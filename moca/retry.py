@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 TRIES = 8
-# Ceilings of the pauses between tries in seconds, suited to writes that conflict with others.
+# Ceilings of the pauses between tries in seconds, suited to writes that conflict with others. Who
+# waits longer, for an agent or for a database that is away, passes its own.
 FIRST, LONGEST = 0.01, 0.1
 
 

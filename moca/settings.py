@@ -332,7 +332,7 @@ CORS_PREFLIGHT_MAX_AGE = 3600
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
 MAX_TRIGGERS_PER_USER = whole_number("MAX_TRIGGERS_PER_USER", default=1000, least=1, most=100_000)
 # The import path of the greatest size of the API's bodies in bytes; MAX_EVENT_BYTES for events.
-API_BODY_LIMIT = "triggers.api.limits.LARGEST_BODY"
+API_BODY_LIMIT = "triggers.api.body_limit.LARGEST_BODY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 REST_FRAMEWORK = {

@@ -33,7 +33,7 @@ from moca.api.openapi import document
 from moca.authentication.models import Operator, Role
 from tests.integration.api.conftest import API, DAILY, STARTED, VALID
 from tests.integration.api.description import JSON, faults, operations, resolved
-from triggers.api.limits import LARGEST_BODY
+from triggers.api.body_limit import LARGEST_BODY
 from triggers.models import RunStatus, SyncState, Trigger
 from triggers.schedulers import SchedulerError
 from triggers.schedulers.local import LocalScheduler

@@ -1,15 +1,45 @@
-"""Counts of triggers by user, which enforce the quota without counting rows."""
+"""The quota of triggers of a user: the counts that enforce it, and what a user is told."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import connections, models
+from django.utils.translation import gettext as _
 
 from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Layout
 
 
 class TriggerCountQuerySet(ExpectingQuerySet["TriggerCount"]):
+    def check_quota(self, user_id: str, count_rows: Callable[[], int]) -> None:
+        """Raise ValidationError if the user has reached MAX_TRIGGERS_PER_USER.
+
+        A save beyond the quota raises ConflictError, which does not say why. This does.
+
+        Args:
+            user_id: the user.
+            count_rows: counts the user's triggers in the table.
+        """
+        limit = settings.MAX_TRIGGERS_PER_USER
+        count = self.filter(pk=user_id).first()
+        if count is None or 0 <= count.triggers < limit:
+            return
+        # Other programs create and delete triggers uncounted, and so the stored count may be wrong.
+        actual = count_rows()
+        # If triggers come or go meanwhile, nothing is stored, and the next check counts again.
+        self.correct(count, actual)
+        if actual >= limit:
+            raise ValidationError(
+                _(
+                    "You have %(limit)s triggers, which is the most a user may have: delete one "
+                    "first."
+                )
+                % {"limit": limit},
+                code="quota",
+            )
+
     def reserve(self, user_id: str) -> None:
         """Count a new trigger of a user.
 
@@ -76,3 +106,11 @@ class TriggerCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id}: {self.triggers}"
+
+
+def import_beyond_quota(user_id: str, stored: int, new: int) -> str:
+    """What is said of an import that would give a user too many triggers."""
+    return (
+        f"{user_id} has {stored} triggers and would get {new}: a user may have "
+        f"{settings.MAX_TRIGGERS_PER_USER} (MAX_TRIGGERS_PER_USER)."
+    )
