@@ -198,7 +198,7 @@ def _scheduler() -> Iterator[Finding]:
         yield Finding("ok", "scheduler", text)
         fix = "Run manage.py sync_schedules. What it leaves to a later pass needs five minutes."
         if apart:
-            text = f"{len(apart)} triggers say that their schedules are not in step."
+            text = f"{len(apart)} triggers say that their schedules are not synced."
             yield Finding("warn", "scheduler", text, fix)
         if unclaimed:
             text = f"{len(unclaimed)} schedules have no trigger, such as that of {unclaimed[0]}."
