@@ -33,7 +33,8 @@ logger = logging.getLogger(__name__)
 LAST_ERROR = 500
 # Raised if the database is away, or if other processes keep writing the same rows.
 FAILURES = (OperationalError, InterfaceError)
-# Ceilings of the pauses between retries while the database is away, in seconds.
+# Ceilings of the pauses between retries while the database is away, in seconds, of the functions on
+# AWS. The local scheduler waits as `moca.outages` says.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 # The fields of a result that come from the agent's answer.
