@@ -19,7 +19,7 @@ from agents.invocation import Invocation
 from agents.masking import Mask
 from agents.output import Output
 from agents.protocols import PROTOCOLS, Protocol, Request, read_answer
-from agents.replies import Reply
+from agents.replies import Reply, Transcript
 from agents.tokens import Tokens
 from agents.transport import (
     CONNECT_TIMEOUT,
@@ -122,13 +122,15 @@ class AgentClient:
         time_limit: float,
         max_retries: int,
         on_output: Callable[[Output], None] | None = None,
+        on_transcript: Callable[[Transcript], None] | None = None,
     ) -> Reply:
         """Send the prompt and read the answer to its end, all within `time_limit` seconds.
 
         A request that did not reach the agent is sent again up to `max_retries` times. It is sent
         once more with a new token if the agent refuses the first one. After the first byte of an
         answer it is never sent again: the agent has begun. `on_output` is called with the growing
-        output after each chunk that brought text, and its exceptions are passed on.
+        output after each chunk that brought text, `on_transcript` after each chunk with all that
+        has come. Their exceptions are passed on.
 
         Raises AgentError, whose `reply` has what the agent said before it failed.
         """
@@ -141,7 +143,9 @@ class AgentClient:
                 try:
                     chunks = self._chunks(response, deadline)
                     media_type = response.headers.get("content-type", "")
-                    reply = read_answer(chunks, media_type, on_output, Mask(secrets), self.protocol)
+                    reply = read_answer(
+                        chunks, media_type, on_output, Mask(secrets), self.protocol, on_transcript
+                    )
                     _drain(chunks, deadline)
                     return reply
                 finally:

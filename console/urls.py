@@ -34,6 +34,7 @@ urlpatterns = [
         name="replay",
     ),
     path("runs", runs.runs, name="runs"),
+    path("runs/offers", runs.offers, name="run-offers"),
     path("events", event_list.event_list, name="events"),
     path("events/new", event_form.new, name="event-source-new"),
     path("events/<str:source_id>", event_source.event_source, name="event-source"),

@@ -87,11 +87,12 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
             return self.filter(models.Q(status=status) | lost)
         return self.filter(status=status) if status else self
 
-    def ended_as(self, outcome: str) -> Self:
+    def ended_as(self, outcome: str, now: datetime | None = None) -> Self:
         """The executions with an outcome. Records of earlier editions have it by their error.
 
         Args:
             outcome: one of `Outcome`; empty for all.
+            now: the present, by which a run that no process has closed yet is lost, too.
         """
         if not outcome:
             return self
@@ -104,6 +105,8 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
                 old &= models.Q(status=RunStatus.FAILED) & ~models.Q(error_code__in=[*OUTCOMES])
             case _ if codes:
                 old &= models.Q(status=RunStatus.FAILED, error_code__in=codes)
+                if outcome == Outcome.LOST and now is not None:
+                    old |= models.Q(status=RunStatus.RUNNING, lease_until__lt=now)
             case _:
                 return self.filter(outcome=outcome)
         return self.filter(models.Q(outcome=outcome) | old)
@@ -228,8 +231,8 @@ class TriggerExecution(models.Model):
 
     @property
     def ending(self) -> str:
-        """One of `Outcome`; empty while the run is under way."""
-        if self.outcome or self.status == RunStatus.RUNNING:
+        """One of `Outcome`; empty while the run is under way, or with a status that is unknown."""
+        if self.outcome or self.status not in (RunStatus.COMPLETED, RunStatus.FAILED):
             return self.outcome
         return outcome_of(RunStatus(self.status), self.error_code)
 

@@ -112,8 +112,9 @@ def read(reader: Reader, chunks: Iterable[bytes], media_type: str) -> Iterator[N
     else:
         batches = json_lines(chunks)
     for batch in batches:
-        reader.take(batch)
-        transcript.flush()
+        with transcript.lock:
+            reader.take(batch)
+            transcript.flush()
         yield
         if transcript.complete:
             return

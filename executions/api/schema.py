@@ -94,6 +94,19 @@ _ENDED = {
     "scheduledAt": "2027-02-01T00:00:00.000Z",
     "usage": {"inputTokens": 812, "outputTokens": 64},
 }
+_DID = {
+    "toolUses": [
+        {
+            "id": "call-1",
+            "name": "list_orders",
+            "input": '{"day": "2027-01-31"}',
+            "atMs": 1204,
+            "result": "12 orders, 12 shipped",
+            "tookMs": 380,
+        }
+    ],
+    "reasoning": "I need the orders of yesterday.",
+}
 _SAID = "Yesterday 12 orders came in, all shipped."
 
 
@@ -161,10 +174,10 @@ describe(
     ExecutionView,
     "GET",
     "getExecution",
-    "Its output is what the agent has said so far.",
+    "While the run is under way, `output`, `toolUses` and `reasoning` are what has come so far.",
     tag=RUNS,
     parameters=[TRIGGER_ID, EXECUTION_ID],
-    answers=_one({**_ENDED, "output": _SAID}),
+    answers=_one({**_ENDED, "output": _SAID, **_DID}),
     faults=[NO_EXECUTION],
 )
 describe(

@@ -21,6 +21,8 @@ from moca.ids import first_id
 from triggers.api.views import find
 from triggers.models import RunStatus, Trigger
 
+# The fields of answers that lists leave out.
+UNLISTED = ("output", "output_tail", "reasoning", "tools", "questions")
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
 
@@ -50,7 +52,7 @@ class AllExecutionsView(APIView):
             rows = rows.filter(pk__gte=first_id(since))
         if until:
             rows = rows.filter(pk__lt=first_id(until))
-        rows = rows.defer("output", "output_tail")
+        rows = rows.defer(*UNLISTED)
         pages: dict[str, Any] = {
             "limit": _limit(query),
             "token": query.get("nextToken"),
@@ -76,7 +78,7 @@ class ExecutionsView(APIView):
         status = parameters.choice(query, "status", RunStatus.values)
         rows, is_there = _of_trigger(self.user_id, trigger_id)
         executions, following = page(
-            rows.shown_as(status, now).defer("output", "output_tail"),
+            rows.shown_as(status, now).defer(*UNLISTED),
             limit=_limit(query),
             token=query.get("nextToken"),
             bound_to=[self.user_id, "executions", trigger_id, status],

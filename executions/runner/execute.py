@@ -7,7 +7,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from agents import AgentClient, AgentError, Invocation, Output, Reply
+from agents import AgentClient, AgentError, Invocation, Reply
+from agents.replies import Transcript
 from executions import prompts
 from executions.agent_client import profile_of
 from executions.failures import CLOSED, INTERNAL_ERROR, NO_MORE_TIME
@@ -22,7 +23,7 @@ from triggers.models import Outcome, RunStatus
 
 logger = logging.getLogger(__name__)
 
-# How often the output of a run is written to its record.
+# How often what an agent has said and done is written to the record of its run, at most.
 FLUSH_SECONDS = 2.0
 # The longest time-out of a Lambda function, in seconds, which the deployed function has. See
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -75,7 +76,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     end = time.monotonic() + limit
     reasons.put(execution, "warning", prompts.warning(trigger.prompt))
     flush = _Flush(run)
-    with bind(**log_ids(execution)):
+    with flush.progress, bind(**log_ids(execution)):
         try:
             invocation = _invocation(run)
             reply = client.invoke(
@@ -83,7 +84,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
                 # Reading the agent's profile may have used up a part of the limit.
                 time_limit=max(0.0, end - time.monotonic()),
                 max_retries=trigger.max_retries,
-                on_output=flush,
+                on_transcript=flush,
             )
         except AgentError as error:
             if error.kind == "timeout" and limit < seconds:
@@ -105,8 +106,8 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
             _fail(run, CLOSED(), reached=True)
         except Exception:
             logger.exception("The run broke off")
-            if flush.output is not None:
-                execution.set_output(flush.output)
+            if flush.transcript is not None:
+                _set_reply(run, flush.transcript.so_far())
             _fail(run, INTERNAL_ERROR(), reached=True)
         else:
             _set_reply(run, reply)
@@ -134,19 +135,15 @@ def _invocation(run: Run) -> Invocation:
 
 
 class _Flush:
-    """Writes the output so far to the record, every `FLUSH_SECONDS` at the most."""
+    """Writes what the agent has said and done so far, every `FLUSH_SECONDS` at the most."""
 
     def __init__(self, run: Run) -> None:
-        self.progress = Progress(run)
-        self.output: Output | None = None
-        self.next = time.monotonic() + FLUSH_SECONDS
+        self.progress = Progress(run, FLUSH_SECONDS)
+        self.transcript: Transcript | None = None
 
-    def __call__(self, output: Output) -> None:
-        self.output = output
-        if time.monotonic() < self.next:
-            return
-        self.next = time.monotonic() + FLUSH_SECONDS
-        if not self.progress.write(output):
+    def __call__(self, transcript: Transcript) -> None:
+        self.transcript = transcript
+        if not self.progress.note(transcript):
             raise RunClosedError
 
 

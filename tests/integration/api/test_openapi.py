@@ -274,7 +274,24 @@ class TestAnswers:
             session_id="s",
             output="said",
             output_bytes=4,
-            usage={"inputTokens": 1, "outputTokens": 2},
+            tools=[
+                {
+                    "id": "t1",
+                    "name": "clock",
+                    "input": "{}",
+                    "atMs": 5,
+                    "result": "noon",
+                    "tookMs": 1,
+                    "failed": True,
+                }
+            ],
+            reasoning="Hm.",
+            usage={
+                "inputTokens": 1,
+                "outputTokens": 2,
+                "cacheReadTokens": 3,
+                "cacheWriteTokens": 4,
+            },
             error="broken",
             error_code="refused",
             event_payload="{}",
