@@ -1,51 +1,72 @@
-"""Advice for operators: what to do about a failed run."""
+"""Advice for operators: what to do about a failed run, or one that waits for a person."""
 
 from django.utils.translation import gettext as _
 
-from agents.errors import TIMED_OUT
-from executions.failures import NO_MORE_TIME, NOT_PICKED_UP
+from agents.errors import AGENT_SILENT, TIMED_OUT
+from executions.failures import MISSED, NO_MORE_TIME, NOT_PICKED_UP
 from executions.models import TriggerExecution
 from moca import reasons
 from moca.sentences import Reason
-from triggers.models import RunStatus, Trigger
+from triggers.models import Outcome, RunStatus, Trigger
 
 
 def advice(execution: TriggerExecution, trigger: Trigger | None) -> list[str]:
-    """Sentences about what to do next. Empty if the run did not fail."""
-    if execution.status != RunStatus.FAILED:
-        return []
-    found = []
-    reason = reasons.of(execution, "error")
-    code = reason.code if isinstance(reason, Reason) else None
-    if isinstance(reason, Reason) and reason.says(NO_MORE_TIME):
-        found.append(
-            _(
-                "Lambda ends the function that runs triggers after at most 15 minutes, whatever "
-                "timeout the trigger has. Ask for less in the prompt."
-            )
+    """Sentences about what to do next. Empty if the run did not fail and waits for nobody."""
+    found = [remedy(execution.ending, reasons.of(execution, "error"), trigger)]
+    if execution.status == RunStatus.FAILED:
+        found.append(_about_a_replay(execution))
+    return [sentence for sentence in found if sentence]
+
+
+def remedy(outcome: str, reason: str, trigger: Trigger | None) -> str:
+    """A sentence about what to change after a run. Empty if its end says too little.
+
+    Args:
+        outcome: one of `Outcome`, or empty.
+        reason: the run's error, a `Reason` if its code is known.
+        trigger: the trigger; None if it was deleted.
+    """
+    known = reason if isinstance(reason, Reason) else None
+    if known and known.says(NO_MORE_TIME):
+        return _(
+            "Lambda ends the function that runs triggers after at most 15 minutes, whatever "
+            "timeout the trigger has. Ask for less in the prompt."
         )
-    elif code is TIMED_OUT and trigger is not None:
-        found.append(
-            _(
-                "The timeout of this trigger is %(seconds)s seconds. Raise it, or ask for less in "
+    if known and known.code is TIMED_OUT and trigger is not None:
+        return _(
+            "The timeout of this trigger is %(seconds)s seconds. Raise it, or ask for less in "
+            "the prompt."
+        ) % {"seconds": trigger.timeout_seconds}
+    if known and known.code is AGENT_SILENT:
+        return _(
+            "AGENT_IDLE_TIMEOUT_SECONDS limits how long an agent may send nothing. Raise it, or "
+            "let the agent send more often."
+        )
+    match outcome:
+        case Outcome.LIMITED:
+            return _(
+                "Raise the limit of tokens or turns in the agent or its model, or ask for less in "
                 "the prompt."
             )
-            % {"seconds": trigger.timeout_seconds}
-        )
-    if code is NOT_PICKED_UP:
-        return [*found, _("Nothing was sent to the agent, so a replay repeats no work.")]
+        case Outcome.REFUSED:
+            return _(
+                "Look at what the guardrail of the agent or the content filter of its model "
+                "blocks, or change the prompt."
+            )
+        case Outcome.INTERRUPTED:
+            return _("The agent asks a person, and goes on after an answer.")
+    return ""
+
+
+def _about_a_replay(execution: TriggerExecution) -> str:
+    if execution.error_code in (NOT_PICKED_UP.name, MISSED.name):
+        return _("Nothing was sent to the agent, so a replay repeats no work.")
     if execution.reached_agent:
-        found.append(
-            _(
-                "The agent may have started, and part of its work may be done. Read its output "
-                "before you replay the run."
-            )
+        return _(
+            "The agent may have started, and part of its work may be done. Read its output "
+            "before you replay the run."
         )
-    else:
-        found.append(
-            _(
-                "The agent had not started, so a replay repeats no work. “manage.py doctor” checks "
-                "the agent and the connection to it."
-            )
-        )
-    return found
+    return _(
+        "The agent had not started, so a replay repeats no work. “manage.py doctor” checks "
+        "the agent and the connection to it."
+    )

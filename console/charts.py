@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from moca.display import duration, exact
+from triggers.display import kinds_of_failures, result_word
+from triggers.models import RunStatus
 from triggers.statistics import RUNS, PastRun, Tally
 
 BAR, GAP, HALF = 5, 2, 14
@@ -47,7 +49,8 @@ def strip(runs: Sequence[PastRun], zone: tzinfo = UTC) -> "Strip":
     bars = []
     for place, run in enumerate(runs, start=first):
         height = max(LEAST, round(HALF * log1p(run.duration_ms) / longest))
-        words = _("Failed") if run.failed else _("Completed")
+        status = RunStatus.FAILED if run.failed else RunStatus.COMPLETED
+        words = result_word(status, run.outcome)
         bars.append(
             Bar(
                 x=place * (BAR + GAP),
@@ -75,6 +78,8 @@ def columns(tallies: Sequence[Tally], labels: Sequence[str], height: int = 60) -
             "runs": tally.runs,
             "failed": tally.failed,
         }
+        if kinds := kinds_of_failures(tally):
+            title += f" ({kinds})"
         completed = height * (tally.runs - tally.failed) / most
         failed = height * tally.failed / most
         x, inner = place * width + width * 0.1, width * 0.8

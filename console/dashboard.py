@@ -16,7 +16,7 @@ from console.event_list import events_wait, waiting_since
 from console.times import times_of
 from moca.display import duration
 from moca.times import iso
-from triggers.display import View
+from triggers.display import View, kinds_of_failures
 from triggers.models import SyncState, Trigger
 from triggers.statistics import HOUR, Statistics, Tally, start_of
 
@@ -59,11 +59,15 @@ class Agent:
 
     @property
     def average(self) -> str:
-        return duration(round(self.day.milliseconds / self.day.runs)) if self.day.runs else ""
+        return _length(self.day.average)
 
     @property
     def longest(self) -> str:
-        return duration(self.day.longest) if self.day.runs else ""
+        return _length(None if self.day.average is None else self.day.longest)
+
+    @property
+    def kinds(self) -> str:
+        return kinds_of_failures(self.day)
 
     @property
     def share_failed(self) -> int:
@@ -129,11 +133,16 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             [times.exact(start_of(tally, HOUR)) for tally in overview.hours],
         ),
         "day": day,
-        "average": duration(round(day.milliseconds / day.runs)) if day.runs else "",
+        "kinds": kinds_of_failures(day),
+        "average": _length(day.average),
         "waiting_since": waiting_since(now),
         "here": request.get_full_path(),
     }
     return render(request, "console/dashboard.html", context)
+
+
+def _length(milliseconds: int | None) -> str:
+    return "" if milliseconds is None else duration(milliseconds)
 
 
 def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:

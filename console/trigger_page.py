@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from console import charts, page_versions
 from console.access import for_operators
+from console.advice import remedy
 from console.changes import changes_of
 from console.lookups import find_trigger, names_of
 from console.preview import RUNS_AHEAD, preview, with_creation
@@ -23,9 +24,10 @@ from console.times import times_of
 from events import sources
 from events.models import EventSource, ReceivedEvent
 from executions.models import PendingEvent, TriggerExecution
+from moca import reasons
 from moca.display import date_words, day_words, duration, exact, relative
 from moca.times import iso
-from triggers.display import View
+from triggers.display import View, kinds_of_failures
 from triggers.forms import TriggerForm
 from triggers.import_export.files import yaml_text
 from triggers.import_export.serialize import body
@@ -83,6 +85,8 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         "timeout": duration(1000 * trigger.timeout_seconds),
         "strip": charts.strip(statistics.runs, times_of(request).zone or UTC),
         "month": month,
+        "kinds": kinds_of_failures(month),
+        "remedy": remedy(trigger.last_outcome, reasons.of(trigger, "last_error"), trigger),
         "success": None if month.success_rate is None else round(100 * month.success_rate, 1),
         "p50": _length(month.percentile(0.5)),
         "p95": _length(month.percentile(0.95)),

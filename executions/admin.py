@@ -20,7 +20,7 @@ from moca.admin import ReadOnlyModelAdmin, actor, link_to, list_of, page_or_none
 from moca.changelist import ChangeList
 from moca.display import NOTHING, badge, duration, excerpt, past_time_tag, short_time_tag
 from triggers import admin as triggers_admin
-from triggers.models import RunStatus, Trigger
+from triggers.models import Outcome, RunStatus, Trigger
 
 
 def execution_link(trigger_id: str, key: str) -> str:
@@ -85,18 +85,40 @@ class StatusFilter(admin.SimpleListFilter):
         return queryset.shown_as(self.value() or "", timezone.now())
 
 
+class OutcomeFilter(admin.SimpleListFilter):
+    """Filters by the outcome; see `TriggerExecutionQuerySet.ended_as()`."""
+
+    title = "outcome"
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return Outcome.choices
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        known = self.value() if self.value() in Outcome.values else ""
+        return queryset.ended_as(known, timezone.now())
+
+
 @admin.register(TriggerExecution)
 class ExecutionAdmin(ReadOnlyModelAdmin):
-    list_display = ["state", "trigger", "source", "due", "started", "took", "said"]
-    list_filter = [StatusFilter, "source"]
+    list_display = [
+        "state", "ended_as", "trigger", "agent_id", "source", "due", "started", "took", "said"
+    ]  # fmt: skip
+    list_filter = [StatusFilter, OutcomeFilter, "source"]
     search_fields = ["trigger_id"]
     search_help_text = "The whole id of a trigger: its runs."
     narrower = "Too many runs to look through: search for those of one trigger by its id."
     sortable_by = ()
-    # The state is the status that is shown, even if another program wrote one of its own.
+    # The state is the status that is shown, even if another program wrote one of its own. The
+    # outcome of a record of an earlier edition follows from its error.
     fields = readonly_fields = [  # type: ignore[assignment]
         "state",
-        *(each.name for each in TriggerExecution._meta.concrete_fields if each.name != "status"),
+        "ended_as",
+        *(
+            each.name
+            for each in TriggerExecution._meta.concrete_fields
+            if each.name not in ("status", "outcome")
+        ),
     ]
 
     # The list
@@ -114,6 +136,11 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
     @admin.display(description="status")
     def state(self, execution: TriggerExecution) -> SafeString:
         return badge(*status_of(execution))
+
+    @admin.display(description="outcome")
+    def ended_as(self, execution: TriggerExecution) -> str:
+        ending = execution.ending
+        return str(Outcome(ending).label) if ending in Outcome.values else ending or NOTHING
 
     @admin.display(description="trigger")
     def trigger(self, execution: TriggerExecution) -> str:

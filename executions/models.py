@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from agents import Output, Reply
+from agents import Output, Reply, errors
 from agents.replies import Question, ToolUse
 from executions.failures import CLOSED, LOST, MISSED, NOT_PICKED_UP, SHUT_DOWN
 from moca import reasons
@@ -33,6 +33,13 @@ OUTCOMES = {
     CLOSED.name: Outcome.LOST,
     SHUT_DOWN.name: Outcome.LOST,
     MISSED.name: Outcome.MISSED,
+    errors.TIMED_OUT.name: Outcome.TIMED_OUT,
+    errors.AGENT_SILENT.name: Outcome.TIMED_OUT,
+    errors.ANSWER_TIMED_OUT.name: Outcome.TIMED_OUT,
+    errors.TOKEN_TIMED_OUT.name: Outcome.TIMED_OUT,
+    errors.ANSWER_REFUSED.name: Outcome.REFUSED,
+    errors.ANSWER_LIMITED.name: Outcome.LIMITED,
+    errors.AGENT_CANCELLED.name: Outcome.CANCELLED,
 }
 
 # How many keys one read of a key-value table takes.
@@ -96,6 +103,12 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
         """
         if not outcome:
             return self
+        if outcome == Outcome.LOST and now is not None:
+            unclosed = models.Q(status=RunStatus.RUNNING, lease_until__lt=now)
+            return self.filter(self._ended_as(outcome) | unclosed)
+        return self.filter(self._ended_as(outcome))
+
+    def _ended_as(self, outcome: str) -> models.Q:
         old = models.Q(outcome="")
         codes = [code for code, of_code in OUTCOMES.items() if of_code == outcome]
         match outcome:
@@ -105,11 +118,9 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
                 old &= models.Q(status=RunStatus.FAILED) & ~models.Q(error_code__in=[*OUTCOMES])
             case _ if codes:
                 old &= models.Q(status=RunStatus.FAILED, error_code__in=codes)
-                if outcome == Outcome.LOST and now is not None:
-                    old |= models.Q(status=RunStatus.RUNNING, lease_until__lt=now)
             case _:
-                return self.filter(outcome=outcome)
-        return self.filter(models.Q(outcome=outcome) | old)
+                return models.Q(outcome=outcome)
+        return models.Q(outcome=outcome) | old
 
     def trigger_names(self, executions: Iterable["TriggerExecution"]) -> dict[str, str]:
         """The names of the executions' triggers by id, read by key in as few reads as possible."""

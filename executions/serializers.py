@@ -6,7 +6,7 @@ from executions.models import Source, TriggerExecution
 from moca.api.fields import Choice, Computed, Id, Moment, Number, Text
 from moca.api.json_schema import boolean, component, each, number, record, text
 from moca.api.serializers import MapSerializer, RowSerializer
-from triggers.models import RunStatus
+from triggers.models import Outcome, RunStatus
 
 MAX_PAYLOAD_BYTES = 10 * 1024
 
@@ -16,8 +16,8 @@ class UsageSerializer(MapSerializer):
 
     input_tokens = Number(always=True)
     output_tokens = Number(always=True)
-    cache_read_tokens = Number("Tokens from the provider's cache, if there were some.")
-    cache_write_tokens = Number("Tokens into the provider's cache, if there were some.")
+    cache_read_tokens = Number("Tokens that the model read from its cache.")
+    cache_write_tokens = Number("Tokens that the model wrote to its cache.")
 
     class Meta:
         name = "TokenUsage"
@@ -53,6 +53,8 @@ class ExecutionSerializer(RowSerializer):
     trigger_id = Id()
     user_id = Text("Whose it is; older records leave it out.", always=False)
     status = Choice(RunStatus, "How a run is.")
+    outcome = Choice(Outcome, "How a run ended.", name="RunOutcome", always=False)
+    agent_id = Text("The agent that was asked; older records leave it out.", always=False)
     started_at = Moment()
     completed_at = Moment("When it ended.")
     executed_at = Moment("The same as `startedAt`.", source="started_at")
@@ -82,6 +84,7 @@ class ExecutionSerializer(RowSerializer):
 
     def to_representation(self, instance: TriggerExecution) -> dict[str, Any]:
         instance.close_if_lost(self.context["now"])
+        instance.outcome = instance.ending
         return super().to_representation(instance)
 
     def get_output(self, execution: TriggerExecution) -> str:

@@ -29,7 +29,7 @@ from moca.display import (
 )
 from triggers import services
 from triggers.bulk import act_on_each
-from triggers.display import RESULT_KINDS, View
+from triggers.display import RESULT_KINDS, View, last_result
 from triggers.filters import AttentionFilter, LastResultFilter
 from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
@@ -123,7 +123,7 @@ class TriggerAdmin(ModelAdmin):
         if not trigger.last_status or trigger.last_executed_at is None:
             return "Never run"
         kind = RESULT_KINDS.get(trigger.last_status, "off")
-        status = badge(kind, str(trigger.get_last_status_display()))
+        status = badge(kind, last_result(trigger))
         failures = trigger.consecutive_failures
         return format_html(
             '{} {}{}<span class="fine" title="{}">{}</span>',

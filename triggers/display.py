@@ -6,13 +6,15 @@ from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from events.models import EventSource
 from moca import reasons
 from moca.display import pretty
 from triggers.i18n import describe_schedule, translated
-from triggers.models import RunStatus, SyncState, Trigger, TriggerType
+from triggers.models import Outcome, RunStatus, SyncState, Trigger, TriggerType
 from triggers.schedules import find_warnings
+from triggers.statistics import Tally
 from triggers.validation import Schedule, Subscription, read_schedule, read_subscription
 
 # The kind of badge for each status of a run; see `moca.display.badge()`.
@@ -21,6 +23,47 @@ RESULT_KINDS: dict[str, str] = {
     RunStatus.COMPLETED: "good",
     RunStatus.FAILED: "bad",
 }
+
+
+def result_word(status: str, outcome: str) -> str:
+    """How a run ended, in a word: its outcome, if that says more than its status.
+
+    Args:
+        status: one of `RunStatus`.
+        outcome: one of `Outcome`; empty if only the status is known.
+    """
+    if outcome in Outcome and outcome not in (Outcome.SUCCESS, Outcome.ERROR):
+        return str(Outcome(outcome).label)
+    return str(RunStatus(status).label) if status in RunStatus else status
+
+
+def last_result(trigger: Trigger) -> str:
+    """How the last run of a trigger ended, in a word."""
+    return result_word(trigger.last_status, trigger.last_outcome)
+
+
+def kinds_of_failures(tally: Tally) -> str:
+    """The failures of a tally by kind: "2 timed out, 1 refused". Empty if all are errors."""
+    failures = tally.failures
+    if failures.keys() <= {Outcome.ERROR}:
+        return ""
+    most_first = sorted(failures.items(), key=lambda each: -each[1])
+    return _(", ").join(_count_in_words(outcome, count) for outcome, count in most_first)
+
+
+def _count_in_words(outcome: str, count: int) -> str:
+    words = {
+        Outcome.REFUSED: ngettext("%(number)s refused", "%(number)s refused", count),
+        Outcome.LIMITED: ngettext(
+            "%(number)s stopped by a limit", "%(number)s stopped by a limit", count
+        ),
+        Outcome.TIMED_OUT: ngettext("%(number)s timed out", "%(number)s timed out", count),
+        Outcome.CANCELLED: ngettext("%(number)s cancelled", "%(number)s cancelled", count),
+        Outcome.LOST: ngettext("%(number)s lost", "%(number)s lost", count),
+        Outcome.MISSED: ngettext("%(number)s missed", "%(number)s missed", count),
+        Outcome.ERROR: ngettext("%(number)s error", "%(number)s errors", count),
+    }
+    return words[Outcome(outcome)] % {"number": count}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from moca.api.json_schema import each, moment, text
 from moca.api.serializers import MapSerializer, RowSerializer
 from moca.times import iso
 from triggers.models import (
+    Outcome,
     OverlapPolicy,
     ReasoningEffort,
     RunStatus,
@@ -134,6 +135,7 @@ class TriggerSerializer(RowSerializer):
     sync_state = Choice(SyncState, "Whether the scheduler knows the trigger as it is.")
     sync_error = Text("Why the scheduler does not know the trigger as it is.")
     last_status = Choice(RunStatus, "How a run is.")
+    last_outcome = Choice(Outcome, "How a run ended.", name="RunOutcome")
     skipped_runs = Number(
         "Runs that were due, or events that came, and that did not run.",
         always=False,

@@ -13,6 +13,8 @@ from math import log2
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
+from triggers.models.choices import Outcome
+
 RUNS = 20
 HOURS = 24
 DAYS = 30
@@ -20,6 +22,18 @@ DAYS = 30
 BUCKETS_PER_OCTAVE = 4
 # The largest count or duration, and the last bucket. Larger stored numbers are invalid.
 LARGEST, LAST_BUCKET = 2**53, 53 * BUCKETS_PER_OCTAVE
+# The numbers of outcomes in stored texts; never change them. Any other run is 0 if it completed and
+# 1 if it failed, which is all that texts of earlier editions say.
+CODES: dict[str, int] = {
+    Outcome.REFUSED: 2,
+    Outcome.LIMITED: 3,
+    Outcome.TIMED_OUT: 4,
+    Outcome.CANCELLED: 5,
+    Outcome.LOST: 6,
+    Outcome.MISSED: 7,
+    Outcome.INTERRUPTED: 8,
+}
+OF_CODES = {code: outcome for outcome, code in CODES.items()}
 
 Read = TypeVar("Read")
 
@@ -29,12 +43,17 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run that has ended; its start is stored in whole seconds."""
+    """A run that has ended; its start is stored in whole seconds.
+
+    Attributes:
+        outcome: how it ended, if that is one of `CODES`; else `failed` says it.
+    """
 
     execution_id: str
     started_at: datetime
     duration_ms: int
     failed: bool
+    outcome: str = ""
 
 
 @dataclass(slots=True)
@@ -49,6 +68,7 @@ class Tally:
         longest: the longest duration in milliseconds.
         tokens: the sum of the tokens that the agent read and wrote.
         buckets: the number of runs in each bucket of durations, by the number of the bucket.
+        outcomes: the number of runs with each outcome of `CODES`. All other failures are errors.
     """
 
     number: int
@@ -58,11 +78,16 @@ class Tally:
     longest: int = 0
     tokens: int = 0
     buckets: dict[int, int] = field(default_factory=dict, kw_only=True)
+    outcomes: dict[str, int] = field(default_factory=dict, kw_only=True)
 
     def add(self, run: PastRun, tokens: int) -> None:
         length = run.duration_ms
-        buckets = {_bucket_of(length): 1}
-        self.take(Tally(self.number, 1, int(run.failed), length, length, tokens, buckets=buckets))
+        one = Tally(self.number, 1, int(run.failed), length, length, tokens)
+        if run.outcome != Outcome.MISSED:
+            one.buckets = {_bucket_of(length): 1}
+        if run.outcome in CODES:
+            one.outcomes = {run.outcome: 1}
+        self.take(one)
 
     @classmethod
     def total(cls, tallies: Iterable["Tally"], number: int = 0) -> Self:
@@ -81,6 +106,21 @@ class Tally:
         self.tokens += other.tokens
         for number, count in other.buckets.items():
             self.buckets[number] = self.buckets.get(number, 0) + count
+        for outcome, count in other.outcomes.items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """The number of failed runs by outcome, errors last; without those that did not occur."""
+        found = {each: self.outcomes.get(each, 0) for each in CODES if each != Outcome.INTERRUPTED}
+        found[Outcome.ERROR] = self.failed - sum(found.values())
+        return {outcome: count for outcome, count in found.items() if count > 0}
+
+    @property
+    def average(self) -> int | None:
+        """The average duration in milliseconds of the runs that began; None if none did."""
+        began = self.runs - self.outcomes.get(Outcome.MISSED, 0)
+        return round(self.milliseconds / began) if began > 0 else None
 
     @property
     def success_rate(self) -> float | None:
@@ -88,14 +128,15 @@ class Tally:
         return None if not self.runs else 1 - self.failed / self.runs
 
     def percentile(self, share: float) -> int | None:
-        """The percentile of the durations in milliseconds; None if there were no runs.
+        """The percentile of the durations in milliseconds; None if no run began.
 
         It is exact to 10 %, since durations are counted in buckets.
 
         Args:
             share: the share of the runs, from 0 to 1: 0.95 for the 95th percentile.
         """
-        left = share * self.runs
+        # Runs that did not begin are in no bucket.
+        left = share * sum(self.buckets.values())
         for number, count in sorted(self.buckets.items()):
             left -= count
             if left <= 0:
@@ -143,7 +184,7 @@ class Statistics:
         self._stored = {
             "runs": [_stored_run(run) for run in runs],
             # Pages show no tokens and no percentiles of an hour.
-            "hours": [_stored_tally(tally)[:5] for tally in hours],
+            "hours": [_stored_tally(tally, is_short=True) for tally in hours],
             "days": [_stored_tally(tally) for tally in days],
         }
 
@@ -224,26 +265,38 @@ def _stored_run(run: PastRun) -> list[Any]:
         key = urlsafe_b64encode(UUID(run.execution_id).bytes).decode().rstrip("=")
     except ValueError:
         key = f"={run.execution_id}"
-    return [key, int(run.started_at.timestamp()), run.duration_ms, int(run.failed)]
+    ending = CODES.get(run.outcome, int(run.failed))
+    return [key, int(run.started_at.timestamp()), run.duration_ms, ending]
 
 
 def _read_run(stored: list[Any]) -> PastRun:
-    key, started, milliseconds, failed = stored
+    key, started, milliseconds, ending = stored
     name = key[1:] if key[:1] == "=" else str(UUID(bytes=urlsafe_b64decode(f"{key}==")))
     length = max(0, _bounded(milliseconds))
-    return PastRun(name, datetime.fromtimestamp(started, UTC), length, bool(failed))
+    outcome = OF_CODES.get(ending, "")
+    failed = bool(ending) and outcome != Outcome.INTERRUPTED
+    return PastRun(name, datetime.fromtimestamp(started, UTC), length, failed, outcome)
 
 
-def _stored_tally(tally: Tally) -> list[Any]:
-    return [
-        tally.number,
-        tally.runs,
-        tally.failed,
-        tally.milliseconds,
-        tally.longest,
-        tally.tokens,
-        [number for pair in sorted(tally.buckets.items()) for number in pair],
+def _stored_tally(tally: Tally, *, is_short: bool = False) -> list[Any]:
+    """A tally as a list. Earlier editions read it too, and skip the outcomes at its end.
+
+    Args:
+        is_short: whether to leave out tokens and buckets.
+    """
+    buckets = [number for pair in sorted(tally.buckets.items()) for number in pair]
+    outcomes = [
+        number
+        for outcome, code in CODES.items()
+        if (count := tally.outcomes.get(outcome))
+        for number in (code, count)
     ]
+    counts: list[Any] = [tally.number, tally.runs, tally.failed, tally.milliseconds, tally.longest]
+    if not is_short:
+        counts += [tally.tokens, buckets]
+    elif outcomes:
+        counts += [0, []]
+    return [*counts, outcomes] if outcomes else counts
 
 
 def _read_tally(stored: list[Any]) -> Tally:
@@ -253,6 +306,11 @@ def _read_tally(stored: list[Any]) -> Tally:
         tally.buckets = dict(zip(flat[::2], flat[1::2], strict=True))
         if max(map(abs, tally.buckets), default=0) > LAST_BUCKET:
             raise ValueError("No run is that long.")
+    if len(stored) > 7:
+        flat = [_bounded(each) for each in stored[7]]
+        # An outcome of a later edition counts as an error.
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        tally.outcomes = {OF_CODES[code]: count for code, count in pairs if code in OF_CODES}
     return tally
 
 

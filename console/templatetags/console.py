@@ -16,10 +16,12 @@ from moca.display import duration as duration_words
 from moca.display import happened as past_words
 from moca.display import relative
 from moca.times import iso
+from triggers.display import last_result
 from triggers.models import Trigger
 
 register = template.Library()
 register.filter("reason", reasons.shown)
+register.filter("last_result", last_result)
 
 
 @register.simple_tag(takes_context=True)

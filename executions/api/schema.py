@@ -29,7 +29,7 @@ from moca.api.openapi import (
 from moca.api.pagination import MOST_READ
 from moca.api.parameters import MAX_TEXT
 from triggers.api.schema import ID, NO_TRIGGER, RUNS, TRIGGER_ID
-from triggers.api.shapes import STATUS
+from triggers.api.shapes import OUTCOME, STATUS
 
 EXECUTION = ExecutionSerializer.answer_shape()
 ONE = answer("ExecutionAnswer", "An execution.", {"execution": EXECUTION})
@@ -79,6 +79,7 @@ _ACCEPTED = {
     "triggerId": ID,
     "userId": "alice",
     "status": "running",
+    "agentId": "reporter",
     "startedAt": "2027-02-01T00:00:00.412Z",
     "executedAt": "2027-02-01T00:00:00.412Z",
     "source": "manual",
@@ -87,6 +88,7 @@ _ACCEPTED = {
 _ENDED = {
     **_ACCEPTED,
     "status": "completed",
+    "outcome": "success",
     "source": "schedule",
     "attempt": 1,
     "completedAt": "2027-02-01T00:00:09.730Z",
@@ -129,18 +131,23 @@ LIMIT = in_query(
     number(minimum=1, maximum=MAX_PAGE, default=DEFAULT_PAGE),
     "How many a page has at the most.",
 )
+FILTERS = [
+    in_query("status", STATUS, "Only those that are so."),
+    in_query("outcome", OUTCOME, "Only those that ended so."),
+    in_query("agentId", text(maxLength=MAX_TEXT), "Only those that asked this agent."),
+]
 describe(
     AllExecutionsView,
     "GET",
     "listAllExecutions",
     "Without what the agent said. Those of deleted triggers stay until their time is up. With "
-    f"`status`, a page looks through {MOST_READ} executions at the most: it may have fewer than "
-    "`limit`, or none, and still a `nextToken`.",
+    f"`status`, `outcome` or `agentId`, a page looks through {MOST_READ} executions at the most: "
+    "it may have fewer than `limit`, or none, and still a `nextToken`.",
     tag=RUNS,
     parameters=[
         LIMIT,
         NEXT_TOKEN,
-        in_query("status", STATUS, "Only those that are so."),
+        *FILTERS,
         in_query("triggerId", text(maxLength=MAX_TEXT), "Only those of this trigger."),
         in_query(
             "since",
@@ -158,12 +165,7 @@ describe(
     "listExecutions",
     "Without what the agent said. Those of a deleted trigger stay until their time is up.",
     tag=RUNS,
-    parameters=[
-        TRIGGER_ID,
-        LIMIT,
-        NEXT_TOKEN,
-        in_query("status", STATUS, "Only those that are so."),
-    ],
+    parameters=[TRIGGER_ID, LIMIT, NEXT_TOKEN, *FILTERS],
     answers=Body(PAGE, {"executions": [_ENDED], "metadata": metadata(triggerId=ID, count=1)}),
     faults=[
         invalid_parameter("limit", f"Give a whole number from 1 to {MAX_PAGE}."),

@@ -19,7 +19,7 @@ from moca.api.pagination import filtered_page, page
 from moca.api.views import APIView
 from moca.ids import first_id
 from triggers.api.views import find
-from triggers.models import RunStatus, Trigger
+from triggers.models import Outcome, RunStatus, Trigger
 
 # The fields of answers that lists leave out.
 UNLISTED = ("output", "output_tail", "reasoning", "tools", "questions")
@@ -36,13 +36,22 @@ class RunView(APIView):
 
 class AllExecutionsView(APIView):
     parameters: ClassVar = {
-        "GET": ("limit", "nextToken", "status", "triggerId", "since", "until"),
+        "GET": (
+            "limit",
+            "nextToken",
+            "status",
+            "outcome",
+            "agentId",
+            "triggerId",
+            "since",
+            "until",
+        ),
     }
 
     def get(self, request: Request) -> Response:
         """List the executions of all your triggers, newest first."""
         query, now = request.query_params, timezone.now()
-        status = parameters.choice(query, "status", RunStatus.values)
+        filters = _Filters(query, now)
         trigger_id = parameters.search_text(query, "triggerId")
         since, until = _span(query)
         rows = TriggerExecution.objects.of_user(self.user_id)
@@ -57,32 +66,35 @@ class AllExecutionsView(APIView):
             "limit": _limit(query),
             "token": query.get("nextToken"),
             "bound_to": [
-                self.user_id, "all executions", trigger_id, status, str(since), str(until)
+                self.user_id,
+                "all executions",
+                trigger_id,
+                *filters.values.values(),
+                str(since),
+                str(until),
             ],
-        }  # fmt: skip
-
-        def has_status(execution: TriggerExecution) -> bool:
-            execution.close_if_lost(now)
-            return bool(execution.status == status)
-
-        found = filtered_page(rows, has_status, **pages) if status else page(rows, **pages)
+        }
+        if filters.first:
+            found = filtered_page(rows, filters.match, **pages)
+        else:
+            found = page(rows, **pages)
         return _list(*found, now)
 
 
 class ExecutionsView(APIView):
-    parameters: ClassVar = {"GET": ("limit", "nextToken", "status")}
+    parameters: ClassVar = {"GET": ("limit", "nextToken", "status", "outcome", "agentId")}
 
     def get(self, request: Request, trigger_id: str) -> Response:
         """List a trigger's executions, newest first."""
         query, now = request.query_params, timezone.now()
-        status = parameters.choice(query, "status", RunStatus.values)
+        filters = _Filters(query, now)
         rows, is_there = _of_trigger(self.user_id, trigger_id)
         executions, following = page(
-            rows.shown_as(status, now).defer(*UNLISTED),
+            filters.narrow(rows).defer(*UNLISTED),
             limit=_limit(query),
             token=query.get("nextToken"),
-            bound_to=[self.user_id, "executions", trigger_id, status],
-            searched_by="status" if status else "",
+            bound_to=[self.user_id, "executions", trigger_id, *filters.values.values()],
+            searched_by=filters.first,
         )
         if not executions and not is_there:
             raise NotFoundError("trigger")
@@ -117,6 +129,40 @@ class ReplayView(APIView):
         execution = _find(self.user_id, trigger_id, execution_id)
         trigger = find(self.user_id, trigger_id)
         return _accepted(trigger, self.user_id, replayed=execution)
+
+
+class _Filters:
+    """The filters of a list of executions that no index knows.
+
+    Attributes:
+        values: their values by parameter; empty ones filter nothing.
+        first: the first parameter that filters; empty if none does.
+    """
+
+    def __init__(self, query: QueryDict, now: datetime) -> None:
+        self.now = now
+        self.values = {
+            "status": parameters.choice(query, "status", RunStatus.values),
+            "outcome": parameters.choice(query, "outcome", Outcome.values),
+            "agentId": parameters.search_text(query, "agentId"),
+        }
+        self.first = next((name for name, value in self.values.items() if value), "")
+
+    def narrow(self, rows: Any) -> Any:
+        """Filter executions by a query."""
+        status, outcome, agent_id = self.values.values()
+        rows = rows.shown_as(status, self.now).ended_as(outcome, self.now)
+        return rows.filter(agent_id=agent_id) if agent_id else rows
+
+    def match(self, execution: TriggerExecution) -> bool:
+        """Whether an execution passes. A lost one is shown as failed from here on."""
+        execution.close_if_lost(self.now)
+        status, outcome, agent_id = self.values.values()
+        return (
+            status in ("", execution.status)
+            and outcome in ("", execution.ending)
+            and agent_id in ("", execution.agent_id)
+        )
 
 
 def _limit(query: QueryDict) -> int:

@@ -129,7 +129,7 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
             level = logging.DEBUG if waited else logging.INFO
         # The error stays out of the log, because it may quote the agent, and with it the prompt.
         message = "Run %s in %s ms"
-        ids = log_ids(execution)
+        ids = log_ids(execution) | {"outcome": execution.ending}
         if execution.error_code:
             ids["errorCode"] = execution.error_code
         logger.log(level, message, execution.status, execution.duration_ms, extra=ids)
@@ -246,7 +246,13 @@ def _note_result(
     """
     failed = execution.status == RunStatus.FAILED
     statistics = Statistics.read(trigger.statistics)
-    run = PastRun(execution.pk, execution.started_at, execution.duration_ms or 0, failed)
+    run = PastRun(
+        execution.pk,
+        execution.started_at,
+        execution.duration_ms or 0,
+        failed,
+        outcome=execution.ending,
+    )
     if is_correction:
         statistics.correct(run)
     else:
@@ -258,6 +264,7 @@ def _note_result(
             "last_executed_at": execution.started_at,
             "last_execution_id": execution.pk,
             "last_status": execution.status,
+            "last_outcome": execution.ending,
             **_last_error(execution),
             "consecutive_failures": failures if failed else 0,
         }

@@ -11,6 +11,7 @@ from executions.runner.claim import Occurrence, new_record
 from executions.runner.complete import log_ids
 from moca import reasons
 from triggers.models import Outcome, RunStatus, Trigger
+from triggers.statistics import PastRun, Statistics
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,9 @@ def record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
         trigger: the trigger, which has a schedule.
         first: when the first of them was due.
         since: occurrences that are due from then on are not missed.
+
+    Raises:
+        ConflictError: another process has written the trigger's statistics since it was read.
     """
     now = timezone.now()
     last = trigger.last_run(since) or first
@@ -44,4 +48,11 @@ def record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
     moments = {"first": f"{first:%Y-%m-%d %H:%M}", "last": f"{last:%Y-%m-%d %H:%M}"}
     reasons.put(execution, "error", MISSED(runs=runs, **moments))
     execution.save(force_insert=True)
-    logger.warning(execution.error, extra=log_ids(execution))
+    statistics = Statistics.read(trigger.statistics)
+    statistics.add(PastRun(execution.pk, now, 0, failed=True, outcome=Outcome.MISSED), now=now)
+    row = Trigger.objects.filter(
+        user_id=trigger.user_id, pk=trigger.pk, statistics=trigger.statistics
+    )
+    row.update_expected(statistics=statistics.text())
+    ids = log_ids(execution) | {"outcome": execution.outcome, "errorCode": execution.error_code}
+    logger.warning(execution.error, extra=ids)

@@ -22,6 +22,7 @@ from triggers.serializers import TriggerSerializer
 
 TYPE = TriggerSerializer.shape_of("type")
 STATUS = TriggerSerializer.shape_of("lastStatus")
+OUTCOME = TriggerSerializer.shape_of("lastOutcome")
 CREATE = TriggerSerializer.request_shape(
     "TriggerCreate",
     "A new trigger. One of type `schedule` needs `scheduleConfig.expression`, one of type `event` "

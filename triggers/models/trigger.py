@@ -30,6 +30,7 @@ from moca.validation import one_line
 from triggers import validation
 from triggers.failures import UNREADABLE
 from triggers.models.choices import (
+    Outcome,
     OverlapPolicy,
     ReasoningEffort,
     RunStatus,
@@ -199,6 +200,8 @@ class Trigger(VersionedModel):
     # The runner writes these fields. Saves of operators leave them alone.
     last_executed_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_status = models.CharField(max_length=10, choices=RunStatus, blank=True, editable=False)
+    # Empty if the last run was one of an earlier edition.
+    last_outcome = models.CharField(max_length=12, choices=Outcome, blank=True, editable=False)
     # The last run and the beginning of its error. A list shows them without reading runs.
     last_execution_id = models.CharField(max_length=36, blank=True, editable=False)
     last_error = models.CharField(max_length=500, blank=True, editable=False)

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from executions.models import TriggerExecution
+from moca.display import NOTHING
 from tests.integration.admin.conftest import EXECUTIONS, address
 from triggers.models import Trigger
 
@@ -55,6 +56,28 @@ class TestList:
         make_execution(make_trigger(), status="failed", error="Timed out.", output="Let me")
         assert 'field-said">Timed out.<' in viewer.get(EXECUTIONS).content.decode()
 
+    @pytest.mark.parametrize(
+        ("fields", "word"),
+        [
+            ({"status": "failed", "outcome": "refused"}, "Refused"),
+            ({"status": "failed", "error_code": "timed_out"}, "Timed out"),
+            ({"status": "running"}, NOTHING),
+            ({"status": "of another program"}, NOTHING),
+        ],
+    )
+    def test_shows_the_outcome(
+        self,
+        viewer: Client,
+        make_trigger: Make,
+        make_execution: MakeExecution,
+        fields: dict[str, str],
+        word: str,
+    ) -> None:
+        run = make_execution(make_trigger(), agent_id="clerk", **fields)
+        shown = viewer.get(EXECUTIONS).content.decode()
+        cells = (f'field-ended_as">{word}<' in shown, 'field-agent_id">clerk<' in shown)
+        assert (*cells, "Outcome:" in page(viewer, run)) == (True, True, True)
+
     def test_shows_lost_runs_as_failed(
         self, viewer: Client, make_trigger: Make, make_execution: MakeExecution
     ) -> None:
@@ -66,6 +89,8 @@ class TestList:
         ("query", "fields"),
         [
             ("?status=failed", {"status": "failed"}),
+            ("?outcome=refused", {"status": "failed", "outcome": "refused"}),
+            ("?outcome=timed_out", {"status": "failed", "error_code": "timed_out"}),
             ("?source__exact=event", {"source": "event"}),
         ],
     )

@@ -100,6 +100,8 @@ class TestList:
             ("limit=0", "limit"),
             ("limit=101", "limit"),
             ("status=done", "status"),
+            ("outcome=done", "outcome"),
+            ("agentId=" + "x" * 201, "agentId"),
             ("nextToken=x", "nextToken"),
             ("since=yesterday", "since"),
             ("since=2027-01-04T09:00:00", "since"),
@@ -170,6 +172,44 @@ class TestFilters:
         make_execution(trigger, id="4", status="running", lease_until=now - minute)
         make_execution(trigger, id="5", status="running")
         assert ids(alice.get(f"{LIST}?status={status}")) == expected
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("outcome=refused", ["2"]),
+            ("outcome=success", ["6", "1"]),
+            ("outcome=lost", ["4"]),
+            ("outcome=timed_out", ["5"]),
+            ("outcome=error", []),
+            ("agentId=clerk", ["2", "1"]),
+            ("agentId=clerk&outcome=success", ["1"]),
+            ("agentId=clerk&status=failed", ["2"]),
+            ("agentId=nobody", []),
+        ],
+    )
+    def test_outcome_and_agent(
+        self,
+        alice: API,
+        make_trigger: MakeTrigger,
+        make_execution: MakeExecution,
+        query: str,
+        expected: list[str],
+    ) -> None:
+        trigger, past = make_trigger(), timezone.now() - timedelta(minutes=1)
+        make_execution(trigger, id="1", agent_id="clerk", outcome="success")
+        make_execution(trigger, id="2", agent_id="clerk", status="failed", outcome="refused")
+        make_execution(trigger, id="3", status="running")
+        make_execution(trigger, id="4", status="running", lease_until=past)
+        # Records of an earlier edition.
+        make_execution(trigger, id="5", status="failed", error_code="timed_out")
+        make_execution(trigger, id="6")
+        assert ids(alice.get(f"{LIST}?{query}")) == expected
+
+    def test_token_of_another_outcome_is_refused(
+        self, alice: API, made: list[TriggerExecution]
+    ) -> None:
+        token = alice.get(f"{LIST}?outcome=success&limit=2").json()["nextToken"]
+        assert alice.get(f"{LIST}?outcome=error&nextToken={token}").status_code == 400
 
     def test_status_in_pages(self, alice: API, made: list[TriggerExecution]) -> None:
         assert walk(alice, "status=completed&limit=4")[0] == [each.pk for each in made[::-1]]

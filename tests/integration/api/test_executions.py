@@ -13,7 +13,7 @@ from executions.dispatchers.local import LocalDispatcher
 from executions.models import QueuedRun, Source, TriggerExecution
 from moca.authentication.models import AuditEntry
 from tests.integration.api.conftest import API, STARTED
-from triggers.models import RunStatus, Trigger
+from triggers.models import Outcome, RunStatus, Trigger
 
 MakeExecution = Callable[..., TriggerExecution]
 
@@ -104,8 +104,48 @@ class TestList:
             make_execution(trigger)
         assert len(ids(alice.get(f"{path}/executions"))) == 20
 
+    def test_by_outcome(
+        self, alice: API, trigger: Trigger, path: str, make_execution: MakeExecution
+    ) -> None:
+        past = timezone.now() - timedelta(minutes=1)
+        make_execution(trigger, id="1", outcome="success")
+        make_execution(trigger, id="2", status="failed", outcome="refused")
+        make_execution(trigger, id="3", status="running", lease_until=past)
+        make_execution(trigger, id="4", status="running")
+        # One of an earlier edition.
+        make_execution(trigger, id="5", status="failed", error_code="timed_out")
+        found = {each: ids(alice.get(f"{path}/executions?outcome={each}")) for each in Outcome}
+        assert {each: keys for each, keys in found.items() if keys} == {
+            "success": ["1"],
+            "refused": ["2"],
+            "lost": ["3"],
+            "timed_out": ["5"],
+        }
+
+    def test_by_agent_and_outcome(
+        self, alice: API, trigger: Trigger, path: str, make_execution: MakeExecution
+    ) -> None:
+        make_execution(trigger, id="1", agent_id="clerk", outcome="success")
+        make_execution(trigger, id="2", agent_id="scribe", outcome="success")
+        make_execution(trigger, id="3", agent_id="clerk", status="failed", outcome="error")
+        query = "agentId=clerk&outcome=success"
+        assert ids(alice.get(f"{path}/executions?{query}")) == ["1"]
+
+    def test_wrong_outcome_names_those_there_are(self, alice: API, path: str) -> None:
+        message = alice.get(f"{path}/executions?outcome=bad").json()["message"]
+        assert message == f"outcome: Give one of {', '.join(Outcome.values)}."
+
     @pytest.mark.parametrize(
-        "query", ["limit=0", "limit=101", "limit=x", "status=done", "nextToken=x"]
+        "query",
+        [
+            "limit=0",
+            "limit=101",
+            "limit=x",
+            "status=done",
+            "outcome=done",
+            "agentId=" + "x" * 201,
+            "nextToken=x",
+        ],
     )
     def test_wrong_parameter(self, alice: API, path: str, query: str) -> None:
         response = alice.get(f"{path}/executions?{query}")
@@ -172,6 +212,31 @@ class TestList:
 
 
 class TestDetail:
+    def test_agent_and_outcome(
+        self, alice: API, trigger: Trigger, path: str, make_execution: MakeExecution
+    ) -> None:
+        run = make_execution(trigger, agent_id="clerk", status="failed", outcome="limited")
+        shown = alice.get(f"{path}/executions/{run.pk}").json()["execution"]
+        assert (shown["agentId"], shown["outcome"]) == ("clerk", "limited")
+
+    def test_run_under_way_has_no_outcome(self, alice: API, path: str) -> None:
+        assert "outcome" not in alice.post(f"{path}/run").json()["execution"]
+
+    def test_lost_run_has_its_outcome(
+        self, alice: API, trigger: Trigger, path: str, make_execution: MakeExecution
+    ) -> None:
+        past = timezone.now() - timedelta(minutes=1)
+        run = make_execution(trigger, status="running", lease_until=past)
+        shown = alice.get(f"{path}/executions/{run.pk}").json()["execution"]
+        assert (shown["status"], shown["outcome"]) == ("failed", "lost")
+
+    def test_tokens_of_caches(
+        self, alice: API, trigger: Trigger, path: str, make_execution: MakeExecution
+    ) -> None:
+        usage = {"inputTokens": 9, "outputTokens": 3, "cacheReadTokens": 2, "cacheWriteTokens": 1}
+        run = make_execution(trigger, usage=usage)
+        assert alice.get(f"{path}/executions/{run.pk}").json()["execution"]["usage"] == usage
+
     def test_everything(
         self, alice: API, trigger: Trigger, path: str, make_execution: MakeExecution
     ) -> None:
@@ -198,6 +263,7 @@ class TestDetail:
             "triggerId": trigger.pk,
             "userId": "alice",
             "status": "failed",
+            "outcome": "error",
             "startedAt": "2027-01-04T09:00:00.000Z",
             "completedAt": "2027-01-04T09:00:02.000Z",
             "executedAt": "2027-01-04T09:00:00.000Z",

@@ -34,7 +34,7 @@ from moca.authentication.models import Operator, Role
 from tests.integration.api.conftest import API, DAILY, STARTED, VALID
 from tests.integration.api.description import JSON, faults, operations, resolved
 from triggers.api.body_limit import LARGEST_BODY
-from triggers.models import RunStatus, SyncState, Trigger
+from triggers.models import Outcome, RunStatus, SyncState, Trigger
 from triggers.schedulers import SchedulerError
 from triggers.schedulers.local import LocalScheduler
 
@@ -249,6 +249,7 @@ class TestAnswers:
         Trigger.objects.filter(pk=made["id"]).update(
             last_executed_at=STARTED,
             last_status=RunStatus.FAILED,
+            last_outcome=Outcome.REFUSED,
             sync_state=SyncState.FAILED,
             sync_error="away",
             skipped_runs=1,
@@ -267,6 +268,8 @@ class TestAnswers:
             trigger,
             id=str(uuid.uuid4()),
             status=RunStatus.FAILED,
+            outcome=Outcome.REFUSED,
+            agent_id="reporter",
             scheduled_at=STARTED,
             completed_at=STARTED,
             duration_ms=1,

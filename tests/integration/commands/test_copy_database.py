@@ -83,13 +83,19 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
             user_id="alice",
             source="schedule",
             status=status,
+            outcome=outcome,
+            agent_id="clerk",
             started_at=STARTED,
             lease_until=STARTED,
             usage={"inputTokens": 10**15, "share": 0.1},
             output="x" * 70_000,
             ttl=4_000_000_000,
         )
-        for trigger, status in [(first.pk, "completed"), (first.pk, "running"), ("gone", "failed")]
+        for trigger, status, outcome in [
+            (first.pk, "completed", "interrupted"),
+            (first.pk, "running", ""),
+            ("gone", "failed", "refused"),
+        ]
     ]
     QueuedRun.objects.create(**queued(runs[1]))
     IdempotencyKey.objects.create(

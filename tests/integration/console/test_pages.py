@@ -13,8 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from agents.errors import TIMED_OUT
-from executions.failures import LOST, NO_MORE_TIME, NOT_PICKED_UP
+from agents.errors import AGENT_SILENT, TIMED_OUT, TOKEN_TIMED_OUT
+from executions.failures import LOST, MISSED, NO_MORE_TIME, NOT_PICKED_UP
 from executions.models import TriggerExecution
 from moca import reasons
 from moca.authentication.models import AuditEntry
@@ -30,6 +30,8 @@ ADMIN = "/admin/executions/triggerexecution/"
 KEY = "{0}_3A{1}/change/"
 LATE = reasons.columns("error", TIMED_OUT(seconds="600"))
 CUT_OFF = reasons.columns("error", TIMED_OUT(seconds="600").adding(NO_MORE_TIME, number=900))
+LAST_LATE = reasons.columns("last_error", TIMED_OUT(seconds="600"))
+MISSED_RUNS = MISSED(runs="1 run", first="1", last="1")
 NINE = datetime(2026, 7, 1, 9, tzinfo=UTC)
 
 
@@ -38,6 +40,12 @@ def page_of(client: Client, shown: Trigger | TriggerExecution, **query: str) -> 
     if isinstance(shown, TriggerExecution):
         address = f"{TRIGGERS}/{shown.trigger_id}/runs/{shown.pk}"
     return client.get(address, query).content.decode()
+
+
+def failed_runs(twice: str, once: str) -> list[PastRun]:
+    """Three failed runs, two of them with the first outcome."""
+    now = timezone.now()
+    return [PastRun("r", now, 1000, True, outcome) for outcome in (twice, twice, once)]
 
 
 def noted(trigger: Trigger, *runs: PastRun, **fields: Any) -> Trigger:
@@ -100,6 +108,48 @@ class TestTrigger:
         runs = [PastRun("r", now, 1000, failed=number == 0) for number in range(4)]
         shown = page_of(viewer, noted(make_trigger(), *runs))
         assert "4 runs in 30 days, 1 failed" in shown
+
+    def test_failures_are_told_apart(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        shown = page_of(viewer, noted(make_trigger(), *failed_runs("timed_out", "refused")))
+        assert "3 failed: 2 timed out, 1 refused" in shown
+
+    def test_errors_alone_are_not_told_apart(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        runs = failed_runs("error", "error")
+        assert "3 failed:" not in page_of(viewer, noted(make_trigger(), *runs))
+
+    def test_last_runs_say_how_they_ended(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        trigger = noted(make_trigger(), PastRun("r1", timezone.now(), 1, True, "timed_out"))
+        assert "<title>Timed out, " in page_of(viewer, trigger)
+
+    @pytest.mark.parametrize(
+        ("fields", "remedy"),
+        [
+            ({"last_outcome": "limited"}, "Raise the limit of tokens"),
+            ({"last_outcome": "refused"}, "guardrail of the agent"),
+            ({"last_outcome": "timed_out", **LAST_LATE}, "is 600 seconds. Raise it"),
+        ],
+    )
+    def test_advice_stands_beside_the_last_failure(
+        self, viewer: Client, make_trigger: MakeTrigger, fields: dict[str, Any], remedy: str
+    ) -> None:
+        failing = {"last_status": "failed", "consecutive_failures": 1, "last_executed_at": NINE}
+        assert remedy in page_of(viewer, noted(make_trigger(), **failing, **fields))
+
+    def test_trigger_that_waits_for_a_person_says_so(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        last = {"last_status": "completed", "last_outcome": "interrupted", "last_execution_id": "r"}
+        shown = page_of(viewer, noted(make_trigger(), **last))
+        assert "goes on after an answer" in shown
+
+    def test_token_that_did_not_come_is_no_matter_of_the_timeout(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        late = reasons.columns("last_error", TOKEN_TIMED_OUT(seconds="50"))
+        last = {"last_status": "failed", "last_outcome": "timed_out", "consecutive_failures": 1}
+        assert "is 600 seconds" not in page_of(viewer, noted(make_trigger(), **last, **late))
 
     def test_each_of_the_last_runs_is_a_link(
         self, viewer: Client, make_trigger: MakeTrigger
@@ -238,6 +288,10 @@ class TestRun:
             ({"error": "x", "reached_agent": True}, "part of its work may be done"),
             ({"error": "x", "reached_agent": False}, "a replay repeats no work"),
             (reasons.columns("error", NOT_PICKED_UP()), "Nothing was sent to the agent"),
+            (reasons.columns("error", MISSED_RUNS), "Nothing was sent to the agent"),
+            ({"error": "x", "outcome": "limited"}, "Raise the limit of tokens"),
+            ({"error": "x", "outcome": "refused"}, "guardrail of the agent"),
+            (reasons.columns("error", AGENT_SILENT(seconds="9")), "AGENT_IDLE_TIMEOUT_SECONDS"),
         ],
     )
     def test_advice(
@@ -500,6 +554,14 @@ class TestDashboard:
             noted(make_trigger(agent_id=agent), *runs)
         context = viewer.get("/console/").context
         assert (context["day"].runs, context["day"].failed, context["average"]) == (2, 2, "3 s")
+
+    def test_failures_of_the_last_day_are_told_apart(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        noted(make_trigger(), *failed_runs("timed_out", "lost"))
+        noted(make_trigger(), PastRun("r", timezone.now(), 1, failed=True))
+        shown = viewer.get("/console/").content.decode()
+        assert "4 failed (2 timed out, 1 lost, 1 error)" in shown
 
     def test_agents(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         now = timezone.now()

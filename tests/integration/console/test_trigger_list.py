@@ -46,6 +46,21 @@ class TestShown:
         note(make_trigger(), last_status="failed", last_error="The agent was away.")
         assert "The agent was away." in viewer.get(TRIGGERS).content.decode()
 
+    @pytest.mark.parametrize(
+        ("fields", "word"),
+        [
+            ({"last_status": "failed", "last_outcome": "timed_out"}, "Timed out"),
+            ({"last_status": "completed", "last_outcome": "interrupted"}, "Waits for a person"),
+            ({"last_status": "completed", "last_outcome": "success"}, "Completed"),
+            ({"last_status": "failed"}, "Failed"),
+        ],
+    )
+    def test_how_the_last_run_ended(
+        self, viewer: Client, make_trigger: MakeTrigger, fields: dict[str, str], word: str
+    ) -> None:
+        note(make_trigger(), last_executed_at=timezone.now(), **fields)
+        assert f">{word}</a>" in viewer.get(TRIGGERS).content.decode()
+
     def test_a_run_that_is_going(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         now = timezone.now()
         note(make_trigger(), running_since=now, running_until=now + timedelta(minutes=1))

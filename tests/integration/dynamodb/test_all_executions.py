@@ -20,6 +20,8 @@ COSTS: dict[str, tuple[list[str], float]] = {
     f"{LIST}?limit=100": (["Query", "BatchGetItem", "GetItem"], 103),
     # A filter looks at 500 rows at the most, in ten rounds, if nothing matches.
     f"{LIST}?status=failed": (PAGE * 10, 519),
+    f"{LIST}?outcome=refused": (PAGE * 10, 519),
+    f"{LIST}?agentId=nobody": (PAGE * 10, 519),
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from django.test import Client
 
 from tests.integration.admin.conftest import EXECUTIONS, TRIGGERS
@@ -117,6 +118,22 @@ class TestExecutions:
         path = f"/triggers/{trigger['id']}/executions?status=failed"
         assert [each["executionId"] for each in alice.get(path).json()["executions"]] == [
             bad["executionId"]
+        ]
+
+    @pytest.mark.parametrize(("outcome", "place"), [("success", 0), ("error", 1)])
+    def test_the_api_filters_them_by_outcome(
+        self,
+        alice: API,
+        trigger: Item,
+        make_execution: Callable[..., Item],
+        outcome: str,
+        place: int,
+    ) -> None:
+        runs = [make_execution(trigger), make_execution(trigger, errorMessage="No agent.")]
+        path = f"/triggers/{trigger['id']}/executions?outcome={outcome}"
+        found = alice.get(path).json()["executions"]
+        assert [(each["executionId"], each["outcome"]) for each in found] == [
+            (runs[place]["executionId"], outcome)
         ]
 
     def test_nobody_else_sees_them(

@@ -5,9 +5,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from agents import AgentClient, CachedTokens, ClientCredentials
 from agents.demo import DemoAgent
+from agents.errors import (
+    AGENT_CANCELLED,
+    AGENT_SILENT,
+    ANSWER_LIMITED,
+    ANSWER_REFUSED,
+    TIMED_OUT,
+)
 from agents.protocols import PROTOCOLS
 from executions import runner
 from executions.failures import LOST, MISSED
@@ -15,6 +23,7 @@ from executions.models import Source, TriggerExecution
 from executions.runner import Occurrence
 from moca import reasons
 from triggers.models import Outcome, RunStatus, Trigger
+from triggers.statistics import Statistics, Tally
 
 NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
 
@@ -81,6 +90,35 @@ def test_agent_is_on_record(run: Run) -> None:
     assert run("Count.", agent_id="clerk").agent_id == "clerk"
 
 
+ENDINGS = [
+    ("Count.", Outcome.SUCCESS),
+    ("Count.\ndemo: ask Shall I pay?", Outcome.INTERRUPTED),
+    ("Count.\ndemo: max-tokens", Outcome.LIMITED),
+    ("Count.\ndemo: fail", Outcome.ERROR),
+]
+
+
+@pytest.mark.parametrize(("prompt", "outcome"), ENDINGS)
+def test_trigger_has_the_outcome_of_its_last_run(run: Run, prompt: str, outcome: Outcome) -> None:
+    assert Trigger.objects.get(pk=run(prompt).trigger_id).last_outcome == outcome
+
+
+@pytest.mark.parametrize(("prompt", "outcome"), ENDINGS)
+def test_log_line_has_the_outcome(
+    run: Run, caplog: pytest.LogCaptureFixture, prompt: str, outcome: Outcome
+) -> None:
+    with caplog.at_level("INFO"):
+        run(prompt)
+    lines = [line for line in caplog.records if line.getMessage().startswith("Run ")]
+    assert [getattr(line, "outcome", "") for line in lines] == [outcome]
+
+
+def test_statistics_tell_how_runs_failed(run: Run) -> None:
+    trigger = Trigger.objects.get(pk=run("Count.\ndemo: guardrail").trigger_id)
+    day = Tally.total(Statistics.read(trigger.statistics).days(timezone.now()))
+    assert day.failures == {Outcome.REFUSED: 1}
+
+
 def test_id_of_a_task_is_on_record(run: Run) -> None:
     assert run("Count.", "a2a").task_id
 
@@ -113,6 +151,11 @@ class TestOfOldRecords:
         (RunStatus.FAILED, LOST(), Outcome.LOST),
         (RunStatus.FAILED, MISSED(runs="1 run", first="1", last="1"), Outcome.MISSED),
         (RunStatus.FAILED, "The agent failed.", Outcome.ERROR),
+        (RunStatus.FAILED, TIMED_OUT(seconds="600"), Outcome.TIMED_OUT),
+        (RunStatus.FAILED, AGENT_SILENT(seconds="60"), Outcome.TIMED_OUT),
+        (RunStatus.FAILED, ANSWER_REFUSED(), Outcome.REFUSED),
+        (RunStatus.FAILED, ANSWER_LIMITED(), Outcome.LIMITED),
+        (RunStatus.FAILED, AGENT_CANCELLED(), Outcome.CANCELLED),
     )
 
     @pytest.mark.parametrize(("status", "error", "outcome"), CASES)

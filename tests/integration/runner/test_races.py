@@ -15,7 +15,7 @@ from executions import runner
 from executions.models import TriggerExecution
 from executions.runner import Occurrence, Run, claim, complete
 from tests.conftest import wait_for
-from triggers.models import LocalSchedule, RunStatus, Trigger
+from triggers.models import LocalSchedule, Outcome, RunStatus, Trigger
 from triggers.statistics import Statistics
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -187,3 +187,10 @@ def test_missed_runs_are_on_record_once(make_trigger: MakeTrigger) -> None:
     for _ in range(2):
         runner.record_missed(trigger, NINE, TEN)
     assert TriggerExecution.objects.filter(trigger_id=trigger.pk).count() == 1
+
+
+def test_missed_runs_are_counted_as_such(make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger()
+    runner.record_missed(trigger, NINE, TEN)
+    counted = Statistics.read(Trigger.objects.get(pk=trigger.pk).statistics).days(timezone.now())
+    assert counted[-1].failures == {Outcome.MISSED: 1}

@@ -9,8 +9,10 @@ import events.failures  # noqa: F401
 import executions.failures
 import triggers.failures  # noqa: F401
 from agents import errors
+from executions.models import outcome_of
 from moca.reasons import columns
 from moca.sentences import CODES, Code, Reason, restored
+from triggers.models import Outcome, RunStatus
 
 ROOT = Path(__file__).resolve().parents[3]
 PART = re.compile(r"%\((\w+)\)s")
@@ -82,3 +84,20 @@ def test_codes_of_failed_runs_are_in_the_documents() -> None:
     of_runs += [failures.SHUT_DOWN, failures.TRIGGER_DELETED, failures.OVERTAKEN]
     of_runs += [failures.NOT_INVOKED, failures.MISSED]
     assert told == named | {code.name for code in of_runs}
+
+
+OUTCOMES = re.compile(r"^\| (\w+) \| `(\w+)` \| (.*?) \|", re.MULTILINE)
+
+
+def test_each_outcome_is_documented_with_its_status() -> None:
+    documented = {row[1]: row[0] for row in OUTCOMES.findall((ROOT / "docs/runs.md").read_text())}
+    completed = (Outcome.SUCCESS, Outcome.INTERRUPTED)
+    assert documented == {
+        each: RunStatus.COMPLETED if each in completed else RunStatus.FAILED for each in Outcome
+    }
+
+
+def test_codes_stand_beside_the_outcome_that_they_mean() -> None:
+    rows = OUTCOMES.findall((ROOT / "docs/runs.md").read_text())
+    documented = {code: row[1] for row in rows for code in re.findall(r"`(\w+)`", row[2])}
+    assert documented == {code: outcome_of(RunStatus.FAILED, code) for code in documented}

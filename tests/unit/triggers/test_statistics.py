@@ -1,5 +1,8 @@
 """Statistics of runs, as they are stored in a trigger's row."""
 
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moca.ids import new_id
+from triggers.models import Outcome
 from triggers.statistics import DAYS, HOURS, RUNS, PastRun, Statistics, Tally
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -105,6 +109,51 @@ def test_an_invalid_text_counts_as_empty(text: str) -> None:
     assert (read.runs, Tally.total(read.days(NOON)).runs) == ([], 0)
 
 
+def of_outcome(outcome: Outcome) -> PastRun:
+    failed = outcome not in (Outcome.SUCCESS, Outcome.INTERRUPTED)
+    return PastRun(new_id(), NOON, 1000, failed, outcome=outcome)
+
+
+@pytest.mark.parametrize("tallies", [Statistics.hours, Statistics.days])
+def test_failures_are_told_apart(tallies: Callable[[Statistics, datetime], list[Tally]]) -> None:
+    statistics = after(
+        *map(of_outcome, [Outcome.TIMED_OUT, Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.ERROR]),
+        *map(of_outcome, [Outcome.SUCCESS, Outcome.INTERRUPTED]),
+    )
+    failures = tallies(statistics, NOON)[-1].failures
+    assert failures == {Outcome.REFUSED: 1, Outcome.TIMED_OUT: 2, Outcome.ERROR: 1}
+
+
+def test_each_run_keeps_its_outcome() -> None:
+    endings = [(run.outcome, run.failed) for run in after(*map(of_outcome, Outcome)).runs]
+    told = {Outcome.SUCCESS: "", Outcome.ERROR: ""}
+    assert endings == [(told.get(each, each), of_outcome(each).failed) for each in Outcome]
+
+
+def test_text_of_an_earlier_edition_is_read() -> None:
+    day = int(NOON.timestamp()) // 86_400
+    runs = f'"runs": [["=a", {int(NOON.timestamp())}, 5, 1]]'
+    old = Statistics.read(f'{{{runs}, "days": [[{day}, 2, 1, 10, 5, 20, [9, 2]]]}}')
+    old.add(of_outcome(Outcome.LOST))
+    kept = Statistics.read(old.text())
+    assert (kept.runs[0].failed, kept.days(NOON)[-1].failures) == (
+        True,
+        {Outcome.LOST: 1, Outcome.ERROR: 1},
+    )
+
+
+def test_earlier_edition_reads_the_counts_of_a_new_text() -> None:
+    stored = json.loads(after(of_outcome(Outcome.LOST)).text())
+    # It reads six numbers of an hour, then the buckets, and nothing after them.
+    assert all(isinstance(number, int) for number in stored["hours"][0][:6])
+
+
+def test_missed_runs_have_no_duration() -> None:
+    statistics = after(run(milliseconds=8000), PastRun("m", NOON, 0, True, Outcome.MISSED))
+    day = statistics.days(NOON)[-1]
+    assert (day.average, day.percentile(0.5)) == (8000, pytest.approx(8000, rel=0.1))
+
+
 def test_no_duration_is_negative() -> None:
     assert Statistics.read('{"runs": [["=a", 0, -5, 0]]}').runs[0].duration_ms == 0
 
@@ -113,6 +162,16 @@ def test_a_busy_trigger_stays_small() -> None:
     hours = range(24 * (DAYS + 5))
     runs = [run(NOON + timedelta(hours=hour), 1000 * 2 ** (hour % 4)) for hour in hours]
     assert len(after(*runs).text()) < 4000
+
+
+def test_a_busy_trigger_that_fails_in_every_way_stays_small() -> None:
+    hours = range(24 * (DAYS + 5))
+    ways = [*Outcome]
+    runs = [
+        replace(of_outcome(ways[hour % len(ways)]), started_at=NOON + timedelta(hours=hour))
+        for hour in hours
+    ]
+    assert len(after(*runs).text()) < 5000
 
 
 def test_runs_of_a_clock_that_was_ahead_do_not_make_others_too_old() -> None:
