@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 
 from agents.errors import TIMED_OUT
-from executions.failures import NO_MORE_TIME, NOT_PICKED_UP
+from executions.failures import CANCELLED, NO_MORE_TIME, NOT_PICKED_UP
 from executions.models import TriggerExecution
 from moca import reasons
 from moca.sentences import Reason
@@ -32,7 +32,7 @@ def advice(execution: TriggerExecution, trigger: Trigger | None) -> list[str]:
             )
             % {"seconds": trigger.timeout_seconds}
         )
-    if code is NOT_PICKED_UP:
+    if code is NOT_PICKED_UP or (code is CANCELLED and not execution.reached_agent):
         return [*found, _("Nothing was sent to the agent, so a replay repeats no work.")]
     if execution.reached_agent:
         found.append(
