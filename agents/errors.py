@@ -9,7 +9,9 @@ from agents.replies import Outcome, Reply
 from moca.sentences import Code, Reason
 from moca.sentences import mark as _
 
-Kind = Literal["configuration", "token", "connection", "refused", "timeout", "protocol", "agent"]
+Kind = Literal[
+    "configuration", "token", "connection", "refused", "timeout", "cancelled", "protocol", "agent"
+]
 
 # Bytes of UTF-8 that a message quotes of the other side.
 QUOTED_BYTES = 2048
@@ -218,6 +220,7 @@ ANSWER_REFUSED = Code(
 ANSWER_LIMITED = Code(
     "answer_limited", _("the agent reached a limit before its answer was complete")
 )
+CANCELLED = Code("cancelled", _("the run was cancelled"))
 AGENT_CANCELLED = Code("agent_cancelled", _("the agent says that the run was cancelled"))
 EVENT_NO_JSON = Code("event_no_json", _("the agent sent an event that is no JSON"))
 

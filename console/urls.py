@@ -2,6 +2,7 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from console import (
+    cancel,
     clock,
     dashboard,
     event_form,
@@ -32,6 +33,11 @@ urlpatterns = [
         "triggers/<str:trigger_id>/runs/<str:execution_id>/replay",
         runs.replay,
         name="replay",
+    ),
+    path(
+        "triggers/<str:trigger_id>/runs/<str:execution_id>/cancel",
+        cancel.cancel,
+        name="cancel",
     ),
     path("runs", runs.runs, name="runs"),
     path("runs/offers", runs.offers, name="run-offers"),

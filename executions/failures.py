@@ -30,6 +30,7 @@ OVERTAKEN = Code("overtaken", _("Another run of the trigger had begun."))
 NOT_INVOKED = Code(
     "function_not_invoked", _("The function that runs triggers could not be invoked: %(error)s")
 )
+CANCELLED = Code("cancelled_by_person", _("Cancelled by %(name)s."))
 MISSED = Code(
     "missed",
     _(

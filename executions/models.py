@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agents import Output, Reply, errors
 from agents.replies import Question, ToolUse
-from executions.failures import CLOSED, LOST, MISSED, NOT_PICKED_UP, SHUT_DOWN
+from executions.failures import CANCELLED, CLOSED, LOST, MISSED, NOT_PICKED_UP, SHUT_DOWN
 from moca import reasons
 from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
@@ -32,6 +32,7 @@ OUTCOMES = {
     NOT_PICKED_UP.name: Outcome.LOST,
     CLOSED.name: Outcome.LOST,
     SHUT_DOWN.name: Outcome.LOST,
+    CANCELLED.name: Outcome.CANCELLED,
     MISSED.name: Outcome.MISSED,
     errors.TIMED_OUT.name: Outcome.TIMED_OUT,
     errors.AGENT_SILENT.name: Outcome.TIMED_OUT,
@@ -176,6 +177,8 @@ class TriggerExecution(models.Model):
     completed_at = models.DateTimeField("ended", null=True, blank=True)
     duration_ms = models.PositiveBigIntegerField("duration (ms)", null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+    # When a person asked to cancel the run. It may have ended by itself all the same.
+    cancel_requested_at = models.DateTimeField("cancel requested", null=True, blank=True)
     # Whether the agent may have begun. Only a run that never reached it is retried.
     reached_agent = models.BooleanField(default=False)
     request_id = models.CharField("agent's request", max_length=200, blank=True)
@@ -252,6 +255,11 @@ class TriggerExecution(models.Model):
         """The agent's output so far."""
         return Output.stored(self.output, self.output_tail, self.output_bytes)
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the run ended because a person cancelled it. It is no failure of the agent."""
+        return self.error_code == CANCELLED.name
+
     def set_output(self, output: Output) -> None:
         """Set the agent's output; the caller saves it."""
         self.output, self.output_tail = output.head, output.tail
@@ -324,6 +332,38 @@ class PendingEvent(models.Model):
 
     def __str__(self) -> str:
         return self.trigger_id
+
+
+class CancelRequestQuerySet(ExpectingQuerySet["CancelRequest"]):
+    def since(self, moment: datetime) -> Self:
+        """The requests from a moment on: one read for all runs of a process."""
+        return self.filter(requested_at__gte=moment).order_by("requested_at")
+
+
+class CancelRequest(models.Model):
+    """A person's request to cancel a run, for the process that runs it.
+
+    Its id is the execution's. The write of the run's result deletes it.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36)
+    trigger_id = models.CharField(max_length=36)
+    user_id = models.CharField(max_length=128)
+    # The name of the operator, or the user id of an API caller.
+    requested_by = models.CharField(max_length=150)
+    requested_at = models.DateTimeField()
+    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
+
+    objects: ClassVar[Any] = CancelRequestQuerySet.as_manager()
+
+    # The rows are spread over partitions. The index has those of all runs under way, which are few.
+    dynamodb = Layout("CANCEL#{id}", "CANCEL", indexes=[Index("GSI4", "CANCEL", "{requested_at}")])
+
+    class Meta:
+        indexes = [models.Index(fields=["requested_at"]), models.Index(fields=["ttl"])]
+
+    def __str__(self) -> str:
+        return self.id
 
 
 def expiry(started_at: datetime) -> int:

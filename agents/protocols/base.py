@@ -130,6 +130,19 @@ def reported(data: str) -> AgentError:
     return failure(value, request_id=name(mapping(value).get("requestId")))
 
 
+def reported_failure(body: bytes) -> AgentError | None:
+    """Make the error that the answer to a request such as `Protocol.cancel()` reports.
+
+    None if it reports none: only `error` of a JSON object does, as in JSON-RPC.
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    error = mapping(value).get("error")
+    return failure(error) if error else None
+
+
 def failure(
     error: Any, *, request_id: str | None = None, silently: Code = errors.AGENT_FAILED_SILENTLY
 ) -> AgentError:

@@ -6,6 +6,7 @@ from executions.api.views import (
     DEFAULT_PAGE,
     MAX_PAGE,
     AllExecutionsView,
+    CancelView,
     ExecutionsView,
     ExecutionView,
     OutputView,
@@ -69,6 +70,14 @@ BUSY = Fault(
         409,
         "The trigger is running, and its overlap policy is to skip: wait for the run to end, or "
         "allow overlaps.",
+    ),
+)
+RUN_ENDED = Fault(
+    "The run has ended.",
+    APIError(
+        409,
+        "The run has ended and cannot be cancelled: read how it ended in its record.",
+        extra={"code": "RUN_ENDED"},
     ),
 )
 NOBODY = Fault("Nobody takes runs.", APIError(503, "Nobody takes runs: start the scheduler."))
@@ -207,6 +216,19 @@ describe(
         invalid_parameter("after", "Give a whole number from 0 to 1000000000000000000."),
         NO_EXECUTION,
     ],
+)
+describe(
+    CancelView,
+    "POST",
+    "cancelExecution",
+    "A run that waits for a process ends at once. The process of any other closes the request to "
+    "the agent within five seconds, and keeps what the agent has said: follow the run by its "
+    "output. It ends as `failed` with the `errorCode` `cancelled_by_person`, unless it has ended "
+    "by itself meanwhile. To ask again changes nothing.",
+    tag=RUNS,
+    parameters=[TRIGGER_ID, EXECUTION_ID],
+    answers=_one({**_ACCEPTED, "attempt": 1, "cancelRequestedAt": "2027-02-01T00:00:05.120Z"}, 202),
+    faults=[NO_EXECUTION, RUN_ENDED],
 )
 describe(
     ReplayView,

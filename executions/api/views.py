@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from executions.dispatchers import DispatchError
 from executions.models import TriggerExecution
-from executions.runner import TriggerBusyError
+from executions.runner import RunEndedError, TriggerBusyError, cancel_run
 from executions.runner.manual import run_now
 from executions.serializers import ExecutionSerializer
 from moca.api import parameters
@@ -129,6 +129,17 @@ class ReplayView(APIView):
         execution = _find(self.user_id, trigger_id, execution_id)
         trigger = find(self.user_id, trigger_id)
         return _accepted(trigger, self.user_id, replayed=execution)
+
+
+class CancelView(APIView):
+    def post(self, request: Request, trigger_id: str, execution_id: str) -> Response:
+        """Cancel a run that is waiting or under way."""
+        execution = _find(self.user_id, trigger_id, execution_id)
+        try:
+            cancelled = cancel_run(execution, by=self.user_id)
+        except RunEndedError as error:
+            raise APIError(409, str(error), extra={"code": "RUN_ENDED"}) from error
+        return _answer(cancelled, status=202)
 
 
 class _Filters:

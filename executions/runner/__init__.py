@@ -3,6 +3,7 @@
 The scheduler process, the Lambda function, the API and the pages use the names exported here.
 """
 
+from executions.runner.cancel import CancelWatch, RunEndedError, cancel_run, stop_agent
 from executions.runner.claim import (
     LEASE,
     Occurrence,
@@ -29,15 +30,18 @@ from executions.runner.missed import record_missed
 __all__ = [
     "HEARTBEAT",
     "LEASE",
+    "CancelWatch",
     "Occurrence",
     "Offer",
     "Run",
+    "RunEndedError",
     "TriggerBusyError",
     "UncertainStartError",
     "abandon",
     "accept",
     "batch_size",
     "call",
+    "cancel_run",
     "close",
     "close_lost",
     "end_debounce",
@@ -51,5 +55,6 @@ __all__ = [
     "set_result",
     "start",
     "start_claimed",
+    "stop_agent",
     "write",
 ]

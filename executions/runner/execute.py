@@ -6,13 +6,15 @@ If another process has closed the run meanwhile, this one writes nothing more.
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from agents import AgentClient, AgentError, Invocation, Reply
 from agents.replies import Transcript
 from executions import prompts
 from executions.agent_client import profile_of
-from executions.failures import CLOSED, INTERNAL_ERROR, NO_MORE_TIME
+from executions.failures import CANCELLED, CLOSED, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, question_map, tool_map, usage_map
+from executions.runner.cancel import CancelWatch, stop_agent
 from executions.runner.claim import Run
 from executions.runner.complete import log_ids, set_result, write_in_time
 from executions.runner.progress import Progress
@@ -58,9 +60,11 @@ def execute(
     Raises:
         OperationalError, InterfaceError: the result could not be written in time.
     """
-    call(run, client, time_limit=time_limit)
+    with CancelWatch(lambda: [run]):
+        call(run, client, time_limit=time_limit)
     with bind(**log_ids(run.execution)):
         write_in_time(run.execution, seconds_left)
+    stop_agent(run)
     return run.execution
 
 
@@ -85,8 +89,16 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
                 time_limit=max(0.0, end - time.monotonic()),
                 max_retries=trigger.max_retries,
                 on_transcript=flush,
+                cancellation=run.cancellation,
             )
         except AgentError as error:
+            if run.cancellation.is_requested:
+                logger.info("The run was cancelled")
+                if error.reached:
+                    run.stop_agent = partial(client.cancel, invocation, error.reply)
+                _set_reply(run, error.reply)
+                _fail(run, CANCELLED(name=run.cancelled_by), reached=error.reached)
+                return
             if error.kind == "timeout" and limit < seconds:
                 error.add(NO_MORE_TIME, number=trigger.timeout_seconds)
             # The agent's words stay out of the log, because they may quote the prompt.

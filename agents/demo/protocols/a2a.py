@@ -114,7 +114,7 @@ def answer_to_call(body: Body, version: str) -> Body | None:
     if version != VERSION:
         told = f"the header A2A-Version is {version or 'missing'}: set it to {VERSION}"
         return rpc_error(request_id, _VERSION_NOT_SUPPORTED, told)
-    if method == "CancelTask":
+    if is_cancel(body):
         params = body.get("params")
         task_id = params.get("id") if isinstance(params, dict) else None
         task = {"id": task_id, "status": {"state": "TASK_STATE_CANCELED"}}
@@ -122,6 +122,11 @@ def answer_to_call(body: Body, version: str) -> Body | None:
     if method != "SendStreamingMessage":
         return rpc_error(request_id, _METHOD_NOT_FOUND, f"there is no method {method}")
     return None
+
+
+def is_cancel(body: Body) -> bool:
+    """Whether a call cancels a task."""
+    return bool(body.get("method") == "CancelTask")
 
 
 def rpc_error(request_id: Any, code: int, message: str) -> Body:
