@@ -3,6 +3,7 @@
 The scheduler process, the Lambda function, the API and the pages use the names exported here.
 """
 
+from executions.runner.answer import answer, end_unanswered
 from executions.runner.claim import (
     LEASE,
     Occurrence,
@@ -36,12 +37,14 @@ __all__ = [
     "UncertainStartError",
     "abandon",
     "accept",
+    "answer",
     "batch_size",
     "call",
     "close",
     "close_lost",
     "end_debounce",
     "end_due_debounces",
+    "end_unanswered",
     "execute",
     "is_begun",
     "offer",

@@ -19,6 +19,7 @@ from executions.failures import (
     RUNS_IN_A_ROW,
 )
 from executions.models import TriggerExecution, outcome_of
+from executions.runner.waiting import note_waiting
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
@@ -214,6 +215,7 @@ def _write(
                 if not is_correction:
                     continue
             written.append(execution)
+            note_waiting(execution, triggers.get(execution.trigger_id))
             if trigger := triggers.get(execution.trigger_id):
                 _note_result(trigger, execution, is_correction=is_correction)
                 if execution.error_code in (LOST.name, NOT_PICKED_UP.name):

@@ -136,6 +136,7 @@ class AuditEntry(models.Model):
         UPDATED = "updated", _("Updated")
         DELETED = "deleted", _("Deleted")
         RUN = "run", _("Run")
+        ANSWERED = "answered", _("Answered")
         # Actions of the product itself.
         REPAIRED = "repaired", _("Repaired")
         CLOSED = "closed", _("Run closed")
