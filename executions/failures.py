@@ -38,6 +38,9 @@ MISSED = Code(
         "was running, or it was busy. Nothing was sent to the agent."
     ),
 )
+UNANSWERED = Code("unanswered", _("Nobody answered within %(hours)s."))
+ONE_HOUR = Code("one_hour", _("1 hour"))
+HOURS = Code("hours", _("%(number)s hours"))
 # Added to the reason of a run if its process, a Lambda function, had less time than its trigger
 # allows.
 NO_MORE_TIME = Code(

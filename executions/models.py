@@ -1,4 +1,4 @@
-"""The records of runs, of runs that wait, and of events whose debounce is under way."""
+"""The records of runs, of what waits for a process or a person, and of debounced events."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,15 @@ from django.utils.translation import gettext_lazy as _
 
 from agents import Output, Reply, errors
 from agents.replies import Question, ToolUse
-from executions.failures import CANCELLED, CLOSED, LOST, MISSED, NOT_PICKED_UP, SHUT_DOWN
+from executions.failures import (
+    CANCELLED,
+    CLOSED,
+    LOST,
+    MISSED,
+    NOT_PICKED_UP,
+    SHUT_DOWN,
+    UNANSWERED,
+)
 from moca import reasons
 from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
@@ -24,12 +32,15 @@ class Source(models.TextChoices):
     EVENT = "event", _("Event")
     MANUAL = "manual", _("Run now")
     REPLAY = "replay", _("Replay")
+    # A person has answered the questions of an earlier run, which this one continues.
+    ANSWER = "answer", _("Answer")
 
 
 # Outcomes of failed runs by the code of the error. Any other failure is an error.
 OUTCOMES = {
     LOST.name: Outcome.LOST,
     NOT_PICKED_UP.name: Outcome.LOST,
+    UNANSWERED.name: Outcome.TIMED_OUT,
     CLOSED.name: Outcome.LOST,
     SHUT_DOWN.name: Outcome.LOST,
     CANCELLED.name: Outcome.CANCELLED,
@@ -202,6 +213,12 @@ class TriggerExecution(models.Model):
     warning_code, warning_params = CodeField(), ParamsField()
     event_payload = models.TextField(blank=True)
     replay_of = models.CharField(max_length=36, blank=True)
+    # The run whose questions this one answers, and the latest run that answers this one's.
+    continues = models.CharField(max_length=36, blank=True)
+    continued_by = models.CharField(max_length=36, blank=True)
+    # What a person answered, as a list of {"id", "value"}, and who that was.
+    answers = models.JSONField(null=True, blank=True)
+    answered_by = models.CharField(max_length=150, blank=True)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the record goes.")
 
     objects: ClassVar[Any] = TriggerExecutionQuerySet.as_manager()
@@ -296,6 +313,42 @@ class QueuedRun(models.Model):
 
     class Meta:
         ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class WaitingRunQuerySet(ExpectingQuerySet["WaitingRun"]):
+    def by_end(self) -> Self:
+        """All that wait, those first that end first."""
+        return self.order_by("due_at")
+
+    def due(self, now: datetime) -> Self:
+        """The runs that nobody answered in time, the longest overdue first."""
+        return self.by_end().filter(due_at__lte=now)
+
+
+class WaitingRun(models.Model):
+    """An interrupted run whose questions wait for a person.
+
+    Its id is the execution's. Whoever deletes the row claims the run, to answer it or to end it.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36)
+    trigger_id = models.CharField(max_length=36)
+    user_id = models.CharField(max_length=128)
+    # The beginning of the first question, for lists.
+    question = models.TextField()
+    asked_at = models.DateTimeField()
+    # When the run ends unanswered.
+    due_at = models.DateTimeField()
+
+    objects: ClassVar[Any] = WaitingRunQuerySet.as_manager()
+
+    dynamodb = Layout("WAITING#{id}", "WAITING", indexes=[Index("GSI4", "WAITING", "{due_at}")])
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"])]
 
     def __str__(self) -> str:
         return self.id

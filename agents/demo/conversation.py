@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs
 
-from agents.demo.answers import Answer, Script, answer_text
+from agents.demo.answers import Answer, Script, answer_text, resumed_text
 from agents.demo.memory import Memory, Received
 from agents.demo.protocols import (
     Writer,
@@ -185,8 +185,10 @@ class Conversation(BaseHTTPRequestHandler):
             script.steps["fail"] = [quoted]
         if "status" in script and self._status(" ".join(script.steps["status"]), quoted):
             return
+        answered = protocol.answered(request)
+        text = answer_text(prompt) if answered is None else resumed_text(answered)
         answer = Answer(
-            quoted or answer_text(prompt),
+            quoted or text,
             script,
             session_id=self.headers.get(_SESSION_ID, ""),
             run_id=str(request.get("runId") or request.get("id") or ""),

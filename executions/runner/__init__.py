@@ -3,6 +3,7 @@
 The scheduler process, the Lambda function, the API and the pages use the names exported here.
 """
 
+from executions.runner.answer import answer, end_unanswered
 from executions.runner.cancel import CancelWatch, RunEndedError, cancel_run, stop_agent
 from executions.runner.claim import (
     LEASE,
@@ -39,6 +40,7 @@ __all__ = [
     "UncertainStartError",
     "abandon",
     "accept",
+    "answer",
     "batch_size",
     "call",
     "cancel_run",
@@ -46,6 +48,7 @@ __all__ = [
     "close_lost",
     "end_debounce",
     "end_due_debounces",
+    "end_unanswered",
     "execute",
     "is_begun",
     "offer",

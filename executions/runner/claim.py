@@ -36,7 +36,7 @@ LEASE = timedelta(seconds=60)
 BATCH = 100
 
 # A person may start these, whatever the trigger's state.
-MANUAL = {Source.MANUAL, Source.REPLAY}
+MANUAL = {Source.MANUAL, Source.REPLAY, Source.ANSWER}
 # What a failed record loses when its run is claimed again.
 REOPENED = {
     "status": RunStatus.RUNNING,

@@ -19,6 +19,7 @@ from executions.failures import (
     RUNS_IN_A_ROW,
 )
 from executions.models import CancelRequest, TriggerExecution, outcome_of
+from executions.runner.waiting import note_waiting
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
@@ -217,6 +218,7 @@ def _write(
             written.append(execution)
             if execution.cancel_requested_at:
                 CancelRequest.objects.filter(pk=execution.pk).discard()
+            note_waiting(execution, triggers.get(execution.trigger_id))
             if trigger := triggers.get(execution.trigger_id):
                 _note_result(trigger, execution, is_correction=is_correction)
                 if execution.error_code in (LOST.name, NOT_PICKED_UP.name):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from agents import AgentClient, AgentError, Invocation, Reply
+from agents.invocation import Answered
 from agents.replies import Transcript
 from executions import prompts
 from executions.agent_client import profile_of
@@ -130,19 +131,23 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
 
 def _invocation(run: Run) -> Invocation:
     trigger, execution = run.trigger, run.execution
-    profile = profile_of(trigger.user_id, trigger.agent_id)
+    # The agent that asked is the one that gets the answers, whatever the trigger names by now.
+    agent_id = execution.agent_id if execution.continues else trigger.agent_id
+    profile = profile_of(trigger.user_id, agent_id)
     tools = trigger.enabled_tools
     return Invocation(
         prompt=prompts.compose(trigger, run.event, execution.started_at),
         target_user_id=trigger.user_id,
         session_id=execution.session_id,
         execution_id=execution.pk,
-        agent_id=trigger.agent_id or None,
+        agent_id=agent_id or None,
         options=trigger.agent_options,
         enabled_tools=profile.enabled_tools if profile and tools is None else tools,
         system_prompt=profile.system_prompt if profile else None,
         mcp_config=profile.mcp_config if profile else None,
         secrets=profile.secrets if profile else (),
+        answers=tuple(Answered(each["id"], each["value"]) for each in execution.answers or ()),
+        task_id=execution.task_id or None,
     )
 
 

@@ -137,6 +137,7 @@ class AuditEntry(models.Model):
         DELETED = "deleted", _("Deleted")
         RUN = "run", _("Run")
         CANCELLED = "cancelled", _("Run cancelled")
+        ANSWERED = "answered", _("Answered")
         # Actions of the product itself.
         REPAIRED = "repaired", _("Repaired")
         CLOSED = "closed", _("Run closed")

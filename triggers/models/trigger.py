@@ -192,6 +192,13 @@ class Trigger(VersionedModel):
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
         help_text=_("Disable the trigger after this many failed runs in a row. Empty: never."),
     )
+    answer_within_hours = models.PositiveIntegerField(
+        default=72,
+        validators=[MinValueValidator(1), MaxValueValidator(8760)],
+        help_text=_(
+            "Hours that a run waits for a person if the agent asks one. After that, it has failed."
+        ),
+    )
     tags = models.JSONField(default=list, blank=True, validators=[validation.validate_tags])
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)

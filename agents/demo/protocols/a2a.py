@@ -33,6 +33,12 @@ class A2AWriter(Writer):
             return text_of(parts[0].get("text"))
         return None
 
+    @classmethod
+    def answered(cls, body: Body) -> str | None:
+        # Only a message that goes on with a task names it.
+        is_answer = "taskId" in body["params"]["message"]
+        return cls.prompt(body) if is_answer else None
+
     def begin(self) -> Iterator[bytes]:
         yield self._result(task=self._task("TASK_STATE_SUBMITTED"))
         yield self._update("TASK_STATE_WORKING")
