@@ -10,6 +10,9 @@ from collections.abc import Callable
 from agents import AgentClient, AgentError, Invocation, Output, Reply
 from executions import prompts
 from executions.agent_client import profile_of
+from executions.agent_records.clients import client_for
+from executions.agent_records.lookup import record_of
+from executions.agent_records.model import Agent
 from executions.failures import CLOSED, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, question_map, tool_map, usage_map
 from executions.runner.claim import Run
@@ -46,7 +49,7 @@ def execute(
 
     Args:
         run: what `start()` or `resume()` returned.
-        client: calls the agent.
+        client: calls the default agent, if the trigger's agent has no record.
         time_limit: the seconds that this process has for the call; None if the trigger's time-out
             is the only limit.
         seconds_left: returns for how many seconds writing the result may be retried.
@@ -77,14 +80,16 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     flush = _Flush(run)
     with bind(**log_ids(execution)):
         try:
-            invocation = _invocation(run)
-            reply = client.invoke(
-                invocation,
-                # Reading the agent's profile may have used up a part of the limit.
-                time_limit=max(0.0, end - time.monotonic()),
-                max_retries=trigger.max_retries,
-                on_output=flush,
-            )
+            record = record_of(trigger.agent_id)
+            invocation = _invocation(run, record)
+            with client_for(record, client) as chosen:
+                reply = chosen.invoke(
+                    invocation,
+                    # Reading the agent's record and profile may have used up a part of the limit.
+                    time_limit=max(0.0, end - time.monotonic()),
+                    max_retries=trigger.max_retries,
+                    on_output=flush,
+                )
         except AgentError as error:
             if error.kind == "timeout" and limit < seconds:
                 error.add(NO_MORE_TIME, number=trigger.timeout_seconds)
@@ -115,17 +120,26 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
             set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=run.clock)
 
 
-def _invocation(run: Run) -> Invocation:
+def _invocation(run: Run, record: Agent | None) -> Invocation:
+    """Make what is sent. The trigger's own values win over the record's, these over the profile's.
+
+    Args:
+        run: the run.
+        record: the record of the trigger's agent, if it has one.
+    """
     trigger, execution = run.trigger, run.execution
     profile = profile_of(trigger.user_id, trigger.agent_id)
-    tools = trigger.enabled_tools
+    tools, options = trigger.enabled_tools, trigger.agent_options
+    if record is not None:
+        tools = record.enabled_tools if tools is None else tools
+        options = {**record.options, **options}
     return Invocation(
         prompt=prompts.compose(trigger, run.event, execution.started_at),
         target_user_id=trigger.user_id,
         session_id=execution.session_id,
         execution_id=execution.pk,
         agent_id=trigger.agent_id or None,
-        options=trigger.agent_options,
+        options=options,
         enabled_tools=profile.enabled_tools if profile and tools is None else tools,
         system_prompt=profile.system_prompt if profile else None,
         mcp_config=profile.mcp_config if profile else None,
