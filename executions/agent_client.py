@@ -25,7 +25,7 @@ def client_from_settings() -> AgentClient:
     Raises:
         AgentError: a setting is wrong.
     """
-    return configuration.client_from(settings, Lookups(secret=_secret, domain=_domain, sign=_sign))
+    return configuration.client_from(settings, LOOKUPS)
 
 
 def profile_of(user_id: str, agent_id: str) -> Profile | None:
@@ -103,3 +103,6 @@ def _parameters(path: str, names: list[str]) -> dict[str, str]:
 
 def _wrong(reason: Reason) -> AgentError:
     return AgentError(reason, kind="configuration")
+
+
+LOOKUPS = Lookups(secret=_secret, domain=_domain, sign=_sign)

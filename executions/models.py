@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agents import Output, Reply, errors
 from agents.replies import Question, ToolUse
+from executions.agent_records.model import Agent  # noqa: F401  (registers the model)
 from executions.failures import (
     CANCELLED,
     CLOSED,

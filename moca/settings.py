@@ -433,6 +433,9 @@ COGNITO_USERNAME = env.str("COGNITO_USERNAME", default="")
 COGNITO_AUTH_FLOW = env.str("COGNITO_AUTH_FLOW", default="USER_PASSWORD_AUTH")
 COGNITO_PASSWORD = env.str("COGNITO_PASSWORD", default="")
 COGNITO_PASSWORD_ARN = env.str("COGNITO_PASSWORD_ARN", default="")
+# Agents besides that of AGENT_API_URL, as a list in JSON or YAML, or a file with it.
+AGENTS_CONFIG = env.str("AGENTS_CONFIG", default="")
+AGENTS_FILE = env.str("AGENTS_FILE", default="")
 # The table of agents' profiles, and the path of their MCP servers' secrets by user.
 AGENTS_TABLE_NAME = env.str("AGENTS_TABLE_NAME", default="")
 MCP_SECRETS_PATH = env.str("MCP_SECRETS_PATH", default="").rstrip("/")

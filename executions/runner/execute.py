@@ -13,6 +13,9 @@ from agents.invocation import Answered
 from agents.replies import Transcript
 from executions import prompts
 from executions.agent_client import profile_of
+from executions.agent_records.clients import client_for
+from executions.agent_records.lookup import record_of
+from executions.agent_records.model import Agent
 from executions.failures import CANCELLED, CLOSED, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, question_map, tool_map, usage_map
 from executions.runner.cancel import CancelWatch, stop_agent
@@ -50,7 +53,7 @@ def execute(
 
     Args:
         run: what `start()` or `resume()` returned.
-        client: calls the agent.
+        client: calls the default agent, if the trigger's agent has no record.
         time_limit: the seconds that this process has for the call; None if the trigger's time-out
             is the only limit.
         seconds_left: returns for how many seconds writing the result may be retried.
@@ -83,20 +86,22 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     flush = _Flush(run)
     with flush.progress, bind(**log_ids(execution)):
         try:
-            invocation = _invocation(run)
-            reply = client.invoke(
-                invocation,
-                # Reading the agent's profile may have used up a part of the limit.
-                time_limit=max(0.0, end - time.monotonic()),
-                max_retries=trigger.max_retries,
-                on_transcript=flush,
-                cancellation=run.cancellation,
-            )
+            record = record_of(_agent_id(run))
+            invocation = _invocation(run, record)
+            with client_for(record, client) as chosen:
+                reply = chosen.invoke(
+                    invocation,
+                    # Reading the agent's record and profile may have used up a part of the limit.
+                    time_limit=max(0.0, end - time.monotonic()),
+                    max_retries=trigger.max_retries,
+                    on_transcript=flush,
+                    cancellation=run.cancellation,
+                )
         except AgentError as error:
             if run.cancellation.is_requested:
                 logger.info("The run was cancelled")
                 if error.reached:
-                    run.stop_agent = partial(client.cancel, invocation, error.reply)
+                    run.stop_agent = partial(_cancel, record, client, invocation, error.reply)
                 _set_reply(run, error.reply)
                 _fail(run, CANCELLED(name=run.cancelled_by), reached=error.reached)
                 return
@@ -129,19 +134,40 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
             set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=run.clock)
 
 
-def _invocation(run: Run) -> Invocation:
+def _agent_id(run: Run) -> str:
+    """The agent that is asked: if the run continues another one, the agent that had asked."""
+    return run.execution.agent_id if run.execution.continues else run.trigger.agent_id
+
+
+def _cancel(
+    record: Agent | None, client: AgentClient, invocation: Invocation, reply: Reply | None
+) -> object:
+    """Tell the agent of a record that a run is cancelled; see `AgentClient.cancel()`."""
+    with client_for(record, client) as chosen:
+        return chosen.cancel(invocation, reply)
+
+
+def _invocation(run: Run, record: Agent | None) -> Invocation:
+    """Make what is sent. The trigger's own values win over the record's, these over the profile's.
+
+    Args:
+        run: the run.
+        record: the record of the trigger's agent, if it has one.
+    """
     trigger, execution = run.trigger, run.execution
-    # The agent that asked is the one that gets the answers, whatever the trigger names by now.
-    agent_id = execution.agent_id if execution.continues else trigger.agent_id
+    agent_id = _agent_id(run)
     profile = profile_of(trigger.user_id, agent_id)
-    tools = trigger.enabled_tools
+    tools, options = trigger.enabled_tools, trigger.agent_options
+    if record is not None:
+        tools = record.enabled_tools if tools is None else tools
+        options = {**record.options, **options}
     return Invocation(
         prompt=prompts.compose(trigger, run.event, execution.started_at),
         target_user_id=trigger.user_id,
         session_id=execution.session_id,
         execution_id=execution.pk,
         agent_id=agent_id or None,
-        options=trigger.agent_options,
+        options=options,
         enabled_tools=profile.enabled_tools if profile and tools is None else tools,
         system_prompt=profile.system_prompt if profile else None,
         mcp_config=profile.mcp_config if profile else None,

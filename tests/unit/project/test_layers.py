@@ -61,7 +61,7 @@ KNOWN_IN = {
     "urllib.request": HTTP,
     "urllib3": HTTP,
     "waitress": ["moca/server.py"],
-    "yaml": ["events/sources.py", "triggers/import_export/*"],
+    "yaml": ["moca/entries.py", "triggers/import_export/*"],
 }
 
 tree = read_tree(ROOT, PACKAGES, exempt=EXEMPT)
