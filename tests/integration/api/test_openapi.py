@@ -125,7 +125,7 @@ class TestDescription:
 
     def test_operations_have_different_names(self) -> None:
         names = [operation["operationId"] for _, _, operation in operations()]
-        assert len(set(names)) == len(names) == 18
+        assert len(set(names)) == len(names) == 19
 
     def test_all_but_health_and_signed_events_is_signed_in_to(self) -> None:
         is_open = [
@@ -272,6 +272,7 @@ class TestAnswers:
             agent_id="reporter",
             scheduled_at=STARTED,
             completed_at=STARTED,
+            cancel_requested_at=STARTED,
             duration_ms=1,
             request_id="r",
             session_id="s",
