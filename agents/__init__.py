@@ -4,6 +4,7 @@ This package imports neither Django nor AWS. `executions.agent_client` passes it
 the functions that read secrets and sign requests.
 """
 
+from agents.cancellation import Cancellation
 from agents.client import AgentClient, agent_url
 from agents.errors import AgentError
 from agents.invocation import Invocation, new_session_id
@@ -21,6 +22,7 @@ __all__ = [
     "AgentClient",
     "AgentError",
     "CachedTokens",
+    "Cancellation",
     "ClientCredentials",
     "FixedToken",
     "Invocation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,12 +15,13 @@ import httpx
 
 from agents import errors
 from agents.authorization import Authorize, bearer
+from agents.cancellation import Cancellation
 from agents.errors import AgentError
 from agents.invocation import Invocation
 from agents.masking import Mask
 from agents.output import Output
-from agents.protocols import PROTOCOLS, Protocol, Request, read_answer
-from agents.replies import Reply
+from agents.protocols import PROTOCOLS, Protocol, Request, read_answer, reported_failure
+from agents.replies import Reply, Transcript
 from agents.tokens import Tokens
 from agents.transport import (
     CONNECT_TIMEOUT,
@@ -36,6 +38,9 @@ from agents.transport import (
 _ERROR_BYTES = 16 * 1024
 # Seconds that the agent has to close its stream after its completion event.
 _FAREWELL = 1.0
+# Seconds that the agent has to acknowledge that a run is cancelled, and how often this is retried.
+_CANCEL_SECONDS = 5.0
+_CANCEL_RETRIES = 1
 _RUNTIME_ARN = re.compile(
     r"(?P<arn>arn:(?P<partition>aws[a-z-]*):bedrock-agentcore:(?P<region>[a-z0-9-]+):\d{12}"
     r":runtime/[\w-]+)(?P<query>\?.*)?"
@@ -122,13 +127,17 @@ class AgentClient:
         time_limit: float,
         max_retries: int,
         on_output: Callable[[Output], None] | None = None,
+        on_transcript: Callable[[Transcript], None] | None = None,
+        cancellation: Cancellation | None = None,
     ) -> Reply:
         """Send the prompt and read the answer to its end, all within `time_limit` seconds.
 
         A request that did not reach the agent is sent again up to `max_retries` times. It is sent
         once more with a new token if the agent refuses the first one. After the first byte of an
         answer it is never sent again: the agent has begun. `on_output` is called with the growing
-        output after each chunk that brought text, and its exceptions are passed on.
+        output after each chunk that brought text, `on_transcript` after each chunk with all that
+        has come. Their exceptions are passed on. `cancellation` lets another thread end the call,
+        which then raises AgentError of kind "cancelled".
 
         Raises AgentError, whose `reply` has what the agent said before it failed.
         """
@@ -136,12 +145,16 @@ class AgentClient:
         content, headers = request.content, self._headers(invocation, request)
         secrets = set(invocation.secrets)
         try:
-            with Deadline(time_limit, idle=self._idle_timeout) as deadline:
+            with Deadline(
+                time_limit, idle=self._idle_timeout, cancellation=cancellation
+            ) as deadline:
                 response = self._send(content, headers, deadline, max_retries, secrets)
                 try:
                     chunks = self._chunks(response, deadline)
                     media_type = response.headers.get("content-type", "")
-                    reply = read_answer(chunks, media_type, on_output, Mask(secrets), self.protocol)
+                    reply = read_answer(
+                        chunks, media_type, on_output, Mask(secrets), self.protocol, on_transcript
+                    )
                     _drain(chunks, deadline)
                     return reply
                 finally:
@@ -150,6 +163,41 @@ class AgentClient:
             # An agent may quote the request that it was sent.
             error.hide(Mask(secrets))
             raise
+
+    def cancel(self, invocation: Invocation, reply: Reply | None) -> bool:
+        """Tell the agent that a run is cancelled whose connection is closed already.
+
+        The protocol's own request goes first. An AgentCore runtime without one gets
+        StopRuntimeSession, which ends the run's session. The request is sent once more if it did
+        not arrive. `reply` is what the agent had said, or None.
+
+        Returns False if there is no such request. Raises AgentError if the agent refuses it, or
+        does not acknowledge it within 5 seconds.
+        """
+        request = self.protocol.cancel(reply) if reply else None
+        url = self.url if request else stop_url(self.url)
+        if url is None:
+            return False
+        if request is None:
+            # The same token makes the same request idempotent.
+            request = Request(json.dumps({"clientToken": invocation.execution_id}).encode())
+        own = {"Accept": "application/json", "Idempotency-Key": f"{invocation.execution_id}-cancel"}
+        request = Request(request.content, {**request.headers, **own})
+        content, headers = request.content, self._headers(invocation, request)
+        secrets = set(invocation.secrets)
+        try:
+            with Deadline(_CANCEL_SECONDS) as deadline:
+                response = self._send(content, headers, deadline, _CANCEL_RETRIES, secrets, url)
+                try:
+                    failure = reported_failure(read_body(response, _ERROR_BYTES))
+                finally:
+                    response.close()
+            if failure:
+                raise failure
+        except AgentError as error:
+            error.hide(Mask(secrets))
+            raise
+        return True
 
     def _headers(self, invocation: Invocation, request: Request) -> list[tuple[bytes, bytes]]:
         """Return the headers of a request. Raises AgentError if a header cannot have its value."""
@@ -171,10 +219,12 @@ class AgentClient:
         deadline: Deadline,
         retries: int,
         secrets: set[str],
+        url: str = "",
     ) -> httpx.Response:
         """Send until there is a response of status 200, once more if the token is refused.
 
-        Adds the tokens that were sent to `secrets`, so that answers can be masked.
+        Adds the tokens that were sent to `secrets`, so that answers can be masked. `url` is the
+        agent's if it is empty.
         """
         renewed = False
 
@@ -183,7 +233,7 @@ class AgentClient:
             token = self._token(deadline)
             secrets.update([token] if token else [])
             try:
-                return self._open(content, headers, token, deadline)
+                return self._open(content, headers, token, deadline, url or self.url)
             except AgentError as error:
                 if error.status != 401 or token is None or renewed:
                     raise
@@ -212,12 +262,13 @@ class AgentClient:
         headers: list[tuple[bytes, bytes]],
         token: str | None,
         deadline: Deadline,
+        url: str,
     ) -> httpx.Response:
         """Send once, and return a response of status 200 with its body unread."""
-        headers = [*self._authorize(token, self.url, headers, content), *headers]
+        headers = [*self._authorize(token, url, headers, content), *headers]
         response = post(
             self._http,
-            self._url,
+            httpx.URL(url),
             headers=headers,
             content=content,
             deadline=deadline,
@@ -286,6 +337,22 @@ def agent_url(url: str, path: str = "/invocations") -> str:
         raw_path = path
     raw_path += question_mark + query
     return str(parsed.copy_with(raw_path=raw_path.encode(), fragment=None))
+
+
+def stop_url(url: str) -> str | None:
+    """Return the URL that stops a session of an AgentCore runtime (StopRuntimeSession).
+
+    `url` is what `agent_url` returned. None if it is no runtime's.
+    """
+    parsed = httpx.URL(url)
+    raw_path = parsed.raw_path.decode().partition("?")[0]
+    runtime = _RUNTIME_PATH.fullmatch(raw_path)
+    if runtime is None:
+        return None
+    path = raw_path.removesuffix("/invocations") + "/stopruntimesession"
+    qualifier = parsed.params.get("qualifier")
+    query = f"?qualifier={percent_encode(qualifier, safe='')}" if qualifier else ""
+    return str(parsed.copy_with(raw_path=(path + query).encode()))
 
 
 def _runtime_url(url: str) -> str:

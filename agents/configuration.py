@@ -53,9 +53,9 @@ def client_from(settings: Any, lookups: Lookups) -> AgentClient:
     idle = settings.AGENT_IDLE_TIMEOUT_SECONDS or None
     return AgentClient(
         settings.AGENT_API_URL,
-        _tokens(settings, lookups),
+        tokens_by_settings(settings, lookups),
         protocol=_protocol(settings),
-        authorize=_authorize(settings, lookups),
+        authorize=authorize_by_settings(settings, lookups),
         idle_timeout=idle,
     )
 
@@ -69,7 +69,8 @@ def _protocol(settings: Any) -> Protocol:
         raise AgentError(reason, kind="configuration") from None
 
 
-def _authorize(settings: Any, lookups: Lookups) -> Authorize:
+def authorize_by_settings(settings: Any, lookups: Lookups) -> Authorize:
+    """Return the function that makes the headers of AGENT_AUTH."""
     if settings.AGENT_AUTH == "api-key":
         return key_header(settings.AGENT_KEY_HEADER)
     if settings.AGENT_AUTH == "sigv4":
@@ -77,7 +78,8 @@ def _authorize(settings: Any, lookups: Lookups) -> Authorize:
     return bearer
 
 
-def _tokens(settings: Any, lookups: Lookups) -> Tokens:
+def tokens_by_settings(settings: Any, lookups: Lookups) -> Tokens:
+    """Return the tokens of AGENT_AUTH. Raises AgentError if a setting is missing or wrong."""
     match settings.AGENT_AUTH:
         case "cognito":
             return CachedTokens(

@@ -9,7 +9,9 @@ from agents.replies import Outcome, Reply
 from moca.sentences import Code, Reason
 from moca.sentences import mark as _
 
-Kind = Literal["configuration", "token", "connection", "refused", "timeout", "protocol", "agent"]
+Kind = Literal[
+    "configuration", "token", "connection", "refused", "timeout", "cancelled", "protocol", "agent"
+]
 
 # Bytes of UTF-8 that a message quotes of the other side.
 QUOTED_BYTES = 2048
@@ -59,6 +61,48 @@ REQUEST_INVALID = Code("request_invalid", _("the request to %(who)s cannot be se
 # AWS's own message says what is wrong.
 SECRET_UNREADABLE = Code("secret_unreadable", "%(error)s")
 POOL_UNREADABLE = Code("user_pool_unreadable", "%(error)s")
+
+# Reasons in the record of an agent.
+RECORD_UNREADABLE = Code(
+    "agent_record_unreadable",
+    _(
+        "the record of the agent %(agent)s cannot be read, so nothing was sent (%(error)s): run "
+        "“manage.py doctor”, and replay this run"
+    ),
+)
+RECORD_ADDRESS = Code(
+    "agent_record_address",
+    _(
+        "Address of the agent %(agent)s cannot be called: enter an http or https URL, or the ARN "
+        "of an AgentCore runtime"
+    ),
+)
+RECORD_PROTOCOL = Code(
+    "agent_record_protocol",
+    _("Protocol of the agent %(agent)s is not one of %(names)s: choose one of them"),
+)
+RECORD_AUTH = Code(
+    "agent_record_auth",
+    _("Authorization of the agent %(agent)s is not one of %(ways)s: choose one of them"),
+)
+RECORD_FIELD_MISSING = Code(
+    "agent_record_field_missing",
+    _("%(field)s of the agent %(agent)s is empty, which its authorization needs: enter it"),
+)
+RECORD_SECRET_REFUSED = Code(
+    "agent_record_secret_refused",
+    _(
+        "Secret of the agent %(agent)s is neither an environment variable that begins with AGENT_ "
+        "nor the ARN of a secret that begins with agents/: enter such a name"
+    ),
+)
+RECORD_VARIABLE_UNSET = Code(
+    "agent_record_variable_unset",
+    _(
+        "Secret of the agent %(agent)s is the environment variable %(name)s, which is not set in "
+        "this process: set it and restart, or enter another name"
+    ),
+)
 
 # Reasons in the agents' table.
 TABLE_UNREADABLE = Code(
@@ -160,7 +204,11 @@ CERTIFICATE_INVALID = Code(
     "certificate_invalid", _("the certificate of %(who)s is not valid: %(error)s")
 )
 NOBODY_ANSWERS = Code(
-    "nobody_answers", _("nobody answers at %(host)s (%(error)s): check AGENT_API_URL")
+    "nobody_answers",
+    _(
+        "nobody answers at %(host)s (%(error)s): check AGENT_API_URL, or Address of the agent's "
+        "record"
+    ),
 )
 HTTP_STATUS = Code("http_status", _("%(who)s answered %(answer)s"))
 HTTP_REDIRECT = Code(
@@ -189,8 +237,8 @@ DOCUMENT_NO_JSON = Code("document_no_json", _("the agent sent a document that is
 NOT_UNDERSTOOD = Code(
     "answer_not_understood",
     _(
-        "the agent's answer is not of the protocol that is set for it: set AGENT_PROTOCOL to the "
-        "one that it speaks"
+        "the agent's answer is not of the protocol that is set for it: set AGENT_PROTOCOL, or "
+        "Protocol of the agent's record, to the one that it speaks"
     ),
 )
 OBJECT_UNREADABLE = Code(
@@ -218,6 +266,7 @@ ANSWER_REFUSED = Code(
 ANSWER_LIMITED = Code(
     "answer_limited", _("the agent reached a limit before its answer was complete")
 )
+CANCELLED = Code("cancelled", _("the run was cancelled"))
 AGENT_CANCELLED = Code("agent_cancelled", _("the agent says that the run was cancelled"))
 EVENT_NO_JSON = Code("event_no_json", _("the agent sent an event that is no JSON"))
 

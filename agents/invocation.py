@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import string
@@ -30,7 +31,7 @@ class Invocation:
     `trace_id` is a whole X-Amzn-Trace-Id header; if it is None, Lambda's own or a new one is sent.
     `options` are further keys of the request, such as `modelId`. `secrets` are texts in the request
     that are masked in everything that the agent says. `answers` are a person's answers to the
-    questions of the run that this one continues.
+    questions of the run that this one continues, and `task_id` is the agent's own id of that run.
     """
 
     prompt: str = field(repr=False)
@@ -45,6 +46,16 @@ class Invocation:
     trace_id: str | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
     answers: tuple[Answered, ...] = ()
+    task_id: str | None = None
+
+    @property
+    def answer_text(self) -> str:
+        """The answers as one text, for agents that take nothing else. Empty if there are none."""
+        texts = (
+            each.value if isinstance(each.value, str) else json.dumps(each.value)
+            for each in self.answers
+        )
+        return "\n".join(texts)
 
     @property
     def model_id(self) -> str | None:

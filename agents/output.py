@@ -1,9 +1,13 @@
-"""Keeps the beginning and the end of an agent's answer, and counts all of its bytes."""
+"""Keeps the beginning and the end of an agent's answer, and counts all of its bytes.
+
+The limits of what is kept beside the answer, such as tools and reasoning, are in `agents.replies`.
+"""
 
 from typing import Self
 
-# Bytes of the beginning, and of the end. Both fit into a DynamoDB item, which has at most 400 KB.
-KEPT_BYTES = 64 * 1024
+# Bytes of the beginning, and the same of the end: twice this is kept. It fits into a DynamoDB item,
+# which has at most 400 KB.
+KEPT_AT_EACH_END = 64 * 1024
 
 
 class Output:
@@ -42,13 +46,13 @@ class Output:
             data = self._encode_surrogates(text)
         self.total_bytes += len(data)
         # The head is complete as soon as the tail has something.
-        if not self._tail and len(self._head) < KEPT_BYTES:
-            cut = _character_start(data, KEPT_BYTES - len(self._head))
+        if not self._tail and len(self._head) < KEPT_AT_EACH_END:
+            cut = _character_start(data, KEPT_AT_EACH_END - len(self._head))
             self._head += data[:cut]
             data = data[cut:]
         self._tail += data
-        if len(self._tail) > 2 * KEPT_BYTES:
-            del self._tail[:-KEPT_BYTES]
+        if len(self._tail) > 2 * KEPT_AT_EACH_END:
+            del self._tail[:-KEPT_AT_EACH_END]
 
     def _encode_surrogates(self, text: str) -> bytes:
         """Encode text whose last character may be half: JSON's \\u escapes come in two parts."""
@@ -90,7 +94,7 @@ class Output:
         return said + tail.decode(), self.total_bytes
 
     def _kept_tail(self) -> bytes:
-        tail = self._tail[-KEPT_BYTES:]
+        tail = self._tail[-KEPT_AT_EACH_END:]
         return bytes(tail[_next_character(tail, 0) :])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import unicodedata
 from collections.abc import Callable
@@ -14,11 +15,15 @@ from agents.output import Output
 
 Outcome = Literal["success", "interrupted", "refused", "limited", "cancelled"]
 
-# A DynamoDB item has at most 400 KB. The output takes 128 KB of these, tools take up to 64 KB.
+# A DynamoDB item has at most 400 KB, and each write of a run costs by the size of its item. The
+# output takes up to 128 KB, an event 200 KB.
 KEPT_REASONING_BYTES = 16 * 1024
 KEPT_TOOLS = 100
 KEPT_TOOL_CHARACTERS = 2000
-KEPT_TOOLS_CHARACTERS = 48 * 1024
+KEPT_TOOLS_BYTES = 48 * 1024
+# Bytes of a tool's id, of its name, and of the rest of a stored call beside its input and result.
+KEPT_NAME_BYTES = 128
+_CALL_BYTES = 100
 KEPT_QUESTIONS = 10
 
 # Outcomes by stop reason, in lower case and without underscores. Any other reason is the usual end.
@@ -149,6 +154,8 @@ class Transcript:
 
     def __init__(self, mask: Mask | None = None, clock: Callable[[], float] = time.monotonic):
         self._mask = mask or Mask()
+        # Held while events are put in, so that another thread can read what has come so far.
+        self.lock = threading.Lock()
         self._said = _Text(MaskedText(self._mask))
         self._thought = _Text(MaskedText(self._mask))
         self._clock = clock
@@ -226,8 +233,17 @@ class Transcript:
         """Return all that has come, at the end."""
         self._said.flush(end=True)
         self._thought.flush(end=True)
+        return self._reply(self.output)
+
+    def so_far(self) -> Reply:
+        """Return what has come so far. Safe to call in another thread while the answer goes on."""
+        with self.lock:
+            output = Output.stored(self.output.head, self.output.tail, self.output.total_bytes)
+            return self._reply(output)
+
+    def _reply(self, output: Output) -> Reply:
         return Reply(
-            output=self.output,
+            output=output,
             input_tokens=self.usage.input,
             output_tokens=self.usage.output,
             cache_read_tokens=self.usage.cache_read,
@@ -247,18 +263,22 @@ class Transcript:
         return self._mask.text(name) if name else None
 
     def _kept_tools(self) -> list[ToolUse]:
+        """Return the calls of tools, masked and cut to `KEPT_TOOLS_BYTES` together."""
         kept: list[ToolUse] = []
-        left = KEPT_TOOLS_CHARACTERS
-        for tool in self._tools.values():
-            limit = min(KEPT_TOOL_CHARACTERS, left // 2)
-            given = _cut(self._mask.text(tool.input), limit)
-            result = tool.result if tool.result is None else self._mask.text(tool.result)
-            result = result if result is None else _cut(result, limit)
-            left -= len(given) + len(result or "")
-            values = {**asdict(tool), "input": given, "result": result}
-            values["name"] = self._mask.text(tool.name)
-            kept.append(ToolUse(**values))
+        names = [(self._short(tool.id), self._short(tool.name)) for tool in self._tools.values()]
+        left = KEPT_TOOLS_BYTES - sum(_CALL_BYTES + _size(*each) for each in names)
+        for (tool_id, name), tool in zip(names, self._tools.values(), strict=True):
+            given = _cut_both(self._mask.text(tool.input), left // 2)
+            result = tool.result
+            if result is not None:
+                result = _cut_both(self._mask.text(result), left // 2)
+            left -= _size(given, result or "")
+            values = {**asdict(tool), "id": tool_id, "name": name}
+            kept.append(ToolUse(**{**values, "input": given, "result": result}))
         return kept
+
+    def _short(self, name: str) -> str:
+        return _cut_bytes(self._mask.text(printable(name)), KEPT_NAME_BYTES)
 
     def _masked_question(self, question: Question) -> Question:
         text = _cut(self._mask.text(printable(question.text)), KEPT_TOOL_CHARACTERS)
@@ -305,6 +325,15 @@ def as_text(value: Any) -> str:
 def _cut(text: str, limit: int) -> str:
     text = printable(text)
     return text if len(text) <= limit else text[: max(0, limit)] + " [...]"
+
+
+def _cut_both(text: str, most_bytes: int) -> str:
+    """Cut a tool's input or result by its characters, and by the bytes that are left for it."""
+    return _cut_bytes(_cut(text, KEPT_TOOL_CHARACTERS), max(0, most_bytes))
+
+
+def _size(*texts: str) -> int:
+    return sum(len(text.encode()) for text in texts)
 
 
 def _cut_bytes(text: str, limit: int) -> str:

@@ -23,6 +23,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from agents import errors
+from agents.cancellation import Cancellation
 from agents.errors import AgentError
 from moca.retry import retry
 from moca.sentences import Reason
@@ -35,7 +36,7 @@ _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 20.0
 
 # Statuses of requests that were refused before the agent began, and may succeed later.
-_TRANSIENT = {402, 429, 503}
+_RETRIED_STATUSES = {402, 429, 503}
 # AgentCore answers 409 with this error if it has not begun.
 _RETRYABLE_CONFLICT = "RetryableConflict"
 # Statuses after which the agent may have begun, although they are the client's errors: the request
@@ -83,12 +84,22 @@ class Deadline:
 
     With `idle`, it also shuts the connection down if that many seconds pass between `listen()` and
     `hear()`. Time in which nobody listens does not count.
+
+    With `cancellation`, another thread can end the run in the same way before its deadline.
     """
 
-    def __init__(self, seconds: float, *, idle: float | None = None) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        idle: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> None:
         self.seconds = seconds
         self.idle = idle
         self.is_silent = False
+        self.is_cancelled = False
+        self._cancellation = cancellation or Cancellation()
         self._listening_since: float | None = None
         self._end = time.monotonic() + seconds
         self._over = False
@@ -97,6 +108,7 @@ class Deadline:
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._watch, name="agent-deadline", daemon=True).start()
+        self._cancellation.attach(self._cancel)
         return self
 
     def __exit__(
@@ -105,9 +117,10 @@ class Deadline:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._cancellation.detach()
         with self._changed:
             self._over = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._replace(None)
 
     @property
@@ -119,15 +132,28 @@ class Deadline:
         """Move the deadline to `seconds` from now, if that is earlier."""
         with self._changed:
             self._end = min(self._end, time.monotonic() + seconds)
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but no longer than until the run is cancelled."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.is_cancelled, seconds)
+
+    def _cancel(self) -> None:
+        with self._changed:
+            self.is_cancelled = True
+            self._end = time.monotonic()
+            self._changed.notify_all()
 
     def check(self, *, reached: bool = False) -> None:
-        """Raise AgentError if the deadline has passed."""
+        """Raise AgentError if the deadline has passed, or the run was cancelled."""
         if not self.left:
             raise self.error(reached=reached)
 
     def error(self, *, reached: bool) -> AgentError:
-        """Make the error of a run that took too long."""
+        """Make the error of a run that took too long or was cancelled."""
+        if self.is_cancelled:
+            return AgentError(errors.CANCELLED(), kind="cancelled", reached=reached)
         seconds = round(self.seconds, 1)
         return AgentError(errors.TIMED_OUT(seconds=f"{seconds:g}"), kind="timeout", reached=reached)
 
@@ -263,7 +289,7 @@ def refusal(response: httpx.Response, who: Reason, body: bytes) -> AgentError:
     quoted = "" if response.is_redirect else body.decode("utf-8", "replace").strip()
     kind = response.headers.get("x-amzn-errortype", "")
     is_retryable = status == 409 and _RETRYABLE_CONFLICT in kind + quoted
-    transient = status in _TRANSIENT or is_retryable
+    transient = status in _RETRIED_STATUSES or is_retryable
     return AgentError(
         code(who=who, answer=answer),
         kind="refused",
@@ -355,6 +381,7 @@ def with_retries(call: Callable[[], T], *, deadline: Deadline, max_retries: int)
         longest=_LONGEST_DELAY,
         left=lambda: deadline.left,
         wait=functools.partial(_wait, deadline),
+        sleep=deadline.sleep,
     )
 
 

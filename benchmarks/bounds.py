@@ -186,7 +186,7 @@ def of_markdown(random: Random) -> tuple[str, Callable[[], object]]:
 
 
 def of_types(random: Random) -> tuple[str, Callable[[], object]]:
-    from events.envelope import EnvelopeError, parse
+    from events.webhooks import EnvelopeError, parse
 
     headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "a", "ce-type": "b"}
     kind = written(random, TYPES, HEADER)

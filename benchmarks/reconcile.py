@@ -32,7 +32,7 @@ def main() -> None:
 
     django.setup()
     call_command("migrate", verbosity=0)
-    from moca.aws import client
+    from moca.aws.clients import client
     from triggers.models import Trigger
     from triggers.reconcile import reconcile
 

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 
 from agents.errors import AGENT_SILENT, TIMED_OUT
-from executions.failures import MISSED, NO_MORE_TIME, NOT_PICKED_UP
+from executions.failures import CANCELLED, MISSED, NO_MORE_TIME, NOT_PICKED_UP
 from executions.models import TriggerExecution
 from moca import reasons
 from moca.sentences import Reason
@@ -59,7 +59,8 @@ def remedy(outcome: str, reason: str, trigger: Trigger | None) -> str:
 
 
 def _about_a_replay(execution: TriggerExecution) -> str:
-    if execution.error_code in (NOT_PICKED_UP.name, MISSED.name):
+    unsent = execution.error_code in (NOT_PICKED_UP.name, MISSED.name)
+    if unsent or (execution.error_code == CANCELLED.name and not execution.reached_agent):
         return _("Nothing was sent to the agent, so a replay repeats no work.")
     if execution.reached_agent:
         return _(

@@ -25,10 +25,10 @@ from console.event_list import lacks_secret
 from console.received_events import counts_triggers, page_of_events
 from events import examples, ingest, rejections, services, sources
 from events.buses import BusError
-from events.envelope import EnvelopeError
 from events.forms import NewSecretForm
 from events.kinds import SourceKind
 from events.models import KEPT, EventSource
+from events.webhooks import EnvelopeError
 from moca import audit
 from moca.admin import actor
 from moca.authentication.models import AuditEntry, Role

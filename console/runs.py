@@ -21,12 +21,14 @@ from django.views.decorators.http import require_POST, require_safe
 from console import page_versions
 from console.access import for_operators
 from console.advice import advice
+from console.answers import changed_deeds, deeds
 from console.filters import FilterForm
-from console.lookups import LATEST, find_execution, triggers_in_use
+from console.lookups import LATEST, agents_in_use, find_execution, triggers_in_use
 from console.markdown import render as render_markdown
+from console.sent_prompt import sent_prompt
 from events import provenance
-from executions import envelope, prompts
-from executions.display import status_of
+from executions import envelope
+from executions.display import ending_of, status_of
 from executions.models import Source, TriggerExecution
 from executions.runner.manual import NOT_RUN, run_now
 from moca import reasons
@@ -37,7 +39,7 @@ from moca.concurrency import reason_of
 from moca.display import NOTHING, duration, excerpt, laid_out
 from moca.ids import first_id
 from moca.paging import read_page
-from triggers.models import RunStatus, Trigger
+from triggers.models import Outcome, RunStatus, Trigger
 
 PAGE = 30
 # The ids of runs sort by due time, so these filters read no earlier runs.
@@ -60,6 +62,9 @@ class RunRow:
     milliseconds: int | None
     said: str
     lag: str
+    # How it ended, if that says more than the status.
+    ending_kind: str
+    ending: str
     trigger_name: str | None = None
 
 
@@ -82,6 +87,7 @@ def _row(execution: TriggerExecution, now: datetime) -> RunRow:
         milliseconds,
         excerpt(reasons.shown(execution, "error") or _beginning(execution.output), SAID),
         _lag(execution),
+        *ending_of(execution),
     )
 
 
@@ -104,6 +110,9 @@ class RunFilters(FilterForm):
     status = forms.ChoiceField(
         label=_("Status"), required=False, choices=[("", _("Any status")), *RunStatus.choices]
     )
+    outcome = forms.ChoiceField(
+        label=_("Outcome"), required=False, choices=[("", _("Any outcome")), *Outcome.choices]
+    )
     source = forms.ChoiceField(
         label=_("Source"), required=False, choices=[("", _("Any source")), *Source.choices]
     )
@@ -119,16 +128,18 @@ class RunFilters(FilterForm):
     )
 
 
+def _with_list(of: str) -> forms.TextInput:
+    return forms.TextInput(attrs={"list": of, "autocomplete": "off", "spellcheck": "false"})
+
+
 class AllRunFilters(RunFilters):
     """What the list of all runs can be narrowed to."""
 
     trigger = forms.CharField(
-        label=_("Trigger"),
-        required=False,
-        max_length=200,
-        widget=forms.TextInput(
-            attrs={"list": "triggers", "autocomplete": "off", "spellcheck": "false"}
-        ),
+        label=_("Trigger"), required=False, max_length=200, widget=_with_list("triggers")
+    )
+    agent = forms.CharField(
+        label=_("Agent"), required=False, max_length=200, widget=_with_list("agents")
     )
 
 
@@ -140,13 +151,15 @@ def page_of_runs(
     chosen = filters.chosen
     if trigger := chosen.get("trigger"):
         rows = rows.filter(trigger_id__in=_triggers_called(trigger))
-    rows = rows.shown_as(chosen.get("status", ""), now)
+    rows = rows.shown_as(chosen.get("status", ""), now).ended_as(chosen.get("outcome", ""), now)
+    if agent := chosen.get("agent"):
+        rows = rows.filter(agent_id=agent)
     if source := chosen.get("source"):
         rows = rows.filter(source=source)
     if since := SPANS.get(chosen.get("since", "")):
         rows = rows.filter(pk__gte=first_id(now - since))
     page = read_page(
-        rows.defer("output_tail", "event_payload"),
+        rows.defer("output_tail", "event_payload", "reasoning", "tools", "questions"),
         request.GET.get("p", ""),
         PAGE,
         is_narrowed=bool(chosen),
@@ -180,9 +193,15 @@ def runs(request: HttpRequest) -> HttpResponse:
     names = TriggerExecution.objects.trigger_names(row.execution for row in context["rows"])
     for row in context["rows"]:
         row.trigger_name = names.get(row.execution.trigger_id, "")
-    # The filters stand outside the part of the page that looks again by itself.
-    offered = [] if "HX-Request" in request.headers else triggers_in_use()
-    return render(request, "console/runs.html", {**context, "now": now, "triggers": offered})
+    return render(request, "console/runs.html", {**context, "now": now})
+
+
+@require_safe
+@for_operators()
+def offers(request: HttpRequest) -> HttpResponse:
+    """The names that the filters of runs offer, once somebody is about to enter one."""
+    context = {"triggers": triggers_in_use(), "agents": agents_in_use()}
+    return render(request, "console/run_offers.html", context)
 
 
 @require_safe
@@ -209,10 +228,16 @@ def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpR
         "steps": _steps(found),
         "payload": laid_out(found.event_payload),
         "event": _event(found, trigger),
-        "prompt": _prompt(found, trigger),
-        "is_changed_since": trigger is not None and trigger.updated_at > found.started_at,
+        "prompt": sent_prompt(found, trigger),
+        "agent_id": found.agent_id or (trigger.agent_id if trigger else ""),
+        # Records of earlier editions do not name the agent.
+        "is_agent_guessed": not found.agent_id
+        and trigger is not None
+        and trigger.updated_at > found.started_at,
         "tokens": _tokens(found.usage),
+        "cached": _cached_tokens(found.usage),
         "session_url": _session_url(found.session_id),
+        **deeds(found),
     }
     return render(request, "console/run.html", context)
 
@@ -229,7 +254,8 @@ def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
     text, following = found.said.after(int(after))
     done = found.status != RunStatus.RUNNING
     waiting = not done and not found.attempt
-    return JsonResponse({"text": text, "next": following, "done": done, "waiting": waiting})
+    answer = {"text": text, "next": following, "done": done, "waiting": waiting}
+    return JsonResponse(answer | changed_deeds(found, request.GET.get("digest", "")))
 
 
 @require_POST
@@ -267,19 +293,6 @@ def _steps(found: TriggerExecution) -> list[tuple[str, datetime, str]]:
             since = duration(max(0, round(gap * 1000)))
         steps.append((str(name), moment, since))
     return steps
-
-
-def _prompt(found: TriggerExecution, trigger: Trigger | None) -> str:
-    """The run's prompt, composed again from the trigger, the event and the start time.
-
-    Runs do not store their prompts. Empty if the trigger or the event is gone.
-    """
-    event = envelope.deserialize(found.event_payload)
-    if trigger is None or event is None or not found.attempt:
-        return ""
-    with suppress(OSError):
-        return prompts.compose(trigger, event, found.started_at)
-    return ""
 
 
 @dataclass(slots=True)
@@ -340,6 +353,18 @@ def _tokens(usage: Any) -> str:
     if not isinstance(read, int) or not isinstance(written, int):
         return ""
     return _("%(read)s input, %(written)s output") % {
+        "read": f"{read:,}",
+        "written": f"{written:,}",
+    }
+
+
+def _cached_tokens(usage: Any) -> str:
+    """How many tokens came from the provider's cache and went into it; empty if none did."""
+    counts = usage if isinstance(usage, dict) else {}
+    read, written = counts.get("cacheReadTokens", 0), counts.get("cacheWriteTokens", 0)
+    if not (isinstance(read, int) and isinstance(written, int) and (read or written)):
+        return ""
+    return _("%(read)s read, %(written)s written") % {
         "read": f"{read:,}",
         "written": f"{written:,}",
     }

@@ -1,4 +1,4 @@
-"""Which triggers an action of the list is for: the ticked ones, or all that match its filters."""
+"""The triggers that an action of the list takes: the ticked ones, or all that match its filters."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from triggers.models import Trigger
 
-# So many triggers one action takes.
+# The most triggers that one action takes.
 MOST = 1000
 # Keys that one read asks for.
 KEYS_A_READ = 100

@@ -41,7 +41,7 @@ PAGE = 40
 # At most this many rows are sorted by an order without an index.
 SORTABLE = 1000
 NEVER = datetime.max.replace(tzinfo=UTC)
-# So long an action on many takes before it asks to go on: API Gateway waits 29 seconds at the most.
+# Seconds after which an action on many triggers stops and asks to go on. API Gateway waits for 29.
 ACT_SECONDS = 15
 
 

@@ -2,6 +2,7 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from console import (
+    cancel,
     clock,
     dashboard,
     event_form,
@@ -33,7 +34,13 @@ urlpatterns = [
         runs.replay,
         name="replay",
     ),
+    path(
+        "triggers/<str:trigger_id>/runs/<str:execution_id>/cancel",
+        cancel.cancel,
+        name="cancel",
+    ),
     path("runs", runs.runs, name="runs"),
+    path("runs/offers", runs.offers, name="run-offers"),
     path("events", event_list.event_list, name="events"),
     path("events/new", event_form.new, name="event-source-new"),
     path("events/<str:source_id>", event_source.event_source, name="event-source"),

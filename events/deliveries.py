@@ -9,8 +9,8 @@ events with the same body therefore count as one, whatever their ids.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from events.envelope import IncomingEvent
 from events.models import EventSource, ReceivedEvent
+from events.webhooks import IncomingEvent
 
 
 def with_deduplication_key(

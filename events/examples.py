@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from events import envelope
+from events import webhooks
 from events.kinds import SourceKind
 from events.models import EventSource
 from moca.times import iso
@@ -55,8 +55,8 @@ def example_envelope(source: EventSource | None, pattern: Any, now: datetime) ->
     if source is not None and source.has_address:
         headers = {"webhook-id": "example", "x-github-event": GITHUB_EVENT}
         text = json.dumps(example_body(source.kind, now)).encode()
-        content = envelope.JSON_TYPE
-        (sent,) = envelope.parse(source.kind, source.pk, content, headers, text, now)
+        content = webhooks.JSON
+        (sent,) = webhooks.parse(source.kind, source.pk, content, headers, text, now)
         return sent.envelope
     example = {
         "version": "0",

@@ -13,12 +13,12 @@ from functools import partial
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from events import deliveries, envelope, provenance, signatures, signing_keys
+from events import deliveries, provenance, signatures, signing_keys, webhooks
 from events.buses import BusError, get_bus
-from events.envelope import EnvelopeError
 from events.kinds import SourceKind
 from events.models import KEPT, EventSource, ReceivedEvent
 from events.signatures import Signature, SignatureError
+from events.webhooks import EnvelopeError
 from moca.ids import new_id
 from moca.retry import retry
 
@@ -98,7 +98,7 @@ def receive(
     """
     found = [
         deliveries.with_deduplication_key(source, sent, signature.digest, now)
-        for sent in envelope.parse(source.kind, source.pk, content_type, headers, body, now)
+        for sent in webhooks.parse(source.kind, source.pk, content_type, headers, body, now)
     ]
     return _store_and_publish(source, found, signature, now)
 
@@ -119,25 +119,25 @@ def receive_test(source: EventSource, body: bytes, now: datetime, *, name: str, 
     """
     key = new_id()
     headers = {"webhook-id": key, "x-github-event": name, "x-github-delivery": key}
-    (sent,) = envelope.parse(source.kind, source.pk, envelope.JSON_TYPE, headers, body, now)
+    (sent,) = webhooks.parse(source.kind, source.pk, webhooks.JSON, headers, body, now)
     provenance.tag_test(sent.envelope, by)
     signature = Signature(hashlib.sha256(key.encode()).hexdigest(), is_fresh=True)
     # It has a key of its own, because an earlier event may have the same body.
     (receipt,) = _store_and_publish(
-        source, [envelope.IncomingEvent(key, sent.envelope)], signature, now
+        source, [webhooks.IncomingEvent(key, sent.envelope)], signature, now
     )
     return receipt
 
 
 def _store_and_publish(
     source: EventSource,
-    found: Sequence[envelope.IncomingEvent],
+    found: Sequence[webhooks.IncomingEvent],
     signature: Signature,
     now: datetime,
 ) -> list[Receipt]:
     sent = [_row(source, one, signature, now, place) for place, one in enumerate(found)]
     if sum(len(row.going_on.encode()) for row in sent) > settings.MAX_EVENT_BYTES:
-        raise envelope.SizeError(
+        raise webhooks.SizeError(
             "",
             f"With their envelopes, events may have {settings.MAX_EVENT_BYTES // 1024} KB "
             f"together, which is what {get_bus().what} takes.",
@@ -157,7 +157,7 @@ def _store_and_publish(
 
 def _row(
     source: EventSource,
-    sent: envelope.IncomingEvent,
+    sent: webhooks.IncomingEvent,
     signature: Signature,
     now: datetime,
     place: int,
@@ -184,7 +184,7 @@ def _is_stored(
     If the answer is lost, a proxy or a client repeats the message unchanged, with the old time.
     """
     try:
-        found = envelope.parse(source.kind, source.pk, content_type, headers, body, now)
+        found = webhooks.parse(source.kind, source.pk, content_type, headers, body, now)
     except EnvelopeError:
         return False
     ids = {source.event_id(sent.key) for sent in found}

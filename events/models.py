@@ -237,7 +237,7 @@ class ReceivedEvent(models.Model):
     def set_envelope(self, envelope: dict[str, Any]) -> None:
         """Set the envelope. If it is too large for the row, the row has it without its detail.
 
-        Such an event is published now or never: the row is not queued, because it lacks the detail.
+        The row is not queued, because it lacks the detail: the event is published now or never.
         """
         text = json.dumps(envelope, ensure_ascii=False)
         size = len(text.encode())

@@ -7,16 +7,15 @@ is in the settings and in the database, the settings count.
 """
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.signals import setting_changed
 from django.utils import translation
 
 from events.kinds import SourceKind
 from events.models import EventSource
+from moca.entries import read_entries
 
 KEYS = {
     "id": "id",
@@ -60,19 +59,7 @@ def configured() -> dict[str, EventSource]:
     Raises:
         ImproperlyConfigured: the list cannot be read. The message says where and why.
     """
-    name, text = _text()
-    if not text.strip():
-        return {}
-    import yaml  # 27 ms of the handler, and most installations have no such list
-
-    try:
-        entries = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # The original error quotes the line, which may have a secret in it.
-        reason = _reason(error)
-        raise ImproperlyConfigured(f"{name} is neither JSON nor YAML: {reason}.") from None
-    if not isinstance(entries, list):
-        raise ImproperlyConfigured(f"{name} is no list: give a list of event sources.")
+    name, entries = read_entries("EVENT_SOURCES", "event sources")
     found: dict[str, EventSource] = {}
     for place, entry in enumerate(entries):
         source = _source(entry, f"{name}[{place}]")
@@ -80,25 +67,6 @@ def configured() -> dict[str, EventSource]:
             raise ImproperlyConfigured(f"{name} has the id {source.pk!r} twice.")
         found[source.pk] = source
     return found
-
-
-def _reason(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    reason = getattr(error, "problem", None) or "it cannot be read"
-    return f"{reason}, line {mark.line + 1}, column {mark.column + 1}" if mark else reason
-
-
-def _text() -> tuple[str, str]:
-    path = settings.EVENT_SOURCES_FILE
-    if not path:
-        return "EVENT_SOURCES_CONFIG", settings.EVENT_SOURCES_CONFIG
-    try:
-        return "EVENT_SOURCES_FILE", Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise ImproperlyConfigured(
-            f"EVENT_SOURCES_FILE, {path}, cannot be read: {reason}."
-        ) from error
 
 
 def _source(entry: Any, where: str) -> EventSource:

@@ -8,7 +8,7 @@ from agents import AgentClient, AgentError, configuration, errors, profiles
 from agents.authorization import Headers
 from agents.configuration import Lookups
 from agents.profiles import AgentsTable, Profile
-from moca.aws import BotoCoreError, ClientError, client
+from moca.aws.clients import BotoCoreError, ClientError, client
 from moca.aws.secrets_manager import SecretError, secret
 from moca.aws.signing import NoCredentialsError, signature_headers
 from moca.aws.user_pool import PoolError, domain_of
@@ -25,7 +25,7 @@ def client_from_settings() -> AgentClient:
     Raises:
         AgentError: a setting is wrong.
     """
-    return configuration.client_from(settings, Lookups(secret=_secret, domain=_domain, sign=_sign))
+    return configuration.client_from(settings, LOOKUPS)
 
 
 def profile_of(user_id: str, agent_id: str) -> Profile | None:
@@ -103,3 +103,6 @@ def _parameters(path: str, names: list[str]) -> dict[str, str]:
 
 def _wrong(reason: Reason) -> AgentError:
     return AgentError(reason, kind="configuration")
+
+
+LOOKUPS = Lookups(secret=_secret, domain=_domain, sign=_sign)

@@ -4,7 +4,18 @@ from django.utils.translation import gettext as _
 
 from executions.models import TriggerExecution
 from triggers.display import RESULT_KINDS
-from triggers.models import RunStatus
+from triggers.models import Outcome, RunStatus
+
+# The kinds of the badges of outcomes that say more than the status does.
+OUTCOME_KINDS: dict[str, str] = {
+    Outcome.INTERRUPTED: "warn",
+    Outcome.REFUSED: "bad",
+    Outcome.LIMITED: "bad",
+    Outcome.TIMED_OUT: "bad",
+    Outcome.CANCELLED: "off",
+    Outcome.LOST: "bad",
+    Outcome.MISSED: "bad",
+}
 
 
 def status_of(execution: TriggerExecution) -> tuple[str, str]:
@@ -12,3 +23,9 @@ def status_of(execution: TriggerExecution) -> tuple[str, str]:
     if execution.status == RunStatus.RUNNING and not execution.attempt:
         return "busy", _("Waiting")
     return RESULT_KINDS.get(execution.status, "off"), str(execution.get_status_display())
+
+
+def ending_of(execution: TriggerExecution) -> tuple[str, str]:
+    """The kind and the text of an execution's outcome; empty if the status says it all."""
+    kind = OUTCOME_KINDS.get(execution.ending, "")
+    return (kind, str(Outcome(execution.ending).label)) if kind else ("", "")

@@ -21,11 +21,13 @@ from events import sources
 from events.models import EventSource, ReceivedEvent
 from events.signing_keys import UnreadableError
 from executions.agent_client import client_from_settings
+from executions.agent_records import lookup
+from executions.agent_records.clients import check_agent
 from executions.runner.execute import LAMBDA_SECONDS
 from moca import zone_data
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.tokens import pool_key
-from moca.aws import BotoCoreError, ClientError, client
+from moca.aws.clients import BotoCoreError, ClientError, client
 from moca.dynamodb.layout import indexes
 from triggers.models import LocalSchedule
 from triggers.reconcile import known_drift
@@ -34,6 +36,8 @@ from triggers.schedulers.local import astray
 
 # The time limit of a call to the agent or its token endpoint.
 SECONDS = 10.0
+# How many agents' records are tested.
+AGENTS = 50
 # How many colons the ARN of a queue has.
 ARN_COLONS = 5
 # What the codes of errors contain that say that something does not exist.
@@ -198,7 +202,7 @@ def _scheduler() -> Iterator[Finding]:
         yield Finding("ok", "scheduler", text)
         fix = "Run manage.py sync_schedules. What it leaves to a later pass needs five minutes."
         if apart:
-            text = f"{len(apart)} triggers say that their schedules are not in step."
+            text = f"{len(apart)} triggers say that their schedules are not synced."
             yield Finding("warn", "scheduler", text, fix)
         if unclaimed:
             text = f"{len(unclaimed)} schedules have no trigger, such as that of {unclaimed[0]}."
@@ -367,6 +371,24 @@ def _agent() -> Iterator[Finding]:
             yield Finding("ok", "agent", f"{agent.url} answers.")
 
 
+def _agent_records() -> Iterator[Finding]:
+    try:
+        found = lookup.all_agents()
+    except ImproperlyConfigured:
+        # The finding about settings says what is wrong.
+        return
+    for agent in found[:AGENTS]:
+        try:
+            check_agent(agent, SECONDS)
+        except AgentError as error:
+            fix = "Correct it in the settings." if agent.is_configured else "Correct its record."
+            yield Finding("fail", "agents", f"{agent.pk}: {error}", fix)
+        else:
+            yield Finding("ok", "agents", f"{agent.pk} answers.")
+    if len(found) > AGENTS:
+        yield Finding("warn", "agents", f"Only {AGENTS} of {len(found)} were tested.")
+
+
 def _invocation() -> Iterator[Finding]:
     invocation = Invocation(
         prompt="This is a test of the connection. Answer with one word.",
@@ -392,4 +414,5 @@ PROBES: dict[str, Probe] = {
     "user pool": _user_pool,
     "token": _token,
     "agent": _agent,
+    "agents": _agent_records,
 }

@@ -19,6 +19,7 @@ TYPES = {
     Source.EVENT: "Event",
     Source.MANUAL: "Manual Run",
     Source.REPLAY: "Replayed Run",
+    Source.ANSWER: "Answered Run",
 }
 # In bytes. A record, with its output, has to stay below the 400 KB of a DynamoDB item.
 MAX_STORED_PAYLOAD = 200_000

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_noop as _
 
 from moca.sentences import Code
 
-# Why a run failed.
+# Why a run failed. The first is of a run whose process died.
 LOST = Code(
     "lost",
     _(
@@ -30,6 +30,7 @@ OVERTAKEN = Code("overtaken", _("Another run of the trigger had begun."))
 NOT_INVOKED = Code(
     "function_not_invoked", _("The function that runs triggers could not be invoked: %(error)s")
 )
+CANCELLED = Code("cancelled_by_person", _("Cancelled by %(name)s."))
 MISSED = Code(
     "missed",
     _(
@@ -37,6 +38,9 @@ MISSED = Code(
         "was running, or it was busy. Nothing was sent to the agent."
     ),
 )
+UNANSWERED = Code("unanswered", _("Nobody answered within %(hours)s."))
+ONE_HOUR = Code("one_hour", _("1 hour"))
+HOURS = Code("hours", _("%(number)s hours"))
 # Added to the reason of a run if its process, a Lambda function, had less time than its trigger
 # allows.
 NO_MORE_TIME = Code(

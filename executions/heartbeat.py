@@ -92,6 +92,7 @@ class Heartbeat:
         if self.trusts_leases:
             runner.close_lost(now)
         if time.monotonic() >= self._expiry_at:
+            runner.end_unanswered(now)
             remove_expired(now)
         if self._repaired is None and time.monotonic() >= self._repair_at:
             self._repair_at = time.monotonic() + REPAIR_SECONDS

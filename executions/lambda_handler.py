@@ -263,7 +263,8 @@ def _execute(run: Run, context: Any) -> dict[str, Any]:
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
     )
     _measure(execution)
-    if execution.status == RunStatus.FAILED and not execution.reached_agent:
+    may_begin_again = not (execution.reached_agent or execution.is_cancelled)
+    if execution.status == RunStatus.FAILED and may_begin_again:
         # Lambda logs this error. The record's own may quote the prompt.
         raise NotStartedError(f"Run {execution.pk} failed before the agent had begun: see there.")
     return {"status": str(execution.status), "executionId": execution.pk}
@@ -273,6 +274,6 @@ def _measure(execution: TriggerExecution) -> None:
     is_good = execution.status == RunStatus.COMPLETED
     emit(
         ExecutionsCompleted=(int(is_good), "Count"),
-        ExecutionsFailed=(int(not is_good), "Count"),
+        ExecutionsFailed=(int(not is_good and not execution.is_cancelled), "Count"),
         ExecutionDuration=(execution.duration_ms or 0, "Milliseconds"),
     )

@@ -1,7 +1,7 @@
 """Regular maintenance, for the scheduler process and the reconciler.
 
-It closes lost runs, removes expired rows, and corrects times that were written while the clock was
-ahead.
+It closes lost runs, ends runs that nobody answered, removes expired rows, and corrects times that
+were written while the clock was ahead.
 """
 
 from datetime import datetime, timedelta
@@ -12,8 +12,8 @@ from django.db.models import Model, QuerySet
 
 from events.models import EventState, ReceivedEvent
 from executions.failures import EVENTS_EXPIRED, EXECUTIONS_EXPIRED
-from executions.models import PendingEvent, TriggerExecution
-from executions.runner import LEASE, close_lost
+from executions.models import CancelRequest, PendingEvent, TriggerExecution
+from executions.runner import LEASE, close_lost, end_unanswered
 from executions.runner.leases import extend_hold
 from moca import audit
 from moca.authentication.models import APIToken, FailedSignIns
@@ -36,12 +36,13 @@ EXPIRED: dict[type[Model], Code] = {
 
 
 def tidy(now: datetime) -> None:
-    """Close lost runs, and remove expired rows; two reads if there are none.
+    """Close lost runs, end unanswered ones, and remove expired rows; a read for each kind.
 
     Raises:
         OperationalError: the database is away.
     """
     close_lost(now)
+    end_unanswered(now)
     remove_expired(now)
 
 
@@ -53,6 +54,7 @@ def remove_expired(now: datetime) -> None:
     handled = ReceivedEvent.objects.exclude(state=EventState.QUEUED)
     kinds: list[QuerySet[Any]] = [TriggerExecution.objects.all(), IdempotencyKey.objects.all()]
     kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
+    kinds += [CancelRequest.objects.all()]
     for rows in kinds:
         expired = rows.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
         while ids := list(expired[:REMOVED_AT_ONCE]):

@@ -1,4 +1,4 @@
-"""The records of runs, of runs that wait, and of events whose debounce is under way."""
+"""The records of runs, of what waits for a process or a person, and of debounced events."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,16 @@ from django.utils.translation import gettext_lazy as _
 
 from agents import Output, Reply, errors
 from agents.replies import Question, ToolUse
-from executions.failures import CLOSED, LOST, MISSED, NOT_PICKED_UP, SHUT_DOWN
+from executions.agent_records.model import Agent  # noqa: F401  (registers the model)
+from executions.failures import (
+    CANCELLED,
+    CLOSED,
+    LOST,
+    MISSED,
+    NOT_PICKED_UP,
+    SHUT_DOWN,
+    UNANSWERED,
+)
 from moca import reasons
 from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
@@ -24,14 +33,18 @@ class Source(models.TextChoices):
     EVENT = "event", _("Event")
     MANUAL = "manual", _("Run now")
     REPLAY = "replay", _("Replay")
+    # A person has answered the questions of an earlier run, which this one continues.
+    ANSWER = "answer", _("Answer")
 
 
 # Outcomes of failed runs by the code of the error. Any other failure is an error.
 OUTCOMES = {
     LOST.name: Outcome.LOST,
     NOT_PICKED_UP.name: Outcome.LOST,
+    UNANSWERED.name: Outcome.TIMED_OUT,
     CLOSED.name: Outcome.LOST,
     SHUT_DOWN.name: Outcome.LOST,
+    CANCELLED.name: Outcome.CANCELLED,
     MISSED.name: Outcome.MISSED,
     errors.TIMED_OUT.name: Outcome.TIMED_OUT,
     errors.AGENT_SILENT.name: Outcome.TIMED_OUT,
@@ -99,8 +112,7 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
 
         Args:
             outcome: one of `Outcome`; empty for all.
-            now: the present, to find lost runs whose records are not closed yet; None to find only
-                closed ones.
+            now: the present, by which a run that no process has closed yet is lost, too.
         """
         if not outcome:
             return self
@@ -177,6 +189,8 @@ class TriggerExecution(models.Model):
     completed_at = models.DateTimeField("ended", null=True, blank=True)
     duration_ms = models.PositiveBigIntegerField("duration (ms)", null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+    # When a person asked to cancel the run. It may have ended by itself all the same.
+    cancel_requested_at = models.DateTimeField("cancel requested", null=True, blank=True)
     # Whether the agent may have begun. Only a run that never reached it is retried.
     reached_agent = models.BooleanField(default=False)
     request_id = models.CharField("agent's request", max_length=200, blank=True)
@@ -200,6 +214,12 @@ class TriggerExecution(models.Model):
     warning_code, warning_params = CodeField(), ParamsField()
     event_payload = models.TextField(blank=True)
     replay_of = models.CharField(max_length=36, blank=True)
+    # The run whose questions this one answers, and the latest run that answers this one's.
+    continues = models.CharField(max_length=36, blank=True)
+    continued_by = models.CharField(max_length=36, blank=True)
+    # What a person answered, as a list of {"id", "value"}, and who that was.
+    answers = models.JSONField(null=True, blank=True)
+    answered_by = models.CharField(max_length=150, blank=True)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the record goes.")
 
     objects: ClassVar[Any] = TriggerExecutionQuerySet.as_manager()
@@ -243,10 +263,7 @@ class TriggerExecution(models.Model):
 
     @property
     def ending(self) -> str:
-        """One of `Outcome`; empty while the run is under way.
-
-        It is empty for a status of another program, too.
-        """
+        """One of `Outcome`; empty while the run is under way, or with a status that is unknown."""
         if self.outcome or self.status not in (RunStatus.COMPLETED, RunStatus.FAILED):
             return self.outcome
         return outcome_of(RunStatus(self.status), self.error_code)
@@ -255,6 +272,11 @@ class TriggerExecution(models.Model):
     def said(self) -> Output:
         """The agent's output so far."""
         return Output.stored(self.output, self.output_tail, self.output_bytes)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the run ended because a person cancelled it. It is no failure of the agent."""
+        return self.error_code == CANCELLED.name
 
     def set_output(self, output: Output) -> None:
         """Set the agent's output; the caller saves it."""
@@ -297,6 +319,42 @@ class QueuedRun(models.Model):
         return self.id
 
 
+class WaitingRunQuerySet(ExpectingQuerySet["WaitingRun"]):
+    def by_end(self) -> Self:
+        """All that wait, those first that end first."""
+        return self.order_by("due_at")
+
+    def due(self, now: datetime) -> Self:
+        """The runs that nobody answered in time, the longest overdue first."""
+        return self.by_end().filter(due_at__lte=now)
+
+
+class WaitingRun(models.Model):
+    """An interrupted run whose questions wait for a person.
+
+    Its id is the execution's. Whoever deletes the row claims the run, to answer it or to end it.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36)
+    trigger_id = models.CharField(max_length=36)
+    user_id = models.CharField(max_length=128)
+    # The beginning of the first question, for lists.
+    question = models.TextField()
+    asked_at = models.DateTimeField()
+    # When the run ends unanswered.
+    due_at = models.DateTimeField()
+
+    objects: ClassVar[Any] = WaitingRunQuerySet.as_manager()
+
+    dynamodb = Layout("WAITING#{id}", "WAITING", indexes=[Index("GSI4", "WAITING", "{due_at}")])
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"])]
+
+    def __str__(self) -> str:
+        return self.id
+
+
 class PendingEventQuerySet(ExpectingQuerySet["PendingEvent"]):
     def due(self, now: datetime) -> Self:
         """The events whose debounce is over, the longest waiting first."""
@@ -328,6 +386,38 @@ class PendingEvent(models.Model):
 
     def __str__(self) -> str:
         return self.trigger_id
+
+
+class CancelRequestQuerySet(ExpectingQuerySet["CancelRequest"]):
+    def since(self, moment: datetime) -> Self:
+        """The requests from a moment on: one read for all runs of a process."""
+        return self.filter(requested_at__gte=moment).order_by("requested_at")
+
+
+class CancelRequest(models.Model):
+    """A person's request to cancel a run, for the process that runs it.
+
+    Its id is the execution's. The write of the run's result deletes it.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36)
+    trigger_id = models.CharField(max_length=36)
+    user_id = models.CharField(max_length=128)
+    # The name of the operator, or the user id of an API caller.
+    requested_by = models.CharField(max_length=150)
+    requested_at = models.DateTimeField()
+    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
+
+    objects: ClassVar[Any] = CancelRequestQuerySet.as_manager()
+
+    # The rows are spread over partitions. The index has those of all runs under way, which are few.
+    dynamodb = Layout("CANCEL#{id}", "CANCEL", indexes=[Index("GSI4", "CANCEL", "{requested_at}")])
+
+    class Meta:
+        indexes = [models.Index(fields=["requested_at"]), models.Index(fields=["ttl"])]
+
+    def __str__(self) -> str:
+        return self.id
 
 
 def expiry(started_at: datetime) -> int:

@@ -25,6 +25,9 @@ MAX_VALUES = 200_000
 # The most digits in the index of a list. No event has a longer list.
 MAX_DIGITS = 6
 
+# The fields of a trigger that `compose()` reads.
+FIELDS = ("prompt", "include_context", "name")
+
 _MISSING = object()
 
 

@@ -28,7 +28,7 @@ from executions.failures import SHUT_DOWN
 from executions.fan_out import Distributor
 from executions.heartbeat import Heartbeat
 from executions.models import QueuedRun
-from executions.runner import Occurrence, Run
+from executions.runner import CancelWatch, Occurrence, Run
 from executions.runner.claim import Triggers
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
@@ -88,6 +88,10 @@ class LocalSchedulerProcess:
         """Fire what is due until `stop()`. Broken rows and database errors do not end this."""
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="run")
         self._completer.start()
+        with CancelWatch(lambda: list(self._runs.values())):
+            self._fire_until_stopped(pool)
+
+    def _fire_until_stopped(self, pool: ThreadPoolExecutor) -> None:
         while not self._stopping:
             self._wake.clear()
             pause = POLL_SECONDS
@@ -277,6 +281,8 @@ class LocalSchedulerProcess:
         finally:
             self._completer.put(run)
             close_old_connections()
+        # The record ends first, because an agent may take seconds to acknowledge this.
+        runner.stop_agent(run)
 
     def _forget(self, run: Run) -> None:
         """Remove a run whose result is on record."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from executions.models import Source, TriggerExecution
 from moca.api.fields import Choice, Computed, Id, Moment, Number, Text
-from moca.api.json_schema import text
+from moca.api.json_schema import boolean, component, each, number, record, text
 from moca.api.serializers import MapSerializer, RowSerializer
 from triggers.models import Outcome, RunStatus
 
@@ -23,11 +23,30 @@ class UsageSerializer(MapSerializer):
         name = "TokenUsage"
 
 
+TOOL_USE = component(
+    "ToolUse",
+    record(
+        "A call of a tool.",
+        {
+            "id": text("The agent's id of the call; its first 128 bytes."),
+            "name": text("The tool's name; its first 128 bytes."),
+            "input": text("What it was given, as JSON or text; its first 2,000 characters."),
+            "atMs": number("Milliseconds from the beginning of the answer to the call."),
+        },
+        {
+            "result": text("What it returned; its first 2,000 characters. None is there before."),
+            "tookMs": number("Milliseconds from the call to the result."),
+            "failed": boolean("True if the tool failed; else it is left out."),
+        },
+    ),
+)
+
+
 class ExecutionSerializer(RowSerializer):
     """One run of a trigger.
 
     The context needs `now`, because a run that is lost by then shows as failed. If it has a true
-    `with_output`, the agent's output is shown.
+    `with_output`, the agent's output, tools and reasoning are shown.
     """
 
     execution_id = Id(source="id")
@@ -39,6 +58,7 @@ class ExecutionSerializer(RowSerializer):
     started_at = Moment()
     completed_at = Moment("When it ended.")
     executed_at = Moment("The same as `startedAt`.", source="started_at")
+    cancel_requested_at = Moment("When somebody asked to cancel it.")
     duration_ms = Number("Milliseconds from its start to its end.")
     scheduled_at = Moment("When it was due.")
     # The API's contract has a field of this name, which the base class uses otherwise.
@@ -49,6 +69,10 @@ class ExecutionSerializer(RowSerializer):
     request_id = Text("The agent's id of the request.")
     session_id = Text("The session in which the agent was asked.")
     output = Computed(text("What the agent said; not in lists. Very long texts lack their middle."))
+    tool_uses = Computed(
+        each(TOOL_USE, "The tools that the agent called, in order, at most 100; not in lists.")
+    )
+    reasoning = Computed(text("What the agent thought; not in lists. Its first 16 KB."))
     usage = UsageSerializer(required=False)
     error = Text("Why it failed.")
     error_code = Text("Why it failed, in a word; runs of earlier editions leave it out.")
@@ -66,6 +90,12 @@ class ExecutionSerializer(RowSerializer):
 
     def get_output(self, execution: TriggerExecution) -> str:
         return execution.said.text if self.context.get("with_output") else ""
+
+    def get_tool_uses(self, execution: TriggerExecution) -> list[Any]:
+        return (execution.tools or []) if self.context.get("with_output") else []
+
+    def get_reasoning(self, execution: TriggerExecution) -> str:
+        return execution.reasoning if self.context.get("with_output") else ""
 
     def get_event_payload(self, execution: TriggerExecution) -> str:
         data = execution.event_payload.encode()

@@ -6,6 +6,8 @@ Changes that the product makes by itself have an entry too: by `system()`, with 
 import json
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -15,12 +17,17 @@ from django.utils.text import capfirst
 from moca import reasons, reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import StaleVersionError, VersionedModel
+from moca.ids import first_id
 
 # Fields whose values are hidden in entries, and fields that entries leave out.
 SECRET = {"password", "secrets"}
 SILENT = {"version", "updated_at", "last_login", "session_key"}
 # The prefix of actors that are parts of the product.
 SYSTEM = "system: "
+# How many entries are read to find a row's earlier values.
+MOST_READ = 50
+# How far the clocks of two processes may be apart, and how long a change takes to be written.
+UNCERTAIN = timedelta(seconds=5)
 # The key in `changes` for the number of removed rows, in the place of a field.
 EXPIRED = "removed"
 
@@ -131,6 +138,60 @@ def note_expired(model: type[models.Model], number: int, *, why: str) -> None:
     before = entry.changes.get(EXPIRED, ["", 0])[1]
     entry.changes = {EXPIRED: ["", before + number]}
     entry.save(update_fields=["changes"])
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """Values of a row at an earlier time.
+
+    Attributes:
+        values: the values by field: those of that time, or the present ones if nobody knows.
+        is_sure: whether the row had them at that time.
+        is_close: whether one of the fields was changed within seconds of that time.
+        differs: whether some are not the present ones.
+    """
+
+    values: dict[str, Any]
+    is_sure: bool = True
+    is_close: bool = False
+    differs: bool = False
+
+
+def values_at(row: Any, names: Collection[str], moment: datetime) -> Earlier:
+    """Find the values that a row had, by its audit entries since; one bounded read.
+
+    Nothing is read if the row has not changed since.
+
+    Args:
+        row: the row as it is now, which has `updated_at`.
+        names: the fields.
+        moment: the time in the past.
+    """
+    present = {name: getattr(row, name) for name in names}
+    if row.updated_at < moment - UNCERTAIN:
+        return Earlier(present)
+    since = AuditEntry.objects.filter(
+        object_id=row.pk,
+        object_type=row._meta.label_lower,
+        pk__gte=first_id(moment - UNCERTAIN),
+    )
+    entries = list(since.order_by("pk")[: MOST_READ + 1])
+    found: dict[str, Any] = {}
+    is_close = False
+    for entry in entries:
+        for name in present.keys() & entry.changes.keys():
+            is_close |= abs(entry.at - moment) <= UNCERTAIN
+            if entry.at > moment:
+                found.setdefault(name, entry.changes[name][0])
+    # A program that writes no entries, or an entry beyond those that are read, may have changed it.
+    has_all = len(entries) <= MOST_READ and any(
+        entry.at >= row.updated_at - UNCERTAIN for entry in entries
+    )
+    is_unchanged = row.updated_at <= moment
+    if not (has_all or is_unchanged or found.keys() == present.keys()):
+        return Earlier(present, is_sure=False)
+    values = present | found
+    return Earlier(values, not is_close, is_close, differs=values != present)
 
 
 def changed_values(

@@ -11,6 +11,7 @@ from django.db import IntegrityError, connections, models, transaction
 from django.utils.translation import gettext as _
 
 from moca import reconcile
+from moca.columns import KnownColumnsQuery
 from moca.dynamodb.errors import ConflictError
 from moca.reasons import translated
 from moca.retry import retry
@@ -46,6 +47,9 @@ class ExpectingQuerySet(models.QuerySet[Row]):
     The filters name rows by their keys. A database that collects a transaction's writes, such as
     DynamoDB, checks the conditions at the commit.
     """
+
+    def __init__(self, model: Any = None, query: Any = None, *args: Any, **options: Any) -> None:
+        super().__init__(model, query or KnownColumnsQuery(model), *args, **options)
 
     def update_expected(
         self, *, missing: models.Model | None = None, rows: int = 1, **values: Any

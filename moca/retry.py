@@ -7,13 +7,14 @@ the Lambda functions, and logs the arguments of calls, which may be prompts.
 import random
 from collections.abc import Callable
 from itertools import count
-from time import sleep
+from time import sleep as sleep_for
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 TRIES = 8
-# Ceilings of the pauses between tries in seconds, suited to writes that conflict with others.
+# Ceilings of the pauses between tries in seconds, suited to writes that conflict with others. Who
+# waits longer, for an agent or for a database that is away, passes its own.
 FIRST, LONGEST = 0.01, 0.1
 
 
@@ -26,6 +27,7 @@ def retry(
     longest: float = LONGEST,
     left: Callable[[], float] | None = None,
     wait: Callable[[Any], float] | None = None,
+    sleep: Callable[[float], None] | None = None,
 ) -> T:
     """Call until it succeeds; the pauses between the calls double and have full jitter.
 
@@ -37,6 +39,7 @@ def retry(
         longest: the ceiling of all pauses, in seconds.
         left: returns the seconds until a deadline. No pause begins that would pass the deadline.
         wait: returns the least pause after an error, in seconds; it may raise the error to give up.
+        sleep: spends a pause, and may return early; None for `time.sleep`.
 
     Raises:
         Exception: the last error, after the last try or at the deadline.
@@ -53,5 +56,5 @@ def retry(
             pause = max(pause, wait(error) if wait else 0.0)
             if left is not None and pause >= left():
                 raise
-        sleep(pause)
+        (sleep or sleep_for)(pause)
     raise AssertionError("unreachable")

@@ -151,7 +151,7 @@ MIDDLEWARE = [
     "moca.request_id.RequestIdMiddleware",
     "moca.prefixes.CookiePathMiddleware",
     *COMPRESSION,
-    "csp.middleware.CSPMiddleware",
+    "moca.content_security.ContentSecurityMiddleware",
     "moca.api.middleware.CorsMiddleware",
     "moca.refusals.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -332,7 +332,7 @@ CORS_PREFLIGHT_MAX_AGE = 3600
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
 MAX_TRIGGERS_PER_USER = whole_number("MAX_TRIGGERS_PER_USER", default=1000, least=1, most=100_000)
 # The import path of the greatest size of the API's bodies in bytes; MAX_EVENT_BYTES for events.
-API_BODY_LIMIT = "triggers.api.limits.LARGEST_BODY"
+API_BODY_LIMIT = "triggers.api.body_limit.LARGEST_BODY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 REST_FRAMEWORK = {
@@ -433,6 +433,9 @@ COGNITO_USERNAME = env.str("COGNITO_USERNAME", default="")
 COGNITO_AUTH_FLOW = env.str("COGNITO_AUTH_FLOW", default="USER_PASSWORD_AUTH")
 COGNITO_PASSWORD = env.str("COGNITO_PASSWORD", default="")
 COGNITO_PASSWORD_ARN = env.str("COGNITO_PASSWORD_ARN", default="")
+# Agents besides that of AGENT_API_URL, as a list in JSON or YAML, or a file with it.
+AGENTS_CONFIG = env.str("AGENTS_CONFIG", default="")
+AGENTS_FILE = env.str("AGENTS_FILE", default="")
 # The table of agents' profiles, and the path of their MCP servers' secrets by user.
 AGENTS_TABLE_NAME = env.str("AGENTS_TABLE_NAME", default="")
 MCP_SECRETS_PATH = env.str("MCP_SECRETS_PATH", default="").rstrip("/")

@@ -19,6 +19,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
 from agents.protocols import PROTOCOLS
+from executions.agent_records import clients, lookup
 from executions.scheduler import LocalSchedulerProcess
 from moca.dynamodb.layout import all_tables
 from moca.dynamodb.local import DynamoDBLocal, UnavailableError
@@ -158,6 +159,14 @@ def _in_english() -> Iterator[None]:
     """Reset the language after each test, since a request leaves its own active in the thread."""
     yield
     translation.activate(settings.LANGUAGE_CODE)
+
+
+@pytest.fixture(autouse=True)
+def _agents_are_forgotten() -> Iterator[None]:
+    """Empty what this process remembers of agents' records: no signal tells of a rollback."""
+    yield
+    lookup.forget()
+    clients.close_all()
 
 
 @pytest.fixture

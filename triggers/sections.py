@@ -103,6 +103,7 @@ SECTIONS = (
             Entry("overlap_policy"),
             Entry("max_retries", _("Retries")),
             Entry("pause_after_failures", _("Pause after failures")),
+            Entry("answer_within_hours", _("Answer within (hours)")),
         ),
     ),
 )

@@ -122,6 +122,10 @@ class TriggerSerializer(RowSerializer):
     pause_after_failures = Number(
         "Failed runs in a row after which the trigger is disabled; never without.", empty=(None, 0)
     )
+    answer_within_hours = Number(
+        "Hours that a run waits for a person if the agent asks one. After that, it has failed; 72 "
+        "for a new trigger."
+    )
     tags = Names(
         each={"minLength": 1, "maxLength": MAX_TAG_LENGTH},
         of_each="Letters and digits of any script, without combining marks, spaces and "

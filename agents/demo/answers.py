@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 _DIRECTIVE = re.compile(r"^[ \t]*demo:[ \t]*([a-z0-9-]+)[ \t]*(.*)$", re.MULTILINE)
 _TRIGGER_NAME = re.compile(r"(?im)^\|[ \t]*trigger(?: name)?[ \t]*\|[ \t]*(\S.*)\|[ \t]*$")
@@ -67,6 +68,11 @@ def answer_text(prompt: str) -> str:
     )
 
 
+def resumed_text(answer: str) -> str:
+    """Return what the demo agent says when a person has answered its question."""
+    return f"{answer_text(answer)}\n\nThat was the answer to my question, so I went on with it."
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the demo agent answers to one request.
@@ -102,3 +108,11 @@ class Answer:
     def question(self) -> str:
         """What a person is asked."""
         return self.script.words("ask", "Shall I go on?")
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """The JSON schema of the answer, for protocols that send one. None if there is none."""
+        with suppress(ValueError):
+            found = json.loads(self.script.words("schema", ""))
+            return found if isinstance(found, dict) else None
+        return None

@@ -18,12 +18,13 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs
 
-from agents.demo.answers import Answer, Script, answer_text
+from agents.demo.answers import Answer, Script, answer_text, resumed_text
 from agents.demo.memory import Memory, Received
 from agents.demo.protocols import (
     Writer,
     agent_card,
     answer_to_call,
+    is_cancel,
     is_known,
     recognize,
     writer_of,
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 8 * 1024 * 1024
 _BLOCK_BYTES = 64 * 1024
 
+_SESSION_ID = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 _STATUS = re.compile(r"([3-5]\d\d)(?: (once|\d+))?(?: retry-after (\S.*))?")
 
 
@@ -76,6 +78,8 @@ class Conversation(BaseHTTPRequestHandler):
             return
         if path == "/oauth2/token":
             self._token(body)
+        elif path.endswith("/stopruntimesession"):
+            self._stop_session(body)
         elif is_known(path):
             self._run(path, body)
         else:
@@ -137,6 +141,9 @@ class Conversation(BaseHTTPRequestHandler):
         if "jsonrpc" in request:
             version = self.headers.get("A2A-Version", "")
             if (told := answer_to_call(request, version)) is not None:
+                if is_cancel(request):
+                    self._record(request)
+                    logger.info("The run was cancelled: CancelTask")
                 self._json(200, told)
                 return
         protocol = recognize(path, self.headers.get("Accept", ""), request)
@@ -146,15 +153,27 @@ class Conversation(BaseHTTPRequestHandler):
         elif self._is_authorized(request):
             self._follow(Script.read(prompt), protocol, prompt, request)
 
+    def _stop_session(self, body: bytes) -> None:
+        """Stop a session, as an AgentCore runtime does."""
+        session = self.headers.get(_SESSION_ID, "")
+        if not session:
+            self._json(400, {"message": f"the header {_SESSION_ID} is missing"})
+        elif self._is_authorized(_object(body) or {}):
+            logger.info("The run was cancelled: StopRuntimeSession")
+            self._json(200, {}, {_SESSION_ID: session})
+
     def _is_authorized(self, request: dict[str, Any]) -> bool:
         """Record the request, and refuse it if its token is not valid."""
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.agent.requests.append(Received(headers, request, self.path))
-        if self.agent.accepts(headers.get("authorization", "")):
+        self._record(request)
+        if self.agent.accepts(self.headers.get("Authorization", "")):
             return True
         challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
         self._json(401, {"error": "the token is not known, or has expired"}, challenge)
         return False
+
+    def _record(self, request: dict[str, Any]) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.agent.requests.append(Received(headers, request, self.path))
 
     def _follow(
         self, script: Script, protocol: type[Writer], prompt: str, request: dict[str, Any]
@@ -166,10 +185,12 @@ class Conversation(BaseHTTPRequestHandler):
             script.steps["fail"] = [quoted]
         if "status" in script and self._status(" ".join(script.steps["status"]), quoted):
             return
+        answered = protocol.answered(request)
+        text = answer_text(prompt) if answered is None else resumed_text(answered)
         answer = Answer(
-            quoted or answer_text(prompt),
+            quoted or text,
             script,
-            session_id=self.headers.get("X-Amzn-Bedrock-AgentCore-Runtime-Session-Id", ""),
+            session_id=self.headers.get(_SESSION_ID, ""),
             run_id=str(request.get("runId") or request.get("id") or ""),
         )
         self._answer(writer_of(protocol, answer), script)

@@ -14,7 +14,10 @@ _KEPT_REQUESTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request for an answer: header names in lower case, and the body's JSON."""
+    """One request for an answer, or to cancel it.
+
+    Header names are in lower case, `body` is JSON.
+    """
 
     headers: dict[str, str]
     body: dict[str, Any]
@@ -43,8 +46,8 @@ class Options:
 class Memory:
     """What all conversations of one demo agent share. Safe to share between threads.
 
-    `requests` holds the last 1000 requests for an answer. `token_requests` counts those for a
-    token.
+    `requests` holds the last 1000 requests for an answer, or to cancel it. `token_requests` counts
+    those for a token.
     """
 
     def __init__(self, options: Options) -> None:

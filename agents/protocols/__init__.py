@@ -14,7 +14,7 @@ from agents.output import Output
 from agents.protocols.a2a import A2A
 from agents.protocols.ag_ui import AGUI
 from agents.protocols.agentcore import AgentCore
-from agents.protocols.base import Protocol, Request, not_understood, read
+from agents.protocols.base import Protocol, Request, not_understood, read, reported_failure
 from agents.protocols.invocations import Invocations
 from agents.protocols.openai import OpenAI
 from agents.replies import Outcome, Reply, Transcript
@@ -31,7 +31,7 @@ _ENDED: dict[Outcome, Code] = {
     "cancelled": errors.AGENT_CANCELLED,
 }
 
-__all__ = ["PROTOCOLS", "Protocol", "Request", "read_answer"]
+__all__ = ["PROTOCOLS", "Protocol", "Request", "read_answer", "reported_failure"]
 
 
 def read_answer(

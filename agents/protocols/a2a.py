@@ -123,7 +123,7 @@ class A2A(Protocol):
             "metadata": {k: v for k, v in facts.items() if v is not None},
         }
         if invocation.answers:
-            message["taskId"] = invocation.answers[0].question_id
+            message["taskId"] = invocation.task_id or invocation.answers[0].question_id
             message["parts"] = [{"text": as_text(each.value)} for each in invocation.answers]
         return _call("SendStreamingMessage", invocation.execution_id, {"message": message})
 

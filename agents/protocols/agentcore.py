@@ -7,10 +7,11 @@ asked for `text/event-stream` by name, and sends texts without the quotes of JSO
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from agents.invocation import Invocation
 from agents.protocols.base import Reader
-from agents.protocols.invocations import Invocations
+from agents.protocols.invocations import Invocations, interrupt_responses
 from agents.protocols.values import ValuesReader
 
 
@@ -26,3 +27,10 @@ class AgentCore(Invocations):
     name = "agentcore"
     accept = "text/event-stream, application/json"
     reader: ClassVar[type[Reader]] = TextReader
+
+    def prompt(self, invocation: Invocation) -> Any:
+        """The prompt, or a person's answers as Strands takes them in its place.
+
+        An agent that passes the prompt to Strands, as the SDK's guide does, goes on by itself.
+        """
+        return interrupt_responses(invocation) or invocation.prompt

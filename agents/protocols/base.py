@@ -114,8 +114,9 @@ def read(reader: Reader, chunks: Iterable[bytes], media_type: str) -> Iterator[N
     else:
         batches = json_lines(chunks)
     for batch in batches:
-        reader.take(batch)
-        transcript.flush()
+        with transcript.lock:
+            reader.take(batch)
+            transcript.flush()
         yield
         if transcript.complete:
             return
@@ -129,6 +130,19 @@ def reported(data: str) -> AgentError:
     except (ValueError, RecursionError):
         value = data
     return failure(value, request_id=name(mapping(value).get("requestId")))
+
+
+def reported_failure(body: bytes) -> AgentError | None:
+    """Make the error that the answer to a request such as `Protocol.cancel()` reports.
+
+    None if it reports none: only `error` of a JSON object does, as in JSON-RPC.
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    error = mapping(value).get("error")
+    return failure(error) if error else None
 
 
 def failure(

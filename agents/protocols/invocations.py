@@ -9,7 +9,7 @@ is an error.
 from __future__ import annotations
 
 import json
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from agents.framing import Batch, ended_early
 from agents.invocation import Invocation
@@ -53,7 +53,7 @@ class Invocations(Protocol):
 
     def request(self, invocation: Invocation, url: str) -> Request:
         values = {
-            "prompt": invocation.prompt,
+            "prompt": self.prompt(invocation),
             "targetUserId": invocation.target_user_id,
             "sessionId": invocation.session_id,
             "agentId": invocation.agent_id,
@@ -61,5 +61,18 @@ class Invocations(Protocol):
             "enabledTools": invocation.enabled_tools,
             "systemPrompt": invocation.system_prompt,
             "mcpConfig": invocation.mcp_config,
+            "interruptResponses": interrupt_responses(invocation) or None,
         }
         return Request(json.dumps({k: v for k, v in values.items() if v is not None}).encode())
+
+    def prompt(self, invocation: Invocation) -> Any:
+        """What the agent is asked: the prompt or, if a person has answered, the answer."""
+        return invocation.answer_text or invocation.prompt
+
+
+def interrupt_responses(invocation: Invocation) -> list[dict[str, Any]]:
+    """Return a person's answers in the form in which an agent of Strands takes them."""
+    return [
+        {"interruptResponse": {"interruptId": each.question_id, "response": each.value}}
+        for each in invocation.answers
+    ]

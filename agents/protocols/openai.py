@@ -165,7 +165,9 @@ class OpenAI(Protocol):
     def request(self, invocation: Invocation, url: str) -> Request:
         if url.partition("?")[0].rstrip("/").endswith("/responses"):
             return Request(json.dumps(_response(invocation)).encode())
-        messages = [{"role": "user", "content": invocation.prompt}]
+        # Neither API has a notion of answers, and these servers keep no session.
+        prompt = invocation.answer_text or invocation.prompt
+        messages = [{"role": "user", "content": prompt}]
         if invocation.system_prompt:
             messages.insert(0, {"role": "system", "content": invocation.system_prompt})
         body: dict[str, Any] = {
@@ -186,7 +188,7 @@ def _response(invocation: Invocation) -> dict[str, Any]:
     instructions = invocation.system_prompt
     return {
         **_model(invocation),
-        "input": invocation.prompt,
+        "input": invocation.answer_text or invocation.prompt,
         **({"instructions": instructions} if instructions else {}),
         "stream": True,
         "store": False,

@@ -9,13 +9,13 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from events import envelope, ingest, rejections, signatures, sources
+from events import ingest, rejections, signatures, sources, webhooks
 from events.buses import BusError
-from events.envelope import ContentTypeError, EnvelopeError, SizeError
 from events.models import EventSource
 from events.serializers import EventSourceSerializer
 from events.signatures import SignatureError
 from events.signing_keys import UnreadableError
+from events.webhooks import ContentTypeError, EnvelopeError, SizeError
 from moca.api.errors import APIError, InvalidParameterError, detail
 from moca.api.views import ANY, APIView
 from moca.concurrency import ConflictError
@@ -63,7 +63,7 @@ class EventsView(APIView):
 
         try:
             signature = ingest.authenticate(source, content_type, headers, body, now)
-            challenge = envelope.slack_challenge(source.kind, body)
+            challenge = webhooks.slack_challenge(source.kind, body)
             if challenge is not None:
                 return Response({"challenge": challenge})
             receipts = ingest.receive(source, signature, content_type, headers, body, now)

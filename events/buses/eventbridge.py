@@ -15,7 +15,7 @@ from django.conf import settings
 from events import failures
 from events.buses.base import BusError, EventBus, Rule
 from events.models import EventSource, EventState, ReceivedEvent
-from moca.aws import client, is_refusal
+from moca.aws.clients import client, is_refusal
 from moca.times import parse_iso
 
 # PutEvents accepts ten entries at a time.
@@ -24,7 +24,7 @@ TARGET_ID = "moca-handler"
 # The id of the permission that lets rules invoke the handler.
 PERMISSION_ID = "moca-event-rules"
 # RetryPolicy of PutTargets. An event that Lambda does not accept in an hour goes to the DLQ.
-RETRIES, EVENT_AGE_SECONDS = 185, 3600
+DELIVERY_RETRIES, EVENT_AGE_SECONDS = 185, 3600
 REMEDIES = {
     "LimitExceededException": failures.BUS_FULL,
     "ThrottlingException": failures.BUS_THROTTLING,
@@ -131,7 +131,7 @@ def target(rule: Rule) -> dict[str, Any]:
         "Arn": settings.TRIGGER_LAMBDA_ARN,
         "InputTransformer": {"InputTemplate": f"{{{template}}}"},
         "RetryPolicy": {
-            "MaximumRetryAttempts": RETRIES,
+            "MaximumRetryAttempts": DELIVERY_RETRIES,
             "MaximumEventAgeInSeconds": EVENT_AGE_SECONDS,
         },
         **(

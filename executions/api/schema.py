@@ -6,6 +6,7 @@ from executions.api.views import (
     DEFAULT_PAGE,
     MAX_PAGE,
     AllExecutionsView,
+    CancelView,
     ExecutionsView,
     ExecutionView,
     OutputView,
@@ -71,6 +72,14 @@ BUSY = Fault(
         "allow overlaps.",
     ),
 )
+RUN_ENDED = Fault(
+    "The run has ended.",
+    APIError(
+        409,
+        "The run has ended and cannot be cancelled: read how it ended in its record.",
+        extra={"code": "RUN_ENDED"},
+    ),
+)
 NOBODY = Fault("Nobody takes runs.", APIError(503, "Nobody takes runs: start the scheduler."))
 
 _EXECUTION_ID = "0194b0a9-51d0-7c11-8a6e-90f3b7d2c415"
@@ -95,6 +104,19 @@ _ENDED = {
     "durationMs": 9318,
     "scheduledAt": "2027-02-01T00:00:00.000Z",
     "usage": {"inputTokens": 812, "outputTokens": 64},
+}
+_DID = {
+    "toolUses": [
+        {
+            "id": "call-1",
+            "name": "list_orders",
+            "input": '{"day": "2027-01-31"}',
+            "atMs": 1204,
+            "result": "12 orders, 12 shipped",
+            "tookMs": 380,
+        }
+    ],
+    "reasoning": "I need the orders of yesterday.",
 }
 _SAID = "Yesterday 12 orders came in, all shipped."
 
@@ -163,10 +185,10 @@ describe(
     ExecutionView,
     "GET",
     "getExecution",
-    "Its output is what the agent has said so far.",
+    "While the run is under way, `output`, `toolUses` and `reasoning` are what has come so far.",
     tag=RUNS,
     parameters=[TRIGGER_ID, EXECUTION_ID],
-    answers=_one({**_ENDED, "output": _SAID}),
+    answers=_one({**_ENDED, "output": _SAID, **_DID}),
     faults=[NO_EXECUTION],
 )
 describe(
@@ -194,6 +216,19 @@ describe(
         invalid_parameter("after", "Give a whole number from 0 to 1000000000000000000."),
         NO_EXECUTION,
     ],
+)
+describe(
+    CancelView,
+    "POST",
+    "cancelExecution",
+    "A run that waits for a process ends at once. The process of any other closes the request to "
+    "the agent within five seconds, and keeps what the agent has said: follow the run by its "
+    "output. It ends as `failed` with the `errorCode` `cancelled_by_person`, unless it has ended "
+    "by itself meanwhile. To ask again changes nothing.",
+    tag=RUNS,
+    parameters=[TRIGGER_ID, EXECUTION_ID],
+    answers=_one({**_ACCEPTED, "attempt": 1, "cancelRequestedAt": "2027-02-01T00:00:05.120Z"}, 202),
+    faults=[NO_EXECUTION, RUN_ENDED],
 )
 describe(
     ReplayView,

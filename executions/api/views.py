@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from executions.dispatchers import DispatchError
 from executions.models import TriggerExecution
-from executions.runner import TriggerBusyError
+from executions.runner import RunEndedError, TriggerBusyError, cancel_run
 from executions.runner.manual import run_now
 from executions.serializers import ExecutionSerializer
 from moca.api import parameters
@@ -21,6 +21,8 @@ from moca.ids import first_id
 from triggers.api.views import find
 from triggers.models import Outcome, RunStatus, Trigger
 
+# The fields of answers that lists leave out.
+UNLISTED = ("output", "output_tail", "reasoning", "tools", "questions")
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
 
@@ -59,7 +61,7 @@ class AllExecutionsView(APIView):
             rows = rows.filter(pk__gte=first_id(since))
         if until:
             rows = rows.filter(pk__lt=first_id(until))
-        rows = rows.defer("output", "output_tail")
+        rows = rows.defer(*UNLISTED)
         pages: dict[str, Any] = {
             "limit": _limit(query),
             "token": query.get("nextToken"),
@@ -88,7 +90,7 @@ class ExecutionsView(APIView):
         filters = _Filters(query, now)
         rows, is_there = _of_trigger(self.user_id, trigger_id)
         executions, following = page(
-            filters.narrow(rows).defer("output", "output_tail"),
+            filters.narrow(rows).defer(*UNLISTED),
             limit=_limit(query),
             token=query.get("nextToken"),
             bound_to=[self.user_id, "executions", trigger_id, *filters.values.values()],
@@ -127,6 +129,17 @@ class ReplayView(APIView):
         execution = _find(self.user_id, trigger_id, execution_id)
         trigger = find(self.user_id, trigger_id)
         return _accepted(trigger, self.user_id, replayed=execution)
+
+
+class CancelView(APIView):
+    def post(self, request: Request, trigger_id: str, execution_id: str) -> Response:
+        """Cancel a run that is waiting or under way."""
+        execution = _find(self.user_id, trigger_id, execution_id)
+        try:
+            cancelled = cancel_run(execution, by=self.user_id)
+        except RunEndedError as error:
+            raise APIError(409, str(error), extra={"code": "RUN_ENDED"}) from error
+        return _answer(cancelled, status=202)
 
 
 class _Filters:

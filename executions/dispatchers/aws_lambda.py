@@ -13,7 +13,7 @@ from executions.dispatchers.base import Dispatcher, DispatchError
 from executions.failures import NOT_INVOKED
 from executions.models import TriggerExecution
 from executions.runner import close
-from moca.aws import client
+from moca.aws.clients import client
 from triggers.models import RunStatus
 from triggers.schedulers import SchedulerError
 from triggers.schedulers.eventbridge import EventBridgeScheduler

@@ -3,6 +3,8 @@
 The scheduler process, the Lambda function, the API and the pages use the names exported here.
 """
 
+from executions.runner.answer import answer, end_unanswered
+from executions.runner.cancel import CancelWatch, RunEndedError, cancel_run, stop_agent
 from executions.runner.claim import (
     LEASE,
     Occurrence,
@@ -29,19 +31,24 @@ from executions.runner.missed import record_missed
 __all__ = [
     "HEARTBEAT",
     "LEASE",
+    "CancelWatch",
     "Occurrence",
     "Offer",
     "Run",
+    "RunEndedError",
     "TriggerBusyError",
     "UncertainStartError",
     "abandon",
     "accept",
+    "answer",
     "batch_size",
     "call",
+    "cancel_run",
     "close",
     "close_lost",
     "end_debounce",
     "end_due_debounces",
+    "end_unanswered",
     "execute",
     "is_begun",
     "offer",
@@ -51,5 +58,6 @@ __all__ = [
     "set_result",
     "start",
     "start_claimed",
+    "stop_agent",
     "write",
 ]

@@ -16,7 +16,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from agents import new_session_id
+from agents import Cancellation, new_session_id
 from executions import envelope
 from executions.failures import BUSY, DISABLED, ENDED, OVERTAKEN, TRIGGER_DELETED, TRIGGER_GONE
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
@@ -36,7 +36,7 @@ LEASE = timedelta(seconds=60)
 BATCH = 100
 
 # A person may start these, whatever the trigger's state.
-MANUAL = {Source.MANUAL, Source.REPLAY}
+MANUAL = {Source.MANUAL, Source.REPLAY, Source.ANSWER}
 # What a failed record loses when its run is claimed again.
 REOPENED = {
     "status": RunStatus.RUNNING,
@@ -91,12 +91,18 @@ class Run:
 
     Attributes:
         clock: the monotonic time of its start, in seconds.
+        cancellation: ends the call of the agent.
+        cancelled_by: who cancelled the run, once `cancellation` is used.
+        stop_agent: tells the agent that the run is cancelled; None if there is nothing to tell.
     """
 
     trigger: Trigger
     execution: TriggerExecution
     event: dict[str, Any]
     clock: float = field(default_factory=time.monotonic)
+    cancellation: Cancellation = field(default_factory=Cancellation)
+    cancelled_by: str = ""
+    stop_agent: Callable[[], object] | None = None
 
     def record(self) -> TriggerExecutionQuerySet:
         """The run's record; empty once another process has closed or claimed it."""
@@ -296,7 +302,9 @@ def _claim_again(execution: TriggerExecution) -> bool:
     if earlier is None:
         execution.save(force_insert=True)
         return True
-    if earlier.status != RunStatus.FAILED or earlier.reached_agent:
+    may_have_begun = earlier.status != RunStatus.FAILED or earlier.reached_agent
+    # A person does not want a run that they have cancelled, or asked to cancel, to begin again.
+    if may_have_begun or earlier.is_cancelled or earlier.cancel_requested_at:
         logger.info("Not run again: the occurrence is on record", extra=log_ids(execution))
         return False
     execution.attempt = earlier.attempt + 1

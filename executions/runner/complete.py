@@ -18,7 +18,8 @@ from executions.failures import (
     PAUSED_BY_LIMIT,
     RUNS_IN_A_ROW,
 )
-from executions.models import TriggerExecution, outcome_of
+from executions.models import CancelRequest, TriggerExecution, outcome_of
+from executions.runner.waiting import note_waiting
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
@@ -33,7 +34,8 @@ logger = logging.getLogger(__name__)
 LAST_ERROR = 500
 # Raised if the database is away, or if other processes keep writing the same rows.
 FAILURES = (OperationalError, InterfaceError)
-# Ceilings of the pauses between retries while the database is away, in seconds.
+# Ceilings of the pauses between retries while the database is away, in seconds, of the functions on
+# AWS. The local scheduler waits as `moca.outages` says.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 # The fields of a result that come from the agent's answer.
@@ -214,6 +216,9 @@ def _write(
                 if not is_correction:
                     continue
             written.append(execution)
+            if execution.cancel_requested_at:
+                CancelRequest.objects.filter(pk=execution.pk).discard()
+            note_waiting(execution, triggers.get(execution.trigger_id))
             if trigger := triggers.get(execution.trigger_id):
                 _note_result(trigger, execution, is_correction=is_correction)
                 if execution.error_code in (LOST.name, NOT_PICKED_UP.name):
@@ -244,6 +249,9 @@ def _note_result(
         ConflictError: another process has written the trigger.
     """
     failed = execution.status == RunStatus.FAILED
+    # A cancelled run says nothing about the agent: it neither counts as a failure in a row nor ends
+    # such a row.
+    counts = not execution.is_cancelled
     statistics = Statistics.read(trigger.statistics)
     run = PastRun(
         execution.pk,
@@ -258,14 +266,16 @@ def _note_result(
         statistics.add(run, tokens=_tokens(execution), now=timezone.now())
     result: dict[str, Any] = {"statistics": statistics.text()}
     if not is_correction or trigger.last_execution_id == execution.pk:
-        failures = trigger.consecutive_failures + (not is_correction)
+        failures = trigger.consecutive_failures
+        if counts:
+            failures = failures + (not is_correction) if failed else 0
         result |= {
             "last_executed_at": execution.started_at,
             "last_execution_id": execution.pk,
             "last_status": execution.status,
             "last_outcome": execution.ending,
             **_last_error(execution),
-            "consecutive_failures": failures if failed else 0,
+            "consecutive_failures": failures,
         }
     if trigger.running_since == execution.started_at:
         result |= {"running_since": None, "running_until": None}
@@ -281,7 +291,7 @@ def _note_result(
         raise ConflictError("the trigger has changed meanwhile")
     for name, value in result.items():
         setattr(trigger, name, value)
-    if failed and not is_correction:
+    if failed and counts and not is_correction:
         _pause_after_failures(trigger, execution)
 
 

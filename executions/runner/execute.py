@@ -6,12 +6,19 @@ If another process has closed the run meanwhile, this one writes nothing more.
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
-from agents import AgentClient, AgentError, Invocation, Output, Reply
+from agents import AgentClient, AgentError, Invocation, Reply
+from agents.invocation import Answered
+from agents.replies import Transcript
 from executions import prompts
 from executions.agent_client import profile_of
-from executions.failures import CLOSED, INTERNAL_ERROR, NO_MORE_TIME
+from executions.agent_records.clients import client_for
+from executions.agent_records.lookup import record_of
+from executions.agent_records.model import Agent
+from executions.failures import CANCELLED, CLOSED, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, question_map, tool_map, usage_map
+from executions.runner.cancel import CancelWatch, stop_agent
 from executions.runner.claim import Run
 from executions.runner.complete import log_ids, set_result, write_in_time
 from executions.runner.progress import Progress
@@ -22,7 +29,7 @@ from triggers.models import Outcome, RunStatus
 
 logger = logging.getLogger(__name__)
 
-# How often the output of a run is written to its record.
+# How often what an agent has said and done is written to the record of its run, at most.
 FLUSH_SECONDS = 2.0
 # The longest time-out of a Lambda function, in seconds, which the deployed function has. See
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -46,7 +53,7 @@ def execute(
 
     Args:
         run: what `start()` or `resume()` returned.
-        client: calls the agent.
+        client: calls the default agent, if the trigger's agent has no record.
         time_limit: the seconds that this process has for the call; None if the trigger's time-out
             is the only limit.
         seconds_left: returns for how many seconds writing the result may be retried.
@@ -57,9 +64,11 @@ def execute(
     Raises:
         OperationalError, InterfaceError: the result could not be written in time.
     """
-    call(run, client, time_limit=time_limit)
+    with CancelWatch(lambda: [run]):
+        call(run, client, time_limit=time_limit)
     with bind(**log_ids(run.execution)):
         write_in_time(run.execution, seconds_left)
+    stop_agent(run)
     return run.execution
 
 
@@ -75,17 +84,27 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     end = time.monotonic() + limit
     reasons.put(execution, "warning", prompts.warning(trigger.prompt))
     flush = _Flush(run)
-    with bind(**log_ids(execution)):
+    with flush.progress, bind(**log_ids(execution)):
         try:
-            invocation = _invocation(run)
-            reply = client.invoke(
-                invocation,
-                # Reading the agent's profile may have used up a part of the limit.
-                time_limit=max(0.0, end - time.monotonic()),
-                max_retries=trigger.max_retries,
-                on_output=flush,
-            )
+            record = record_of(_agent_id(run))
+            invocation = _invocation(run, record)
+            with client_for(record, client) as chosen:
+                reply = chosen.invoke(
+                    invocation,
+                    # Reading the agent's record and profile may have used up a part of the limit.
+                    time_limit=max(0.0, end - time.monotonic()),
+                    max_retries=trigger.max_retries,
+                    on_transcript=flush,
+                    cancellation=run.cancellation,
+                )
         except AgentError as error:
+            if run.cancellation.is_requested:
+                logger.info("The run was cancelled")
+                if error.reached:
+                    run.stop_agent = partial(_cancel, record, client, invocation, error.reply)
+                _set_reply(run, error.reply)
+                _fail(run, CANCELLED(name=run.cancelled_by), reached=error.reached)
+                return
             if error.kind == "timeout" and limit < seconds:
                 error.add(NO_MORE_TIME, number=trigger.timeout_seconds)
             # The agent's words stay out of the log, because they may quote the prompt.
@@ -105,8 +124,8 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
             _fail(run, CLOSED(), reached=True)
         except Exception:
             logger.exception("The run broke off")
-            if flush.output is not None:
-                execution.set_output(flush.output)
+            if flush.transcript is not None:
+                _set_reply(run, flush.transcript.so_far())
             _fail(run, INTERNAL_ERROR(), reached=True)
         else:
             _set_reply(run, reply)
@@ -115,38 +134,59 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
             set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=run.clock)
 
 
-def _invocation(run: Run) -> Invocation:
+def _agent_id(run: Run) -> str:
+    """The agent that is asked: if the run continues another one, the agent that had asked."""
+    return run.execution.agent_id if run.execution.continues else run.trigger.agent_id
+
+
+def _cancel(
+    record: Agent | None, client: AgentClient, invocation: Invocation, reply: Reply | None
+) -> object:
+    """Tell the agent of a record that a run is cancelled; see `AgentClient.cancel()`."""
+    with client_for(record, client) as chosen:
+        return chosen.cancel(invocation, reply)
+
+
+def _invocation(run: Run, record: Agent | None) -> Invocation:
+    """Make what is sent. The trigger's own values win over the record's, these over the profile's.
+
+    Args:
+        run: the run.
+        record: the record of the trigger's agent, if it has one.
+    """
     trigger, execution = run.trigger, run.execution
-    profile = profile_of(trigger.user_id, trigger.agent_id)
-    tools = trigger.enabled_tools
+    agent_id = _agent_id(run)
+    profile = profile_of(trigger.user_id, agent_id)
+    tools, options = trigger.enabled_tools, trigger.agent_options
+    if record is not None:
+        tools = record.enabled_tools if tools is None else tools
+        options = {**record.options, **options}
     return Invocation(
         prompt=prompts.compose(trigger, run.event, execution.started_at),
         target_user_id=trigger.user_id,
         session_id=execution.session_id,
         execution_id=execution.pk,
-        agent_id=trigger.agent_id or None,
-        options=trigger.agent_options,
+        agent_id=agent_id or None,
+        options=options,
         enabled_tools=profile.enabled_tools if profile and tools is None else tools,
         system_prompt=profile.system_prompt if profile else None,
         mcp_config=profile.mcp_config if profile else None,
         secrets=profile.secrets if profile else (),
+        answers=tuple(Answered(each["id"], each["value"]) for each in execution.answers or ()),
+        task_id=execution.task_id or None,
     )
 
 
 class _Flush:
-    """Writes the output so far to the record, every `FLUSH_SECONDS` at the most."""
+    """Writes what the agent has said and done so far, every `FLUSH_SECONDS` at the most."""
 
     def __init__(self, run: Run) -> None:
-        self.progress = Progress(run)
-        self.output: Output | None = None
-        self.next = time.monotonic() + FLUSH_SECONDS
+        self.progress = Progress(run, FLUSH_SECONDS)
+        self.transcript: Transcript | None = None
 
-    def __call__(self, output: Output) -> None:
-        self.output = output
-        if time.monotonic() < self.next:
-            return
-        self.next = time.monotonic() + FLUSH_SECONDS
-        if not self.progress.write(output):
+    def __call__(self, transcript: Transcript) -> None:
+        self.transcript = transcript
+        if not self.progress.note(transcript):
             raise RunClosedError
 
 

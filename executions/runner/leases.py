@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from executions.models import TriggerExecution
+from executions.failures import CANCELLED
+from executions.models import CancelRequest, TriggerExecution
 from executions.runner.claim import LEASE, Run
 from executions.runner.complete import close
 from moca import reasons
@@ -49,12 +50,20 @@ def extend_hold(execution: TriggerExecution, until: datetime) -> None:
 def close_lost(now: datetime) -> int:
     """Close the runs whose lease has ended as failed; returns how many there were.
 
-    Their process has died, or no process claimed them in time.
+    Their process has died, or no process claimed them in time. A run that a person has asked to
+    cancel is closed as cancelled.
     """
     closed = 0
-    for execution in list(TriggerExecution.objects.lost(now)[:MOST_CLOSED]):
+    lost = list(TriggerExecution.objects.lost(now)[:MOST_CLOSED])
+    asked = [execution.pk for execution in lost if execution.cancel_requested_at]
+    requests = CancelRequest.objects.filter(pk__in=asked) if asked else ()
+    names = {request.pk: request.requested_by for request in requests}
+    for execution in lost:
         execution.close_if_lost(now)
-        closed += close(execution, RunStatus.FAILED, error=reasons.of(execution, "error"))
+        reason = reasons.of(execution, "error")
+        if execution.pk in names:
+            reason = CANCELLED(name=names[execution.pk])
+        closed += close(execution, RunStatus.FAILED, error=reason)
     return closed
 
 

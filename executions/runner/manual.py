@@ -1,9 +1,10 @@
-"""Manual runs, for the API and the pages: run now, and replay.
+"""Manual runs, for the API and the pages: run now, replay, and go on after a person's answers.
 
 The run is put on record and dispatched; another process claims it by `runner.resume()`.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -21,6 +22,8 @@ from triggers.models import OverlapPolicy, Trigger
 
 # How long a manual run may wait for a process to claim it.
 MANUAL_QUEUE_LEASE = timedelta(hours=1)
+# What a run that continues another one takes from its record.
+KEPT = ("agent_id", "session_id", "task_id")
 
 
 class TriggerBusyError(Exception):
@@ -69,30 +72,42 @@ def run_now(
 
 
 def accept(
-    trigger: Trigger, source: Source, *, replayed: TriggerExecution | None = None
+    trigger: Trigger,
+    source: Source,
+    *,
+    replayed: TriggerExecution | None = None,
+    continued: TriggerExecution | None = None,
+    **values: Any,
 ) -> TriggerExecution:
     """Put a manual run on record, without dispatching it.
 
     Args:
         trigger: the trigger to run, enabled or not.
-        source: MANUAL or REPLAY.
+        source: MANUAL, REPLAY or ANSWER.
         replayed: the execution whose event is sent again.
+        continued: the execution whose agent, session and task the run goes on with.
+        values: further fields of the record.
 
     Raises:
         TriggerBusyError: a run is under way that may not be overlapped.
     """
     now = timezone.now()
     until = now + MANUAL_QUEUE_LEASE
+    earlier = replayed or continued
     occurrence = Occurrence(
         id=new_id(),
         user_id=trigger.user_id,
         trigger_id=trigger.pk,
         source=source,
-        event=envelope.deserialize(replayed.event_payload) if replayed else None,
+        event=envelope.deserialize(earlier.event_payload) if earlier else None,
         replay_of=replayed.pk if replayed else "",
     )
     event = occurrence.event_of(trigger, now)
     execution = new_record(trigger, occurrence, event, now, until, attempt=0)
+    if continued:
+        values |= {"continues": continued.pk, **{name: getattr(continued, name) for name in KEPT}}
+    for name, value in values.items():
+        setattr(execution, name, value)
     with transaction.atomic():
         if trigger.overlap_policy == OverlapPolicy.SKIP and not hold([trigger], now, until=until):
             raise TriggerBusyError

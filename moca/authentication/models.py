@@ -136,6 +136,8 @@ class AuditEntry(models.Model):
         UPDATED = "updated", _("Updated")
         DELETED = "deleted", _("Deleted")
         RUN = "run", _("Run")
+        CANCELLED = "cancelled", _("Run cancelled")
+        ANSWERED = "answered", _("Answered")
         # Actions of the product itself.
         REPAIRED = "repaired", _("Repaired")
         CLOSED = "closed", _("Run closed")
@@ -146,7 +148,8 @@ class AuditEntry(models.Model):
     actor = models.CharField(max_length=150)
     action = models.CharField(max_length=10, choices=Action)
     object_type = models.CharField(max_length=50)
-    object_id = models.CharField(max_length=36)
+    # The id of an agent has up to 200 characters.
+    object_id = models.CharField(max_length=200)
     object_name = models.CharField(max_length=200)
     changes = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
     reason = models.TextField(blank=True)

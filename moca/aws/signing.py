@@ -2,7 +2,7 @@
 
 import re
 
-from moca.aws import credentials
+from moca.aws.clients import credentials
 
 _REGION = re.compile(r"https://[a-z0-9-]+\.([a-z0-9-]+)\.amazonaws\.com")
 # Headers that a proxy may change, which would invalidate the signature.

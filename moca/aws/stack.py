@@ -5,7 +5,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
-from moca.aws import client
+from moca.aws.clients import client
 
 
 class StackError(Exception):

@@ -2,7 +2,7 @@
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from moca.aws import client
+from moca.aws.clients import client
 
 
 class PoolError(Exception):

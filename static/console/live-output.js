@@ -1,4 +1,5 @@
-// The agent's output, live. The view follows the end until the operator scrolls up.
+// The agent's output, tools and reasoning, live. The view follows the end of the output until the
+// operator scrolls up.
 
 const PAUSE = 1000; // Milliseconds between two requests.
 const LONGEST_PAUSE = 15000;
@@ -6,6 +7,7 @@ const NEAR = 24; // Pixels from the end that still count as the end.
 
 const output = document.getElementById("output");
 const button = document.querySelector("[data-follow]");
+const deeds = document.getElementById("deeds");
 let next = output.dataset.next;
 let pause = PAUSE;
 let follows = true;
@@ -18,7 +20,8 @@ function follow(wanted) {
 
 async function ask() {
   try {
-    const answer = await fetch(`${output.dataset.live}?after=${next}`);
+    const query = new URLSearchParams({ after: next, digest: deeds.dataset.digest });
+    const answer = await fetch(`${output.dataset.live}?${query}`);
     if (answer.redirected) {
       // The session has ended. The reload leads to the sign-in page.
       location.reload();
@@ -32,6 +35,7 @@ async function ask() {
       output.append(said.text);
       if (follows) output.scrollTop = output.scrollHeight;
     }
+    if (said.deeds) showDeeds(said.deeds, said.digest);
     if (said.done || (output.dataset.waiting && !said.waiting)) {
       location.reload();
       return;
@@ -42,6 +46,44 @@ async function ask() {
     pause = Math.min(LONGEST_PAUSE, pause * 2);
   }
   setTimeout(askWhenSeen, pause);
+}
+
+// The tools and the reasoning. The server writes and escapes their HTML.
+
+/** Replaces the parts that have changed. Folds that the operator has opened stay open. */
+function showDeeds(html, digest) {
+  const made = document.createElement("template");
+  made.innerHTML = html;
+  for (const name of ["tools", "reasoning"]) {
+    deeds.querySelector(`[data-part=${name}]`).hidden = made.content.querySelector(
+      `[data-part=${name}]`,
+    ).hidden;
+  }
+  for (const part of made.content.querySelectorAll("[data-part]:not([data-part=tools])")) {
+    showPart(part);
+  }
+  deeds.dataset.digest = digest;
+}
+
+function showPart(part) {
+  const before = deeds.querySelector(`[data-part=${part.dataset.part}]`);
+  if (!before) {
+    const list = part.matches("li") ? deeds.querySelector("[data-list]") : null;
+    (list ?? deeds.querySelector("[data-part=tools]")).append(part);
+    return;
+  }
+  const folds = foldsOf(part);
+  const tops = [...before.querySelectorAll("pre")].map((text) => text.scrollTop);
+  foldsOf(before).forEach((fold, place) => {
+    if (folds[place]) folds[place].open = fold.open;
+  });
+  if (before.isEqualNode(part)) return;
+  before.replaceWith(part);
+  part.querySelectorAll("pre").forEach((text, place) => (text.scrollTop = tops[place] ?? 0));
+}
+
+function foldsOf(part) {
+  return [...(part.matches("details") ? [part] : []), ...part.querySelectorAll("details")];
 }
 
 /** Asks now, or when the tab is shown, because each request reads the whole run. */

@@ -18,7 +18,7 @@ from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
 from executions import lambda_handler
 from executions.models import TriggerExecution
-from moca import aws
+from moca.aws import clients as aws
 from moca.times import parse_iso
 from tests.deployment.emulators import REGION, Roto
 from tests.integration.handler.test_handler import Context

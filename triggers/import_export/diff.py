@@ -35,6 +35,7 @@ from triggers.import_export.serialize import (
     without_empty,
 )
 from triggers.models import OverlapPolicy, Trigger
+from triggers.models.quota import import_beyond_quota
 from triggers.serializers import TriggerSerializer
 
 # The number of triggers that are looked up at a time.
@@ -163,10 +164,7 @@ class _TriggerComparison:
         for owner, entries in self.new.items():
             stored = Trigger.objects.of_user(owner).count()
             if stored + len(entries) > most:
-                message = (
-                    f"{owner} has {stored} triggers and would get {len(entries)}: a user may have "
-                    f"{most} (MAX_TRIGGERS_PER_USER)."
-                )
+                message = import_beyond_quota(owner, stored, len(entries))
                 self._note(entries[max(most - stored, 0)], [detail("userId", message, "quota")])
 
     def _owner(self, entry: FileEntry) -> Any:

@@ -10,8 +10,8 @@ from triggers.models.choices import (
 )
 from triggers.models.idempotency_key import IdempotencyKey
 from triggers.models.local_schedule import LocalSchedule
+from triggers.models.quota import TriggerCount
 from triggers.models.trigger import AGENT_OPTIONS, Trigger, TriggerQuerySet
-from triggers.models.trigger_count import TriggerCount
 
 __all__ = [
     "AGENT_OPTIONS",

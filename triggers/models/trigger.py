@@ -9,7 +9,6 @@ from functools import reduce
 from operator import or_
 from typing import Any, ClassVar, Self
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import (
     MaxLengthValidator,
@@ -38,7 +37,7 @@ from triggers.models.choices import (
     SyncState,
     TriggerType,
 )
-from triggers.models.trigger_count import TriggerCount
+from triggers.models.quota import TriggerCount
 from triggers.validation import Schedule, Subscription
 
 # Seconds that an index of DynamoDB may take to show a new row.
@@ -193,6 +192,13 @@ class Trigger(VersionedModel):
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
         help_text=_("Disable the trigger after this many failed runs in a row. Empty: never."),
     )
+    answer_within_hours = models.PositiveIntegerField(
+        default=72,
+        validators=[MinValueValidator(1), MaxValueValidator(8760)],
+        help_text=_(
+            "Hours that a run waits for a person if the agent asks one. After that, it has failed."
+        ),
+    )
     tags = models.JSONField(default=list, blank=True, validators=[validation.validate_tags])
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -326,27 +332,8 @@ class Trigger(VersionedModel):
         }
 
     def check_quota(self) -> None:
-        """Raise ValidationError if the user has reached MAX_TRIGGERS_PER_USER.
-
-        A save beyond the quota raises ConflictError, which does not say why. This does.
-        """
-        limit = settings.MAX_TRIGGERS_PER_USER
-        count = TriggerCount.objects.filter(pk=self.user_id).first()
-        if count is None or 0 <= count.triggers < limit:
-            return
-        # Other programs create and delete triggers uncounted, and so the stored count may be wrong.
-        actual = Trigger.objects.of_user(self.user_id).count()
-        # If triggers come or go meanwhile, nothing is stored, and the next check counts again.
-        TriggerCount.objects.correct(count, actual)
-        if actual >= limit:
-            raise ValidationError(
-                _(
-                    "You have %(limit)s triggers, which is the most a user may have: delete one "
-                    "first."
-                )
-                % {"limit": limit},
-                code="quota",
-            )
+        """Raise ValidationError if the user may have no further trigger."""
+        TriggerCount.objects.check_quota(self.user_id, Trigger.objects.of_user(self.user_id).count)
 
     # Schedule
 

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.utils import timezone
 
-from moca.aws import client, is_refusal
+from moca.aws.clients import client, is_refusal
 from triggers import failures
 from triggers.models import AGENT_OPTIONS, Trigger
 from triggers.schedulers.base import PREFIX, ScheduleEntry, Scheduler, SchedulerError, name_of
@@ -29,7 +29,7 @@ from triggers.schedules import At, Rate
 PAUSE_PREFIX = "events-"
 # The limit of CreateSchedule for Target.Input.
 MAX_INPUT_BYTES = 256 * 1024
-RETRIES = 3
+DELIVERY_RETRIES = 3
 MISSING, EXISTS = "ResourceNotFoundException", "ConflictException"
 # The service may fire up to a minute late.
 PRECISION = timedelta(minutes=1)
@@ -230,7 +230,7 @@ def _target(text: str) -> dict[str, Any]:
         "RoleArn": settings.SCHEDULER_ROLE_ARN,
         "Input": text,
         "RetryPolicy": {
-            "MaximumRetryAttempts": RETRIES,
+            "MaximumRetryAttempts": DELIVERY_RETRIES,
             "MaximumEventAgeInSeconds": min(
                 max(settings.SCHEDULER_CATCH_UP_SECONDS, LEAST_EVENT_AGE), GREATEST_EVENT_AGE
             ),

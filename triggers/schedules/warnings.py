@@ -17,7 +17,7 @@ from triggers.schedules.timezones import ClockChange, clock_changes, first_pass,
 
 _YEAR_DAYS = 366
 _SHORT_MONTHS = {29: {2}, 30: {2}, 31: {2, 4, 6, 9, 11}}
-_WITHOUT = {
+_SKIPS_SHORT_MONTHS = {
     29: _("It skips months without a 29th; L means the last day."),
     30: _("It skips months without a 30th; L means the last day."),
     31: _("It skips months without a 31st; L means the last day."),
@@ -107,7 +107,7 @@ def _missing_days(cron: Cron) -> list[str]:
         if day == 29 and months == {2}:
             notes.append(_("The 29th of February comes in leap years only; L means its last day."))
         elif short:
-            notes.append(_WITHOUT[day])
+            notes.append(_SKIPS_SHORT_MONTHS[day])
     notes += _missing_before_end(cron)
     for weekday, nth in cron.rule.nth:
         if nth == 5:

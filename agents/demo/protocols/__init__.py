@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from agents.demo.answers import Answer
-from agents.demo.protocols.a2a import A2AWriter, agent_card, answer_to_call
+from agents.demo.protocols.a2a import A2AWriter, agent_card, answer_to_call, is_cancel
 from agents.demo.protocols.ag_ui import AGUIWriter
 from agents.demo.protocols.agentcore import PythonWriter, TypeScriptWriter
 from agents.demo.protocols.base import Body, Writer
 from agents.demo.protocols.invocations import InvocationsWriter
 from agents.demo.protocols.openai import ChatWriter, ResponsesWriter
 
-__all__ = ["Writer", "agent_card", "answer_to_call", "is_known", "recognize", "writer_of"]
+__all__ = [
+    "Writer",
+    "agent_card",
+    "answer_to_call",
+    "is_cancel",
+    "is_known",
+    "recognize",
+    "writer_of",
+]
 
 _PATHS = ("/invocations", "/chat/completions", "/responses")
 

@@ -33,6 +33,12 @@ class A2AWriter(Writer):
             return text_of(parts[0].get("text"))
         return None
 
+    @classmethod
+    def answered(cls, body: Body) -> str | None:
+        # Only a message that goes on with a task names it.
+        is_answer = "taskId" in body["params"]["message"]
+        return cls.prompt(body) if is_answer else None
+
     def begin(self) -> Iterator[bytes]:
         yield self._result(task=self._task("TASK_STATE_SUBMITTED"))
         yield self._update("TASK_STATE_WORKING")
@@ -114,7 +120,7 @@ def answer_to_call(body: Body, version: str) -> Body | None:
     if version != VERSION:
         told = f"the header A2A-Version is {version or 'missing'}: set it to {VERSION}"
         return rpc_error(request_id, _VERSION_NOT_SUPPORTED, told)
-    if method == "CancelTask":
+    if is_cancel(body):
         params = body.get("params")
         task_id = params.get("id") if isinstance(params, dict) else None
         task = {"id": task_id, "status": {"state": "TASK_STATE_CANCELED"}}
@@ -122,6 +128,11 @@ def answer_to_call(body: Body, version: str) -> Body | None:
     if method != "SendStreamingMessage":
         return rpc_error(request_id, _METHOD_NOT_FOUND, f"there is no method {method}")
     return None
+
+
+def is_cancel(body: Body) -> bool:
+    """Whether a call cancels a task."""
+    return bool(body.get("method") == "CancelTask")
 
 
 def rpc_error(request_id: Any, code: int, message: str) -> Body:

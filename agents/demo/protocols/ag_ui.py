@@ -13,6 +13,7 @@ from agents.demo.protocols.base import (
     TOKENS_IN,
     Body,
     Writer,
+    line_of,
     text_of,
 )
 
@@ -29,10 +30,13 @@ class AGUIWriter(Writer):
         messages = body.get("messages")
         if isinstance(messages, list) and messages and isinstance(messages[-1], dict):
             return text_of(messages[-1].get("content"))
+        return cls.answered(body)
+
+    @classmethod
+    def answered(cls, body: Body) -> str | None:
         resumed = body.get("resume")
         if isinstance(resumed, list) and resumed and isinstance(resumed[0], dict):
-            payload = resumed[0].get("payload")
-            return payload if isinstance(payload, str) else json.dumps(payload)
+            return "\n".join(line_of(each.get("payload")) for each in resumed)
         return None
 
     def begin(self) -> Iterator[bytes]:
@@ -61,8 +65,10 @@ class AGUIWriter(Writer):
         elif ending == "cancelled":
             outcome = {"type": "cancelled"}
         elif ending == "asks":
-            question = {"id": self.answer.id, "reason": "approval"}
+            question: Body = {"id": self.answer.id, "reason": "approval"}
             question["message"] = self.answer.question
+            if self.answer.schema is not None:
+                question["responseSchema"] = self.answer.schema
             outcome = {"type": "interrupt", "interrupts": [question]}
         given, made = 25 + TOKENS_IN, CLOCK_TOKENS + len(self.answer.words)
         usage = [{"inputTokens": given, "outputTokens": made}]

@@ -17,6 +17,7 @@ from agents.demo.protocols.base import (
     TOKENS_IN,
     Body,
     Writer,
+    interrupt_responses,
     text_of,
 )
 from agents.demo.protocols.invocations import (
@@ -47,7 +48,11 @@ class PythonWriter(Writer):
 
     @classmethod
     def prompt(cls, body: Body) -> str | None:
-        return text_of(body.get("prompt"))
+        return text_of(body.get("prompt")) or cls.answered(body)
+
+    @classmethod
+    def answered(cls, body: Body) -> str | None:
+        return interrupt_responses(body.get("prompt"))
 
     def begin(self) -> Iterator[bytes]:
         if self._is_plain or self._is_object:

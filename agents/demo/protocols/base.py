@@ -36,6 +36,11 @@ class Writer(ABC):
     def prompt(cls, body: Body) -> str | None:
         """The prompt of a request; None if the body is no request of this protocol."""
 
+    @classmethod
+    def answered(cls, body: Body) -> str | None:
+        """What a person answered; None if the request is a new prompt."""
+        return None
+
     @abstractmethod
     def begin(self) -> Iterator[bytes]:
         """What comes before the text."""
@@ -118,3 +123,19 @@ class Writer(ABC):
 def text_of(value: Any) -> str | None:
     """A text as it is; None for any other value."""
     return value if isinstance(value, str) else None
+
+
+def interrupt_responses(value: Any) -> str | None:
+    """The answers of a person in the form of Strands, a line for each; None if it is none."""
+    if not isinstance(value, list) or not value:
+        return None
+    blocks = [each.get("interruptResponse") if isinstance(each, dict) else None for each in value]
+    answers = [
+        block["response"] for block in blocks if isinstance(block, dict) and "response" in block
+    ]
+    return "\n".join(map(line_of, answers)) if len(answers) == len(value) else None
+
+
+def line_of(value: Any) -> str:
+    """A text as it is, and any other value as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

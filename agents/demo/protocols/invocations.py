@@ -15,6 +15,7 @@ from agents.demo.protocols.base import (
     TOKENS_IN,
     Body,
     Writer,
+    interrupt_responses,
     text_of,
 )
 
@@ -38,6 +39,10 @@ class InvocationsWriter(Writer):
     @classmethod
     def prompt(cls, body: Body) -> str | None:
         return text_of(body.get("prompt"))
+
+    @classmethod
+    def answered(cls, body: Body) -> str | None:
+        return interrupt_responses(body.get("interruptResponses"))
 
     def frame(self, text: str) -> bytes:
         return super().frame(text) if self._is_sse else f"{text}\n".encode()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from agents import AgentClient, AgentError, FixedToken, Reply
 from agents.demo import DemoAgent
 from agents.masking import STARS, Mask, MaskedText
-from agents.output import KEPT_BYTES
+from agents.output import KEPT_AT_EACH_END
 from tests.examples import examples
 from tests.integration.agent.conftest import answering, invocation, raw_server
 
@@ -103,14 +103,14 @@ def test_chunks_of_single_characters() -> None:
 
 @pytest.mark.parametrize("offset", range(-len(TOKEN), 1))
 def test_secret_across_the_end_of_the_head(offset: int) -> None:
-    filling = "x" * (KEPT_BYTES + offset)
-    output = reply_to(delta(filling + TOKEN + "y" * 3 * KEPT_BYTES) + completion()).output
+    filling = "x" * (KEPT_AT_EACH_END + offset)
+    output = reply_to(delta(filling + TOKEN + "y" * 3 * KEPT_AT_EACH_END) + completion()).output
     assert TOKEN[:6] not in output.head + output.tail
 
 
 @pytest.mark.parametrize("offset", range(-len(TOKEN), 1))
 def test_secret_across_the_beginning_of_the_tail(offset: int) -> None:
-    body = delta("x" * 3 * KEPT_BYTES + TOKEN) + delta("y" * (KEPT_BYTES + offset))
+    body = delta("x" * 3 * KEPT_AT_EACH_END + TOKEN) + delta("y" * (KEPT_AT_EACH_END + offset))
     output = reply_to(body + completion()).output
     assert TOKEN[-6:] not in output.head + output.tail
 

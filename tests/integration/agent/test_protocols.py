@@ -12,6 +12,7 @@ from agents import AgentError, Invocation, Reply
 from agents.invocation import Answered
 from agents.masking import Mask
 from agents.protocols import PROTOCOLS, read_answer
+from executions.models import tool_map
 
 SSE = "text/event-stream; charset=utf-8"
 USAGE = {"inputTokens": 11, "outputTokens": 7, "cacheReadInputTokens": 3}
@@ -505,6 +506,23 @@ def test_much_of_everything_is_kept_small() -> None:
     reply = read("agentcore", stream(list(values())))
     size = sum(len(tool.input) for tool in reply.tools) + len(reply.reasoning)
     assert size < 80_000
+
+
+def test_tools_are_kept_in_so_many_bytes() -> None:
+    long = "\u7f8a" * 3000
+    tools = [
+        {"toolUseId": f"{number} {long}", "name": f"{long}", "input": {"x": long}}
+        for number in range(200)
+    ]
+    results = [{"toolUseId": tool["toolUseId"], "content": [{"text": long}]} for tool in tools]
+    values = [
+        {"message": {"role": "assistant", "content": [{"toolUse": tool} for tool in tools]}},
+        {"message": {"role": "user", "content": [{"toolResult": each} for each in results]}},
+        "Done.",
+    ]
+    kept = read("agentcore", stream(values)).tools
+    stored = json.dumps([tool_map(tool) for tool in kept], ensure_ascii=False)
+    assert (len(kept), len(stored.encode()) <= 48 * 1024) == (100, True)
 
 
 PIECES: dict[str, Any] = {

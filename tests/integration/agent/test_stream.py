@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents import AgentError, Output, Reply, framing
-from agents.output import KEPT_BYTES
+from agents.output import KEPT_AT_EACH_END
 from agents.protocols import read_answer, strands
 
 COMPLETION = {
@@ -328,7 +328,7 @@ def test_long_output_keeps_both_ends(character: str) -> None:
     for _ in range(100_000):
         output.append(character * 3)
     size = len(character.encode())
-    kept = KEPT_BYTES // size * size
+    kept = KEPT_AT_EACH_END // size * size
     assert (len(output.head.encode()), len(output.tail.encode())) == (kept, kept)
     left_out = f"\n[... {300_000 * size - 2 * kept} bytes left out ...]\n"
     assert output.text == output.head + left_out + output.tail
@@ -338,7 +338,7 @@ def test_output_after_an_offset_in_the_gap() -> None:
     output = Output()
     output.append("x" * 1_000_000)
     text, end = output.after(500_000)
-    gap = 1_000_000 - KEPT_BYTES - 500_000
+    gap = 1_000_000 - KEPT_AT_EACH_END - 500_000
     assert (text, end) == (f"\n[... {gap} bytes left out ...]\n" + output.tail, 1_000_000)
     assert output.after(2_000_000) == ("", 1_000_000)
 

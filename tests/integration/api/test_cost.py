@@ -7,12 +7,14 @@ from itertools import count
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
+from django.db.models.sql.compiler import SQLCompiler
 from django.test.utils import CaptureQueriesContext
 
 from moca.authentication import tokens
 from tests.integration.api.conftest import API, VALID
 from triggers import validation
+from triggers.models import Trigger
 from triggers.validation import read_schedule
 
 MINUTES = count()
@@ -134,3 +136,37 @@ class TestStatements:
         with CaptureQueriesContext(connection) as made:
             alice.patch(path, {"prompt": "Another."})
         assert sum(query["sql"].startswith("SAVEPOINT") for query in made) == 1
+
+
+class TestColumns:
+    @pytest.fixture
+    def compiled(self, monkeypatch: pytest.MonkeyPatch) -> Counter[type]:
+        """How often all columns of each model were compiled."""
+        counted: Counter[type] = Counter()
+
+        def counting(compiler: Any, *args: Any, **options: Any) -> Any:
+            counted[compiler.query.model] += 1
+            return find(compiler, *args, **options)
+
+        find = SQLCompiler.get_default_columns
+        monkeypatch.setattr(SQLCompiler, "get_default_columns", counting)
+        connections["default"].__dict__.pop("_known_columns", None)
+        return counted
+
+    def test_are_compiled_once_for_all_requests(self, alice: API, compiled: Counter[type]) -> None:
+        path = f"/triggers/{alice.create()['id']}"
+        for _ in range(3):
+            alice.get(path)
+            alice.get("/triggers")
+        assert compiled[Trigger] == 1
+
+    def test_other_selections_have_their_own(self, alice: API) -> None:
+        rows = Trigger.objects.of_user(alice.user_id).order_by("pk")
+        made = [alice.create()["id"] for _ in range(2)]
+        list(rows)
+        found = [
+            [row.pk for row in rows.only("name")],
+            list(rows.values_list("pk", flat=True)),
+            [row["id"] for row in rows.values()],
+        ]
+        assert found == [made] * 3

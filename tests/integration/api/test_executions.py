@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.utils import timezone
@@ -280,6 +280,39 @@ class TestDetail:
             "eventPayload": '{"id": "1"}',
             "replayOf": "d",
         }
+
+    DID: ClassVar = {
+        "output": "said",
+        "output_bytes": 4,
+        "reasoning": "Hm.",
+        "tools": [{"id": "t1", "name": "clock", "input": "{}", "atMs": 5}],
+    }
+
+    def test_tools_and_reasoning_stand_apart_from_the_output(
+        self, alice: API, trigger: Trigger, path: str, make_execution: MakeExecution
+    ) -> None:
+        make_execution(trigger, id="e", **self.DID)
+        shown = alice.get(f"{path}/executions/e").json()["execution"]
+        assert (shown["output"], shown["reasoning"], shown["toolUses"]) == (
+            "said",
+            "Hm.",
+            self.DID["tools"],
+        )
+
+    @pytest.mark.parametrize("listed", ["{path}/executions", "/executions"])
+    def test_lists_have_neither_tools_nor_reasoning(
+        self, alice: API, trigger: Trigger, path: str, make_execution: MakeExecution, listed: str
+    ) -> None:
+        make_execution(trigger, **self.DID)
+        (shown,) = alice.get(listed.format(path=path)).json()["executions"]
+        assert not {"output", "reasoning", "toolUses"} & shown.keys()
+
+    def test_tokens_of_the_cache_are_counted(
+        self, alice: API, trigger: Trigger, path: str, make_execution: MakeExecution
+    ) -> None:
+        usage = {"inputTokens": 9, "outputTokens": 2, "cacheReadTokens": 7}
+        make_execution(trigger, id="e", usage=usage)
+        assert alice.get(f"{path}/executions/e").json()["execution"]["usage"] == usage
 
     def test_nothing_more_than_there_is(
         self, alice: API, trigger: Trigger, path: str, make_execution: MakeExecution

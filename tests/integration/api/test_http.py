@@ -18,7 +18,7 @@ from gunicorn.http.unreader import IterUnreader
 from moca.api.middleware import BodyLimitMiddleware
 from moca.authentication.models import Operator
 from tests.integration.api.conftest import API, VALID
-from triggers.api.limits import LARGEST_BODY
+from triggers.api.body_limit import LARGEST_BODY
 from triggers.models import LocalSchedule, Trigger
 
 ORIGIN = "https://app.example.com"

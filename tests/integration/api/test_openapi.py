@@ -33,7 +33,7 @@ from moca.api.openapi import document
 from moca.authentication.models import Operator, Role
 from tests.integration.api.conftest import API, DAILY, STARTED, VALID
 from tests.integration.api.description import JSON, faults, operations, resolved
-from triggers.api.limits import LARGEST_BODY
+from triggers.api.body_limit import LARGEST_BODY
 from triggers.models import Outcome, RunStatus, SyncState, Trigger
 from triggers.schedulers import SchedulerError
 from triggers.schedulers.local import LocalScheduler
@@ -125,7 +125,7 @@ class TestDescription:
 
     def test_operations_have_different_names(self) -> None:
         names = [operation["operationId"] for _, _, operation in operations()]
-        assert len(set(names)) == len(names) == 18
+        assert len(set(names)) == len(names) == 19
 
     def test_all_but_health_and_signed_events_is_signed_in_to(self) -> None:
         is_open = [
@@ -269,6 +269,7 @@ class TestAnswers:
             id=str(uuid.uuid4()),
             status=RunStatus.FAILED,
             outcome=Outcome.REFUSED,
+            cancel_requested_at=STARTED,
             agent_id="reporter",
             scheduled_at=STARTED,
             completed_at=STARTED,
@@ -277,7 +278,24 @@ class TestAnswers:
             session_id="s",
             output="said",
             output_bytes=4,
-            usage={"inputTokens": 1, "outputTokens": 2},
+            tools=[
+                {
+                    "id": "t1",
+                    "name": "clock",
+                    "input": "{}",
+                    "atMs": 5,
+                    "result": "noon",
+                    "tookMs": 1,
+                    "failed": True,
+                }
+            ],
+            reasoning="Hm.",
+            usage={
+                "inputTokens": 1,
+                "outputTokens": 2,
+                "cacheReadTokens": 3,
+                "cacheWriteTokens": 4,
+            },
             error="broken",
             error_code="refused",
             event_payload="{}",

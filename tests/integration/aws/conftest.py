@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from moca import aws
+from moca.aws import clients as aws
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from agents.demo import DemoAgent
 from executions import runner
 from executions.models import TriggerExecution
 from executions.runner import Occurrence
-from moca import aws
+from moca.aws import clients as aws
 from triggers.models import Trigger
 
 # Workers may share a server.

@@ -10,7 +10,7 @@ from cfnlint.decode import decode
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 
-from moca import aws
+from moca.aws import clients as aws
 
 TEMPLATE = django_settings.BASE_DIR / "infra" / "template.yaml"
 AGENT = "https://agent.example.com"

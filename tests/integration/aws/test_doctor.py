@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from agents.demo import DemoAgent
 from events.models import ReceivedEvent
-from moca import aws
+from moca.aws import clients as aws
 from triggers.models import LocalSchedule, Trigger
 from triggers.schedulers import get_scheduler
 

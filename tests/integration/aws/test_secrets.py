@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from agents import AgentError, Invocation, new_session_id
 from agents.demo import DemoAgent
 from executions.agent_client import client_from_settings
-from moca import aws
+from moca.aws import clients as aws
 
 MISSING = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:none-AbCdEf"
 

@@ -133,8 +133,8 @@ def test_every_call_is_allowed() -> None:
 def test_nothing_is_allowed_that_nobody_calls() -> None:
     # Lambda writes logs and dead letters, and Scheduler is passed its role.
     others = {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage", "iam:PassRole"}
-    # A request that is signed, and sent by no client of botocore.
-    others.add("bedrock-agentcore:InvokeAgentRuntime")
+    # Requests that are signed, and sent by no client of botocore.
+    others |= {"bedrock-agentcore:InvokeAgentRuntime", "bedrock-agentcore:StopRuntimeSession"}
     assert actions("WebRole", "HandlerRole") - called_by_functions() - others == set()
 
 

@@ -13,7 +13,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from events import signing_keys
 from events.models import EventSource, ReceivedEvent
-from executions.models import PendingEvent, QueuedRun, TriggerExecution, expiry
+from executions.agent_records.model import Agent
+from executions.models import PendingEvent, QueuedRun, TriggerExecution, WaitingRun, expiry
 from moca.authentication.models import APIToken, AuditEntry, FailedSignIns, Operator
 from moca.copying import models as copied_models
 from moca.copying import values_of
@@ -102,8 +103,11 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
         id="k" * 64, trigger_id=first.pk, request_hash="h", ttl=expiry(STARTED)
     )
     EventSource(id="shop", name="Shop", secrets=signing_keys.seal("s", STARTED)).save()
+    Agent(id="team/reporter", name="R", address="https://a.example", enabled_tools=["ä"]).save()
     event = {"envelope": "{}", "trigger_id": first.pk, "user_id": "alice", "execution_id": "e"}
     PendingEvent.objects.create(**event, first_at=STARTED, last_at=STARTED, due_at=STARTED)
+    waiting = {"id": runs[0].pk, "trigger_id": first.pk, "user_id": "alice", "question": "Pay?"}
+    WaitingRun.objects.create(**waiting, asked_at=STARTED, due_at=STARTED)
     ReceivedEvent.objects.create(
         id="e" * 64, source_id="shop", signature="s", received_at=STARTED, envelope="{}", ttl=1
     )

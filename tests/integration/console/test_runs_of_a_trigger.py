@@ -71,4 +71,4 @@ def test_no_such_trigger(viewer: Client, two: list[str], text: str) -> None:
 
 
 def test_names_are_offered(viewer: Client, wool: Trigger) -> None:
-    assert '<option value="Wool, daily">' in viewer.get(RUNS).content.decode()
+    assert '<option value="Wool, daily">' in viewer.get(f"{RUNS}/offers").content.decode()

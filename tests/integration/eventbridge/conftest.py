@@ -13,7 +13,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
-from moca import aws
+from moca.aws import clients as aws
 from moca.concurrency import ConflictError
 from moca.reconcile import atomic
 from triggers.schedulers import get_scheduler

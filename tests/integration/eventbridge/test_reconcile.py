@@ -107,7 +107,7 @@ def test_doctor_reports_triggers_that_are_marked_as_drifted(
 ) -> None:
     trigger = make_trigger()
     Trigger.objects.filter(user_id="alice", pk=trigger.pk).update(sync_state=SyncState.PENDING)
-    text = "warn: 1 triggers say that their schedules are not in step."
+    text = "warn: 1 triggers say that their schedules are not synced."
     assert text in findings("scheduler")
 
 
@@ -199,7 +199,7 @@ def test_command_says_when_there_is_nothing_to_repair(
     make_trigger()
     out = StringIO()
     call_command("sync_schedules", stdout=out)
-    assert out.getvalue().strip() == "All schedules and rules are in step."
+    assert out.getvalue().strip() == "All schedules and rules are synced."
 
 
 def test_command_fails_if_schedules_cannot_be_listed(service: Any, failing: Failing) -> None:

@@ -16,8 +16,9 @@ from events.buses import BusError, eventbridge, get_bus
 from events.models import EventSource, ReceivedEvent
 from executions.lambda_handler import handler
 from executions.models import TriggerExecution
-from moca import audit, aws
+from moca import audit
 from moca.authentication.models import AuditEntry
+from moca.aws import clients as aws
 from moca.reconcile import Action
 from tests.integration.api.conftest import API, VALID
 from tests.integration.eventbridge.conftest import LAMBDA, QUEUE, roll_back_after

@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from events import sources
-from moca import aws
+from moca.aws import clients as aws
 from tests.integration.events.conftest import KEY, OTHER, SECRET, MakeSource, Send, signed
 
 WORD = "a-word-of-the-body"

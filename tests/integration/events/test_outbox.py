@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from events.models import EventState, ReceivedEvent
 from events.outbox import publish_overdue
-from moca import aws
+from moca.aws import clients as aws
 from tests.integration.events.conftest import (
     BATCHED,
     CLOUD,

@@ -11,7 +11,7 @@ from django.core.checks import run_checks
 from django.utils import timezone
 
 from events import signing_keys, sources
-from moca import aws
+from moca.aws import clients as aws
 from tests.integration.api.conftest import API
 from tests.integration.aws.test_doctor import findings
 from tests.integration.events.conftest import (

@@ -10,7 +10,7 @@ from botocore.awsrequest import AWSResponse
 from executions import runner
 from executions.dispatchers import get_dispatcher
 from executions.models import TriggerExecution
-from moca import aws
+from moca.aws import clients as aws
 from tests.integration.api.conftest import API
 from triggers.models import RunStatus
 

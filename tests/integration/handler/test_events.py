@@ -12,7 +12,7 @@ from agents.demo import DemoAgent
 from executions.dispatchers import get_dispatcher
 from executions.lambda_handler import EventError, NotStartedError, handler
 from executions.models import PendingEvent, TriggerExecution
-from moca import aws
+from moca.aws import clients as aws
 from moca.logs import ContextFilter
 from moca.times import iso
 from tests.integration.handler.test_dispatcher import Function, function

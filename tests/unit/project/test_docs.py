@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.core.management import get_commands
 
-from triggers.api.limits import LARGEST_BODY
+from triggers.api.body_limit import LARGEST_BODY
 
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text()

@@ -79,7 +79,7 @@ class Command(BaseCommand):
         else:
             self._table(actions, dry_run=dry_run)
         if any(action.kind == "fail" for action in actions):
-            raise CommandError("Not all could be brought in step; see above.")
+            raise CommandError("Not all could be synced; see above.")
 
     def _table(self, actions: list[Action], *, dry_run: bool) -> None:
         for action in actions:
@@ -90,7 +90,7 @@ class Command(BaseCommand):
             for kind, words in DONE.items()
             if counts[kind]
         ]
-        self.stdout.write(", ".join(parts) or "All schedules and rules are in step.")
+        self.stdout.write(", ".join(parts) or "All schedules and rules are synced.")
 
 
 def _of_group(group: str) -> Scheduler | None:

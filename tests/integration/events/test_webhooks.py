@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from events.envelope import cloudevents
+from events.webhooks import cloudevents
 from tests.integration.events.conftest import (
     BATCHED,
     CLOUD,

@@ -1,4 +1,4 @@
-"""Errors that `events.envelope` raises for a request body that it cannot accept."""
+"""Errors that `events.webhooks` raises for a request body that it cannot accept."""
 
 
 class EnvelopeError(ValueError):

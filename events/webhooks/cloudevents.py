@@ -15,8 +15,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from events.envelope.errors import EnvelopeError
-from events.envelope.fields import (
+from events.webhooks.errors import EnvelopeError
+from events.webhooks.fields import (
     MAX_TYPE,
     IncomingEvent,
     check_resource,

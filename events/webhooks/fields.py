@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
-from events.envelope.errors import EnvelopeError
+from events.webhooks.errors import EnvelopeError
 from moca.api.errors import APIError
 from moca.api.parsers import read_json
 from moca.times import iso, parse_iso

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from events.envelope.fields import (
+from events.kinds import SourceKind
+from events.webhooks.fields import (
     GITHUB,
     MAX_NAME,
     SLACK,
@@ -18,7 +19,6 @@ from events.envelope.fields import (
     required_text,
     unix_time,
 )
-from events.kinds import SourceKind
 
 VERIFICATION = "url_verification"
 

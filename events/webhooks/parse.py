@@ -13,9 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from events import provenance
-from events.envelope import cloudevents
-from events.envelope.errors import ContentTypeError, EnvelopeError, SizeError
-from events.envelope.fields import (
+from events.kinds import SourceKind
+from events.webhooks import cloudevents
+from events.webhooks.content_types import OF_PROVIDERS, OF_WEBHOOKS, check
+from events.webhooks.errors import EnvelopeError
+from events.webhooks.fields import (
     MAX_TYPE,
     IncomingEvent,
     check_resource,
@@ -27,20 +29,7 @@ from events.envelope.fields import (
     required_text,
     unix_time,
 )
-from events.envelope.providers import PROVIDERS, slack_challenge
-from events.kinds import SourceKind
-
-__all__ = [
-    "ContentTypeError",
-    "EnvelopeError",
-    "IncomingEvent",
-    "SizeError",
-    "parse",
-    "slack_challenge",
-]
-
-JSON_TYPE = "application/json"
-TYPES = (JSON_TYPE, cloudevents.STRUCTURED, cloudevents.BATCHED)
+from events.webhooks.providers import PROVIDERS
 
 
 def parse(
@@ -69,7 +58,7 @@ def parse(
     if kind == SourceKind.WEBHOOK:
         found = _webhook(source_id, media_type, headers, body, now)
     else:
-        _check_type(media_type, (JSON_TYPE,))
+        check(media_type, OF_PROVIDERS)
         found = [PROVIDERS[kind](require_object(parse_json(body), ""), headers, body, now)]
     for sent in found:
         provenance.tag_source(sent.envelope, source_id)
@@ -82,7 +71,7 @@ def _webhook(
     key = headers["webhook-id"]
     is_binary = cloudevents.is_binary(media_type, headers)
     if not is_binary:
-        _check_type(media_type, TYPES)
+        check(media_type, OF_WEBHOOKS)
     document = cloudevents.data_of(body, media_type) if is_binary else parse_json(body)
     if media_type == cloudevents.BATCHED or cloudevents.is_batch(document):
         return cloudevents.batch(document, now)
@@ -91,11 +80,6 @@ def _webhook(
     if is_binary:
         return [cloudevents.binary(key, media_type, headers, document, now)]
     return [_plain(key, document, source_id, now)]
-
-
-def _check_type(media_type: str, types: tuple[str, ...]) -> None:
-    if media_type not in types:
-        raise ContentTypeError("Content-Type", f"Send the body as {' or '.join(types)}.")
 
 
 def _plain(key: str, document: Any, source_id: str, now: datetime) -> IncomingEvent:

@@ -1,6 +1,7 @@
 """The largest body of a request about a trigger, from the limits of its fields.
 
-The middleware of `moca.api` reads it by the setting API_BODY_LIMIT.
+The middleware of `moca.api` reads it by the setting API_BODY_LIMIT. The largest webhook or event is
+MAX_EVENT_BYTES of the settings.
 """
 
 from typing import Any

@@ -1,0 +1,234 @@
+"""Cancel runs: put a person's request on record, and end the run in the process that runs it.
+
+The API, the pages and a command ask. Each process that has runs under way looks for requests.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from agents import AgentError
+from executions.failures import CANCELLED
+from executions.models import CancelRequest, QueuedRun, TriggerExecution
+from executions.runner.claim import Run
+from executions.runner.complete import close, log_ids
+from executions.runner.leases import abandon
+from moca import audit, reconcile
+from moca.authentication.models import AuditEntry
+from moca.concurrency import ConflictError, retry_conflicts
+from moca.logs import bind
+from triggers.models import RunStatus
+
+logger = logging.getLogger(__name__)
+
+# How often a process looks for requests. A person waits for it, at most five seconds in all.
+POLL_SECONDS = 4.0
+# How long the thread of a cancelled run may take to end. It takes longer if it waits for a token or
+# for a connection. Its record is closed then all the same, and the agent is not called any more.
+PATIENCE_SECONDS = 2.0
+# How long the end of a process's runs waits for a poll under way.
+STOP_SECONDS = 1.0
+# How far the clocks of those who ask and of this process may be apart.
+CLOCKS_APART = timedelta(hours=1)
+# How long a request is kept that no process deletes, because the run ended by itself.
+REQUEST_LIFE = timedelta(days=1)
+
+
+class RunEndedError(Exception):
+    """The run has ended, so it cannot be cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("The run has ended and cannot be cancelled: read how it ended in its record.")
+        )
+
+
+# Why a run may not be cancelled. Each error has a message for the person who asked.
+NOT_CANCELLED = (RunEndedError, ConflictError)
+
+
+def cancel_run(execution: TriggerExecution, *, by: str) -> TriggerExecution:
+    """Have a run cancelled. A second request for the same run changes nothing.
+
+    Args:
+        execution: the record, as it was just read.
+        by: the operator's name, or the user id of an API caller.
+
+    Returns:
+        The record. A run that waited for a process has ended as cancelled. Any other is still
+        running, and its process ends it within seconds.
+
+    Raises:
+        RunEndedError: the run has ended.
+        ConflictError: other processes keep writing the same rows.
+    """
+    current: TriggerExecution | None = execution
+
+    def attempt() -> TriggerExecution:
+        nonlocal current
+        found, current = current, None
+        if found is None:
+            # Another process has written the record, such as one that has begun the run.
+            found = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk).first()
+        if found is None:
+            raise RunEndedError
+        return _cancel(found, by)
+
+    return retry_conflicts(attempt, _("Others keep changing this run: try again in a moment."))
+
+
+def _cancel(execution: TriggerExecution, by: str) -> TriggerExecution:
+    now = timezone.now()
+    execution.close_if_lost(now)
+    if execution.status != RunStatus.RUNNING:
+        raise RunEndedError
+    if execution.cancel_requested_at:
+        return execution
+    with reconcile.atomic():
+        audit.note(
+            AuditEntry.Action.CANCELLED,
+            execution.find_trigger() or execution,
+            by=by,
+            changes={"execution": ["", execution.pk]},
+        )
+        if execution.attempt:
+            _request(execution, by)
+        else:
+            _close_waiting(execution, by)
+    return execution
+
+
+def _request(execution: TriggerExecution, by: str) -> None:
+    """Put a request for the run's process on record, in the open transaction.
+
+    Raises:
+        ConflictError: the run has ended, or begun again. DynamoDB raises it at the commit.
+    """
+    now = timezone.now()
+    record = TriggerExecution.objects.unfinished(execution)
+    record.filter(cancel_requested_at=None).update_expected(cancel_requested_at=now)
+    CancelRequest.objects.replace(
+        CancelRequest(
+            id=execution.pk,
+            trigger_id=execution.trigger_id,
+            user_id=execution.user_id,
+            requested_by=by[:150],
+            requested_at=now,
+            ttl=int((now + REQUEST_LIFE).timestamp()),
+        )
+    )
+    execution.cancel_requested_at = now
+
+
+def _close_waiting(execution: TriggerExecution, by: str) -> None:
+    """Close a run that waits for a process as cancelled, in the open transaction.
+
+    Raises:
+        ConflictError: a process has begun it. DynamoDB raises it at the commit.
+    """
+    QueuedRun.objects.filter(pk=execution.pk).delete()
+    if not close(execution, RunStatus.FAILED, error=CANCELLED(name=by)):
+        raise ConflictError("A process has just begun the run.")
+
+
+class CancelWatch:
+    """A thread that ends this process's runs when somebody asks to cancel them.
+
+    Use it as a context manager around the runs. It reads nothing while there are none, and one
+    query every `POLL_SECONDS` otherwise, however many there are.
+
+    Args:
+        runs: returns the runs under way in this process.
+    """
+
+    def __init__(self, runs: Callable[[], Collection[Run]]) -> None:
+        self._runs = runs
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="cancel-watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join(STOP_SECONDS)
+
+    def _watch(self) -> None:
+        pause, has_polled = POLL_SECONDS, False
+        try:
+            while not self._over.wait(pause):
+                began = time.monotonic()
+                if runs := [run for run in self._runs() if _is_going(run)]:
+                    has_polled = True
+                    self._poll(runs)
+                pause = max(0.0, began + POLL_SECONDS - time.monotonic())
+        finally:
+            if has_polled:
+                connections.close_all()
+
+    def _poll(self, runs: list[Run]) -> None:
+        try:
+            cancelled = _cancel_requested(runs)
+            end = time.monotonic() + PATIENCE_SECONDS
+            while any(map(_is_going, cancelled)) and time.monotonic() < end:
+                self._over.wait(PATIENCE_SECONDS / 40)
+            for run in filter(_is_going, cancelled):
+                abandon(run, CANCELLED(name=run.cancelled_by))
+        except (OperationalError, InterfaceError) as error:
+            # The runs go on, and the next poll asks again.
+            logger.info("Could not look for cancelled runs: %s", type(error).__name__)
+            close_old_connections()
+        except Exception:
+            logger.exception("Could not look for cancelled runs; trying again")
+
+
+def _is_going(run: Run) -> bool:
+    return run.execution.status == RunStatus.RUNNING
+
+
+def _cancel_requested(runs: list[Run]) -> list[Run]:
+    """Read the requests for runs, and end the calls of their agents; returns these runs."""
+    # The clock may have been put back since a run began.
+    began = min(timezone.now(), *(run.execution.started_at for run in runs))
+    requests = {each.pk: each for each in CancelRequest.objects.since(began - CLOCKS_APART)}
+    cancelled = [run for run in runs if run.execution.pk in requests]
+    for run in cancelled:
+        request = requests[run.execution.pk]
+        run.execution.cancel_requested_at = request.requested_at
+        run.cancelled_by = request.requested_by
+        run.cancellation.cancel()
+    return cancelled
+
+
+def stop_agent(run: Run) -> None:
+    """Tell the agent that its run was cancelled, if its protocol can; failures are only logged."""
+    if run.stop_agent is None:
+        return
+    with bind(**log_ids(run.execution)):
+        try:
+            if run.stop_agent():
+                logger.info("The agent was told that the run is cancelled")
+        except AgentError as error:
+            # The agent's words stay out of the log, because they may quote the prompt.
+            logger.warning(
+                "The agent did not acknowledge that the run is cancelled: kind=%s status=%s",
+                error.kind,
+                error.status or "-",
+                extra={"errorCode": error.code},
+            )
+        except Exception:
+            logger.exception("The agent could not be told that the run is cancelled")
