@@ -27,6 +27,8 @@ _scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # t
 
 _OBJECT = re.compile(r'\[?\s{0,8}\{\s{0,8}(?:"|\}|$)')
 
+_PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body)\b|<\?xml|<!--", re.IGNORECASE)
+
 # Parsed lazily, so that nothing after the end of an answer is parsed.
 Batch = Iterable[Any]
 # Makes an error from the data of an event that is named "error".
@@ -66,10 +68,16 @@ def event_values(
         raise too_long() from error
 
 
-def document(chunks: Iterable[bytes], *, plain: bool = False) -> Any:
-    """Return the only value of a body. With `plain`, a body that is no JSON becomes text (`Raw`).
+def document(chunks: Iterable[bytes], *, plain: bool = False, may_be_page: bool = True) -> Any:
+    """Return the only value of a body.
 
-    Raises AgentError for an empty body, for one that is no JSON, and for one of more than 16 MB.
+    Args:
+        chunks: the body.
+        plain: whether a body that is no JSON is a text (`Raw`).
+        may_be_page: whether such a text may be a web page.
+
+    Raises:
+        AgentError: the body is empty, has more than 16 MB, or is neither JSON nor such a text.
     """
     data = bytearray()
     for chunk in chunks:
@@ -79,7 +87,8 @@ def document(chunks: Iterable[bytes], *, plain: bool = False) -> Any:
     text = data.decode("utf-8", "replace").strip(" \t\r\n\ufeff")
     if not text:
         raise unreadable(errors.ANSWER_EMPTY())
-    if plain and not _is_object(text) and not _is_json(text):
+    is_text = plain and (may_be_page or not _PAGE.match(text))
+    if is_text and not _is_object(text) and not _is_json(text):
         return Raw(text)
     return _loads(text, errors.DOCUMENT_NO_JSON)
 

@@ -76,7 +76,10 @@ def read_answer(
             # The stream of another protocol has another end, too.
             error = not_understood(reader.unknown)
         if error.outcome is None and transcript.outcome in _ENDED:
-            # The model's last word says more than the error that followed it.
+            # The model's last word says more than the error that followed it. The agent's own
+            # reason says more than ours.
+            if error.kind == "protocol":
+                error = AgentError(_ENDED[transcript.outcome](), kind="agent", reached=True)
             error.outcome = transcript.outcome
         if error.reply is None:
             error.reply = transcript.reply()

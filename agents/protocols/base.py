@@ -104,7 +104,9 @@ def read(reader: Reader, chunks: Iterable[bytes], media_type: str) -> Iterator[N
     if media_type == "text/event-stream":
         batches: Iterator[Batch] = event_values(chunks, reported, plain=reader.plain)
     elif media_type == "application/json" or not reader.lines:
-        reader.take_document(document(chunks, plain=reader.plain))
+        # A web page comes from a server before the agent, unless the agent calls it JSON.
+        may_be_page = media_type == "application/json"
+        reader.take_document(document(chunks, plain=reader.plain, may_be_page=may_be_page))
         transcript.flush()
         yield
         reader.end()

@@ -14,7 +14,7 @@ from typing import Any
 from agents.framing import DONE, Batch, Raw, ended_early
 from agents.protocols.base import failure
 from agents.protocols.strands import StrandsReader
-from agents.replies import Transcript, Usage, as_text, count, items, mapping
+from agents.replies import Question, Transcript, Usage, as_text, count, items, mapping
 
 # Keys that may have the answer, the likeliest first.
 _ANSWER_KEYS = ("output", "result", "response", "message", "text", "content", "data", "delta")
@@ -116,25 +116,26 @@ class ValuesReader(StrandsReader):
             if not self.take_converse(event):
                 self.skip(value)
             return
+        # The failures of other frameworks may have the error's class beside a better reason.
+        if self._take_named(value):
+            return
         _check(value)
         if isinstance(message := value.get("message"), dict) and "role" in message:
             self.take_message(message)
-        elif not (self._take_framework(value) or self.take_lifecycle(value)):
-            self._other(value)
-
-    def _take_framework(self, value: dict[str, Any]) -> bool:
-        """Read an event of another framework. False for any other object."""
-        names = [each for each in (value.get("event"), value.get("type")) if isinstance(each, str)]
-        take = next((_FRAMEWORKS[each] for each in names if each in _FRAMEWORKS), None)
-        if take is not None:
-            take(self, value)
         elif _is_of_adk(value):
             self._adk(value)
         elif _is_chunk(value):
             self._chunk(value)
-        else:
-            return False
-        return True
+        elif not self.take_lifecycle(value):
+            self._other(value)
+
+    def _take_named(self, value: dict[str, Any]) -> bool:
+        """Read an event of another framework by its name. False for any other object."""
+        names = [each for each in (value.get("event"), value.get("type")) if isinstance(each, str)]
+        take = next((_FRAMEWORKS[each] for each in names if each in _FRAMEWORKS), None)
+        if take is not None:
+            take(self, value)
+        return take is not None
 
     def _other(self, value: dict[str, Any]) -> None:
         """Read an object that has a piece of the answer under a usual key."""
@@ -222,6 +223,16 @@ class ValuesReader(StrandsReader):
     def _agno_error(self, value: dict[str, Any]) -> None:
         raise failure(value.get("content") or value.get("error_type"))
 
+    def _agno_cancelled(self, _value: dict[str, Any]) -> None:
+        self.transcript.stop("cancelled")
+
+    def _agno_paused(self, value: dict[str, Any]) -> None:
+        """Read a pause before tools that a person has to confirm or to fill in."""
+        self.transcript.stop("interrupt")
+        for tool in map(mapping, items(value.get("tools"))):
+            text = f"{as_text(tool.get('tool_name'))} {as_text(tool.get('tool_args'))}".strip()
+            self.transcript.ask(Question(as_text(tool.get("tool_call_id")), text))
+
     def _vercel_text(self, value: dict[str, Any]) -> None:
         self._piece(value.get("delta"))
 
@@ -251,6 +262,8 @@ _FRAMEWORKS: dict[str, Callable[[Any, dict[str, Any]], None]] = {
     "RunContent": ValuesReader._agno_piece,
     "RunCompleted": ValuesReader._agno_end,
     "RunError": ValuesReader._agno_error,
+    "RunCancelled": ValuesReader._agno_cancelled,
+    "RunPaused": ValuesReader._agno_paused,
     "text-delta": ValuesReader._vercel_text,
     "reasoning-delta": ValuesReader._vercel_reasoning,
     "tool-input-available": ValuesReader._vercel_call,

@@ -17,9 +17,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from agents import AgentClient, AgentError, FixedToken, Invocation, Reply
 from agents.protocols import PROTOCOLS
+from executions import runner
+from executions.models import TriggerExecution
+from executions.runner import Occurrence
+from triggers.models import Trigger
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent.parent / "build" / "sdks"
@@ -156,16 +161,45 @@ def servers() -> Iterator[Servers]:
 
 
 @pytest.fixture
-def ask(servers: Servers) -> Callable[..., Reply]:
-    """Send a prompt to one of the agents, or to a program; raises AgentError."""
+def url_of(servers: Servers) -> Callable[..., str]:
+    """The address of one of the agents, or of a program; skips the test without a network."""
 
-    def asked(server: str, protocol: str, prompt: str, program: str = "") -> Reply:
+    def found(server: str, program: str = "") -> str:
         try:
-            url = servers.url_of_program(server, program) if program else servers.url(server)
+            return servers.url_of_program(server, program) if program else servers.url(server)
         except MissingError as error:
             if os.environ.get("CI"):
                 raise
             pytest.skip(str(error))
+
+    return found
+
+
+@pytest.fixture
+def record_of(
+    url_of: Callable[..., str], make_trigger: Callable[..., Trigger]
+) -> Callable[..., TriggerExecution]:
+    """Run a trigger with a prompt against one of the agents, and read its record back."""
+
+    def ran(server: str, protocol: str, prompt: str, program: str = "") -> TriggerExecution:
+        url = url_of(server, program)
+        trigger = make_trigger(prompt=prompt, include_context=False, max_retries=3)
+        run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, timezone.now()))
+        assert run is not None
+        with AgentClient(url, FixedToken(None), protocol=PROTOCOLS[protocol]) as client:
+            runner.execute(run, client, time_limit=30)
+        found: TriggerExecution = TriggerExecution.objects.get(pk=run.execution.pk)
+        return found
+
+    return ran
+
+
+@pytest.fixture
+def ask(url_of: Callable[..., str]) -> Callable[..., Reply]:
+    """Send a prompt to one of the agents, or to a program; raises AgentError."""
+
+    def asked(server: str, protocol: str, prompt: str, program: str = "") -> Reply:
+        url = url_of(server, program)
         invocation = Invocation(
             prompt=prompt,
             target_user_id="alice",

@@ -46,9 +46,14 @@ class Executor(AgentExecutor):
         await updater.add_artifact([Part(text="world.")], artifact_id="a", append=True)
         if "fail" in prompt:
             await updater.failed(updater.new_agent_message([Part(text="No money left.")]))
-        elif "ask" in prompt:
+        elif "reject" in prompt:
+            await updater.reject(updater.new_agent_message([Part(text="Not my job.")]))
+        elif "cancel" in prompt:
+            await updater.cancel()
+        elif "ask" in prompt or "sign in" in prompt:
             question = updater.new_agent_message([Part(text="Delete it?")])
-            await updater.requires_input(question)
+            ask = updater.requires_input if "ask" in prompt else updater.requires_auth
+            await ask(question)
         else:
             await updater.complete()
 

@@ -320,6 +320,16 @@ def test_quotation_of_an_unknown_answer_is_short(protocol: str) -> None:
         ("agentcore", [{"event": "RunError", "content": "no key"}], "no key"),
         (
             "agentcore",
+            [{"event": "RunError", "content": "too slow", "error_type": "TimeoutError"}],
+            "too slow",
+        ),
+        (
+            "agentcore",
+            ["{'result': AgentResult(stop_reason='limit_turns', x=1)}"],
+            "the agent reached a limit before its answer was complete",
+        ),
+        (
+            "agentcore",
             [{"type": "error", "errorText": "no key"}, {"type": "finish"}, "[DONE]"],
             "no key",
         ),
@@ -373,12 +383,24 @@ def test_failure_is_told_with_its_reason(protocol: str, values: list[Any], reaso
             ["{'result': AgentResult(stop_reason='guardrail_intervened', x=1)}"],
             "refused",
         ),
+        (
+            "agentcore",
+            [{"event": "RunContent", "content": "A"}, {"event": "RunCancelled", "reason": "x"}],
+            "cancelled",
+        ),
     ],
 )
 def test_end_that_is_no_success_is_a_failure_of_its_kind(
     protocol: str, values: list[Any], outcome: str
 ) -> None:
     assert failure(protocol, *values).outcome == outcome
+
+
+def test_tool_of_agno_waits_for_a_person() -> None:
+    tool = {"tool_call_id": "t1", "tool_name": "delete", "tool_args": {"path": "/tmp/x"}}
+    reply = read("agentcore", stream([{"event": "RunPaused", "tools": [tool]}]))
+    asked = [(question.id, question.text) for question in reply.questions]
+    assert (reply.outcome, asked) == ("interrupted", [("t1", 'delete {"path": "/tmp/x"}')])
 
 
 def test_call_of_a_tool_that_nobody_makes_is_a_failure() -> None:

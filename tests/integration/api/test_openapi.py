@@ -269,6 +269,7 @@ class TestAnswers:
             id=str(uuid.uuid4()),
             status=RunStatus.FAILED,
             outcome=Outcome.REFUSED,
+            cancel_requested_at=STARTED,
             agent_id="reporter",
             scheduled_at=STARTED,
             completed_at=STARTED,
