@@ -21,6 +21,8 @@ from django.views.decorators.http import require_POST, require_safe
 from console import page_versions
 from console.access import for_operators
 from console.advice import advice
+from console.answer_form import AnswerForm
+from console.answer_panel import panel_of
 from console.filters import FilterForm
 from console.lookups import LATEST, find_execution, triggers_in_use
 from console.markdown import render as render_markdown
@@ -190,12 +192,17 @@ def runs(request: HttpRequest) -> HttpResponse:
 def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
     """One run: its result, and the agent's output."""
     found = find_execution(trigger_id, execution_id)
+    return render(request, "console/run.html", context_of(found))
+
+
+def context_of(found: TriggerExecution, form: AnswerForm | None = None) -> dict[str, Any]:
+    """The template context of a run's page; `form` has the answers that were sent, with errors."""
     now = timezone.now()
     row = _row(found, now)
     said = found.said
     text, following = said.after(0)
     trigger = found.find_trigger()
-    context = {
+    return {
         "execution": found,
         "row": row,
         "now": now,
@@ -213,8 +220,8 @@ def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpR
         "is_changed_since": trigger is not None and trigger.updated_at > found.started_at,
         "tokens": _tokens(found.usage),
         "session_url": _session_url(found.session_id),
+        **panel_of(found, form),
     }
-    return render(request, "console/run.html", context)
 
 
 @require_safe
@@ -272,10 +279,11 @@ def _steps(found: TriggerExecution) -> list[tuple[str, datetime, str]]:
 def _prompt(found: TriggerExecution, trigger: Trigger | None) -> str:
     """The run's prompt, composed again from the trigger, the event and the start time.
 
-    Runs do not store their prompts. Empty if the trigger or the event is gone.
+    Runs do not store their prompts. Empty if the trigger or the event is gone, and if the agent was
+    sent a person's answers instead.
     """
     event = envelope.deserialize(found.event_payload)
-    if trigger is None or event is None or not found.attempt:
+    if trigger is None or event is None or not found.attempt or found.continues:
         return ""
     with suppress(OSError):
         return prompts.compose(trigger, event, found.started_at)

@@ -2,6 +2,7 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from console import (
+    answers,
     clock,
     dashboard,
     event_form,
@@ -32,6 +33,11 @@ urlpatterns = [
         "triggers/<str:trigger_id>/runs/<str:execution_id>/replay",
         runs.replay,
         name="replay",
+    ),
+    path(
+        "triggers/<str:trigger_id>/runs/<str:execution_id>/answer",
+        answers.answer,
+        name="answer",
     ),
     path("runs", runs.runs, name="runs"),
     path("events", event_list.event_list, name="events"),
