@@ -124,14 +124,21 @@ def _parts(questions: list[dict[str, Any]]) -> Iterator[Part]:
             yield Part(f"q{number}-{place}", question["id"], name)
 
 
-def _properties(schema: Any) -> dict[str, Any] | None:
-    """The parts of an object that can have fields; None if the answer has one field."""
+def _properties(schema: Any) -> list[str] | None:
+    """The parts of an object that have fields; None if the answer has one field.
+
+    A database may keep no order of keys. Needed parts come first, as their list has them.
+    """
     if not isinstance(schema, Mapping) or schema.get("type") != "object":
         return None
     properties = schema.get("properties")
     if not isinstance(properties, dict) or not 0 < len(properties) <= MOST_PARTS:
         return None
-    return properties if all(isinstance(each, Mapping) for each in properties.values()) else None
+    if not all(isinstance(each, Mapping) for each in properties.values()):
+        return None
+    required = schema.get("required")
+    needed = [name for name in required if name in properties] if isinstance(required, list) else []
+    return list(dict.fromkeys([*needed, *sorted(properties)]))
 
 
 def _schema_of(part: Part, schema: Any) -> Mapping[str, Any] | None:
