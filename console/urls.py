@@ -2,6 +2,7 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from console import (
+    answers,
     cancel,
     clock,
     dashboard,
@@ -38,6 +39,11 @@ urlpatterns = [
         "triggers/<str:trigger_id>/runs/<str:execution_id>/cancel",
         cancel.cancel,
         name="cancel",
+    ),
+    path(
+        "triggers/<str:trigger_id>/runs/<str:execution_id>/answer",
+        answers.answer,
+        name="answer",
     ),
     path("runs", runs.runs, name="runs"),
     path("runs/offers", runs.offers, name="run-offers"),

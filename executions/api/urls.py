@@ -12,6 +12,7 @@ urlpatterns = [
     path(EXECUTIONS, views.ExecutionsView.as_view(), name="api-executions"),
     path(f"{EXECUTIONS}/<id:execution_id>", views.ExecutionView.as_view(), name="api-execution"),
     path(f"{EXECUTIONS}/<id:execution_id>/output", views.OutputView.as_view(), name="api-output"),
+    path(f"{EXECUTIONS}/<id:execution_id>/answer", views.AnswerView.as_view(), name="api-answer"),
     path(f"{EXECUTIONS}/<id:execution_id>/cancel", views.CancelView.as_view(), name="api-cancel"),
     path(f"{EXECUTIONS}/<id:execution_id>/replay", views.ReplayView.as_view(), name="api-replay"),
 ]

@@ -125,7 +125,7 @@ class TestDescription:
 
     def test_operations_have_different_names(self) -> None:
         names = [operation["operationId"] for _, _, operation in operations()]
-        assert len(set(names)) == len(names) == 19
+        assert len(set(names)) == len(names) == 20
 
     def test_all_but_health_and_signed_events_is_signed_in_to(self) -> None:
         is_open = [
@@ -268,8 +268,6 @@ class TestAnswers:
             trigger,
             id=str(uuid.uuid4()),
             status=RunStatus.FAILED,
-            outcome=Outcome.REFUSED,
-            cancel_requested_at=STARTED,
             agent_id="reporter",
             scheduled_at=STARTED,
             completed_at=STARTED,
@@ -301,9 +299,17 @@ class TestAnswers:
             error_code="refused",
             event_payload="{}",
             replay_of=str(uuid.uuid4()),
+            outcome=Outcome.INTERRUPTED,
+            questions=[{"id": "q", "text": "Pay?", "schema": {}}],
+            continues=str(uuid.uuid4()),
+            answered_by="ann",
         )
         path = f"/triggers/{trigger.pk}/executions/{execution.pk}"
         shown = alice.get(path).json()["execution"]
+        # An answered execution has no questions any more.
+        execution.continued_by = str(uuid.uuid4())
+        execution.save(update_fields=["continued_by"])
+        shown |= alice.get(path).json()["execution"]
         assert shown.keys() == SCHEMAS["TriggerExecution"]["properties"].keys()
         assert faults(SCHEMAS["TriggerExecution"], shown) == []
 
