@@ -2,6 +2,7 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from console import (
+    agents,
     answers,
     cancel,
     clock,
@@ -59,6 +60,12 @@ urlpatterns = [
         received_events.received,
         name="received-event",
     ),
+    path("agents", agents.agent_list, name="agents"),
+    # The id of an agent may have slashes, so it comes last.
+    path("agents/new", agents.new, name="agent-new"),
+    path("agents/show/<path:agent_id>", agents.agent, name="agent"),
+    path("agents/edit/<path:agent_id>", agents.edit, name="agent-edit"),
+    path("agents/delete/<path:agent_id>", agents.delete, name="agent-delete"),
     path("clock", clock.clock, name="clock"),
     path("times", clock.choose_times, name="times"),
     path("language", set_language, name="language"),
