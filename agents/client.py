@@ -103,6 +103,10 @@ class AgentClient:
         if self._owns_http:
             self._http.close()
 
+    def watch(self, on_response: Callable[[httpx.Response], None]) -> None:
+        """Call a function with each response from now on, before its body is read."""
+        self._http.event_hooks = {"response": [on_response]}
+
     def obtain_token(self, time_limit: float) -> None:
         """Obtain a token within `time_limit` seconds, or raise AgentError."""
         with Deadline(time_limit) as deadline:

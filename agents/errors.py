@@ -237,8 +237,9 @@ DOCUMENT_NO_JSON = Code("document_no_json", _("the agent sent a document that is
 NOT_UNDERSTOOD = Code(
     "answer_not_understood",
     _(
-        "the agent's answer is not of the protocol that is set for it: set AGENT_PROTOCOL, or "
-        "Protocol of the agent's record, to the one that it speaks"
+        "the agent's answer is not of the protocol that is set for it: set AGENT_PROTOCOL or "
+        "Protocol of the agent's record to the one that it speaks, which “Try” on the agent's page "
+        "finds"
     ),
 )
 OBJECT_UNREADABLE = Code(

@@ -11,6 +11,7 @@ from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -26,6 +27,8 @@ from moca.authentication.models import Role
 from moca.concurrency import ConflictError, reason_of
 from triggers.models import Trigger
 
+# The name of a try in an audit entry, in the place of a field.
+TRIED = "try"
 # Pages name at most this many triggers of an agent.
 NAMED = 100
 
@@ -95,8 +98,10 @@ def agent(request: HttpRequest, agent_id: str) -> HttpResponse:
     """One agent: how it is called, and the triggers that name it."""
     found = find_agent(agent_id)
     labels = {name: str(label) for name, label in AgentForm.Meta.labels.items()}
+    labels[TRIED] = _("Try")
     context = {
         "agent": found,
+        "now": timezone.now(),
         "setting": "AGENTS_FILE" if settings.AGENTS_FILE else "AGENTS_CONFIG",
         "changes": changes_of(found, labels),
         **_named(found),

@@ -2,6 +2,7 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from console import (
+    agent_trial,
     agents,
     answers,
     cancel,
@@ -63,6 +64,9 @@ urlpatterns = [
     path("agents", agents.agent_list, name="agents"),
     # The id of an agent may have slashes, so it comes last.
     path("agents/new", agents.new, name="agent-new"),
+    path("agents/try", agent_trial.default_trial, name="default-agent-try"),
+    path("agents/try/<path:agent_id>", agent_trial.trial, name="agent-try"),
+    path("agents/protocol/<path:agent_id>", agent_trial.set_protocol, name="agent-protocol"),
     path("agents/show/<path:agent_id>", agents.agent, name="agent"),
     path("agents/edit/<path:agent_id>", agents.edit, name="agent-edit"),
     path("agents/delete/<path:agent_id>", agents.delete, name="agent-delete"),

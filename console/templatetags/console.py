@@ -5,12 +5,16 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from agents import errors
 from console.times import Form, Times, times_of
+from executions.agent_records import lookup
 from executions.failures import MERGED
+from executions.models import TriggerExecution
 from moca import reasons
 from moca.display import duration as duration_words
 from moca.display import happened as past_words
@@ -18,6 +22,21 @@ from moca.display import relative
 from moca.times import iso
 from triggers.display import last_result
 from triggers.models import Trigger
+
+# Errors of answers that are not understood, mostly because the protocol is another one.
+UNREADABLE = {
+    code.name
+    for code in (
+        errors.NOT_UNDERSTOOD,
+        errors.OBJECT_UNREADABLE,
+        errors.STREAM_ENDED_EARLY,
+        errors.ANSWER_EMPTY,
+        errors.LINE_NO_JSON,
+        errors.DOCUMENT_NO_JSON,
+        errors.EVENT_NO_JSON,
+    )
+}
+DEFAULT_TRIAL = "console:default-agent-try"
 
 register = template.Library()
 register.filter("reason", reasons.shown)
@@ -66,6 +85,15 @@ def time_forms(context: Any) -> list[tuple[Form, bool]]:
     """The forms of times, and whether each is the chosen one."""
     chosen = _times(context).form
     return [(form, form == chosen) for form in Form]
+
+
+@register.simple_tag
+def try_address(execution: TriggerExecution, trigger: Trigger) -> str:
+    """The page where the agent of a run can be tried; empty if its answer was understood."""
+    if execution.error_code not in UNREADABLE:
+        return ""
+    agent = lookup.find(trigger.agent_id)
+    return reverse("console:agent-try", args=[agent.pk]) if agent else reverse(DEFAULT_TRIAL)
 
 
 def _times(context: Any) -> Times:

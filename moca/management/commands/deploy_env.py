@@ -19,6 +19,7 @@ OF_ZAPPA = {"WebRoleArn", "HandlerRoleArn", "DeploymentBucketName"}
 NEEDED = OF_ZAPPA | {"ProjectName", "ScheduleDlqArn", "SecretKeyArn"}
 OF_THE_STACK_ALONE = {
     "AgentRuntimeArn",
+    "AgentRuntimeArns",
     "AlarmEmail",
     "AlarmTopicArn",
     "EventSecretArns",

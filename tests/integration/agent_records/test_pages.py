@@ -44,6 +44,13 @@ def test_change_has_an_audit_entry(editor: Client, make_agent: MakeAgent) -> Non
     assert entry.changes["protocol"] == ["invocations", "ag-ui"]
 
 
+def test_page_shows_the_changes(editor: Client) -> None:
+    editor.post(f"{AGENTS}/new", ENTERED)
+    editor.post(f"{AGENTS}/edit/reporter", {**ENTERED, "protocol": "a2a", "opened_version": "1"})
+    page = text_of(editor, f"{AGENTS}/show/reporter")
+    assert all(text in page for text in ("<del>ag-ui</del>", "<ins>a2a</ins>"))
+
+
 def test_change_in_between_is_not_overwritten(editor: Client, make_agent: MakeAgent) -> None:
     make_agent()
     editor.post(f"{AGENTS}/edit/reporter", {**ENTERED, "opened_version": "7"})

@@ -16,6 +16,7 @@ from django.conf import settings as django_settings
 from django.db import connections
 from moto import mock_aws
 
+from agents.specification import SECRET_ARN
 from tests.unit.project.test_docs import DOCUMENTED
 
 ROOT = django_settings.BASE_DIR
@@ -151,6 +152,17 @@ def test_only_known_modules_call_aws() -> None:
         if re.search(r"\bclient\(\s*[\"']", module.read_text())
     }
     assert {name for name in callers if not name.startswith((*PLACES, *OPERATORS))} == set()
+
+
+@pytest.mark.parametrize("role", ["WebRole", "HandlerRole"])
+def test_secrets_of_agents_are_those_that_records_may_name(role: str) -> None:
+    found = [each for each in statements(role) if each.get("Sid") == "AgentSecrets"]
+    [resource] = [each["Resource"]["Fn::Sub"] for each in found]
+    partition = resource.replace("${AWS::Partition}", "aws").replace(":*:", ":eu-central-1:")
+    arn = partition.replace("${AWS::AccountId}", "123456789012").removesuffix("*")
+    others = arn.removesuffix("agents/") + "moca-triggers/machine-client"
+    names = [bool(SECRET_ARN.fullmatch(text)) for text in (f"{arn}reporter-AbCdEf", others)]
+    assert names == [True, False]
 
 
 def test_scheduler_role_can_be_used_by_its_group_alone() -> None:
