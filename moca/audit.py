@@ -27,7 +27,7 @@ SYSTEM = "system: "
 # How many entries are read to find a row's earlier values.
 MOST_READ = 50
 # How far the clocks of two processes may be apart, and how long a change takes to be written.
-UNCERTAIN = timedelta(seconds=5)
+UNCERTAIN = timedelta(seconds=2)
 # The key in `changes` for the number of removed rows, in the place of a field.
 EXPIRED = "removed"
 

@@ -528,7 +528,15 @@ class TestReach:
         page = sign_in(Role.ADMIN)
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 900})
-        execution = _running(some[0], "said", status="failed", error="x")
+        execution = _running(
+            some[0],
+            "said",
+            status="failed",
+            outcome="limited",
+            error="x",
+            tools=[{"name": "search", "input": "x" * 2000, "failed": failed} for failed in (0, 1)],
+            reasoning="Let me see.",
+        )
         found = {}
         for address in (
             "/console/",
@@ -570,11 +578,12 @@ class TestReach:
     ) -> None:
         long = {"name": "Trigger" * 28, "agent_id": "shepherd" * 20, "last_error": "Wrong" * 90}
         noted = {"last_status": "failed", "last_executed_at": timezone.now()}
+        tools = [{"name": "search" * 20, "input": "x" * 2000, "result": "y" * 2000, "failed": True}]
         Trigger.objects.update(**long, **noted, consecutive_failures=4)
         editor.set_viewport_size({"width": width, "height": 844})
         pages = {
             "trigger": f"/console/triggers/{some[0].pk}",
-            "run": f"/console/triggers/{some[0].pk}/runs/{_running(some[0], 'x').pk}",
+            "run": f"/console/triggers/{some[0].pk}/runs/{_running(some[0], 'x', tools=tools).pk}",
         }
         editor.goto(pages.get(address, address))
         assert editor.evaluate("document.documentElement.scrollWidth") <= width

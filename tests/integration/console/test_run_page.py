@@ -322,7 +322,19 @@ class TestPromptOfItsTime:
         self, old: Trigger, page: Shown
     ) -> None:
         self.change(old, prompt="Throw it away.")
-        assert "Prompt that was probably sent" in page(ago=timedelta(seconds=1))
+        assert "Prompt that was probably sent" in page(ago=timedelta())
+
+    def test_long_one_is_shown_whole(self, old: Trigger, page: Shown) -> None:
+        long = "\u7f8a" * 50_000
+        Trigger.objects.filter(user_id=old.user_id, pk=old.pk).update(prompt=long)
+        old.refresh_from_db()
+        self.change(old, prompt=long[1:])
+        assert f'<pre tabindex="0">{long}</pre>' in page()
+
+    def test_run_soon_after_a_change_has_the_new_one(self, old: Trigger, page: Shown) -> None:
+        self.change(old, prompt="Keep {{ event.detail.box }}.")
+        shown = page(ago=-timedelta(seconds=3))
+        assert ("Prompt sent</summary>" in shown, "Keep the red box." in shown) == (True, True)
 
     def test_change_without_an_entry_is_not_known(self, old: Trigger, page: Shown) -> None:
         self.change(old, prompt="Throw it away.")

@@ -1,5 +1,6 @@
 """What the page of a run and the filters of runs ask of DynamoDB."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from agents.replies import Transcript
 from executions.models import TriggerExecution
 from executions.runner import Occurrence, progress, start
 from moca.ids import uuid7
+from tests.conftest import wait_for
 from tests.integration.console.conftest import MakeTrigger, viewer
 from tests.integration.dynamodb.conftest import Counting
 from triggers import services
@@ -110,7 +112,8 @@ def test_progress_is_one_write(make_trigger: MakeTrigger, requests_made: Countin
     with requests_made() as made, progress.Progress(run, 0) as noted:
         transcript.call("t1", "clock", "{}")
         noted.note(transcript)
-        progress._pool.submit(int).result()
+        wait_for(lambda: made)
         for _ in range(5):
             noted.note(transcript)
+            time.sleep(2 * progress.TICK_SECONDS)
     assert made == ["UpdateItem"]
