@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 
 from agents.errors import TIMED_OUT
-from executions.failures import NO_MORE_TIME, NOT_PICKED_UP
+from executions.failures import NO_MORE_TIME, NOT_PICKED_UP, UNANSWERED
 from executions.models import TriggerExecution
 from moca import reasons
 from moca.sentences import Reason
@@ -32,6 +32,13 @@ def advice(execution: TriggerExecution, trigger: Trigger | None) -> list[str]:
             )
             % {"seconds": trigger.timeout_seconds}
         )
+    if code is UNANSWERED:
+        return [
+            _(
+                "Replay the run to have the agent ask again. If people need longer, raise the "
+                "hours within which the trigger waits for an answer."
+            )
+        ]
     if code is NOT_PICKED_UP:
         return [*found, _("Nothing was sent to the agent, so a replay repeats no work.")]
     if execution.reached_agent:

@@ -80,5 +80,5 @@ def test_codes_of_failed_runs_are_in_the_documents() -> None:
     failures = executions.failures
     of_runs = [failures.LOST, failures.NOT_PICKED_UP, failures.CLOSED, failures.INTERNAL_ERROR]
     of_runs += [failures.SHUT_DOWN, failures.TRIGGER_DELETED, failures.OVERTAKEN]
-    of_runs += [failures.NOT_INVOKED, failures.MISSED]
+    of_runs += [failures.NOT_INVOKED, failures.MISSED, failures.UNANSWERED]
     assert told == named | {code.name for code in of_runs}
