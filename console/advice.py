@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 
 from agents.errors import AGENT_SILENT, TIMED_OUT
-from executions.failures import CANCELLED, MISSED, NO_MORE_TIME, NOT_PICKED_UP
+from executions.failures import CANCELLED, MISSED, NO_MORE_TIME, NOT_PICKED_UP, UNANSWERED
 from executions.models import TriggerExecution
 from moca import reasons
 from moca.sentences import Reason
@@ -37,6 +37,11 @@ def remedy(outcome: str, reason: str, trigger: Trigger | None) -> str:
             "The timeout of this trigger is %(seconds)s seconds. Raise it, or ask for less in "
             "the prompt."
         ) % {"seconds": trigger.timeout_seconds}
+    if known and known.code is UNANSWERED:
+        return _(
+            "Replay the run to have the agent ask again. If people need longer, raise the hours "
+            "within which the trigger waits for an answer."
+        )
     if known and known.code is AGENT_SILENT:
         return _(
             "AGENT_IDLE_TIMEOUT_SECONDS limits how long an agent may send nothing. Raise it, or "
@@ -62,6 +67,8 @@ def _about_a_replay(execution: TriggerExecution) -> str:
     unsent = execution.error_code in (NOT_PICKED_UP.name, MISSED.name)
     if unsent or (execution.error_code == CANCELLED.name and not execution.reached_agent):
         return _("Nothing was sent to the agent, so a replay repeats no work.")
+    if execution.error_code == UNANSWERED.name:
+        return ""
     if execution.reached_agent:
         return _(
             "The agent may have started, and part of its work may be done. Read its output "

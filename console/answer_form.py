@@ -73,7 +73,7 @@ class AnswerForm(forms.Form):
         """The questions with their fields, without the one that the buttons set."""
         return [
             Question(
-                question["text"],
+                question["text"] or _("The agent asks without a text."),
                 pretty(question["schema"]) if question.get("schema") else "",
                 [
                     self[part.field]
@@ -90,8 +90,9 @@ class AnswerForm(forms.Form):
         found: dict[str, Any] = {}
         for part in self.parts:
             value = self.cleaned_data.get(part.field)
-            if isinstance(self.fields[part.field], forms.ChoiceField) and value in (YES, NO):
-                value = value == YES
+            if isinstance(value, str):
+                # Browsers end lines with both characters.
+                value = value.replace("\r\n", "\n")
             is_empty = value is None or value == ""
             if part.name is not None:
                 whole = found.setdefault(part.question_id, {})
@@ -166,6 +167,9 @@ def _field(part: Part, whole: Any) -> forms.Field:
     # Whether an answer is needed, and what it may be, `executions.answers` checks.
     options: dict[str, Any] = {"required": False, "label": _("Answer")}
     if schema is None:
+        options["help_text"] = _(
+            "The agent gets this text as it is. If it asks for approval, it may expect y or n."
+        )
         return _text(options)
     if part.name is not None:
         options["label"] = excerpt(str(schema.get("title") or part.name), MOST_LABEL)
@@ -184,7 +188,13 @@ def _field(part: Part, whole: Any) -> forms.Field:
     match kind:
         case "boolean":
             words = [(YES, _("Yes")), (NO, _("No"))]
-            return forms.ChoiceField(choices=words, widget=forms.RadioSelect, **options)
+            return forms.TypedChoiceField(
+                choices=words,
+                coerce=lambda word: word == YES,
+                empty_value=None,
+                widget=forms.RadioSelect,
+                **options,
+            )
         case "integer":
             return forms.IntegerField(**options)
         case "number":
@@ -194,4 +204,4 @@ def _field(part: Part, whole: Any) -> forms.Field:
 
 def _text(options: dict[str, Any]) -> forms.Field:
     widget = forms.Textarea(attrs={"rows": 3, "maxlength": MAX_BYTES})
-    return forms.CharField(widget=widget, strip=False, **options)
+    return forms.CharField(widget=widget, **options)

@@ -328,10 +328,11 @@ class Event:
 def _event(found: TriggerExecution, trigger: Trigger | None) -> Event | None:
     """The event of a run. None if no event started it, or if the stored event is cut."""
     event = envelope.deserialize(found.event_payload)
-    if found.source not in (Source.EVENT, Source.REPLAY) or event is None:
+    again = (Source.REPLAY, Source.ANSWER)
+    if found.source not in (Source.EVENT, *again) or event is None:
         return None
     came_at, received = provenance.source_id(event), provenance.event_id(event)
-    if found.source == Source.REPLAY and came_at is None and event.get("source") == "moca.triggers":
+    if found.source in again and came_at is None and event.get("source") == "moca.triggers":
         return None
     subscription = trigger.subscription if trigger else None
     source_id = came_at or (subscription.source_id if subscription else "")

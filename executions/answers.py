@@ -7,6 +7,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from moca.api.parsers import faults as unstorable
+
 # The most bytes that all answers to a run may have as JSON.
 MAX_BYTES = 16 * 1024
 # The most faults that are told.
@@ -44,6 +46,13 @@ def check(questions: list[dict[str, Any]], answers: Mapping[str, Any]) -> None:
     Raises:
         InvalidAnswersError: with all faults.
     """
+    unfit = [
+        Fault(key, fault["message"])
+        for key, value in answers.items()
+        for fault in unstorable(value)
+    ]
+    if unfit:
+        raise InvalidAnswersError(unfit[:MAX_FAULTS])
     if len(json.dumps(answers, ensure_ascii=False).encode()) > MAX_BYTES:
         message = _("The answers have more than %(number)s bytes: shorten them.")
         raise InvalidAnswersError([Fault("", message % {"number": f"{MAX_BYTES:,}"})])

@@ -112,6 +112,8 @@ class Answer:
     @property
     def schema(self) -> dict[str, Any] | None:
         """The JSON schema of the answer, for protocols that send one. None if there is none."""
+        if "schema" not in self.script:
+            return None
         with suppress(ValueError):
             found = json.loads(self.script.words("schema", ""))
             return found if isinstance(found, dict) else None

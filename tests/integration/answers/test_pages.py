@@ -104,6 +104,35 @@ def test_wrong_answer_is_marked_at_its_field(
     assert (error in str(form.errors.get(f"q0-{place}", "")), given(asked)) == (True, None)
 
 
+def test_word_of_a_choice_stays_a_word(editor: Client, ask: Ask) -> None:
+    asked = ask(schema='{"enum":["yes","no"]}')
+    send(editor, asked, q0="yes")
+    assert given(asked) == "yes"
+
+
+def test_text_comes_as_it_is_meant(editor: Client, ask: Ask) -> None:
+    asked = ask()
+    send(editor, asked, q0="one\r\ntwo\r\n")
+    assert given(asked) == "one\ntwo"
+
+
+def test_number_that_cannot_be_stored_is_refused(editor: Client, ask: Ask) -> None:
+    asked = ask(schema='{"type":"integer"}')
+    form = send(editor, asked, q0="9" * 50).context["answer_form"]
+    assert form.errors["q0"] == ["The number is too large."]
+
+
+@pytest.mark.parametrize("address", ["run", "dashboard"])
+def test_question_without_a_text_is_shown(editor: Client, ask: Ask, address: str) -> None:
+    asked = ask()
+    TriggerExecution.objects.filter(trigger_id=asked.trigger_id, pk=asked.pk).update(
+        questions=[{"id": "q", "text": ""}]
+    )
+    WaitingRun.objects.update(question="")
+    path = page(asked) if address == "run" else "/console/"
+    assert "The agent asks without a text." in editor.get(path).content.decode()
+
+
 def test_any_other_schema_is_answered_in_json(editor: Client, ask: Ask) -> None:
     asked = ask(schema='{"type":"array","items":{"type":"integer"}}')
     send(editor, asked, q0="[1, 2]")
