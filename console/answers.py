@@ -1,108 +1,42 @@
-"""What an agent did and thought in a run, beside what it said: for the page of the run."""
+"""The view that takes a person's answers to an agent's questions."""
 
-import hashlib
-import json
-from dataclasses import dataclass
-from typing import Any
-
-from django.template.loader import render_to_string
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
 
-from agents.replies import KEPT_TOOLS
-from executions.models import TriggerExecution
-from moca.display import duration, excerpt, laid_out
-from triggers.models import RunStatus
-
-TEMPLATE = "console/run_tools.html"
-# Characters of an input or a result beside its fold.
-BESIDE = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Folded:
-    """A text that is folded: its first words, and the whole text, laid out if it is JSON."""
-
-    name: str
-    beginning: str
-    text: str
+from console import runs
+from console.access import for_operators
+from console.answer_form import AnswerForm
+from console.lookups import find_execution
+from executions.answers import InvalidAnswersError
+from executions.runner.answer import NotWaitingError
+from executions.runner.answer import answer as answer_run
+from executions.runner.manual import NOT_RUN
+from moca.admin import actor
+from moca.authentication.models import Role
+from moca.concurrency import reason_of
 
 
-@dataclass(frozen=True, slots=True)
-class ToolRow:
-    """A call of a tool as the page shows it.
-
-    Attributes:
-        name: the tool's name.
-        at: how long after the beginning of the answer it was called, in words.
-        took: how long it took, in words. Empty without a result.
-        failed: whether the tool failed.
-        state: "returned", "open" (the run is under way) or "unanswered" (the run has ended).
-        parts: its input and its result, each only if there is one.
-    """
-
-    name: str
-    at: str
-    took: str
-    failed: bool
-    state: str
-    parts: list[Folded]
-
-
-def deeds(execution: TriggerExecution) -> dict[str, Any]:
-    """The template context of the tools and the reasoning of a run."""
-    rows = _tool_rows(execution)
-    return {
-        "tools": rows,
-        "failed_tools": sum(row.failed for row in rows),
-        "most_tools": KEPT_TOOLS if len(rows) >= KEPT_TOOLS else 0,
-        "reasoning": execution.reasoning,
-        "deeds_digest": _digest(execution),
-    }
-
-
-def changed_deeds(execution: TriggerExecution, known: str) -> dict[str, str]:
-    """The HTML of the tools and the reasoning for an open page; empty if it shows them already.
-
-    Args:
-        execution: the run.
-        known: the digest that the page has. Empty for a page that shows no tools.
-    """
-    if not known or known == _digest(execution):
-        return {}
-    context = deeds(execution)
-    return {"deeds": render_to_string(TEMPLATE, context), "digest": context["deeds_digest"]}
-
-
-def _digest(execution: TriggerExecution) -> str:
-    text = json.dumps([execution.tools, execution.reasoning, execution.status], default=str)
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
-
-
-def _tool_rows(execution: TriggerExecution) -> list[ToolRow]:
-    stored = execution.tools if isinstance(execution.tools, list) else []
-    is_running = execution.status == RunStatus.RUNNING
-    return [_tool_row(tool, is_running=is_running) for tool in stored if isinstance(tool, dict)]
-
-
-def _tool_row(tool: dict[str, Any], *, is_running: bool) -> ToolRow:
-    result = tool.get("result")
-    state = "open" if is_running else "unanswered"
-    parts = [_folded(_("Input"), tool.get("input")), _folded(_("Result"), result)]
-    return ToolRow(
-        name=str(tool.get("name") or _("without a name")),
-        at=_length(tool.get("atMs")),
-        took=_length(tool.get("tookMs")),
-        failed=bool(tool.get("failed")),
-        state=state if result is None else "returned",
-        parts=[part for part in parts if part.text],
-    )
-
-
-def _folded(name: str, value: Any) -> Folded:
-    text = value if isinstance(value, str) else ""
-    return Folded(name, excerpt(" ".join(text[: 4 * BESIDE].split()), BESIDE), laid_out(text))
-
-
-def _length(milliseconds: Any) -> str:
-    is_number = isinstance(milliseconds, int) and not isinstance(milliseconds, bool)
-    return duration(milliseconds) if is_number and milliseconds >= 0 else ""
+@require_POST
+@for_operators(Role.EDITOR)
+def answer(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
+    """Answer the questions of a run, and redirect to the run that continues it."""
+    found = find_execution(trigger_id, execution_id)
+    form = AnswerForm(found.questions or [], request.POST)
+    if form.is_valid():
+        try:
+            made = answer_run(found, form.answers, by=actor(request))
+        except InvalidAnswersError as error:
+            for fault in error.faults:
+                form.add_fault(fault)
+        except (NotWaitingError, *NOT_RUN) as error:
+            reason = {"reason": reason_of(error)}
+            messages.warning(request, _("The answer was not sent: %(reason)s") % reason)
+            here = reverse("console:run", args=[trigger_id, execution_id])
+            return HttpResponseRedirect(here)
+        else:
+            return HttpResponseRedirect(reverse("console:run", args=[made.trigger_id, made.pk]))
+    return render(request, "console/run.html", runs.context_of(found, form))

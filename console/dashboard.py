@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -14,6 +15,7 @@ from console import charts, page_versions
 from console.access import for_operators
 from console.event_list import events_wait, waiting_since
 from console.times import times_of
+from executions.models import WaitingRun
 from moca.display import duration
 from moca.times import iso
 from triggers.display import View, kinds_of_failures
@@ -27,6 +29,8 @@ LINES = 15
 MORE_LINES = 300
 # Failing, running and unsynced triggers listed by name. More would push the time line down.
 NAMED = 5
+# Runs that wait for a person, the first NAMED of them unfolded.
+MOST_ASKING = 50
 # One press of "Sync" reconciles at most this many.
 SYNCHRONIZED = 50
 DAY = timedelta(hours=24)
@@ -136,6 +140,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "kinds": kinds_of_failures(day),
         "average": _length(day.average),
         "waiting_since": waiting_since(now),
+        **_asking(triggers),
         "here": request.get_full_path(),
     }
     return render(request, "console/dashboard.html", context)
@@ -143,6 +148,18 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 def _length(milliseconds: int | None) -> str:
     return "" if milliseconds is None else duration(milliseconds)
+
+
+def _asking(triggers: Iterable[Trigger]) -> dict[str, Any]:
+    """The runs that wait for a person, those first that end first; one read if there are none."""
+    found = list(WaitingRun.objects.by_end()[: MOST_ASKING + 1])
+    names = {trigger.pk: trigger.name for trigger in triggers}
+    rows = [(row, names.get(row.trigger_id, "")) for row in found[:MOST_ASKING]]
+    return {
+        "asking": rows[:NAMED],
+        "other_asking": rows[NAMED:],
+        "asking_count": f"{MOST_ASKING}+" if len(found) > MOST_ASKING else str(len(found)),
+    }
 
 
 def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:

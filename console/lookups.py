@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from django.http import Http404
 
+from executions.agent_records import lookup
 from executions.models import TriggerExecution
 from moca.authentication.models import Operator
 from triggers.models import Trigger
@@ -41,6 +42,16 @@ def agents_in_use() -> list[str]:
     """The agents of the newest triggers, sorted by name."""
     newest = Trigger.objects.order_by("-pk").values_list("agent_id", flat=True)[:LATEST]
     return sorted(set(newest))
+
+
+def agents_offered() -> list[tuple[str, str]]:
+    """The agents that the form of a trigger offers, each an id and a name.
+
+    Those with a record come first, then others that the newest triggers name.
+    """
+    known = {agent.pk: agent.name for agent in lookup.all_agents()}
+    others = [(agent_id, "") for agent_id in agents_in_use() if agent_id not in known]
+    return [*known.items(), *others]
 
 
 def triggers_in_use() -> list[str]:

@@ -21,10 +21,12 @@ from django.views.decorators.http import require_POST, require_safe
 from console import page_versions
 from console.access import for_operators
 from console.advice import advice
-from console.answers import changed_deeds, deeds
+from console.answer_form import AnswerForm
+from console.answer_panel import panel_of
 from console.filters import FilterForm
 from console.lookups import LATEST, agents_in_use, find_execution, triggers_in_use
 from console.markdown import render as render_markdown
+from console.run_tools import changed_deeds, deeds
 from console.sent_prompt import sent_prompt
 from events import provenance
 from executions import envelope
@@ -209,12 +211,17 @@ def offers(request: HttpRequest) -> HttpResponse:
 def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
     """One run: its result, and the agent's output."""
     found = find_execution(trigger_id, execution_id)
+    return render(request, "console/run.html", context_of(found))
+
+
+def context_of(found: TriggerExecution, form: AnswerForm | None = None) -> dict[str, Any]:
+    """The template context of a run's page; `form` has the answers that were sent, with errors."""
     now = timezone.now()
     row = _row(found, now)
     said = found.said
     text, following = said.after(0)
     trigger = found.find_trigger()
-    context = {
+    return {
         "execution": found,
         "row": row,
         "now": now,
@@ -238,8 +245,8 @@ def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpR
         "cached": _cached_tokens(found.usage),
         "session_url": _session_url(found.session_id),
         **deeds(found),
+        **panel_of(found, form),
     }
-    return render(request, "console/run.html", context)
 
 
 @require_safe

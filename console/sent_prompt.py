@@ -35,8 +35,8 @@ class SentPrompt:
 
 
 def sent_prompt(found: TriggerExecution, trigger: Trigger | None) -> SentPrompt | None:
-    """The prompt of a run; None if the run has composed none, since it never began."""
-    if not found.attempt:
+    """The prompt of a run; None if it never began, or took a person's answers to the agent."""
+    if not found.attempt or found.continues:
         return None
     if trigger is None:
         return SentPrompt("", note=_("The prompt sent is not known: its trigger is deleted."))

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from console.access import for_operators
 from console.event_tester import preview_prompt, sample_of, test
-from console.lookups import agents_in_use, find_trigger
+from console.lookups import agents_offered, find_trigger
 from console.preview import preview as preview_of
 from console.preview import with_creation
 from moca.admin import actor, operator_of
@@ -64,12 +64,17 @@ def _is_unusual(form: TriggerForm, field: BoundField) -> bool:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_operators(Role.EDITOR)
 def new(request: HttpRequest) -> HttpResponse:
-    """Create a trigger. `copy` in the query names a trigger to copy, `source` an event source."""
+    """Create a trigger.
+
+    In the query, `copy` names a trigger to copy, `source` an event source, `agent` an agent.
+    """
     if key := request.GET.get("copy"):
         return _form(request, None, find_trigger(key))
     initial: dict[str, Any] = {}
     if event_source := request.GET.get("source"):
         initial = {"type": TriggerType.EVENT, "event_source_id": event_source}
+    if agent_id := request.GET.get("agent"):
+        initial["agent_id"] = agent_id
     return _form(request, None, None, initial)
 
 
@@ -156,7 +161,7 @@ def _shown(
         "source": source,
         "sections": [ShownSection(form, section) for section in SECTIONS],
         "preview": preview_of(with_creation(values, trigger), now),
-        "agents": agents_in_use(),
+        "agents": agents_offered(),
         "sample": sample,
         "tester": test(values, sample),
         "prompt_preview": preview_prompt(values, sample, now),

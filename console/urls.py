@@ -2,6 +2,8 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from console import (
+    agents,
+    answers,
     cancel,
     clock,
     dashboard,
@@ -39,6 +41,11 @@ urlpatterns = [
         cancel.cancel,
         name="cancel",
     ),
+    path(
+        "triggers/<str:trigger_id>/runs/<str:execution_id>/answer",
+        answers.answer,
+        name="answer",
+    ),
     path("runs", runs.runs, name="runs"),
     path("runs/offers", runs.offers, name="run-offers"),
     path("events", event_list.event_list, name="events"),
@@ -53,6 +60,12 @@ urlpatterns = [
         received_events.received,
         name="received-event",
     ),
+    path("agents", agents.agent_list, name="agents"),
+    # The id of an agent may have slashes, so it comes last.
+    path("agents/new", agents.new, name="agent-new"),
+    path("agents/show/<path:agent_id>", agents.agent, name="agent"),
+    path("agents/edit/<path:agent_id>", agents.edit, name="agent-edit"),
+    path("agents/delete/<path:agent_id>", agents.delete, name="agent-delete"),
     path("clock", clock.clock, name="clock"),
     path("times", clock.choose_times, name="times"),
     path("language", set_language, name="language"),

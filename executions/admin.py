@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from executions.agent_records.admin import AgentAdmin  # noqa: F401  (registers the pages)
 from executions.display import status_of
 from executions.models import TriggerExecution
 from executions.runner.manual import NOT_RUN, run_now

@@ -214,10 +214,10 @@ class TriggerExecution(models.Model):
     warning_code, warning_params = CodeField(), ParamsField()
     event_payload = models.TextField(blank=True)
     replay_of = models.CharField(max_length=36, blank=True)
-    # The run whose questions this one answers, and the latest run that answers this one's.
+    # The run whose questions this one answers, and the run that answers this one's.
     continues = models.CharField(max_length=36, blank=True)
     continued_by = models.CharField(max_length=36, blank=True)
-    # What a person answered, as a list of {"id", "value"}, and who that was.
+    # What a person answered, a list of {"id", "question", "value"}, and who that was.
     answers = models.JSONField(null=True, blank=True)
     answered_by = models.CharField(max_length=150, blank=True)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the record goes.")
@@ -267,6 +267,12 @@ class TriggerExecution(models.Model):
         if self.outcome or self.status not in (RunStatus.COMPLETED, RunStatus.FAILED):
             return self.outcome
         return outcome_of(RunStatus(self.status), self.error_code)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its questions wait for a person."""
+        is_asking = bool(self.questions) and self.outcome == Outcome.INTERRUPTED
+        return is_asking and not self.continued_by
 
     @property
     def said(self) -> Output:

@@ -79,6 +79,19 @@ class ExecutionSerializer(RowSerializer):
     error_message = Text("The same as `error`.", source="error")
     event_payload = Computed(text("The event that was sent along, as JSON; its first 10 KB."))
     replay_of = Id("The execution whose input this one has.")
+    questions = Computed(
+        each(
+            record(
+                "A question of the agent to a person.",
+                {"id": text("Names the question in an answer."), "text": text()},
+                {"schema": {"type": "object", "description": "The JSON Schema of the answer."}},
+            ),
+            "What the agent asks a person; only while the execution waits for an answer.",
+        )
+    )
+    continues = Id("The execution whose questions were answered, which this one continues.")
+    continued_by = Id("The execution that was begun by the answers to this one's questions.")
+    answered_by = Text("Who answered the questions of the execution that this one continues.")
 
     class Meta:
         model = TriggerExecution
@@ -96,6 +109,9 @@ class ExecutionSerializer(RowSerializer):
 
     def get_reasoning(self, execution: TriggerExecution) -> str:
         return execution.reasoning if self.context.get("with_output") else ""
+
+    def get_questions(self, execution: TriggerExecution) -> list[dict[str, Any]]:
+        return (execution.questions or []) if execution.is_waiting else []
 
     def get_event_payload(self, execution: TriggerExecution) -> str:
         data = execution.event_payload.encode()

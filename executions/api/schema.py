@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from executions.answers import MAX_BYTES
+from executions.api import agents_schema  # noqa: F401  (describes the routes of agents)
 from executions.api.views import (
     DEFAULT_PAGE,
     MAX_PAGE,
     AllExecutionsView,
+    AnswerView,
     CancelView,
     ExecutionsView,
     ExecutionView,
@@ -15,7 +18,17 @@ from executions.api.views import (
 )
 from executions.serializers import ExecutionSerializer
 from moca.api.errors import APIError
-from moca.api.json_schema import answer, boolean, each, moment, number, text, uuid
+from moca.api.json_schema import (
+    answer,
+    boolean,
+    component,
+    each,
+    moment,
+    number,
+    record,
+    text,
+    uuid,
+)
 from moca.api.openapi import (
     FOLLOWING,
     NEXT_TOKEN,
@@ -24,6 +37,7 @@ from moca.api.openapi import (
     describe,
     in_path,
     in_query,
+    invalid,
     invalid_parameter,
     metadata,
 )
@@ -59,6 +73,21 @@ OUTPUT = answer(
     },
 )
 
+ANSWERS = component(
+    "Answers",
+    record(
+        "A person's answers to the questions of an execution.",
+        {
+            "answers": {
+                "type": "object",
+                "description": "An answer for the `id` of each of its `questions`: any JSON value "
+                f"that fits the question's `schema`; together {MAX_BYTES:,} bytes at the most.",
+                "additionalProperties": {},
+            }
+        },
+    ),
+)
+
 EXECUTION_ID = in_path("execution_id", "The execution's `executionId`.")
 NO_EXECUTION = Fault(
     "There is no such execution, or it is another user's.",
@@ -79,6 +108,10 @@ RUN_ENDED = Fault(
         "The run has ended and cannot be cancelled: read how it ended in its record.",
         extra={"code": "RUN_ENDED"},
     ),
+)
+ANSWERED = Fault(
+    "It asks nothing, or was answered or has ended; or a run is going that may not be overlapped.",
+    APIError(409, "Somebody has answered this run already: see the run that continues it."),
 )
 NOBODY = Fault("Nobody takes runs.", APIError(503, "Nobody takes runs: start the scheduler."))
 
@@ -247,4 +280,30 @@ describe(
         202,
     ),
     faults=[NO_EXECUTION, BUSY, NOBODY],
+)
+describe(
+    AnswerView,
+    "POST",
+    "answerExecution",
+    "For an execution that has `questions`. The new execution goes on in the same session, and the "
+    "answer does not wait for it. Each question needs an answer that fits its `schema`.",
+    tag=RUNS,
+    parameters=[TRIGGER_ID, EXECUTION_ID],
+    takes=Body(ANSWERS, {"answers": {"approval": {"approved": True}}}),
+    answers=_one(
+        {
+            **_ACCEPTED,
+            "executionId": "0194b0c3-7b1e-7a52-9c0d-3f2a1e5b6c7d",
+            "source": "answer",
+            "continues": _EXECUTION_ID,
+            "answeredBy": "alice",
+        },
+        202,
+    ),
+    faults=[
+        invalid("answers.approval.approved", "Give true or false."),
+        NO_EXECUTION,
+        ANSWERED,
+        NOBODY,
+    ],
 )

@@ -1,17 +1,21 @@
-"""The routes of runs and executions. `triggers.api.urls` defines the converter of ids."""
+"""The routes of agents, runs and executions. `triggers.api.urls` defines the converter of ids."""
 
 from django.urls import path
 
-from executions.api import views
+from executions.api import agents, views
 
 EXECUTIONS = "triggers/<id:trigger_id>/executions"
 
 urlpatterns = [
+    path("agents", agents.AgentsView.as_view(), name="api-agents"),
+    # The id of an agent may have slashes.
+    path("agents/<path:agent_id>", agents.AgentView.as_view(), name="api-agent"),
     path("triggers/<id:trigger_id>/run", views.RunView.as_view(), name="api-run"),
     path("executions", views.AllExecutionsView.as_view(), name="api-all-executions"),
     path(EXECUTIONS, views.ExecutionsView.as_view(), name="api-executions"),
     path(f"{EXECUTIONS}/<id:execution_id>", views.ExecutionView.as_view(), name="api-execution"),
     path(f"{EXECUTIONS}/<id:execution_id>/output", views.OutputView.as_view(), name="api-output"),
+    path(f"{EXECUTIONS}/<id:execution_id>/answer", views.AnswerView.as_view(), name="api-answer"),
     path(f"{EXECUTIONS}/<id:execution_id>/cancel", views.CancelView.as_view(), name="api-cancel"),
     path(f"{EXECUTIONS}/<id:execution_id>/replay", views.ReplayView.as_view(), name="api-replay"),
 ]

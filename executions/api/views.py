@@ -1,5 +1,7 @@
 """The API's views that run a trigger and show its executions."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -8,13 +10,22 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from executions.answers import Fault, InvalidAnswersError
 from executions.dispatchers import DispatchError
 from executions.models import TriggerExecution
 from executions.runner import RunEndedError, TriggerBusyError, cancel_run
+from executions.runner.answer import NotWaitingError, answer
 from executions.runner.manual import run_now
 from executions.serializers import ExecutionSerializer
 from moca.api import parameters
-from moca.api.errors import APIError, InvalidParameterError, NotFoundError
+from moca.api.errors import (
+    APIError,
+    Detail,
+    InvalidFieldsError,
+    InvalidParameterError,
+    NotFoundError,
+    detail,
+)
 from moca.api.pagination import filtered_page, page
 from moca.api.views import APIView
 from moca.ids import first_id
@@ -176,6 +187,29 @@ class _Filters:
         )
 
 
+class AnswerView(APIView):
+    def post(self, request: Request, trigger_id: str, execution_id: str) -> Response:
+        """Answer the questions of an execution, which goes on by a new one."""
+        execution = _find(self.user_id, trigger_id, execution_id)
+        answers = self.body.get("answers")
+        if not isinstance(answers, dict):
+            message = "Give an object with an answer for the id of each question."
+            raise InvalidFieldsError([detail("answers", message, "required")])
+        try:
+            with _refusals():
+                made = answer(execution, answers, by=self.user_id)
+        except NotWaitingError as error:
+            raise APIError(409, str(error)) from error
+        except InvalidAnswersError as error:
+            raise InvalidFieldsError(map(_detail, error.faults)) from error
+        return _answer(made, status=202)
+
+
+def _detail(fault: Fault) -> Detail:
+    parts = ("answers", fault.question_id, *fault.path)
+    return detail(".".join(filter(None, parts)), fault.message, fault.code)
+
+
 def _limit(query: QueryDict) -> int:
     return parameters.whole_number(query, "limit", default=DEFAULT_PAGE, least=1, most=MAX_PAGE)
 
@@ -213,13 +247,20 @@ def _list(
 
 
 def _accepted(trigger: Trigger, user_id: str, replayed: TriggerExecution | None = None) -> Response:
-    try:
+    with _refusals():
         execution = run_now(trigger, by=user_id, replayed=replayed)
+    return _answer(execution, status=202)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn the errors that refuse a manual run into answers."""
+    try:
+        yield
     except TriggerBusyError as error:
         raise APIError(409, str(error)) from error
     except DispatchError as error:
         raise APIError(503, str(error), headers={"Retry-After": "5"}) from error
-    return _answer(execution, status=202)
 
 
 def _answer(

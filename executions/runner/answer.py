@@ -17,6 +17,7 @@ from executions.failures import HOURS, ONE_HOUR, UNANSWERED
 from executions.models import Source, TriggerExecution, WaitingRun
 from executions.runner.complete import LAST_ERROR, log_ids
 from executions.runner.manual import TriggerBusyError, accept
+from executions.runner.waiting import SHOWN
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
@@ -51,13 +52,16 @@ def answer(execution: TriggerExecution, answers: Mapping[str, Any], *, by: str) 
         DispatchError: no process can be given the new run. The question can be answered again.
     """
     questions = execution.questions or []
-    if not questions or not WaitingRun.objects.filter(pk=execution.pk).exists():
+    if not execution.is_waiting:
         raise NotWaitingError(_why_not(execution))
     trigger = execution.find_trigger()
     if trigger is None:
         raise NotWaitingError(_("The trigger of this run is deleted, so it cannot go on."))
     rules.check(questions, answers)
-    given = [{"id": each["id"], "value": answers[each["id"]]} for each in questions]
+    given = [
+        {"id": each["id"], "question": each["text"][:SHOWN], "value": answers[each["id"]]}
+        for each in questions
+    ]
     record = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk)
     try:
         with transaction.atomic():
@@ -78,8 +82,9 @@ def answer(execution: TriggerExecution, answers: Mapping[str, Any], *, by: str) 
                 changes={"execution": ["", execution.pk]},
             )
     except ConflictError as error:
-        if not WaitingRun.objects.filter(pk=execution.pk).exists():
-            raise NotWaitingError(_why_not(record.first() or execution)) from error
+        found = record.first()
+        if found is None or not found.is_waiting:
+            raise NotWaitingError(_why_not(found or execution)) from error
         # Another run of the trigger has just begun.
         raise TriggerBusyError from error
     return made

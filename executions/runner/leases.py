@@ -3,6 +3,7 @@
 The local scheduler process and the reconciler call these.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -55,22 +56,29 @@ def close_lost(now: datetime) -> int:
     """
     closed = 0
     lost = list(TriggerExecution.objects.lost(now)[:MOST_CLOSED])
-    asked = [execution.pk for execution in lost if execution.cancel_requested_at]
-    requests = CancelRequest.objects.filter(pk__in=asked) if asked else ()
-    names = {request.pk: request.requested_by for request in requests}
+    cancelled = _cancelled(lost)
     for execution in lost:
         execution.close_if_lost(now)
-        reason = reasons.of(execution, "error")
-        if execution.pk in names:
-            reason = CANCELLED(name=names[execution.pk])
+        reason = cancelled.get(execution.pk) or reasons.of(execution, "error")
         closed += close(execution, RunStatus.FAILED, error=reason)
     return closed
 
 
+def _cancelled(executions: Sequence[TriggerExecution]) -> dict[str, Reason]:
+    """The reasons to end those runs that somebody asked to cancel; no read if there are none."""
+    asked = [execution.pk for execution in executions if execution.cancel_requested_at]
+    requests = CancelRequest.objects.filter(pk__in=asked) if asked else ()
+    return {request.pk: CANCELLED(name=request.requested_by) for request in requests}
+
+
 def abandon(run: Run, reason: Reason) -> None:
-    """Close a run that this process cannot finish as failed; its output so far stays on record."""
+    """Close a run that this process cannot finish as failed; its output so far stays on record.
+
+    If a person has asked to cancel it, that is the reason.
+    """
     execution = TriggerExecution.objects.keyed(run.trigger.pk, run.execution.pk).first()
     if execution is not None:
         execution.reached_agent = True
         reasons.put(execution, "warning", reasons.of(run.execution, "warning"))
+        reason = _cancelled([execution]).get(execution.pk, reason)
         close(execution, RunStatus.FAILED, error=reason, clock=run.clock)

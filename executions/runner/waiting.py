@@ -7,7 +7,7 @@ from django.utils import timezone
 from executions.models import Source, TriggerExecution, WaitingRun
 from triggers.models import Outcome, RunStatus, Trigger
 
-# How many characters of the first question a list shows.
+# How many characters of a question a list shows, and a record keeps beside the answer.
 SHOWN = 300
 
 
@@ -24,8 +24,10 @@ def note_waiting(execution: TriggerExecution, trigger: Trigger | None) -> None:
     if execution.outcome == Outcome.INTERRUPTED and execution.questions:
         _wait(execution, trigger)
     elif execution.source == Source.ANSWER and _is_lost(execution):
-        asked = TriggerExecution.objects.keyed(execution.trigger_id, execution.continues).first()
-        if asked is not None and asked.questions and asked.outcome == Outcome.INTERRUPTED:
+        record = TriggerExecution.objects.keyed(execution.trigger_id, execution.continues)
+        asked = record.filter(continued_by=execution.pk).first()
+        if asked is not None:
+            record.filter(continued_by=execution.pk).update_expected(continued_by="")
             _wait(asked, trigger)
 
 

@@ -125,8 +125,9 @@ UNKNOWN = invalid_parameter("page", "This is no parameter. There are none here."
 # Parameters and headers
 
 
-def in_path(name: str, description: str) -> OpenApiParameter:
-    return OpenApiParameter(name, uuid(), OpenApiParameter.PATH, description=description)
+def in_path(name: str, description: str, schema: Schema | None = None) -> OpenApiParameter:
+    """A parameter of the path; a UUID if no schema is given."""
+    return OpenApiParameter(name, schema or uuid(), OpenApiParameter.PATH, description=description)
 
 
 def in_query(name: str, schema: Schema, description: str) -> OpenApiParameter:

@@ -334,11 +334,13 @@ def rule_faults(row: Any, wrong: Collection[str] = (), *, clean: bool = True) ->
 
 
 def component_name(serializer: type) -> str:
-    """The component's name: the model's, or `Meta.name`, or the class's name."""
+    """The component's name: `Meta.name`, or the model's, or the class's name."""
     meta: Any = getattr(serializer, "Meta", None)
+    if name := getattr(meta, "name", ""):
+        return str(name)
     if model := getattr(meta, "model", None):
         return str(model.__name__)
-    return getattr(meta, "name", serializer.__name__.removesuffix("Serializer"))
+    return serializer.__name__.removesuffix("Serializer")
 
 
 def heading(of: type) -> str:

@@ -38,6 +38,12 @@ def role_of_token(user: TokenUser) -> Role:
     return Role.EDITOR if operator == NOBODY else Role(operator)
 
 
+def is_operator(user_id: str) -> bool:
+    """Whether a user id is that of an active operator, and not only of a user of the API."""
+    state = _cached("operator", user_id, lambda: _operator_state(user_id))
+    return state not in (INACTIVE, NOBODY)
+
+
 def _token_state(user: TokenUser) -> str:
     row = APIToken.objects.filter(pk=user.token_id).first()
     if row is None or row.user_id != user.user_id:

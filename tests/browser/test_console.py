@@ -404,6 +404,41 @@ class TestRun:
         )
         expect(editor.locator("#output")).to_have_text("one\ntwo\n")
 
+    def test_tools_appear_as_they_are_called(self, editor: Page, some: list[Trigger]) -> None:
+        execution = _running(some[0], "one\n")
+        editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+        expect(editor.get_by_role("heading", name="Tools called")).to_be_hidden()
+        _has_called(execution, {"name": "search"})
+        expect(editor.locator(".tools li")).to_contain_text("search Running")
+        _has_called(execution, {"name": "search", "result": "3 found"}, {"name": "<b>read</b>"})
+        expect(editor.locator(".tools li .tool")).to_have_text(["search", "<b>read</b>"])
+
+    def test_fold_stays_open_while_tools_are_added(self, editor: Page, some: list[Trigger]) -> None:
+        execution = _running(some[0], "one\n", tools=[{"name": "search", "input": '{"q": 1}'}])
+        editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+        editor.get_by_text("Input").click()
+        found = {"name": "search", "input": '{"q": 1}', "result": "3 found"}
+        _has_called(execution, found, {"name": "read"})
+        expect(editor.locator(".tools li")).to_have_count(2)
+        expect(editor.locator(".tools pre").first).to_be_visible()
+
+    def test_reasoning_appears_folded(self, editor: Page, some: list[Trigger]) -> None:
+        execution = _running(some[0], "one\n")
+        editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+        _record(execution).update(reasoning="Let me see.")
+        editor.get_by_text("Reasoning").click()
+        _record(execution).update(reasoning="Let me see. There are three.")
+        expect(editor.get_by_text("There are three.")).to_be_visible()
+
+    def test_names_are_offered_once_somebody_enters_one(
+        self, editor: Page, some: list[Trigger]
+    ) -> None:
+        editor.goto("/console/runs")
+        before = editor.locator("datalist").count()
+        editor.get_by_label("Agent").focus()
+        expect(editor.locator("#agents option")).not_to_have_count(0)
+        assert before == 0
+
     def test_shows_when_a_worker_picks_it_up(self, editor: Page, some: list[Trigger]) -> None:
         execution = _running(some[0], "", attempt=0)
         editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
@@ -452,6 +487,14 @@ def _running(trigger: Trigger, said: str, **fields: Any) -> TriggerExecution:
         "ttl": 4_000_000_000,
     }
     return TriggerExecution.objects.create(**{**values, **fields})
+
+
+def _record(execution: TriggerExecution) -> Any:
+    return TriggerExecution.objects.keyed(execution.trigger_id, execution.pk)
+
+
+def _has_called(execution: TriggerExecution, *tools: dict[str, Any]) -> None:
+    _record(execution).update(tools=list(tools))
 
 
 class TestEndOfTheSession:

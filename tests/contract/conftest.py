@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -198,13 +199,11 @@ def record_of(
 def ask(url_of: Callable[..., str]) -> Callable[..., Reply]:
     """Send a prompt to one of the agents, or to a program; raises AgentError."""
 
-    def asked(server: str, protocol: str, prompt: str, program: str = "") -> Reply:
+    def asked(server: str, protocol: str, prompt: str, program: str = "", **options: Any) -> Reply:
         url = url_of(server, program)
+        values = {"session_id": uuid.uuid4().hex + "x", **options}
         invocation = Invocation(
-            prompt=prompt,
-            target_user_id="alice",
-            session_id=uuid.uuid4().hex + "x",
-            execution_id=str(uuid.uuid4()),
+            prompt=prompt, target_user_id="alice", execution_id=str(uuid.uuid4()), **values
         )
         with AgentClient(url, FixedToken(None), protocol=PROTOCOLS[protocol]) as client:
             return client.invoke(invocation, time_limit=30, max_retries=0)

@@ -1,10 +1,12 @@
 """What agents answer that are made with the published SDKs, and what is recorded of it."""
 
+import uuid
 from collections.abc import Callable
 
 import pytest
 
 from agents import AgentError, Reply
+from agents.invocation import Answered
 
 Ask = Callable[..., Reply]
 Fail = Callable[..., AgentError]
@@ -71,6 +73,11 @@ ASKING = [
     (STREAM, "agentcore", "all: ask"),
     (STRANDS_UI, "ag-ui", "ask"),
     (TASK, "a2a", "ask"),
+]
+GOING_ON = [
+    ("agentcore_session.py", "agentcore", "Hello world."),
+    (STRANDS_UI, "ag-ui", "Hello world."),
+    (TASK, "a2a", "You said: Yes, do."),
 ]
 MISMATCHED = [
     (STREAM, "ag-ui", "all: hello"),
@@ -141,6 +148,17 @@ def test_question_to_a_person_interrupts_the_run(
     reply = ask(server, protocol, prompt)
     asked = [question.text for question in reply.questions]
     assert (reply.outcome, asked) == ("interrupted", ["Delete it?"])
+
+
+@pytest.mark.parametrize(("server", "protocol", "said"), GOING_ON, ids=ids)
+def test_agent_goes_on_with_the_answer_of_a_person(
+    ask: Ask, server: str, protocol: str, said: str
+) -> None:
+    session = uuid.uuid4().hex + "x"
+    asked = ask(server, protocol, "ask", session_id=session)
+    answers = tuple(Answered(question.id, "Yes, do.") for question in asked.questions)
+    reply = ask(server, protocol, "", session_id=session, answers=answers, task_id=asked.task_id)
+    assert (reply.outcome, said in reply.output.text) == ("success", True)
 
 
 @pytest.mark.parametrize(("server", "protocol", "prompt"), MISMATCHED, ids=ids)

@@ -89,8 +89,8 @@ def test_answer_is_on_record_with_who_gave_it(ask: Ask) -> None:
     asked = ask()
     key = runner.answer(asked, values_for(asked, "Yes."), by="ann").pk
     made = TriggerExecution.objects.get(pk=key)
-    answers = [{"id": asked.questions[0]["id"], "value": "Yes."}]
-    assert (made.source, made.answers, made.answered_by) == (Source.ANSWER, answers, "ann")
+    given = [{"id": asked.questions[0]["id"], "question": "Shall I pay?", "value": "Yes."}]
+    assert (made.source, made.answers, made.answered_by) == (Source.ANSWER, given, "ann")
 
 
 def test_answer_is_in_the_audit_log(ask: Ask) -> None:

@@ -68,7 +68,7 @@ def routes() -> Iterator[tuple[str, str]]:
     for route in chain.from_iterable(one.url_patterns for one in included):
         if not (getattr(route, "name", "") or "").startswith("api-"):
             continue
-        path = re.sub(r"<id:(\w+)_id>", r"{\1Id}", str(route.pattern))
+        path = re.sub(r"<(?:id|path):(\w+)_id>", r"{\1Id}", str(route.pattern))
         methods = route.callback.cls().allowed_methods
         yield from ((f"/{path}", method) for method in methods if method != "OPTIONS")
 
@@ -125,7 +125,7 @@ class TestDescription:
 
     def test_operations_have_different_names(self) -> None:
         names = [operation["operationId"] for _, _, operation in operations()]
-        assert len(set(names)) == len(names) == 19
+        assert len(set(names)) == len(names) == 25
 
     def test_all_but_health_and_signed_events_is_signed_in_to(self) -> None:
         is_open = [
@@ -268,11 +268,10 @@ class TestAnswers:
             trigger,
             id=str(uuid.uuid4()),
             status=RunStatus.FAILED,
-            outcome=Outcome.REFUSED,
-            cancel_requested_at=STARTED,
             agent_id="reporter",
             scheduled_at=STARTED,
             completed_at=STARTED,
+            cancel_requested_at=STARTED,
             duration_ms=1,
             request_id="r",
             session_id="s",
@@ -300,9 +299,17 @@ class TestAnswers:
             error_code="refused",
             event_payload="{}",
             replay_of=str(uuid.uuid4()),
+            outcome=Outcome.INTERRUPTED,
+            questions=[{"id": "q", "text": "Pay?", "schema": {}}],
+            continues=str(uuid.uuid4()),
+            answered_by="ann",
         )
         path = f"/triggers/{trigger.pk}/executions/{execution.pk}"
         shown = alice.get(path).json()["execution"]
+        # An answered execution has no questions any more.
+        execution.continued_by = str(uuid.uuid4())
+        execution.save(update_fields=["continued_by"])
+        shown |= alice.get(path).json()["execution"]
         assert shown.keys() == SCHEMAS["TriggerExecution"]["properties"].keys()
         assert faults(SCHEMAS["TriggerExecution"], shown) == []
 

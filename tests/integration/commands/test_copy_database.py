@@ -14,7 +14,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from events import signing_keys
 from events.models import EventSource, ReceivedEvent
 from executions.agent_records.model import Agent
-from executions.models import PendingEvent, QueuedRun, TriggerExecution, WaitingRun, expiry
+from executions.models import (
+    CancelRequest,
+    PendingEvent,
+    QueuedRun,
+    TriggerExecution,
+    WaitingRun,
+    expiry,
+)
 from moca.authentication.models import APIToken, AuditEntry, FailedSignIns, Operator
 from moca.copying import models as copied_models
 from moca.copying import values_of
@@ -121,6 +128,14 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
     )
     APIToken.objects.create(user_id="alice", expires_at=STARTED, ttl=expiry(STARTED))
     FailedSignIns.objects.create(id="d" * 64, failures=1, ttl=expiry(STARTED))
+    CancelRequest.objects.create(
+        id=new_id(),
+        trigger_id=first.pk,
+        user_id="alice",
+        requested_by="olga",
+        requested_at=STARTED,
+        ttl=expiry(STARTED),
+    )
     return {"operator": operator, "trigger": first, "stopped": stopped, "runs": runs}
 
 

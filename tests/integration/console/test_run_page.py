@@ -327,9 +327,7 @@ class TestPromptOfItsTime:
     def test_change_without_an_entry_is_not_known(self, old: Trigger, page: Shown) -> None:
         self.change(old, prompt="Throw it away.")
         AuditEntry.objects.all().delete()
-        shown = page()
-        said = ["Prompt from the trigger as it is now", "do not say which"]
-        assert [text in shown for text in said] == [True, True]
+        assert "the recorded changes do not say which prompt was sent." in page()
 
     def test_behind_too_many_changes_is_not_known(self, old: Trigger, page: Shown) -> None:
         for number in range(audit.MOST_READ + 1):

@@ -78,3 +78,14 @@ def test_run_of_a_killed_process_ends_as_cancelled(
     TriggerExecution.objects.update(lease_until=executions()[0].started_at)
     runscheduler()
     assert wait_for(ended)[0].outcome == Outcome.CANCELLED
+
+
+def test_process_that_stops_before_it_notices_ends_the_run_as_cancelled(
+    trigger: MakeTrigger, runscheduler: Start, demo_agent: DemoAgent
+) -> None:
+    make_due(trigger(prompt="Count.\ndemo: stall"))
+    command = runscheduler(SCHEDULER_GRACE_SECONDS="0")
+    wait_for(lambda: demo_agent.requests)
+    cancel_run(executions(status=RunStatus.RUNNING)[0], by="olga")
+    command.signal(signal.SIGTERM)
+    assert ended()[0].outcome == Outcome.CANCELLED
