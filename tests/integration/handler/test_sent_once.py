@@ -158,12 +158,23 @@ def test_lost_run_may_have_begun_before_that_is_on_record(make_trigger: MakeTrig
     assert run.execution.reached_agent
 
 
-def test_run_by_hand_is_sent_once(agent: DemoAgent, make_trigger: MakeTrigger) -> None:
-    execution = runner.accept(make_trigger(prompt="x\ndemo: status 424"), "manual")  # type: ignore[arg-type]
+@pytest.mark.parametrize("how", FAILURES)
+def test_run_by_hand_is_sent_once(agent: DemoAgent, make_trigger: MakeTrigger, how: str) -> None:
+    execution = runner.accept(make_trigger(prompt=f"x\ndemo: {how}"), "manual")  # type: ignore[arg-type]
     detail = {"triggerId": execution.trigger_id, "executionId": execution.pk}
     for _ in range(3):
         handler({"detail-type": "Run Requested", "detail": detail}, Context())
     assert len(agent.requests) == 1
+
+
+def test_delivery_while_the_run_is_under_way_sends_nothing(
+    agent: DemoAgent, make_trigger: MakeTrigger
+) -> None:
+    trigger = make_trigger(overlap_policy="allow")
+    due = timezone.now().replace(microsecond=0)
+    runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, due))
+    handler(event_of(trigger, time=due.isoformat()), Context())
+    assert len(agent.requests) == 0
 
 
 def test_run_cut_short_by_lambda_says_so(agent: DemoAgent, make_trigger: MakeTrigger) -> None:

@@ -53,23 +53,39 @@ def run(demo_agent: DemoAgent, make_trigger: MakeTrigger) -> Run:
     return ended
 
 
-@pytest.mark.parametrize(
-    ("prompt", "outcome"),
-    [
-        ("Count.", Outcome.SUCCESS),
-        ("Count.\ndemo: ask Shall I pay?", Outcome.INTERRUPTED),
-        ("Count.\ndemo: guardrail", Outcome.REFUSED),
-        ("Count.\ndemo: max-tokens", Outcome.LIMITED),
-        ("Count.\ndemo: cancelled", Outcome.CANCELLED),
-        ("Count.\ndemo: fail", Outcome.ERROR),
-    ],
-)
-def test_outcome_is_on_record(run: Run, prompt: str, outcome: Outcome) -> None:
-    assert run(prompt).outcome == outcome
+OUTCOMES = {
+    "hello": Outcome.SUCCESS,
+    "ask Shall I pay?": Outcome.INTERRUPTED,
+    "guardrail": Outcome.REFUSED,
+    "max-tokens": Outcome.LIMITED,
+    "cancelled": Outcome.CANCELLED,
+    "fail": Outcome.ERROR,
+    "break": Outcome.ERROR,
+    "no-completion": Outcome.ERROR,
+    "status 500": Outcome.ERROR,
+}
+# A2A has no guardrails and no limits. OpenAI's answers cannot ask a person, nor say "cancelled".
+NOT_TOLD = {
+    ("a2a", "guardrail"),
+    ("a2a", "max-tokens"),
+    ("openai", "ask Shall I pay?"),
+    ("openai", "cancelled"),
+}
 
 
-def test_time_out_is_an_outcome(run: Run) -> None:
-    assert run("Count.\ndemo: slow 30", seconds=0.5).outcome == Outcome.TIMED_OUT
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("how", OUTCOMES)
+def test_outcome_is_on_record(run: Run, how: str, protocol: str) -> None:
+    ended = run(f"Count.\ndemo: {how}", protocol)
+    expected = Outcome.ERROR if (protocol, how) in NOT_TOLD else OUTCOMES[how]
+    completed = expected in (Outcome.SUCCESS, Outcome.INTERRUPTED)
+    status = RunStatus.COMPLETED if completed else RunStatus.FAILED
+    assert (ended.outcome, ended.status, ended.error == "") == (expected, status, completed)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_time_out_is_an_outcome(run: Run, protocol: str) -> None:
+    assert run("Count.\ndemo: slow 30", protocol, seconds=0.5).outcome == Outcome.TIMED_OUT
 
 
 def test_run_that_waits_for_a_person_has_completed(run: Run) -> None:
