@@ -322,8 +322,7 @@ CORS_ALLOW_HEADERS = [
     "Content-Type",
     "Idempotency-Key",
     "If-Match",
-    # Frontends of agents on Bedrock AgentCore send an ID token in it with every request. Nothing
-    # here reads it.
+    # The frontend of 2026 sends an ID token in it with every request.
     "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token",
 ]
 CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After"]

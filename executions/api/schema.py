@@ -18,6 +18,7 @@ from moca.api.json_schema import answer, boolean, each, moment, number, text, uu
 from moca.api.openapi import (
     FOLLOWING,
     NEXT_TOKEN,
+    ORDER,
     Body,
     Fault,
     describe,
@@ -127,6 +128,7 @@ describe(
     parameters=[
         LIMIT,
         NEXT_TOKEN,
+        ORDER,
         in_query("status", STATUS, "Only those that are so."),
         in_query("triggerId", text(maxLength=MAX_TEXT), "Only those of this trigger."),
         in_query(
@@ -149,6 +151,7 @@ describe(
         TRIGGER_ID,
         LIMIT,
         NEXT_TOKEN,
+        ORDER,
         in_query("status", STATUS, "Only those that are so."),
     ],
     answers=Body(PAGE, {"executions": [_ENDED], "metadata": metadata(triggerId=ID, count=1)}),

@@ -14,6 +14,7 @@ from executions.runner import TriggerBusyError
 from executions.runner.manual import run_now
 from executions.serializers import ExecutionSerializer
 from moca.api import parameters
+from moca.api.editions import NEWEST_FIRST, edition_of, is_oldest_first
 from moca.api.errors import APIError, InvalidParameterError, NotFoundError
 from moca.api.pagination import filtered_page, page
 from moca.api.views import APIView
@@ -29,12 +30,12 @@ class RunView(APIView):
     def post(self, request: Request, trigger_id: str) -> Response:
         """Run a trigger now, enabled or not."""
         trigger = find(self.user_id, trigger_id)
-        return _accepted(trigger, self.user_id)
+        return _accepted(request, trigger)
 
 
 class AllExecutionsView(APIView):
     parameters: ClassVar = {
-        "GET": ("limit", "nextToken", "status", "triggerId", "since", "until"),
+        "GET": ("limit", "nextToken", "status", "triggerId", "since", "until", "order"),
     }
 
     def get(self, request: Request) -> Response:
@@ -52,8 +53,9 @@ class AllExecutionsView(APIView):
             rows = rows.filter(pk__lt=first_id(until))
         rows = rows.defer("output", "output_tail")
         pages: dict[str, Any] = {
-            "limit": _limit(query),
+            "limit": _limit(request),
             "token": query.get("nextToken"),
+            "oldest_first": is_oldest_first(request, usual=NEWEST_FIRST),
             "bound_to": [
                 self.user_id, "all executions", trigger_id, status, str(since), str(until)
             ],
@@ -64,11 +66,11 @@ class AllExecutionsView(APIView):
             return bool(execution.status == status)
 
         found = filtered_page(rows, has_status, **pages) if status else page(rows, **pages)
-        return _list(*found, now)
+        return _list(request, *found, now)
 
 
 class ExecutionsView(APIView):
-    parameters: ClassVar = {"GET": ("limit", "nextToken", "status")}
+    parameters: ClassVar = {"GET": ("limit", "nextToken", "status", "order")}
 
     def get(self, request: Request, trigger_id: str) -> Response:
         """List a trigger's executions, newest first."""
@@ -77,21 +79,22 @@ class ExecutionsView(APIView):
         rows, is_there = _of_trigger(self.user_id, trigger_id)
         executions, following = page(
             rows.shown_as(status, now).defer("output", "output_tail"),
-            limit=_limit(query),
+            limit=_limit(request),
             token=query.get("nextToken"),
             bound_to=[self.user_id, "executions", trigger_id, status],
+            oldest_first=is_oldest_first(request, usual=NEWEST_FIRST),
             searched_by="status" if status else "",
         )
         if not executions and not is_there:
             raise NotFoundError("trigger")
-        return _list(executions, following, now, triggerId=trigger_id)
+        return _list(request, executions, following, now, triggerId=trigger_id)
 
 
 class ExecutionView(APIView):
     def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
         """Show an execution and the agent's output."""
         execution = _find(self.user_id, trigger_id, execution_id)
-        return _answer(execution, with_output=True)
+        return _answer(request, execution, with_output=True)
 
 
 class OutputView(APIView):
@@ -114,11 +117,12 @@ class ReplayView(APIView):
         """Run a trigger again with the event of an earlier execution."""
         execution = _find(self.user_id, trigger_id, execution_id)
         trigger = find(self.user_id, trigger_id)
-        return _accepted(trigger, self.user_id, replayed=execution)
+        return _accepted(request, trigger, replayed=execution)
 
 
-def _limit(query: QueryDict) -> int:
-    return parameters.whole_number(query, "limit", default=DEFAULT_PAGE, least=1, most=MAX_PAGE)
+def _limit(request: Request) -> int:
+    query = request.query_params
+    return edition_of(request).page_size(query, default=DEFAULT_PAGE, most=MAX_PAGE)
 
 
 def _span(query: QueryDict) -> tuple[datetime | None, datetime | None]:
@@ -141,9 +145,14 @@ def _of_trigger(user_id: str, trigger_id: str) -> tuple[Any, bool]:
 
 
 def _list(
-    executions: list[TriggerExecution], following: dict[str, str], now: datetime, **metadata: str
+    request: Request,
+    executions: list[TriggerExecution],
+    following: dict[str, str],
+    now: datetime,
+    **metadata: str,
 ) -> Response:
-    shown = ExecutionSerializer(executions, many=True, context={"now": now})
+    context = {"now": now, "edition": edition_of(request)}
+    shown = ExecutionSerializer(executions, many=True, context=context)
     return Response(
         {
             "executions": shown.data,
@@ -153,20 +162,26 @@ def _list(
     )
 
 
-def _accepted(trigger: Trigger, user_id: str, replayed: TriggerExecution | None = None) -> Response:
+def _accepted(
+    request: Request, trigger: Trigger, replayed: TriggerExecution | None = None
+) -> Response:
     try:
-        execution = run_now(trigger, by=user_id, replayed=replayed)
+        execution = run_now(trigger, by=trigger.user_id, replayed=replayed)
     except TriggerBusyError as error:
         raise APIError(409, str(error)) from error
     except DispatchError as error:
         raise APIError(503, str(error), headers={"Retry-After": "5"}) from error
-    return _answer(execution, status=202)
+    return _answer(request, execution, status=202)
 
 
 def _answer(
-    execution: TriggerExecution, *, with_output: bool = False, status: int = 200
+    request: Request, execution: TriggerExecution, *, with_output: bool = False, status: int = 200
 ) -> Response:
-    context = {"now": timezone.now(), "with_output": with_output}
+    context = {
+        "now": timezone.now(),
+        "edition": edition_of(request),
+        "with_output": with_output,
+    }
     shown = ExecutionSerializer(execution, context=context)
     return Response({"execution": shown.data}, status=status)
 
