@@ -363,6 +363,8 @@ SPECTACULAR_SETTINGS = {
 
 # Triggers and their schedules
 
+# Minutes that have to lie between two runs of a new schedule; 0 for no such limit.
+MIN_INTERVAL_MINUTES = whole_number("MIN_INTERVAL_MINUTES", default=0, least=0, most=10_080)
 # The Lambda function that EventBridge Scheduler invokes. If it is not set, the local scheduler
 # process fires triggers.
 TRIGGER_LAMBDA_ARN = env.str("TRIGGER_LAMBDA_ARN", default="")
