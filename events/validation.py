@@ -40,6 +40,12 @@ MADE_BY_SENDER = {SourceKind.SLACK, SourceKind.STRIPE}
 # The number of bytes of a secret in Standard Webhooks.
 SECRET_BYTES = range(24, 65)
 
+# The fields of EventBridge's envelope.
+FIELDS = (
+    *("version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"),
+    "replay-name",
+)
+
 
 def is_bus_open(name: str) -> bool:
     """Whether sources and triggers may listen to an event bus. "" is the default bus."""
@@ -93,7 +99,40 @@ def pattern_errors(pattern: Any) -> list[ValidationError]:
         parse(pattern)
     except PatternError as error:
         return [ValidationError(error.full_message, code="pattern")]
-    return []
+    return spelling_errors(pattern)
+
+
+def spelling_errors(pattern: Any) -> list[ValidationError]:
+    """Find keys of a pattern that are another spelling of a field of events.
+
+    The AWS CDK writes `detailType`, for example, and turns it into `detail-type`. As it is written,
+    such a pattern is valid, and matches no event.
+    """
+    reason = _("No event has a field %(key)s: write %(field)s.")
+    return [
+        ValidationError(reason, code="pattern", params={"key": key, "field": field})
+        for key, field in _misspelt(pattern)
+    ]
+
+
+def _misspelt(pattern: Any) -> Iterator[tuple[str, str]]:
+    """The keys that are another spelling of a field, each with the field."""
+    if not isinstance(pattern, dict):
+        return
+    for key in pattern:
+        field = _FOLDED.get(_fold(key))
+        if field and key not in FIELDS:
+            yield key, field
+    for choice in pattern.get("$or", ()):
+        yield from _misspelt(choice)
+
+
+def _fold(key: str) -> str:
+    """A key without what people and tools spell in different ways."""
+    return re.sub(r"[-_ ]", "", key).lower()
+
+
+_FOLDED = {_fold(field): field for field in FIELDS}
 
 
 def check_secret(kind: str, secret: str) -> None:

@@ -25,6 +25,7 @@ from moca import reasons
 from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.reasons import CodeField, ParamsField
+from moca.times import parse_iso
 from triggers.models import Outcome, RunStatus, Trigger
 
 
@@ -62,6 +63,14 @@ KEYS_A_READ = 100
 def _status_of_old(item: dict[str, Any]) -> str:
     """The status of a record that the TypeScript service wrote, which it does when a run ends."""
     return RunStatus.FAILED if item.get("errorMessage") else RunStatus.COMPLETED
+
+
+def _start_of_old(item: dict[str, Any]) -> datetime | None:
+    """The start of a record of the TypeScript service's first edition, which has no executedAt."""
+    try:
+        return parse_iso(item["startedAt"]["S"])
+    except (KeyError, ValueError, OverflowError):
+        return None
 
 
 class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
@@ -240,7 +249,8 @@ class TriggerExecution(models.Model):
                 _status_of_old,
                 frozenset({RunStatus.COMPLETED, RunStatus.FAILED}),
                 looks_at=("errorMessage",),
-            )
+            ),
+            "started_at": Absent(_start_of_old, frozenset(), looks_at=("startedAt",)),
         },
     )
 

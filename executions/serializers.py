@@ -1,14 +1,18 @@
 """Executions as the API returns them."""
 
+import json
 from typing import Any
 
 from executions.models import Source, TriggerExecution
+from moca.api.editions import OURS
 from moca.api.fields import Choice, Computed, Id, Moment, Number, Text
 from moca.api.json_schema import boolean, component, each, number, record, text
 from moca.api.serializers import MapSerializer, RowSerializer
 from triggers.models import Outcome, RunStatus
 
 MAX_PAYLOAD_BYTES = 10 * 1024
+# The end of an indented event that was cut.
+CUT = "\n... [truncated]"
 
 
 class UsageSerializer(MapSerializer):
@@ -46,7 +50,8 @@ class ExecutionSerializer(RowSerializer):
     """One run of a trigger.
 
     The context needs `now`, because a run that is lost by then shows as failed. If it has a true
-    `with_output`, the agent's output, tools and reasoning are shown.
+    `with_output`, the agent's output, tools and reasoning are shown. It may have `edition`, which
+    tells how events look.
     """
 
     execution_id = Id(source="id")
@@ -114,7 +119,22 @@ class ExecutionSerializer(RowSerializer):
         return (execution.questions or []) if execution.is_waiting else []
 
     def get_event_payload(self, execution: TriggerExecution) -> str:
-        data = execution.event_payload.encode()
-        if len(data) <= MAX_PAYLOAD_BYTES:
-            return execution.event_payload
-        return data[:MAX_PAYLOAD_BYTES].decode(errors="ignore")
+        if not self.context.get("edition", OURS).indents_payloads:
+            return _cut(execution.event_payload)
+        return _cut(_indented(execution.event_payload), CUT)
+
+
+def _indented(payload: str) -> str:
+    """An event as indented JSON; unchanged if its text was cut when it was stored."""
+    try:
+        return json.dumps(json.loads(payload), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return payload
+
+
+def _cut(text: str, mark: str = "") -> str:
+    """The first 10 KB of a text; a text that is longer ends with the mark."""
+    data = text.encode()
+    if len(data) <= MAX_PAYLOAD_BYTES:
+        return text
+    return data[: MAX_PAYLOAD_BYTES - len(mark)].decode(errors="ignore") + mark

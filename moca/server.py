@@ -19,6 +19,7 @@ from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
+from moca.api.errors import APIError
 from moca.api.middleware import cors_headers
 
 THREADS = 8
@@ -69,11 +70,8 @@ class ErrorAnswer(ErrorTask):
         status = HTTPStatus(self.request.error.code)
         # The body of waitress's error says what is malformed, and reveals nothing of ours.
         message = REASONS.get(status, f"The request is malformed: {self.request.error.body}")
-        body = {
-            "error": "Payload Too Large" if status == 413 else status.phrase,
-            "message": message,
-            "requestId": str(uuid.uuid4()),
-        }
+        title = "" if status == 413 else status.phrase
+        body = APIError(status, message, error=title).body(str(uuid.uuid4()))
         data = json.dumps(body).encode()
         origin = self.request.headers.get("ORIGIN", "")
         self.status = f"{status.value} {status.phrase}"

@@ -322,8 +322,7 @@ CORS_ALLOW_HEADERS = [
     "Content-Type",
     "Idempotency-Key",
     "If-Match",
-    # Frontends of agents on Bedrock AgentCore send an ID token in it with every request. Nothing
-    # here reads it.
+    # The frontend of 2026 sends an ID token in it with every request.
     "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token",
 ]
 CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After"]
@@ -364,6 +363,8 @@ SPECTACULAR_SETTINGS = {
 
 # Triggers and their schedules
 
+# Minutes that have to lie between two runs of a new schedule; 0 for no such limit.
+MIN_INTERVAL_MINUTES = whole_number("MIN_INTERVAL_MINUTES", default=0, least=0, most=10_080)
 # The Lambda function that EventBridge Scheduler invokes. If it is not set, the local scheduler
 # process fires triggers.
 TRIGGER_LAMBDA_ARN = env.str("TRIGGER_LAMBDA_ARN", default="")

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from events import sources
 from events.patterns import Pattern, PatternError, Work
 from events.patterns import parse as parse_pattern
-from events.validation import BUS_NAME, is_bus_open, open_buses
+from events.validation import BUS_NAME, is_bus_open, open_buses, spelling_errors
 from moca.times import parse_iso
 from moca.validation import ONE_LINE
 from triggers.i18n import Suggestion, suggestions_of, translated
@@ -259,10 +259,19 @@ def read_subscription(config: Any) -> tuple[Subscription | None, list[Validation
 
 
 def event_errors(config: Any) -> list[ValidationError]:
-    """The errors of an event trigger's map; also that its event source does not exist."""
+    """The errors of an event trigger's map; also that its event source does not exist.
+
+    A pattern with misspelt fields of events is an error here, and not in `read_subscription()`:
+    triggers of other programs may have one.
+    """
     subscription, errors = read_subscription(config)
     if subscription is None:
         return errors
+    if misspelt := spelling_errors(config.get("eventPattern")):
+        reader = _Reader(config)
+        for error in misspelt:
+            reader.error("eventPattern", error.messages[0], "pattern")
+        return reader.errors
     source_id = subscription.source_id
     if not source_id or sources.find(source_id) is not None:
         return []

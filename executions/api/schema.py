@@ -32,6 +32,7 @@ from moca.api.json_schema import (
 from moca.api.openapi import (
     FOLLOWING,
     NEXT_TOKEN,
+    ORDER,
     Body,
     Fault,
     describe,
@@ -189,6 +190,7 @@ describe(
     parameters=[
         LIMIT,
         NEXT_TOKEN,
+        ORDER,
         *FILTERS,
         in_query("triggerId", text(maxLength=MAX_TEXT), "Only those of this trigger."),
         in_query(
@@ -207,7 +209,7 @@ describe(
     "listExecutions",
     "Without what the agent said. Those of a deleted trigger stay until their time is up.",
     tag=RUNS,
-    parameters=[TRIGGER_ID, LIMIT, NEXT_TOKEN, *FILTERS],
+    parameters=[TRIGGER_ID, LIMIT, NEXT_TOKEN, ORDER, *FILTERS],
     answers=Body(PAGE, {"executions": [_ENDED], "metadata": metadata(triggerId=ID, count=1)}),
     faults=[
         invalid_parameter("limit", f"Give a whole number from 1 to {MAX_PAGE}."),

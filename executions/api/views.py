@@ -18,6 +18,7 @@ from executions.runner.answer import NotWaitingError, answer
 from executions.runner.manual import run_now
 from executions.serializers import ExecutionSerializer
 from moca.api import parameters
+from moca.api.editions import NEWEST_FIRST, edition_of, is_oldest_first
 from moca.api.errors import (
     APIError,
     Detail,
@@ -42,7 +43,7 @@ class RunView(APIView):
     def post(self, request: Request, trigger_id: str) -> Response:
         """Run a trigger now, enabled or not."""
         trigger = find(self.user_id, trigger_id)
-        return _accepted(trigger, self.user_id)
+        return _accepted(request, trigger)
 
 
 class AllExecutionsView(APIView):
@@ -56,6 +57,7 @@ class AllExecutionsView(APIView):
             "triggerId",
             "since",
             "until",
+            "order",
         ),
     }
 
@@ -74,8 +76,9 @@ class AllExecutionsView(APIView):
             rows = rows.filter(pk__lt=first_id(until))
         rows = rows.defer(*UNLISTED)
         pages: dict[str, Any] = {
-            "limit": _limit(query),
+            "limit": _limit(request),
             "token": query.get("nextToken"),
+            "oldest_first": is_oldest_first(request, usual=NEWEST_FIRST),
             "bound_to": [
                 self.user_id,
                 "all executions",
@@ -89,11 +92,11 @@ class AllExecutionsView(APIView):
             found = filtered_page(rows, filters.match, **pages)
         else:
             found = page(rows, **pages)
-        return _list(*found, now)
+        return _list(request, *found, now)
 
 
 class ExecutionsView(APIView):
-    parameters: ClassVar = {"GET": ("limit", "nextToken", "status", "outcome", "agentId")}
+    parameters: ClassVar = {"GET": ("limit", "nextToken", "status", "outcome", "agentId", "order")}
 
     def get(self, request: Request, trigger_id: str) -> Response:
         """List a trigger's executions, newest first."""
@@ -102,21 +105,22 @@ class ExecutionsView(APIView):
         rows, is_there = _of_trigger(self.user_id, trigger_id)
         executions, following = page(
             filters.narrow(rows).defer(*UNLISTED),
-            limit=_limit(query),
+            limit=_limit(request),
             token=query.get("nextToken"),
             bound_to=[self.user_id, "executions", trigger_id, *filters.values.values()],
+            oldest_first=is_oldest_first(request, usual=NEWEST_FIRST),
             searched_by=filters.first,
         )
         if not executions and not is_there:
             raise NotFoundError("trigger")
-        return _list(executions, following, now, triggerId=trigger_id)
+        return _list(request, executions, following, now, triggerId=trigger_id)
 
 
 class ExecutionView(APIView):
     def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
         """Show an execution and the agent's output."""
         execution = _find(self.user_id, trigger_id, execution_id)
-        return _answer(execution, with_output=True)
+        return _answer(request, execution, with_output=True)
 
 
 class OutputView(APIView):
@@ -139,7 +143,7 @@ class ReplayView(APIView):
         """Run a trigger again with the event of an earlier execution."""
         execution = _find(self.user_id, trigger_id, execution_id)
         trigger = find(self.user_id, trigger_id)
-        return _accepted(trigger, self.user_id, replayed=execution)
+        return _accepted(request, trigger, replayed=execution)
 
 
 class CancelView(APIView):
@@ -150,7 +154,7 @@ class CancelView(APIView):
             cancelled = cancel_run(execution, by=self.user_id)
         except RunEndedError as error:
             raise APIError(409, str(error), extra={"code": "RUN_ENDED"}) from error
-        return _answer(cancelled, status=202)
+        return _answer(request, cancelled, status=202)
 
 
 class _Filters:
@@ -202,7 +206,7 @@ class AnswerView(APIView):
             raise APIError(409, str(error)) from error
         except InvalidAnswersError as error:
             raise InvalidFieldsError(map(_detail, error.faults)) from error
-        return _answer(made, status=202)
+        return _answer(request, made, status=202)
 
 
 def _detail(fault: Fault) -> Detail:
@@ -210,8 +214,9 @@ def _detail(fault: Fault) -> Detail:
     return detail(".".join(filter(None, parts)), fault.message, fault.code)
 
 
-def _limit(query: QueryDict) -> int:
-    return parameters.whole_number(query, "limit", default=DEFAULT_PAGE, least=1, most=MAX_PAGE)
+def _limit(request: Request) -> int:
+    query = request.query_params
+    return edition_of(request).page_size(query, default=DEFAULT_PAGE, most=MAX_PAGE)
 
 
 def _span(query: QueryDict) -> tuple[datetime | None, datetime | None]:
@@ -234,9 +239,14 @@ def _of_trigger(user_id: str, trigger_id: str) -> tuple[Any, bool]:
 
 
 def _list(
-    executions: list[TriggerExecution], following: dict[str, str], now: datetime, **metadata: str
+    request: Request,
+    executions: list[TriggerExecution],
+    following: dict[str, str],
+    now: datetime,
+    **metadata: str,
 ) -> Response:
-    shown = ExecutionSerializer(executions, many=True, context={"now": now})
+    context = {"now": now, "edition": edition_of(request)}
+    shown = ExecutionSerializer(executions, many=True, context=context)
     return Response(
         {
             "executions": shown.data,
@@ -246,10 +256,12 @@ def _list(
     )
 
 
-def _accepted(trigger: Trigger, user_id: str, replayed: TriggerExecution | None = None) -> Response:
+def _accepted(
+    request: Request, trigger: Trigger, replayed: TriggerExecution | None = None
+) -> Response:
     with _refusals():
-        execution = run_now(trigger, by=user_id, replayed=replayed)
-    return _answer(execution, status=202)
+        execution = run_now(trigger, by=trigger.user_id, replayed=replayed)
+    return _answer(request, execution, status=202)
 
 
 @contextmanager
@@ -264,9 +276,13 @@ def _refusals() -> Iterator[None]:
 
 
 def _answer(
-    execution: TriggerExecution, *, with_output: bool = False, status: int = 200
+    request: Request, execution: TriggerExecution, *, with_output: bool = False, status: int = 200
 ) -> Response:
-    context = {"now": timezone.now(), "with_output": with_output}
+    context = {
+        "now": timezone.now(),
+        "edition": edition_of(request),
+        "with_output": with_output,
+    }
     shown = ExecutionSerializer(execution, context=context)
     return Response({"execution": shown.data}, status=status)
 

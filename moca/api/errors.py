@@ -14,6 +14,9 @@ Detail = dict[str, Any]
 
 # Characters of a field's name in an answer. Callers choose the names of keys.
 MAX_FIELD = 200
+# Codes of details that `moca.api.editions` looks for: the user may have no further trigger, and the
+# schedule fires more often than MIN_INTERVAL_MINUTES allows.
+QUOTA, TOO_FREQUENT = "quota", "interval"
 
 TITLES = {
     400: "Validation Error",
@@ -31,6 +34,14 @@ TITLES = {
     503: "Service Unavailable",
 }
 
+# Codes of errors without one of their own, by status; see `code_of()`.
+CODES = {
+    401: "UNAUTHENTICATED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    409: "CONFLICT",
+    500: "INTERNAL_ERROR",
+}
 
 # Messages of errors without one of their own, by status.
 MESSAGES = {
@@ -48,6 +59,11 @@ AUTHENTICATION = {
     "MISSING_AUTHORIZATION": (401, "Send Authorization: Bearer <token>."),
     "INVALID_AUTHORIZATION_FORMAT": (401, "Send Authorization: Bearer <token>."),
     "INVALID_JWT": (401, "The token has expired."),
+    "INVALID_ID_TOKEN": (401, "The ID token has expired: sign in again."),
+    "TOKEN_SUBJECT_MISMATCH": (
+        401,
+        "The access token and the ID token are of different users: sign in again.",
+    ),
     "MACHINE_USER": (
         400,
         "This token is a program's and has no user: sign in as the user instead.",
@@ -64,6 +80,7 @@ class APIError(Exception):
         message: a sentence that names the cause and the remedy; empty for the status's own.
         error: the title; empty for the usual title of the status.
         details: the faults, one per field; see `detail()`.
+        code: the kind of error for programs; empty for the usual one, see `code_of()`.
         headers: extra headers of the answer.
         extra: extra keys of the body.
     """
@@ -75,6 +92,7 @@ class APIError(Exception):
         *,
         error: str = "",
         details: Iterable[Detail] = (),
+        code: str = "",
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
@@ -83,12 +101,25 @@ class APIError(Exception):
         self.status = status
         self.error = error or TITLES.get(status, "Error")
         self.details = list(details)
+        self.code = code or code_of(status, self.error, has_details=bool(self.details))
         self.headers = dict(headers or {})
         self.extra = dict(extra or {})
 
-    def body(self, request_id: str) -> dict[str, Any]:
-        """The answer's body: `error`, `message`, `requestId`, the extra keys and `details`."""
-        body = {"error": self.error, "message": self.message, "requestId": request_id, **self.extra}
+    def body(self, request_id: str, timestamp: str = "") -> dict[str, Any]:
+        """The answer's body: `error`, `message`, `code`, ..., the extra keys and `details`.
+
+        Args:
+            request_id: the id of the request.
+            timestamp: the time of the answer; empty for the present.
+        """
+        body = {
+            "error": self.error,
+            "message": self.message,
+            "code": self.code,
+            "timestamp": timestamp or iso(timezone.now()),
+            "requestId": request_id,
+            **self.extra,
+        }
         if self.details:
             body["details"] = self.details
         return body
@@ -113,25 +144,21 @@ class InvalidParameterError(APIError):
 
 
 class AuthenticationError(APIError):
-    """The caller could not be authenticated; the body has a `code` and a `timestamp` too.
+    """The caller could not be authenticated.
 
     Args:
         code: a key of AUTHENTICATION.
         message: the cause and the remedy; empty for the code's own message.
-        timestamp: the time of the answer; empty for the present.
         retry_after: seconds after which a retry makes sense; None if no retry helps.
     """
 
-    def __init__(
-        self, code: str, message: str = "", *, timestamp: str = "", retry_after: int | None = None
-    ) -> None:
+    def __init__(self, code: str, message: str = "", *, retry_after: int | None = None) -> None:
         status, usual = AUTHENTICATION[code]
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
         if retry_after is not None:
             headers["Retry-After"] = str(retry_after)
-        extra = {"code": code, "timestamp": timestamp or iso(timezone.now())}
         title = "Authentication Error"
-        super().__init__(status, message or usual, error=title, headers=headers, extra=extra)
+        super().__init__(status, message or usual, error=title, code=code, headers=headers)
 
 
 class NotFoundError(APIError):
@@ -139,6 +166,17 @@ class NotFoundError(APIError):
 
     def __init__(self, what: str) -> None:
         super().__init__(404, f"There is no such {what}.")
+
+
+def code_of(status: int, title: str, *, has_details: bool) -> str:
+    """The usual code of an error.
+
+    A 400 is VALIDATION_ERROR if it names fields or parameters, else INVALID_ARGUMENT. For a status
+    without a code in CODES, the code is the title, such as PRECONDITION_FAILED.
+    """
+    if status == 400:
+        return "VALIDATION_ERROR" if has_details else "INVALID_ARGUMENT"
+    return CODES.get(status) or title.upper().replace(" ", "_")
 
 
 def detail(

@@ -10,6 +10,7 @@ from django.http import Http404
 from rest_framework import exceptions as rest
 from rest_framework.response import Response
 
+from moca.api.editions import error_body
 from moca.api.errors import APIError, InvalidFieldsError, NotFoundError, details_of
 from moca.concurrency import ConflictError
 from moca.reconcile import ProjectionError
@@ -27,8 +28,8 @@ def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
     error = api_error_of(exception)
     if error is None:
         return None
-    request_id = getattr(context["request"], "request_id", "")
-    return Response(error.body(request_id), status=error.status, headers=error.headers)
+    status, body = error_body(context["request"], error)
+    return Response(body, status=status, headers=error.headers)
 
 
 def api_error_of(exception: Exception) -> APIError | None:

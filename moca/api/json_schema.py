@@ -137,12 +137,12 @@ DETAIL = component(
 _ERROR = {
     "error": text("The kind of error."),
     "message": text("What went wrong, and what to do about it."),
+    "code": text("Which error it is, such as `NOT_FOUND`."),
+    "timestamp": moment("When it was answered."),
     "requestId": uuid("The request's id: give it when you report the error."),
 }
-_CODE = {"code": text("Which error it is, where it is about the sign-in."), "timestamp": moment()}
 ERROR = component(
-    "Error",
-    record("Any error.", _ERROR, {"details": each(DETAIL, "All faults, by field."), **_CODE}),
+    "Error", record("Any error.", _ERROR, {"details": each(DETAIL, "All faults, by field.")})
 )
 NOT_SIGNED_IN = component(
     "AuthenticationError",
@@ -152,10 +152,15 @@ NOT_SIGNED_IN = component(
             **_ERROR,
             "code": enum(
                 "AuthenticationErrorCode",
-                ["MISSING_AUTHORIZATION", "INVALID_AUTHORIZATION_FORMAT", "INVALID_JWT"],
-                "What is wrong with the header.",
+                [
+                    "MISSING_AUTHORIZATION",
+                    "INVALID_AUTHORIZATION_FORMAT",
+                    "INVALID_JWT",
+                    "INVALID_ID_TOKEN",
+                    "TOKEN_SUBJECT_MISMATCH",
+                ],
+                "What is wrong with the headers.",
             ),
-            "timestamp": moment(),
         },
     ),
 )

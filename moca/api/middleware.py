@@ -10,14 +10,15 @@ from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
+from moca.api.editions import error_body
 from moca.api.errors import APIError
 from moca.api.paths import SIGNED, is_api, is_route
 
 
 def error_response(request: HttpRequest, error: APIError) -> HttpResponse:
     """Answer with an error from outside of a view."""
-    body = error.body(getattr(request, "request_id", ""))
-    return JsonResponse(body, status=error.status, headers=error.headers)
+    status, body = error_body(request, error)
+    return JsonResponse(body, status=status, headers=error.headers)
 
 
 class CorsMiddleware(middleware.CorsMiddleware):

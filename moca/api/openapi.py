@@ -29,7 +29,16 @@ from moca.api.errors import (
     InvalidParameterError,
     detail,
 )
-from moca.api.json_schema import COMPONENTS, ERROR, NOT_SIGNED_IN, Schema, number, text, uuid
+from moca.api.json_schema import (
+    COMPONENTS,
+    ERROR,
+    NOT_SIGNED_IN,
+    Schema,
+    enum,
+    number,
+    text,
+    uuid,
+)
 
 # The document's tags in order; apps add theirs.
 TAGS: list[Schema] = []
@@ -59,7 +68,11 @@ Sign in with `Authorization: Bearer` and a token; operators who are signed in to
 their session cookie instead, with the CSRF token in `X-CSRFToken` for everything but GET.
 
 Each answer, errors too, has its request's id in the header `X-Request-Id`, and each error has one \
-shape. A path takes a trailing slash as well; another method than those below is a 405."""
+shape. A path takes a trailing slash as well; another method than those below is a 405.
+
+A request with the header `X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token` is answered as the \
+frontend that sends it expects. The order of triggers, `limit` and the `details` of errors then \
+differ from those below."""
 
 
 # Failures
@@ -75,7 +88,7 @@ class Fault:
 
 
 def _sign_in(when: str, code: str, schema: Schema = ERROR) -> Fault:
-    return Fault(when, AuthenticationError(code, timestamp=TIMESTAMP), schema)
+    return Fault(when, AuthenticationError(code), schema)
 
 
 INTERNAL = Fault("Our fault; the log has the details under the `requestId`.", APIError(500))
@@ -84,6 +97,8 @@ FOR_EVERYBODY = [
     _sign_in("There is no token.", "MISSING_AUTHORIZATION", NOT_SIGNED_IN),
     _sign_in("It is not sent as `Bearer`.", "INVALID_AUTHORIZATION_FORMAT", NOT_SIGNED_IN),
     _sign_in("It is expired, or not of this installation.", "INVALID_JWT", NOT_SIGNED_IN),
+    _sign_in("There is an ID token too, which is not good.", "INVALID_ID_TOKEN", NOT_SIGNED_IN),
+    _sign_in("The ID token is another user's.", "TOKEN_SUBJECT_MISMATCH", NOT_SIGNED_IN),
     Fault(
         "More requests than a user may make; `Retry-After` says when to go on.",
         APIError(429, "Too many requests: try again in 12 s."),
@@ -138,6 +153,11 @@ def in_header(name: str, schema: Schema, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, schema, OpenApiParameter.HEADER, description=description)
 
 
+ORDER = in_query(
+    "order",
+    enum("ListOrder", ["asc", "desc"], "The oldest first, or the newest."),
+    "The oldest first (`asc`), or the newest (`desc`); `desc` without.",
+)
 NEXT_TOKEN = in_query("nextToken", text(), "The `nextToken` of the page before.")
 FOLLOWING = text("Where more follow: what to send as `nextToken`, with the same filters.")
 
@@ -252,8 +272,9 @@ def _failures(faults: Iterable[Fault]) -> dict[int, OpenApiResponse]:
 
 def _failure_example(fault: Fault) -> OpenApiExample:
     error = fault.error
-    name = error.extra.get("code", error.error).replace("_", " ").title()
-    return OpenApiExample(name, error.body(REQUEST_ID), summary=fault.when)
+    name = error.code if isinstance(error, AuthenticationError) else error.error
+    body = error.body(REQUEST_ID, TIMESTAMP)
+    return OpenApiExample(name.replace("_", " ").title(), body, summary=fault.when)
 
 
 def metadata(**more: Any) -> dict[str, Any]:

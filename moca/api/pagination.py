@@ -1,4 +1,4 @@
-"""Cursor pagination for the API's lists, newest first; signed cursors are bound to their list."""
+"""Cursor pagination for the API's lists, by id; signed cursors are bound to their list."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -22,6 +22,7 @@ def page(
     limit: int,
     token: str | None,
     bound_to: Sequence[Any],
+    oldest_first: bool = False,
     searched_by: str = "",
 ) -> tuple[list[Row], dict[str, str]]:
     """Read one page in one query.
@@ -30,7 +31,9 @@ def page(
         rows: all rows, in any order.
         limit: the greatest number of rows on a page.
         token: the `nextToken` of the page before; None or empty for the first page.
-        bound_to: the user, the route and the filters. A token is valid for these only.
+        bound_to: the user, the route and the filters. A token is valid for these only, and for one
+            order.
+        oldest_first: whether the list begins with the lowest id.
         searched_by: the query parameter that filters without an index, if there is one.
 
     Returns:
@@ -40,11 +43,9 @@ def page(
         InvalidParameterError: the token is invalid or belongs to another list, or the search by
             `searched_by` would read more rows than the database allows.
     """
-    salt = _salt(bound_to)
-    if token:
-        rows = rows.filter(pk__lt=_read_token(token, salt))
+    salt = _salt(bound_to, oldest_first)
     try:
-        found = list(rows.order_by("-pk")[: limit + 1])
+        found = list(_rest(rows, _last(token, salt), oldest_first)[: limit + 1])
     except NotSupportedError as error:
         if not searched_by:
             raise
@@ -63,6 +64,7 @@ def filtered_page(
     limit: int,
     token: str | None,
     bound_to: Sequence[Any],
+    oldest_first: bool = False,
 ) -> tuple[list[Row], dict[str, str]]:
     """One page of the rows that match, for a filter that no index knows.
 
@@ -75,6 +77,7 @@ def filtered_page(
         limit: how many rows a page has at the most.
         token: the nextToken of the page before; None or empty for the first page.
         bound_to: what a token is good for: the user, the route and the filters.
+        oldest_first: whether the list begins with the lowest id.
 
     Returns:
         The rows, and `{"nextToken": ...}` if there may be more.
@@ -82,12 +85,11 @@ def filtered_page(
     Raises:
         InvalidParameterError: the token was made for something else, or by somebody else.
     """
-    salt = _salt(bound_to)
-    last = _read_token(token, salt) if token else ""
+    salt = _salt(bound_to, oldest_first)
+    last = _last(token, salt)
     found: list[Row] = []
     for _round in range(MOST_READ // READ_AT_ONCE):
-        after = rows.filter(pk__lt=last) if last else rows
-        some = list(after.order_by("-pk")[:READ_AT_ONCE])
+        some = list(_rest(rows, last, oldest_first)[:READ_AT_ONCE])
         for row in some:
             last = row.pk
             if matches(row):
@@ -99,15 +101,26 @@ def filtered_page(
     return found, _following(last, salt)
 
 
-def _salt(bound_to: Sequence[Any]) -> str:
-    return f"moca.api.pagination {json.dumps(bound_to)}"
+def _rest(rows: QuerySet[Row], last: str, oldest_first: bool) -> QuerySet[Row]:
+    """The rows that follow the row with the id `last`, in order; all if it is empty."""
+    if last:
+        rows = rows.filter(pk__gt=last) if oldest_first else rows.filter(pk__lt=last)
+    return rows.order_by("pk" if oldest_first else "-pk")
+
+
+def _salt(bound_to: Sequence[Any], oldest_first: bool) -> str:
+    order = " oldest first" if oldest_first else ""
+    return f"moca.api.pagination{order} {json.dumps(bound_to)}"
 
 
 def _following(last: str, salt: str) -> dict[str, str]:
     return {"nextToken": signing.Signer(salt=salt).sign_object(last)}
 
 
-def _read_token(token: str, salt: str) -> str:
+def _last(token: str | None, salt: str) -> str:
+    """The id that a token names; empty without a token."""
+    if not token:
+        return ""
     try:
         return str(signing.Signer(salt=salt).unsign_object(token))
     except signing.BadSignature as error:

@@ -7,11 +7,19 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from moca.api.editions import ID_TOKEN_HEADER
 from moca.api.errors import APIError, AuthenticationError
 from moca.authentication.access import role_of_token
 from moca.authentication.keys import KeysUnavailableError
 from moca.authentication.models import Operator, Role
-from moca.authentication.tokens import MachineUserError, TokenError, user_of
+from moca.authentication.tokens import (
+    MachineUserError,
+    OtherUserError,
+    TokenError,
+    TokenUser,
+    check_id_token,
+    user_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +31,10 @@ class Caller:
 
 
 class JWTAuthentication(BaseAuthentication):
-    """Authenticates by `Authorization: Bearer <token>`."""
+    """Authenticates by `Authorization: Bearer <token>`.
+
+    If the request has an ID token too, it has to be valid and of the same user.
+    """
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         header = request.headers.get("Authorization")
@@ -35,7 +46,9 @@ class JWTAuthentication(BaseAuthentication):
             raise AuthenticationError("INVALID_AUTHORIZATION_FORMAT")
         try:
             user = user_of(token)
-            return Caller(user.user_id, role_of_token(user)), None
+            role = role_of_token(user)
+            _check_id_token(request.headers.get(ID_TOKEN_HEADER, ""), user)
+            return Caller(user.user_id, role), None
         except TokenError as error:
             raise AuthenticationError("INVALID_JWT", str(error)) from error
         except MachineUserError as error:
@@ -46,6 +59,19 @@ class JWTAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def _check_id_token(token: str, user: TokenUser) -> None:
+    """Raise AuthenticationError if there is an ID token that is invalid or of another user."""
+    if not token:
+        return
+    try:
+        check_id_token(token.strip(), user)
+    except TokenError as error:
+        # `INVALID_JWT` would not say which of the two tokens is meant.
+        raise AuthenticationError("INVALID_ID_TOKEN", f"ID token: {error}") from error
+    except OtherUserError as error:
+        raise AuthenticationError("TOKEN_SUBJECT_MISMATCH") from error
 
 
 class OperatorSessionAuthentication(SessionAuthentication):

@@ -38,6 +38,10 @@ class MachineUserError(Exception):
     """The token is valid, but it is a program's and has no user."""
 
 
+class OtherUserError(Exception):
+    """The ID token is valid, but it is of another user than the access token."""
+
+
 @dataclass(frozen=True, slots=True)
 class TokenUser:
     """The user of a verified token.
@@ -89,6 +93,31 @@ def user_of(token: str) -> TokenUser:
     if not isinstance(token_id, str) or not token_id:
         raise TokenError("The token cannot be revoked: print another one with issue_token.")
     return TokenUser(subject, token_id)
+
+
+def check_id_token(token: str, user: TokenUser) -> None:
+    """Verify the ID token that a frontend sends beside its access token.
+
+    Without a user pool, a token that this installation issued serves as an ID token.
+
+    Args:
+        token: the ID token.
+        user: the user of the access token.
+
+    Raises:
+        TokenError: it is malformed, expired, forged, no ID token, or of another pool or client.
+        OtherUserError: it is of another user.
+        KeysUnavailableError: the keys cannot be fetched now.
+    """
+    claims = _verified(token, _issuer())
+    is_id = claims.get("token_use") == "id"
+    if settings.COGNITO_USER_POOL_ID and not is_id:
+        raise TokenError("The token is no ID token.")
+    client = claims.get("aud" if is_id else "client_id")
+    if settings.COGNITO_APP_CLIENT_IDS and client not in settings.COGNITO_APP_CLIENT_IDS:
+        raise TokenError("The token is of an app client that is not accepted here.")
+    if claims.get("sub") != user.user_id:
+        raise OtherUserError
 
 
 def claims_of_id_token(token: str, *, client_id: str, nonce: str) -> dict[str, Any]:

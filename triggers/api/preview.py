@@ -13,6 +13,7 @@ from moca.api.errors import Detail, InvalidFieldsError, detail
 from moca.api.views import APIView
 from moca.times import iso
 from triggers.i18n import suggestions_of
+from triggers.intervals import interval_fault
 from triggers.schedules import (
     Expression,
     ExpressionError,
@@ -60,7 +61,10 @@ def preview(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "expression": expression.canonical,
         "description": describe(expression, zone),
         "nextRuns": _runs(expression, zone, count, now),
-        "warnings": find_warnings(expression, zone, now),
+        "warnings": [
+            *filter(None, [interval_fault(expression, now)]),
+            *find_warnings(expression, zone, now),
+        ],
     }
 
 

@@ -9,6 +9,7 @@ from moca.api.json_schema import Schema, boolean, number, text
 from moca.api.openapi import (
     INTERNAL,
     NEXT_TOKEN,
+    ORDER,
     REQUEST_ID,
     TAGS,
     TIMESTAMP,
@@ -132,7 +133,7 @@ describe(
     TriggersView,
     "GET",
     "listTriggers",
-    f"All of them, up to {MAX_PAGE:,}, where no `limit` is given.",
+    f"Newest first; all of them, up to {MAX_PAGE:,}, if no `limit` is given.",
     tag=TRIGGERS,
     parameters=[
         in_query(
@@ -141,6 +142,7 @@ describe(
             "How many a page has at the most.",
         ),
         NEXT_TOKEN,
+        ORDER,
         in_query("type", shapes.TYPE, "Only those of this type."),
         in_query("enabled", boolean(), "Only those that fire, or only those that do not."),
         in_query(

@@ -124,7 +124,10 @@ UNHEALTHY = component(
     record(
         "Something that the service needs is out of reach.",
         {
-            **{name: _ERROR[name] for name in ("error", "message", "requestId")},
+            **{
+                name: _ERROR[name]
+                for name in ("error", "message", "code", "timestamp", "requestId")
+            },
             "status": text(const="error"),
             "checks": _CHECKS,
             "zoneData": _ZONE_DATA,

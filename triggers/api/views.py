@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from moca.api import parameters
+from moca.api.editions import edition_of, is_oldest_first
 from moca.api.errors import APIError, InvalidParameterError, NotFoundError
 from moca.api.pagination import page
 from moca.api.views import APIView
@@ -47,11 +48,11 @@ def _apply(change: Callable[..., Any], user_id: str, trigger_id: str) -> Trigger
 
 
 class TriggersView(APIView):
-    parameters: ClassVar = {"GET": ("limit", "nextToken", "type", "enabled", "search")}
+    parameters: ClassVar = {"GET": ("limit", "nextToken", "type", "enabled", "search", "order")}
 
     def get(self, request: Request) -> Response:
         """List the user's triggers, newest first."""
-        query = request.query_params
+        query, edition = request.query_params, edition_of(request)
         filters = {
             "type": parameters.choice(query, "type", TriggerType.values),
             "enabled": parameters.choice(query, "enabled", ["true", "false"]),
@@ -59,9 +60,10 @@ class TriggersView(APIView):
         }
         triggers, following = page(
             _filtered(Trigger.objects.of_user(self.user_id), filters),
-            limit=parameters.whole_number(query, "limit", default=MAX_PAGE, least=1, most=MAX_PAGE),
+            limit=edition.page_size(query, default=MAX_PAGE, most=MAX_PAGE),
             token=query.get("nextToken"),
             bound_to=[self.user_id, "triggers", filters],
+            oldest_first=is_oldest_first(request, usual=edition.order),
             searched_by="search" if filters["search"] else "",
         )
         shown = TriggerSerializer(triggers, many=True, context={"now": timezone.now()})
@@ -119,7 +121,11 @@ class TriggerView(APIView):
 
     def delete(self, request: Request, trigger_id: str) -> Response:
         """Delete a trigger and its schedule."""
-        _apply(services.delete, self.user_id, trigger_id)
+        try:
+            _apply(services.delete, self.user_id, trigger_id)
+        except NotFoundError:
+            if not edition_of(request).deletes_twice:
+                raise
         return Response(
             {
                 "success": True,

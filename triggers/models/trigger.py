@@ -29,6 +29,7 @@ from moca.reasons import CodeField, ParamsField
 from moca.validation import one_line
 from triggers import validation
 from triggers.failures import UNREADABLE
+from triggers.intervals import interval_errors
 from triggers.models.choices import (
     Outcome,
     OverlapPolicy,
@@ -293,15 +294,19 @@ class Trigger(VersionedModel):
 
     def _map_errors(self) -> dict[str, list[ValidationError]]:
         if self.type == TriggerType.SCHEDULE:
-            errors = validation.schedule_errors(
-                self.schedule_config, timezone.now(), anchor=self.anchor
-            )
-            found = {"schedule_config": errors}
+            now = timezone.now()
+            errors = validation.schedule_errors(self.schedule_config, now, anchor=self.anchor)
+            before = self._before(TriggerType.SCHEDULE, "schedule_config")
+            found = {
+                "schedule_config": errors or interval_errors(self.schedule_config, before, now)
+            }
         elif self.type == TriggerType.EVENT:
             found = {
                 "event_config": validation.event_errors(self.event_config)
                 or validation.own_pattern_errors(
-                    self.event_config, self._event_config_before(), self.user_id
+                    self.event_config,
+                    self._before(TriggerType.EVENT, "event_config"),
+                    self.user_id,
                 )
             }
         else:
@@ -309,10 +314,9 @@ class Trigger(VersionedModel):
         found |= self._unused_map_errors()
         return {name: errors for name, errors in found.items() if errors}
 
-    def _event_config_before(self) -> Any:
-        """The event's map as it was loaded; None for a new trigger, or if it had another type."""
-        was_event = self.loaded_value("type") == TriggerType.EVENT
-        return self.loaded_value("event_config") if was_event else None
+    def _before(self, type_: TriggerType, name: str) -> Any:
+        """A type's map as it was loaded; None for a new trigger, or if it had another type."""
+        return self.loaded_value(name) if self.loaded_value("type") == type_ else None
 
     def _unused_map_errors(self) -> dict[str, list[ValidationError]]:
         """Errors in the map of the other type, which may be empty but not invalid."""

@@ -66,6 +66,20 @@ def test_missing_schedule_is_created(service: Any, unscheduled: Trigger) -> None
     assert schedule_names(service) == [name_of(unscheduled)]
 
 
+@pytest.mark.parametrize("effort", ["off", "max"])
+def test_a_schedule_of_the_other_service_gets_the_reasoning_effort(
+    service: Any, make_trigger: MakeTrigger, effort: str
+) -> None:
+    trigger = make_trigger(reasoning_effort=effort)
+    schedule = schedule_of(trigger)
+    detail = {"triggerId": trigger.pk, "reasoningEffort": "medium"}
+    schedule["Target"]["Input"] = json.dumps({"detail": detail})
+    service.update_schedule(Name=name_of(trigger), GroupName=GROUP, **schedule)
+    reconcile()
+    text = service.get_schedule(Name=name_of(trigger), GroupName=GROUP)["Target"]["Input"]
+    assert json.loads(text)["detail"]["reasoningEffort"] == effort
+
+
 def test_orphan_is_deleted(service: Any, orphan: Trigger) -> None:
     reconcile()
     assert schedule_names(service) == []

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from events import signing_keys, sources
 from moca.aws import clients as aws
-from tests.integration.api.conftest import API
+from tests.integration.api.conftest import API, VALID
 from tests.integration.aws.test_doctor import findings
 from tests.integration.events.conftest import (
     BUSES,
@@ -221,6 +222,8 @@ MISTAKES = {
     "- {id: a, name: A, replayWindowSeconds: -1}": "replayWindowSeconds: Ensure this value is gr",
     "- {id: a, name: A, secrets: ['arn:aws:sqs:x']}": "arn:aws:sqs:x is no ARN of a secret",
     "- {id: a, name: A, eventPattern: {source: [{prefix: 1}]}}": ".eventPattern: source[0]",
+    "- {id: a, name: A, eventPattern: {detailType: [x]}}": "a field detailType: write detail-type",
+    "- {id: a, name: A, eventPattern: {$or: [{Source: [x]}, {id: [y]}]}}": "Source: write source",
     "- {id: a, name: A, eventPattern: {a: ['100%', '100%']}, eventBusName: ' '}": ".eventBusName: ",
     "- {id: a, name: A, eventPattern: {resources: [x]}, secrets: [x]}": "Leave out resources",
 }
@@ -231,6 +234,25 @@ class TestMistakes:
     def test_check_tells_them(self, configure: Configure, text: str) -> None:
         configure(text)
         assert MISTAKES[text] in found("E026")[0]
+
+    @pytest.mark.parametrize("key", ["detailType", "detail_type", "DetailType", "Detail-Type"])
+    def test_in_the_pattern_of_a_trigger(self, db: None, key: str) -> None:
+        body = {**VALID, "type": "event", "eventConfig": {"eventPattern": {key: ["order.paid"]}}}
+        [fault] = API("alice").post("/triggers", body).json()["details"]
+        assert (fault["field"], "write detail-type" in fault["message"]) == (
+            "eventConfig.eventPattern",
+            True,
+        )
+
+    def test_in_the_pattern_of_a_stored_source(self, make_source: MakeSource) -> None:
+        source = make_source("bus", id="a", pattern={"source": ["a"]})
+        source.pattern = {"detailType": ["x"]}
+        with pytest.raises(ValidationError, match="write detail-type"):
+            source.full_clean()
+
+    def test_such_names_within_the_detail_are_the_senders_own(self, configure: Configure) -> None:
+        configure("- {id: a, name: A, eventPattern: {detail: {detailType: [x]}}}")
+        assert found("E026") == []
 
     def test_second_entry_is_named(self, configure: Configure) -> None:
         configure(SHOP, {"id": "b"})

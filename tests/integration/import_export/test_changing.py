@@ -1,5 +1,6 @@
 """Changes of the TypeScript service's items keep the attributes that only it knows."""
 
+from django.core.management import call_command
 from django.test import Client
 
 from tests.integration.admin.conftest import TRIGGERS, form_data
@@ -79,3 +80,21 @@ def test_a_change_of_the_other_service_meanwhile_is_not_undone(
 def test_delete(alice: API, table: Table, trigger: Item) -> None:
     assert alice("DELETE", f"/triggers/{trigger['id']}").status_code == 200
     assert table.get(trigger) is None
+
+
+def test_a_trigger_of_2026_is_handed_back_whole(alice: API, table: Table) -> None:
+    item = table.put(trigger_item(reasoningEffort="max", workingDirectory="/"))
+    path = f"/triggers/{item['id']}"
+    shown = alice.get(path).json()["trigger"]
+    response = alice("PUT", path, {**shown, "prompt": "Write it short."})
+    assert response.status_code == 200, response.content
+    now = changed(table, item)
+    assert (shown["reasoningEffort"], now.keys()) == ("max", {"prompt", "updatedAt", "version"})
+
+
+def test_adoption_keeps_the_reasoning_effort(table: Table) -> None:
+    item = table.put(trigger_item(reasoningEffort="low"))
+    call_command("adopt_table")
+    now = table.get(item)
+    assert now is not None
+    assert now["reasoningEffort"] == "low"

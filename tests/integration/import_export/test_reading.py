@@ -7,7 +7,13 @@ from django.test import Client
 
 from tests.integration.admin.conftest import EXECUTIONS, TRIGGERS
 from tests.integration.api.conftest import API
-from tests.integration.import_export.conftest import ALICE, Item, Table, trigger_item
+from tests.integration.import_export.conftest import (
+    ALICE,
+    Item,
+    Table,
+    execution_item,
+    trigger_item,
+)
 
 
 def test_the_api_shows_a_trigger(alice: API, trigger: Item) -> None:
@@ -109,6 +115,20 @@ class TestExecutions:
         assert "errorCode" not in shown["execution"]
         assert shown["execution"]["requestId"] == "request-1"
         assert shown["execution"]["eventPayload"] == '{"source":"scheduler"}'
+
+    def test_very_old_ones_have_another_name_for_their_start(
+        self, alice: API, table: Table, trigger: Item
+    ) -> None:
+        item = execution_item(trigger, startedAt="2025-12-24T18:00:00.500Z")
+        del item["executedAt"]
+        table.put(item)
+        [listed] = alice.get(f"/triggers/{trigger['id']}/executions").json()["executions"]
+        shown = alice.get(f"/triggers/{trigger['id']}/executions/{item['executionId']}").json()
+        assert {
+            one[name]
+            for one in (listed, shown["execution"])
+            for name in ("executedAt", "startedAt")
+        } == {"2025-12-24T18:00:00.500Z"}
 
     def test_the_api_filters_them_by_status(
         self, alice: API, trigger: Item, make_execution: Callable[..., Item]

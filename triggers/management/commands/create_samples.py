@@ -6,11 +6,13 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from moca import audit
 from moca.authentication.models import Operator
 from moca.concurrency import reason_of
 from triggers import services
+from triggers.intervals import interval_errors
 from triggers.models import Trigger
 
 SAMPLES: list[dict[str, Any]] = [
@@ -43,6 +45,9 @@ class Command(BaseCommand):
             raise CommandError(f"There is no operator {username}: create one first.")
         by = audit.system("create_samples")
         for number, sample in enumerate(SAMPLES):
+            if interval_errors(sample["schedule_config"], None, timezone.now()):
+                self.stdout.write(f"{sample['name']} is left out because of MIN_INTERVAL_MINUTES.")
+                continue
             make = partial(_make, operator.subject, sample)
             try:
                 trigger = services.create(make, by=by, why="A sample to try.")
