@@ -20,7 +20,7 @@ def advice(execution: TriggerExecution, trigger: Trigger | None) -> list[str]:
     if isinstance(reason, Reason) and reason.says(NO_MORE_TIME):
         found.append(
             _(
-                "Lambda ends the function that runs triggers after at most 15 minutes, whatever "
+                "Lambda ends the function that runs triggers after at most 30 minutes, whatever "
                 "timeout the trigger has. Ask for less in the prompt."
             )
         )

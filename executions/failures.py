@@ -43,6 +43,14 @@ NO_MORE_TIME = Code(
     "process_out_of_time",
     _("%(reason)s; its process had no more time, though the trigger allows %(number)s s"),
 )
+# Added as well if the request had been sent by then.
+END_UNKNOWN = Code(
+    "end_unknown",
+    _(
+        "%(reason)s; the request was sent, and how the agent's work in the session %(session)s "
+        "ended is not known"
+    ),
+)
 
 # How many runs a reason is about.
 ONE_RUN = Code("one_run", _("1 run"))

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 
 from agents import AgentClient, AgentError, Invocation, Output, Reply
+from agents.errors import TIMED_OUT
 from executions import prompts
 from executions.agent_client import profile_of
-from executions.failures import CLOSED, INTERNAL_ERROR, NO_MORE_TIME
+from executions.failures import CLOSED, END_UNKNOWN, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, question_map, tool_map, usage_map
 from executions.runner.claim import Run
 from executions.runner.complete import log_ids, set_result, write_in_time
@@ -24,9 +25,9 @@ logger = logging.getLogger(__name__)
 
 # How often the output of a run is written to its record.
 FLUSH_SECONDS = 2.0
-# The longest time-out of a Lambda function, in seconds, which the deployed function has. See
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-LAMBDA_SECONDS = 900
+# The longest time-out of a Lambda function, in seconds, which the deployed function has. It is what
+# CreateFunction of the Lambda API accepts; until 2026 it was 900.
+LAMBDA_SECONDS = 1800
 # How many of them are reserved for writing the result.
 RESERVE_SECONDS = 10
 
@@ -86,8 +87,9 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
                 on_output=flush,
             )
         except AgentError as error:
-            if error.kind == "timeout" and limit < seconds:
-                error.add(NO_MORE_TIME, number=trigger.timeout_seconds)
+            _set_reply(run, error.reply)
+            if limit < seconds and error.reason.says(TIMED_OUT):
+                _say_cut_off(run, error)
             # The agent's words stay out of the log, because they may quote the prompt.
             logger.warning(
                 "The agent failed: kind=%s status=%s",
@@ -95,7 +97,6 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
                 error.status or "-",
                 extra={"errorCode": error.code},
             )
-            _set_reply(run, error.reply)
             outcome = Outcome.TIMED_OUT if error.kind == "timeout" else None
             if error.outcome:
                 outcome = Outcome(error.outcome)
@@ -163,6 +164,13 @@ def _set_reply(run: Run, reply: Reply | None) -> None:
     execution.task_id = (reply.task_id or "")[:200]
     execution.request_id = (reply.request_id or "")[:200]
     execution.session_id = (reply.session_id or execution.session_id)[:256]
+
+
+def _say_cut_off(run: Run, error: AgentError) -> None:
+    """Say that the process had less time than the trigger allows, and what that means."""
+    error.add(NO_MORE_TIME, number=run.trigger.timeout_seconds)
+    if error.reached:
+        error.add(END_UNKNOWN, session=run.execution.session_id)
 
 
 def _fail(run: Run, error: Reason, *, reached: bool, outcome: Outcome | None = None) -> None:
