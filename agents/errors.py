@@ -131,6 +131,8 @@ COGNITO_REFUSED = Code(
         "COGNITO_CLIENT_ID and COGNITO_CLIENT_SECRET"
     ),
 )
+# The error says what is wrong.
+OWNER_TOKEN_REFUSED = Code("owner_token_refused", "%(error)s")
 COGNITO_CHALLENGE = Code(
     "cognito_challenge",
     _(

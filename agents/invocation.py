@@ -30,7 +30,7 @@ class Invocation:
     `trace_id` is a whole X-Amzn-Trace-Id header; if it is None, Lambda's own or a new one is sent.
     `options` are further keys of the request, such as `modelId`. `secrets` are texts in the request
     that are masked in everything that the agent says. `answers` are a person's answers to the
-    questions of the run that this one continues.
+    questions of the run that this one continues. `owner_token` goes into a header of its own.
     """
 
     prompt: str = field(repr=False)
@@ -45,6 +45,7 @@ class Invocation:
     trace_id: str | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
     answers: tuple[Answered, ...] = ()
+    owner_token: str | None = field(default=None, repr=False)
 
     @property
     def model_id(self) -> str | None:

@@ -67,6 +67,15 @@ PLACEHOLDER = Code(
         "stands. Correct it in the trigger's prompt."
     ),
 )
+NO_OWNER_TOKEN = Code(
+    "owner_token_missing",
+    _(
+        "The agent was called without a token of the trigger's owner, which could not be obtained: "
+        "%(error)s"
+    ),
+)
+# Joins two warnings.
+BESIDES = Code("besides", _("%(reason)s %(besides)s"))
 AND_MORE = Code("and_more", _("%(braces)s and %(number)s more"))
 
 # Why a run or an event was skipped.

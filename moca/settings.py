@@ -436,6 +436,9 @@ COGNITO_PASSWORD_ARN = env.str("COGNITO_PASSWORD_ARN", default="")
 # The table of agents' profiles, and the path of their MCP servers' secrets by user.
 AGENTS_TABLE_NAME = env.str("AGENTS_TABLE_NAME", default="")
 MCP_SECRETS_PATH = env.str("MCP_SECRETS_PATH", default="").rstrip("/")
+# Agents get a token of the trigger's owner if both are set: see docs/agents.md.
+IDENTITY_POOL_ID = env.str("IDENTITY_POOL_ID", default="")
+DEVELOPER_PROVIDER_NAME = env.str("DEVELOPER_PROVIDER_NAME", default="")
 AGENT_PROMPT_TEMPLATE = env.str(
     "AGENT_PROMPT_TEMPLATE", default=str(BASE_DIR / "executions" / "prompt_context.md")
 )

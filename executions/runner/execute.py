@@ -9,9 +9,16 @@ from collections.abc import Callable
 
 from agents import AgentClient, AgentError, Invocation, Output, Reply
 from agents.errors import TIMED_OUT
-from executions import prompts
+from executions import owner_tokens, prompts
 from executions.agent_client import profile_of
-from executions.failures import CLOSED, END_UNKNOWN, INTERNAL_ERROR, NO_MORE_TIME
+from executions.failures import (
+    BESIDES,
+    CLOSED,
+    END_UNKNOWN,
+    INTERNAL_ERROR,
+    NO_MORE_TIME,
+    NO_OWNER_TOKEN,
+)
 from executions.models import TriggerExecution, question_map, tool_map, usage_map
 from executions.runner.claim import Run
 from executions.runner.complete import log_ids, set_result, write_in_time
@@ -78,7 +85,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     flush = _Flush(run)
     with bind(**log_ids(execution)):
         try:
-            invocation = _invocation(run)
+            invocation = _invocation(run, end)
             reply = client.invoke(
                 invocation,
                 # Reading the agent's profile may have used up a part of the limit.
@@ -116,22 +123,52 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
             set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=run.clock)
 
 
-def _invocation(run: Run) -> Invocation:
+def _invocation(run: Run, end: float) -> Invocation:
+    """What the agent is asked.
+
+    Args:
+        run: the run.
+        end: when its time is over, by the monotonic clock.
+
+    Raises:
+        AgentError: the agent's profile cannot be read.
+    """
     trigger, execution = run.trigger, run.execution
     profile = profile_of(trigger.user_id, trigger.agent_id)
     tools = trigger.enabled_tools
+    options = trigger.agent_options
+    if owner_tokens.is_on():
+        # Agents that act for their users prepare no workspace without it.
+        options = {"storagePath": "/"} | options
     return Invocation(
         prompt=prompts.compose(trigger, run.event, execution.started_at),
         target_user_id=trigger.user_id,
         session_id=execution.session_id,
         execution_id=execution.pk,
         agent_id=trigger.agent_id or None,
-        options=trigger.agent_options,
+        options=options,
         enabled_tools=profile.enabled_tools if profile and tools is None else tools,
         system_prompt=profile.system_prompt if profile else None,
         mcp_config=profile.mcp_config if profile else None,
         secrets=profile.secrets if profile else (),
+        owner_token=_owner_token(run, end),
     )
+
+
+def _owner_token(run: Run, end: float) -> str | None:
+    """A token of the trigger's owner. If there is none to be had, the run gets a warning."""
+    try:
+        return owner_tokens.owner_token(
+            run.trigger.user_id, time_limit=max(0.0, end - time.monotonic())
+        )
+    except AgentError as error:
+        logger.warning("No token of the owner", extra={"errorCode": error.code})
+        missing = NO_OWNER_TOKEN(error=error.reason)
+        warning = reasons.of(run.execution, "warning")
+        if isinstance(warning, Reason):
+            missing = warning.adding(BESIDES, besides=missing)
+        reasons.put(run.execution, "warning", missing)
+        return None
 
 
 class _Flush:
