@@ -241,6 +241,14 @@ def test_tokens_of_owners_are_of_one_identity_pool() -> None:
     assert [json.dumps(each).count("identitypool/${IdentityPoolId}") for each in allowed] == [1]
 
 
+def test_parameters_are_read_below_their_paths_alone() -> None:
+    read = [each["Resource"] for each in statements() if each["Action"] == "ssm:GetParameters"]
+    assert [each["Fn::Sub"].partition(":parameter")[2] for each in read] == [
+        "${McpSecretsPath}/*",
+        "${SsmParameterPrefix}/agents/*",
+    ]
+
+
 @pytest.mark.parametrize("policy", ["DeadLettersOfRules", "DeploymentBucketPolicy"])
 def test_queue_and_bucket_refuse_what_comes_without_tls(policy: str) -> None:
     statements = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]
