@@ -48,6 +48,8 @@ _RUNTIME_ARN = re.compile(
 _RUNTIME_PATH = re.compile(r"((?>.*/runtimes/))(arn(?::|%3a).+?)(?:/invocations)?/?", re.IGNORECASE)
 
 
+# An agent that acts for its users reads a token of the user from it.
+_OWNER_TOKEN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token"  # noqa: S105  (no token)
 _FIXED_HEADERS = {
     "Content-Type": "application/json",
     "Accept-Encoding": "identity",
@@ -147,7 +149,7 @@ class AgentClient:
         """
         request = self.protocol.request(invocation, self.url)
         content, headers = request.content, self._headers(invocation, request)
-        secrets = set(invocation.secrets)
+        secrets = {*invocation.secrets, *filter(None, [invocation.owner_token])}
         try:
             with Deadline(
                 time_limit, idle=self._idle_timeout, cancellation=cancellation
@@ -210,6 +212,8 @@ class AgentClient:
             "X-Amzn-Trace-Id": invocation.trace,
             "Idempotency-Key": invocation.execution_id,
         }
+        if invocation.owner_token:
+            values[_OWNER_TOKEN_HEADER] = invocation.owner_token
         for name, value in values.items():
             if not (value.isascii() and value.isprintable()):
                 raise AgentError(errors.HEADER_INVALID(name=name), kind="configuration")

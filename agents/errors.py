@@ -112,6 +112,13 @@ TABLE_UNREADABLE = Code(
         "the role has dynamodb:GetItem on it"
     ),
 )
+AGENT_NOT_FOUND = Code(
+    "agent_not_found",
+    _(
+        "Agent not found: the trigger's owner has no agent %(agent)s in the table %(table)s. "
+        "Correct the trigger's agent, or set ALLOW_UNKNOWN_AGENTS to run it all the same"
+    ),
+)
 ROW_MALFORMED = Code(
     "agent_row_malformed",
     _("%(attribute)s of the agent %(agent)s in the table %(table)s cannot be read: %(error)s"),
@@ -135,12 +142,31 @@ PARAMETER_NOT_ALLOWED = Code(
 PARAMETERS_UNREADABLE = Code(
     "parameters_unreadable",
     _(
-        "parameters below %(place)s cannot be read (%(error)s): check MCP_SECRETS_PATH, and that "
-        "the role has ssm:GetParameters on it"
+        "parameters below %(place)s cannot be read (%(error)s): check MCP_SECRETS_PATH and "
+        "SSM_PARAMETER_PREFIX, and that the role has ssm:GetParameters on it"
     ),
 )
 PARAMETER_MISSING = Code(
     "parameter_missing", _("mcpConfig names %(names)s, and there is no such parameter")
+)
+
+PARAMETER_PREFIX_MISSING = Code(
+    "parameter_prefix_missing",
+    _(
+        "the environment of the MCP server %(server)s is in Parameter Store, and "
+        "SSM_PARAMETER_PREFIX is not set"
+    ),
+)
+ENVIRONMENTS_MALFORMED = Code(
+    "mcp_environments_malformed",
+    _(
+        "the parameter %(name)s is no JSON map of MCP servers, each with a map of texts as its "
+        "environment"
+    ),
+)
+ENVIRONMENT_MISSING = Code(
+    "mcp_environment_missing",
+    _("the parameter %(name)s has no environment for the MCP server %(server)s"),
 )
 
 # Reasons at the token endpoint.
@@ -175,6 +201,8 @@ COGNITO_REFUSED = Code(
         "COGNITO_CLIENT_ID and COGNITO_CLIENT_SECRET"
     ),
 )
+# The error says what is wrong.
+OWNER_TOKEN_REFUSED = Code("owner_token_refused", "%(error)s")
 COGNITO_CHALLENGE = Code(
     "cognito_challenge",
     _(

@@ -32,6 +32,7 @@ class Invocation:
     `options` are further keys of the request, such as `modelId`. `secrets` are texts in the request
     that are masked in everything that the agent says. `answers` are a person's answers to the
     questions of the run that this one continues, and `task_id` is the agent's own id of that run.
+    `owner_token` goes into a header of its own.
     """
 
     prompt: str = field(repr=False)
@@ -47,6 +48,7 @@ class Invocation:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     answers: tuple[Answered, ...] = ()
     task_id: str | None = None
+    owner_token: str | None = field(default=None, repr=False)
 
     @property
     def answer_text(self) -> str:

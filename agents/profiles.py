@@ -4,8 +4,12 @@ The key of a row is `userId` and `agentId`. Its `systemPrompt`, `enabledTools` a
 into the request. In `mcpConfig`, `{"ssm": NAME}` stands for the secret parameter NAME of Systems
 Manager, and is replaced by its value. NAME must be below MCP_SECRETS_PATH/USER, because users write
 the rows of their own agents, and must not read the secrets of others.
+
+`{"__ssm": true}` as the `env` of an MCP server stands for its part of one parameter that has the
+environments of all servers of the agent: SSM_PARAMETER_PREFIX/agents/USER/AGENT/mcp-env.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -39,14 +43,18 @@ class AgentsTable:
     Attributes:
         name: the table's name.
         secrets_path: MCP_SECRETS_PATH, or "" if it is not set.
-        row: returns the row of a user's agent in JSON's own types, empty if there is none.
+        parameter_prefix: SSM_PARAMETER_PREFIX, or "" if it is not set.
+        allows_unknown: ALLOW_UNKNOWN_AGENTS: whether an agent without a row has an empty profile.
+        row: returns the row of a user's agent in JSON's own types, None if there is none.
         parameters: returns the values of secret parameters, from a path and their names. Those
             that do not exist are missing.
     """
 
     name: str
     secrets_path: str
-    row: Callable[[str, str], dict[str, Any]]
+    parameter_prefix: str
+    allows_unknown: bool
+    row: Callable[[str, str], dict[str, Any] | None]
     parameters: Callable[[str, list[str]], dict[str, str]]
 
 
@@ -54,11 +62,11 @@ _kept: dict[tuple[str, str, str], tuple[float, Profile]] = {}
 
 
 def profile_of(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
-    """Return the agent's profile, at most a minute old; an empty one if it is not in the table.
+    """Return the agent's profile, at most a minute old.
 
     Raises:
-        AgentError: of kind "configuration", before the agent is reached: the table or a parameter
-            cannot be read, or the row is malformed.
+        AgentError: of kind "configuration", before the agent is reached: the agent is not in the
+            table, the table or a parameter cannot be read, or the row is malformed.
     """
     key = (table.name, user_id, agent_id)
     until, profile = _kept.get(key, (0.0, Profile()))
@@ -79,6 +87,10 @@ def forget() -> None:
 def _read(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
     row = table.row(user_id, agent_id)
     where = {"agent": agent_id, "table": table.name}
+    if row is None:
+        if not table.allows_unknown:
+            raise _wrong(errors.AGENT_NOT_FOUND(**where))
+        return Profile()
     tools = _typed(row.get("enabledTools"), list, errors.TOOLS_MALFORMED(**where))
     if tools and not all(isinstance(tool, str) for tool in tools):
         raise _wrong(errors.TOOLS_MALFORMED(**where))
@@ -88,8 +100,54 @@ def _read(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
     if not config:
         return Profile(system_prompt or None, tools)
     parameters = _parameters(table, config, user_id)
-    secrets = {*parameters.values(), *_secrets_in(config)}
-    return Profile(system_prompt or None, tools, _filled(config, parameters), tuple(secrets))
+    # Before environments are put in, because nothing in them names a parameter.
+    filled = _with_environments(table, _filled(config, parameters), user_id, agent_id)
+    secrets = {*parameters.values(), *_secrets_in(filled)}
+    return Profile(system_prompt or None, tools, filled, tuple(secrets))
+
+
+def _with_environments(
+    table: AgentsTable, config: dict[str, Any], user_id: str, agent_id: str
+) -> dict[str, Any]:
+    """Put in the environments of the MCP servers whose `env` is `{"__ssm": true}`."""
+    servers = config.get("mcpServers")
+    if not isinstance(servers, dict):
+        return config
+    names = [name for name, server in servers.items() if _is_kept_apart(server)]
+    if not names:
+        return config
+    if not table.parameter_prefix:
+        raise _wrong(errors.PARAMETER_PREFIX_MISSING(server=names[0]))
+    place = f"{table.parameter_prefix}/agents/{user_id}/{agent_id}/mcp-env"
+    found = table.parameters(place, [place])
+    if place not in found:
+        raise _wrong(errors.PARAMETER_MISSING(names=place))
+    environments = _environments(place, found[place])
+    if missing := [name for name in names if name not in environments]:
+        raise _wrong(errors.ENVIRONMENT_MISSING(name=place, server=missing[0]))
+    given = {name: {**servers[name], "env": environments[name]} for name in names}
+    return {**config, "mcpServers": {**servers, **given}}
+
+
+def _is_kept_apart(server: Any) -> bool:
+    env = server.get("env") if isinstance(server, dict) else None
+    return isinstance(env, dict) and env.get("__ssm") is True
+
+
+def _environments(place: str, text: str) -> dict[str, dict[str, str]]:
+    """Read a parameter's environments by server. The error never quotes the parameter."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not all(_is_environment(each) for each in found.values()):
+        # The cause would quote the text.
+        raise _wrong(errors.ENVIRONMENTS_MALFORMED(name=place)) from None
+    return found
+
+
+def _is_environment(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
 def _secrets_in(part: Any, *, named: bool = False) -> Iterator[str]:

@@ -77,15 +77,16 @@ class Grant:
 
 
 class CachedTokens:
-    """Fetches tokens by `fetch`, and keeps each in memory until 60 s before it expires.
+    """Fetches tokens by `fetch`, and keeps each in memory until `early` seconds before it expires.
 
     `fetch` takes the Deadline of the run that needs the token and returns a Grant. If several
     threads need a token, one fetches it and the others wait. A failure is reported to the threads
     that waited for it; the next caller fetches again.
     """
 
-    def __init__(self, fetch: Callable[[Deadline], Grant]) -> None:
+    def __init__(self, fetch: Callable[[Deadline], Grant], *, early: float = EARLY) -> None:
         self._fetch = fetch
+        self._early = early
         self._lock = threading.Lock()
         self._token: str | None = None
         self._good_until = 0.0
@@ -129,7 +130,7 @@ class CachedTokens:
                 self._failure, self._failed_at = error, time.monotonic()
             raise
         self._token = grant.token
-        self._good_until = started + grant.lifetime - EARLY
+        self._good_until = started + grant.lifetime - self._early
         return grant.token
 
 

@@ -29,7 +29,7 @@ def remedy(outcome: str, reason: str, trigger: Trigger | None) -> str:
     known = reason if isinstance(reason, Reason) else None
     if known and known.says(NO_MORE_TIME):
         return _(
-            "Lambda ends the function that runs triggers after at most 15 minutes, whatever "
+            "Lambda ends the function that runs triggers after at most 30 minutes, whatever "
             "timeout the trigger has. Ask for less in the prompt."
         )
     if known and known.code is TIMED_OUT and trigger is not None:

@@ -28,8 +28,13 @@ def client_from_settings() -> AgentClient:
     return configuration.client_from(settings, LOOKUPS)
 
 
-def profile_of(user_id: str, agent_id: str) -> Profile | None:
+def profile_of(user_id: str, agent_id: str, *, has_record: bool = False) -> Profile | None:
     """Read the profile of a user's agent from the table of agents.
+
+    Args:
+        user_id: the user.
+        agent_id: the agent.
+        has_record: whether the agent has a record, so that it need not be in the table.
 
     Returns:
         None if no table is configured, or the trigger names no agent.
@@ -39,7 +44,14 @@ def profile_of(user_id: str, agent_id: str) -> Profile | None:
     """
     if not (settings.AGENTS_TABLE_NAME and agent_id):
         return None
-    table = AgentsTable(settings.AGENTS_TABLE_NAME, settings.MCP_SECRETS_PATH, _row, _parameters)
+    table = AgentsTable(
+        name=settings.AGENTS_TABLE_NAME,
+        secrets_path=settings.MCP_SECRETS_PATH,
+        parameter_prefix=settings.SSM_PARAMETER_PREFIX,
+        allows_unknown=settings.ALLOW_UNKNOWN_AGENTS or has_record,
+        row=_row,
+        parameters=_parameters,
+    )
     return profiles.profile_of(table, user_id, agent_id)
 
 
@@ -68,18 +80,21 @@ def _sign(_token: str | None, url: str, headers: Headers, content: bytes) -> Hea
     return [(name.encode(), value.encode()) for name, value in added.items()]
 
 
-def _row(user_id: str, agent_id: str) -> dict[str, Any]:
+def _row(user_id: str, agent_id: str) -> dict[str, Any] | None:
     table = settings.AGENTS_TABLE_NAME
     try:
         answer = client("dynamodb").get_item(
             TableName=table,
             Key={"userId": {"S": user_id}, "agentId": {"S": agent_id}},
-            ProjectionExpression="systemPrompt, enabledTools, mcpConfig",
+            # With a part of the key, because an item without the others would have nothing.
+            ProjectionExpression="agentId, systemPrompt, enabledTools, mcpConfig",
         )
     except (ClientError, BotoCoreError) as error:
         raise _wrong(errors.TABLE_UNREADABLE(table=table, error=str(error))) from error
+    if not answer.get("Item"):
+        return None
     row: dict[str, Any] = {}
-    for name, value in answer.get("Item", {}).items():
+    for name, value in answer["Item"].items():
         try:
             row |= from_json({"M": {name: value}})
         except MalformedError as error:

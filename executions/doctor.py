@@ -20,6 +20,7 @@ from agents import AgentError, Invocation, new_session_id
 from events import sources
 from events.models import EventSource, ReceivedEvent
 from events.signing_keys import UnreadableError
+from executions import owner_tokens
 from executions.agent_client import client_from_settings
 from executions.agent_records import lookup
 from executions.agent_records.clients import check_agent
@@ -38,6 +39,8 @@ from triggers.schedulers.local import astray
 SECONDS = 10.0
 # How many agents' records are tested.
 AGENTS = 50
+# The user for whom the agent is asked. Some agents take no user id but a UUID.
+NOBODY = "00000000-0000-4000-8000-000000000000"
 # How many colons the ARN of a queue has.
 ARN_COLONS = 5
 # What the codes of errors contain that say that something does not exist.
@@ -358,6 +361,14 @@ def _token() -> Iterator[Finding]:
     yield Finding("ok", "token", f"Obtained (AGENT_AUTH={settings.AGENT_AUTH}).")
 
 
+def _owner_token() -> Iterator[Finding]:
+    if owner_tokens.is_on():
+        # Twice the time, because a run has half of its own for this.
+        owner_tokens.owner_token(NOBODY, time_limit=2 * SECONDS)
+        text = f"Obtained from the identity pool {settings.IDENTITY_POOL_ID}."
+        yield Finding("ok", "owner's token", text)
+
+
 def _agent() -> Iterator[Finding]:
     with client_from_settings() as agent:
         try:
@@ -392,9 +403,10 @@ def _agent_records() -> Iterator[Finding]:
 def _invocation() -> Iterator[Finding]:
     invocation = Invocation(
         prompt="This is a test of the connection. Answer with one word.",
-        target_user_id="doctor",
+        target_user_id=NOBODY,
         session_id=new_session_id(),
         execution_id="doctor",
+        owner_token=owner_tokens.owner_token(NOBODY, time_limit=2 * SECONDS),
     )
     with client_from_settings() as agent:
         reply = agent.invoke(invocation, time_limit=60, max_retries=0)
@@ -413,6 +425,7 @@ PROBES: dict[str, Probe] = {
     "agents table": _agents_table,
     "user pool": _user_pool,
     "token": _token,
+    "owner's token": _owner_token,
     "agent": _agent,
     "agents": _agent_records,
 }

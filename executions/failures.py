@@ -47,6 +47,14 @@ NO_MORE_TIME = Code(
     "process_out_of_time",
     _("%(reason)s; its process had no more time, though the trigger allows %(number)s s"),
 )
+# Added as well if the request had been sent by then.
+END_UNKNOWN = Code(
+    "end_unknown",
+    _(
+        "%(reason)s; the request was sent, and how the agent's work in the session %(session)s "
+        "ended is not known"
+    ),
+)
 
 # How many runs a reason is about.
 ONE_RUN = Code("one_run", _("1 run"))
@@ -63,6 +71,15 @@ PLACEHOLDER = Code(
         "stands. Correct it in the trigger's prompt."
     ),
 )
+NO_OWNER_TOKEN = Code(
+    "owner_token_missing",
+    _(
+        "The agent was called without a token of the trigger's owner, which could not be obtained: "
+        "%(error)s"
+    ),
+)
+# Joins two warnings.
+BESIDES = Code("besides", _("%(reason)s %(besides)s"))
 AND_MORE = Code("and_more", _("%(braces)s and %(number)s more"))
 
 # Why a run or an event was skipped.

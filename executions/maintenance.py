@@ -14,6 +14,7 @@ from events.models import EventState, ReceivedEvent
 from executions.failures import EVENTS_EXPIRED, EXECUTIONS_EXPIRED
 from executions.models import CancelRequest, PendingEvent, TriggerExecution
 from executions.runner import LEASE, close_lost, end_unanswered
+from executions.runner.execute import LAMBDA_SECONDS
 from executions.runner.leases import extend_hold
 from moca import audit
 from moca.authentication.models import APIToken, FailedSignIns
@@ -25,9 +26,9 @@ from triggers.models import IdempotencyKey, Trigger
 REMOVED_AT_ONCE = 500
 # How many rows of one kind one call corrects.
 MOST_CORRECTED = 1000
-# No running process gives a longer lease. The lease of a Lambda function, some 15 minutes, is the
-# longest one.
-LONGEST_LEASE = timedelta(minutes=20)
+# No running process gives a longer lease. The longest one is that of a Lambda function: its
+# time-out and half a minute.
+LONGEST_LEASE = timedelta(seconds=LAMBDA_SECONDS, minutes=5)
 # Why rows are gone that an operator may look for.
 EXPIRED: dict[type[Model], Code] = {
     TriggerExecution: EXECUTIONS_EXPIRED,

@@ -19,6 +19,7 @@ HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 RATE_LIMIT = re.compile(r"[1-9][0-9]*/(s|sec|second|min|minute|h|hour|day)")
 GROUP_NAME = re.compile(r"[0-9a-zA-Z_.-]{1,64}")
 POOL_ID = re.compile(r"[\w-]+_[0-9a-zA-Z]+")
+IDENTITY_POOL = re.compile(r"[a-z0-9-]+:[0-9a-f-]{36}")
 NEEDED_FOR = {
     "cognito": ["COGNITO_DOMAIN", "COGNITO_CLIENT_ID", "COGNITO_CLIENT_SECRET"],
     "cognito-user": [
@@ -97,6 +98,7 @@ def check_agent(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
             "Name a Markdown file, or unset it to use the one that is shipped.",
             "E005",
         ),
+        *_owner_token_rules(),
         (
             bool(missing),
             f"AGENT_AUTH={auth} needs {', '.join(missing)}.",
@@ -104,6 +106,24 @@ def check_agent(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
             "E003",
         ),
     )
+
+
+def _owner_token_rules() -> list[Rule]:
+    pool, provider = settings.IDENTITY_POOL_ID, settings.DEVELOPER_PROVIDER_NAME
+    return [
+        (
+            bool(pool) != bool(provider),
+            f"{'IDENTITY_POOL_ID' if pool else 'DEVELOPER_PROVIDER_NAME'} is set alone.",
+            "Set both IDENTITY_POOL_ID and DEVELOPER_PROVIDER_NAME, or none of them.",
+            "E015",
+        ),
+        (
+            bool(pool) and not IDENTITY_POOL.fullmatch(pool),
+            f"IDENTITY_POOL_ID is {pool!r}, which is no identity pool's id.",
+            "Copy the id from the Cognito console: the region, a colon and a UUID.",
+            "E016",
+        ),
+    ]
 
 
 def _is_set(name: str) -> bool:

@@ -440,6 +440,13 @@ AGENTS_FILE = env.str("AGENTS_FILE", default="")
 # The table of agents' profiles, and the path of their MCP servers' secrets by user.
 AGENTS_TABLE_NAME = env.str("AGENTS_TABLE_NAME", default="")
 MCP_SECRETS_PATH = env.str("MCP_SECRETS_PATH", default="").rstrip("/")
+# The path of the parameters that have the environments of all MCP servers of an agent.
+SSM_PARAMETER_PREFIX = env.str("SSM_PARAMETER_PREFIX", default="").rstrip("/")
+# Whether an agent that is not in that table is called, without a profile.
+ALLOW_UNKNOWN_AGENTS = flag("ALLOW_UNKNOWN_AGENTS")
+# Agents get a token of the trigger's owner if both are set: see docs/agents.md.
+IDENTITY_POOL_ID = env.str("IDENTITY_POOL_ID", default="")
+DEVELOPER_PROVIDER_NAME = env.str("DEVELOPER_PROVIDER_NAME", default="")
 AGENT_PROMPT_TEMPLATE = env.str(
     "AGENT_PROMPT_TEMPLATE", default=str(BASE_DIR / "executions" / "prompt_context.md")
 )

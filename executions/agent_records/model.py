@@ -131,6 +131,11 @@ class Agent(VersionedModel):
         )
 
     @property
+    def sees_tokens_of_settings(self) -> bool:
+        """Whether the address may see the tokens that the default agent gets."""
+        return self.auth == AgentAuth.SETTINGS
+
+    @property
     def options(self) -> dict[str, str]:
         """The further keys of a request that a trigger without its own values gets."""
         found = {"modelId": self.model_id, "reasoningEffort": self.reasoning_effort}

@@ -9,14 +9,23 @@ from collections.abc import Callable
 from functools import partial
 
 from agents import AgentClient, AgentError, Invocation, Reply
+from agents.errors import TIMED_OUT
 from agents.invocation import Answered
 from agents.replies import Transcript
-from executions import prompts
+from executions import owner_tokens, prompts
 from executions.agent_client import profile_of
 from executions.agent_records.clients import client_for
 from executions.agent_records.lookup import record_of
 from executions.agent_records.model import Agent
-from executions.failures import CANCELLED, CLOSED, INTERNAL_ERROR, NO_MORE_TIME
+from executions.failures import (
+    BESIDES,
+    CANCELLED,
+    CLOSED,
+    END_UNKNOWN,
+    INTERNAL_ERROR,
+    NO_MORE_TIME,
+    NO_OWNER_TOKEN,
+)
 from executions.models import TriggerExecution, question_map, tool_map, usage_map
 from executions.runner.cancel import CancelWatch, stop_agent
 from executions.runner.claim import Run
@@ -31,9 +40,9 @@ logger = logging.getLogger(__name__)
 
 # How often what an agent has said and done is written to the record of its run, at most.
 FLUSH_SECONDS = 2.0
-# The longest time-out of a Lambda function, in seconds, which the deployed function has. See
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-LAMBDA_SECONDS = 900
+# The longest time-out of a Lambda function, in seconds, which the deployed function has. It is what
+# CreateFunction of the Lambda API accepts; until 2026 it was 900.
+LAMBDA_SECONDS = 1800
 # How many of them are reserved for writing the result.
 RESERVE_SECONDS = 10
 
@@ -87,7 +96,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     with flush.progress, bind(**log_ids(execution)):
         try:
             record = record_of(_agent_id(run))
-            invocation = _invocation(run, record)
+            invocation = _invocation(run, record, end)
             with client_for(record, client) as chosen:
                 reply = chosen.invoke(
                     invocation,
@@ -98,15 +107,15 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
                     cancellation=run.cancellation,
                 )
         except AgentError as error:
+            _set_reply(run, error.reply)
             if run.cancellation.is_requested:
                 logger.info("The run was cancelled")
                 if error.reached:
                     run.stop_agent = partial(_cancel, record, client, invocation, error.reply)
-                _set_reply(run, error.reply)
                 _fail(run, CANCELLED(name=run.cancelled_by), reached=error.reached)
                 return
-            if error.kind == "timeout" and limit < seconds:
-                error.add(NO_MORE_TIME, number=trigger.timeout_seconds)
+            if limit < seconds and error.reason.says(TIMED_OUT):
+                _say_cut_off(run, error)
             # The agent's words stay out of the log, because they may quote the prompt.
             logger.warning(
                 "The agent failed: kind=%s status=%s",
@@ -114,7 +123,6 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
                 error.status or "-",
                 extra={"errorCode": error.code},
             )
-            _set_reply(run, error.reply)
             outcome = Outcome.TIMED_OUT if error.kind == "timeout" else None
             if error.outcome:
                 outcome = Outcome(error.outcome)
@@ -147,20 +155,28 @@ def _cancel(
         return chosen.cancel(invocation, reply)
 
 
-def _invocation(run: Run, record: Agent | None) -> Invocation:
+def _invocation(run: Run, record: Agent | None, end: float) -> Invocation:
     """Make what is sent. The trigger's own values win over the record's, these over the profile's.
 
     Args:
         run: the run.
         record: the record of the trigger's agent, if it has one.
+        end: when the run's time is over, by the monotonic clock.
+
+    Raises:
+        AgentError: the agent's profile cannot be read.
     """
     trigger, execution = run.trigger, run.execution
     agent_id = _agent_id(run)
-    profile = profile_of(trigger.user_id, agent_id)
+    profile = profile_of(trigger.user_id, agent_id, has_record=record is not None)
     tools, options = trigger.enabled_tools, trigger.agent_options
     if record is not None:
         tools = record.enabled_tools if tools is None else tools
         options = {**record.options, **options}
+    acts_for_owner = owner_tokens.is_on() and (record is None or record.sees_tokens_of_settings)
+    if acts_for_owner:
+        # Agents that act for their users prepare no workspace without it.
+        options = {"storagePath": "/"} | options
     return Invocation(
         prompt=prompts.compose(trigger, run.event, execution.started_at),
         target_user_id=trigger.user_id,
@@ -174,7 +190,24 @@ def _invocation(run: Run, record: Agent | None) -> Invocation:
         secrets=profile.secrets if profile else (),
         answers=tuple(Answered(each["id"], each["value"]) for each in execution.answers or ()),
         task_id=execution.task_id or None,
+        owner_token=_owner_token(run, end) if acts_for_owner else None,
     )
+
+
+def _owner_token(run: Run, end: float) -> str | None:
+    """A token of the trigger's owner. If there is none to be had, the run gets a warning."""
+    try:
+        return owner_tokens.owner_token(
+            run.trigger.user_id, time_limit=max(0.0, end - time.monotonic())
+        )
+    except AgentError as error:
+        logger.warning("No token of the owner", extra={"errorCode": error.code})
+        missing = NO_OWNER_TOKEN(error=error.reason)
+        warning = reasons.of(run.execution, "warning")
+        if isinstance(warning, Reason):
+            missing = warning.adding(BESIDES, besides=missing)
+        reasons.put(run.execution, "warning", missing)
+        return None
 
 
 class _Flush:
@@ -203,6 +236,13 @@ def _set_reply(run: Run, reply: Reply | None) -> None:
     execution.task_id = (reply.task_id or "")[:200]
     execution.request_id = (reply.request_id or "")[:200]
     execution.session_id = (reply.session_id or execution.session_id)[:256]
+
+
+def _say_cut_off(run: Run, error: AgentError) -> None:
+    """Say that the process had less time than the trigger allows, and what that means."""
+    error.add(NO_MORE_TIME, number=run.trigger.timeout_seconds)
+    if error.reached:
+        error.add(END_UNKNOWN, session=run.execution.session_id)
 
 
 def _fail(run: Run, error: Reason, *, reached: bool, outcome: Outcome | None = None) -> None:

@@ -18,12 +18,20 @@ REQUEST_TIMEOUT = 408
 
 
 @cache
-def client(service: str, region: str | None = None) -> Any:
+def client(
+    service: str,
+    region: str | None = None,
+    *,
+    attempts: int = ATTEMPTS,
+    read_seconds: int = READ_SECONDS,
+) -> Any:
     """The client of a service; all threads share it.
 
     Args:
         service: boto3's name of the service, such as `scheduler`.
         region: the region; None for AWS_REGION.
+        attempts: the tries per call, for callers that retry themselves.
+        read_seconds: how long an answer may take.
     """
     from botocore.config import Config  # 0.15 s of each start that installations without AWS skip
 
@@ -32,8 +40,8 @@ def client(service: str, region: str | None = None) -> Any:
         region_name=region or settings.AWS_REGION,
         config=Config(
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            read_timeout=read_seconds,
+            retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=64,
         ),
     )

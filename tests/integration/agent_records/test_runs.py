@@ -12,7 +12,7 @@ from agents.demo import DemoAgent
 from agents.protocols import PROTOCOLS
 from executions.agent_records import clients, lookup
 from executions.agent_records.model import Agent
-from moca import aws
+from moca.aws import clients as aws
 from tests.integration.agent_records.conftest import VARIABLE, Fire, MakeAgent, MakeTrigger
 from tests.integration.aws.test_doctor import findings
 

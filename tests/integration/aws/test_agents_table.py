@@ -132,8 +132,9 @@ def test_numbers_are_numbers(
 
 
 def test_agent_of_another_user_is_not_used(
-    put: Put, fire: Fire, make_trigger: MakeTrigger, demo_agent: DemoAgent
+    put: Put, fire: Fire, make_trigger: MakeTrigger, demo_agent: DemoAgent, settings: Any
 ) -> None:
+    settings.ALLOW_UNKNOWN_AGENTS = True
     put("mallory")
     fire(make_trigger())
     assert "systemPrompt" not in demo_agent.requests[0].body
@@ -223,3 +224,129 @@ def test_secrets_that_the_agent_quotes_are_masked(
     token = demo_agent.requests[0].headers["authorization"].removeprefix("Bearer ")
     assert [secret for secret in (*secrets, token) if secret in shown + caplog.text] == []
     assert ("prod" in kept, "My plan" in caplog.text) == (True, False)
+
+
+def test_agent_that_is_not_in_the_table_is_not_called(
+    put: Put, fire: Fire, make_trigger: MakeTrigger, demo_agent: DemoAgent
+) -> None:
+    put("mallory")
+    execution = fire(make_trigger())
+    assert (execution.error_code, execution.reached_agent, list(demo_agent.requests)) == (
+        "agent_not_found",
+        False,
+        [],
+    )
+
+
+def test_agent_with_nothing_but_its_key_is_called(
+    put: Put, fire: Fire, make_trigger: MakeTrigger, demo_agent: DemoAgent, settings: Any
+) -> None:
+    key = {"userId": {"S": "alice"}, "agentId": {"S": "reporter"}}
+    aws.client("dynamodb").put_item(TableName=TABLE, Item=key)
+    assert fire(make_trigger()).error == ""
+
+
+def test_trigger_without_an_agent_needs_no_row(
+    put: Put, fire: Fire, make_trigger: MakeTrigger
+) -> None:
+    trigger = make_trigger()
+    Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk).update(agent_id="")
+    assert fire(Trigger.objects.get(pk=trigger.pk)).error == ""
+
+
+class TestEnvironmentsInOneParameter:
+    """MCP servers whose environments are together in one parameter."""
+
+    PLACE = "/agentcore/moca/agents/alice/reporter/mcp-env"
+
+    @pytest.fixture
+    def keep(self, put: Put, settings: Any) -> Callable[[str | None], None]:
+        """Put an agent with two forms of secrets into the table, and a value into the parameter."""
+        settings.SSM_PARAMETER_PREFIX = "/agentcore/moca"
+        apart = {"M": {"env": {"M": {"__ssm": {"BOOL": True}}}, "command": {"S": "mcp"}}}
+        named = {"M": {"env": {"M": {"KEY": {"M": {"ssm": {"S": "/moca/mcp/alice/github"}}}}}}}
+        servers = {"M": {"mail": apart, "github": named}}
+
+        def keep(value: str | None) -> None:
+            put(mcpConfig={"M": {"mcpServers": servers}})
+            if value is not None:
+                aws.client("ssm").put_parameter(Name=self.PLACE, Value=value, Type="SecureString")
+
+        return keep
+
+    def test_both_forms_are_sent(
+        self,
+        keep: Callable[[str | None], None],
+        fire: Fire,
+        make_trigger: MakeTrigger,
+        demo_agent: DemoAgent,
+    ) -> None:
+        keep('{"mail": {"PASSWORD": "of-the-mail"}, "other": {}}')
+        fire(make_trigger())
+        assert demo_agent.requests[0].body["mcpConfig"]["mcpServers"] == {
+            "mail": {"command": "mcp", "env": {"PASSWORD": "of-the-mail"}},
+            "github": {"env": {"KEY": "ghp-secret"}},
+        }
+
+    @pytest.mark.parametrize("how", ["", "demo: fail"])
+    def test_values_are_masked(
+        self,
+        keep: Callable[[str | None], None],
+        fire: Fire,
+        make_trigger: MakeTrigger,
+        how: str,
+    ) -> None:
+        keep('{"mail": {"PASSWORD": "of-the-mail"}}')
+        execution = fire(make_trigger(prompt=f"Plan\ndemo: quote\n{how}"))
+        kept = execution.said.text + execution.error + json.dumps(execution.error_params)
+        assert ("***" in kept, "of-the-mail" in kept) == (True, False)
+
+    @pytest.mark.parametrize(
+        ("value", "code"),
+        [
+            (None, "parameter_missing"),
+            ("of-the-mail", "mcp_environments_malformed"),
+            ('["of-the-mail"]', "mcp_environments_malformed"),
+            ('{"mail": "of-the-mail"}', "mcp_environments_malformed"),
+            ('{"mail": {"PASSWORD": {"x": "of-the-mail"}}}', "mcp_environments_malformed"),
+            ('{"github": {"PASSWORD": "of-the-mail"}}', "mcp_environment_missing"),
+        ],
+    )
+    def test_parameter_is_named_and_never_quoted(
+        self,
+        keep: Callable[[str | None], None],
+        fire: Fire,
+        make_trigger: MakeTrigger,
+        caplog: pytest.LogCaptureFixture,
+        value: str | None,
+        code: str,
+    ) -> None:
+        keep(value)
+        with caplog.at_level("DEBUG"):
+            execution = fire(make_trigger())
+        found = execution.error
+        assert (execution.error_code, self.PLACE in found) == (code, True)
+        assert "of-the-mail" not in found + caplog.text
+
+    def test_missing_prefix_is_told(
+        self,
+        keep: Callable[[str | None], None],
+        fire: Fire,
+        make_trigger: MakeTrigger,
+        settings: Any,
+    ) -> None:
+        keep("{}")
+        settings.SSM_PARAMETER_PREFIX = ""
+        assert fire(make_trigger()).error_code == "parameter_prefix_missing"
+
+    def test_parameter_is_the_owners(
+        self,
+        keep: Callable[[str | None], None],
+        put: Put,
+        fire: Fire,
+        make_trigger: MakeTrigger,
+    ) -> None:
+        keep('{"mail": {"PASSWORD": "of-the-mail"}}')
+        apart = {"M": {"env": {"M": {"__ssm": {"BOOL": True}}}}}
+        put("bob", mcpConfig={"M": {"mcpServers": {"M": {"mail": apart}}}})
+        assert "/agents/bob/reporter/mcp-env" in fire(make_trigger(user_id="bob")).error

@@ -155,11 +155,11 @@ class TestOnAWS:
         assert "zappa deploy handler" in findings()["handler"][1]
 
     def test_function_is_ready(self, on_aws: None) -> None:
-        make_function(900)
+        make_function(1800)
         assert findings()["handler"][0] == "ok"
 
     def test_short_time_limit_is_told(self, on_aws: None) -> None:
-        make_function(30)
+        make_function(900)
         assert findings()["handler"][0] == "warn"
 
     def test_empty_queue_is_well(self, on_aws: None) -> None:

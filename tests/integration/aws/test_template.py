@@ -44,6 +44,7 @@ OPERATORS = {
 # Of `flush` and `migrate`, whose modules the functions use otherwise.
 OPERATORS_ACTIONS = {"dynamodb:Scan"}
 PLACES = {
+    "moca/aws/identity_pool.py": "cognito-identity",
     "moca/aws/user_pool.py": "cognito-idp",
     "moca/aws/secrets_manager.py": "secretsmanager",
     "moca/dynamodb": "dynamodb",
@@ -244,6 +245,20 @@ def test_rules_and_events_are_of_the_buses_that_the_settings_name() -> None:
     names = [sorted(set(re.findall("EventBus(?:es|Name)", text))) for text in written]
     assert names == [["EventBusName"], ["EventBuses"], ["EventBusName"], ["EventBuses"]]
     assert [text for text in written if re.search(r"rule/\*|event-bus/\*", text)] == []
+
+
+def test_tokens_of_owners_are_of_one_identity_pool() -> None:
+    action = "cognito-identity:GetOpenIdTokenForDeveloperIdentity"
+    allowed = [each["Resource"] for each in statements("HandlerRole") if each["Action"] == action]
+    assert [json.dumps(each).count("identitypool/${IdentityPoolId}") for each in allowed] == [1]
+
+
+def test_parameters_are_read_below_their_paths_alone() -> None:
+    read = [each["Resource"] for each in statements() if each["Action"] == "ssm:GetParameters"]
+    assert [each["Fn::Sub"].partition(":parameter")[2] for each in read] == [
+        "${McpSecretsPath}/*",
+        "${SsmParameterPrefix}/agents/*",
+    ]
 
 
 @pytest.mark.parametrize("policy", ["DeadLettersOfRules", "DeploymentBucketPolicy"])

@@ -288,14 +288,18 @@ class TestPreview:
 
     @pytest.mark.parametrize(
         ("arn", "seconds", "is_warned"),
-        [("arn:aws:lambda:x", "891", True), ("arn:aws:lambda:x", "890", False), ("", "891", False)],
+        [
+            ("arn:aws:lambda:x", "1791", True),
+            ("arn:aws:lambda:x", "1790", False),
+            ("", "1791", False),
+        ],
     )
     def test_time_out_that_lambda_does_not_reach(
         self, viewer: Client, settings: Any, arn: str, seconds: str, is_warned: bool
     ) -> None:
         settings.TRIGGER_LAMBDA_ARN = arn
         shown = previewed(viewer, expression="rate(1 day)", timeout_seconds=seconds)
-        assert ("ends a run after 14 min 50 s, before its timeout" in shown) is is_warned
+        assert ("ends a run after 29 min 50 s, before its timeout" in shown) is is_warned
 
     def test_a_time_out_of_thousands_of_digits_does_not_break_the_preview(
         self, viewer: Client, settings: Any

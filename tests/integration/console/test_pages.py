@@ -284,7 +284,7 @@ class TestRun:
         ("fields", "advice"),
         [
             ({**LATE, "reached_agent": True}, "is 600 seconds"),
-            ({**CUT_OFF, "reached_agent": True}, "after at most 15 minutes"),
+            ({**CUT_OFF, "reached_agent": True}, "after at most 30 minutes"),
             ({"error": "x", "reached_agent": True}, "part of its work may be done"),
             ({"error": "x", "reached_agent": False}, "a replay repeats no work"),
             (reasons.columns("error", NOT_PICKED_UP()), "Nothing was sent to the agent"),

@@ -16,7 +16,9 @@ from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
 from executions import lambda_handler
 from executions.lambda_handler import EventError, NotStartedError, handler
+from executions.maintenance import end_far_leases
 from executions.models import TriggerExecution
+from executions.runner.execute import LAMBDA_SECONDS
 from executions.runner.manual import run_now
 from triggers.models import RunStatus, Trigger
 
@@ -269,3 +271,20 @@ class TestOutage:
         with pytest.raises(OperationalError):
             handler(event_of(trigger), Waning(seconds=12.5))
         assert 8 < time.monotonic() - began < 13
+
+
+def test_lease_of_the_longest_function_is_kept(
+    agent: DemoAgent, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases: list[Any] = []
+
+    def during(run: Any, *_: Any, **options: Any) -> TriggerExecution:
+        end_far_leases(timezone.now())
+        leases.append(TriggerExecution.objects.get(pk=run.execution.pk).lease_until)
+        return execute(run, *_, **options)
+
+    execute = lambda_handler.runner.execute
+    monkeypatch.setattr(lambda_handler.runner, "execute", during)
+    began = timezone.now()
+    handler(event_of(make_trigger()), Context(seconds=LAMBDA_SECONDS))
+    assert (leases[0] - began).total_seconds() > LAMBDA_SECONDS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from agents import AgentClient, CachedTokens, ClientCredentials
+from agents import AgentClient, CachedTokens, ClientCredentials, FixedToken
 from agents.demo import DemoAgent
 from agents.errors import (
     AGENT_CANCELLED,
@@ -196,3 +196,28 @@ class TestOfOldRecords:
         of_trigger = TriggerExecution.objects.filter(trigger_id=old.trigger_id)
         found = [each for each in Outcome if of_trigger.ended_as(each).exists()]
         assert found == [outcome]
+
+
+def test_run_that_its_process_cuts_off_says_that_the_end_is_not_known(run: Run) -> None:
+    execution = run("Count.\ndemo: slow 30", seconds=0.5, timeout_seconds=3600)
+    assert execution.error == (
+        "timed out after 0.5 s; its process had no more time, though the trigger allows 3600 s; "
+        f"the request was sent, and how the agent's work in the session {execution.session_id} "
+        "ended is not known"
+    )
+
+
+def test_run_that_was_cut_off_before_it_was_sent_does_not_say_that_it_was(run: Run) -> None:
+    assert "was sent" not in run("Count.", seconds=0, timeout_seconds=3600).error
+
+
+def test_agent_that_falls_silent_is_not_said_to_lack_the_time_of_a_process(
+    demo_agent: DemoAgent, make_trigger: MakeTrigger
+) -> None:
+    trigger = make_trigger(prompt="Count.\ndemo: stall", timeout_seconds=3600)
+    started = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
+    assert started is not None
+    tokens = FixedToken(demo_agent.issue_token())
+    with AgentClient(demo_agent.url, tokens, idle_timeout=0.3) as client:
+        execution = runner.execute(started, client, time_limit=30)
+    assert execution.error == "the agent sent nothing for 0.3 s"
