@@ -16,15 +16,16 @@ from agents.output import Output
 Outcome = Literal["success", "interrupted", "refused", "limited", "cancelled"]
 
 # A DynamoDB item has at most 400 KB, and each write of a run costs by the size of its item. The
-# output takes up to 128 KB, an event 200 KB.
+# output takes up to 128 KB, an event 200 KB, a person's answers 8 KB.
 KEPT_REASONING_BYTES = 16 * 1024
 KEPT_TOOLS = 100
 KEPT_TOOL_CHARACTERS = 2000
-KEPT_TOOLS_BYTES = 48 * 1024
+KEPT_TOOLS_BYTES = 32 * 1024
 # Bytes of a tool's id, of its name, and of the rest of a stored call beside its input and result.
-KEPT_NAME_BYTES = 128
+KEPT_NAME_BYTES = 96
 _CALL_BYTES = 100
 KEPT_QUESTIONS = 10
+KEPT_QUESTIONS_BYTES = 8 * 1024
 
 # Outcomes by stop reason, in lower case and without underscores. Any other reason is the usual end.
 _STOPPED: dict[str, Outcome] = {
@@ -220,7 +221,9 @@ class Transcript:
     def ask(self, question: Question) -> None:
         """Note a question to a person. The outcome becomes "interrupted"."""
         self.outcome = "interrupted"
-        if len(self.questions) < KEPT_QUESTIONS and question not in self.questions:
+        # An id is kept whole, since the answer must name it.
+        is_short = _size(question.id) <= KEPT_QUESTIONS_BYTES // KEPT_QUESTIONS // 2
+        if is_short and len(self.questions) < KEPT_QUESTIONS and question not in self.questions:
             self.questions.append(question)
 
     def stop(self, stop_reason: Any) -> None:
@@ -255,7 +258,7 @@ class Transcript:
             reasoning=_cut_bytes(self._thought.output.text, KEPT_REASONING_BYTES),
             tools=tuple(self._kept_tools()),
             outcome=self.outcome or "success",
-            questions=tuple(self._masked_question(each) for each in self.questions),
+            questions=tuple(self._kept_questions()),
         )
 
     def _name(self, name: str | None) -> str | None:
@@ -280,12 +283,22 @@ class Transcript:
     def _short(self, name: str) -> str:
         return _cut_bytes(self._mask.text(printable(name)), KEPT_NAME_BYTES)
 
-    def _masked_question(self, question: Question) -> Question:
+    def _kept_questions(self) -> list[Question]:
+        """Return the questions, masked, each cut to its share of `KEPT_QUESTIONS_BYTES`."""
+        if not self.questions:
+            return []
+        share = KEPT_QUESTIONS_BYTES // len(self.questions)
+        return [self._masked_question(each, share) for each in self.questions]
+
+    def _masked_question(self, question: Question, most_bytes: int) -> Question:
         text = _cut(self._mask.text(printable(question.text)), KEPT_TOOL_CHARACTERS)
+        text = _cut_bytes(text, most_bytes // 3)
         schema = question.schema
-        if schema is not None and len(json.dumps(schema)) > 4 * KEPT_TOOL_CHARACTERS:
+        left = most_bytes - _size(question.id, text)
+        if schema is not None and _size(json.dumps(schema, ensure_ascii=False)) > left:
+            # Without a schema, any answer is good.
             schema = None
-        return Question(question.id[:500], text, schema)
+        return Question(question.id, text, schema)
 
 
 def count(value: Any) -> int:

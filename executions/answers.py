@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from moca.api.parsers import faults as unstorable
 
 # The most bytes that all answers to a run may have as JSON.
-MAX_BYTES = 16 * 1024
+MAX_BYTES = 8 * 1024
 # The most faults that are told.
 MAX_FAULTS = 20
 

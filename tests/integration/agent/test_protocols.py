@@ -12,7 +12,7 @@ from agents import AgentError, Invocation, Reply
 from agents.invocation import Answered
 from agents.masking import Mask
 from agents.protocols import PROTOCOLS, read_answer
-from executions.models import tool_map
+from executions.models import question_map, tool_map
 
 SSE = "text/event-stream; charset=utf-8"
 USAGE = {"inputTokens": 11, "outputTokens": 7, "cacheReadInputTokens": 3}
@@ -522,7 +522,20 @@ def test_tools_are_kept_in_so_many_bytes() -> None:
     ]
     kept = read("agentcore", stream(values)).tools
     stored = json.dumps([tool_map(tool) for tool in kept], ensure_ascii=False)
-    assert (len(kept), len(stored.encode()) <= 48 * 1024) == (100, True)
+    assert (len(kept), len(stored.encode()) <= 32 * 1024) == (100, True)
+
+
+def test_questions_are_kept_in_so_many_bytes() -> None:
+    schema = {"type": "object", "description": "\u7f8a" * 900}
+    asked = [
+        {"id": f"{number} {'i' * 300}", "message": "\u7f8a" * 3000, "responseSchema": schema}
+        for number in range(20)
+    ]
+    outcome = {"type": "interrupt", "interrupts": asked}
+    values = [{"type": "RUN_STARTED"}, {"type": "RUN_FINISHED", "outcome": outcome}]
+    kept = read("ag-ui", stream(values)).questions
+    stored = json.dumps([question_map(each) for each in kept], ensure_ascii=False)
+    assert (len(kept), len(stored.encode()) <= 9 * 1024) == (10, True)
 
 
 PIECES: dict[str, Any] = {

@@ -237,7 +237,7 @@ class TestSchema:
 
     def test_long_answer_is_refused(self, ask: Ask) -> None:
         asked = ask()
-        with pytest.raises(InvalidAnswersError, match="16,384 bytes"):
+        with pytest.raises(InvalidAnswersError, match="8,192 bytes"):
             runner.answer(asked, values_for(asked, "x" * 20_000), by="ann")
 
 
