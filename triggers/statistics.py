@@ -124,8 +124,13 @@ class Tally:
 
     @property
     def success_rate(self) -> float | None:
-        """The share of runs that completed, from 0 to 1; None if there were no runs."""
-        return None if not self.runs else 1 - self.failed / self.runs
+        """The share of runs that completed, from 0 to 1; None if there were no runs.
+
+        A cancelled run says nothing about the agent, so it does not count.
+        """
+        cancelled = self.outcomes.get(Outcome.CANCELLED, 0)
+        runs = self.runs - cancelled
+        return 1 - (self.failed - cancelled) / runs if runs else None
 
     def percentile(self, share: float) -> int | None:
         """The percentile of the durations in milliseconds; None if no run began.

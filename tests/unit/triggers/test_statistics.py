@@ -73,6 +73,11 @@ def test_success_rate() -> None:
     assert Tally.total(statistics.days(NOON)).success_rate == 0.75
 
 
+def test_cancelled_runs_are_not_in_the_success_rate() -> None:
+    tally = Tally(0, runs=5, failed=2, outcomes={Outcome.CANCELLED: 1})
+    assert tally.success_rate == 0.75
+
+
 def test_no_runs_have_no_success_rate() -> None:
     assert Tally(0).success_rate is None
 
