@@ -381,7 +381,7 @@ def with_retries(call: Callable[[], T], *, deadline: Deadline, max_retries: int)
         longest=_LONGEST_DELAY,
         left=lambda: deadline.left,
         wait=functools.partial(_wait, deadline),
-        sleep=deadline.sleep,
+        pause_by=deadline.sleep,
     )
 
 

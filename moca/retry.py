@@ -7,7 +7,7 @@ the Lambda functions, and logs the arguments of calls, which may be prompts.
 import random
 from collections.abc import Callable
 from itertools import count
-from time import sleep as sleep_for
+from time import sleep
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ def retry(
     longest: float = LONGEST,
     left: Callable[[], float] | None = None,
     wait: Callable[[Any], float] | None = None,
-    sleep: Callable[[float], None] | None = None,
+    pause_by: Callable[[float], None] | None = None,
 ) -> T:
     """Call until it succeeds; the pauses between the calls double and have full jitter.
 
@@ -39,7 +39,7 @@ def retry(
         longest: the ceiling of all pauses, in seconds.
         left: returns the seconds until a deadline. No pause begins that would pass the deadline.
         wait: returns the least pause after an error, in seconds; it may raise the error to give up.
-        sleep: spends a pause, and may return early; None for `time.sleep`.
+        pause_by: spends a pause, and may return early; None for `time.sleep`.
 
     Raises:
         Exception: the last error, after the last try or at the deadline.
@@ -56,5 +56,5 @@ def retry(
             pause = max(pause, wait(error) if wait else 0.0)
             if left is not None and pause >= left():
                 raise
-        (sleep or sleep_for)(pause)
+        (pause_by or sleep)(pause)
     raise AssertionError("unreachable")
