@@ -3,7 +3,7 @@
 from django.urls import Resolver404, resolve
 from django.urls.converters import StringConverter
 
-ROOTS = {"triggers", "agents", "schedules", "events", "health", "openapi.json"}
+ROOTS = {"triggers", "executions", "agents", "schedules", "events", "health", "openapi.json"}
 # Paths whose requests are authenticated by a signature, in headers that differ by sender.
 SIGNED = {"/events"}
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Dialog, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from agents.demo import DemoAgent
 from executions.models import TriggerExecution
 from executions.runner.manual import run_now
 from moca import audit
@@ -403,6 +404,22 @@ class TestRun:
             output="one\ntwo\n", output_bytes=8
         )
         expect(editor.locator("#output")).to_have_text("one\ntwo\n")
+
+    def test_tool_of_a_real_run_arrives_live(
+        self,
+        editor: Page,
+        some: list[Trigger],
+        scheduler: Callable[..., Any],
+        demo_agent: DemoAgent,
+    ) -> None:
+        named = Trigger.objects.filter(user_id=some[0].user_id, pk=some[0].pk)
+        named.update(prompt="Count.\ndemo: stall", max_retries=0)
+        with scheduler("ag-ui"):
+            execution = run_now(named.get(), by="olga")
+            editor.goto(f"/console/triggers/{some[0].pk}/runs/{execution.pk}")
+            expect(editor.locator(".tools .tool")).to_have_text("current_time")
+            expect(editor.locator(".result")).to_contain_text("Running")
+            demo_agent.stopping.set()
 
     def test_tools_appear_as_they_are_called(self, editor: Page, some: list[Trigger]) -> None:
         execution = _running(some[0], "one\n")

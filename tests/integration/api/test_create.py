@@ -23,7 +23,8 @@ def test_returns_the_trigger_in_the_form_of_the_contract(alice: API) -> None:
     assert set(alice.create()) == {
         "id", "userId", "name", "type", "enabled", "agentId", "prompt", "scheduleConfig",
         "createdAt", "updatedAt", "timeoutSeconds", "overlapPolicy", "maxRetries", "nextRuns",
-        "includeContext", "scheduleDescription", "syncState", "consecutiveFailures", "version",
+        "answerWithinHours", "includeContext", "scheduleDescription", "syncState",
+        "consecutiveFailures", "version",
     }  # fmt: skip
 
 
@@ -117,6 +118,7 @@ def test_everything_that_can_be_set_comes_back(alice: API) -> None:
         "timeoutSeconds": 60,
         "overlapPolicy": "allow",
         "maxRetries": 0,
+        "answerWithinHours": 8760,
         "pauseAfterFailures": 3,
         "tags": ["daily"],
         "scheduleConfig": {
@@ -197,6 +199,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"timeoutSeconds": 60.5}, "timeoutSeconds", "invalid"),
     ({"overlapPolicy": "queue"}, "overlapPolicy", "invalid"),
     ({"maxRetries": -1}, "maxRetries", "min_value"),
+    ({"answerWithinHours": 8761}, "answerWithinHours", "max_value"),
     ({"pauseAfterFailures": 0}, "pauseAfterFailures", "min_value"),
     ({"tags": ["a", "a"]}, "tags", "names"),
     ({"tags": [{"a": 1}]}, "tags", "names"),

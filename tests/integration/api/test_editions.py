@@ -10,6 +10,7 @@ import pytest
 
 from executions.models import TriggerExecution
 from moca.api.editions import ID_TOKEN_HEADER
+from moca.api.openapi import document
 from tests.integration.api.conftest import API, VALID
 from tests.integration.api.test_auth import KeyServer, key_server, pool, pool_token
 from triggers.models import Trigger
@@ -340,3 +341,24 @@ class TestExecutions:
     def test_any_limit_is_answered(self, today: API2026, trigger: Trigger, limit: str) -> None:
         answer = today.get(f"/triggers/{trigger.pk}/executions?limit={limit}")
         assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", sorted(document()["paths"]))
+def test_each_route_can_be_called_across_origins(nobody: API, settings: Any, path: str) -> None:
+    settings.CORS_ALLOW_ALL_ORIGINS = True
+    answer = nobody.client.options(
+        path.replace("{", "").replace("}", ""),
+        headers={
+            "Origin": ORIGIN,
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": f"authorization,content-type,{ID_TOKEN_HEADER}",
+        },
+    )
+    assert (answer.status_code, ID_TOKEN_HEADER in answer["Access-Control-Allow-Headers"]) == (
+        200,
+        True,
+    )
+
+
+def test_all_executions_are_served_with_a_slash_too(alice: API) -> None:
+    assert alice.get("/executions/").status_code == 200

@@ -11,6 +11,7 @@ import pytest
 from agents import AgentClient, FixedToken, profiles
 from agents.demo import DemoAgent
 from executions import runner
+from executions.agent_records.model import Agent
 from executions.models import TriggerExecution
 from executions.runner import Occurrence
 from moca.aws import clients as aws
@@ -104,6 +105,27 @@ def test_tools_are_those_of_the_agent(
     put()
     fire(make_trigger())
     assert demo_agent.requests[0].body["enabledTools"] == ["search", "mail"]
+
+
+def test_tools_of_the_record_win(
+    put: Put,
+    fire: Fire,
+    make_trigger: MakeTrigger,
+    demo_agent: DemoAgent,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put()
+    monkeypatch.setenv("AGENT_REPORTER_TOKEN", demo_agent.issue_token())
+    Agent(
+        id="reporter",
+        address=demo_agent.url,
+        auth="static",
+        secret_ref="AGENT_REPORTER_TOKEN",
+        enabled_tools=["calendar"],
+    ).save()
+    fire(make_trigger())
+    body = demo_agent.requests[0].body
+    assert (body["enabledTools"], body["systemPrompt"]) == (["calendar"], "You are brief.")
 
 
 def test_tools_of_the_trigger_win(

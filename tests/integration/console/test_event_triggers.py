@@ -34,6 +34,7 @@ ENTERED = {
     "event_source_id": "orders",
     "timeout_seconds": "600",
     "max_retries": "3",
+    "answer_within_hours": "72",
 }
 PAID = {"detail-type": "order.paid", "detail": {"order": {"id": 4711, "total": 12.5}}}
 

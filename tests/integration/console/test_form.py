@@ -28,6 +28,7 @@ ENTERED = {
     "timeout_seconds": "600",
     "overlap_policy": "skip",
     "max_retries": "3",
+    "answer_within_hours": "72",
 }
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
 from executions import runner
+from executions.agent_records.lookup import record_of
 from executions.models import TriggerExecution
 from executions.runner import Occurrence
 from moca.authentication.models import AuditEntry, Operator, Role
@@ -110,6 +111,8 @@ def test_one_firing_is_two_reads_and_two_transactions(
     make_trigger: MakeTrigger, client: AgentClient, requests_made: Counting
 ) -> None:
     trigger = make_trigger()
+    # As if the process knew the agent, whose record it looks up once a minute.
+    record_of(trigger.agent_id)
     with requests_made() as made:
         run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
         assert run is not None
@@ -117,10 +120,25 @@ def test_one_firing_is_two_reads_and_two_transactions(
     assert made == [READ, WRITE, READ, WRITE]
 
 
+def test_record_of_an_agent_is_one_read_a_minute(
+    make_trigger: MakeTrigger, client: AgentClient, requests_made: Counting
+) -> None:
+    trigger = make_trigger()
+    with requests_made() as made:
+        for hour in range(2):
+            due = NINE + timedelta(hours=hour)
+            run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, due))
+            assert run is not None
+            runner.execute(run, client)
+    firing = [READ, WRITE, READ, WRITE]
+    assert made == [*firing[:2], READ, *firing[2:], *firing]
+
+
 def test_pause_after_a_failure_costs_no_request_more(
     make_trigger: MakeTrigger, client: AgentClient, requests_made: Counting
 ) -> None:
     trigger = make_trigger(prompt="x\ndemo: fail", pause_after_failures=1)
+    record_of(trigger.agent_id)
     with requests_made() as made:
         run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
         assert run is not None
