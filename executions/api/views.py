@@ -34,7 +34,7 @@ from triggers.api.views import find
 from triggers.models import Outcome, RunStatus, Trigger
 
 # The fields of answers that lists leave out.
-UNLISTED = ("output", "output_tail", "reasoning", "tools", "questions")
+UNLISTED = ("output", "output_tail", "reasoning", "tools")
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
 

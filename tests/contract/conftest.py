@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from agents import AgentClient, AgentError, FixedToken, Invocation, Reply
+from agents import AgentClient, FixedToken, Invocation, Reply
 from agents.protocols import PROTOCOLS
 from executions import runner
 from executions.models import TriggerExecution
@@ -209,15 +209,3 @@ def ask(url_of: Callable[..., str]) -> Callable[..., Reply]:
             return client.invoke(invocation, time_limit=30, max_retries=0)
 
     return asked
-
-
-@pytest.fixture
-def failure(ask: Callable[..., Reply]) -> Callable[..., AgentError]:
-    """Send a prompt to one of the agents, and return the failure."""
-
-    def failed(server: str, protocol: str, prompt: str) -> AgentError:
-        with pytest.raises(AgentError) as caught:
-            ask(server, protocol, prompt)
-        return caught.value
-
-    return failed

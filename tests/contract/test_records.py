@@ -4,10 +4,13 @@ Each answer that the SDKs are known to give has a row: the text, the tokens, the
 reason that are on record.
 """
 
+import uuid
 from collections.abc import Callable
 
 import pytest
 
+from agents import Reply
+from agents.invocation import Answered
 from executions.models import TriggerExecution
 
 Record = Callable[..., TriggerExecution]
@@ -18,13 +21,14 @@ STRANDS_UI, PYDANTIC_UI, TASK = "ag_ui_strands_app.py", "ag_ui_pydantic.py", "a2
 HELLO, PART = "Hello world.", "Hello"
 USED = {"inputTokens": 11, "outputTokens": 7}
 CACHED = {**USED, "cacheReadTokens": 3, "cacheWriteTokens": 2}
-OBJECT = "the agent returned an object that cannot be read"
+# A reason that ends in "..." is the beginning of one that quotes the agent.
+OBJECT = "the agent returned an object that cannot be read..."
 REFUSED = "the answer was stopped by a guardrail or a content filter"
 LIMITED = "the agent reached a limit before its answer was complete"
 CANCELLED = "the agent says that the run was cancelled"
 SILENT = "the agent failed without saying why"
 
-# Server, protocol and prompt; the text, tokens, outcome and the beginning of the reason on record.
+# Server, protocol and prompt; the text, tokens, outcome and reason on record.
 Row = tuple[str, str, str, str, dict[str, int] | None, str, str]
 AGENTCORE: list[Row] = [
     (STREAM, "agentcore", "data: hello", HELLO, None, "success", ""),
@@ -43,7 +47,15 @@ AGENTCORE: list[Row] = [
     (STREAM, "agentcore", "all: guardrail_intervened", HELLO, CACHED, "refused", REFUSED),
     (STREAM, "agentcore", "all: content_filtered", HELLO, CACHED, "refused", REFUSED),
     (STREAM, "agentcore", "events: content_filtered", HELLO, CACHED, "refused", REFUSED),
-    (STREAM, "agentcore", "all: max_tokens", HELLO, CACHED, "limited", "Model stopped generating"),
+    (
+        STREAM,
+        "agentcore",
+        "all: max_tokens",
+        HELLO,
+        CACHED,
+        "limited",
+        "Model stopped generating...",
+    ),
     (STREAM, "agentcore", "all: use the tool limit_turns", "", CACHED, "limited", LIMITED),
     (STREAM, "agentcore", "all: cancel", PART, None, "cancelled", CANCELLED),
     (STREAM, "invocations", "all: hello", HELLO, CACHED, "success", ""),
@@ -53,7 +65,7 @@ AGENTCORE: list[Row] = [
     (VALUE, "agentcore", "message: hello", HELLO, CACHED, "success", ""),
     (VALUE, "agentcore", "result: hello", HELLO, None, "success", ""),
     (VALUE, "agentcore", "wrapped: hello", "", None, "error", OBJECT),
-    (VALUE, "agentcore", "raise:", "", None, "error", "the agent answered 500"),
+    (VALUE, "agentcore", "raise:", "", None, "error", "the agent answered 500..."),
     (NODE, "agentcore", "all: hello", HELLO, CACHED, "success", ""),
     (NODE, "agentcore", "all: reason", HELLO, CACHED, "success", ""),
     (NODE, "agentcore", "readme: hello", HELLO, None, "success", ""),
@@ -62,10 +74,10 @@ AGENTCORE: list[Row] = [
     (NODE, "agentcore", "value: hello", HELLO, None, "success", ""),
     (NODE, "agentcore", "all: break midway", PART, None, "error", SILENT),
     (NODE, "agentcore", "text: break midway", PART, None, "error", SILENT),
-    (NODE, "agentcore", "raise:", "", None, "error", "the agent answered 500"),
+    (NODE, "agentcore", "raise:", "", None, "error", "the agent answered 500..."),
     (NODE, "agentcore", "all: guardrailIntervened", HELLO, CACHED, "refused", REFUSED),
-    (NODE, "agentcore", "all: maxTokens", HELLO, CACHED, "limited", "Model reached maximum"),
-    (NODE, "invocations", "all: hello", "", None, "error", "the agent answered 406"),
+    (NODE, "agentcore", "all: maxTokens", HELLO, CACHED, "limited", "Model reached maximum..."),
+    (NODE, "invocations", "all: hello", "", None, "error", "the agent answered 406..."),
     (AGNO, "agentcore", "hello", HELLO, USED, "success", ""),
     (AGNO, "agentcore", "break midway", PART, None, "error", "too slow"),
     (AGNO, "agentcore", "cancel", PART, None, "cancelled", CANCELLED),
@@ -74,7 +86,15 @@ AGENTCORE: list[Row] = [
 OTHERS: list[Row] = [
     (STRANDS_UI, "ag-ui", "hello", HELLO, CACHED, "success", ""),
     (STRANDS_UI, "ag-ui", "reason", HELLO, CACHED, "success", ""),
-    (STRANDS_UI, "ag-ui", "break midway", PART, None, "error", "The Strands agent stopped"),
+    (
+        STRANDS_UI,
+        "ag-ui",
+        "break midway",
+        PART,
+        None,
+        "error",
+        "The Strands agent stopped unexpectedly.",
+    ),
     (STRANDS_UI, "ag-ui", "ask", "", CACHED, "interrupted", ""),
     (STRANDS_UI, "ag-ui", "guardrail_intervened", HELLO, CACHED, "refused", REFUSED),
     (PYDANTIC_UI, "ag-ui", "hello", HELLO, None, "success", ""),
@@ -100,11 +120,16 @@ TOOLS = [
     (STRANDS_UI, "ag-ui", "use the tool"),
     (PYDANTIC_UI, "ag-ui", "use the tool"),
 ]
+GOING_ON = [
+    ("agentcore_session.py", "agentcore", HELLO),
+    (STRANDS_UI, "ag-ui", HELLO),
+    (TASK, "a2a", "You said: Yes, do."),
+]
 MISMATCHED: list[Row] = [
-    (STREAM, "ag-ui", "all: hello", "", None, "error", ""),
-    (STRANDS_UI, "agentcore", "hello", "", None, "error", ""),
-    (TASK, "agentcore", "hello", "", None, "error", ""),
-    (NODE, "openai", "all: hello", "", None, "error", ""),
+    (STREAM, "ag-ui", "all: hello", "", None, "error", "..."),
+    (STRANDS_UI, "agentcore", "hello", "", None, "error", "..."),
+    (TASK, "agentcore", "hello", "", None, "error", "..."),
+    (NODE, "openai", "all: hello", "", None, "error", "..."),
 ]
 
 
@@ -133,7 +158,9 @@ def test_record(
     reason: str,
 ) -> None:
     run = record_of(server, protocol, prompt)
-    told = run.error[: len(reason)] if run.outcome not in ("success", "interrupted") else run.error
+    told = run.error
+    if reason.endswith("..."):
+        told = told[: len(reason) - 3] + "..."
     assert (*on_record(run), told) == (text, usage, outcome, reason)
 
 
@@ -174,10 +201,22 @@ def test_stream_that_hides_its_question_is_no_success(record_of: Record) -> None
 
 @pytest.mark.parametrize("server", [VALUE, NODE])
 def test_500_before_an_answer_may_have_begun(record_of: Record, server: str) -> None:
-    assert record_of(server, "agentcore", "raise:").reached_agent
+    run = record_of(server, "agentcore", "raise:")
+    assert (run.reached_agent, "tried" in run.error) == (True, False)
 
 
 def test_agent_that_raises_before_it_answers_is_asked_once(record_of: Record) -> None:
     run = record_of(STREAM, "agentcore", "raise: only once")
     asked = record_of(STREAM, "agentcore", "count: only once").said.text
     assert (run.reached_agent, asked) == (True, "1")
+
+
+@pytest.mark.parametrize(("server", "protocol", "said"), GOING_ON, ids=name_of)
+def test_agent_goes_on_with_the_answer_of_a_person(
+    ask: Callable[..., Reply], server: str, protocol: str, said: str
+) -> None:
+    session = uuid.uuid4().hex + "x"
+    asked = ask(server, protocol, "ask", session_id=session)
+    answers = tuple(Answered(question.id, "Yes, do.") for question in asked.questions)
+    reply = ask(server, protocol, "", session_id=session, answers=answers, task_id=asked.task_id)
+    assert (reply.outcome, said in reply.output.text) == ("success", True)

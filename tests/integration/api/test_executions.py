@@ -87,6 +87,19 @@ class TestList:
         with django_assert_num_queries(2):
             alice.get(f"{path}/executions")
 
+    def test_is_two_queries_if_all_wait_for_a_person(
+        self,
+        alice: API,
+        trigger: Trigger,
+        path: str,
+        make_execution: MakeExecution,
+        django_assert_num_queries: Any,
+    ) -> None:
+        for _ in range(3):
+            make_execution(trigger, outcome="interrupted", questions=[{"id": "q", "text": "Go?"}])
+        with django_assert_num_queries(2):
+            alice.get(f"{path}/executions")
+
     def test_metadata(self, alice: API, trigger: Trigger, path: str, five: list[str]) -> None:
         metadata = alice.get(f"{path}/executions?limit=2").json()["metadata"]
         assert (metadata["triggerId"], metadata["count"]) == (trigger.pk, 2)
