@@ -23,7 +23,8 @@ def test_returns_the_trigger_in_the_form_of_the_contract(alice: API) -> None:
     assert set(alice.create()) == {
         "id", "userId", "name", "type", "enabled", "agentId", "prompt", "scheduleConfig",
         "createdAt", "updatedAt", "timeoutSeconds", "overlapPolicy", "maxRetries", "nextRuns",
-        "answerWithinHours", "includeContext", "scheduleDescription", "syncState", "consecutiveFailures", "version",
+        "answerWithinHours", "includeContext", "scheduleDescription", "syncState",
+        "consecutiveFailures", "version",
     }  # fmt: skip
 
 
