@@ -1,6 +1,7 @@
 """The web server as `make run` starts it, with clients that send or read slowly."""
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -173,6 +174,15 @@ def test_what_the_server_itself_refuses_is_told_as_json(
         True,
         True,
     )
+
+
+def test_what_the_server_itself_refuses_has_a_code_and_a_time(served: Served) -> None:
+    client = served.connect(POST + b"Content-Length: 9000000\r\n\r\n")
+    answer = b""
+    while block := client.recv(65_536):
+        answer += block
+    body = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (body["code"], body["timestamp"][-1]) == ("PAYLOAD_TOO_LARGE", "Z")
 
 
 def test_sigterm_ends_it_without_an_error(served: Served) -> None:
