@@ -10,6 +10,7 @@ NAMES = [
     "api",
     "pages",
     "scheduler",
+    "owner_tokens",
     "events",
     "reconcile",
     "dynamodb",
