@@ -235,9 +235,8 @@ DOCUMENT_NO_JSON = Code("document_no_json", _("the agent sent a document that is
 NOT_UNDERSTOOD = Code(
     "answer_not_understood",
     _(
-        "the agent's answer is not of the protocol that is set for it: set AGENT_PROTOCOL or "
-        "Protocol of the agent's record to the one that it speaks, which “Try” on the agent's page "
-        "finds"
+        "the agent's answer is not of its protocol: set AGENT_PROTOCOL or that of its record; "
+        "“Try” on its page finds it"
     ),
 )
 OBJECT_UNREADABLE = Code(
