@@ -265,8 +265,8 @@ DOCUMENT_NO_JSON = Code("document_no_json", _("the agent sent a document that is
 NOT_UNDERSTOOD = Code(
     "answer_not_understood",
     _(
-        "the agent's answer is of another protocol: set AGENT_PROTOCOL or its record's Protocol "
-        "to what it speaks"
+        "the agent's answer is of another protocol: set AGENT_PROTOCOL or that of its record; "
+        "“Try” on its page finds it"
     ),
 )
 OBJECT_UNREADABLE = Code(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agents.demo import DemoAgent
+from executions.agent_records.lookup import record_of
 from executions.lambda_handler import handler
 from tests.integration.aws.conftest import moto
 from tests.integration.dynamodb.conftest import Counting
@@ -14,6 +15,7 @@ from tests.integration.events.conftest import ORDER, MakeSource, Send, make_sour
 from tests.integration.handler.test_dispatcher import Function, function
 from tests.integration.handler.test_events import listen, of_source
 from tests.integration.handler.test_handler import Context, agent
+from triggers.models import Trigger
 
 __all__ = ["agent", "function", "listen", "make_source", "moto", "send"]
 
@@ -48,6 +50,8 @@ def test_its_run(
     listen()
     handler(of_source(), Context())
     (sent,) = [json.loads(request.body) for request in function.requests]
+    # As if the process knew the agent, whose record it looks up once a minute.
+    record_of(Trigger.objects.get().agent_id)
     with requests_made() as made:
         handler(sent, Context())
     beginning, end = ["GetItem", "GetItem", "UpdateItem"], ["GetItem", "TransactWriteItems"]
