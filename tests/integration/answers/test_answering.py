@@ -1,5 +1,6 @@
 """A person answers an agent's questions, and the agent goes on in the same session."""
 
+import socket
 from datetime import timedelta
 from typing import Any
 
@@ -218,6 +219,15 @@ class TestSchema:
     ) -> None:
         asked = ask(schema=schema)
         assert runner.answer(asked, values_for(asked, "a" * 60 + "!"), by="ann").pk
+
+    def test_check_of_an_answer_fetches_nothing(self, ask: Ask) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.setblocking(False)
+            address = f"http://127.0.0.1:{server.getsockname()[1]}/schema"
+            asked = ask(schema=f'{{"$ref":"{address}"}}')
+            runner.answer(asked, values_for(asked, "Yes."), by="ann")
+            with pytest.raises(BlockingIOError):
+                server.accept()
 
     def test_each_question_needs_an_answer(self, ask: Ask) -> None:
         asked = ask()
