@@ -2,8 +2,9 @@
 
 GitHub sends a delivery id with each event and signs the body alone. Two events can have the same
 body, such as two manual runs of a workflow, and a redelivery has the id of the first delivery. An
-attacker who has a signed message can replay it under any id. Within the source's `replay_seconds`,
-events with the same body therefore count as one, whatever their ids.
+attacker who has a signed message can replay it under any id. Within the source's `replay_seconds`
+(REPLAY_SECONDS in `events.models` unless it is set), events with the same body therefore count as
+one, whatever their ids.
 """
 
 from dataclasses import replace

@@ -1,4 +1,7 @@
-"""Optimistic concurrency: conditional writes that raise ConflictError when the row has changed."""
+"""Optimistic concurrency: conditional writes that raise ConflictError when the row has changed.
+
+What a form tells its operator about another's change is in `moca.forms`.
+"""
 
 import json
 from collections.abc import Callable, Collection, Iterable

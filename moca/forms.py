@@ -1,4 +1,4 @@
-"""Base classes of forms: JSON fields, and forms that detect another's save in between."""
+"""Base classes of forms: JSON fields, and forms that tell if somebody else saved in between."""
 
 import json
 from copy import copy

@@ -14,7 +14,7 @@ import yaml
 
 from moca.api.parsers import MAX_DEPTH
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_FILE_BYTES = 64 * 1024 * 1024
 SOURCES, TRIGGERS = "eventSources", "triggers"
 WHAT = {SOURCES: "event source", TRIGGERS: "trigger"}
 
@@ -155,9 +155,9 @@ def read(data: bytes) -> Contents:
     Raises:
         FileError: the content is invalid, or something else.
     """
-    if len(data) > MAX_BYTES:
+    if len(data) > MAX_FILE_BYTES:
         raise FileError(
-            f"The file has more than {MAX_BYTES // 1024**2} MB: divide it, as export_triggers "
+            f"The file has more than {MAX_FILE_BYTES // 1024**2} MB: divide it, as export_triggers "
             "--user does."
         )
     try:

@@ -11,7 +11,7 @@ from django.db import DatabaseError
 
 from moca.authentication.models import Operator
 from triggers.import_export.diff import compare
-from triggers.import_export.files import MAX_BYTES, FileError, read
+from triggers.import_export.files import MAX_FILE_BYTES, FileError, read
 from triggers.import_export.plan import CREATE, UPDATE, Change, Note, Plan, carry_out
 from triggers.models import Trigger
 
@@ -119,9 +119,9 @@ class Command(BaseCommand):
 def _data(file: str) -> bytes:
     try:
         if file == "-":
-            return sys.stdin.buffer.read(MAX_BYTES + 1)
+            return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
         with Path(file).open("rb") as opened:
-            return opened.read(MAX_BYTES + 1)
+            return opened.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}.") from error
 
