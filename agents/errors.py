@@ -238,6 +238,7 @@ NOBODY_ANSWERS = Code(
         "record"
     ),
 )
+# Both are raised by `agents.transport.refusal()`, which adds the words of the answer.
 HTTP_STATUS = Code("http_status", _("%(who)s answered %(answer)s"))
 HTTP_REDIRECT = Code(
     "http_redirect",

@@ -1,4 +1,7 @@
-"""Parses webhooks of GitHub, Slack and Stripe; the body becomes the event's `detail`."""
+"""Parses webhooks of GitHub, Slack and Stripe; the body becomes the event's `detail`.
+
+Their signatures are verified in `events.signatures`.
+"""
 
 import hashlib
 from collections.abc import Callable, Mapping

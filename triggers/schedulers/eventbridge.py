@@ -29,6 +29,8 @@ from triggers.schedules import At, Rate
 PAUSE_PREFIX = "events-"
 # The limit of CreateSchedule for Target.Input.
 MAX_INPUT_BYTES = 256 * 1024
+# How often EventBridge Scheduler invokes the function again if Lambda does not accept the event. It
+# gives up earlier after SCHEDULER_CATCH_UP_SECONDS.
 DELIVERY_RETRIES = 3
 MISSING, EXISTS = "ResourceNotFoundException", "ConflictException"
 # The service may fire up to a minute late.
