@@ -86,6 +86,7 @@ def verify(
 
     Raises:
         SignatureError: the signature is missing, malformed, too old, or made with another secret.
+        UnreadableError: `secrets` cannot read one; see `EventSource.active_secrets()`.
     """
     found = SCHEMES[kind](headers, body)
     if not found.is_fresh(now) and not is_stored():
