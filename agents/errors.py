@@ -263,6 +263,13 @@ ANSWER_DAMAGED = Code("answer_damaged", _("the agent's answer cannot be decompre
 LINE_NO_UTF8 = Code("line_no_utf8", _("the agent sent a line that is no UTF-8"))
 LINE_NO_JSON = Code("line_no_json", _("the agent sent a line that is no JSON"))
 DOCUMENT_NO_JSON = Code("document_no_json", _("the agent sent a document that is no JSON"))
+WEB_PAGE = Code(
+    "web_page",
+    _(
+        "a web page came instead of an answer, such as that of a sign-in or a proxy: check the "
+        "agent's address"
+    ),
+)
 NOT_UNDERSTOOD = Code(
     "answer_not_understood",
     _(

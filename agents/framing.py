@@ -174,7 +174,8 @@ def _loads(text: str, wrong: Code) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise unreadable(wrong(), text) from error
+        code = errors.WEB_PAGE if _PAGE.match(text) else wrong
+        raise unreadable(code(), text) from error
 
 
 def _is_object(text: str) -> bool:

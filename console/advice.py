@@ -64,9 +64,16 @@ def remedy(outcome: str, reason: str, trigger: Trigger | None) -> str:
 
 
 def _about_a_replay(execution: TriggerExecution) -> str:
+    if execution.continues and not execution.reached_agent:
+        return _(
+            "The answer did not reach the agent, and its question waits again: answer it on the "
+            "page of the run that this one continues. A replay would begin anew."
+        )
     unsent = execution.error_code in (NOT_PICKED_UP.name, MISSED.name)
-    if unsent or (execution.error_code == CANCELLED.name and not execution.reached_agent):
+    if unsent or (execution.error_code == CANCELLED.name and not execution.attempt):
         return _("Nothing was sent to the agent, so a replay repeats no work.")
+    if execution.error_code == CANCELLED.name and not execution.reached_agent:
+        return _("The agent had not started, so a replay repeats no work.")
     if execution.error_code == UNANSWERED.name:
         return ""
     if execution.reached_agent:

@@ -1,4 +1,4 @@
-"""Stores and reads the secrets with which senders sign events, encrypted with a key from SECRET_KEY.
+"""Stores and reads the secrets with which senders sign events, encrypted by SECRET_KEY.
 
 After a rotation the old secret stays valid for a day, so that no event is lost until the sender
 uses the new one.

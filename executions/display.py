@@ -27,5 +27,7 @@ def status_of(execution: TriggerExecution) -> tuple[str, str]:
 
 def ending_of(execution: TriggerExecution) -> tuple[str, str]:
     """The kind and the text of an execution's outcome; empty if the status says it all."""
+    if execution.ending == Outcome.INTERRUPTED and execution.continued_by:
+        return "good", _("Answered")
     kind = OUTCOME_KINDS.get(execution.ending, "")
     return (kind, str(Outcome(execution.ending).label)) if kind else ("", "")

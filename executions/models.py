@@ -291,8 +291,8 @@ class TriggerExecution(models.Model):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the run ended because a person cancelled it. It is no failure of the agent."""
-        return self.error_code == CANCELLED.name
+        """Whether the run ended because somebody cancelled it. It is no failure of the agent."""
+        return self.ending == Outcome.CANCELLED
 
     def set_output(self, output: Output) -> None:
         """Set the agent's output; the caller saves it."""

@@ -23,8 +23,8 @@ from moca.times import iso
 from triggers.display import last_result
 from triggers.models import Trigger
 
-# Errors of answers that are not understood, mostly because the protocol is another one.
-UNREADABLE = {
+# Errors that a try explains: the protocol is another one, or the address or its token is wrong.
+TRIED_AFTER = {
     code.name
     for code in (
         errors.NOT_UNDERSTOOD,
@@ -34,6 +34,10 @@ UNREADABLE = {
         errors.LINE_NO_JSON,
         errors.DOCUMENT_NO_JSON,
         errors.EVENT_NO_JSON,
+        errors.WEB_PAGE,
+        errors.NOBODY_ANSWERS,
+        errors.HTTP_STATUS,
+        errors.HTTP_REDIRECT,
     )
 }
 DEFAULT_TRIAL = "console:default-agent-try"
@@ -89,8 +93,8 @@ def time_forms(context: Any) -> list[tuple[Form, bool]]:
 
 @register.simple_tag
 def try_address(execution: TriggerExecution, trigger: Trigger) -> str:
-    """The page where the agent of a run can be tried; empty if its answer was understood."""
-    if execution.error_code not in UNREADABLE:
+    """The page where the agent of a run can be tried; empty if that would explain nothing."""
+    if execution.error_code not in TRIED_AFTER:
         return ""
     agent = lookup.find(trigger.agent_id)
     return reverse("console:agent-try", args=[agent.pk]) if agent else reverse(DEFAULT_TRIAL)
