@@ -1,4 +1,4 @@
-"""Agents in the API: names for everybody, records for operators."""
+"""Agents in the API: names for everybody, records for operators, changes for admins."""
 
 from typing import Any
 
@@ -26,8 +26,8 @@ def alice(db: None) -> API:
 
 @pytest.fixture
 def ann(db: None) -> API:
-    """An operator."""
-    return API(Operator.objects.create_operator("ann", role="editor").subject)
+    """An admin."""
+    return API(Operator.objects.create_operator("ann", role="admin").subject)
 
 
 def test_everybody_lists_names_and_nothing_else(alice: API, make_agent: MakeAgent) -> None:
@@ -47,7 +47,7 @@ def test_strangers_see_nothing(db: None, make_agent: MakeAgent) -> None:
     assert API().get("/agents").status_code == 401
 
 
-def test_operators_create_agents(ann: API) -> None:
+def test_admins_create_agents(ann: API) -> None:
     answer = ann.post("/agents", NEW)
     assert (answer.status_code, Agent.objects.get().secret_ref) == (201, VARIABLE)
 
@@ -74,13 +74,30 @@ def test_others_are_refused(
     assert alice(method, path, body).status_code == 403
 
 
-def test_viewers_cannot_change(db: None, make_agent: MakeAgent) -> None:
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+def test_other_operators_see_records(db: None, make_agent: MakeAgent, role: str) -> None:
     make_agent()
-    vic = API(Operator.objects.create_operator("vic", role="viewer").subject)
-    assert (vic.get("/agents/reporter").status_code, vic.post("/agents", NEW).status_code) == (
-        200,
-        403,
-    )
+    eve = API(Operator.objects.create_operator("eve", role=role).subject)
+    assert eve.get("/agents/reporter").json()["agent"]["secret"] == VARIABLE
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/agents", {**NEW, "id": "mine"}),
+        ("PUT", "/agents/reporter", {"address": "https://mine.example.com"}),
+        ("PATCH", "/agents/reporter", {"address": "https://mine.example.com"}),
+        ("DELETE", "/agents/reporter", None),
+    ],
+)
+def test_other_operators_change_nothing(
+    db: None, make_agent: MakeAgent, role: str, method: str, path: str, body: Any
+) -> None:
+    address = make_agent().address
+    eve = API(Operator.objects.create_operator("eve", role=role).subject)
+    status = eve(method, path, body).status_code
+    assert (status, [agent.address for agent in Agent.objects.all()]) == (403, [address])
 
 
 @pytest.mark.parametrize("agent_id", ["reporter", "team/reporter"])
