@@ -7,11 +7,12 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from agents.masking import Mask, MaskedText
 from agents.output import Output
+from agents.schemas import kept_schema
 
 Outcome = Literal["success", "interrupted", "refused", "limited", "cancelled"]
 
@@ -221,10 +222,23 @@ class Transcript:
     def ask(self, question: Question) -> None:
         """Note a question to a person. The outcome becomes "interrupted"."""
         self.outcome = "interrupted"
-        # An id is kept whole, since the answer must name it.
-        is_short = _size(question.id) <= KEPT_QUESTIONS_BYTES // KEPT_QUESTIONS // 2
-        if is_short and len(self.questions) < KEPT_QUESTIONS and question not in self.questions:
-            self.questions.append(question)
+        if len(self.questions) < KEPT_QUESTIONS and self._can_be_named(question.id):
+            question = replace(question, schema=self._kept_schema(question.schema))
+            if question not in self.questions:
+                self.questions.append(question)
+
+    def _can_be_named(self, question_id: str) -> bool:
+        """Whether an id can be kept whole, since the answer must name it."""
+        if printable(question_id) != question_id or self._mask.holds(question_id):
+            return False
+        return _size(question_id) <= KEPT_QUESTIONS_BYTES // KEPT_QUESTIONS // 2
+
+    def _kept_schema(self, schema: dict[str, Any] | None) -> dict[str, Any] | None:
+        # Without a schema, any answer is good.
+        return schema and kept_schema(schema, self._clean, KEPT_QUESTIONS_BYTES)
+
+    def _clean(self, text: str) -> str:
+        return self._mask.text(printable(text))
 
     def stop(self, stop_reason: Any) -> None:
         """Note why a model stopped. A question to a person counts for more."""
