@@ -35,7 +35,8 @@ class OperatorsView(APIView):
         is_open = method in (*self.open_methods, "OPTIONS") or method not in self.allowed_methods
         if not is_open and not is_operator(self.user_id):
             raise APIError(403, FOR_OPERATORS)
-        if not is_open and method not in SAFE_METHODS and request.user.role.rank < Role.ADMIN.rank:
+        caller: Any = request.user
+        if not is_open and method not in SAFE_METHODS and caller.role.rank < Role.ADMIN.rank:
             raise APIError(403, FOR_ADMINS)
 
 

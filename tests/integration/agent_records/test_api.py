@@ -122,6 +122,9 @@ def test_id_stays(ann: API, make_agent: MakeAgent) -> None:
         ({"protocol": "soap"}, "protocol"),
         ({"auth": "magic"}, "auth"),
         ({"idleSeconds": "5"}, "idleSeconds"),
+        ({"auth": "api-key", "keyHeader": "user-agent"}, "keyHeader"),
+        ({"auth": "api-key", "keyHeader": "Host"}, "keyHeader"),
+        ({"auth": "api-key", "keyHeader": "Transfer-Encoding"}, "keyHeader"),
         ({"adress": "https://a"}, "adress"),
     ],
 )

@@ -66,6 +66,7 @@ def test_change_in_between_is_not_overwritten(administrator: Client, make_agent:
         ({"secret_ref": ""}, "Name where the secret is"),
         ({"auth": "none"}, "Leave it empty"),
         ({"auth": "cognito"}, "Enter the id of the app client"),
+        ({"auth": "api-key", "key_header": "Idempotency-Key"}, "Give another header"),
         ({"address": "reporter"}, "Give an http or https URL"),
         ({"id": "a//b"}, "Give a name such as reporter"),
     ],
