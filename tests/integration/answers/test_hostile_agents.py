@@ -32,9 +32,10 @@ def ask_raw(make_trigger: MakeTrigger) -> Iterator[AskRaw]:
     """Run a trigger whose agent asks questions, which are sent as they are written here."""
     servers = []
 
-    def asked(*interrupts: str, user_id: str = "alice") -> TriggerExecution:
+    def asked(*interrupts: str, before: str = "") -> TriggerExecution:
         outcome = f'{{"type":"interrupt","interrupts":[{",".join(interrupts)}]}}'
-        body = f'data: {{"type":"RUN_FINISHED","outcome":{outcome}}}\n\n'.encode()
+        end = f'data: {{"type":"RUN_FINISHED","outcome":{outcome}}}\n\n'
+        body = (before + end).encode()
 
         class Hostile(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
@@ -52,7 +53,7 @@ def ask_raw(make_trigger: MakeTrigger) -> Iterator[AskRaw]:
         Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         servers.append(server)
         url = f"http://127.0.0.1:{server.server_port}"
-        trigger = make_trigger(user_id=user_id, max_retries=0)
+        trigger = make_trigger(max_retries=0)
         started = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
         assert started is not None
         with AgentClient(url, FixedToken(TOKEN), protocol=PROTOCOLS["ag-ui"]) as client:
@@ -207,3 +208,15 @@ def test_run_ends_if_what_the_agent_said_cannot_be_kept(
     monkeypatch.setattr(Transcript, "_masked_question", fail)
     asked = ask_raw(with_schema("{}"))
     assert (asked.status, asked.error_code) == ("failed", "internal_error")
+
+
+def test_megabytes_in_names_and_ids_cost_no_time(ask_raw: AskRaw) -> None:
+    much = "x" * 1_500_000
+    calls = [
+        {"type": kind, "toolCallId": f"{number}{much}", "toolCallName": much, "delta": much}
+        for number in range(10)
+        for kind in ("TOOL_CALL_START", "TOOL_CALL_ARGS")
+    ]
+    before = "".join(f"data: {json.dumps(each)}\n\n" for each in calls)
+    asked = ask_raw(f'{{"id":"q","message":"{much}"}}', before=before)
+    assert (len(asked.tools or []), (asked.duration_ms or 0) < 5000) == (10, True)
