@@ -22,8 +22,8 @@ KEPT_REASONING_BYTES = 16 * 1024
 KEPT_TOOLS = 100
 KEPT_TOOL_CHARACTERS = 2000
 KEPT_TOOLS_BYTES = 32 * 1024
-# Characters of a text or an id that are held until it is masked and cut. An agent may send megabytes
-# of each, which would be masked again at every write.
+# Characters of a text and of an id that are held until they are masked and cut. An agent may send
+# megabytes of each, which would be masked again at every write.
 _HELD_CHARACTERS = 8 * KEPT_TOOL_CHARACTERS
 _HELD_ID = 1000
 # Bytes of a tool's id, of its name, and of the rest of a stored call beside its input and result.
