@@ -137,6 +137,37 @@ def test_mistake_names_its_field(ann: API, wrong: dict[str, Any], field: str) ->
     assert field in [one["field"] for one in details]
 
 
+@pytest.mark.parametrize("field", ["address", "tokenDomain"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "169.254.169.254.",
+        "2852039166",
+        "0xa9fea9fe",
+        "0251.254.0xa9.254",
+        "169.254.43518",
+        "[::ffff:169.254.169.254]",
+        "[fe80::1]",
+        "[fd00:ec2::254]",
+    ],
+)
+def test_services_of_the_machine_are_no_agents_in_any_notation(
+    ann: API, host: str, field: str
+) -> None:
+    sent = {**NEW, "auth": "cognito", "clientId": "demo", field: f"http://{host}/latest"}
+    answer = ann.post("/agents", sent)
+    details = [one["field"] for one in answer.json().get("details", [])]
+    assert (answer.status_code, details) == (400, [field])
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8100", "10.0.0.7", "[fd12::1]", "a9fea9fe", "localhost"]
+)
+def test_other_hosts_are_agents(ann: API, host: str) -> None:
+    assert ann.post("/agents", {**NEW, "address": f"http://{host}"}).status_code == 201
+
+
 def test_taken_id_is_a_conflict(ann: API, make_agent: MakeAgent) -> None:
     make_agent()
     assert ann.post("/agents", NEW).status_code == 409
