@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from agents import AgentClient, FixedToken
-from agents.protocols import PROTOCOLS
+from agents import AgentClient, AgentError, FixedToken
+from agents.protocols import PROTOCOLS, read_answer
 from agents.replies import Transcript
 from executions import runner
 from executions.models import TriggerExecution
@@ -220,3 +221,40 @@ def test_megabytes_in_names_and_ids_cost_no_time(ask_raw: AskRaw) -> None:
     before = "".join(f"data: {json.dumps(each)}\n\n" for each in calls)
     asked = ask_raw(f'{{"id":"q","message":"{much}"}}', before=before)
     assert (len(asked.tools or []), (asked.duration_ms or 0) < 5000) == (10, True)
+
+
+# What stands where an event should have a text.
+WRONG = [1, None, [], {}, [[1]], True, -1, 1e308, "\ud800", "\x00", ""]
+EVENTS = (
+    *("TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_RESULT", "TEXT_MESSAGE_START"),
+    *("TEXT_MESSAGE_CONTENT", "THINKING_TEXT_MESSAGE_CONTENT", "MESSAGES_SNAPSHOT", "CUSTOM"),
+)
+FIELDS = (
+    *("toolCallId", "toolCallName", "delta", "content", "messageId", "messages", "value"),
+    *("name", "role", "usage"),
+)
+
+
+def test_fields_of_wrong_types_break_no_run(ask_raw: AskRaw) -> None:
+    events = [{"type": kind, **dict.fromkeys(FIELDS, value)} for value in WRONG for kind in EVENTS]
+    before = "".join(f"data: {json.dumps(each)}\n\n" for each in events)
+    assert ask_raw(with_schema("{}"), before=before).error == ""
+
+
+@pytest.mark.parametrize("kind", PROTOCOLS)
+def test_values_of_wrong_types_break_no_reader(kind: str) -> None:
+    names = (
+        *("type", "event", "data", "output", "delta", "choices", "usage", "error", "id", "result"),
+        *("statusUpdate", "artifactUpdate", "task", "message", "status", "state", "parts", "text"),
+        *("contentBlockDelta", "messageStop", "metadata", "interrupts", "tool", "content"),
+    )
+    deep = [{outer: {inner: value}} for outer in names for inner in names for value in WRONG]
+    flat = [{name: value} for name in names for value in WRONG]
+    events = [{"jsonrpc": "2.0", "result": each} for each in deep] if kind == "a2a" else deep
+    read = 0
+    for each in [*flat, *events]:
+        body = f"data: {json.dumps(each)}\n\n".encode()
+        with suppress(AgentError):
+            read_answer([body], "text/event-stream", protocol=PROTOCOLS[kind])
+        read += 1
+    assert read == len(flat) + len(events)
