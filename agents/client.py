@@ -241,7 +241,9 @@ class AgentClient:
             token = self._token(deadline)
             secrets.update([token] if token else [])
             try:
-                return self._open(content, headers, token, deadline, url or self.url)
+                added = self._authorize(token, url or self.url, headers, content)
+                secrets.update(value.decode() for name, value in added if _is_secret(name))
+                return self._open(content, [*added, *headers], deadline, url or self.url)
             except AgentError as error:
                 if error.status != 401 or token is None or renewed:
                     raise
@@ -268,12 +270,10 @@ class AgentClient:
         self,
         content: bytes,
         headers: list[tuple[bytes, bytes]],
-        token: str | None,
         deadline: Deadline,
         url: str,
     ) -> httpx.Response:
         """Send once, and return a response of status 200 with its body unread."""
-        headers = [*self._authorize(token, url, headers, content), *headers]
         response = post(
             self._http,
             httpx.URL(url),
@@ -311,6 +311,11 @@ class AgentClient:
         if deadline.is_silent:
             silent = errors.AGENT_SILENT(seconds=f"{self._idle_timeout:g}")
             raise AgentError(silent, kind="timeout", reached=True)
+
+
+def _is_secret(header: bytes) -> bool:
+    """Whether a header of AWS's signature is a part of the credentials. The rest is for one use."""
+    return header.lower() == b"x-amz-security-token"
 
 
 def _drain(chunks: Iterator[bytes], deadline: Deadline) -> None:

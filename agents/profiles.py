@@ -118,7 +118,10 @@ def _with_environments(
         return config
     if not table.parameter_prefix:
         raise _wrong(errors.PARAMETER_PREFIX_MISSING(server=names[0]))
-    place = f"{table.parameter_prefix}/agents/{user_id}/{agent_id}/mcp-env"
+    folder = f"{table.parameter_prefix}/agents/{user_id}/"
+    place = f"{folder}{agent_id}/mcp-env"
+    if not _has_folder(user_id):
+        raise _wrong(errors.PARAMETER_NOT_ALLOWED(name=place, place=folder))
     found = table.parameters(place, [place])
     if place not in found:
         raise _wrong(errors.PARAMETER_MISSING(names=place))
@@ -171,12 +174,18 @@ def _parameters(table: AgentsTable, config: dict[str, Any], user_id: str) -> dic
     names = sorted(set(_named(config)))
     own = f"{table.secrets_path}/{user_id}/"
     for name in names:
-        if not table.secrets_path or not name.startswith(own) or ".." in name:
+        is_own = table.secrets_path and name.startswith(own) and ".." not in name
+        if not is_own or not _has_folder(user_id):
             raise _wrong(errors.PARAMETER_NOT_ALLOWED(name=name, place=own))
     values = table.parameters(own, names) if names else {}
     if missing := [name for name in names if name not in values]:
         raise _wrong(errors.PARAMETER_MISSING(names=", ".join(missing)))
     return values
+
+
+def _has_folder(user_id: str) -> bool:
+    """Whether a user has a folder of parameters, and not one within another user's."""
+    return "/" not in user_id
 
 
 def _named(part: Any) -> Iterator[str]:

@@ -7,11 +7,12 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from agents.masking import Mask, MaskedText
 from agents.output import Output
+from agents.schemas import kept_schema
 
 Outcome = Literal["success", "interrupted", "refused", "limited", "cancelled"]
 
@@ -21,6 +22,10 @@ KEPT_REASONING_BYTES = 16 * 1024
 KEPT_TOOLS = 100
 KEPT_TOOL_CHARACTERS = 2000
 KEPT_TOOLS_BYTES = 32 * 1024
+# Characters of a text and of an id that are held until they are masked and cut. An agent may send
+# megabytes of each, which would be masked again at every write.
+_HELD_CHARACTERS = 8 * KEPT_TOOL_CHARACTERS
+_HELD_ID = 1000
 # Bytes of a tool's id, of its name, and of the rest of a stored call beside its input and result.
 KEPT_NAME_BYTES = 96
 _CALL_BYTES = 100
@@ -197,23 +202,24 @@ class Transcript:
 
     def call(self, tool_id: str, name: str, given: str = "") -> None:
         """Note the call of a tool. A second note of the same call changes nothing."""
+        tool_id = tool_id[:_HELD_ID]
         if tool_id in self._tools or len(self._tools) >= KEPT_TOOLS:
             return
         at_ms = round((self._clock() - self._began) * 1000)
-        self._tools[tool_id] = ToolUse(tool_id, printable(name)[:200], at_ms=at_ms)
+        self._tools[tool_id] = ToolUse(tool_id, printable(name[:_HELD_ID])[:200], at_ms=at_ms)
         self.call_input(tool_id, given)
 
     def call_input(self, tool_id: str | None, piece: str) -> None:
         """Note the next piece of a tool's input."""
-        tool = self._tools.get(tool_id or "")
-        if tool is not None and piece and len(tool.input) < 8 * KEPT_TOOL_CHARACTERS:
-            tool.input += piece
+        tool = self._tools.get((tool_id or "")[:_HELD_ID])
+        if tool is not None and piece and len(tool.input) < _HELD_CHARACTERS:
+            tool.input += piece[:_HELD_CHARACTERS]
 
     def call_result(self, tool_id: str, result: str, *, failed: bool = False) -> None:
         """Note what a tool returned."""
-        tool = self._tools.get(tool_id)
+        tool = self._tools.get(tool_id[:_HELD_ID])
         if tool is not None and tool.result is None:
-            tool.result = result[: 8 * KEPT_TOOL_CHARACTERS]
+            tool.result = result[:_HELD_CHARACTERS]
             tool.failed = failed
             took = self._clock() - self._began
             tool.took_ms = max(0, round(took * 1000) - tool.at_ms)
@@ -221,10 +227,25 @@ class Transcript:
     def ask(self, question: Question) -> None:
         """Note a question to a person. The outcome becomes "interrupted"."""
         self.outcome = "interrupted"
-        # An id is kept whole, since the answer must name it.
-        is_short = _size(question.id) <= KEPT_QUESTIONS_BYTES // KEPT_QUESTIONS // 2
-        if is_short and len(self.questions) < KEPT_QUESTIONS and question not in self.questions:
-            self.questions.append(question)
+        if len(self.questions) < KEPT_QUESTIONS and self._can_be_named(question.id):
+            schema, text = self._kept_schema(question.schema), question.text[:_HELD_CHARACTERS]
+            question = replace(question, text=text, schema=schema)
+            if question not in self.questions:
+                self.questions.append(question)
+
+    def _can_be_named(self, question_id: str) -> bool:
+        """Whether an id can be kept whole, since the answer must name it."""
+        most = KEPT_QUESTIONS_BYTES // KEPT_QUESTIONS // 2
+        if len(question_id) > most or printable(question_id) != question_id:
+            return False
+        return _size(question_id) <= most and not self._mask.holds(question_id)
+
+    def _kept_schema(self, schema: dict[str, Any] | None) -> dict[str, Any] | None:
+        # Without a schema, any answer is good.
+        return schema and kept_schema(schema, self._clean, KEPT_QUESTIONS_BYTES)
+
+    def _clean(self, text: str) -> str:
+        return self._mask.text(printable(text))
 
     def stop(self, stop_reason: Any) -> None:
         """Note why a model stopped. A question to a person counts for more."""
@@ -319,7 +340,7 @@ def items(value: Any) -> list[Any]:
 
 def name(value: Any) -> str | None:
     """Return a text for records and logs, or None if the value is no text or empty."""
-    return printable(value) or None if isinstance(value, str) else None
+    return printable(value[:_HELD_ID]) or None if isinstance(value, str) else None
 
 
 def printable(text: str) -> str:

@@ -18,6 +18,7 @@ from agents.invocation import Invocation
 from agents.masking import Mask
 from agents.protocols import PROTOCOLS, read_answer
 from agents.replies import Reply, printable
+from moca.request_headers import PLAIN
 from moca.sentences import Reason
 
 # Bytes of the body that are shown, and bytes that are kept to find the protocol.
@@ -29,13 +30,6 @@ READ_BYTES = 1024 * 1024
 _STRICT = ("ag-ui", "a2a", "openai")
 _OPEN = ("agentcore", "invocations")
 _LINES_LAST = ("application/json", "text/event-stream")
-# Headers of a request that hold no secret. Any other one might: a key may have any header.
-_PLAIN_HEADERS = {
-    *("accept", "accept-encoding", "a2a-version", "connection", "content-length", "content-type"),
-    *("host", "idempotency-key", "user-agent", "x-amz-date", "x-amzn-trace-id"),
-    "x-amzn-bedrock-agentcore-runtime-session-id",
-    "x-amzn-bedrock-agentcore-runtime-session-type",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +129,8 @@ class _Recorder:
         self._encoding = response.headers.get("content-encoding", "").strip().lower()
         self._kept = bytearray()
         headers = response.request.headers
-        self.secrets |= {v for name, v in headers.items() if name.lower() not in _PLAIN_HEADERS}
+        # A key may have any other header.
+        self.secrets |= {v for name, v in headers.items() if name.lower() not in PLAIN}
         stream = response.stream
         if isinstance(stream, httpx.SyncByteStream):
             response.stream = _Copied(stream, self._kept)

@@ -1,4 +1,4 @@
-"""Try an agent: operators send it a prompt, and see what it answers and how that is read.
+"""Try an agent: editors send it a prompt, and see what it answers and how that is read.
 
 No trigger is fired and no run is recorded. The address comes from the agent's record or from the
 settings, never from the request.
@@ -86,9 +86,9 @@ def default_trial(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@for_operators(Role.EDITOR)
+@for_operators(Role.ADMIN)
 def set_protocol(request: HttpRequest, agent_id: str) -> HttpResponse:
-    """Set the protocol that a try has found on the agent's record."""
+    """Set the protocol that a try has found on the agent's record, which only admins change."""
     agent = editable(agent_id)
     protocol = request.POST.get("protocol", "")
     here = reverse("console:agent-try", args=[agent.pk])

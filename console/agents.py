@@ -1,4 +1,7 @@
-"""The pages of agents: the list, and one agent with its form and its deletion."""
+"""The pages of agents: the list, and one agent with its form and its deletion.
+
+Only admins change records, because a record says to which address secrets are sent.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -122,14 +125,14 @@ def _named(agent: Agent) -> dict[str, Any]:
 
 
 @require_http_methods(["GET", "POST"])
-@for_operators(Role.EDITOR)
+@for_operators(Role.ADMIN)
 def new(request: HttpRequest) -> HttpResponse:
     """Create a record."""
     return _form(request, "")
 
 
 @require_http_methods(["GET", "POST"])
-@for_operators(Role.EDITOR)
+@for_operators(Role.ADMIN)
 def edit(request: HttpRequest, agent_id: str) -> HttpResponse:
     """Change a record."""
     return _form(request, agent_id)
@@ -171,7 +174,7 @@ def _bound(request: HttpRequest, agent_id: str, refusal: str = "") -> AgentForm:
 
 
 @require_http_methods(["GET", "POST"])
-@for_operators(Role.EDITOR)
+@for_operators(Role.ADMIN)
 def delete(request: HttpRequest, agent_id: str) -> HttpResponse:
     """Delete a record, after a page that says which triggers name it."""
     found = editable(agent_id)

@@ -138,7 +138,8 @@ def _properties(schema: Any) -> list[str] | None:
     if not all(isinstance(each, Mapping) for each in properties.values()):
         return None
     required = schema.get("required")
-    needed = [name for name in required if name in properties] if isinstance(required, list) else []
+    named = required if isinstance(required, list) else []
+    needed = [name for name in named if isinstance(name, str) and name in properties]
     return list(dict.fromkeys([*needed, *sorted(properties)]))
 
 

@@ -1,11 +1,12 @@
 """Check a value against an agent's JSON schema within bounds, and say what to do about its faults.
 
 The schema comes from an agent. Therefore a check fetches nothing, it takes a limited number of
-steps, and it matches no regular expressions, for which Python has no time limit.
+steps and a limited time, and it matches no regular expressions, for which Python has no time limit.
 """
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 # How many keywords of schemas one check may look at.
 MAX_STEPS = 20_000
+# How many seconds one check may take. One keyword, such as uniqueItems, may take many comparisons.
+MAX_SECONDS = 2.0
 # Keywords that are not checked, because they match regular expressions.
 UNCHECKED = ("pattern", "patternProperties")
 # The most choices, and characters of a choice, that a message names.
@@ -27,7 +30,7 @@ SchemaFault = tuple[tuple[str, ...], str, str]
 
 
 class TooMuchWorkError(Exception):
-    """A schema takes more steps than a check may take."""
+    """A schema takes more steps or time than a check may take."""
 
 
 def faults(schema: dict[str, Any], value: Any) -> Iterator[SchemaFault]:
@@ -47,14 +50,14 @@ def faults(schema: dict[str, Any], value: Any) -> Iterator[SchemaFault]:
 
 
 def _bounded(schema: dict[str, Any]) -> Any:
-    """A validator of the schema that raises TooMuchWorkError after `MAX_STEPS`."""
-    left = MAX_STEPS
+    """A validator that raises TooMuchWorkError after `MAX_STEPS` or `MAX_SECONDS`."""
+    left, end = MAX_STEPS, time.monotonic() + MAX_SECONDS
 
     def counted(keyword: Callable[..., Any]) -> Callable[..., Any]:
         def look(*args: Any) -> Iterable[Any] | None:
             nonlocal left
             left -= 1
-            if left < 0:
+            if left < 0 or time.monotonic() > end:
                 raise TooMuchWorkError
             found: Iterable[Any] | None = keyword(*args)
             return found

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 
 from moca.local_keys import is_private
+from moca.request_headers import is_taken
 
 AGENT_AUTHS = ("cognito", "cognito-user", "static", "api-key", "sigv4", "none")
 AGENT_PROTOCOLS = ("invocations", "agentcore", "ag-ui", "a2a", "openai")
@@ -85,6 +86,12 @@ def check_agent(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
             f"AGENT_KEY_HEADER is {header!r}, which is no header's name.",
             "Set it to a name such as X-Api-Key.",
             "E014",
+        ),
+        (
+            is_taken(header),
+            f"AGENT_KEY_HEADER is {header!r}, which requests have for something else.",
+            "Set it to another name, such as X-Api-Key.",
+            "E018",
         ),
         (
             settings.USES_DEMO_AGENT and bool(os.environ.get("AGENT_AUTH")),

@@ -48,7 +48,7 @@ class AGUIReader(Reader):
 
     def _text(self, event: dict[str, Any]) -> None:
         message = event.get("messageId")
-        if event.get("subagentRunId") or (self._others and message in self._others):
+        if event.get("subagentRunId") or (self._others and as_text(message) in self._others):
             return
         if event.get("role", "assistant") != "assistant":
             return

@@ -1,4 +1,4 @@
-"""The admin pages of agents' records that operators have added."""
+"""The admin pages of agents' records that admins have added."""
 
 from typing import Any
 

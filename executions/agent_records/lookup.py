@@ -1,4 +1,4 @@
-"""Finds the records of agents: those that the settings list, and those that operators have added.
+"""Finds the records of agents: those that the settings list, and those that admins have added.
 
 AGENTS_CONFIG is a list as JSON or YAML, or AGENTS_FILE names a file with it. Each entry has `id`,
 `name` and `address`, and may have the other keys of KEYS. If an id is in the settings and in the

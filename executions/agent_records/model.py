@@ -18,6 +18,7 @@ from agents.specification import SECRET_WAYS, Specification
 from executions.agent_records import validation
 from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Layout
+from moca.request_headers import is_taken
 from moca.validation import one_line
 from triggers.models import ReasoningEffort
 from triggers.validation import validate_tools
@@ -157,6 +158,9 @@ class Agent(VersionedModel):
         if self.secret_ref and self.auth not in SECRET_WAYS:
             reason = _("Leave it empty: this authorization sends no secret of the agent's own.")
             found["secret_ref"] = ValidationError(reason, code="unused")
+        if self.auth == AgentAuth.API_KEY and is_taken(self.key_header):
+            reason = _("Give another header: requests have this one for something else.")
+            found["key_header"] = ValidationError(reason, code="taken")
         if self.auth == AgentAuth.COGNITO and not self.client_id:
             found["client_id"] = ValidationError(_("Enter the id of the app client."), "missing")
         if found:

@@ -1,6 +1,7 @@
 """Validates the fields of an agent's record, for the model and its forms."""
 
 import ipaddress
+import socket
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -8,6 +9,9 @@ from django.utils.translation import gettext as _
 
 from agents import AgentError, agent_url
 from agents.specification import SECRET_ARN, VARIABLE
+
+# Where EC2 tells a machine its credentials by IPv6. It is not link-local.
+_METADATA = ipaddress.ip_network("fd00:ec2::/32")
 
 
 def check_id(value: str) -> None:
@@ -68,12 +72,23 @@ def check_secret_ref(value: str) -> None:
 
 def _check_host(url: str) -> None:
     """Refuse link-local addresses, where clouds tell a machine its credentials."""
-    try:
-        is_local = ipaddress.ip_address(urlsplit(url).hostname or "").is_link_local
-    except ValueError:
-        return
-    if is_local:
+    found = _ip_address(urlsplit(url).hostname or "")
+    if found is not None and (found.is_link_local or found in _METADATA):
         raise ValidationError(
             _("Give another address: link-local ones are the machine's own services, no agents."),
             code="address",
         )
+
+
+def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address that a host stands for in any notation; None for a name."""
+    host = host.rstrip(".")
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            # Systems read 2852039166 and 0xa9fea9fe as addresses, too.
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except (OSError, UnicodeError):
+            return None
+    return getattr(found, "ipv4_mapped", None) or found

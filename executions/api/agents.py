@@ -1,8 +1,12 @@
-"""API views under /agents: everybody lists names, operators see and change the records."""
+"""API views under /agents: everybody lists names, operators see the records, admins change them.
+
+A record says to which address this installation's secrets are sent.
+"""
 
 from typing import Any, ClassVar
 
 from django.db import IntegrityError
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,14 +16,16 @@ from executions.agent_records.serializers import AgentNameSerializer, AgentSeria
 from moca.api.errors import APIError, NotFoundError
 from moca.api.views import APIView
 from moca.authentication.access import is_operator
+from moca.authentication.models import Role
 
 FOR_OPERATORS = "Only operators may do this: use the token or the session of an operator."
+FOR_ADMINS = "Only admins may change agents: ask one for it."
 TAKEN = "There is an agent of this id: change that one, or use another id."
 LISTED = "The settings list this agent: change it in AGENTS_CONFIG or AGENTS_FILE."
 
 
 class OperatorsView(APIView):
-    """A view for operators. `open_methods` are for all callers."""
+    """A view for operators, of whom admins may change. `open_methods` are for all callers."""
 
     open_methods: ClassVar[tuple[str, ...]] = ()
 
@@ -29,6 +35,9 @@ class OperatorsView(APIView):
         is_open = method in (*self.open_methods, "OPTIONS") or method not in self.allowed_methods
         if not is_open and not is_operator(self.user_id):
             raise APIError(403, FOR_OPERATORS)
+        caller: Any = request.user
+        if not is_open and method not in SAFE_METHODS and caller.role.rank < Role.ADMIN.rank:
+            raise APIError(403, FOR_ADMINS)
 
 
 class AgentsView(OperatorsView):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from executions.agent_records.serializers import AgentNameSerializer, AgentSerializer
-from executions.api.agents import FOR_OPERATORS, LISTED, TAKEN, AgentsView, AgentView
+from executions.api.agents import FOR_ADMINS, FOR_OPERATORS, LISTED, TAKEN, AgentsView, AgentView
 from moca.api.errors import APIError
 from moca.api.json_schema import Schema, answer, boolean, each, number, text
 from moca.api.openapi import TAGS, TIMESTAMP, Body, Fault, describe, in_path, invalid, metadata
@@ -40,6 +40,7 @@ _SHOWN = {**_SENT, "keyHeader": "X-Api-Key", "createdAt": TIMESTAMP, "updatedAt"
 
 _AGENT_ID = in_path("agent_id", "The agent's `id`.", text())
 _NO_OPERATOR = Fault("The caller is no operator.", APIError(403, FOR_OPERATORS))
+_NO_ADMIN = Fault("The caller is no admin.", APIError(403, FOR_ADMINS))
 _NO_AGENT = Fault("There is no such agent.", APIError(404, "There is no such agent."))
 _IN_SETTINGS = Fault("The settings list it, or others keep changing it.", APIError(409, LISTED))
 _WRONG = invalid(
@@ -56,13 +57,13 @@ def _describe_change(method: str, operation_id: str, sent: Schema) -> None:
         AgentView,
         method,
         operation_id,
-        "For operators. PUT and PATCH are the same, and a whole agent may be sent back, changed in "
+        "For admins. PUT and PATCH are the same, and a whole agent may be sent back, changed in "
         "places. Running processes use the change within a minute.",
         tag=AGENTS,
         parameters=[_AGENT_ID],
         takes=Body(_CHANGE, sent),
         answers=_one(protocol="a2a"),
-        faults=[_WRONG, _NO_OPERATOR, _NO_AGENT, _IN_SETTINGS],
+        faults=[_WRONG, _NO_ADMIN, _NO_AGENT, _IN_SETTINGS],
     )
 
 
@@ -70,7 +71,7 @@ describe(
     AgentsView,
     "GET",
     "listAgents",
-    "Those that the settings list, and those that operators have added. A trigger that names none "
+    "Those that the settings list, and those that admins have added. A trigger that names none "
     "of them calls the default agent.",
     tag=AGENTS,
     answers=Body(_LIST, {"agents": [_NAME], "metadata": metadata(count=1)}),
@@ -79,11 +80,11 @@ describe(
     AgentsView,
     "POST",
     "createAgent",
-    "For operators. No secret is sent, but only where it is.",
+    "For admins. No secret is sent, but only where it is.",
     tag=AGENTS,
     takes=Body(_NEW, _SENT),
     answers=_one(201),
-    faults=[_WRONG, _NO_OPERATOR, Fault("The id is taken.", APIError(409, TAKEN))],
+    faults=[_WRONG, _NO_ADMIN, Fault("The id is taken.", APIError(409, TAKEN))],
 )
 describe(
     AgentView,
@@ -101,7 +102,7 @@ describe(
     AgentView,
     "DELETE",
     "deleteAgent",
-    "For operators. Triggers that name it call the default agent from then on.",
+    "For admins. Triggers that name it call the default agent from then on.",
     tag=AGENTS,
     parameters=[_AGENT_ID],
     answers=Body(
@@ -112,5 +113,5 @@ describe(
             "metadata": metadata(agentId="reporter"),
         },
     ),
-    faults=[_NO_OPERATOR, _NO_AGENT, _IN_SETTINGS],
+    faults=[_NO_ADMIN, _NO_AGENT, _IN_SETTINGS],
 )

@@ -46,7 +46,8 @@ def answer(execution: TriggerExecution, answers: Mapping[str, Any], *, by: str) 
         The record of the new run, which waits for a process.
 
     Raises:
-        NotWaitingError: the run asks nothing, was answered or has ended, or its trigger is deleted.
+        NotWaitingError: the run asks nothing, was answered or has ended, or its trigger is deleted
+            or another user's.
         InvalidAnswersError: an answer does not fit its question.
         TriggerBusyError: a run is under way that may not be overlapped.
         DispatchError: no process can be given the new run. The question can be answered again.
@@ -57,6 +58,11 @@ def answer(execution: TriggerExecution, answers: Mapping[str, Any], *, by: str) 
     trigger = execution.find_trigger()
     if trigger is None:
         raise NotWaitingError(_("The trigger of this run is deleted, so it cannot go on."))
+    if execution.user_id not in ("", trigger.user_id):
+        # The new run would act for the new owner, with the answers and the session of the earlier.
+        raise NotWaitingError(
+            _("The trigger of this run is another user's now, so it cannot go on: run it again.")
+        )
     rules.check(questions, answers)
     given = [
         {"id": each["id"], "question": each["text"][:SHOWN], "value": answers[each["id"]]}

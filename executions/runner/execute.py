@@ -132,8 +132,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
             _fail(run, CLOSED(), reached=True)
         except Exception:
             logger.exception("The run broke off")
-            if flush.transcript is not None:
-                _set_reply(run, flush.transcript.so_far())
+            _set_what_came(run, flush.transcript)
             _fail(run, INTERNAL_ERROR(), reached=True)
         else:
             _set_reply(run, reply)
@@ -236,6 +235,14 @@ def _set_reply(run: Run, reply: Reply | None) -> None:
     execution.task_id = (reply.task_id or "")[:200]
     execution.request_id = (reply.request_id or "")[:200]
     execution.session_id = (reply.session_id or execution.session_id)[:256]
+
+
+def _set_what_came(run: Run, transcript: Transcript | None) -> None:
+    """Set what the agent said before its run broke off, unless the run broke off because of it."""
+    try:
+        _set_reply(run, transcript.so_far() if transcript else None)
+    except Exception:
+        logger.exception("What the agent said cannot be kept")
 
 
 def _say_cut_off(run: Run, error: AgentError) -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_form_shows_only_the_fields_of_the_authorization(sign_in: SignIn) -> None:
-    page = sign_in(Role.EDITOR)
+    page = sign_in(Role.ADMIN)
     page.goto("/console/agents/new")
     expect(page.get_by_label("Secret")).to_be_hidden()
     page.get_by_label("Authorization").select_option("api-key")
@@ -29,7 +29,7 @@ def test_agent_is_tried_and_gets_the_protocol_that_it_speaks(
 ) -> None:
     settings.AGENT_AUTH, settings.AGENT_TOKEN = "static", demo_agent.issue_token()
     Agent(id="reporter", name="Reporter", address=demo_agent.url).save()
-    page = sign_in(Role.EDITOR)
+    page = sign_in(Role.ADMIN)
     page.goto("/console/agents")
     page.get_by_role("link", name="Reporter").click()
     page.get_by_role("link", name="Try").click()
@@ -46,7 +46,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out(
     long = {"id": "team/" + "x" * 190, "name": "A name that is long " * 9}
     Agent(**long, address=f"{demo_agent.url}/{'path/' * 40}").save()
     Agent(id="reporter", name="Reporter", address=demo_agent.url, auth="none").save()
-    page = sign_in(Role.EDITOR)
+    page = sign_in(Role.ADMIN)
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 390, "height": 844})
     found: dict[str, Any] = {}

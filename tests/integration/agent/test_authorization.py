@@ -24,12 +24,13 @@ class Agent(BaseHTTPRequestHandler):
     """Answers, and keeps what it was sent."""
 
     received: list[Any]
+    answer = (200, json.dumps({"output": "Done."}).encode())
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         type(self).received.append((self.path, dict(self.headers.items()), body))
-        answer = json.dumps({"output": "Done."}).encode()
-        self.send_response(200)
+        status, answer = self.answer
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
@@ -49,13 +50,15 @@ def agent() -> Any:
     server.server_close()
 
 
+INVOCATION = Invocation(
+    prompt="Report.", target_user_id="alice", session_id="s" * 33, execution_id="e-1"
+)
+
+
 def invoke(client: AgentClient) -> dict[str, str]:
     """Run a prompt, and return the headers that the agent got."""
-    invocation = Invocation(
-        prompt="Report.", target_user_id="alice", session_id="s" * 33, execution_id="e-1"
-    )
     with client:
-        client.invoke(invocation, time_limit=10, max_retries=0)
+        client.invoke(INVOCATION, time_limit=10, max_retries=0)
     headers: dict[str, str] = Agent.received[-1][1]
     return headers
 
@@ -71,7 +74,7 @@ def test_key_goes_into_its_header_and_no_other(agent: str) -> None:
 
 @pytest.fixture
 def keys(monkeypatch: pytest.MonkeyPatch) -> Credentials:
-    keys = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI", "session-token")
+    keys = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI", "session-token-4711")
     monkeypatch.setattr("moca.aws.signing.credentials", keys.get_frozen_credentials)
     return keys
 
@@ -97,6 +100,22 @@ def test_signature_is_the_one_that_aws_computes(agent: str, keys: Credentials) -
         signer.string_to_sign(request, signer.canonical_request(request)), request
     )
     assert given.endswith(f"Signature={expected}")
+
+
+@pytest.mark.usefixtures("signing", "keys")
+@pytest.mark.parametrize("status", [200, 500])
+def test_session_token_of_aws_is_masked_in_what_the_agent_says(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = json.dumps({"output": "You sent session-token-4711."}).encode()
+    monkeypatch.setattr(Agent, "answer", (status, answer))
+    said = ""
+    try:
+        with client_from_settings() as client:
+            said = client.invoke(INVOCATION, time_limit=10, max_retries=0).output.text
+    except AgentError as error:
+        said = str(error)
+    assert ("You sent ***" in said, "4711" in said) == (True, False)
 
 
 @pytest.mark.usefixtures("keys")

@@ -1,4 +1,4 @@
-"""Agents in the API: names for everybody, records for operators."""
+"""Agents in the API: names for everybody, records for operators, changes for admins."""
 
 from typing import Any
 
@@ -26,8 +26,8 @@ def alice(db: None) -> API:
 
 @pytest.fixture
 def ann(db: None) -> API:
-    """An operator."""
-    return API(Operator.objects.create_operator("ann", role="editor").subject)
+    """An admin."""
+    return API(Operator.objects.create_operator("ann", role="admin").subject)
 
 
 def test_everybody_lists_names_and_nothing_else(alice: API, make_agent: MakeAgent) -> None:
@@ -47,7 +47,7 @@ def test_strangers_see_nothing(db: None, make_agent: MakeAgent) -> None:
     assert API().get("/agents").status_code == 401
 
 
-def test_operators_create_agents(ann: API) -> None:
+def test_admins_create_agents(ann: API) -> None:
     answer = ann.post("/agents", NEW)
     assert (answer.status_code, Agent.objects.get().secret_ref) == (201, VARIABLE)
 
@@ -74,13 +74,30 @@ def test_others_are_refused(
     assert alice(method, path, body).status_code == 403
 
 
-def test_viewers_cannot_change(db: None, make_agent: MakeAgent) -> None:
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+def test_other_operators_see_records(db: None, make_agent: MakeAgent, role: str) -> None:
     make_agent()
-    vic = API(Operator.objects.create_operator("vic", role="viewer").subject)
-    assert (vic.get("/agents/reporter").status_code, vic.post("/agents", NEW).status_code) == (
-        200,
-        403,
-    )
+    eve = API(Operator.objects.create_operator("eve", role=role).subject)
+    assert eve.get("/agents/reporter").json()["agent"]["secret"] == VARIABLE
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/agents", {**NEW, "id": "mine"}),
+        ("PUT", "/agents/reporter", {"address": "https://mine.example.com"}),
+        ("PATCH", "/agents/reporter", {"address": "https://mine.example.com"}),
+        ("DELETE", "/agents/reporter", None),
+    ],
+)
+def test_other_operators_change_nothing(
+    db: None, make_agent: MakeAgent, role: str, method: str, path: str, body: Any
+) -> None:
+    address = make_agent().address
+    eve = API(Operator.objects.create_operator("eve", role=role).subject)
+    status = eve(method, path, body).status_code
+    assert (status, [agent.address for agent in Agent.objects.all()]) == (403, [address])
 
 
 @pytest.mark.parametrize("agent_id", ["reporter", "team/reporter"])
@@ -105,6 +122,9 @@ def test_id_stays(ann: API, make_agent: MakeAgent) -> None:
         ({"protocol": "soap"}, "protocol"),
         ({"auth": "magic"}, "auth"),
         ({"idleSeconds": "5"}, "idleSeconds"),
+        ({"auth": "api-key", "keyHeader": "user-agent"}, "keyHeader"),
+        ({"auth": "api-key", "keyHeader": "Host"}, "keyHeader"),
+        ({"auth": "api-key", "keyHeader": "Transfer-Encoding"}, "keyHeader"),
         ({"adress": "https://a"}, "adress"),
     ],
 )
@@ -115,6 +135,37 @@ def test_mistake_names_its_field(ann: API, wrong: dict[str, Any], field: str) ->
         field = "address"
     details = ann.post("/agents", sent).json()["details"]
     assert field in [one["field"] for one in details]
+
+
+@pytest.mark.parametrize("field", ["address", "tokenDomain"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "169.254.169.254.",
+        "2852039166",
+        "0xa9fea9fe",
+        "0251.254.0xa9.254",
+        "169.254.43518",
+        "[::ffff:169.254.169.254]",
+        "[fe80::1]",
+        "[fd00:ec2::254]",
+    ],
+)
+def test_services_of_the_machine_are_no_agents_in_any_notation(
+    ann: API, host: str, field: str
+) -> None:
+    sent = {**NEW, "auth": "cognito", "clientId": "demo", field: f"http://{host}/latest"}
+    answer = ann.post("/agents", sent)
+    details = [one["field"] for one in answer.json().get("details", [])]
+    assert (answer.status_code, details) == (400, [field])
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8100", "10.0.0.7", "[fd12::1]", "a9fea9fe", "localhost"]
+)
+def test_other_hosts_are_agents(ann: API, host: str) -> None:
+    assert ann.post("/agents", {**NEW, "address": f"http://{host}"}).status_code == 201
 
 
 def test_taken_id_is_a_conflict(ann: API, make_agent: MakeAgent) -> None:

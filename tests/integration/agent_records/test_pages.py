@@ -25,35 +25,37 @@ def text_of(client: Client, page: str) -> str:
     return client.get(page).content.decode()
 
 
-def test_agent_is_made_in_the_console(editor: Client) -> None:
-    editor.post(f"{AGENTS}/new", ENTERED)
+def test_agent_is_made_in_the_console(administrator: Client) -> None:
+    administrator.post(f"{AGENTS}/new", ENTERED)
     agent = Agent.objects.get(pk="reporter")
     assert (agent.protocol, agent.secret_ref, agent.key_header) == ("ag-ui", VARIABLE, "X-Api-Key")
 
 
-def test_agent_is_made_in_the_admin(editor: Client) -> None:
-    editor.post("/admin/executions/agent/add/", ENTERED)
+def test_agent_is_made_in_the_admin(administrator: Client) -> None:
+    administrator.post("/admin/executions/agent/add/", ENTERED)
     assert Agent.objects.get().address == "https://reporter.example.com"
 
 
-def test_change_has_an_audit_entry(editor: Client, make_agent: MakeAgent) -> None:
+def test_change_has_an_audit_entry(administrator: Client, make_agent: MakeAgent) -> None:
     make_agent()
-    shown = editor.get(f"{AGENTS}/edit/reporter").context["form"]["opened_version"].value()
-    editor.post(f"{AGENTS}/edit/reporter", {**ENTERED, "opened_version": shown})
+    shown = administrator.get(f"{AGENTS}/edit/reporter").context["form"]["opened_version"].value()
+    administrator.post(f"{AGENTS}/edit/reporter", {**ENTERED, "opened_version": shown})
     entry = AuditEntry.objects.get(object_id="reporter")
     assert entry.changes["protocol"] == ["invocations", "ag-ui"]
 
 
-def test_page_shows_the_changes(editor: Client) -> None:
-    editor.post(f"{AGENTS}/new", ENTERED)
-    editor.post(f"{AGENTS}/edit/reporter", {**ENTERED, "protocol": "a2a", "opened_version": "1"})
-    page = text_of(editor, f"{AGENTS}/show/reporter")
+def test_page_shows_the_changes(administrator: Client) -> None:
+    administrator.post(f"{AGENTS}/new", ENTERED)
+    administrator.post(
+        f"{AGENTS}/edit/reporter", {**ENTERED, "protocol": "a2a", "opened_version": "1"}
+    )
+    page = text_of(administrator, f"{AGENTS}/show/reporter")
     assert all(text in page for text in ("<del>ag-ui</del>", "<ins>a2a</ins>"))
 
 
-def test_change_in_between_is_not_overwritten(editor: Client, make_agent: MakeAgent) -> None:
+def test_change_in_between_is_not_overwritten(administrator: Client, make_agent: MakeAgent) -> None:
     make_agent()
-    editor.post(f"{AGENTS}/edit/reporter", {**ENTERED, "opened_version": "7"})
+    administrator.post(f"{AGENTS}/edit/reporter", {**ENTERED, "opened_version": "7"})
     assert Agent.objects.get().protocol == "invocations"
 
 
@@ -64,27 +66,30 @@ def test_change_in_between_is_not_overwritten(editor: Client, make_agent: MakeAg
         ({"secret_ref": ""}, "Name where the secret is"),
         ({"auth": "none"}, "Leave it empty"),
         ({"auth": "cognito"}, "Enter the id of the app client"),
+        ({"auth": "api-key", "key_header": "Idempotency-Key"}, "Give another header"),
         ({"address": "reporter"}, "Give an http or https URL"),
         ({"id": "a//b"}, "Give a name such as reporter"),
     ],
 )
-def test_mistake_is_told_at_its_field(editor: Client, wrong: dict[str, str], said: str) -> None:
-    page = editor.post(f"{AGENTS}/new", {**ENTERED, **wrong}).content.decode()
+def test_mistake_is_told_at_its_field(
+    administrator: Client, wrong: dict[str, str], said: str
+) -> None:
+    page = administrator.post(f"{AGENTS}/new", {**ENTERED, **wrong}).content.decode()
     assert (said in page, Agent.objects.count()) == (True, 0)
 
 
-def test_id_of_the_settings_is_taken(editor: Client, settings: Any) -> None:
+def test_id_of_the_settings_is_taken(administrator: Client, settings: Any) -> None:
     settings.AGENTS_CONFIG = "[{id: reporter, name: Listed, address: 'https://a.example'}]"
-    page = editor.post(f"{AGENTS}/new", ENTERED).content.decode()
+    page = administrator.post(f"{AGENTS}/new", ENTERED).content.decode()
     assert "The settings have an agent of this id." in page
 
 
 def test_agent_of_the_settings_is_shown_and_cannot_be_changed(
-    editor: Client, settings: Any
+    administrator: Client, settings: Any
 ) -> None:
     settings.AGENTS_CONFIG = "[{id: reporter, name: Listed, address: 'https://a.example'}]"
-    shown = "Listed" in text_of(editor, AGENTS)
-    assert (shown, editor.get(f"{AGENTS}/edit/reporter").status_code) == (True, 403)
+    shown = "Listed" in text_of(administrator, AGENTS)
+    assert (shown, administrator.get(f"{AGENTS}/edit/reporter").status_code) == (True, 403)
 
 
 def test_list_counts_triggers(
@@ -110,12 +115,12 @@ def test_page_has_any_id(viewer: Client, make_agent: MakeAgent, agent_id: str) -
 
 
 def test_deletion_asks_and_counts_the_triggers(
-    editor: Client, make_agent: MakeAgent, make_trigger: MakeTrigger
+    administrator: Client, make_agent: MakeAgent, make_trigger: MakeTrigger
 ) -> None:
     make_agent()
     make_trigger(name="Morning")
     make_trigger(name="Evening")
-    page = text_of(editor, f"{AGENTS}/delete/reporter")
+    page = text_of(administrator, f"{AGENTS}/delete/reporter")
     assert ("2 triggers name it" in page, "Morning" in page, Agent.objects.count()) == (
         True,
         True,
@@ -123,25 +128,65 @@ def test_deletion_asks_and_counts_the_triggers(
     )
 
 
-def test_agent_is_deleted(editor: Client, make_agent: MakeAgent) -> None:
+def test_agent_is_deleted(administrator: Client, make_agent: MakeAgent) -> None:
     make_agent()
-    editor.post(f"{AGENTS}/delete/reporter")
+    administrator.post(f"{AGENTS}/delete/reporter")
     assert (Agent.objects.count(), AuditEntry.objects.get().action) == (0, "deleted")
 
 
 def test_admin_asks_and_counts_the_triggers(
-    editor: Client, make_agent: MakeAgent, make_trigger: MakeTrigger
+    administrator: Client, make_agent: MakeAgent, make_trigger: MakeTrigger
 ) -> None:
     make_agent()
     make_trigger()
-    page = text_of(editor, "/admin/executions/agent/reporter/delete/")
+    page = text_of(administrator, "/admin/executions/agent/reporter/delete/")
     assert "Triggers that name reporter: 1." in page
 
 
-@pytest.mark.parametrize("page", ["new", "edit/reporter", "delete/reporter"])
-def test_viewers_cannot_change(viewer: Client, make_agent: MakeAgent, page: str) -> None:
+WRITING = [
+    f"{AGENTS}/new",
+    f"{AGENTS}/edit/reporter",
+    f"{AGENTS}/delete/reporter",
+    f"{AGENTS}/protocol/reporter",
+    "/admin/executions/agent/add/",
+    "/admin/executions/agent/reporter/delete/",
+]
+
+
+@pytest.mark.parametrize("page", WRITING)
+def test_editors_write_no_records(editor: Client, make_agent: MakeAgent, page: str) -> None:
     make_agent()
-    assert viewer.post(f"{AGENTS}/{page}", ENTERED).status_code == 403
+    answer = editor.post(page, {**ENTERED, "post": "yes", "opened_version": "1"})
+    assert (answer.status_code, Agent.objects.get().protocol) == (403, "invocations")
+
+
+def test_editors_change_no_record_in_the_admin(editor: Client, make_agent: MakeAgent) -> None:
+    make_agent()
+    sent = {**ENTERED, "opened_version": "1"}
+    editor.post("/admin/executions/agent/reporter/change/", sent)
+    assert Agent.objects.get().protocol == "invocations"
+
+
+def test_editors_delete_no_records_of_a_list(editor: Client, make_agent: MakeAgent) -> None:
+    make_agent()
+    sent = {"action": "delete_selected", "_selected_action": "reporter", "post": "yes"}
+    editor.post("/admin/executions/agent/", sent)
+    assert Agent.objects.count() == 1
+
+
+@pytest.mark.parametrize("page", WRITING)
+def test_viewers_write_no_records(viewer: Client, make_agent: MakeAgent, page: str) -> None:
+    make_agent()
+    answer = viewer.post(page, {**ENTERED, "post": "yes", "opened_version": "1"})
+    assert (answer.status_code, Agent.objects.get().protocol) == (403, "invocations")
+
+
+@pytest.mark.parametrize("page", ["", "/show/reporter"])
+def test_pages_offer_editors_no_change(editor: Client, make_agent: MakeAgent, page: str) -> None:
+    make_agent()
+    shown = text_of(editor, AGENTS + page)
+    offered = [part for part in ("agents/new", "/edit/", "/delete/") if part in shown]
+    assert ("/console/agents/try" in shown, offered) == (True, [])
 
 
 @pytest.mark.parametrize("page", ["", "/new", "/show/reporter", "/edit/reporter"])
@@ -151,12 +196,12 @@ def test_strangers_are_asked_to_sign_in(client: Client, make_agent: MakeAgent, p
 
 
 def test_no_page_shows_the_secret(
-    editor: Client, make_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch
+    administrator: Client, make_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_agent()
     monkeypatch.setenv(VARIABLE, "sk-4711")
     pages = [AGENTS, f"{AGENTS}/show/reporter", f"{AGENTS}/edit/reporter"]
-    assert not any("sk-4711" in text_of(editor, page) for page in pages)
+    assert not any("sk-4711" in text_of(administrator, page) for page in pages)
 
 
 def test_form_of_a_trigger_offers_agents(editor: Client, make_agent: MakeAgent) -> None:

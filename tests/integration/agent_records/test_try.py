@@ -178,13 +178,20 @@ class TestPage:
         assert (entry.action, entry.changes) == ("run", {"try": ["", "invocations"]})
 
     def test_proposal_is_set_by_a_button(
+        self, administrator: Client, make_agent: MakeAgent, demo_agent: DemoAgent, serve: Serve
+    ) -> None:
+        make_agent(address=serve(*answer_of(demo_agent, "ag-ui")))
+        page = administrator.post(TRY, SENT).content.decode()
+        [button] = re.findall(r'action="([^"]+)">.*?name="protocol" value="([^"]+)"', page)[-1:]
+        administrator.post(button[0], {"protocol": button[1]})
+        assert Agent.objects.get().protocol == "ag-ui"
+
+    def test_editors_get_the_proposal_without_the_button(
         self, editor: Client, make_agent: MakeAgent, demo_agent: DemoAgent, serve: Serve
     ) -> None:
         make_agent(address=serve(*answer_of(demo_agent, "ag-ui")))
         page = editor.post(TRY, SENT).content.decode()
-        [button] = re.findall(r'action="([^"]+)">.*?name="protocol" value="([^"]+)"', page)[-1:]
-        editor.post(button[0], {"protocol": button[1]})
-        assert Agent.objects.get().protocol == "ag-ui"
+        assert ("Ask an admin to set it" in page, "agents/protocol" in page) == (True, False)
 
     def test_protocol_that_was_chosen_and_works_is_proposed(
         self, editor: Client, make_agent: MakeAgent
@@ -247,11 +254,11 @@ class TestPage:
         "page", [TRY, "/console/agents/try", "/console/agents/protocol/reporter"]
     )
     def test_forms_of_other_sites_do_nothing(
-        self, editor: Client, make_agent: MakeAgent, page: str
+        self, administrator: Client, make_agent: MakeAgent, page: str
     ) -> None:
         make_agent()
-        editor.handler.enforce_csrf_checks = True
-        assert editor.post(page, SENT).status_code == 403
+        administrator.handler.enforce_csrf_checks = True
+        assert administrator.post(page, SENT).status_code == 403
 
     def test_looking_sends_nothing(
         self, editor: Client, make_agent: MakeAgent, demo_agent: DemoAgent
@@ -260,9 +267,11 @@ class TestPage:
         editor.get(f"{TRY}?prompt=x&protocol=ag-ui")
         assert list(demo_agent.requests) == []
 
-    def test_unknown_protocol_is_not_set(self, editor: Client, make_agent: MakeAgent) -> None:
+    def test_unknown_protocol_is_not_set(
+        self, administrator: Client, make_agent: MakeAgent
+    ) -> None:
         make_agent()
-        editor.post("/console/agents/protocol/reporter", {"protocol": "soap"})
+        administrator.post("/console/agents/protocol/reporter", {"protocol": "soap"})
         assert Agent.objects.get().protocol == "invocations"
 
 

@@ -11,6 +11,7 @@ from executions.models import TriggerExecution
 from moca.authentication.models import AuditEntry
 from tests.integration.answers.conftest import APPROVAL, Ask, values_for
 from tests.integration.api.conftest import API, alice, bob
+from triggers.models import Trigger
 
 __all__ = ["alice", "bob"]
 
@@ -92,6 +93,18 @@ def test_answer_of_another_user_finds_nothing(bob: API, ask: Ask) -> None:
     asked = ask()
     response = bob.post(path(asked, "/answer"), {"answers": values_for(asked, "Yes.")})
     assert (response.status_code, AuditEntry.objects.count()) == (404, 0)
+
+
+def test_answer_of_an_earlier_owner_does_not_act_for_the_new_one(alice: API, ask: Ask) -> None:
+    asked = ask()
+    Trigger.objects.filter(pk=asked.trigger_id).update(user_id="bob")
+    response = alice.post(path(asked, "/answer"), {"answers": values_for(asked, "Yes.")})
+    runs = TriggerExecution.objects.filter(user_id="bob").count()
+    assert (response.status_code, "another user" in response.json()["message"], runs) == (
+        409,
+        True,
+        0,
+    )
 
 
 def test_time_to_answer_is_a_field_of_triggers(alice: API) -> None:

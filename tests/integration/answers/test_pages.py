@@ -237,3 +237,10 @@ def test_open_dashboard_notices(viewer: Client, ask: Ask, event: str) -> None:
     else:
         runner.end_unanswered(timezone.now() + timedelta(days=4))
     assert 200 in {opened.look().status_code for _turn in range(2)}
+
+
+def test_answer_after_a_change_of_the_owner_says_why_not(editor: Client, ask: Ask) -> None:
+    asked = ask()
+    Trigger.objects.filter(pk=asked.trigger_id).update(user_id="bob")
+    shown = send(editor, asked, q0="Yes, pay.").content.decode()
+    assert ("is another user&#x27;s now" in shown, given(asked)) == (True, None)

@@ -50,6 +50,10 @@ Put = Callable[..., None]
 Fire = Callable[[Trigger], TriggerExecution]
 
 
+# A user whose folder would be within that of the user alice.
+NESTED = "alice/nested"
+
+
 @pytest.fixture
 def put(moto: None, settings: Any) -> Iterator[Put]:
     """Put an agent into the table, which is empty before."""
@@ -160,6 +164,16 @@ def test_agent_of_another_user_is_not_used(
     put("mallory")
     fire(make_trigger())
     assert "systemPrompt" not in demo_agent.requests[0].body
+
+
+def test_user_within_the_folder_of_another_has_no_secrets(
+    put: Put, fire: Fire, make_trigger: MakeTrigger
+) -> None:
+    name = f"/moca/mcp/{NESTED}/github"
+    aws.client("ssm").put_parameter(Name=name, Value="of-nested", Type="SecureString")
+    secret = {"M": {"env": {"M": {"KEY": {"M": {"ssm": {"S": name}}}}}}}
+    put(NESTED, mcpConfig={"M": {"mcpServers": {"M": {"github": secret}}}})
+    assert fire(make_trigger(user_id=NESTED)).error_code == "parameter_not_allowed"
 
 
 def test_secret_of_another_user_is_not_fetched(
@@ -360,6 +374,21 @@ class TestEnvironmentsInOneParameter:
         keep("{}")
         settings.SSM_PARAMETER_PREFIX = ""
         assert fire(make_trigger()).error_code == "parameter_prefix_missing"
+
+    def test_user_within_the_folder_of_another_has_none(
+        self,
+        keep: Callable[[str | None], None],
+        put: Put,
+        fire: Fire,
+        make_trigger: MakeTrigger,
+    ) -> None:
+        keep("{}")
+        name = f"/agentcore/moca/agents/{NESTED}/reporter/mcp-env"
+        value = '{"mail": {"PASSWORD": "of-the-mail"}}'
+        aws.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
+        apart = {"M": {"env": {"M": {"__ssm": {"BOOL": True}}}}}
+        put(NESTED, mcpConfig={"M": {"mcpServers": {"M": {"mail": apart}}}})
+        assert fire(make_trigger(user_id=NESTED)).error_code == "parameter_not_allowed"
 
     def test_parameter_is_the_owners(
         self,

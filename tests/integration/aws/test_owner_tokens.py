@@ -22,6 +22,7 @@ from agents.demo import DemoAgent
 from agents.owner_tokens import OwnerTokens
 from agents.tokens import Grant
 from executions import lambda_handler, owner_tokens, runner
+from executions.agent_records.model import Agent
 from executions.lambda_handler import handler
 from executions.models import TriggerExecution
 from executions.runner import Occurrence
@@ -89,6 +90,34 @@ def test_agent_gets_the_token_of_the_owner(
 ) -> None:
     fire(make_trigger(user_id=ALICE))
     assert demo_agent.requests[0].headers[HEADER] == token_of(ALICE)
+
+
+@pytest.mark.parametrize(
+    ("auth", "sent", "asked"),
+    [
+        ({"auth": "settings"}, token_of(ALICE), 1),
+        ({"auth": "none"}, None, 0),
+        ({"auth": "static", "secret_ref": "AGENT_OWN_TOKEN"}, None, 0),
+        ({"auth": "api-key", "secret_ref": "AGENT_OWN_TOKEN"}, None, 0),
+    ],
+)
+def test_agents_with_authorizations_of_their_own_get_no_token_of_the_owner(
+    pool: IdentityPool,
+    fire: Fire,
+    make_trigger: MakeTrigger,
+    demo_agent: DemoAgent,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    auth: dict[str, str],
+    sent: str | None,
+    asked: int,
+) -> None:
+    monkeypatch.setenv("AGENT_OWN_TOKEN", demo_agent.issue_token())
+    settings.AGENT_AUTH, settings.AGENT_TOKEN = "static", demo_agent.issue_token()
+    Agent(id="reporter", name="Reporter", address=demo_agent.url, **auth).save()
+    fire(make_trigger(user_id=ALICE, agent_id="reporter", max_retries=0))
+    request = demo_agent.requests[0]
+    assert (request.headers.get(HEADER), len(pool.calls)) == (sent, asked)
 
 
 def test_function_sends_it_too(
