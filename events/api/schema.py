@@ -71,7 +71,7 @@ describe(
             APIError(
                 401,
                 "The header webhook-signature is missing: sign the message.",
-                extra={"code": "INVALID_SIGNATURE"},
+                code="INVALID_SIGNATURE",
             ),
         ),
         INTERNAL,

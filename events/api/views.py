@@ -70,7 +70,7 @@ class EventsView(APIView):
         except SignatureError as error:
             note(error.code if found else "no-source", str(error))
             message = signatures.rejection_message(headers, body, now)
-            raise APIError(401, message, extra={"code": "INVALID_SIGNATURE"}) from error
+            raise APIError(401, message, code="INVALID_SIGNATURE") from error
         except EnvelopeError as error:
             note(error.code, f"{error.field}: {error}" if error.field else str(error))
             raise _refusal(error) from error

@@ -107,7 +107,7 @@ RUN_ENDED = Fault(
     APIError(
         409,
         "The run has ended and cannot be cancelled: read how it ended in its record.",
-        extra={"code": "RUN_ENDED"},
+        code="RUN_ENDED",
     ),
 )
 ANSWERED = Fault(

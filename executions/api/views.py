@@ -153,7 +153,7 @@ class CancelView(APIView):
         try:
             cancelled = cancel_run(execution, by=self.user_id)
         except RunEndedError as error:
-            raise APIError(409, str(error), extra={"code": "RUN_ENDED"}) from error
+            raise APIError(409, str(error), code="RUN_ENDED") from error
         return _answer(request, cancelled, status=202)
 
 
