@@ -253,13 +253,7 @@ def _note_result(
     # such a row.
     counts = not execution.is_cancelled
     statistics = Statistics.read(trigger.statistics)
-    run = PastRun(
-        execution.pk,
-        execution.started_at,
-        execution.duration_ms or 0,
-        failed,
-        outcome=execution.ending,
-    )
+    run = past_run(execution)
     if is_correction:
         statistics.correct(run)
     else:
@@ -274,7 +268,7 @@ def _note_result(
             "last_execution_id": execution.pk,
             "last_status": execution.status,
             "last_outcome": execution.ending,
-            **_last_error(execution),
+            **last_error(execution),
             "consecutive_failures": failures,
         }
     if trigger.running_since == execution.started_at:
@@ -295,7 +289,18 @@ def _note_result(
         _pause_after_failures(trigger, execution)
 
 
-def _last_error(execution: TriggerExecution) -> dict[str, Any]:
+def past_run(execution: TriggerExecution) -> PastRun:
+    """A run that has ended, as the statistics of its trigger note it."""
+    return PastRun(
+        execution.pk,
+        execution.started_at,
+        execution.duration_ms or 0,
+        failed=execution.status == RunStatus.FAILED,
+        outcome=execution.ending,
+    )
+
+
+def last_error(execution: TriggerExecution) -> dict[str, Any]:
     """The columns of a trigger that keep the start of a run's error."""
     kept = reasons.columns("last_error", reasons.of(execution, "error"), LAST_ERROR)
     return {**kept, "last_error": execution.error[:LAST_ERROR]}

@@ -17,6 +17,7 @@ from executions.runner.answer import NotWaitingError
 from moca.authentication.models import AuditEntry
 from tests.integration.answers.conftest import APPROVAL, Ask, GoOn, MakeTrigger, values_for
 from triggers.models import Outcome, OverlapPolicy, RunStatus, Trigger
+from triggers.statistics import Statistics
 
 PROTOCOLS = ["invocations", "agentcore", "ag-ui", "a2a"]
 
@@ -295,6 +296,13 @@ class TestUnanswered:
             0,
             RunStatus.FAILED,
         )
+
+    def test_trigger_shows_how_it_ended(self, ask: Ask) -> None:
+        asked = ask(answer_within_hours=1)
+        tidy(timezone.now() + timedelta(hours=2))
+        trigger = Trigger.objects.get(user_id="alice", pk=asked.trigger_id)
+        (run,) = Statistics.read(trigger.statistics).runs
+        assert (trigger.last_outcome, run.outcome) == (Outcome.TIMED_OUT, Outcome.TIMED_OUT)
 
     def test_answered_run_does_not_end(self, ask: Ask, go_on: GoOn) -> None:
         asked = ask(answer_within_hours=1)
