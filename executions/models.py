@@ -189,7 +189,7 @@ class TriggerExecution(models.Model):
     status = models.CharField(max_length=10, choices=RunStatus, default=RunStatus.RUNNING)
     # Empty while the run is under way, and on records of earlier editions: see `ending`.
     outcome = models.CharField(max_length=12, choices=Outcome, blank=True)
-    # The agent that was asked. The trigger may name another one by now.
+    # The agent that is asked: the trigger's when the run begins, or that of the run it continues.
     agent_id = models.CharField("agent", max_length=200, blank=True)
     source = models.CharField(max_length=10, choices=Source)
     attempt = models.PositiveIntegerField(default=0)

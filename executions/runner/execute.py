@@ -95,7 +95,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     flush = _Flush(run)
     with flush.progress, bind(**log_ids(execution)):
         try:
-            record = record_of(_agent_id(run))
+            record = record_of(execution.agent_id)
             invocation = _invocation(run, record, end)
             with client_for(record, client) as chosen:
                 reply = chosen.invoke(
@@ -142,11 +142,6 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
             set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=run.clock)
 
 
-def _agent_id(run: Run) -> str:
-    """The agent that is asked: if the run continues another one, the agent that had asked."""
-    return run.execution.agent_id if run.execution.continues else run.trigger.agent_id
-
-
 def _cancel(
     record: Agent | None, client: AgentClient, invocation: Invocation, reply: Reply | None
 ) -> object:
@@ -167,7 +162,7 @@ def _invocation(run: Run, record: Agent | None, end: float) -> Invocation:
         AgentError: the agent's profile cannot be read.
     """
     trigger, execution = run.trigger, run.execution
-    agent_id = _agent_id(run)
+    agent_id = execution.agent_id
     profile = profile_of(trigger.user_id, agent_id, has_record=record is not None)
     tools, options = trigger.enabled_tools, trigger.agent_options
     if record is not None:

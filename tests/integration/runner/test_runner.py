@@ -308,6 +308,18 @@ class TestByHand:
         runner.resume(execution.trigger_id, execution.pk)
         assert runner.resume(execution.trigger_id, execution.pk) is None
 
+    def test_agent_is_the_one_that_the_trigger_names_when_the_run_begins(
+        self, make_trigger: MakeTrigger, client: AgentClient, demo_agent: DemoAgent
+    ) -> None:
+        execution = run_now(make_trigger(agent_id="clerk"), by="alice")
+        Trigger.objects.filter(user_id="alice", pk=execution.trigger_id).update(agent_id="other")
+        run = runner.resume(execution.trigger_id, execution.pk)
+        assert run is not None
+        runner.execute(run, client)
+        execution.refresh_from_db()
+        sent = demo_agent.requests[-1].body["agentId"]
+        assert (execution.agent_id, sent) == ("other", "other")
+
     def test_busy_trigger_refuses(self, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger()
         run_now(trigger, by="alice")
