@@ -573,6 +573,15 @@ class TestDashboard:
             ("goatherd", 0),
         ]
 
+    def test_cancelled_runs_are_no_share_of_failures(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        cancelled, good = failed_runs("cancelled", "")[0], PastRun("r", timezone.now(), 1, False)
+        noted(make_trigger(agent_id="clerk"), cancelled, good)
+        noted(make_trigger(agent_id="idle"), cancelled)
+        agents = viewer.get("/console/").context["overview"].agents
+        assert {agent.name: agent.share_failed for agent in agents} == {"clerk": 0, "idle": None}
+
     def test_more_than_it_looks_at(
         self, viewer: Client, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
     ) -> None:

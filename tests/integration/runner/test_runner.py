@@ -227,6 +227,14 @@ class TestOnce:
         Trigger.objects.filter(pk=trigger.pk).update(prompt="x")
         assert (fire(trigger).attempt, execution.reached_agent) == (2, False)
 
+    def test_second_delivery_records_the_agent_that_it_asks(
+        self, make_trigger: MakeTrigger, fire: Fire
+    ) -> None:
+        trigger = make_trigger(prompt="x\ndemo: status 403", agent_id="clerk")
+        fire(trigger)
+        Trigger.objects.filter(pk=trigger.pk).update(agent_id="other")
+        assert fire(trigger).agent_id == "other"
+
     def test_second_delivery_of_a_run_that_reached_the_agent_does_nothing(
         self, make_trigger: MakeTrigger, fire: Fire
     ) -> None:
