@@ -227,7 +227,7 @@ def context_of(found: TriggerExecution, form: AnswerForm | None = None) -> dict[
         "now": now,
         "trigger": trigger,
         "is_running": found.status == RunStatus.RUNNING,
-        "is_waiting": found.status == RunStatus.RUNNING and not found.attempt,
+        "is_queued": found.status == RunStatus.RUNNING and not found.attempt,
         "text": text,
         "following": following,
         "markdown": render_markdown(text) if found.status != RunStatus.RUNNING else "",
@@ -260,8 +260,8 @@ def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
     found.close_if_lost(timezone.now())
     text, following = found.said.after(int(after))
     done = found.status != RunStatus.RUNNING
-    waiting = not done and not found.attempt
-    answer = {"text": text, "next": following, "done": done, "waiting": waiting}
+    queued = not done and not found.attempt
+    answer = {"text": text, "next": following, "done": done, "queued": queued}
     return JsonResponse(answer | changed_deeds(found, request.GET.get("digest", "")))
 
 

@@ -279,7 +279,7 @@ class TriggerExecution(models.Model):
         return outcome_of(RunStatus(self.status), self.error_code)
 
     @property
-    def is_waiting(self) -> bool:
+    def awaits_answer(self) -> bool:
         """Whether its questions wait for a person."""
         is_asking = bool(self.questions) and self.outcome == Outcome.INTERRUPTED
         return is_asking and not self.continued_by

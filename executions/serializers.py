@@ -116,7 +116,7 @@ class ExecutionSerializer(RowSerializer):
         return execution.reasoning if self.context.get("with_output") else ""
 
     def get_questions(self, execution: TriggerExecution) -> list[dict[str, Any]]:
-        return (execution.questions or []) if execution.is_waiting else []
+        return (execution.questions or []) if execution.awaits_answer else []
 
     def get_event_payload(self, execution: TriggerExecution) -> str:
         if not self.context.get("edition", OURS).indents_payloads:

@@ -14,7 +14,7 @@ from executions.answers import Fault, InvalidAnswersError
 from executions.dispatchers import DispatchError
 from executions.models import TriggerExecution
 from executions.runner import RunEndedError, TriggerBusyError, cancel_run
-from executions.runner.answer import NotWaitingError, answer
+from executions.runner.answer import NotWaitingError, answer_run
 from executions.runner.manual import run_now
 from executions.serializers import ExecutionSerializer
 from moca.api import parameters
@@ -201,7 +201,7 @@ class AnswerView(APIView):
             raise InvalidFieldsError([detail("answers", message, "required")])
         try:
             with _refusals():
-                made = answer(execution, answers, by=self.user_id)
+                made = answer_run(execution, answers, by=self.user_id)
         except NotWaitingError as error:
             raise APIError(409, str(error)) from error
         except InvalidAnswersError as error:

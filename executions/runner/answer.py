@@ -1,6 +1,6 @@
 """Answer the questions of interrupted runs, and end those that nobody answers in time.
 
-The API and the pages call `answer()`, maintenance calls `end_unanswered()`.
+The API and the pages call `answer_run()`, maintenance calls `end_unanswered()`.
 """
 
 import logging
@@ -34,7 +34,9 @@ class NotWaitingError(Exception):
     """The run waits for no answer; the message says why."""
 
 
-def answer(execution: TriggerExecution, answers: Mapping[str, Any], *, by: str) -> TriggerExecution:
+def answer_run(
+    execution: TriggerExecution, answers: Mapping[str, Any], *, by: str
+) -> TriggerExecution:
     """Answer the questions of a run by a new run, which continues it in the same session.
 
     Args:
@@ -52,7 +54,7 @@ def answer(execution: TriggerExecution, answers: Mapping[str, Any], *, by: str) 
         DispatchError: no process can be given the new run. The question can be answered again.
     """
     questions = execution.questions or []
-    if not execution.is_waiting:
+    if not execution.awaits_answer:
         raise NotWaitingError(_why_not(execution))
     trigger = execution.find_trigger()
     if trigger is None:
@@ -83,7 +85,7 @@ def answer(execution: TriggerExecution, answers: Mapping[str, Any], *, by: str) 
             )
     except ConflictError as error:
         found = record.first()
-        if found is None or not found.is_waiting:
+        if found is None or not found.awaits_answer:
             raise NotWaitingError(_why_not(found or execution)) from error
         # Another run of the trigger has just begun.
         raise TriggerBusyError from error

@@ -36,7 +36,7 @@ async function ask() {
       if (follows) output.scrollTop = output.scrollHeight;
     }
     if (said.deeds) showDeeds(said.deeds, said.digest);
-    if (said.done || (output.dataset.waiting && !said.waiting)) {
+    if (said.done || (output.dataset.queued && !said.queued)) {
       location.reload();
       return;
     }

@@ -397,7 +397,7 @@ class TestRun:
             "text": "nine.",
             "next": 12,
             "done": True,
-            "waiting": False,
+            "queued": False,
         }
 
     @pytest.mark.parametrize("after", ["x", "-1", "9" * 30])
