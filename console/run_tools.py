@@ -34,7 +34,7 @@ class ToolRow:
     Attributes:
         name: the tool's name.
         at: how long after the beginning of the answer it was called, in words.
-        took: how long it took, in words. Empty without a result.
+        duration: how long it took, in words. Empty without a result.
         failed: whether the tool failed.
         state: "returned", "open" (the run is under way) or "unanswered" (the run has ended).
         parts: its input and its result, each only if there is one.
@@ -42,7 +42,7 @@ class ToolRow:
 
     name: str
     at: str
-    took: str
+    duration: str
     failed: bool
     state: str
     parts: list[Folded]
@@ -91,7 +91,7 @@ def _tool_row(tool: dict[str, Any], *, is_running: bool) -> ToolRow:
     return ToolRow(
         name=str(tool.get("name") or _("without a name")),
         at=_length(tool.get("atMs")),
-        took=_length(tool.get("tookMs")),
+        duration=_length(tool.get("tookMs")),
         failed=bool(tool.get("failed")),
         state=state if result is None else "returned",
         parts=[part for part in parts if part.text],

@@ -60,7 +60,7 @@ class RunRow:
     execution: TriggerExecution
     kind: str
     status: str
-    took: str
+    duration: str
     milliseconds: int | None
     said: str
     lag: str

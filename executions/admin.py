@@ -103,7 +103,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 @admin.register(TriggerExecution)
 class ExecutionAdmin(ReadOnlyModelAdmin):
     list_display = [
-        "state", "ended_as", "trigger", "agent_id", "source", "due", "started", "took", "said"
+        "state", "ended_as", "trigger", "agent_id", "source", "due", "started", "duration", "said"
     ]  # fmt: skip
     list_filter = [StatusFilter, OutcomeFilter, "source"]
     search_fields = ["trigger_id"]
@@ -156,8 +156,8 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
     def started(self, execution: TriggerExecution) -> str:
         return past_time_tag(execution.started_at, timezone.now())
 
-    @admin.display(description="took")
-    def took(self, execution: TriggerExecution) -> str:
+    @admin.display(description="duration")
+    def duration(self, execution: TriggerExecution) -> str:
         return NOTHING if execution.duration_ms is None else duration(execution.duration_ms)
 
     @admin.display(description="error or output")
