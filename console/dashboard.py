@@ -18,7 +18,7 @@ from console.times import times_of
 from executions.models import WaitingRun
 from moca.display import duration_or_empty
 from moca.times import iso
-from triggers.display import View, kinds_of_failures
+from triggers.display import TriggerDisplay, kinds_of_failures
 from triggers.models import SyncState, Trigger
 from triggers.statistics import HOUR, Statistics, Tally, start_of
 
@@ -41,7 +41,7 @@ DENSE = DAY / charts.SINGLE_TICKS
 class Line:
     """A trigger on the time line of the next 24 hours, and its next run."""
 
-    view: View
+    view: TriggerDisplay
     first: datetime
     # Whether its runs are so frequent that single ticks would touch.
     is_dense: bool
@@ -174,7 +174,7 @@ def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
             found.running.append(trigger)
         if trigger.sync_state != SyncState.SYNCED:
             found.unsynced.append(trigger)
-        view = View(trigger, now)
+        view = TriggerDisplay(trigger, now)
         if view.next_run and view.next_run < now + DAY:
             following = trigger.next_runs(view.next_run, 1)
             is_dense = bool(following) and following[0] - view.next_run < DENSE

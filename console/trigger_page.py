@@ -27,7 +27,7 @@ from executions.models import PendingEvent, TriggerExecution
 from moca import reasons
 from moca.display import date_words, day_words, duration, duration_or_empty, exact, relative
 from moca.times import iso
-from triggers.display import View, kinds_of_failures
+from triggers.display import TriggerDisplay, kinds_of_failures
 from triggers.forms import TriggerForm
 from triggers.import_export.files import yaml_text
 from triggers.import_export.serialize import body
@@ -67,7 +67,7 @@ def _subject(trigger_id: str) -> str:
 def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
     trigger = find_trigger(trigger_id)
     now = timezone.now()
-    view = View(trigger, now, _sources_of(trigger))
+    view = TriggerDisplay(trigger, now, _sources_of(trigger))
     statistics = Statistics.read(trigger.statistics)
     days = statistics.days(now)
     month = Tally.total(days)
@@ -110,7 +110,7 @@ def _sources_of(trigger: Trigger) -> dict[str, EventSource]:
     return {source.pk: source} if source else {}
 
 
-def _events(trigger: Trigger, view: View, now: datetime) -> dict[str, Any]:
+def _events(trigger: Trigger, view: TriggerDisplay, now: datetime) -> dict[str, Any]:
     """The last event, the waiting event and the runs in this hour of an event trigger."""
     if view.subscription is None:
         return {}
