@@ -26,7 +26,7 @@ from console.answer_panel import panel_of
 from console.filters import FilterForm
 from console.lookups import LATEST, agents_in_use, find_execution, triggers_in_use
 from console.markdown import render as render_markdown
-from console.run_tools import changed_deeds, deeds
+from console.run_activity import activity_of, changed_activity
 from console.sent_prompt import sent_prompt
 from events import provenance
 from executions import envelope
@@ -244,7 +244,7 @@ def context_of(found: TriggerExecution, form: AnswerForm | None = None) -> dict[
         "tokens": _tokens(found.usage),
         "cached": _cached_tokens(found.usage),
         "session_url": _session_url(found.session_id),
-        **deeds(found),
+        **activity_of(found),
         **panel_of(found, form),
     }
 
@@ -262,7 +262,7 @@ def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
     done = found.status != RunStatus.RUNNING
     queued = not done and not found.attempt
     answer = {"text": text, "next": following, "done": done, "queued": queued}
-    return JsonResponse(answer | changed_deeds(found, request.GET.get("digest", "")))
+    return JsonResponse(answer | changed_activity(found, request.GET.get("digest", "")))
 
 
 @require_POST
