@@ -30,7 +30,7 @@ from console.run_activity import activity_of, changed_activity
 from console.sent_prompt import sent_prompt
 from events import provenance
 from executions import envelope
-from executions.display import ending_of, status_of
+from executions.badges import outcome_badge, status_badge
 from executions.models import Source, TriggerExecution
 from executions.runner.manual import NOT_RUN, run_now
 from moca import reasons
@@ -65,8 +65,8 @@ class RunRow:
     said: str
     lag: str
     # How it ended, if that says more than the status.
-    ending_kind: str
-    ending: str
+    outcome_kind: str
+    outcome: str
     trigger_name: str | None = None
 
 
@@ -77,7 +77,7 @@ def run_rows(executions: Iterable[TriggerExecution], now: datetime) -> list[RunR
 
 def _row(execution: TriggerExecution, now: datetime) -> RunRow:
     execution.close_if_lost(now)
-    kind, status = status_of(execution)
+    kind, status = status_badge(execution)
     milliseconds = execution.duration_ms
     if milliseconds is None and execution.status == RunStatus.RUNNING:
         milliseconds = max(0, round((now - execution.started_at).total_seconds() * 1000))
@@ -89,7 +89,7 @@ def _row(execution: TriggerExecution, now: datetime) -> RunRow:
         milliseconds,
         excerpt(reasons.shown(execution, "error") or _beginning(execution.output), SAID),
         _lag(execution),
-        *ending_of(execution),
+        *outcome_badge(execution),
     )
 
 

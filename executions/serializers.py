@@ -103,7 +103,7 @@ class ExecutionSerializer(RowSerializer):
 
     def to_representation(self, instance: TriggerExecution) -> dict[str, Any]:
         instance.close_if_lost(self.context["now"])
-        instance.outcome = instance.ending
+        instance.outcome = instance.shown_outcome
         return super().to_representation(instance)
 
     def get_output(self, execution: TriggerExecution) -> str:

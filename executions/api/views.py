@@ -186,7 +186,7 @@ class _Filters:
         status, outcome, agent_id = self.values.values()
         return (
             status in ("", execution.status)
-            and outcome in ("", execution.ending)
+            and outcome in ("", execution.shown_outcome)
             and agent_id in ("", execution.agent_id)
         )
 

@@ -18,7 +18,8 @@ from executions.failures import (
     PAUSED_BY_LIMIT,
     RUNS_IN_A_ROW,
 )
-from executions.models import CancelRequest, TriggerExecution, outcome_of
+from executions.models import CancelRequest, TriggerExecution
+from executions.outcomes import outcome_of
 from executions.runner.waiting import note_waiting
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
@@ -130,7 +131,7 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
             level = logging.DEBUG if waited else logging.INFO
         # The error stays out of the log, because it may quote the agent, and with it the prompt.
         message = "Run %s in %s ms"
-        ids = log_ids(execution) | {"outcome": execution.ending}
+        ids = log_ids(execution) | {"outcome": execution.shown_outcome}
         if execution.error_code:
             ids["errorCode"] = execution.error_code
         logger.log(level, message, execution.status, execution.duration_ms, extra=ids)
@@ -267,7 +268,7 @@ def _note_result(
             "last_executed_at": execution.started_at,
             "last_execution_id": execution.pk,
             "last_status": execution.status,
-            "last_outcome": execution.ending,
+            "last_outcome": execution.shown_outcome,
             **last_error(execution),
             "consecutive_failures": failures,
         }
@@ -296,7 +297,7 @@ def past_run(execution: TriggerExecution) -> PastRun:
         execution.started_at,
         execution.duration_ms or 0,
         failed=execution.status == RunStatus.FAILED,
-        outcome=execution.ending,
+        outcome=execution.shown_outcome,
     )
 
 

@@ -206,7 +206,7 @@ class TestEnding:
         # Lost, and no process has closed it yet.
         make_execution(trigger, status="running", lease_until=timezone.now() - LEASE)
         answer = viewer.get(page.format(trigger.pk), {"outcome": outcome})
-        assert [row.execution.ending for row in answer.context["rows"]] == [outcome]
+        assert [row.execution.shown_outcome for row in answer.context["rows"]] == [outcome]
 
 
 def test_runs_are_narrowed_to_an_agent(
