@@ -177,8 +177,6 @@ def _fail_by_agent(run: Run, error: AgentError, *, is_cut_off: bool) -> None:
         extra={"errorCode": error.code},
     )
     outcome = Outcome(error.outcome) if error.outcome else None
-    if outcome is None and error.kind == "timeout":
-        outcome = Outcome.TIMED_OUT
     _fail(run, error.reason, outcome=outcome, reached=error.reached)
 
 
