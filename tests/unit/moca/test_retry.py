@@ -24,7 +24,7 @@ def pauses() -> Iterator[list[float]]:
     """Record pauses instead of sleeping; each is as long as its ceiling."""
     made: list[float] = []
     with (
-        mock.patch("moca.retry.sleep_for", made.append),
+        mock.patch("moca.retry.sleep", made.append),
         mock.patch("moca.retry.random.uniform", lambda least, most: most),
     ):
         yield made
@@ -55,7 +55,7 @@ def test_pauses_double_up_to_the_longest(pauses: list[float]) -> None:
 
 def test_a_pause_is_any_time_up_to_its_ceiling() -> None:
     with (
-        mock.patch("moca.retry.sleep_for"),
+        mock.patch("moca.retry.sleep"),
         mock.patch("moca.retry.random.uniform", return_value=0.0) as drawn,
     ):
         retry(failing(2), on=BusyError, first=0.5, longest=9.0)
