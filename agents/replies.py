@@ -167,7 +167,6 @@ class Transcript:
         self._clock = clock
         self._began = clock()
         self._tools: dict[str, ToolUse] = {}
-        self._tool_characters = 0
         self.say = self._said.pieces.append
         self.think = self._thought.pieces.append
         self.usage = Usage()

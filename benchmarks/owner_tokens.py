@@ -130,7 +130,8 @@ def many_processes(count: int) -> bool:
     from agents import AgentError, errors
     from agents.owner_tokens import TOO_MANY_REQUESTS, OwnerTokens
     from agents.tokens import Grant
-    from executions.owner_tokens import SHARE_OF_TIME, TOKEN_SECONDS
+    from executions.owner_tokens import TOKEN_SECONDS
+    from executions.runner.invocation import TOKEN_SHARE
 
     def fetch(user_id: str) -> Grant:
         time.sleep(LATENCY)
@@ -146,7 +147,7 @@ def many_processes(count: int) -> bool:
         barrier.wait()
         began = time.monotonic()
         try:
-            tokens.token(owner(number), timeout=TIME_LIMIT * SHARE_OF_TIME)
+            tokens.token(owner(number), timeout=TIME_LIMIT * TOKEN_SHARE)
         except AgentError:
             return None
         return time.monotonic() - began

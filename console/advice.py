@@ -12,7 +12,7 @@ from triggers.models import Outcome, RunStatus, Trigger
 
 def advice(execution: TriggerExecution, trigger: Trigger | None) -> list[str]:
     """Sentences about what to do next. Empty if the run did not fail and waits for nobody."""
-    found = [remedy(execution.ending, reasons.of(execution, "error"), trigger)]
+    found = [remedy(execution.shown_outcome, reasons.of(execution, "error"), trigger)]
     if execution.status == RunStatus.FAILED:
         found.append(_about_a_replay(execution))
     return [sentence for sentence in found if sentence]

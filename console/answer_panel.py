@@ -39,7 +39,7 @@ def panel_of(found: TriggerExecution, form: AnswerForm | None = None) -> dict[st
 
 
 def _questions(found: TriggerExecution, form: AnswerForm | None) -> dict[str, Any]:
-    if found.is_waiting:
+    if found.awaits_answer:
         waiting = WaitingRun.objects.filter(pk=found.pk).first()
         form = form or AnswerForm(found.questions or [])
         return {"waiting": waiting, "answer_form": form}

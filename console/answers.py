@@ -12,8 +12,7 @@ from console.access import for_operators
 from console.answer_form import AnswerForm
 from console.lookups import find_execution
 from executions.answers import InvalidAnswersError
-from executions.runner.answer import NotWaitingError
-from executions.runner.answer import answer as answer_run
+from executions.runner.answer import NotWaitingError, answer_run
 from executions.runner.manual import NOT_RUN
 from moca.admin import actor
 from moca.authentication.models import Role

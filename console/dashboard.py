@@ -16,9 +16,9 @@ from console.access import for_operators
 from console.event_list import events_wait, waiting_since
 from console.times import times_of
 from executions.models import WaitingRun
-from moca.display import duration
+from moca.display import duration_or_empty
 from moca.times import iso
-from triggers.display import View, kinds_of_failures
+from triggers.display import TriggerDisplay, kinds_of_failures
 from triggers.models import SyncState, Trigger
 from triggers.statistics import HOUR, Statistics, Tally, start_of
 
@@ -41,7 +41,7 @@ DENSE = DAY / charts.SINGLE_TICKS
 class Line:
     """A trigger on the time line of the next 24 hours, and its next run."""
 
-    view: View
+    view: TriggerDisplay
     first: datetime
     # Whether its runs are so frequent that single ticks would touch.
     is_dense: bool
@@ -63,19 +63,21 @@ class Agent:
 
     @property
     def average(self) -> str:
-        return _length(self.day.average)
+        return duration_or_empty(self.day.average)
 
     @property
     def longest(self) -> str:
-        return _length(None if self.day.average is None else self.day.longest)
+        return duration_or_empty(None if self.day.average is None else self.day.longest)
 
     @property
     def kinds(self) -> str:
         return kinds_of_failures(self.day)
 
     @property
-    def share_failed(self) -> int:
-        return round(100 * self.day.failed / self.day.runs) if self.day.runs else 0
+    def share_failed(self) -> int | None:
+        """In percent, without cancelled runs; None if there were no others."""
+        rate = self.day.success_rate
+        return None if rate is None else round(100 * (1 - rate))
 
 
 @dataclass(slots=True)
@@ -138,16 +140,12 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         ),
         "day": day,
         "kinds": kinds_of_failures(day),
-        "average": _length(day.average),
+        "average": duration_or_empty(day.average),
         "waiting_since": waiting_since(now),
         **_asking(triggers),
         "here": request.get_full_path(),
     }
     return render(request, "console/dashboard.html", context)
-
-
-def _length(milliseconds: int | None) -> str:
-    return "" if milliseconds is None else duration(milliseconds)
 
 
 def _asking(triggers: Iterable[Trigger]) -> dict[str, Any]:
@@ -176,7 +174,7 @@ def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
             found.running.append(trigger)
         if trigger.sync_state != SyncState.SYNCED:
             found.unsynced.append(trigger)
-        view = View(trigger, now)
+        view = TriggerDisplay(trigger, now)
         if view.next_run and view.next_run < now + DAY:
             following = trigger.next_runs(view.next_run, 1)
             is_dense = bool(following) and following[0] - view.next_run < DENSE

@@ -26,11 +26,11 @@ from console.answer_panel import panel_of
 from console.filters import FilterForm
 from console.lookups import LATEST, agents_in_use, find_execution, triggers_in_use
 from console.markdown import render as render_markdown
-from console.run_tools import changed_deeds, deeds
+from console.run_activity import activity_of, changed_activity
 from console.sent_prompt import sent_prompt
 from events import provenance
 from executions import envelope
-from executions.display import ending_of, status_of
+from executions.badges import outcome_badge, status_badge
 from executions.models import Source, TriggerExecution
 from executions.runner.manual import NOT_RUN, run_now
 from moca import reasons
@@ -60,13 +60,13 @@ class RunRow:
     execution: TriggerExecution
     kind: str
     status: str
-    took: str
+    duration: str
     milliseconds: int | None
     said: str
     lag: str
     # How it ended, if that says more than the status.
-    ending_kind: str
-    ending: str
+    outcome_kind: str
+    outcome: str
     trigger_name: str | None = None
 
 
@@ -77,7 +77,7 @@ def run_rows(executions: Iterable[TriggerExecution], now: datetime) -> list[RunR
 
 def _row(execution: TriggerExecution, now: datetime) -> RunRow:
     execution.close_if_lost(now)
-    kind, status = status_of(execution)
+    kind, status = status_badge(execution)
     milliseconds = execution.duration_ms
     if milliseconds is None and execution.status == RunStatus.RUNNING:
         milliseconds = max(0, round((now - execution.started_at).total_seconds() * 1000))
@@ -89,7 +89,7 @@ def _row(execution: TriggerExecution, now: datetime) -> RunRow:
         milliseconds,
         excerpt(reasons.shown(execution, "error") or _beginning(execution.output), SAID),
         _lag(execution),
-        *ending_of(execution),
+        *outcome_badge(execution),
     )
 
 
@@ -227,7 +227,7 @@ def context_of(found: TriggerExecution, form: AnswerForm | None = None) -> dict[
         "now": now,
         "trigger": trigger,
         "is_running": found.status == RunStatus.RUNNING,
-        "is_waiting": found.status == RunStatus.RUNNING and not found.attempt,
+        "is_queued": found.status == RunStatus.RUNNING and not found.attempt,
         "text": text,
         "following": following,
         "markdown": render_markdown(text) if found.status != RunStatus.RUNNING else "",
@@ -244,7 +244,7 @@ def context_of(found: TriggerExecution, form: AnswerForm | None = None) -> dict[
         "tokens": _tokens(found.usage),
         "cached": _cached_tokens(found.usage),
         "session_url": _session_url(found.session_id),
-        **deeds(found),
+        **activity_of(found),
         **panel_of(found, form),
     }
 
@@ -260,9 +260,9 @@ def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
     found.close_if_lost(timezone.now())
     text, following = found.said.after(int(after))
     done = found.status != RunStatus.RUNNING
-    waiting = not done and not found.attempt
-    answer = {"text": text, "next": following, "done": done, "waiting": waiting}
-    return JsonResponse(answer | changed_deeds(found, request.GET.get("digest", "")))
+    queued = not done and not found.attempt
+    answer = {"text": text, "next": following, "done": done, "queued": queued}
+    return JsonResponse(answer | changed_activity(found, request.GET.get("digest", "")))
 
 
 @require_POST

@@ -32,7 +32,7 @@ from moca.dynamodb.queries import from_index
 from moca.paging import Page, read_page
 from triggers import services
 from triggers.bulk import act_on_each
-from triggers.display import View
+from triggers.display import TriggerDisplay
 from triggers.models import RunStatus, SyncState, Trigger, TriggerType
 from triggers.reconcile import reconcile_one
 from triggers.statistics import Statistics
@@ -161,7 +161,7 @@ class Row:
     """A trigger as the list shows it."""
 
     trigger: Trigger
-    view: View
+    view: TriggerDisplay
     owner: str
     strip: charts.Strip
     is_running: bool
@@ -176,7 +176,7 @@ def rows_of(triggers: Iterable[Trigger], now: datetime) -> list[Row]:
     return [
         Row(
             trigger,
-            View(trigger, now, known),
+            TriggerDisplay(trigger, now, known),
             names.get(trigger.user_id, trigger.user_id),
             charts.strip(Statistics.read(trigger.statistics).runs),
             trigger.is_held(now),
@@ -235,7 +235,7 @@ def _total(filters: Filters, page: Page) -> int | None:
 
 def _order(order: str, now: datetime) -> Callable[[Trigger], Any]:
     def next_run(trigger: Trigger) -> datetime:
-        return View(trigger, now).next_run or NEVER
+        return TriggerDisplay(trigger, now).next_run or NEVER
 
     def last_run(trigger: Trigger) -> float:
         last = trigger.last_executed_at

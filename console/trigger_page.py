@@ -25,9 +25,9 @@ from events import sources
 from events.models import EventSource, ReceivedEvent
 from executions.models import PendingEvent, TriggerExecution
 from moca import reasons
-from moca.display import date_words, day_words, duration, exact, relative
+from moca.display import date_words, day_words, duration, duration_or_empty, exact, relative
 from moca.times import iso
-from triggers.display import View, kinds_of_failures
+from triggers.display import TriggerDisplay, kinds_of_failures
 from triggers.forms import TriggerForm
 from triggers.import_export.files import yaml_text
 from triggers.import_export.serialize import body
@@ -67,7 +67,7 @@ def _subject(trigger_id: str) -> str:
 def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
     trigger = find_trigger(trigger_id)
     now = timezone.now()
-    view = View(trigger, now, _sources_of(trigger))
+    view = TriggerDisplay(trigger, now, _sources_of(trigger))
     statistics = Statistics.read(trigger.statistics)
     days = statistics.days(now)
     month = Tally.total(days)
@@ -88,8 +88,8 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         "kinds": kinds_of_failures(month),
         "remedy": remedy(trigger.last_outcome, reasons.of(trigger, "last_error"), trigger),
         "success": None if month.success_rate is None else round(100 * month.success_rate, 1),
-        "p50": _length(month.percentile(0.5)),
-        "p95": _length(month.percentile(0.95)),
+        "p50": duration_or_empty(month.percentile(0.5)),
+        "p95": duration_or_empty(month.percentile(0.95)),
         "day_bars": charts.columns(days, [day_words(start_of(tally, DAY)) for tally in days]),
         "first_day": date_words(start_of(days[0], DAY)),
         **page_of_runs(request, TriggerExecution.objects.of_trigger(trigger), now),
@@ -110,7 +110,7 @@ def _sources_of(trigger: Trigger) -> dict[str, EventSource]:
     return {source.pk: source} if source else {}
 
 
-def _events(trigger: Trigger, view: View, now: datetime) -> dict[str, Any]:
+def _events(trigger: Trigger, view: TriggerDisplay, now: datetime) -> dict[str, Any]:
     """The last event, the waiting event and the runs in this hour of an event trigger."""
     if view.subscription is None:
         return {}
@@ -133,10 +133,6 @@ def _preview(trigger: Trigger, now: Any) -> Any:
     form = TriggerForm(instance=trigger)
     values = {name: form[name].value() for name in form.fields}
     return preview(with_creation(values, trigger), now)
-
-
-def _length(milliseconds: int | None) -> str:
-    return "" if milliseconds is None else duration(milliseconds)
 
 
 def _changes(trigger: Trigger) -> list[dict[str, Any]]:

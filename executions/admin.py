@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from executions.agent_records.admin import AgentAdmin  # noqa: F401  (registers the pages)
-from executions.display import status_of
+from executions.badges import status_badge
 from executions.models import TriggerExecution
 from executions.runner.manual import NOT_RUN, run_now
 from moca.admin import ReadOnlyModelAdmin, actor, link_to, list_of, page_or_none
@@ -103,8 +103,9 @@ class OutcomeFilter(admin.SimpleListFilter):
 @admin.register(TriggerExecution)
 class ExecutionAdmin(ReadOnlyModelAdmin):
     list_display = [
-        "state", "ended_as", "trigger", "agent_id", "source", "due", "started", "took", "said"
-    ]  # fmt: skip
+        *("state", "shown_outcome", "trigger", "agent_id", "source"),
+        *("due", "started", "duration", "said"),
+    ]
     list_filter = [StatusFilter, OutcomeFilter, "source"]
     search_fields = ["trigger_id"]
     search_help_text = "The whole id of a trigger: its runs."
@@ -114,7 +115,7 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
     # outcome of a record of an earlier edition follows from its error.
     fields = readonly_fields = [  # type: ignore[assignment]
         "state",
-        "ended_as",
+        "shown_outcome",
         *(
             each.name
             for each in TriggerExecution._meta.concrete_fields
@@ -136,12 +137,12 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description="status")
     def state(self, execution: TriggerExecution) -> SafeString:
-        return badge(*status_of(execution))
+        return badge(*status_badge(execution))
 
     @admin.display(description="outcome")
-    def ended_as(self, execution: TriggerExecution) -> str:
-        ending = execution.ending
-        return str(Outcome(ending).label) if ending in Outcome.values else ending or NOTHING
+    def shown_outcome(self, execution: TriggerExecution) -> str:
+        outcome = execution.shown_outcome
+        return str(Outcome(outcome).label) if outcome in Outcome.values else outcome or NOTHING
 
     @admin.display(description="trigger")
     def trigger(self, execution: TriggerExecution) -> str:
@@ -156,8 +157,8 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
     def started(self, execution: TriggerExecution) -> str:
         return past_time_tag(execution.started_at, timezone.now())
 
-    @admin.display(description="took")
-    def took(self, execution: TriggerExecution) -> str:
+    @admin.display(description="duration")
+    def duration(self, execution: TriggerExecution) -> str:
         return NOTHING if execution.duration_ms is None else duration(execution.duration_ms)
 
     @admin.display(description="error or output")

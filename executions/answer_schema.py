@@ -46,7 +46,7 @@ def faults(schema: dict[str, Any], value: Any) -> Iterator[SchemaFault]:
         logger.warning("An agent's schema of an answer cannot be used: %s", type(error).__name__)
         return
     for each in found:
-        yield from _told(each)
+        yield from _faults_of(each)
 
 
 def _bounded(schema: dict[str, Any]) -> Any:
@@ -78,7 +78,8 @@ def _bounded(schema: dict[str, Any]) -> Any:
     return kind(schema, registry=Registry())
 
 
-def _told(error: Any) -> Iterator[SchemaFault]:
+def _faults_of(error: Any) -> Iterator[SchemaFault]:
+    """Turn one error of jsonschema into faults with their remedies."""
     path = tuple(str(part) for part in error.absolute_path)
     limit = error.validator_value
     match error.validator:

@@ -11,13 +11,13 @@ from moca.api.parsers import faults as unstorable
 
 # The most bytes that all answers to a run may have as JSON.
 MAX_BYTES = 8 * 1024
-# The most faults that are told.
+# The most faults that one error has.
 MAX_FAULTS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one answer.
+    """A fault of one answer.
 
     Attributes:
         question_id: the question; empty if the fault is about all answers.

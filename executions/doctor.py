@@ -363,8 +363,7 @@ def _token() -> Iterator[Finding]:
 
 def _owner_token() -> Iterator[Finding]:
     if owner_tokens.is_on():
-        # Twice the time, because a run has half of its own for this.
-        owner_tokens.owner_token(NOBODY, time_limit=2 * SECONDS)
+        owner_tokens.owner_token(NOBODY, timeout=SECONDS)
         text = f"Obtained from the identity pool {settings.IDENTITY_POOL_ID}."
         yield Finding("ok", "owner's token", text)
 
@@ -406,7 +405,7 @@ def _invocation() -> Iterator[Finding]:
         target_user_id=NOBODY,
         session_id=new_session_id(),
         execution_id="doctor",
-        owner_token=owner_tokens.owner_token(NOBODY, time_limit=2 * SECONDS),
+        owner_token=owner_tokens.owner_token(NOBODY, timeout=SECONDS),
     )
     with client_from_settings() as agent:
         reply = agent.invoke(invocation, time_limit=60, max_retries=0)

@@ -9,18 +9,11 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from agents import Output, Reply, errors
+from agents import Output, Reply
 from agents.replies import Question, ToolUse
 from executions.agent_records.model import Agent  # noqa: F401  (registers the model)
-from executions.failures import (
-    CANCELLED,
-    CLOSED,
-    LOST,
-    MISSED,
-    NOT_PICKED_UP,
-    SHUT_DOWN,
-    UNANSWERED,
-)
+from executions.failures import LOST, NOT_PICKED_UP
+from executions.outcomes import OUTCOMES, outcome_of
 from moca import reasons
 from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
@@ -37,24 +30,6 @@ class Source(models.TextChoices):
     # A person has answered the questions of an earlier run, which this one continues.
     ANSWER = "answer", _("Answer")
 
-
-# Outcomes of failed runs by the code of the error. Any other failure is an error.
-OUTCOMES = {
-    LOST.name: Outcome.LOST,
-    NOT_PICKED_UP.name: Outcome.LOST,
-    UNANSWERED.name: Outcome.TIMED_OUT,
-    CLOSED.name: Outcome.LOST,
-    SHUT_DOWN.name: Outcome.LOST,
-    CANCELLED.name: Outcome.CANCELLED,
-    MISSED.name: Outcome.MISSED,
-    errors.TIMED_OUT.name: Outcome.TIMED_OUT,
-    errors.AGENT_SILENT.name: Outcome.TIMED_OUT,
-    errors.ANSWER_TIMED_OUT.name: Outcome.TIMED_OUT,
-    errors.TOKEN_TIMED_OUT.name: Outcome.TIMED_OUT,
-    errors.ANSWER_REFUSED.name: Outcome.REFUSED,
-    errors.ANSWER_LIMITED.name: Outcome.LIMITED,
-    errors.AGENT_CANCELLED.name: Outcome.CANCELLED,
-}
 
 # How many keys one read of a key-value table takes.
 KEYS_A_READ = 100
@@ -187,9 +162,9 @@ class TriggerExecution(models.Model):
     trigger_id = models.CharField("trigger", max_length=36)
     user_id = models.CharField("user", max_length=128)
     status = models.CharField(max_length=10, choices=RunStatus, default=RunStatus.RUNNING)
-    # Empty while the run is under way, and on records of earlier editions: see `ending`.
+    # Empty while the run is under way, and on records of earlier editions: see `shown_outcome`.
     outcome = models.CharField(max_length=12, choices=Outcome, blank=True)
-    # The agent that was asked. The trigger may name another one by now.
+    # The agent that is asked: the trigger's when the run begins, or that of the run it continues.
     agent_id = models.CharField("agent", max_length=200, blank=True)
     source = models.CharField(max_length=10, choices=Source)
     attempt = models.PositiveIntegerField(default=0)
@@ -272,14 +247,14 @@ class TriggerExecution(models.Model):
         return super()._do_update(base_qs.filter(trigger_id=self.trigger_id), *args, **options)
 
     @property
-    def ending(self) -> str:
+    def shown_outcome(self) -> str:
         """One of `Outcome`; empty while the run is under way, or with a status that is unknown."""
         if self.outcome or self.status not in (RunStatus.COMPLETED, RunStatus.FAILED):
             return self.outcome
         return outcome_of(RunStatus(self.status), self.error_code)
 
     @property
-    def is_waiting(self) -> bool:
+    def awaits_answer(self) -> bool:
         """Whether its questions wait for a person."""
         is_asking = bool(self.questions) and self.outcome == Outcome.INTERRUPTED
         return is_asking and not self.continued_by
@@ -292,7 +267,7 @@ class TriggerExecution(models.Model):
     @property
     def is_cancelled(self) -> bool:
         """Whether the run ended because somebody cancelled it. It is no failure of the agent."""
-        return self.ending == Outcome.CANCELLED
+        return self.shown_outcome == Outcome.CANCELLED
 
     def set_output(self, output: Output) -> None:
         """Set the agent's output; the caller saves it."""
@@ -439,13 +414,6 @@ class CancelRequest(models.Model):
 def expiry(started_at: datetime) -> int:
     """When the record of a run expires, in epoch seconds."""
     return int((started_at + timedelta(days=settings.EXECUTION_TTL_DAYS)).timestamp())
-
-
-def outcome_of(status: RunStatus, error_code: str = "") -> Outcome:
-    """The outcome of a run that has ended, by its status and the code of its error."""
-    if status == RunStatus.COMPLETED:
-        return Outcome.SUCCESS
-    return OUTCOMES.get(error_code, Outcome.ERROR)
 
 
 def usage_map(reply: Reply) -> dict[str, int] | None:

@@ -14,8 +14,6 @@ from moca.aws.identity_pool import IdentityPoolError, open_id_token
 
 # How long a token holds: what Cognito gives by default.
 TOKEN_SECONDS = 15 * 60
-# The part of a run's time that may pass until its owner's token is there. The rest is the agent's.
-SHARE_OF_TIME = 0.5
 
 
 def is_on() -> bool:
@@ -23,12 +21,12 @@ def is_on() -> bool:
     return bool(settings.IDENTITY_POOL_ID and settings.DEVELOPER_PROVIDER_NAME)
 
 
-def owner_token(user_id: str, *, time_limit: float) -> str | None:
+def owner_token(user_id: str, *, timeout: float) -> str | None:
     """Return a token of a user, which may be a kept one.
 
     Args:
         user_id: the trigger's owner.
-        time_limit: the seconds that the run has.
+        timeout: the seconds that a new one may take.
 
     Returns:
         None if agents get no such token.
@@ -39,7 +37,7 @@ def owner_token(user_id: str, *, time_limit: float) -> str | None:
     if not is_on():
         return None
     tokens = _tokens(settings.IDENTITY_POOL_ID, settings.DEVELOPER_PROVIDER_NAME)
-    return tokens.token(user_id, timeout=time_limit * SHARE_OF_TIME)
+    return tokens.token(user_id, timeout=timeout)
 
 
 def forget() -> None:

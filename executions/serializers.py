@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from agents.replies import KEPT_NAME_BYTES, KEPT_TOOL_CHARACTERS, KEPT_TOOLS
 from executions.models import Source, TriggerExecution
 from moca.api.editions import OURS
 from moca.api.fields import Choice, Computed, Id, Moment, Number, Text
@@ -27,18 +28,19 @@ class UsageSerializer(MapSerializer):
         name = "TokenUsage"
 
 
+_CUT_TOOL = f"its first {KEPT_TOOL_CHARACTERS:,} characters"
 TOOL_USE = component(
     "ToolUse",
     record(
         "A call of a tool.",
         {
-            "id": text("The agent's id of the call; its first 128 bytes."),
-            "name": text("The tool's name; its first 128 bytes."),
-            "input": text("What it was given, as JSON or text; its first 2,000 characters."),
+            "id": text(f"The agent's id of the call; its first {KEPT_NAME_BYTES} bytes."),
+            "name": text(f"The tool's name; its first {KEPT_NAME_BYTES} bytes."),
+            "input": text(f"What it was given, as JSON or text; {_CUT_TOOL}."),
             "atMs": number("Milliseconds from the beginning of the answer to the call."),
         },
         {
-            "result": text("What it returned; its first 2,000 characters. None is there before."),
+            "result": text(f"What it returned; {_CUT_TOOL}. None is there before."),
             "tookMs": number("Milliseconds from the call to the result."),
             "failed": boolean("True if the tool failed; else it is left out."),
         },
@@ -75,7 +77,10 @@ class ExecutionSerializer(RowSerializer):
     session_id = Text("The session in which the agent was asked.")
     output = Computed(text("What the agent said; not in lists. Very long texts lack their middle."))
     tool_uses = Computed(
-        each(TOOL_USE, "The tools that the agent called, in order, at most 100; not in lists.")
+        each(
+            TOOL_USE,
+            f"The tools that the agent called, in order, at most {KEPT_TOOLS}; not in lists.",
+        )
     )
     reasoning = Computed(text("What the agent thought; not in lists. Its first 16 KB."))
     usage = UsageSerializer(required=False)
@@ -103,7 +108,7 @@ class ExecutionSerializer(RowSerializer):
 
     def to_representation(self, instance: TriggerExecution) -> dict[str, Any]:
         instance.close_if_lost(self.context["now"])
-        instance.outcome = instance.ending
+        instance.outcome = instance.shown_outcome
         return super().to_representation(instance)
 
     def get_output(self, execution: TriggerExecution) -> str:
@@ -116,7 +121,7 @@ class ExecutionSerializer(RowSerializer):
         return execution.reasoning if self.context.get("with_output") else ""
 
     def get_questions(self, execution: TriggerExecution) -> list[dict[str, Any]]:
-        return (execution.questions or []) if execution.is_waiting else []
+        return (execution.questions or []) if execution.awaits_answer else []
 
     def get_event_payload(self, execution: TriggerExecution) -> str:
         if not self.context.get("edition", OURS).indents_payloads:

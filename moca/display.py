@@ -141,6 +141,11 @@ def duration(milliseconds: int) -> str:
     return _("%(minutes)s min %(seconds)s s") % {"minutes": minutes, "seconds": seconds}
 
 
+def duration_or_empty(milliseconds: int | None) -> str:
+    """A duration in words; empty if there is none."""
+    return "" if milliseconds is None else duration(milliseconds)
+
+
 def shortened(text: str, length: int) -> SafeString:
     """An id without its middle if it is longer than `length`; the tooltip has all of it."""
     half = length // 2

@@ -29,7 +29,7 @@ from moca.display import (
 )
 from triggers import services
 from triggers.bulk import act_on_each
-from triggers.display import RESULT_KINDS, View, last_result
+from triggers.display import RESULT_KINDS, TriggerDisplay, last_result
 from triggers.filters import AttentionFilter, LastResultFilter
 from triggers.forms import TriggerForm
 from triggers.models import Trigger, TriggerType
@@ -91,13 +91,13 @@ class TriggerAdmin(ModelAdmin):
             '{}<span class="fine" title="{}">{}</span>',
             (
                 (badge(state.kind, state.word), state.reason, excerpt(state.reason, 60))
-                for state in View(trigger, timezone.now()).states()
+                for state in TriggerDisplay(trigger, timezone.now()).states()
             ),
         )
 
     @admin.display(description="when")
     def when(self, trigger: Trigger) -> SafeString:
-        view = View(trigger, timezone.now())
+        view = TriggerDisplay(trigger, timezone.now())
         return format_html(
             '{}<span class="fine">{}</span>',
             view.schedule_words or view.event_words or NOTHING,
@@ -106,7 +106,7 @@ class TriggerAdmin(ModelAdmin):
 
     @admin.display(description="next run")
     def next_run(self, trigger: Trigger) -> str:
-        view = View(trigger, timezone.now())
+        view = TriggerDisplay(trigger, timezone.now())
         if view.fires_on_events:
             return "On an event"
         runs = view.next_runs(1)

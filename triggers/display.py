@@ -81,7 +81,7 @@ class State:
     reason: str = ""
 
 
-class View:
+class TriggerDisplay:
     """A trigger as pages show it at one moment; its schedule or subscription is parsed once."""
 
     def __init__(

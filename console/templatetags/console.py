@@ -92,11 +92,11 @@ def time_forms(context: Any) -> list[tuple[Form, bool]]:
 
 
 @register.simple_tag
-def try_address(execution: TriggerExecution, trigger: Trigger) -> str:
+def try_address(execution: TriggerExecution, agent_id: str) -> str:
     """The page where the agent of a run can be tried; empty if that would explain nothing."""
     if execution.error_code not in TRIED_AFTER:
         return ""
-    agent = lookup.find(trigger.agent_id)
+    agent = lookup.find(agent_id)
     return reverse("console:agent-try", args=[agent.pk]) if agent else reverse(DEFAULT_TRIAL)
 
 

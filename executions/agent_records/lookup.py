@@ -149,11 +149,11 @@ def _agent(entry: Any, where: str) -> Agent:
         agent.clean_fields()
         agent.clean()
     except ValidationError as error:
-        raise ImproperlyConfigured(_told(error, where)) from error
+        raise ImproperlyConfigured(_message(error, where)) from error
     return agent
 
 
-def _told(error: ValidationError, where: str) -> str:
+def _message(error: ValidationError, where: str) -> str:
     """Say what is wrong with an entry, with the names of its keys in the settings."""
     keys = {field: name for name, field in KEYS.items()}
     # For the log, which is in English, whoever asks.

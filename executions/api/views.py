@@ -14,7 +14,7 @@ from executions.answers import Fault, InvalidAnswersError
 from executions.dispatchers import DispatchError
 from executions.models import TriggerExecution
 from executions.runner import RunEndedError, TriggerBusyError, cancel_run
-from executions.runner.answer import NotWaitingError, answer
+from executions.runner.answer import NotWaitingError, answer_run
 from executions.runner.manual import run_now
 from executions.serializers import ExecutionSerializer
 from moca.api import parameters
@@ -83,7 +83,7 @@ class AllExecutionsView(APIView):
                 self.user_id,
                 "all executions",
                 trigger_id,
-                *filters.values.values(),
+                *filters.values,
                 str(since),
                 str(until),
             ],
@@ -107,7 +107,7 @@ class ExecutionsView(APIView):
             filters.narrow(rows).defer(*UNLISTED),
             limit=_limit(request),
             token=query.get("nextToken"),
-            bound_to=[self.user_id, "executions", trigger_id, *filters.values.values()],
+            bound_to=[self.user_id, "executions", trigger_id, *filters.values],
             oldest_first=is_oldest_first(request, usual=NEWEST_FIRST),
             searched_by=filters.first,
         )
@@ -161,33 +161,31 @@ class _Filters:
     """The filters of a list of executions that no index knows.
 
     Attributes:
-        values: their values by parameter; empty ones filter nothing.
+        values: the values of all; empty ones filter nothing.
         first: the first parameter that filters; empty if none does.
     """
 
     def __init__(self, query: QueryDict, now: datetime) -> None:
         self.now = now
-        self.values = {
-            "status": parameters.choice(query, "status", RunStatus.values),
-            "outcome": parameters.choice(query, "outcome", Outcome.values),
-            "agentId": parameters.search_text(query, "agentId"),
-        }
-        self.first = next((name for name, value in self.values.items() if value), "")
+        self.status = parameters.choice(query, "status", RunStatus.values)
+        self.outcome = parameters.choice(query, "outcome", Outcome.values)
+        self.agent_id = parameters.search_text(query, "agentId")
+        self.values = [self.status, self.outcome, self.agent_id]
+        by_name = zip(("status", "outcome", "agentId"), self.values, strict=True)
+        self.first = next((name for name, value in by_name if value), "")
 
     def narrow(self, rows: Any) -> Any:
         """Filter executions by a query."""
-        status, outcome, agent_id = self.values.values()
-        rows = rows.shown_as(status, self.now).ended_as(outcome, self.now)
-        return rows.filter(agent_id=agent_id) if agent_id else rows
+        rows = rows.shown_as(self.status, self.now).ended_as(self.outcome, self.now)
+        return rows.filter(agent_id=self.agent_id) if self.agent_id else rows
 
     def match(self, execution: TriggerExecution) -> bool:
         """Whether an execution passes. A lost one is shown as failed from here on."""
         execution.close_if_lost(self.now)
-        status, outcome, agent_id = self.values.values()
         return (
-            status in ("", execution.status)
-            and outcome in ("", execution.ending)
-            and agent_id in ("", execution.agent_id)
+            self.status in ("", execution.status)
+            and self.outcome in ("", execution.shown_outcome)
+            and self.agent_id in ("", execution.agent_id)
         )
 
 
@@ -201,7 +199,7 @@ class AnswerView(APIView):
             raise InvalidFieldsError([detail("answers", message, "required")])
         try:
             with _refusals():
-                made = answer(execution, answers, by=self.user_id)
+                made = answer_run(execution, answers, by=self.user_id)
         except NotWaitingError as error:
             raise APIError(409, str(error)) from error
         except InvalidAnswersError as error:

@@ -3,7 +3,7 @@
 The scheduler process, the Lambda function, the API and the pages use the names exported here.
 """
 
-from executions.runner.answer import answer, end_unanswered
+from executions.runner.answer import answer_run, end_unanswered
 from executions.runner.cancel import CancelWatch, RunEndedError, cancel_run, stop_agent
 from executions.runner.claim import (
     LEASE,
@@ -40,7 +40,7 @@ __all__ = [
     "UncertainStartError",
     "abandon",
     "accept",
-    "answer",
+    "answer_run",
     "batch_size",
     "call",
     "cancel_run",

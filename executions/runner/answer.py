@@ -1,6 +1,6 @@
 """Answer the questions of interrupted runs, and end those that nobody answers in time.
 
-The API and the pages call `answer()`, maintenance calls `end_unanswered()`.
+The API and the pages call `answer_run()`, maintenance calls `end_unanswered()`.
 """
 
 import logging
@@ -15,14 +15,14 @@ from executions import answers as rules
 from executions.dispatchers import get_dispatcher
 from executions.failures import HOURS, ONE_HOUR, UNANSWERED
 from executions.models import Source, TriggerExecution, WaitingRun
-from executions.runner.complete import LAST_ERROR, log_ids
+from executions.runner.complete import last_error, log_ids, past_run
 from executions.runner.manual import TriggerBusyError, accept
 from executions.runner.waiting import SHOWN
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from triggers.models import Outcome, RunStatus, Trigger
-from triggers.statistics import PastRun, Statistics
+from triggers.statistics import Statistics
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,9 @@ class NotWaitingError(Exception):
     """The run waits for no answer; the message says why."""
 
 
-def answer(execution: TriggerExecution, answers: Mapping[str, Any], *, by: str) -> TriggerExecution:
+def answer_run(
+    execution: TriggerExecution, answers: Mapping[str, Any], *, by: str
+) -> TriggerExecution:
     """Answer the questions of a run by a new run, which continues it in the same session.
 
     Args:
@@ -53,7 +55,7 @@ def answer(execution: TriggerExecution, answers: Mapping[str, Any], *, by: str) 
         DispatchError: no process can be given the new run. The question can be answered again.
     """
     questions = execution.questions or []
-    if not execution.is_waiting:
+    if not execution.awaits_answer:
         raise NotWaitingError(_why_not(execution))
     trigger = execution.find_trigger()
     if trigger is None:
@@ -89,7 +91,7 @@ def answer(execution: TriggerExecution, answers: Mapping[str, Any], *, by: str) 
             )
     except ConflictError as error:
         found = record.first()
-        if found is None or not found.is_waiting:
+        if found is None or not found.awaits_answer:
             raise NotWaitingError(_why_not(found or execution)) from error
         # Another run of the trigger has just begun.
         raise TriggerBusyError from error
@@ -155,12 +157,14 @@ def _end(row: WaitingRun) -> bool:
 def _note(trigger: Trigger, execution: TriggerExecution) -> None:
     """Correct the run among the trigger's recent ones, and write an audit entry."""
     statistics = Statistics.read(trigger.statistics)
-    run = PastRun(execution.pk, execution.started_at, execution.duration_ms or 0, failed=True)
-    statistics.correct(run)
+    statistics.correct(past_run(execution))
     result: dict[str, Any] = {"statistics": statistics.text()}
     if trigger.last_execution_id == execution.pk:
-        error = reasons.columns("last_error", reasons.of(execution, "error"), LAST_ERROR)
-        result |= {"last_status": RunStatus.FAILED, **error}
+        result |= {
+            "last_status": execution.status,
+            "last_outcome": execution.outcome,
+            **last_error(execution),
+        }
     row = Trigger.objects.filter(
         user_id=trigger.user_id, pk=trigger.pk, last_execution_id=trigger.last_execution_id
     )

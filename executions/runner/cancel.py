@@ -102,7 +102,7 @@ def _cancel(execution: TriggerExecution, by: str) -> TriggerExecution:
         if execution.attempt:
             _request(execution, by)
         else:
-            _close_waiting(execution, by)
+            _close_queued(execution, by)
     return execution
 
 
@@ -128,7 +128,7 @@ def _request(execution: TriggerExecution, by: str) -> None:
     execution.cancel_requested_at = now
 
 
-def _close_waiting(execution: TriggerExecution, by: str) -> None:
+def _close_queued(execution: TriggerExecution, by: str) -> None:
     """Close a run that waits for a process as cancelled, in the open transaction.
 
     Raises:

@@ -314,6 +314,7 @@ def _claim_again(execution: TriggerExecution) -> bool:
         started_at=execution.started_at,
         lease_until=execution.lease_until,
         session_id=execution.session_id,
+        agent_id=execution.agent_id,
     )
     return bool(changed)
 
@@ -383,12 +384,16 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta) -> Run | None:
     execution = record.first()
     if execution is None:
         return None
-    waiting = record.filter(status=RunStatus.RUNNING, attempt=0)
-    if not waiting.update(attempt=1, started_at=now, lease_until=now + lease):
-        return None
+    trigger = Trigger.objects.filter(user_id=execution.user_id, pk=trigger_id).first()
     holder = execution.started_at
     execution.attempt, execution.started_at = 1, now
-    trigger = Trigger.objects.filter(user_id=execution.user_id, pk=trigger_id).first()
+    if trigger is not None and not execution.continues:
+        # The trigger may name another agent since the run was put on record.
+        execution.agent_id = trigger.agent_id
+    queued = record.filter(status=RunStatus.RUNNING, attempt=0)
+    values = {"attempt": 1, "started_at": now, "agent_id": execution.agent_id}
+    if not queued.update(**values, lease_until=now + lease):
+        return None
     if trigger is None:
         close(execution, RunStatus.FAILED, error=TRIGGER_DELETED())
         return None

@@ -18,7 +18,8 @@ from executions.failures import (
     PAUSED_BY_LIMIT,
     RUNS_IN_A_ROW,
 )
-from executions.models import CancelRequest, TriggerExecution, outcome_of
+from executions.models import CancelRequest, TriggerExecution
+from executions.outcomes import outcome_of
 from executions.runner.waiting import note_waiting
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
@@ -130,7 +131,7 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
             level = logging.DEBUG if waited else logging.INFO
         # The error stays out of the log, because it may quote the agent, and with it the prompt.
         message = "Run %s in %s ms"
-        ids = log_ids(execution) | {"outcome": execution.ending}
+        ids = log_ids(execution) | {"outcome": execution.shown_outcome}
         if execution.error_code:
             ids["errorCode"] = execution.error_code
         logger.log(level, message, execution.status, execution.duration_ms, extra=ids)
@@ -253,13 +254,7 @@ def _note_result(
     # such a row.
     counts = not execution.is_cancelled
     statistics = Statistics.read(trigger.statistics)
-    run = PastRun(
-        execution.pk,
-        execution.started_at,
-        execution.duration_ms or 0,
-        failed,
-        outcome=execution.ending,
-    )
+    run = past_run(execution)
     if is_correction:
         statistics.correct(run)
     else:
@@ -273,8 +268,8 @@ def _note_result(
             "last_executed_at": execution.started_at,
             "last_execution_id": execution.pk,
             "last_status": execution.status,
-            "last_outcome": execution.ending,
-            **_last_error(execution),
+            "last_outcome": execution.shown_outcome,
+            **last_error(execution),
             "consecutive_failures": failures,
         }
     if trigger.running_since == execution.started_at:
@@ -295,7 +290,18 @@ def _note_result(
         _pause_after_failures(trigger, execution)
 
 
-def _last_error(execution: TriggerExecution) -> dict[str, Any]:
+def past_run(execution: TriggerExecution) -> PastRun:
+    """A run that has ended, as the statistics of its trigger note it."""
+    return PastRun(
+        execution.pk,
+        execution.started_at,
+        execution.duration_ms or 0,
+        failed=execution.status == RunStatus.FAILED,
+        outcome=execution.shown_outcome,
+    )
+
+
+def last_error(execution: TriggerExecution) -> dict[str, Any]:
     """The columns of a trigger that keep the start of a run's error."""
     kept = reasons.columns("last_error", reasons.of(execution, "error"), LAST_ERROR)
     return {**kept, "last_error": execution.error[:LAST_ERROR]}

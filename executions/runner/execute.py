@@ -10,26 +10,17 @@ from functools import partial
 
 from agents import AgentClient, AgentError, Invocation, Reply
 from agents.errors import TIMED_OUT
-from agents.invocation import Answered
 from agents.replies import Transcript
-from executions import owner_tokens, prompts
-from executions.agent_client import profile_of
+from executions import prompts
 from executions.agent_records.clients import client_for
 from executions.agent_records.lookup import record_of
 from executions.agent_records.model import Agent
-from executions.failures import (
-    BESIDES,
-    CANCELLED,
-    CLOSED,
-    END_UNKNOWN,
-    INTERNAL_ERROR,
-    NO_MORE_TIME,
-    NO_OWNER_TOKEN,
-)
+from executions.failures import CANCELLED, CLOSED, END_UNKNOWN, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, question_map, tool_map, usage_map
 from executions.runner.cancel import CancelWatch, stop_agent
 from executions.runner.claim import Run
 from executions.runner.complete import log_ids, set_result, write_in_time
+from executions.runner.invocation import compose_invocation
 from executions.runner.progress import Progress
 from moca import reasons
 from moca.logs import bind
@@ -95,8 +86,8 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     flush = _Flush(run)
     with flush.progress, bind(**log_ids(execution)):
         try:
-            record = record_of(_agent_id(run))
-            invocation = _invocation(run, record, end)
+            record = record_of(execution.agent_id)
+            invocation = compose_invocation(run, record, end)
             with client_for(record, client) as chosen:
                 reply = chosen.invoke(
                     invocation,
@@ -109,24 +100,12 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
         except AgentError as error:
             _set_reply(run, error.reply)
             if run.cancellation.is_requested:
-                logger.info("The run was cancelled")
                 if error.reached:
                     run.stop_agent = partial(_cancel, record, client, invocation, error.reply)
+                logger.info("The run was cancelled")
                 _fail(run, CANCELLED(name=run.cancelled_by), reached=error.reached)
-                return
-            if limit < seconds and error.reason.says(TIMED_OUT):
-                _say_cut_off(run, error)
-            # The agent's words stay out of the log, because they may quote the prompt.
-            logger.warning(
-                "The agent failed: kind=%s status=%s",
-                error.kind,
-                error.status or "-",
-                extra={"errorCode": error.code},
-            )
-            outcome = Outcome.TIMED_OUT if error.kind == "timeout" else None
-            if error.outcome:
-                outcome = Outcome(error.outcome)
-            _fail(run, error.reason, outcome=outcome, reached=error.reached)
+            else:
+                _fail_by_agent(run, error, is_cut_off=limit < seconds)
         except RunClosedError:
             logger.warning("Stopped: the run had been closed by another process")
             _fail(run, CLOSED(), reached=True)
@@ -141,72 +120,12 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
             set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=run.clock)
 
 
-def _agent_id(run: Run) -> str:
-    """The agent that is asked: if the run continues another one, the agent that had asked."""
-    return run.execution.agent_id if run.execution.continues else run.trigger.agent_id
-
-
 def _cancel(
     record: Agent | None, client: AgentClient, invocation: Invocation, reply: Reply | None
 ) -> object:
     """Tell the agent of a record that a run is cancelled; see `AgentClient.cancel()`."""
     with client_for(record, client) as chosen:
         return chosen.cancel(invocation, reply)
-
-
-def _invocation(run: Run, record: Agent | None, end: float) -> Invocation:
-    """Make what is sent. The trigger's own values win over the record's, these over the profile's.
-
-    Args:
-        run: the run.
-        record: the record of the trigger's agent, if it has one.
-        end: when the run's time is over, by the monotonic clock.
-
-    Raises:
-        AgentError: the agent's profile cannot be read.
-    """
-    trigger, execution = run.trigger, run.execution
-    agent_id = _agent_id(run)
-    profile = profile_of(trigger.user_id, agent_id, has_record=record is not None)
-    tools, options = trigger.enabled_tools, trigger.agent_options
-    if record is not None:
-        tools = record.enabled_tools if tools is None else tools
-        options = {**record.options, **options}
-    acts_for_owner = owner_tokens.is_on() and (record is None or record.sees_tokens_of_settings)
-    if acts_for_owner:
-        # Agents that act for their users prepare no workspace without it.
-        options = {"storagePath": "/"} | options
-    return Invocation(
-        prompt=prompts.compose(trigger, run.event, execution.started_at),
-        target_user_id=trigger.user_id,
-        session_id=execution.session_id,
-        execution_id=execution.pk,
-        agent_id=agent_id or None,
-        options=options,
-        enabled_tools=profile.enabled_tools if profile and tools is None else tools,
-        system_prompt=profile.system_prompt if profile else None,
-        mcp_config=profile.mcp_config if profile else None,
-        secrets=profile.secrets if profile else (),
-        answers=tuple(Answered(each["id"], each["value"]) for each in execution.answers or ()),
-        task_id=execution.task_id or None,
-        owner_token=_owner_token(run, end) if acts_for_owner else None,
-    )
-
-
-def _owner_token(run: Run, end: float) -> str | None:
-    """A token of the trigger's owner. If there is none to be had, the run gets a warning."""
-    try:
-        return owner_tokens.owner_token(
-            run.trigger.user_id, time_limit=max(0.0, end - time.monotonic())
-        )
-    except AgentError as error:
-        logger.warning("No token of the owner", extra={"errorCode": error.code})
-        missing = NO_OWNER_TOKEN(error=error.reason)
-        warning = reasons.of(run.execution, "warning")
-        if isinstance(warning, Reason):
-            missing = warning.adding(BESIDES, besides=missing)
-        reasons.put(run.execution, "warning", missing)
-        return None
 
 
 class _Flush:
@@ -245,11 +164,27 @@ def _set_what_came(run: Run, transcript: Transcript | None) -> None:
         logger.exception("What the agent said cannot be kept")
 
 
-def _say_cut_off(run: Run, error: AgentError) -> None:
-    """Say that the process had less time than the trigger allows, and what that means."""
-    error.add(NO_MORE_TIME, number=run.trigger.timeout_seconds)
-    if error.reached:
-        error.add(END_UNKNOWN, session=run.execution.session_id)
+def _fail_by_agent(run: Run, error: AgentError, *, is_cut_off: bool) -> None:
+    """Set an error of the agent as the run's result.
+
+    Args:
+        run: the run.
+        error: the error, with the agent's own outcome if it gave one.
+        is_cut_off: whether the process had less time than the trigger allows.
+    """
+    if is_cut_off and error.reason.says(TIMED_OUT):
+        error.add(NO_MORE_TIME, number=run.trigger.timeout_seconds)
+        if error.reached:
+            error.add(END_UNKNOWN, session=run.execution.session_id)
+    # The agent's words stay out of the log, because they may quote the prompt.
+    logger.warning(
+        "The agent failed: kind=%s status=%s",
+        error.kind,
+        error.status or "-",
+        extra={"errorCode": error.code},
+    )
+    outcome = Outcome(error.outcome) if error.outcome else None
+    _fail(run, error.reason, outcome=outcome, reached=error.reached)
 
 
 def _fail(run: Run, error: Reason, *, reached: bool, outcome: Outcome | None = None) -> None:

@@ -8,10 +8,10 @@ from django.utils import timezone
 from executions.failures import MISSED, MORE_RUNS, ONE_RUN, RUNS
 from executions.models import TriggerExecution
 from executions.runner.claim import Occurrence, new_record
-from executions.runner.complete import log_ids
+from executions.runner.complete import log_ids, past_run
 from moca import reasons
 from triggers.models import Outcome, RunStatus, Trigger
-from triggers.statistics import PastRun, Statistics
+from triggers.statistics import Statistics
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
     reasons.put(execution, "error", MISSED(runs=runs, **moments))
     execution.save(force_insert=True)
     statistics = Statistics.read(trigger.statistics)
-    statistics.add(PastRun(execution.pk, now, 0, failed=True, outcome=Outcome.MISSED), now=now)
+    statistics.add(past_run(execution), now=now)
     row = Trigger.objects.filter(
         user_id=trigger.user_id, pk=trigger.pk, statistics=trigger.statistics
     )

@@ -1,6 +1,6 @@
 """Tells which edition of the frontend sends a request, and answers each as it expects.
 
-Two editions of the TypeScript service's frontend call this API. Where one answer suits both, both
+Two editions of the TypeScript service's frontend call this API. If one answer suits both, both
 get it. The differences are in this module, and docs/api.md lists them under "Two frontends".
 """
 

@@ -27,6 +27,7 @@ from moca.api.errors import (
     AuthenticationError,
     InvalidFieldsError,
     InvalidParameterError,
+    code_of,
     detail,
 )
 from moca.api.json_schema import (
@@ -272,7 +273,8 @@ def _failures(faults: Iterable[Fault]) -> dict[int, OpenApiResponse]:
 
 def _failure_example(fault: Fault) -> OpenApiExample:
     error = fault.error
-    name = error.code if isinstance(error, AuthenticationError) else error.error
+    usual = code_of(error.status, error.error, has_details=bool(error.details))
+    name = error.error if error.code == usual else error.code
     body = error.body(REQUEST_ID, TIMESTAMP)
     return OpenApiExample(name.replace("_", " ").title(), body, summary=fault.when)
 

@@ -7,7 +7,7 @@ const NEAR = 24; // Pixels from the end that still count as the end.
 
 const output = document.getElementById("output");
 const button = document.querySelector("[data-follow]");
-const deeds = document.getElementById("deeds");
+const activity = document.getElementById("activity");
 let next = output.dataset.next;
 let pause = PAUSE;
 let follows = true;
@@ -20,7 +20,7 @@ function follow(wanted) {
 
 async function ask() {
   try {
-    const query = new URLSearchParams({ after: next, digest: deeds.dataset.digest });
+    const query = new URLSearchParams({ after: next, digest: activity.dataset.digest });
     const answer = await fetch(`${output.dataset.live}?${query}`);
     if (answer.redirected) {
       // The session has ended. The reload leads to the sign-in page.
@@ -35,8 +35,8 @@ async function ask() {
       output.append(said.text);
       if (follows) output.scrollTop = output.scrollHeight;
     }
-    if (said.deeds) showDeeds(said.deeds, said.digest);
-    if (said.done || (output.dataset.waiting && !said.waiting)) {
+    if (said.activity) showActivity(said.activity, said.digest);
+    if (said.done || (output.dataset.queued && !said.queued)) {
       location.reload();
       return;
     }
@@ -51,25 +51,25 @@ async function ask() {
 // The tools and the reasoning. The server writes and escapes their HTML.
 
 /** Replaces the parts that have changed. Folds that the operator has opened stay open. */
-function showDeeds(html, digest) {
+function showActivity(html, digest) {
   const made = document.createElement("template");
   made.innerHTML = html;
   for (const name of ["tools", "reasoning"]) {
-    deeds.querySelector(`[data-part=${name}]`).hidden = made.content.querySelector(
+    activity.querySelector(`[data-part=${name}]`).hidden = made.content.querySelector(
       `[data-part=${name}]`,
     ).hidden;
   }
   for (const part of made.content.querySelectorAll("[data-part]:not([data-part=tools])")) {
     showPart(part);
   }
-  deeds.dataset.digest = digest;
+  activity.dataset.digest = digest;
 }
 
 function showPart(part) {
-  const before = deeds.querySelector(`[data-part=${part.dataset.part}]`);
+  const before = activity.querySelector(`[data-part=${part.dataset.part}]`);
   if (!before) {
-    const list = part.matches("li") ? deeds.querySelector("[data-list]") : null;
-    (list ?? deeds.querySelector("[data-part=tools]")).append(part);
+    const list = part.matches("li") ? activity.querySelector("[data-list]") : null;
+    (list ?? activity.querySelector("[data-part=tools]")).append(part);
     return;
   }
   const folds = foldsOf(part);

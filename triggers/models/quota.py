@@ -109,7 +109,7 @@ class TriggerCount(models.Model):
 
 
 def import_beyond_quota(user_id: str, stored: int, new: int) -> str:
-    """What is said of an import that would give a user too many triggers."""
+    """Say that an import would give a user too many triggers."""
     return (
         f"{user_id} has {stored} triggers and would get {new}: a user may have "
         f"{settings.MAX_TRIGGERS_PER_USER} (MAX_TRIGGERS_PER_USER)."

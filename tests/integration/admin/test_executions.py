@@ -75,7 +75,7 @@ class TestList:
     ) -> None:
         run = make_execution(make_trigger(), agent_id="clerk", **fields)
         shown = viewer.get(EXECUTIONS).content.decode()
-        cells = (f'field-ended_as">{word}<' in shown, 'field-agent_id">clerk<' in shown)
+        cells = (f'field-shown_outcome">{word}<' in shown, 'field-agent_id">clerk<' in shown)
         assert (*cells, "Outcome:" in page(viewer, run)) == (True, True, True)
 
     def test_shows_lost_runs_as_failed(

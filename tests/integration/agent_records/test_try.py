@@ -304,3 +304,21 @@ class TestRunPage:
         page = editor.get(f"/console/triggers/{trigger.pk}/runs/{run.pk}").content.decode()
         found = re.findall(r'href="(/console/agents/try[^"]*)"', page)
         assert found == ([address] if address else [])
+
+    def test_leads_to_the_agent_that_was_asked(
+        self,
+        editor: Client,
+        make_agent: MakeAgent,
+        make_trigger: MakeTrigger,
+        make_execution: MakeExecution,
+    ) -> None:
+        make_agent()
+        run = make_execution(
+            make_trigger(agent_id="other"),
+            agent_id="reporter",
+            status="failed",
+            error="No.",
+            error_code="answer_not_understood",
+        )
+        page = editor.get(f"/console/triggers/{run.trigger_id}/runs/{run.pk}").content.decode()
+        assert f'href="{TRY}"' in page

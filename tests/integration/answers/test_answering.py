@@ -17,6 +17,7 @@ from executions.runner.answer import NotWaitingError
 from moca.authentication.models import AuditEntry
 from tests.integration.answers.conftest import APPROVAL, Ask, GoOn, MakeTrigger, values_for
 from triggers.models import Outcome, OverlapPolicy, RunStatus, Trigger
+from triggers.statistics import Statistics
 
 PROTOCOLS = ["invocations", "agentcore", "ag-ui", "a2a"]
 
@@ -24,7 +25,7 @@ PROTOCOLS = ["invocations", "agentcore", "ag-ui", "a2a"]
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_agent_goes_on_with_the_answer(ask: Ask, go_on: GoOn, protocol: str) -> None:
     asked = ask(protocol)
-    made = runner.answer(asked, values_for(asked, "Yes, pay."), by="ann")
+    made = runner.answer_run(asked, values_for(asked, "Yes, pay."), by="ann")
     assert "You asked me: Yes, pay." in go_on(made, protocol).output
 
 
@@ -33,7 +34,7 @@ def test_agent_goes_on_in_the_same_session(
     ask: Ask, go_on: GoOn, demo_agent: DemoAgent, protocol: str
 ) -> None:
     asked = ask(protocol)
-    go_on(runner.answer(asked, values_for(asked, "Yes."), by="ann"), protocol)
+    go_on(runner.answer_run(asked, values_for(asked, "Yes."), by="ann"), protocol)
     name = "x-amzn-bedrock-agentcore-runtime-session-id"
     first, second = [request.headers[name] for request in demo_agent.requests]
     assert first == second
@@ -41,7 +42,7 @@ def test_agent_goes_on_in_the_same_session(
 
 def test_task_of_a2a_goes_on(ask: Ask, go_on: GoOn, demo_agent: DemoAgent) -> None:
     asked = ask("a2a")
-    go_on(runner.answer(asked, values_for(asked, "Yes."), by="ann"), "a2a")
+    go_on(runner.answer_run(asked, values_for(asked, "Yes."), by="ann"), "a2a")
     message = demo_agent.requests[-1].body["params"]["message"]
     assert (message["taskId"], message["contextId"]) == (asked.task_id, asked.session_id)
 
@@ -50,7 +51,7 @@ def test_strands_gets_its_answers_in_place_of_the_prompt(
     ask: Ask, go_on: GoOn, demo_agent: DemoAgent
 ) -> None:
     asked = ask("agentcore")
-    go_on(runner.answer(asked, values_for(asked, {"y": 1}), by="ann"), "agentcore")
+    go_on(runner.answer_run(asked, values_for(asked, {"y": 1}), by="ann"), "agentcore")
     answer = {"interruptId": asked.questions[0]["id"], "response": {"y": 1}}
     assert demo_agent.requests[-1].body["prompt"] == [{"interruptResponse": answer}]
 
@@ -59,7 +60,7 @@ def test_server_that_keeps_no_session_gets_the_answer_as_its_prompt(
     ask: Ask, go_on: GoOn, demo_agent: DemoAgent
 ) -> None:
     asked = ask()
-    go_on(runner.answer(asked, values_for(asked, "Yes."), by="ann"), "openai")
+    go_on(runner.answer_run(asked, values_for(asked, "Yes."), by="ann"), "openai")
     assert demo_agent.requests[-1].body["messages"][-1]["content"] == "Yes."
 
 
@@ -68,27 +69,29 @@ def test_agent_that_asked_is_the_one_that_is_answered(
 ) -> None:
     asked = ask(agent_id="clerk")
     Trigger.objects.filter(user_id="alice", pk=asked.trigger_id).update(agent_id="other")
-    go_on(runner.answer(asked, values_for(asked, "Yes."), by="ann"))
+    go_on(runner.answer_run(asked, values_for(asked, "Yes."), by="ann"))
     assert demo_agent.requests[-1].body["forwardedProps"]["agentId"] == "clerk"
 
 
 def test_agent_may_ask_again(ask: Ask, go_on: GoOn) -> None:
     asked = ask()
-    again = go_on(runner.answer(asked, values_for(asked, "Yes.\ndemo: ask And then?"), by="ann"))
-    last = go_on(runner.answer(again, values_for(again, "Stop."), by="ann"))
+    again = go_on(
+        runner.answer_run(asked, values_for(asked, "Yes.\ndemo: ask And then?"), by="ann")
+    )
+    last = go_on(runner.answer_run(again, values_for(again, "Stop."), by="ann"))
     assert (again.outcome, last.outcome) == (Outcome.INTERRUPTED, Outcome.SUCCESS)
 
 
 def test_runs_know_each_other(ask: Ask) -> None:
     asked = ask()
-    made = runner.answer(asked, values_for(asked, "Yes."), by="ann")
+    made = runner.answer_run(asked, values_for(asked, "Yes."), by="ann")
     asked.refresh_from_db()
     assert (asked.continued_by, made.continues) == (made.pk, asked.pk)
 
 
 def test_answer_is_on_record_with_who_gave_it(ask: Ask) -> None:
     asked = ask()
-    key = runner.answer(asked, values_for(asked, "Yes."), by="ann").pk
+    key = runner.answer_run(asked, values_for(asked, "Yes."), by="ann").pk
     made = TriggerExecution.objects.get(pk=key)
     given = [{"id": asked.questions[0]["id"], "question": "Shall I pay?", "value": "Yes."}]
     assert (made.source, made.answers, made.answered_by) == (Source.ANSWER, given, "ann")
@@ -96,7 +99,7 @@ def test_answer_is_on_record_with_who_gave_it(ask: Ask) -> None:
 
 def test_answer_is_in_the_audit_log(ask: Ask) -> None:
     asked = ask()
-    runner.answer(asked, values_for(asked, "Yes."), by="ann")
+    runner.answer_run(asked, values_for(asked, "Yes."), by="ann")
     entry = AuditEntry.objects.get(action=AuditEntry.Action.ANSWERED)
     assert (entry.actor, entry.object_id, entry.changes) == (
         "ann",
@@ -107,10 +110,10 @@ def test_answer_is_in_the_audit_log(ask: Ask) -> None:
 
 def test_second_answer_is_refused(ask: Ask) -> None:
     asked = ask()
-    runner.answer(asked, values_for(asked, "Yes."), by="ann")
+    runner.answer_run(asked, values_for(asked, "Yes."), by="ann")
     asked.refresh_from_db()
     with pytest.raises(NotWaitingError, match="Somebody has answered this run already"):
-        runner.answer(asked, values_for(asked, "No."), by="bob")
+        runner.answer_run(asked, values_for(asked, "No."), by="bob")
 
 
 def test_of_two_answers_at_once_one_wins(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,11 +123,11 @@ def test_of_two_answers_at_once_one_wins(ask: Ask, monkeypatch: pytest.MonkeyPat
     def check_slowly(*_args: Any) -> None:
         # Bob answers after Ann's request has seen that the run waits.
         monkeypatch.undo()
-        runner.answer(asked, given, by="bob")
+        runner.answer_run(asked, given, by="bob")
 
     monkeypatch.setattr(answers, "check", check_slowly)
     with pytest.raises(NotWaitingError, match="Somebody has answered this run already"):
-        runner.answer(asked, given, by="ann")
+        runner.answer_run(asked, given, by="ann")
 
 
 def test_run_under_way_may_not_be_overlapped(ask: Ask) -> None:
@@ -134,7 +137,7 @@ def test_run_under_way_may_not_be_overlapped(ask: Ask) -> None:
         running_since=now, running_until=now + timedelta(minutes=1)
     )
     with pytest.raises(runner.TriggerBusyError):
-        runner.answer(asked, values_for(asked, "Yes."), by="ann")
+        runner.answer_run(asked, values_for(asked, "Yes."), by="ann")
 
 
 def test_refused_answer_leaves_the_question_open(ask: Ask) -> None:
@@ -143,7 +146,7 @@ def test_refused_answer_leaves_the_question_open(ask: Ask) -> None:
     row = Trigger.objects.filter(user_id="alice", pk=asked.trigger_id)
     row.update(running_since=now, running_until=now + timedelta(minutes=1))
     with pytest.raises(runner.TriggerBusyError):
-        runner.answer(asked, values_for(asked, "Yes."), by="ann")
+        runner.answer_run(asked, values_for(asked, "Yes."), by="ann")
     assert WaitingRun.objects.filter(pk=asked.pk).exists()
 
 
@@ -151,15 +154,15 @@ def test_answer_that_never_reached_the_agent_can_be_given_again(
     ask: Ask, go_on: GoOn, demo_agent: DemoAgent
 ) -> None:
     asked = ask()
-    lost = go_on(runner.answer(asked, values_for(asked, "demo: status 503"), by="ann"))
+    lost = go_on(runner.answer_run(asked, values_for(asked, "demo: status 503"), by="ann"))
     asked.refresh_from_db()
-    made = runner.answer(asked, values_for(asked, "Yes."), by="ann")
+    made = runner.answer_run(asked, values_for(asked, "Yes."), by="ann")
     assert (lost.reached_agent, go_on(made).outcome) == (False, Outcome.SUCCESS)
 
 
 def test_answered_run_that_reached_the_agent_waits_no_more(ask: Ask, go_on: GoOn) -> None:
     asked = ask()
-    go_on(runner.answer(asked, values_for(asked, "demo: fail"), by="ann"))
+    go_on(runner.answer_run(asked, values_for(asked, "demo: fail"), by="ann"))
     assert not WaitingRun.objects.exists()
 
 
@@ -167,7 +170,7 @@ def test_deleted_trigger_takes_no_answer(ask: Ask) -> None:
     asked = ask()
     Trigger.objects.get(user_id="alice", pk=asked.trigger_id).delete()
     with pytest.raises(NotWaitingError, match="deleted"):
-        runner.answer(asked, values_for(asked, "Yes."), by="ann")
+        runner.answer_run(asked, values_for(asked, "Yes."), by="ann")
 
 
 def test_usual_run_waits_for_nobody(ask: Ask) -> None:
@@ -194,7 +197,7 @@ class TestSchema:
     ) -> None:
         asked = ask(schema=schema)
         with pytest.raises(InvalidAnswersError) as caught:
-            runner.answer(asked, values_for(asked, value), by="ann")
+            runner.answer_run(asked, values_for(asked, value), by="ann")
         (fault,) = caught.value.faults
         assert (fault.path, message in fault.message) == (path, True)
 
@@ -218,37 +221,37 @@ class TestSchema:
         self, ask: Ask, schema: str
     ) -> None:
         asked = ask(schema=schema)
-        assert runner.answer(asked, values_for(asked, "a" * 60 + "!"), by="ann").pk
+        assert runner.answer_run(asked, values_for(asked, "a" * 60 + "!"), by="ann").pk
 
     def test_check_of_an_answer_fetches_nothing(self, ask: Ask) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             server.setblocking(False)
             address = f"http://127.0.0.1:{server.getsockname()[1]}/schema"
             asked = ask(schema=f'{{"$ref":"{address}"}}')
-            runner.answer(asked, values_for(asked, "Yes."), by="ann")
+            runner.answer_run(asked, values_for(asked, "Yes."), by="ann")
             with pytest.raises(BlockingIOError):
                 server.accept()
 
     def test_each_question_needs_an_answer(self, ask: Ask) -> None:
         asked = ask()
         with pytest.raises(InvalidAnswersError, match="Answer this question"):
-            runner.answer(asked, {}, by="ann")
+            runner.answer_run(asked, {}, by="ann")
 
     def test_empty_text_is_no_answer(self, ask: Ask) -> None:
         asked = ask()
         with pytest.raises(InvalidAnswersError, match="Answer this question"):
-            runner.answer(asked, values_for(asked, "  "), by="ann")
+            runner.answer_run(asked, values_for(asked, "  "), by="ann")
 
     def test_unknown_question_is_named(self, ask: Ask) -> None:
         asked = ask()
         with pytest.raises(InvalidAnswersError) as caught:
-            runner.answer(asked, {**values_for(asked, "Yes."), "other": 1}, by="ann")
+            runner.answer_run(asked, {**values_for(asked, "Yes."), "other": 1}, by="ann")
         assert [fault.question_id for fault in caught.value.faults] == ["other"]
 
     def test_long_answer_is_refused(self, ask: Ask) -> None:
         asked = ask()
         with pytest.raises(InvalidAnswersError, match="8,192 bytes"):
-            runner.answer(asked, values_for(asked, "x" * 20_000), by="ann")
+            runner.answer_run(asked, values_for(asked, "x" * 20_000), by="ann")
 
 
 class TestUnanswered:
@@ -275,7 +278,7 @@ class TestUnanswered:
         tidy(timezone.now() + timedelta(hours=2))
         asked.refresh_from_db()
         with pytest.raises(NotWaitingError, match="Nobody answered in time"):
-            runner.answer(asked, values_for(asked, "Yes."), by="ann")
+            runner.answer_run(asked, values_for(asked, "Yes."), by="ann")
 
     def test_audit_log_has_it(self, ask: Ask) -> None:
         ask(answer_within_hours=1)
@@ -296,9 +299,16 @@ class TestUnanswered:
             RunStatus.FAILED,
         )
 
+    def test_trigger_shows_how_it_ended(self, ask: Ask) -> None:
+        asked = ask(answer_within_hours=1)
+        tidy(timezone.now() + timedelta(hours=2))
+        trigger = Trigger.objects.get(user_id="alice", pk=asked.trigger_id)
+        (run,) = Statistics.read(trigger.statistics).runs
+        assert (trigger.last_outcome, run.outcome) == (Outcome.TIMED_OUT, Outcome.TIMED_OUT)
+
     def test_answered_run_does_not_end(self, ask: Ask, go_on: GoOn) -> None:
         asked = ask(answer_within_hours=1)
-        go_on(runner.answer(asked, values_for(asked, "Yes."), by="ann"))
+        go_on(runner.answer_run(asked, values_for(asked, "Yes."), by="ann"))
         tidy(timezone.now() + timedelta(hours=2))
         asked.refresh_from_db()
         assert asked.outcome == Outcome.INTERRUPTED

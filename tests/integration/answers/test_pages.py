@@ -233,7 +233,7 @@ def test_open_dashboard_notices(viewer: Client, ask: Ask, event: str) -> None:
         Trigger.objects.filter(user_id="alice", pk=asked.trigger_id).delete()
         ask()
     elif event == "answered":
-        runner.answer(asked, values_for(asked, "Yes."), by="ann")
+        runner.answer_run(asked, values_for(asked, "Yes."), by="ann")
     else:
         runner.end_unanswered(timezone.now() + timedelta(days=4))
     assert 200 in {opened.look().status_code for _turn in range(2)}

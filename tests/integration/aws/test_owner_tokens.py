@@ -304,7 +304,7 @@ def test_check_names_the_setting(settings: Any, pool_id: str, provider: str, sai
 
 def test_one_call_for_an_owner_however_many_threads(pool: IdentityPool) -> None:
     with ThreadPoolExecutor(16) as threads:
-        obtain = partial(owner_tokens.owner_token, time_limit=60)
+        obtain = partial(owner_tokens.owner_token, timeout=30)
         found = set(threads.map(obtain, [ALICE] * 64))
     assert (found, len(pool.calls)) == ({token_of(ALICE)}, 1)
 
@@ -363,7 +363,7 @@ OWNERS = [f"00000000-0000-4000-8000-{number:012}" for number in range(60)]
 
 def test_burst_in_one_process_gets_one_token_for_each_owner(pool: IdentityPool) -> None:
     with ThreadPoolExecutor(len(OWNERS)) as threads:
-        found = threads.map(partial(owner_tokens.owner_token, time_limit=60), OWNERS)
+        found = threads.map(partial(owner_tokens.owner_token, timeout=30), OWNERS)
         assert list(found) == [token_of(owner) for owner in OWNERS]
     assert pool.issued == dict.fromkeys(OWNERS, 1)
 

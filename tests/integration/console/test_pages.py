@@ -397,7 +397,7 @@ class TestRun:
             "text": "nine.",
             "next": 12,
             "done": True,
-            "waiting": False,
+            "queued": False,
         }
 
     @pytest.mark.parametrize("after", ["x", "-1", "9" * 30])
@@ -572,6 +572,15 @@ class TestDashboard:
             ("shepherd", 100),
             ("goatherd", 0),
         ]
+
+    def test_cancelled_runs_are_no_share_of_failures(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        cancelled, good = failed_runs("cancelled", "")[0], PastRun("r", timezone.now(), 1, False)
+        noted(make_trigger(agent_id="clerk"), cancelled, good)
+        noted(make_trigger(agent_id="idle"), cancelled)
+        agents = viewer.get("/console/").context["overview"].agents
+        assert {agent.name: agent.share_failed for agent in agents} == {"clerk": 0, "idle": None}
 
     def test_more_than_it_looks_at(
         self, viewer: Client, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch

@@ -116,7 +116,7 @@ class TestTools:
         tools = [{**CLOCK, "name": HARM, "input": HARM, "result": HARM}]
         run = make_execution(make_trigger(), tools=tools, reasoning=HARM)
         address = f"{TRIGGERS}/{run.trigger_id}/runs/{run.pk}/output"
-        html = viewer.get(address, {"digest": "old"}).json()["deeds"]
+        html = viewer.get(address, {"digest": "old"}).json()["activity"]
         assert ("&lt;script&gt;" in html, "<script>alert" in html) == (True, False)
 
 
@@ -145,13 +145,13 @@ class TestLive:
         return answer
 
     def test_new_tools_come_with_the_output(self, ask: Callable[..., dict[str, Any]]) -> None:
-        assert "current_time" in ask(digest="old")["deeds"]
+        assert "current_time" in ask(digest="old")["activity"]
 
     def test_known_tools_do_not_come_again(self, ask: Callable[..., dict[str, Any]]) -> None:
-        assert "deeds" not in ask(digest=ask(digest="old")["digest"])
+        assert "activity" not in ask(digest=ask(digest="old")["digest"])
 
     def test_page_that_shows_none_gets_none(self, ask: Callable[..., dict[str, Any]]) -> None:
-        assert "deeds" not in ask()
+        assert "activity" not in ask()
 
 
 class TestEnding:
@@ -206,7 +206,7 @@ class TestEnding:
         # Lost, and no process has closed it yet.
         make_execution(trigger, status="running", lease_until=timezone.now() - LEASE)
         answer = viewer.get(page.format(trigger.pk), {"outcome": outcome})
-        assert [row.execution.ending for row in answer.context["rows"]] == [outcome]
+        assert [row.execution.shown_outcome for row in answer.context["rows"]] == [outcome]
 
 
 def test_runs_are_narrowed_to_an_agent(

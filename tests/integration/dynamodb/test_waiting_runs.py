@@ -42,7 +42,7 @@ def test_run_that_asks_costs_what_any_run_costs(
 def test_answer_is_one_read_and_one_transaction(ask: Ask, requests_made: Counting) -> None:
     asked = ask()
     with requests_made() as made:
-        runner.answer(asked, values_for(asked, "Yes."), by="ann")
+        runner.answer_run(asked, values_for(asked, "Yes."), by="ann")
     # The trigger; that the run still waits, and that no other run holds the trigger, is a
     # condition of the transaction.
     assert made == [READ, READ, READ, WRITE]

@@ -182,7 +182,7 @@ class TestOfOldRecords:
         error: str,
         outcome: Outcome,
     ) -> None:
-        assert make_old(status, error).ending == outcome
+        assert make_old(status, error).shown_outcome == outcome
 
     @pytest.mark.parametrize(("status", "error", "outcome"), CASES)
     def test_old_record_is_found_under_its_outcome_only(

@@ -227,6 +227,14 @@ class TestOnce:
         Trigger.objects.filter(pk=trigger.pk).update(prompt="x")
         assert (fire(trigger).attempt, execution.reached_agent) == (2, False)
 
+    def test_second_delivery_records_the_agent_that_it_asks(
+        self, make_trigger: MakeTrigger, fire: Fire
+    ) -> None:
+        trigger = make_trigger(prompt="x\ndemo: status 403", agent_id="clerk")
+        fire(trigger)
+        Trigger.objects.filter(pk=trigger.pk).update(agent_id="other")
+        assert fire(trigger).agent_id == "other"
+
     def test_second_delivery_of_a_run_that_reached_the_agent_does_nothing(
         self, make_trigger: MakeTrigger, fire: Fire
     ) -> None:
@@ -307,6 +315,18 @@ class TestByHand:
         execution = run_now(make_trigger(), by="alice")
         runner.resume(execution.trigger_id, execution.pk)
         assert runner.resume(execution.trigger_id, execution.pk) is None
+
+    def test_agent_is_the_one_that_the_trigger_names_when_the_run_begins(
+        self, make_trigger: MakeTrigger, client: AgentClient, demo_agent: DemoAgent
+    ) -> None:
+        execution = run_now(make_trigger(agent_id="clerk"), by="alice")
+        Trigger.objects.filter(user_id="alice", pk=execution.trigger_id).update(agent_id="other")
+        run = runner.resume(execution.trigger_id, execution.pk)
+        assert run is not None
+        runner.execute(run, client)
+        execution.refresh_from_db()
+        sent = demo_agent.requests[-1].body["agentId"]
+        assert (execution.agent_id, sent) == ("other", "other")
 
     def test_busy_trigger_refuses(self, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger()

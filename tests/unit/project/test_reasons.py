@@ -9,7 +9,7 @@ import events.failures  # noqa: F401
 import executions.failures
 import triggers.failures  # noqa: F401
 from agents import errors
-from executions.models import outcome_of
+from executions.outcomes import outcome_of
 from moca.reasons import columns
 from moca.sentences import CODES, Code, Reason, restored
 from triggers.models import Outcome, RunStatus

@@ -13,7 +13,7 @@ from executions.models import TriggerExecution
 from moca.display import duration, excerpt, laid_out
 from triggers.models import RunStatus
 
-TEMPLATE = "console/run_tools.html"
+TEMPLATE = "console/run_activity.html"
 # Characters of an input or a result beside its fold.
 BESIDE = 80
 
@@ -34,7 +34,7 @@ class ToolRow:
     Attributes:
         name: the tool's name.
         at: how long after the beginning of the answer it was called, in words.
-        took: how long it took, in words. Empty without a result.
+        duration: how long it took, in words. Empty without a result.
         failed: whether the tool failed.
         state: "returned", "open" (the run is under way) or "unanswered" (the run has ended).
         parts: its input and its result, each only if there is one.
@@ -42,13 +42,13 @@ class ToolRow:
 
     name: str
     at: str
-    took: str
+    duration: str
     failed: bool
     state: str
     parts: list[Folded]
 
 
-def deeds(execution: TriggerExecution) -> dict[str, Any]:
+def activity_of(execution: TriggerExecution) -> dict[str, Any]:
     """The template context of the tools and the reasoning of a run."""
     rows = _tool_rows(execution)
     return {
@@ -56,11 +56,11 @@ def deeds(execution: TriggerExecution) -> dict[str, Any]:
         "failed_tools": sum(row.failed for row in rows),
         "most_tools": KEPT_TOOLS if len(rows) >= KEPT_TOOLS else 0,
         "reasoning": execution.reasoning,
-        "deeds_digest": _digest(execution),
+        "activity_digest": _digest(execution),
     }
 
 
-def changed_deeds(execution: TriggerExecution, known: str) -> dict[str, str]:
+def changed_activity(execution: TriggerExecution, known: str) -> dict[str, str]:
     """The HTML of the tools and the reasoning for an open page; empty if it shows them already.
 
     Args:
@@ -69,8 +69,9 @@ def changed_deeds(execution: TriggerExecution, known: str) -> dict[str, str]:
     """
     if not known or known == _digest(execution):
         return {}
-    context = deeds(execution)
-    return {"deeds": render_to_string(TEMPLATE, context), "digest": context["deeds_digest"]}
+    context = activity_of(execution)
+    html = render_to_string(TEMPLATE, context)
+    return {"activity": html, "digest": context["activity_digest"]}
 
 
 def _digest(execution: TriggerExecution) -> str:
@@ -91,7 +92,7 @@ def _tool_row(tool: dict[str, Any], *, is_running: bool) -> ToolRow:
     return ToolRow(
         name=str(tool.get("name") or _("without a name")),
         at=_length(tool.get("atMs")),
-        took=_length(tool.get("tookMs")),
+        duration=_length(tool.get("tookMs")),
         failed=bool(tool.get("failed")),
         state=state if result is None else "returned",
         parts=[part for part in parts if part.text],

@@ -1,4 +1,4 @@
-"""How pages show the status of an execution."""
+"""The badges of an execution on pages: its status, and its outcome if that says more."""
 
 from django.utils.translation import gettext as _
 
@@ -18,16 +18,16 @@ OUTCOME_KINDS: dict[str, str] = {
 }
 
 
-def status_of(execution: TriggerExecution) -> tuple[str, str]:
+def status_badge(execution: TriggerExecution) -> tuple[str, str]:
     """The kind and the text of an execution's status; an unknown status is shown as it is."""
     if execution.status == RunStatus.RUNNING and not execution.attempt:
         return "busy", _("Waiting")
     return RESULT_KINDS.get(execution.status, "off"), str(execution.get_status_display())
 
 
-def ending_of(execution: TriggerExecution) -> tuple[str, str]:
+def outcome_badge(execution: TriggerExecution) -> tuple[str, str]:
     """The kind and the text of an execution's outcome; empty if the status says it all."""
-    if execution.ending == Outcome.INTERRUPTED and execution.continued_by:
+    if execution.shown_outcome == Outcome.INTERRUPTED and execution.continued_by:
         return "good", _("Answered")
-    kind = OUTCOME_KINDS.get(execution.ending, "")
-    return (kind, str(Outcome(execution.ending).label)) if kind else ("", "")
+    kind = OUTCOME_KINDS.get(execution.shown_outcome, "")
+    return (kind, str(Outcome(execution.shown_outcome).label)) if kind else ("", "")

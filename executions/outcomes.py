@@ -1,0 +1,38 @@
+"""The outcome of a run, by its status and the code of its error."""
+
+from agents import errors
+from executions.failures import (
+    CANCELLED,
+    CLOSED,
+    LOST,
+    MISSED,
+    NOT_PICKED_UP,
+    SHUT_DOWN,
+    UNANSWERED,
+)
+from triggers.models import Outcome, RunStatus
+
+# Outcomes of failed runs by the code of the error. Any other failure is an error.
+OUTCOMES = {
+    LOST.name: Outcome.LOST,
+    NOT_PICKED_UP.name: Outcome.LOST,
+    UNANSWERED.name: Outcome.TIMED_OUT,
+    CLOSED.name: Outcome.LOST,
+    SHUT_DOWN.name: Outcome.LOST,
+    CANCELLED.name: Outcome.CANCELLED,
+    MISSED.name: Outcome.MISSED,
+    errors.TIMED_OUT.name: Outcome.TIMED_OUT,
+    errors.AGENT_SILENT.name: Outcome.TIMED_OUT,
+    errors.ANSWER_TIMED_OUT.name: Outcome.TIMED_OUT,
+    errors.TOKEN_TIMED_OUT.name: Outcome.TIMED_OUT,
+    errors.ANSWER_REFUSED.name: Outcome.REFUSED,
+    errors.ANSWER_LIMITED.name: Outcome.LIMITED,
+    errors.AGENT_CANCELLED.name: Outcome.CANCELLED,
+}
+
+
+def outcome_of(status: RunStatus, error_code: str = "") -> Outcome:
+    """The outcome of a run that has ended, by its status and the code of its error."""
+    if status == RunStatus.COMPLETED:
+        return Outcome.SUCCESS
+    return OUTCOMES.get(error_code, Outcome.ERROR)
