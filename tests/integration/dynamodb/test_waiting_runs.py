@@ -7,6 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from executions import runner
+from executions.agent_records.lookup import record_of
 from executions.runner import Occurrence
 from tests.integration.answers.conftest import (
     NINE,
@@ -29,6 +30,8 @@ def test_run_that_asks_costs_what_any_run_costs(
     make_trigger: MakeTrigger, clients: object, requests_made: Counting, prompt: str
 ) -> None:
     trigger = make_trigger(prompt=prompt)
+    # As if the process knew the agent, whose record it looks up once a minute.
+    record_of(trigger.agent_id)
     with requests_made() as made:
         run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
         assert run is not None
