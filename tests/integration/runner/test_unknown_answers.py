@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agents import AgentClient, FixedToken
+from agents import AgentClient, FixedToken, errors
 from agents.protocols import PROTOCOLS
 from executions import runner
 from executions.models import TriggerExecution
@@ -66,7 +66,7 @@ def body_of(text: str, media_type: str) -> str:
 )
 def test_web_page_is_quoted(answered: Answer, protocol: str, media_type: str) -> None:
     run = answered(protocol, body_of(PAGE, media_type), media_type)
-    quoted = run.error.partition(": ")[2]
+    quoted = run.error.removeprefix(f"{errors.WEB_PAGE()}: ")
     assert (*kept(run), quoted) == (Outcome.ERROR, "", True, f"{PAGE[:QUOTED]} [...]")
 
 
