@@ -21,7 +21,12 @@ class AgentNameSerializer(RowSerializer):
 
 
 class AgentSerializer(RowSerializer):
-    """An agent, and how it is called."""
+    """An agent, and how it is called.
+
+    An unknown key is refused: a mistyped `auth` would send the default agent's token.
+    """
+
+    refuses_unknown = True
 
     id = Text("What a trigger has as its `agentId`. It cannot be changed.")
     name = Text()

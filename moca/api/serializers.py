@@ -165,6 +165,8 @@ class RowSerializer(serializers.Serializer[Any]):
 
     # If one of these fields is invalid, rules about several fields are not checked.
     decisive: Collection[str] = ()
+    # Whether keys that are no fields are errors.
+    refuses_unknown = False
 
     @classmethod
     @cache
@@ -280,10 +282,15 @@ class RowSerializer(serializers.Serializer[Any]):
     def _misspelt(self, body: Mapping[str, Any]) -> Iterator[Detail]:
         """Keys that are another spelling of a field: ignored, they would change what is meant.
 
-        Other unknown keys are ignored, since clients send back what other programs added.
+        Other unknown keys are ignored, since clients send back what other programs added, unless
+        the serializer `refuses_unknown`.
         """
         known = {column.name for column in self.columns()}
-        yield from _misspelt(body, known, "")
+        found = list(_misspelt(body, known, ""))
+        yield from found
+        if self.refuses_unknown:
+            for key in body.keys() - known - {one["field"] for one in found}:
+                yield detail(str(key), "There is no such field.", "unknown")
         for name, column in self.written().items():
             if isinstance(column.field, MapSerializer) and isinstance(body.get(name), dict):
                 parts = {

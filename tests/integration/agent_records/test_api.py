@@ -168,6 +168,12 @@ def test_other_hosts_are_agents(ann: API, host: str) -> None:
     assert ann.post("/agents", {**NEW, "address": f"http://{host}"}).status_code == 201
 
 
+def test_unknown_field_is_refused(ann: API) -> None:
+    answer = ann.post("/agents", {**NEW, "authType": "none"})
+    details = [one["field"] for one in answer.json().get("details", [])]
+    assert (answer.status_code, details) == (400, ["authType"])
+
+
 def test_taken_id_is_a_conflict(ann: API, make_agent: MakeAgent) -> None:
     make_agent()
     assert ann.post("/agents", NEW).status_code == 409
