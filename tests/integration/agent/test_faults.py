@@ -255,7 +255,7 @@ def test_line_that_is_no_json(client: AgentClient) -> None:
 
 def test_web_page_is_no_answer() -> None:
     with raw_client(answering(b"<html>Sign in</html>", "text/html")) as client:
-        assert "no JSON: <html>Sign in" in failure(client).message
+        assert "check the agent's address: <html>Sign in" in failure(client).message
 
 
 def test_broken_compression() -> None:
