@@ -24,7 +24,7 @@ from moca.validation import ONE_LINE
 from tests.integration.admin.conftest import signed_in
 from tests.integration.api.conftest import API
 from tests.integration.import_export.conftest import Table, trigger_item
-from triggers.import_export.files import MAX_BYTES
+from triggers.import_export.files import MAX_FILE_BYTES
 from triggers.models import LocalSchedule, Trigger
 
 MakeTrigger = Callable[..., Trigger]
@@ -651,7 +651,7 @@ class TestFaults:
 
     def test_too_large(self, file: File) -> None:
         with file.path.open("wb") as opened:
-            opened.truncate(MAX_BYTES + 1)
+            opened.truncate(MAX_FILE_BYTES + 1)
         assert "The file has more than 64 MB" in file.faults()[0]
 
     def test_no_file(self, file: File) -> None:

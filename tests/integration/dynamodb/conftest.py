@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 
+from moca.authentication import access
 from tests.integration.api.conftest import alice, bob, make_execution
 
 __all__ = ["alice", "bob", "make_execution"]
@@ -19,6 +21,13 @@ Measuring = Callable[[], AbstractContextManager[list[float]]]
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(pytest.mark.dynamodb)
+
+
+@pytest.fixture(autouse=True)
+def known_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what a process knows of callers, so that slow tests do not read it in between."""
+    cache.clear()
+    monkeypatch.setattr(access, "STATE_SECONDS", 3600)
 
 
 @pytest.fixture
