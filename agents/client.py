@@ -216,7 +216,7 @@ class AgentClient:
             values[_OWNER_TOKEN_HEADER] = invocation.owner_token
         for name, value in values.items():
             if not (value.isascii() and value.isprintable()):
-                raise AgentError(errors.HEADER_INVALID(name=name), kind="configuration")
+                raise errors.misconfigured(errors.HEADER_INVALID(name=name))
         values |= {"Accept": self.protocol.accept, **_FIXED_HEADERS, **request.headers}
         return [(name.encode(), value.encode()) for name, value in values.items()]
 
@@ -336,11 +336,11 @@ def agent_url(url: str, path: str = "/invocations") -> str:
     try:
         parsed = httpx.URL(_runtime_url(url.strip()))
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise AgentError(errors.URL_INVALID(), kind="configuration") from error
+        raise errors.misconfigured(errors.URL_INVALID()) from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise AgentError(errors.URL_NOT_HTTP(), kind="configuration")
+        raise errors.misconfigured(errors.URL_NOT_HTTP())
     if parsed.userinfo:
-        raise AgentError(errors.URL_CREDENTIALS(), kind="configuration")
+        raise errors.misconfigured(errors.URL_CREDENTIALS())
     raw_path, question_mark, query = parsed.raw_path.decode().partition("?")
     runtime = _RUNTIME_PATH.fullmatch(raw_path)
     if runtime:

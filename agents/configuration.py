@@ -11,7 +11,6 @@ from typing import Any
 from agents import errors
 from agents.authorization import Authorize, bearer, key_header
 from agents.client import AgentClient
-from agents.errors import AgentError
 from agents.protocols import PROTOCOLS, Protocol
 from agents.tokens import (
     CachedTokens,
@@ -66,7 +65,7 @@ def _protocol(settings: Any) -> Protocol:
     except KeyError:
         names = ", ".join(PROTOCOLS)
         reason = errors.PROTOCOL_UNKNOWN(names=names)
-        raise AgentError(reason, kind="configuration") from None
+        raise errors.misconfigured(reason) from None
 
 
 def authorize_by_settings(settings: Any, lookups: Lookups) -> Authorize:
@@ -109,7 +108,7 @@ def tokens_by_settings(settings: Any, lookups: Lookups) -> Tokens:
             return FixedToken(token)
         case "sigv4" | "none":
             return FixedToken(None)
-    raise AgentError(errors.AUTH_UNKNOWN(ways=", ".join(WAYS)), kind="configuration")
+    raise errors.misconfigured(errors.AUTH_UNKNOWN(ways=", ".join(WAYS)))
 
 
 def _domain(settings: Any, lookups: Lookups) -> str:
@@ -130,7 +129,7 @@ def _required(settings: Any, name: str) -> str:
     value: str = getattr(settings, name)
     if not value:
         reason = errors.SETTING_MISSING(name=name, auth=settings.AGENT_AUTH)
-        raise AgentError(reason, kind="configuration")
+        raise errors.misconfigured(reason)
     return value
 
 

@@ -405,3 +405,8 @@ def cut(text: str, limit: int) -> str:
     if len(data) <= limit:
         return text
     return data[:limit].decode("utf-8", "ignore") + " [...]"
+
+
+def misconfigured(reason: Reason) -> AgentError:
+    """Make the error of a wrong setting or record. Nothing was sent to the agent."""
+    return AgentError(reason, kind="configuration")

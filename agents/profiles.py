@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents import errors
-from agents.errors import AgentError
 from moca.sentences import Reason
 
 KEPT_SECONDS = 60.0
@@ -89,11 +88,11 @@ def _read(table: AgentsTable, user_id: str, agent_id: str) -> Profile:
     where = {"agent": agent_id, "table": table.name}
     if row is None:
         if not table.allows_unknown:
-            raise _wrong(errors.AGENT_NOT_FOUND(**where))
+            raise errors.misconfigured(errors.AGENT_NOT_FOUND(**where))
         return Profile()
     tools = _typed(row.get("enabledTools"), list, errors.TOOLS_MALFORMED(**where))
     if tools and not all(isinstance(tool, str) for tool in tools):
-        raise _wrong(errors.TOOLS_MALFORMED(**where))
+        raise errors.misconfigured(errors.TOOLS_MALFORMED(**where))
     config = _typed(row.get("mcpConfig"), dict, errors.CONFIG_MALFORMED(**where))
     prompt = row.get("systemPrompt")
     system_prompt = _typed(prompt, str, errors.SYSTEM_PROMPT_MALFORMED(**where))
@@ -117,17 +116,17 @@ def _with_environments(
     if not names:
         return config
     if not table.parameter_prefix:
-        raise _wrong(errors.PARAMETER_PREFIX_MISSING(server=names[0]))
+        raise errors.misconfigured(errors.PARAMETER_PREFIX_MISSING(server=names[0]))
     folder = f"{table.parameter_prefix}/agents/{user_id}/"
     place = f"{folder}{agent_id}/mcp-env"
     if not _has_folder(user_id):
-        raise _wrong(errors.PARAMETER_NOT_ALLOWED(name=place, place=folder))
+        raise errors.misconfigured(errors.PARAMETER_NOT_ALLOWED(name=place, place=folder))
     found = table.parameters(place, [place])
     if place not in found:
-        raise _wrong(errors.PARAMETER_MISSING(names=place))
+        raise errors.misconfigured(errors.PARAMETER_MISSING(names=place))
     environments = _environments(place, found[place])
     if missing := [name for name in names if name not in environments]:
-        raise _wrong(errors.ENVIRONMENT_MISSING(name=place, server=missing[0]))
+        raise errors.misconfigured(errors.ENVIRONMENT_MISSING(name=place, server=missing[0]))
     given = {name: {**servers[name], "env": environments[name]} for name in names}
     return {**config, "mcpServers": {**servers, **given}}
 
@@ -145,7 +144,7 @@ def _environments(place: str, text: str) -> dict[str, dict[str, str]]:
         found = None
     if not isinstance(found, dict) or not all(_is_environment(each) for each in found.values()):
         # The cause would quote the text.
-        raise _wrong(errors.ENVIRONMENTS_MALFORMED(name=place)) from None
+        raise errors.misconfigured(errors.ENVIRONMENTS_MALFORMED(name=place)) from None
     return found
 
 
@@ -176,10 +175,10 @@ def _parameters(table: AgentsTable, config: dict[str, Any], user_id: str) -> dic
     for name in names:
         is_own = table.secrets_path and name.startswith(own) and ".." not in name
         if not is_own or not _has_folder(user_id):
-            raise _wrong(errors.PARAMETER_NOT_ALLOWED(name=name, place=own))
+            raise errors.misconfigured(errors.PARAMETER_NOT_ALLOWED(name=name, place=own))
     values = table.parameters(own, names) if names else {}
     if missing := [name for name in names if name not in values]:
-        raise _wrong(errors.PARAMETER_MISSING(names=", ".join(missing)))
+        raise errors.misconfigured(errors.PARAMETER_MISSING(names=", ".join(missing)))
     return values
 
 
@@ -210,9 +209,5 @@ def _filled(part: Any, values: dict[str, str]) -> Any:
 
 def _typed(value: Any, kind: type, reason: Reason) -> Any:
     if value is not None and not isinstance(value, kind):
-        raise _wrong(reason)
+        raise errors.misconfigured(reason)
     return value
-
-
-def _wrong(reason: Reason) -> AgentError:
-    return AgentError(reason, kind="configuration")

@@ -26,11 +26,10 @@ from agents.errors import AgentError
 from agents.protocols import PROTOCOLS
 from agents.tokens import CachedTokens, ClientCredentials, FixedToken, Grant, Tokens
 from agents.transport import CONNECT_TIMEOUT
-from moca.sentences import Reason
 
 # The ways to authorize requests. "settings" is the way of AGENT_AUTH, with its token.
 WAYS = ("settings", "none", "static", "api-key", "sigv4", "cognito")
-# Those that need a secret.
+# The ways that need a secret.
 SECRET_WAYS = ("static", "api-key", "cognito")
 
 VARIABLE = re.compile(r"AGENT_[A-Z0-9_]{1,200}")
@@ -85,11 +84,11 @@ def client_of(spec: Specification, settings: Any, lookups: Lookups) -> AgentClie
     agent = spec.agent_id
     protocol = PROTOCOLS.get(spec.protocol)
     if protocol is None:
-        raise _wrong(errors.RECORD_PROTOCOL(agent=agent, names=", ".join(PROTOCOLS)))
+        raise errors.misconfigured(errors.RECORD_PROTOCOL(agent=agent, names=", ".join(PROTOCOLS)))
     try:
         agent_url(spec.address)
     except AgentError as error:
-        raise _wrong(errors.RECORD_ADDRESS(agent=agent)) from error
+        raise errors.misconfigured(errors.RECORD_ADDRESS(agent=agent)) from error
     tokens = _tokens(spec, settings, lookups)
     return AgentClient(
         spec.address,
@@ -137,7 +136,7 @@ def _tokens(spec: Specification, settings: Any, lookups: Lookups) -> Tokens:
                     scope=spec.scope,
                 )
             )
-    raise _wrong(errors.RECORD_AUTH(agent=spec.agent_id, ways=", ".join(WAYS)))
+    raise errors.misconfigured(errors.RECORD_AUTH(agent=spec.agent_id, ways=", ".join(WAYS)))
 
 
 def _secret(spec: Specification, lookups: Lookups) -> Any:
@@ -148,16 +147,12 @@ def _secret(spec: Specification, lookups: Lookups) -> Any:
     if VARIABLE.fullmatch(name):
         value = os.environ.get(name, "")
         if not value:
-            raise _wrong(errors.RECORD_VARIABLE_UNSET(agent=agent, name=name))
+            raise errors.misconfigured(errors.RECORD_VARIABLE_UNSET(agent=agent, name=name))
         return value
     if SECRET_ARN.fullmatch(name):
         return partial(lookups.secret, name, f"Secret of the agent {agent}")
-    raise _wrong(errors.RECORD_SECRET_REFUSED(agent=agent))
+    raise errors.misconfigured(errors.RECORD_SECRET_REFUSED(agent=agent))
 
 
 def _missing(spec: Specification, label: str) -> AgentError:
-    return _wrong(errors.RECORD_FIELD_MISSING(agent=spec.agent_id, field=label))
-
-
-def _wrong(reason: Reason) -> AgentError:
-    return AgentError(reason, kind="configuration")
+    return errors.misconfigured(errors.RECORD_FIELD_MISSING(agent=spec.agent_id, field=label))

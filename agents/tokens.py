@@ -239,7 +239,7 @@ def token_url(domain: str) -> str:
     """Return the token endpoint of a Cognito domain, which is a host name or a URL."""
     base = domain.strip().rstrip("/")
     if not base:
-        raise AgentError(errors.TOKEN_URL_MISSING(), kind="configuration")
+        raise errors.misconfigured(errors.TOKEN_URL_MISSING())
     if "://" not in base:
         base = f"https://{base}"
     return base if base.endswith("/oauth2/token") else f"{base}/oauth2/token"
@@ -280,7 +280,7 @@ def _ask(
             )
     except (httpx.InvalidURL, UnicodeError) as error:
         invalid = errors.TOKEN_URL_INVALID(who=errors.TOKEN_ENDPOINT)
-        raise AgentError(invalid, kind="configuration") from error
+        raise errors.misconfigured(invalid) from error
 
 
 def _unreached(once: Callable[[], dict[str, Any]], deadline: Deadline) -> dict[str, Any]:

@@ -235,7 +235,7 @@ def post(
     except httpx.HTTPError as error:
         raise _unanswered(error, deadline, connect=connect, read=read, who=who) from error
     except UnicodeError as error:
-        raise AgentError(errors.HOST_INVALID(who=who), kind="configuration") from error
+        raise errors.misconfigured(errors.HOST_INVALID(who=who)) from error
 
 
 def _unanswered(
@@ -261,7 +261,7 @@ def _unanswered(
         return AgentError(silent, kind="timeout", reached=not unsent)
     if isinstance(error, httpx.LocalProtocolError):
         unsendable = errors.REQUEST_INVALID(who=who, error=type(error).__name__)
-        return AgentError(unsendable, kind="configuration")
+        return errors.misconfigured(unsendable)
     return AgentError(errors.CONNECTION_CLOSED(who=who), kind="connection", reached=not unsent)
 
 

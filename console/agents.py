@@ -5,6 +5,7 @@ Only admins change records, because a record says to which address secrets are s
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +22,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from console import page_versions
 from console.access import for_operators
 from console.changes import changes_of
+from console.records import bound_form, refusal_of_delete, refused_form
 from executions.agent_records import lookup, services
 from executions.agent_records.forms import AgentForm
 from executions.agent_records.model import Agent
@@ -139,7 +141,7 @@ def edit(request: HttpRequest, agent_id: str) -> HttpResponse:
 
 
 def _form(request: HttpRequest, agent_id: str) -> HttpResponse:
-    form = _bound(request, agent_id)
+    form = bound_form(AgentForm, request, _row(agent_id))
     try:
         if form.is_bound and form.is_valid():
             saved: Agent = form.save(commit=False)
@@ -148,9 +150,7 @@ def _form(request: HttpRequest, agent_id: str) -> HttpResponse:
             return HttpResponseRedirect(reverse("console:agent", args=[saved.pk]))
     except (ConflictError, IntegrityError) as error:
         reason = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
-        # The form with the input, bound to the row as it is stored now.
-        form = _bound(request, agent_id, reason)
-        form.is_valid()
+        form = refused_form(AgentForm, request, _row(agent_id), reason)
     context = {
         "form": form,
         "agent": form.instance if agent_id else None,
@@ -165,12 +165,8 @@ def _form(request: HttpRequest, agent_id: str) -> HttpResponse:
     return render(request, "console/agent_form.html", context)
 
 
-def _bound(request: HttpRequest, agent_id: str, refusal: str = "") -> AgentForm:
-    kind = type("RefusedAgentForm", (AgentForm,), {"refusal": refusal})
-    found = editable(agent_id) if agent_id else None
-    data = request.POST if request.method == "POST" else None
-    form: AgentForm = kind(data, instance=found)
-    return form
+def _row(agent_id: str) -> Agent | None:
+    return editable(agent_id) if agent_id else None
 
 
 @require_http_methods(["GET", "POST"])
@@ -180,12 +176,9 @@ def delete(request: HttpRequest, agent_id: str) -> HttpResponse:
     found = editable(agent_id)
     refusal = ""
     if request.method == "POST":
-        try:
-            services.delete(found, by=actor(request))
-        except services.REFUSALS as error:
-            refusal = _("Nothing was deleted: %(reason)s") % {"reason": reason_of(error)}
-        else:
-            messages.success(request, _("%(name)s: deleted.") % {"name": found.name})
+        delete_it = partial(services.delete, found, by=actor(request))
+        refusal = refusal_of_delete(request, found.name, delete_it, services.REFUSALS)
+        if not refusal:
             return HttpResponseRedirect(reverse("console:agents"))
     context = {"agent": found, "refusal": refusal, **_named(found)}
     return render(request, "console/agent_delete.html", context)

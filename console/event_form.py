@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from console.access import for_operators
 from console.event_source import editable, secret_shown
 from console.received_events import counts_triggers
+from console.records import bound_form, refused_form
 from events import services
 from events.buses import BusError
 from events.forms import EventSourceForm
@@ -39,7 +40,7 @@ def edit(request: HttpRequest, source_id: str) -> HttpResponse:
 
 
 def _form(request: HttpRequest, source_id: str) -> HttpResponse:
-    form = _bound(request, source_id)
+    form = bound_form(EventSourceForm, request, _row(source_id))
     try:
         if form.is_bound and form.is_valid():
             source: EventSource = form.save(commit=False)
@@ -49,10 +50,10 @@ def _form(request: HttpRequest, source_id: str) -> HttpResponse:
             messages.success(request, _("%(name)s: saved.") % {"name": source.name})
             return HttpResponseRedirect(reverse("console:event-source", args=[source.pk]))
     except BusError as error:
-        form = _refused(request, source_id, reason_of(error))
+        form = refused_form(EventSourceForm, request, _row(source_id), reason_of(error))
     except (ConflictError, IntegrityError) as error:
         reason = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
-        form = _refused(request, source_id, reason)
+        form = refused_form(EventSourceForm, request, _row(source_id), reason)
     context: dict[str, Any] = {
         "form": form,
         "source": form.instance if source_id else None,
@@ -62,16 +63,5 @@ def _form(request: HttpRequest, source_id: str) -> HttpResponse:
     return render(request, "console/event_form.html", context)
 
 
-def _bound(request: HttpRequest, source_id: str, refusal: str = "") -> EventSourceForm:
-    kind = type("RefusedSourceForm", (EventSourceForm,), {"refusal": refusal})
-    source = editable(source_id) if source_id else None
-    data = request.POST if request.method == "POST" else None
-    form: EventSourceForm = kind(data, instance=source)
-    return form
-
-
-def _refused(request: HttpRequest, source_id: str, reason: str) -> EventSourceForm:
-    """The form with the input, bound to the row as it is stored now."""
-    form = _bound(request, source_id, reason)
-    form.is_valid()
-    return form
+def _row(source_id: str) -> EventSource | None:
+    return editable(source_id) if source_id else None

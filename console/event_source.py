@@ -23,6 +23,7 @@ from console.access import for_operators
 from console.changes import TEST_EVENT, changes_of
 from console.event_list import lacks_secret
 from console.received_events import counts_triggers, page_of_events
+from console.records import refusal_of_delete
 from events import examples, ingest, rejections, services, sources
 from events.buses import BusError
 from events.forms import NewSecretForm
@@ -126,12 +127,9 @@ def delete(request: HttpRequest, source_id: str) -> HttpResponse:
     source = editable(source_id)
     refusal = ""
     if request.method == "POST":
-        try:
-            services.delete(source, by=actor(request))
-        except services.REFUSALS as error:
-            refusal = _("Nothing was deleted: %(reason)s") % {"reason": reason_of(error)}
-        else:
-            messages.success(request, _("%(name)s: deleted.") % {"name": source.name})
+        delete_it = partial(services.delete, source, by=actor(request))
+        refusal = refusal_of_delete(request, source.name, delete_it, services.REFUSALS)
+        if not refusal:
             return HttpResponseRedirect(reverse("console:events"))
     listeners = listeners_of(source)
     context = {

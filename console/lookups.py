@@ -47,7 +47,7 @@ def agents_in_use() -> list[str]:
 def agents_offered() -> list[tuple[str, str]]:
     """The agents that the form of a trigger offers, each an id and a name.
 
-    Those with a record come first, then others that the newest triggers name.
+    Agents with a record come first, then agents that only the newest triggers name.
     """
     known = {agent.pk: agent.name for agent in lookup.all_agents()}
     others = [(agent_id, "") for agent_id in agents_in_use() if agent_id not in known]

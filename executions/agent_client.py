@@ -13,7 +13,6 @@ from moca.aws.secrets_manager import SecretError, secret
 from moca.aws.signing import NoCredentialsError, signature_headers
 from moca.aws.user_pool import PoolError, domain_of
 from moca.dynamodb.codec import MalformedError, from_json
-from moca.sentences import Reason
 
 # The most names that one call of GetParameters takes.
 MOST_PARAMETERS = 10
@@ -59,14 +58,16 @@ def _secret(arn: str, setting: str) -> str:
     try:
         return secret(arn, setting)
     except SecretError as error:
-        raise _wrong(errors.SECRET_UNREADABLE(error=str(error).rstrip("."))) from error
+        raise errors.misconfigured(
+            errors.SECRET_UNREADABLE(error=str(error).rstrip("."))
+        ) from error
 
 
 def _domain(pool_id: str) -> str:
     try:
         return domain_of(pool_id)
     except PoolError as error:
-        raise _wrong(errors.POOL_UNREADABLE(error=str(error).rstrip("."))) from error
+        raise errors.misconfigured(errors.POOL_UNREADABLE(error=str(error).rstrip("."))) from error
 
 
 def _sign(_token: str | None, url: str, headers: Headers, content: bytes) -> Headers:
@@ -90,7 +91,9 @@ def _row(user_id: str, agent_id: str) -> dict[str, Any] | None:
             ProjectionExpression="agentId, systemPrompt, enabledTools, mcpConfig",
         )
     except (ClientError, BotoCoreError) as error:
-        raise _wrong(errors.TABLE_UNREADABLE(table=table, error=str(error))) from error
+        raise errors.misconfigured(
+            errors.TABLE_UNREADABLE(table=table, error=str(error))
+        ) from error
     if not answer.get("Item"):
         return None
     row: dict[str, Any] = {}
@@ -99,7 +102,7 @@ def _row(user_id: str, agent_id: str) -> dict[str, Any] | None:
             row |= from_json({"M": {name: value}})
         except MalformedError as error:
             parts = {"attribute": name, "agent": agent_id, "table": table, "error": str(error)}
-            raise _wrong(errors.ROW_MALFORMED(**parts)) from error
+            raise errors.misconfigured(errors.ROW_MALFORMED(**parts)) from error
     return row
 
 
@@ -111,13 +114,11 @@ def _parameters(path: str, names: list[str]) -> dict[str, str]:
                 Names=names[first : first + MOST_PARAMETERS], WithDecryption=True
             )
         except (ClientError, BotoCoreError) as error:
-            raise _wrong(errors.PARAMETERS_UNREADABLE(place=path, error=str(error))) from error
+            raise errors.misconfigured(
+                errors.PARAMETERS_UNREADABLE(place=path, error=str(error))
+            ) from error
         values |= {found["Name"]: found["Value"] for found in answer["Parameters"]}
     return values
-
-
-def _wrong(reason: Reason) -> AgentError:
-    return AgentError(reason, kind="configuration")
 
 
 LOOKUPS = Lookups(secret=_secret, domain=_domain, sign=_sign)

@@ -1,6 +1,6 @@
 """Obtain the tokens of triggers' owners from Cognito, for agents that act for their users.
 
-Such an agent answers 401 to a request without a token of the user for whom it works.
+These agents answer 401 to a request that has no token of the user for whom they work.
 """
 
 from functools import cache, partial

@@ -17,10 +17,9 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.utils import translation
 
-from agents import AgentError, errors
+from agents import errors
 from executions.agent_records.model import Agent
 from moca.entries import read_entries
-from moca.sentences import Reason
 
 # For how long a process uses a record, or knows that there is none, before it reads it again.
 KEPT_SECONDS = 60.0
@@ -83,11 +82,13 @@ def record_of(agent_id: str) -> Agent | None:
     try:
         agent = find(agent_id)
     except ImproperlyConfigured as error:
-        raise _wrong(errors.RECORD_UNREADABLE(agent=agent_id, error=str(error))) from error
+        raise errors.misconfigured(
+            errors.RECORD_UNREADABLE(agent=agent_id, error=str(error))
+        ) from error
     except (DatabaseError, InterfaceError) as error:
         if not until:
             said = errors.RECORD_UNREADABLE(agent=agent_id, error=type(error).__name__)
-            raise _wrong(said) from error
+            raise errors.misconfigured(said) from error
         # The record that was read before is better than a failed run.
     with _lock:
         if len(_kept) >= MOST_KEPT:
@@ -160,10 +161,6 @@ def _message(error: ValidationError, where: str) -> str:
     with translation.override("en"):
         found = error.message_dict.items()
     return "; ".join(f"{where}.{keys[field]}: {' '.join(texts)}" for field, texts in found)
-
-
-def _wrong(reason: Reason) -> AgentError:
-    return AgentError(reason, kind="configuration")
 
 
 def _forget_settings(*, setting: str, **_: Any) -> None:

@@ -111,7 +111,7 @@ def test_one_firing_is_two_reads_and_two_transactions(
     make_trigger: MakeTrigger, client: AgentClient, requests_made: Counting
 ) -> None:
     trigger = make_trigger()
-    # As if the process knew the agent, whose record it looks up once a minute.
+    # A process looks the record of an agent up once a minute. Here it has just done so.
     record_of(trigger.agent_id)
     with requests_made() as made:
         run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))

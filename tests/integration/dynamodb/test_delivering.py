@@ -50,7 +50,7 @@ def test_its_run(
     listen()
     handler(of_source(), Context())
     (sent,) = [json.loads(request.body) for request in function.requests]
-    # As if the process knew the agent, whose record it looks up once a minute.
+    # A process looks the record of an agent up once a minute. Here it has just done so.
     record_of(Trigger.objects.get().agent_id)
     with requests_made() as made:
         handler(sent, Context())

@@ -30,7 +30,7 @@ def test_run_that_asks_costs_what_any_run_costs(
     make_trigger: MakeTrigger, clients: object, requests_made: Counting, prompt: str
 ) -> None:
     trigger = make_trigger(prompt=prompt)
-    # As if the process knew the agent, whose record it looks up once a minute.
+    # A process looks the record of an agent up once a minute. Here it has just done so.
     record_of(trigger.agent_id)
     with requests_made() as made:
         run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))

@@ -183,7 +183,7 @@ class TestAfterwards:
 
 @pytest.mark.django_db(transaction=True)
 class TestRaces:
-    """Of a person who cancels and a process that begins or ends the run, one wins."""
+    """A person cancels while a process begins or ends the run: exactly one of them wins."""
 
     ROUNDS = 15
 

@@ -74,7 +74,7 @@ def test_run_of_a_killed_process_ends_as_cancelled(
     wait_for(lambda: demo_agent.requests)
     cancel_run(executions(status=RunStatus.RUNNING)[0], by="olga")
     command.signal(signal.SIGKILL)
-    # As if its lease had ended.
+    # End its lease now, so that nobody has to wait for it.
     TriggerExecution.objects.update(lease_until=executions()[0].started_at)
     runscheduler()
     assert wait_for(ended)[0].outcome == Outcome.CANCELLED

@@ -62,7 +62,7 @@ def test_run_of_a_killed_process_is_closed_as_failed(
     command = runscheduler()
     wait_for(lambda: executions(status=RunStatus.RUNNING))
     command.signal(signal.SIGKILL)
-    # As if its lease had ended.
+    # End its lease now, so that nobody has to wait for it.
     TriggerExecution.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     runscheduler()
     assert wait_for(ended)[0].error_code == "lost"
