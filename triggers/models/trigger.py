@@ -39,6 +39,7 @@ from triggers.models.choices import (
     TriggerType,
 )
 from triggers.models.quota import TriggerCount
+from triggers.models.scheduler_process import is_alive
 from triggers.validation import Schedule, Subscription
 
 # Seconds that an index of DynamoDB may take to show a new row.
@@ -219,9 +220,11 @@ class Trigger(VersionedModel):
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
     paused_reason = models.TextField(blank=True, editable=False)
     paused_reason_code, paused_reason_params = CodeField(), ParamsField()
-    # The start of the run that further runs may not overlap, and when its lease ends.
+    # The start of the run that further runs may not overlap, and when its lease ends. If the run
+    # names a process, the lease of the process counts, too.
     running_since = models.DateTimeField(null=True, blank=True, editable=False)
     running_until = models.DateTimeField(null=True, blank=True, editable=False)
+    running_process = models.CharField(max_length=36, blank=True, editable=False)
     # Runs that were due and did not start.
     skipped_runs = models.PositiveIntegerField(default=0, editable=False)
     last_skipped_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -419,6 +422,7 @@ class Trigger(VersionedModel):
             self.overlap_policy == OverlapPolicy.SKIP
             and self.running_until is not None
             and self.running_until > now
+            and (not self.running_process or is_alive(self.running_process, now))
         )
 
     def note_skip(self, reason: str, due: datetime, runs: int = 1) -> None:
