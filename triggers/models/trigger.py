@@ -378,6 +378,21 @@ class Trigger(VersionedModel):
         schedule = self.schedule
         return schedule.last_run(before, anchor=self.anchor) if schedule else None
 
+    def expected_by(self, due: datetime) -> datetime | None:
+        """When an occurrence of the schedule has to have begun; None if there is no schedule."""
+        schedule = self.schedule
+        return schedule.expectation(self.anchor).expected_by(due) if schedule else None
+
+    def overdue(self, since: datetime, now: datetime, most: int) -> list[datetime]:
+        """The occurrences that had to begin between two times, the last one first; at most `most`.
+
+        A trigger that is disabled has none.
+        """
+        schedule = self.schedule
+        if schedule is None or not self.enabled:
+            return []
+        return schedule.expectation(self.anchor).overdue(since, now, most)
+
     @property
     def anchor(self) -> datetime:
         """The time that a rate counts from, in whole seconds as EventBridge Scheduler has it."""
