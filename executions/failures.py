@@ -38,6 +38,28 @@ MISSED = Code(
         "was running, or it was busy. Nothing was sent to the agent."
     ),
 )
+# Alarms.
+NOT_STARTED = Code(
+    "not_started",
+    _(
+        "The run that was due at %(due)s UTC has not started. It was expected by %(by)s UTC: check "
+        "that a scheduler is running."
+    ),
+)
+WAITS_FOR_TURN = Code(
+    "waits_for_turn",
+    _(
+        "The run that was due at %(due)s UTC waits for its turn. It was expected by %(by)s UTC: "
+        "the run before it may still be going, or SCHEDULER_CONCURRENCY may be too low."
+    ),
+)
+NO_PROCESS = Code(
+    "no_process",
+    _(
+        "No process that fires schedules is alive. The last one was seen at %(seen)s UTC: start "
+        "the scheduler."
+    ),
+)
 UNANSWERED = Code("unanswered", _("Nobody answered within %(hours)s."))
 ONE_HOUR = Code("one_hour", _("1 hour"))
 HOURS = Code("hours", _("%(number)s hours"))

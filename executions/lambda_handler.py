@@ -31,6 +31,7 @@ from executions.dispatchers import get_dispatcher
 from executions.fan_out import deliver, event_key
 from executions.maintenance import tidy
 from executions.models import Source, TriggerExecution
+from executions.passes import watch
 from executions.runner import Occurrence, Run
 from executions.runner.execute import RESERVE_SECONDS
 from moca.ids import uuid7
@@ -177,12 +178,17 @@ def _end_debounce(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Reconcile schedules and rules, close lost runs, end debounces, and publish late events."""
+    """Reconcile schedules and rules, close lost runs, end debounces, publish late events, watch."""
     now = timezone.now()
     tidy(now)
     runner.end_due_debounces(now - LATENESS)
     publish_overdue(now)
-    actions = reconcile()
+    seen: list[Trigger] = []
+    try:
+        actions = reconcile(seen=seen)
+    finally:
+        # Silence is told even if EventBridge Scheduler cannot be reached.
+        watch(now, seen)
     done = sum(action.kind != "wait" for action in actions)
     failures = sum(action.kind == "fail" for action in actions)
     emit(SyncFailures=(failures, "Count"))

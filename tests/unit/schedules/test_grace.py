@@ -6,6 +6,7 @@ occurrence causes an alarm for exactly that one.
 """
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -36,6 +37,7 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 NOON = datetime(2027, 1, 4, 12, tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
 # How often a process looks.
 PASS = timedelta(minutes=15)
 
@@ -133,9 +135,8 @@ def test_alarms_are_for_skipped_occurrences_alone(fields, zone, window, seed):
     expected = Expectation(expression, zone, window, start=None, end=None, anchor=start)
     alarms, now = [], start + random.random() * PASS
     while now < end + window + DAY:
-        for due in expected.overdue(now - PASS, now, 1000):
-            if start <= due < end and not (due in ran and ran[due] <= now):
-                alarms.append(due)
+        overdue = expected.overdue(now - PASS, now, 1000)
+        alarms += [due for due in overdue if start <= due < end and ran.get(due, NEVER) > now]
         now += PASS
     assert sorted(alarms) == sorted(skipped)
 
@@ -153,7 +154,6 @@ def test_no_rate_is_overdue_twice_or_never(minutes, seed, window):
     period = timedelta(minutes=minutes)
     moments = sorted(NOON + 20 * period * random.random() for _ in range(12))
     moments = [NOON, *moments, NOON + 20 * period + window + HOUR]
-    pairs = zip(moments, moments[1:], strict=False)
-    found = [due for since, now in pairs for due in expected.overdue(since, now, 1000)]
+    found = [due for since, now in pairwise(moments) for due in expected.overdue(since, now, 1000)]
     wanted = [NOON + count * period for count in range(1, 21)]
     assert [due for due in sorted(found) if due <= wanted[-1]] == wanted
