@@ -115,6 +115,11 @@ class Alarm(models.Model):
         return cls(id=key, kind=kind, since=since, raised_at=now, **about, **columns)
 
     @property
+    def why(self) -> str:
+        """Why it was raised, a `Reason`."""
+        return reasons.of(self, "reason")
+
+    @property
     def minutes(self) -> int:
         """How many minutes the reason had lasted when the alarm was raised."""
         return max(0, round((self.raised_at - self.since).total_seconds() / 60))
@@ -140,7 +145,7 @@ def raise_alarm(alarm: Alarm, trigger: Trigger | None = None) -> bool:
     Returns:
         False if it is raised already, by this process or another.
     """
-    why = reasons.of(alarm, "reason")
+    why = alarm.why
     try:
         with reconcile.atomic():
             alarm.save(force_insert=True)

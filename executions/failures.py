@@ -53,6 +53,14 @@ WAITS_FOR_TURN = Code(
         "the run before it may still be going, or SCHEDULER_CONCURRENCY may be too low."
     ),
 )
+NOT_BEGUN = Code(
+    "not_begun",
+    _("The run has waited for a process since %(since)s UTC: beginWithinMinutes is %(number)s."),
+)
+TOO_LONG = Code(
+    "too_long",
+    _("The run has been under way since %(since)s UTC: runWithinSeconds is %(number)s."),
+)
 NO_PROCESS = Code(
     "no_process",
     _(
@@ -108,6 +116,10 @@ AND_MORE = Code("and_more", _("%(braces)s and %(number)s more"))
 TRIGGER_GONE = Code("trigger_gone", _("The trigger is gone."))
 DISABLED = Code("disabled", _("The trigger was disabled."))
 ENDED = Code("ended", _("The trigger's end date had passed."))
+TOO_LATE = Code(
+    "too_late",
+    _("It could not begin in time: beginWithinMinutes is %(number)s, and onDeadline is cancel."),
+)
 BUSY = Code("busy", _("The run before was still going."))
 CLOCK_JUMPED = Code(
     "clock_jumped",

@@ -27,6 +27,7 @@ from events.outbox import publish_overdue
 from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
 from executions.agent_client import client_from_settings
+from executions.deadlines import timed
 from executions.dispatchers import get_dispatcher
 from executions.fan_out import deliver, event_key
 from executions.maintenance import tidy
@@ -262,12 +263,13 @@ def _agent_client() -> AgentClient:
 
 def _execute(run: Run, context: Any) -> dict[str, Any]:
     # The claim may have taken time, so the limit is read now.
-    execution = runner.execute(
-        run,
-        _agent_client(),
-        time_limit=max(0.0, _seconds_left(context)),
-        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
-    )
+    with timed(run):
+        execution = runner.execute(
+            run,
+            _agent_client(),
+            time_limit=max(0.0, _seconds_left(context)),
+            seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
+        )
     _measure(execution)
     may_begin_again = not (execution.reached_agent or execution.is_cancelled)
     if execution.status == RunStatus.FAILED and may_begin_again:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connections
 from django.utils import timezone
 
-from executions import dead_man, silence
+from executions import dead_man, deadlines, silence
 from executions.processes import RENEWAL, Kind, Process, forget_dead
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,8 @@ class SignOfLife:
             if self._is_alive:
                 self._call()
                 self._renew()
+                if self._kind == Kind.SCHEDULER:
+                    deadlines.enforce(timezone.now())
             if time.monotonic() >= self._look_at:
                 self._look_at = time.monotonic() + LOOK_SECONDS
                 silence.look(timezone.now())

@@ -1,4 +1,4 @@
-"""What a pass of the handler's maintenance on AWS watches: silence, and its own sign of life."""
+"""What a pass of the handler's maintenance on AWS watches: silence, deadlines, its own life."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from executions import dead_man, silence
+from executions import dead_man, deadlines, silence
 from executions.alarms import NO_PROCESS_ID, Alarm
 from executions.processes import MAINTENANCE_ID, Kind, Process
 from triggers.models import Trigger
@@ -28,6 +28,7 @@ def watch(now: datetime, triggers: Sequence[Trigger]) -> None:
     since = max(earlier.seen_at, now - FARTHEST_LOOK) if earlier else now - FIRST_LOOK
     found = triggers or Trigger.objects.schedules().iterator()
     silence.judge((each for each in found if each.schedule is not None), since, now)
+    deadlines.enforce(now)
     row = Process.of_this(Kind.MAINTENANCE, MAINTENANCE_ID)
     row.renew(now)
     if earlier is not None:

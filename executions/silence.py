@@ -28,11 +28,12 @@ from executions.processes import Process, which_fire
 from moca import audit
 from moca.ids import first_id, occurrence_id
 from triggers.models import LocalSchedule, Trigger
-from triggers.schedules.grace import LEAST
 from triggers.statistics import Statistics
 
 # How long a schedule that cannot be fired now is put off at the most; see `executions.scheduler`.
 PUT_OFF = timedelta(seconds=65)
+# An operator may allow a run no less to begin.
+LEAST_ALLOWED = timedelta(minutes=1)
 # How many overdue schedules one look covers, and how many triggers one read takes.
 MOST_OVERDUE = 20_000
 BATCH = 100
@@ -117,7 +118,7 @@ def _look_at_schedules(alarms: Sequence[Alarm], now: datetime, *, is_fired: bool
     """
     overdue = LocalSchedule.objects.filter(due_at__lte=now + PUT_OFF)
     # The field `next_run_at` keeps the time at which a schedule was due that is put off.
-    overdue = overdue.filter(next_run_at__lte=now - LEAST).order_by("due_at")
+    overdue = overdue.filter(next_run_at__lte=now - LEAST_ALLOWED).order_by("due_at")
     rows = list(overdue.values_list("pk", "user_id", "next_run_at")[:MOST_OVERDUE])
     due = {trigger_id: run_at for trigger_id, _, run_at in rows if run_at}
     of_schedules = {alarm.pk: alarm for alarm in alarms if alarm.pk == due_id(alarm.trigger_id)}

@@ -88,11 +88,21 @@ class Schedule:
             before, self.zone, start=self.start, end=self.end, anchor=anchor
         )
 
-    def expectation(self, anchor: datetime | None) -> Expectation:
-        """When its occurrences have to have begun."""
-        window = timedelta(minutes=self.window_minutes)
+    def expectation(self, anchor: datetime | None, allowed: timedelta | None) -> Expectation:
+        """When its occurrences have to have begun.
+
+        Args:
+            anchor: the time that a rate counts from.
+            allowed: how late they may begin; None for a grace that follows from the schedule.
+        """
         return Expectation(
-            self.expression, self.zone, window, start=self.start, end=self.end, anchor=anchor
+            self.expression,
+            self.zone,
+            timedelta(minutes=self.window_minutes),
+            allowed=allowed,
+            start=self.start,
+            end=self.end,
+            anchor=anchor,
         )
 
 

@@ -36,6 +36,7 @@ class Expectation:
         expression: the schedule.
         zone: its time zone.
         window: its flexible window.
+        allowed: replaces the grace; None for the one that follows from the schedule.
         start, end, anchor: as for `Schedule.next_run()`.
     """
 
@@ -45,15 +46,19 @@ class Expectation:
         zone: ZoneInfo,
         window: timedelta,
         *,
+        allowed: timedelta | None = None,
         start: datetime | None,
         end: datetime | None,
         anchor: datetime | None,
     ) -> None:
         self._expression, self._zone, self._window = expression, zone, window
+        self._allowed = allowed
         self._bounds = {"start": start, "end": end, "anchor": anchor}
 
     def expected_by(self, due: datetime) -> datetime:
         """When the occurrence that is due at a time has to have begun."""
+        if self._allowed is not None:
+            return due + self._window + self._allowed
         following = self._expression.next_run(due, self._zone, **self._bounds)
         return due + self._window + grace(following - due if following else None)
 
@@ -67,7 +72,8 @@ class Expectation:
         # A later occurrence is never expected earlier, because the grace grows more slowly than
         # the interval that it is a tenth of. The walk back may therefore stop at the first.
         found: list[datetime] = []
-        before = now - self._window - LEAST + INSTANT
+        least = LEAST if self._allowed is None else self._allowed
+        before = now - self._window - least + INSTANT
         while len(found) < most:
             due = self._expression.previous_run(before, self._zone, **self._bounds)
             if due is None:
