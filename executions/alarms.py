@@ -7,7 +7,7 @@ silence, one of them tells of it. The row goes when the reason is gone.
 import logging
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.db import IntegrityError, models
 from django.utils.translation import gettext_lazy as _
@@ -40,17 +40,19 @@ NO_PROCESS_ID = "process"
 
 
 class AlarmQuerySet(ExpectingQuerySet["Alarm"]):
-    pass
+    def about_trigger(self, trigger_id: str) -> Self:
+        """The open alarms about a trigger and its runs."""
+        return self.filter(pk__gte=f"{trigger_id}-", pk__lt=f"{trigger_id}.")
 
 
 class Alarm(models.Model):
     """An open alarm about an occurrence of a trigger, a run, or the installation.
 
-    Its id is made from what it is about, so that there is one at a time: `due-TRIGGER`,
-    `run-EXECUTION` or `process`.
+    Its id is made from what it is about, so that there is one at a time: `TRIGGER-due`,
+    `TRIGGER-wait-EXECUTION`, `TRIGGER-long-EXECUTION` or `process`.
     """
 
-    id = models.CharField(primary_key=True, max_length=50)
+    id = models.CharField(primary_key=True, max_length=90)
     kind = models.CharField(max_length=12, choices=AlarmKind)
     trigger_id = models.CharField(max_length=36, blank=True)
     user_id = models.CharField(max_length=128, blank=True)
@@ -87,7 +89,7 @@ class Alarm(models.Model):
         """An alarm about a run that is on record, unsaved."""
         return cls._of(
             kind,
-            run_id(execution.pk, kind),
+            run_id(execution, kind),
             since,
             now,
             why,
@@ -127,12 +129,13 @@ class Alarm(models.Model):
 
 def due_id(trigger_id: str) -> str:
     """The id of the alarm about a trigger's occurrences."""
-    return f"due-{trigger_id}"
+    return f"{trigger_id}-due"
 
 
-def run_id(execution_id: str, kind: AlarmKind) -> str:
+def run_id(execution: Any, kind: AlarmKind) -> str:
     """The id of the alarm about a run."""
-    return f"{'long' if kind == AlarmKind.TOO_LONG else 'wait'}-{execution_id}"
+    word = "long" if kind == AlarmKind.TOO_LONG else "wait"
+    return f"{execution.trigger_id}-{word}-{execution.pk}"
 
 
 def raise_alarm(alarm: Alarm, trigger: Trigger | None = None) -> bool:

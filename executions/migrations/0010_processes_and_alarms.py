@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Alarm",
             fields=[
-                ("id", models.CharField(max_length=50, primary_key=True, serialize=False)),
+                ("id", models.CharField(max_length=90, primary_key=True, serialize=False)),
                 (
                     "kind",
                     models.CharField(

@@ -29,7 +29,9 @@ SECOND = timedelta(seconds=1)
 
 
 def begin(trigger: Trigger) -> Run:
-    run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, timezone.now()), lease=HOUR)
+    run = runner.start(
+        Occurrence.scheduled(trigger.user_id, trigger.pk, timezone.now()), lease=HOUR
+    )
     assert run is not None
     return run
 
