@@ -27,10 +27,12 @@ from events.outbox import publish_overdue
 from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
 from executions.agent_client import client_from_settings
+from executions.deadlines import timed
 from executions.dispatchers import get_dispatcher
 from executions.fan_out import deliver, event_key
 from executions.maintenance import tidy
 from executions.models import Source, TriggerExecution
+from executions.passes import watch
 from executions.runner import Occurrence, Run
 from executions.runner.execute import RESERVE_SECONDS
 from moca.ids import uuid7
@@ -177,12 +179,17 @@ def _end_debounce(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Reconcile schedules and rules, close lost runs, end debounces, and publish late events."""
+    """Reconcile schedules and rules, close lost runs, end debounces, publish late events, watch."""
     now = timezone.now()
     tidy(now)
     runner.end_due_debounces(now - LATENESS)
     publish_overdue(now)
-    actions = reconcile()
+    seen: list[Trigger] = []
+    try:
+        actions = reconcile(seen=seen)
+    finally:
+        # Silence is told even if EventBridge Scheduler cannot be reached.
+        watch(now, seen)
     done = sum(action.kind != "wait" for action in actions)
     failures = sum(action.kind == "fail" for action in actions)
     emit(SyncFailures=(failures, "Count"))
@@ -256,12 +263,13 @@ def _agent_client() -> AgentClient:
 
 def _execute(run: Run, context: Any) -> dict[str, Any]:
     # The claim may have taken time, so the limit is read now.
-    execution = runner.execute(
-        run,
-        _agent_client(),
-        time_limit=max(0.0, _seconds_left(context)),
-        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
-    )
+    with timed(run):
+        execution = runner.execute(
+            run,
+            _agent_client(),
+            time_limit=max(0.0, _seconds_left(context)),
+            seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
+        )
     _measure(execution)
     may_begin_again = not (execution.reached_agent or execution.is_cancelled)
     if execution.status == RunStatus.FAILED and may_begin_again:

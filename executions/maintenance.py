@@ -13,6 +13,7 @@ from django.db.models import Model, QuerySet
 from events.models import EventState, ReceivedEvent
 from executions.failures import EVENTS_EXPIRED, EXECUTIONS_EXPIRED
 from executions.models import CancelRequest, PendingEvent, TriggerExecution
+from executions.processes import Process
 from executions.runner import LEASE, close_lost, end_unanswered
 from executions.runner.execute import LAMBDA_SECONDS
 from executions.runner.leases import extend_hold
@@ -55,7 +56,7 @@ def remove_expired(now: datetime) -> None:
     handled = ReceivedEvent.objects.exclude(state=EventState.QUEUED)
     kinds: list[QuerySet[Any]] = [TriggerExecution.objects.all(), IdempotencyKey.objects.all()]
     kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
-    kinds += [CancelRequest.objects.all()]
+    kinds += [CancelRequest.objects.all(), Process.objects.all()]
     for rows in kinds:
         expired = rows.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
         while ids := list(expired[:REMOVED_AT_ONCE]):

@@ -27,7 +27,9 @@ from executions.completer import BatchCompleter
 from executions.failures import SHUT_DOWN
 from executions.fan_out import Distributor
 from executions.heartbeat import Heartbeat
+from executions.life import SignOfLife
 from executions.models import QueuedRun
+from executions.processes import Kind
 from executions.runner import CancelWatch, Occurrence, Run
 from executions.runner.claim import Triggers
 from moca.concurrency import ConflictError
@@ -88,15 +90,17 @@ class LocalSchedulerProcess:
         """Fire what is due until `stop()`. Broken rows and database errors do not end this."""
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="run")
         self._completer.start()
-        with CancelWatch(lambda: list(self._runs.values())):
-            self._fire_until_stopped(pool)
+        life = SignOfLife(Kind.SCHEDULER, lambda: len(self._runs))
+        with life, CancelWatch(lambda: list(self._runs.values())):
+            self._fire_until_stopped(pool, life)
 
-    def _fire_until_stopped(self, pool: ThreadPoolExecutor) -> None:
+    def _fire_until_stopped(self, pool: ThreadPoolExecutor, life: SignOfLife) -> None:
         while not self._stopping:
             self._wake.clear()
             pause = POLL_SECONDS
             try:
                 pause = self._turn(pool)
+                life.mark()
             except DatabaseError as error:
                 pause = self._failed(error)
             except Exception:

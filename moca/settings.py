@@ -397,6 +397,13 @@ SCHEDULER_CONCURRENCY = whole_number("SCHEDULER_CONCURRENCY", default=64, least=
 SCHEDULER_CATCH_UP_SECONDS = whole_number(
     "SCHEDULER_CATCH_UP_SECONDS", default=600, least=0, most=604800
 )
+# A URL that is called every three minutes while schedules are fired, for services that alert people
+# if the calls stay away.
+HEARTBEAT_URL = env.str("HEARTBEAT_URL", default="")
+# The import path of what keeps the sign of life of the web server's process, and of what says
+# whether a process that fires schedules is alive.
+SIGN_OF_LIFE = "executions.life.SignOfLife"
+LIFE_CHECK = "executions.silence.check_life"
 SCHEDULER_GRACE_SECONDS = whole_number("SCHEDULER_GRACE_SECONDS", default=30, least=0, most=3600)
 
 # Executions and their agent. If AGENT_API_URL is not set, it is this machine's demo agent.

@@ -18,7 +18,15 @@ from django.utils import timezone
 
 from agents import Cancellation, new_session_id
 from executions import envelope
-from executions.failures import BUSY, DISABLED, ENDED, OVERTAKEN, TRIGGER_DELETED, TRIGGER_GONE
+from executions.failures import (
+    BUSY,
+    DISABLED,
+    ENDED,
+    OVERTAKEN,
+    TOO_LATE,
+    TRIGGER_DELETED,
+    TRIGGER_GONE,
+)
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
 from executions.runner.complete import close, log_ids
 from moca import reasons
@@ -244,6 +252,8 @@ def _reason_to_skip(
     schedule = trigger.schedule
     if schedule and schedule.end and (occurrence.due or now) > schedule.end:
         return ENDED()
+    if occurrence.due and trigger.is_too_late(occurrence.due, now):
+        return TOO_LATE(number=trigger.begin_within_minutes or 0)
     return BUSY() if trigger.is_held(now) else None
 
 
