@@ -21,6 +21,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from agents import AgentClient
+from alerts import outbox
 from events.models import ReceivedEvent
 from executions import runner, spool
 from executions.completer import BatchCompleter
@@ -337,7 +338,7 @@ class LocalSchedulerProcess:
 
 def _batch_size() -> int:
     """How many schedules fire, or results are written, in one transaction."""
-    return runner.batch_size(WRITES)
+    return runner.batch_size(WRITES + outbox.writes_of_a_run())
 
 
 def _claim_queued(queued: QueuedRun) -> Run | None:

@@ -11,6 +11,7 @@ from moca.settings import *  # noqa: F403
 INSTALLED_APPS = [
     "moca",
     "moca.authentication",
+    "alerts",
     "events",
     "triggers",
     "executions",

@@ -130,6 +130,7 @@ FORCE_SCRIPT_NAME = env.str("FORCE_SCRIPT_NAME", default="").rstrip("/") or None
 INSTALLED_APPS = [
     "moca",
     "moca.authentication",
+    "alerts",
     "events",
     "triggers",
     "executions",

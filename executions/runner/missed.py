@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from executions.failures import MISSED, MORE_RUNS, ONE_RUN, RUNS
 from executions.models import TriggerExecution
+from executions.runner import announce
 from executions.runner.claim import Occurrence, new_record
 from executions.runner.complete import log_ids, past_run
 from moca import reasons
@@ -54,5 +55,6 @@ def record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
         user_id=trigger.user_id, pk=trigger.pk, statistics=trigger.statistics
     )
     row.update_expected(statistics=statistics.text())
+    announce.missed(trigger, execution)
     ids = log_ids(execution) | {"outcome": execution.outcome, "errorCode": execution.error_code}
     logger.warning(execution.error, extra=ids)

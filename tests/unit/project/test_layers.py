@@ -10,10 +10,11 @@ from tests.unit.project.imports import read_tree
 ROOT = Path(__file__).resolve().parents[3]
 # Which packages may import which others.
 MAY_IMPORT = {
-    "console": {"executions", "agents", "triggers", "events", "moca"},
-    "executions": {"agents", "triggers", "events", "moca"},
-    "triggers": {"events", "moca"},
-    "events": {"moca"},
+    "console": {"executions", "agents", "triggers", "events", "alerts", "moca"},
+    "executions": {"agents", "triggers", "events", "alerts", "moca"},
+    "triggers": {"events", "alerts", "moca"},
+    "events": {"alerts", "moca"},
+    "alerts": {"moca"},
     "agents": {"moca"},
     "moca": set(),
     "moca.dynamodb": set(),
