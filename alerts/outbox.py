@@ -23,7 +23,7 @@ from moca.sentences import Part, Reason
 __all__ = ["Happening", "tell"]
 
 # Characters that are kept of a text among the parameters, and of the agent's output.
-LONGEST_TEXT = 500
+LONGEST_TEXT = 300
 LONGEST_OUTPUT = 500
 # The most happenings of one run that are told in one transaction.
 MOST_OF_A_RUN = 3

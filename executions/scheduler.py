@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from agents import AgentClient
 from alerts import outbox
+from alerts.courier import Courier
 from events.models import ReceivedEvent
 from executions import runner, spool
 from executions.completer import BatchCompleter
@@ -89,7 +90,7 @@ class LocalSchedulerProcess:
         """Fire what is due until `stop()`. Broken rows and database errors do not end this."""
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="run")
         self._completer.start()
-        with CancelWatch(lambda: list(self._runs.values())):
+        with CancelWatch(lambda: list(self._runs.values())), Courier():
             self._fire_until_stopped(pool)
 
     def _fire_until_stopped(self, pool: ThreadPoolExecutor) -> None:

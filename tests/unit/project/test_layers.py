@@ -32,8 +32,9 @@ KNOWS_ONLY = {
 }
 # The only places that may know a library. All that are used stand here, but for Django, and those
 # of the standard library by which calls could leave.
-HTTP = ["agents/*", "moca/authentication/*"]
+HTTP = ["agents/*", "moca/authentication/*", "alerts/channels/webhook.py"]
 KNOWN_IN = {
+    "apprise": ["alerts/channels/apprise.py"],
     "boto3": [],
     "botocore": [
         "moca/dynamodb/*",
@@ -44,10 +45,15 @@ KNOWN_IN = {
     ],
     "apig_wsgi": ["executions/lambda_http.py"],
     "corsheaders": ["moca/api/*"],
-    "cryptography": ["events/signing_keys.py", "moca/authentication/*"],
+    "cryptography": [
+        "alerts/channel_secrets.py",
+        "events/signing_keys.py",
+        "moca/sealing.py",
+        "moca/authentication/*",
+    ],
     "csp": ["moca/content_security.py"],
     "drf_spectacular": ["moca/api/*"],
-    "environ": ["moca/settings.py", "moca/management/commands/copy_database.py"],
+    "environ": ["moca/settings.py", "moca/mail.py", "moca/management/commands/copy_database.py"],
     "http.client": HTTP,
     "httpcore": HTTP,
     "httpx": HTTP,
@@ -57,6 +63,8 @@ KNOWN_IN = {
     "oauthlib": ["moca/authentication/*"],
     "referencing": ["executions/answer_schema.py"],
     "requests": HTTP,
+    "smtplib": ["alerts/channels/email.py"],
+    "standardwebhooks": ["alerts/channels/webhook.py"],
     "rest_framework": ["*/api/*", "*/serializers.py", "moca/authentication/api.py"],
     "tzdata": ["moca/zone_data.py", "infra/*"],
     "urllib.request": HTTP,
