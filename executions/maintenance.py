@@ -10,9 +10,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
+from alerts.models import Delivery, DeliveryState, Happened, HappenedState
 from events.models import EventState, ReceivedEvent
 from executions.failures import EVENTS_EXPIRED, EXECUTIONS_EXPIRED
 from executions.models import CancelRequest, PendingEvent, TriggerExecution
+from executions.processes import Process
 from executions.runner import LEASE, close_lost, end_unanswered
 from executions.runner.execute import LAMBDA_SECONDS
 from executions.runner.leases import extend_hold
@@ -58,7 +60,9 @@ def remove_expired(now: datetime) -> None:
     handled = ReceivedEvent.objects.exclude(state=EventState.QUEUED)
     kinds: list[QuerySet[Any]] = [TriggerExecution.objects.all(), IdempotencyKey.objects.all()]
     kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
-    kinds += [CancelRequest.objects.all()]
+    kinds += [CancelRequest.objects.all(), Process.objects.all()]
+    kinds += [Happened.objects.exclude(state=HappenedState.WAITING)]
+    kinds += [Delivery.objects.exclude(state=DeliveryState.WAITING)]
     ended = now - PROCESS_LIFE
     SchedulerProcess.objects.filter(is_over=True, lease_until__lt=ended).delete()
     for rows in kinds:

@@ -12,8 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from agents import Output, Reply
 from agents.replies import Question, ToolUse
 from executions.agent_records.model import Agent  # noqa: F401  (registers the model)
+from executions.alarms import Alarm  # noqa: F401  (registers the model)
 from executions.failures import LOST, NOT_PICKED_UP
 from executions.outcomes import OUTCOMES, outcome_of
+from executions.processes import Process  # noqa: F401  (registers the model)
 from moca import reasons
 from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout

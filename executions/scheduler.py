@@ -24,6 +24,8 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from agents import AgentClient
+from alerts import outbox
+from alerts.courier import Courier
 from events.models import ReceivedEvent
 from executions import runner, spool
 from executions.backlog import Backlog, Due, Queued
@@ -32,8 +34,10 @@ from executions.failures import SHUT_DOWN
 from executions.fan_out import Distributor
 from executions.gates import Gates
 from executions.heartbeat import Heartbeat
+from executions.life import SignOfLife
 from executions.models import QueuedRun
 from executions.process_lease import Load
+from executions.processes import Kind
 from executions.run_loop import RunLoop
 from executions.runner import CancelWatch, Occurrence, Run
 from executions.runner.claim import Triggers
@@ -104,15 +108,17 @@ class LocalSchedulerProcess:
         """Fire what is due until `stop()`. Broken rows and database errors do not end this."""
         self._completer.start()
         self._loop.start()
-        with CancelWatch(self._runs.all):
-            self._fire_until_stopped()
+        life = SignOfLife(Kind.SCHEDULER, lambda: len(self._runs))
+        with life, CancelWatch(self._runs.all), Courier():
+            self._fire_until_stopped(life)
 
-    def _fire_until_stopped(self) -> None:
+    def _fire_until_stopped(self, life: SignOfLife) -> None:
         while not self._stopping:
             self._wake.clear()
             pause = POLL_SECONDS
             try:
                 pause = self._turn()
+                life.mark()
             except DatabaseError as error:
                 pause = self._failed(error)
             except Exception:
@@ -407,7 +413,7 @@ class LocalSchedulerProcess:
 
 def _batch_size() -> int:
     """How many schedules fire, or results are written, in one transaction."""
-    return runner.batch_size(WRITES)
+    return runner.batch_size(WRITES + outbox.writes_of_a_run())
 
 
 def _put_off(rows: Sequence[Due], until: datetime) -> None:

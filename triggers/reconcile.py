@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 import moca.reconcile
+from alerts.outbox import Happening, tell
 from events import rules
 from moca import audit, reasons
 from moca.authentication.models import AuditEntry
@@ -71,6 +72,7 @@ def reconcile(
     dry_run: bool = False,
     concurrency: int = CONCURRENCY,
     by: str = RECONCILER,
+    seen: list[Trigger] | None = None,
 ) -> list[Action]:
     """Repair all drift between triggers, event sources and their projections, in one pass.
 
@@ -79,6 +81,7 @@ def reconcile(
         dry_run: change nothing, and return what would be done.
         concurrency: the most calls to the scheduler at a time.
         by: the actor of the audit entries.
+        seen: gets the triggers that were read, for a caller that needs them, too.
 
     Returns:
         What was done. A failure is noted on its trigger, and the next pass retries it.
@@ -90,15 +93,22 @@ def reconcile(
         return _reconcile_all_of(scheduler, dry_run=dry_run, concurrency=concurrency, by=by)
     done = []
     for each in all_schedulers():
-        done += _reconcile_all_of(each, dry_run=dry_run, concurrency=concurrency, by=by)
+        done += _reconcile_all_of(each, dry_run=dry_run, concurrency=concurrency, by=by, seen=seen)
     return [*done, *rules.reconcile(dry_run=dry_run, by=by)]
 
 
 def _reconcile_all_of(
-    scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: str
+    scheduler: Scheduler,
+    *,
+    dry_run: bool,
+    concurrency: int,
+    by: str,
+    seen: list[Trigger] | None = None,
 ) -> list[Action]:
     entries = {entry.trigger_id: entry for entry in scheduler.list()}
     triggers = list(Trigger.objects.filter(type=scheduler.trigger_type).order_by("-pk").iterator())
+    if seen is not None:
+        seen += triggers
     known = {trigger.pk for trigger in triggers}
     unclaimed = [entry for entry in entries.values() if entry.trigger_id not in known]
     young = [entry.trigger_id for entry in unclaimed if _is_young(entry)]
@@ -206,6 +216,7 @@ def _row_of(trigger: Trigger) -> QuerySet[Trigger]:
 def _note_repair(trigger: Trigger, action: Action, by: str) -> None:
     """Write the audit entry of a repair."""
     audit.note(AuditEntry.Action.REPAIRED, trigger, by=by, why=action.sentence)
+    _tell(trigger, action.sentence, by)
 
 
 def _note_state(trigger: Trigger, state: SyncState, error: str, by: str) -> None:
@@ -215,6 +226,13 @@ def _note_state(trigger: Trigger, state: SyncState, error: str, by: str) -> None
         if error:
             changes = {"sync_state": [trigger.sync_state, state]}
             audit.note(AuditEntry.Action.UPDATED, trigger, by=by, why=error, changes=changes)
+            _tell(trigger, error, by)
+
+
+def _tell(trigger: Trigger, reason: str, by: str) -> None:
+    """Alert people to drift that the product itself has found, and no operator."""
+    if isinstance(by, audit.System):
+        tell(Happening.OUT_OF_STEP, trigger=trigger, params={"reason": reason})
 
 
 def _planned_repair(

@@ -18,8 +18,17 @@ from django.utils import timezone
 
 from agents import Cancellation, new_session_id
 from executions import envelope
-from executions.failures import BUSY, DISABLED, ENDED, OVERTAKEN, TRIGGER_DELETED, TRIGGER_GONE
+from executions.failures import (
+    BUSY,
+    DISABLED,
+    ENDED,
+    OVERTAKEN,
+    TOO_LATE,
+    TRIGGER_DELETED,
+    TRIGGER_GONE,
+)
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
+from executions.runner import announce
 from executions.runner.complete import close, log_ids
 from moca import reasons
 from moca.concurrency import ConflictError
@@ -245,6 +254,8 @@ def _start(
     elif runs:
         _hold_triggers(runs, now)
         TriggerExecution.objects.bulk_create([run.execution for run in runs])
+    for run in runs:
+        announce.started(run.trigger, run.execution)
     return runs
 
 
@@ -260,6 +271,8 @@ def _reason_to_skip(
     schedule = trigger.schedule
     if schedule and schedule.end and (occurrence.due or now) > schedule.end:
         return ENDED()
+    if occurrence.due and trigger.is_too_late(occurrence.due, now):
+        return TOO_LATE(number=trigger.begin_within_minutes or 0)
     return BUSY() if trigger.is_held(now) else None
 
 
@@ -275,6 +288,7 @@ def _note_skip(
     logger.warning("Not run: %s", reason, extra=ids)
     if trigger is not None:
         trigger.note_skip(reason, occurrence.due or now)
+        announce.skipped(trigger, reason, occurrence.id)
 
 
 def new_record(
@@ -449,4 +463,5 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta, process_id: st
         return None
     occurrence = Occurrence(execution.pk, trigger.user_id, trigger.pk, Source(execution.source))
     event = envelope.deserialize(execution.event_payload) or occurrence.event_of(trigger, now)
+    announce.started(trigger, execution)
     return Run(trigger, execution, event)

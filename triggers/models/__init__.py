@@ -1,6 +1,7 @@
 """Models of triggers, for the whole project. Import them from here."""
 
 from triggers.models.choices import (
+    OnDeadline,
     Outcome,
     OverlapPolicy,
     ReasoningEffort,
@@ -18,6 +19,7 @@ __all__ = [
     "AGENT_OPTIONS",
     "IdempotencyKey",
     "LocalSchedule",
+    "OnDeadline",
     "Outcome",
     "OverlapPolicy",
     "ReasoningEffort",

@@ -4,7 +4,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any, ClassVar, Self
@@ -31,6 +31,7 @@ from triggers import validation
 from triggers.failures import UNREADABLE
 from triggers.intervals import interval_errors
 from triggers.models.choices import (
+    OnDeadline,
     Outcome,
     OverlapPolicy,
     ReasoningEffort,
@@ -200,6 +201,26 @@ class Trigger(VersionedModel):
         help_text=_(
             "Hours that a run waits for a person if the agent asks one. After that, it has failed."
         ),
+    )
+    begin_within_minutes = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1440)],
+        help_text=_(
+            "Warn if a run has not begun so many minutes after it was due. Empty: a tenth of the "
+            "time between two runs."
+        ),
+    )
+    run_within_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(10), MaxValueValidator(86_400)],
+        help_text=_("Warn if a run takes longer than so many seconds. Empty: never."),
+    )
+    on_deadline = models.CharField(
+        max_length=6,
+        choices=OnDeadline,
+        default=OnDeadline.WARN,
     )
     tags = models.JSONField(default=list, blank=True, validators=[validation.validate_tags])
 
@@ -380,6 +401,36 @@ class Trigger(VersionedModel):
         """The last time of the schedule before a moment, in UTC; None if there is none."""
         schedule = self.schedule
         return schedule.last_run(before, anchor=self.anchor) if schedule else None
+
+    def expected_by(self, due: datetime) -> datetime | None:
+        """When an occurrence of the schedule has to have begun; None if there is no schedule."""
+        schedule = self.schedule
+        return (
+            schedule.expectation(self.anchor, self._allowed).expected_by(due) if schedule else None
+        )
+
+    def overdue(self, since: datetime, now: datetime, most: int) -> list[datetime]:
+        """The occurrences that had to begin between two times, the last one first; at most `most`.
+
+        A trigger that is disabled has none.
+        """
+        schedule = self.schedule
+        if schedule is None or not self.enabled:
+            return []
+        return schedule.expectation(self.anchor, self._allowed).overdue(since, now, most)
+
+    def is_too_late(self, due: datetime, now: datetime) -> bool:
+        """Whether an occurrence must not begin any more, because of `begin_within_minutes`."""
+        if self.on_deadline != OnDeadline.CANCEL or not self.begin_within_minutes:
+            return False
+        by = self.expected_by(due)
+        return by is not None and now > by
+
+    @property
+    def _allowed(self) -> timedelta | None:
+        """How late a run may begin, if an operator has said so."""
+        minutes = self.begin_within_minutes
+        return timedelta(minutes=minutes) if minutes else None
 
     @property
     def anchor(self) -> datetime:
