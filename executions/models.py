@@ -35,9 +35,26 @@ class Source(models.TextChoices):
 KEYS_A_READ = 100
 
 
+# How long a run of the TypeScript service's first edition may be under way, which has no lease: as
+# long as a Lambda function.
+LONGEST_OF_OLD = timedelta(minutes=15)
+
+
 def _status_of_old(item: dict[str, Any]) -> str:
     """The status of a record that the TypeScript service wrote, which it does when a run ends."""
     return RunStatus.FAILED if item.get("errorMessage") else RunStatus.COMPLETED
+
+
+def _error_of_old(item: dict[str, Any]) -> str:
+    """The error of a record of the TypeScript service's first edition, or "" if it has none."""
+    return str(item.get("error", {}).get("S", ""))
+
+
+def _lost(now: datetime) -> models.Q:
+    """The runs that nobody has closed, although their process must have died."""
+    # Only the TypeScript service records runs without a source.
+    of_old = models.Q(lease_until=None, source="", started_at__lt=now - LONGEST_OF_OLD)
+    return models.Q(status=RunStatus.RUNNING) & (models.Q(lease_until__lt=now) | of_old)
 
 
 def _start_of_old(item: dict[str, Any]) -> datetime | None:
@@ -84,11 +101,9 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
             now: the present, by which a run is lost.
         """
         if status == RunStatus.RUNNING:
-            alive = models.Q(lease_until__isnull=True) | models.Q(lease_until__gte=now)
-            return self.running().filter(alive)
+            return self.running().filter(~_lost(now))
         if status == RunStatus.FAILED:
-            lost = models.Q(status=RunStatus.RUNNING, lease_until__lt=now)
-            return self.filter(models.Q(status=status) | lost)
+            return self.filter(models.Q(status=status) | _lost(now))
         return self.filter(status=status) if status else self
 
     def ended_as(self, outcome: str, now: datetime | None = None) -> Self:
@@ -101,8 +116,7 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
         if not outcome:
             return self
         if outcome == Outcome.LOST and now is not None:
-            unclosed = models.Q(status=RunStatus.RUNNING, lease_until__lt=now)
-            return self.filter(self._ended_as(outcome) | unclosed)
+            return self.filter(self._ended_as(outcome) | _lost(now))
         return self.filter(self._ended_as(outcome))
 
     def _ended_as(self, outcome: str) -> models.Q:
@@ -226,6 +240,7 @@ class TriggerExecution(models.Model):
                 looks_at=("errorMessage",),
             ),
             "started_at": Absent(_start_of_old, frozenset(), looks_at=("startedAt",)),
+            "error": Absent(_error_of_old, frozenset(), looks_at=("error",)),
         },
     )
 
@@ -282,12 +297,18 @@ class TriggerExecution(models.Model):
         found: Trigger | None = own or named.first()
         return found
 
+    def _is_lost(self, now: datetime) -> bool:
+        if self.lease_until or self.source:
+            return self.lease_until is not None and self.lease_until < now
+        return self.started_at < now - LONGEST_OF_OLD
+
     def close_if_lost(self, now: datetime) -> None:
         """Show a lost run as failed, before maintenance has closed its record; saves nothing."""
-        if self.status == RunStatus.RUNNING and self.lease_until and self.lease_until < now:
+        if self.status == RunStatus.RUNNING and self._is_lost(now):
             self.status = RunStatus.FAILED
             self.outcome = Outcome.LOST
-            reasons.put(self, "error", LOST() if self.attempt else NOT_PICKED_UP())
+            was_begun = self.attempt > 0 or not self.source
+            reasons.put(self, "error", LOST() if was_begun else NOT_PICKED_UP())
             # The process may have died while the agent was at work, so the run is not retried.
             self.reached_agent = self.attempt > 0
 
