@@ -37,9 +37,19 @@ class Source(models.TextChoices):
 KEYS_A_READ = 100
 
 
+# How long a run of the TypeScript service's first edition may be under way, which has no lease: as
+# long as a Lambda function.
+LONGEST_OF_OLD = timedelta(minutes=15)
+
+
 def _status_of_old(item: dict[str, Any]) -> str:
     """The status of a record that the TypeScript service wrote, which it does when a run ends."""
     return RunStatus.FAILED if item.get("errorMessage") else RunStatus.COMPLETED
+
+
+def _error_of_old(item: dict[str, Any]) -> str:
+    """The error of a record of the TypeScript service's first edition, or "" if it has none."""
+    return str(item.get("error", {}).get("S", ""))
 
 
 def _start_of_old(item: dict[str, Any]) -> datetime | None:
@@ -89,6 +99,8 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
             overdue &= ~models.Q(process_id__in=processes.alive)
         if processes.lapsed:
             overdue |= models.Q(process_id__in=processes.lapsed)
+        # Only the TypeScript service records runs without a source.
+        overdue |= models.Q(lease_until=None, source="", started_at__lt=now - LONGEST_OF_OLD)
         return models.Q(status=RunStatus.RUNNING) & overdue
 
     def shown_as(self, status: str, now: datetime) -> Self:
@@ -99,13 +111,7 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
             now: the present, by which a run is lost.
         """
         if status == RunStatus.RUNNING:
-            processes = SchedulerProcess.objects.by_lease(now)
-            alive = models.Q(lease_until__isnull=True) | models.Q(lease_until__gte=now)
-            if processes.lapsed:
-                alive &= ~models.Q(process_id__in=processes.lapsed)
-            if processes.alive:
-                alive |= models.Q(process_id__in=processes.alive)
-            return self.running().filter(alive)
+            return self.running().filter(~self._lost(now))
         if status == RunStatus.FAILED:
             return self.filter(models.Q(status=status) | self._lost(now))
         return self.filter(status=status) if status else self
@@ -247,6 +253,7 @@ class TriggerExecution(models.Model):
                 looks_at=("errorMessage",),
             ),
             "started_at": Absent(_start_of_old, frozenset(), looks_at=("startedAt",)),
+            "error": Absent(_error_of_old, frozenset(), looks_at=("error",)),
         },
     )
 
@@ -319,14 +326,17 @@ class TriggerExecution(models.Model):
             return False
         if self.process_id:
             return not is_alive(self.process_id, now)
-        return self.lease_until is not None and self.lease_until < now
+        if self.lease_until or self.source:
+            return self.lease_until is not None and self.lease_until < now
+        return self.started_at < now - LONGEST_OF_OLD
 
     def close_if_lost(self, now: datetime) -> None:
         """Show a lost run as failed, before maintenance has closed its record; saves nothing."""
         if self.is_lost(now):
             self.status = RunStatus.FAILED
             self.outcome = Outcome.LOST
-            reasons.put(self, "error", LOST() if self.attempt else NOT_PICKED_UP())
+            was_begun = self.attempt > 0 or not self.source
+            reasons.put(self, "error", LOST() if was_begun else NOT_PICKED_UP())
             # The process may have died while the agent was at work, so the run is not retried.
             self.reached_agent = self.attempt > 0
 

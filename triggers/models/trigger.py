@@ -67,6 +67,11 @@ def _default_policy(item: dict[str, Any]) -> str:
     return OverlapPolicy.default_for(item.get("type", {}).get("S"))
 
 
+def _not_enabled(item: dict[str, Any]) -> bool:
+    """Whether a DynamoDB item that does not say so is enabled."""
+    return False
+
+
 class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
     """Queries for triggers by owner, id, type, event source, text and tag."""
 
@@ -280,11 +285,14 @@ class Trigger(VersionedModel):
             # Its keys are attributes that triggers of other programs have, too.
             Index("TriggersByType", "{type}", "{id}", hash_key="type", range_key="id"),
         ],
-        # The TypeScript service stores no policy, and lets the runs of events overlap.
         absent={
+            # If a trigger is deleted during its run, the TypeScript service writes a row with the
+            # time of that run alone. It must not fire.
+            "enabled": Absent(_not_enabled, frozenset({False})),
+            # The TypeScript service stores no policy, and lets the runs of events overlap.
             "overlap_policy": Absent(
                 _default_policy, frozenset(OverlapPolicy.values), looks_at=("type",)
-            )
+            ),
         },
         malformed=_note_malformed,
     )
