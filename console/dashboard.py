@@ -22,7 +22,7 @@ from executions.processes import which_fire
 from moca.display import duration_or_empty
 from moca.times import iso
 from triggers.display import TriggerDisplay, kinds_of_failures
-from triggers.models import SyncState, Trigger
+from triggers.models import SchedulerProcess, SyncState, Trigger
 from triggers.statistics import HOUR, Statistics, Tally, start_of
 
 # The dashboard covers this many triggers, and says if there are more.
@@ -149,6 +149,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "waiting_since": waiting_since(now),
         **_asking(triggers),
         **_alarms(triggers, now),
+        **_queue(now),
         "here": request.get_full_path(),
     }
     return render(request, "console/dashboard.html", context)
@@ -183,6 +184,21 @@ def _alarms(triggers: Iterable[Trigger], now: datetime) -> dict[str, Any]:
         "alarms": rows[:NAMED],
         "other_alarms": rows[NAMED:MOST_ALARMS],
         "alarm_count": f"{MOST_ALARMS}+" if len(alarms) > MOST_ALARMS else str(len(rows)),
+    }
+
+
+def _queue(now: datetime) -> dict[str, Any]:
+    """The runs that wait for a place of a scheduler process; one read."""
+    alive = [row for row in SchedulerProcess.objects.all() if row.holds(now)]
+    # Each process sees the same queue.
+    fullest = max(alive, key=lambda row: row.waiting, default=None)
+    if fullest is None or not fullest.waiting:
+        return {}
+    return {
+        "queue_count": fullest.waiting,
+        "queue_since": fullest.waiting_since,
+        "queue_running": sum(row.running for row in alive),
+        "queue_places": sum(row.concurrency for row in alive),
     }
 
 

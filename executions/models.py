@@ -333,12 +333,16 @@ class TriggerExecution(models.Model):
     def close_if_lost(self, now: datetime) -> None:
         """Show a lost run as failed, before maintenance has closed its record; saves nothing."""
         if self.is_lost(now):
-            self.status = RunStatus.FAILED
-            self.outcome = Outcome.LOST
-            was_begun = self.attempt > 0 or not self.source
-            reasons.put(self, "error", LOST() if was_begun else NOT_PICKED_UP())
-            # The process may have died while the agent was at work, so the run is not retried.
-            self.reached_agent = self.attempt > 0
+            self.close_as_lost()
+
+    def close_as_lost(self) -> None:
+        """Set that its process has died, or that none began it in time; saves nothing."""
+        self.status = RunStatus.FAILED
+        self.outcome = Outcome.LOST
+        was_begun = self.attempt > 0 or not self.source
+        reasons.put(self, "error", LOST() if was_begun else NOT_PICKED_UP())
+        # The process may have died while the agent was at work, so the run is not retried.
+        self.reached_agent = self.attempt > 0
 
 
 class QueuedRun(models.Model):

@@ -164,8 +164,10 @@ class LocalSchedulerProcess:
         if has_more_events or self._heartbeat.repair_some():
             return 0.0
         wait = POLL_SECONDS
-        if begun and self._backlog.size:
-            wait = 0.0 if self._free() else BUSY_SECONDS
+        if self._backlog.size and self._loop.unbegun >= MOST_UNBEGUN:
+            wait = BUSY_SECONDS
+        elif self._backlog.size and begun and self._free():
+            wait = 0.0
         if following := self._backlog.next_due:
             wait = min(wait, (following - timezone.now()).total_seconds())
         return min(max(wait, 0.0), POLL_SECONDS)

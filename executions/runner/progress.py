@@ -21,7 +21,7 @@ from django.db import (
 )
 
 from agents.replies import Reply, Transcript
-from executions.models import tool_map
+from executions.models import TriggerExecution, tool_map
 from executions.runner.claim import BATCH, Run
 from executions.runner.complete import log_ids
 from moca.outages import database, is_away
@@ -281,7 +281,8 @@ def _take_and_log(progress: Progress) -> Piece | None:
 
 
 def _update(run: Run, values: dict[str, Any]) -> bool:
-    return bool(run.record().update(**values, reached_agent=True))
+    key = run.execution.unfinished_key
+    return bool(TriggerExecution.objects.update_keyed(key, {**values, "reached_agent": True}))
 
 
 def _note_refusal(error: Exception) -> None:
