@@ -18,6 +18,7 @@ from executions.maintenance import end_far_debounces, end_far_leases, remove_exp
 from executions.runner import HEARTBEAT, LEASE, Run
 from executions.runner.missed import MOST_COUNTED
 from moca.outages import database
+from triggers import pauses
 from triggers.models import LocalSchedule, Trigger
 from triggers.schedulers.local import astray, put_right
 
@@ -94,6 +95,7 @@ class Heartbeat:
         if time.monotonic() >= self._expiry_at:
             runner.end_unanswered(now)
             remove_expired(now)
+            pauses.end_due(now)
         if self._repaired is None and time.monotonic() >= self._repair_at:
             self._repair_at = time.monotonic() + REPAIR_SECONDS
             self._repaired = ""

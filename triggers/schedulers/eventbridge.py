@@ -75,7 +75,9 @@ class EventBridgeScheduler(Scheduler):
     """
 
     is_transactional = False
-    projected_fields = frozenset({"type", "enabled", "schedule_config", *DETAILS.values()} - {"id"})
+    projected_fields = frozenset(
+        {"type", "enabled", "paused_until", "schedule_config", *DETAILS.values()} - {"id"}
+    )
 
     def __init__(self, group: str = "") -> None:
         self._group = group
@@ -126,6 +128,9 @@ class EventBridgeScheduler(Scheduler):
         wanted = schedule_of(trigger, now) if _will_fire(trigger, now) else None
         if found is None or wanted is None:
             return [] if found is None and wanted is None else None
+        if wanted.get("StartDate") is None and (found.get("StartDate") or now) < now:
+            # A start that is past makes no difference: that of a pause, or the trigger's own.
+            del found["StartDate"]
         if _starts_alike(trigger, found.get("StartDate"), wanted.get("StartDate"), now):
             found["StartDate"] = wanted.get("StartDate")
         return [part for part in COMPARED if _plain(found.get(part)) != _plain(wanted.get(part))]
@@ -212,15 +217,16 @@ def schedule_of(trigger: Trigger, now: datetime | None = None) -> dict[str, Any]
     if schedule is None:
         raise SchedulerError(failures.SCHEDULE_UNREADABLE())
     window = schedule.window_minutes
+    moment = now or timezone.now()
     return {
         "ScheduleExpression": schedule.expression.canonical,
         "ScheduleExpressionTimezone": str(schedule.zone),
-        "State": "ENABLED" if trigger.enabled else "DISABLED",
+        "State": "ENABLED" if trigger.next_due(moment - PRECISION) else "DISABLED",
         "FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": window}
         if window
         else {"Mode": "OFF"},
         "ActionAfterCompletion": "DELETE",
-        **_dates(trigger, now or timezone.now()),
+        **_dates(trigger, moment),
         "Target": _target(_input(trigger)),
     }
 
@@ -252,9 +258,14 @@ def _dates(trigger: Trigger, now: datetime) -> dict[str, datetime]:
         return {}
     start = schedule.start if schedule.start and schedule.start > now else None
     if isinstance(schedule.expression, Rate):
+        after = trigger.due_after(now) or now
         # The last run may be due right now, with no further run after it.
-        runs = trigger.next_runs(now, 1) or trigger.next_runs(now - PRECISION, 1)
+        runs = trigger.next_runs(after, 1) or trigger.next_runs(now - PRECISION, 1)
         start = next(iter(runs), None)
+    elif trigger.is_paused(now) and trigger.paused_until and trigger.next_due(now):
+        # The service fires after a StartDate, and what is due at the end of the pause fires, too.
+        end = trigger.paused_until - timedelta(seconds=1)
+        start = max(start or end, end)
     dates = {"StartDate": start, "EndDate": schedule.end}
     return {name: date for name, date in dates.items() if date is not None}
 
