@@ -32,6 +32,7 @@ from executions.runner import CancelWatch, Occurrence, Run
 from executions.runner.claim import Triggers
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
+from triggers.catch_up import catches_up_since
 from triggers.models import LocalSchedule, OverlapPolicy, RunStatus, Trigger
 from triggers.schedulers.local import due_at, start_offset
 
@@ -236,7 +237,8 @@ class LocalSchedulerProcess:
             following = None
             if trigger is not None and trigger.enabled and trigger.schedule and run_at:
                 # A flexible window starts a run later than it is due, without its being late.
-                since = now - self.catch_up - start_offset(trigger)
+                present = now - start_offset(trigger)
+                since = catches_up_since(trigger, run_at, present, self.catch_up)
                 if run_at < since:
                     self._heartbeat.note_missed(trigger, run_at, since)
                     run_at = max(run_at, since - INSTANT)

@@ -12,8 +12,10 @@ from moca.api.fields import Choice, Computed, Document, Flag, Id, Moment, Names,
 from moca.api.json_schema import each, moment, text
 from moca.api.serializers import MapSerializer, RowSerializer
 from moca.times import iso
+from triggers.catch_up import MOST_CAUGHT_UP
 from triggers.models import (
     FOREVER,
+    CatchUp,
     Outcome,
     OverlapPolicy,
     ReasoningEffort,
@@ -125,6 +127,12 @@ class TriggerSerializer(RowSerializer):
         OverlapPolicy,
         "Whether a run is skipped while the one before is still going, or goes beside it. Without, "
         "a new schedule skips, and the runs of a new event trigger overlap.",
+    )
+    catch_up = Choice(
+        CatchUp,
+        "What runs late, after no scheduler was there to start it: what was due in the last "
+        "minutes (`recent`, for a new trigger), nothing, the last one, or all, the newest "
+        f"{MOST_CAUGHT_UP} at most. The rest is missed.",
     )
     max_retries = Number(
         "How often a run is tried again while the agent has not begun on it; 3 for a new trigger."

@@ -1,6 +1,7 @@
 """Models of triggers, for the whole project. Import them from here."""
 
 from triggers.models.choices import (
+    CatchUp,
     Outcome,
     OverlapPolicy,
     ReasoningEffort,
@@ -10,20 +11,16 @@ from triggers.models.choices import (
 )
 from triggers.models.idempotency_key import IdempotencyKey
 from triggers.models.local_schedule import LocalSchedule
+from triggers.models.pausable import FOREVER, MAX_PAUSE_NOTE
 from triggers.models.pause import InstallationPause
 from triggers.models.quota import TriggerCount
-from triggers.models.trigger import (
-    AGENT_OPTIONS,
-    FOREVER,
-    MAX_PAUSE_NOTE,
-    Trigger,
-    TriggerQuerySet,
-)
+from triggers.models.trigger import AGENT_OPTIONS, Trigger, TriggerQuerySet
 
 __all__ = [
     "AGENT_OPTIONS",
     "FOREVER",
     "MAX_PAUSE_NOTE",
+    "CatchUp",
     "IdempotencyKey",
     "InstallationPause",
     "LocalSchedule",

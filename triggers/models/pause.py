@@ -8,7 +8,7 @@ from django.db import models
 
 from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Layout
-from triggers.models.trigger import FOREVER, MAX_PAUSE_NOTE
+from triggers.models.pausable import FOREVER, MAX_PAUSE_NOTE
 
 # The key of the row.
 INSTALLATION = "installation"

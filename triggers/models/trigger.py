@@ -4,7 +4,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Any, ClassVar, Self
@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from moca import reasons
-from moca.concurrency import ExpectingQuerySet, VersionedModel
+from moca.concurrency import VersionedModel
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.ids import new_id
 from moca.reasons import CodeField, ParamsField
@@ -31,6 +31,7 @@ from triggers import validation
 from triggers.failures import UNREADABLE
 from triggers.intervals import interval_errors
 from triggers.models.choices import (
+    CatchUp,
     Outcome,
     OverlapPolicy,
     ReasoningEffort,
@@ -38,12 +39,10 @@ from triggers.models.choices import (
     SyncState,
     TriggerType,
 )
+from triggers.models.pausable import Pausable, PausableQuerySet
 from triggers.models.quota import TriggerCount
 from triggers.validation import Schedule, Subscription
 
-# `paused_until` of a pause that only a person ends.
-FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
-MAX_PAUSE_NOTE = 500
 # Seconds that an index of DynamoDB may take to show a new row.
 LAG_SECONDS = 0.3
 
@@ -68,7 +67,7 @@ def _default_policy(item: dict[str, Any]) -> str:
     return OverlapPolicy.default_for(item.get("type", {}).get("S"))
 
 
-class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
+class TriggerQuerySet(PausableQuerySet["Trigger"]):
     """Queries for triggers by owner, id, type, event source, text and tag."""
 
     def named(self, keys: Iterable[tuple[str, str]]) -> Self:
@@ -118,28 +117,13 @@ class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
         """The triggers whose name or description contains the text, in any case."""
         return self.filter(models.Q(name__icontains=text) | models.Q(description__icontains=text))
 
-    def firing(self, now: datetime, *, wanted: bool = True) -> Self:
-        """The triggers that are enabled and not paused; with `wanted=False`, the others."""
-        paused = models.Q(paused_until__gt=now)
-        if wanted:
-            return self.filter(enabled=True).exclude(paused)
-        return self.filter(models.Q(enabled=False) | paused)
-
-    def paused(self, now: datetime) -> Self:
-        """The triggers that a person has paused, those first that end first."""
-        return self.filter(paused_until__gt=now).order_by("paused_until")
-
-    def over(self, now: datetime) -> Self:
-        """The triggers whose pause is over and not yet removed from their rows."""
-        return self.filter(paused_until__lte=now).order_by("paused_until")
-
     def tagged(self, tag: str) -> Self:
         """The triggers that have a tag, in any case."""
         # The quotation marks of JSON keep "data" from matching "database".
         return self.filter(tags__icontains=json.dumps(tag))
 
 
-class Trigger(VersionedModel):
+class Trigger(Pausable, VersionedModel):
     """A prompt for an agent, and the schedule or the events that send it.
 
     `schedule_config` and `event_config` are stored with the keys of the HTTP API: `expression`,
@@ -200,6 +184,12 @@ class Trigger(VersionedModel):
     overlap_policy = models.CharField(
         max_length=5, choices=OverlapPolicy, default=OverlapPolicy.SKIP
     )
+    catch_up = models.CharField(
+        max_length=6,
+        choices=CatchUp,
+        default=CatchUp.RECENT,
+        help_text=_("What runs late, after nobody was there to start it. The rest is missed."),
+    )
     max_retries = models.PositiveIntegerField(
         default=3,
         validators=[MaxValueValidator(185)],
@@ -237,14 +227,6 @@ class Trigger(VersionedModel):
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
     paused_reason = models.TextField(blank=True, editable=False)
     paused_reason_code, paused_reason_params = CodeField(), ParamsField()
-    # A pause that a person made, which ends by itself; see `triggers.pauses`. It leaves `enabled`
-    # as it is.
-    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
-    paused_until = models.DateTimeField(null=True, blank=True, editable=False)
-    paused_by = models.CharField(max_length=150, blank=True, editable=False)
-    pause_note = models.TextField(
-        blank=True, editable=False, validators=[MaxLengthValidator(MAX_PAUSE_NOTE)]
-    )
     # The start of the run that further runs may not overlap, and when its lease ends.
     running_since = models.DateTimeField(null=True, blank=True, editable=False)
     running_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -429,49 +411,10 @@ class Trigger(VersionedModel):
         """Whether another program wrote invalid fields, which are shown with other values."""
         return self.sync_error_code == UNREADABLE.name
 
-    def is_paused(self, now: datetime) -> bool:
-        """Whether a person has paused the trigger, and the pause is not over."""
-        return self.paused_until is not None and self.paused_until > now
-
-    def fires(self, now: datetime) -> bool:
-        """Whether the trigger fires: it is enabled and not paused."""
-        return self.enabled and not self.is_paused(now)
-
-    def leaves_out(self, due: datetime, now: datetime) -> bool:
-        """Whether a pause forbids to start at `now` what was due at a moment."""
-        if self.paused_at is None or self.paused_until is None:
-            return False
-        return self.is_paused(now) or self.paused_at <= due < self.paused_until
-
-    def due_after(self, now: datetime) -> datetime | None:
-        """The moment after which the trigger fires next: now, or the end of its pause.
-
-        None if only a person ends the pause. What is due at the very end of a pause fires.
-        """
-        if self.paused_until is None or not self.is_paused(now):
-            return now
-        if self.paused_until == FOREVER:
-            return None
-        return self.paused_until - timedelta(microseconds=1)
-
     def next_due(self, now: datetime, count: int = 1) -> list[datetime]:
         """The next times at which the trigger fires: none while it is disabled or paused."""
         after = self.due_after(now)
         return self.next_runs(after, count) if self.enabled and after else []
-
-    def pause(self, now: datetime, until: datetime | None, *, by: str, note: str = "") -> None:
-        """Keep the trigger from firing until a moment, or until a person resumes it.
-
-        A pause that is under way keeps its start.
-        """
-        if not self.is_paused(now):
-            self.paused_at = now
-        self.paused_until, self.paused_by, self.pause_note = until or FOREVER, by[:150], note
-
-    def end_pause(self) -> None:
-        """Remove the pause, so that the trigger fires if it is enabled."""
-        self.paused_at = self.paused_until = None
-        self.paused_by = self.pause_note = ""
 
     def enable(self) -> None:
         """Let the trigger fire, end its pause, and reset its count of consecutive failures."""

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from moca.aws.clients import client, is_refusal
 from triggers import failures
-from triggers.models import AGENT_OPTIONS, Trigger
+from triggers.models import AGENT_OPTIONS, CatchUp, Trigger
 from triggers.schedulers.base import PREFIX, ScheduleEntry, Scheduler, SchedulerError, name_of
 from triggers.schedules import At, Rate
 
@@ -32,6 +32,8 @@ MAX_INPUT_BYTES = 256 * 1024
 # How often EventBridge Scheduler invokes the function again if Lambda does not accept the event. It
 # gives up earlier after SCHEDULER_CATCH_UP_SECONDS.
 DELIVERY_RETRIES = 3
+# The most that it allows, for triggers that catch up what is late.
+MOST_RETRIES = 185
 MISSING, EXISTS = "ResourceNotFoundException", "ConflictException"
 # The service may fire up to a minute late.
 PRECISION = timedelta(minutes=1)
@@ -76,7 +78,8 @@ class EventBridgeScheduler(Scheduler):
 
     is_transactional = False
     projected_fields = frozenset(
-        {"type", "enabled", "paused_until", "schedule_config", *DETAILS.values()} - {"id"}
+        {"type", "enabled", "paused_until", "catch_up", "schedule_config", *DETAILS.values()}
+        - {"id"}
     )
 
     def __init__(self, group: str = "") -> None:
@@ -227,21 +230,30 @@ def schedule_of(trigger: Trigger, now: datetime | None = None) -> dict[str, Any]
         else {"Mode": "OFF"},
         "ActionAfterCompletion": "DELETE",
         **_dates(trigger, moment),
-        "Target": _target(_input(trigger)),
+        "Target": _target(_input(trigger), trigger.catch_up),
     }
 
 
-def _target(text: str) -> dict[str, Any]:
-    """The handler as the target of a schedule, with this text as its input."""
+def _target(text: str, catch_up: str = CatchUp.RECENT) -> dict[str, Any]:
+    """The handler as the target of a schedule, with this text as its input.
+
+    The service delivers each occurrence for itself. While the function cannot be invoked, it tries
+    again for as long as `catch_up` lets a run be late.
+    """
+    ages = {
+        CatchUp.NONE: LEAST_EVENT_AGE,
+        CatchUp.LAST: GREATEST_EVENT_AGE,
+        CatchUp.ALL: GREATEST_EVENT_AGE,
+    }
+    age = ages.get(CatchUp(catch_up), settings.SCHEDULER_CATCH_UP_SECONDS)
+    is_patient = age == GREATEST_EVENT_AGE and catch_up != CatchUp.RECENT
     return {
         "Arn": settings.TRIGGER_LAMBDA_ARN,
         "RoleArn": settings.SCHEDULER_ROLE_ARN,
         "Input": text,
         "RetryPolicy": {
-            "MaximumRetryAttempts": DELIVERY_RETRIES,
-            "MaximumEventAgeInSeconds": min(
-                max(settings.SCHEDULER_CATCH_UP_SECONDS, LEAST_EVENT_AGE), GREATEST_EVENT_AGE
-            ),
+            "MaximumRetryAttempts": MOST_RETRIES if is_patient else DELIVERY_RETRIES,
+            "MaximumEventAgeInSeconds": min(max(age, LEAST_EVENT_AGE), GREATEST_EVENT_AGE),
         },
         **(
             {"DeadLetterConfig": {"Arn": settings.SCHEDULE_DLQ_ARN}}
