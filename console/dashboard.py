@@ -193,7 +193,7 @@ def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
     hours = {hour.number: hour for hour in Statistics().hours(now)}
     for trigger in triggers:
         found.total += 1
-        found.enabled += trigger.enabled
+        found.enabled += trigger.fires(now)
         if trigger.consecutive_failures:
             found.failing.append(trigger)
         if trigger.is_held(now):
