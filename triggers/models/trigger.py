@@ -69,6 +69,15 @@ def _default_policy(item: dict[str, Any]) -> str:
     return OverlapPolicy.default_for(item.get("type", {}).get("S"))
 
 
+# The time-out of rows that the TypeScript service wrote, which waits for no run and cancels none.
+TIMEOUT_OF_OTHERS = 3600
+
+
+def _timeout_of_others(item: dict[str, Any]) -> int:
+    """The time-out of a DynamoDB item that has none."""
+    return TIMEOUT_OF_OTHERS
+
+
 def _not_enabled(item: dict[str, Any]) -> bool:
     """Whether a DynamoDB item that does not say so is enabled."""
     return False
@@ -299,6 +308,7 @@ class Trigger(Pausable, VersionedModel):
             # If a trigger is deleted during its run, the TypeScript service writes a row with the
             # time of that run alone. It must not fire.
             "enabled": Absent(_not_enabled, frozenset({False})),
+            "timeout_seconds": Absent(_timeout_of_others, frozenset({TIMEOUT_OF_OTHERS})),
             # The TypeScript service stores no policy, and lets the runs of events overlap.
             "overlap_policy": Absent(
                 _default_policy, frozenset(OverlapPolicy.values), looks_at=("type",)
