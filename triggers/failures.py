@@ -44,6 +44,21 @@ NOT_FIRED = Code(
     _("What is due is not fired: check that a scheduler process is running."),
 )
 
+TIME_CORRECTED = Code(
+    "time_corrected",
+    _(
+        "The schedule waited for a time that was written while the clock was ahead. It waits for "
+        "the next run again."
+    ),
+)
+DRIFT_NOTED = Code(
+    "drift_noted",
+    _(
+        "A change was given up, and the %(what)s could not be restored: %(error)s The reconciler "
+        "tries again."
+    ),
+)
+
 # Why a command changed a row.
 SAMPLE = Code("sample", _("A sample to try."))
 IMPORTED = Code("imported", _("A file was imported by the command."))
