@@ -49,7 +49,7 @@ KNOWN_IN = {
     "environ": ["moca/settings.py", "moca/management/commands/copy_database.py"],
     "http.client": HTTP,
     "httpcore": HTTP,
-    "httpx": HTTP,
+    "httpx": [*HTTP, "executions/dead_man.py"],
     "jsonschema": ["executions/answer_schema.py"],
     "jwt": ["moca/authentication/*"],
     "markdown_it": ["console/markdown.py"],
