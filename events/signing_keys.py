@@ -5,20 +5,15 @@ uses the new one.
 """
 
 import base64
-import hashlib
 import secrets
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.conf import settings
-
+from moca import sealing
 from moca.aws.secrets_manager import SecretError, secret
-
-if TYPE_CHECKING:
-    from cryptography.fernet import MultiFernet
 
 # How long a secret stays valid after a rotation.
 OVERLAP = timedelta(days=1)
@@ -30,6 +25,8 @@ PREFIX = "whsec_"
 # and a rotated secret is used after this time.
 REREAD_SECONDS = 10.0
 ARN = "arn:"
+# What `moca.sealing` derives the key from, together with SECRET_KEY.
+PURPOSE = "event secrets"
 
 
 class UnreadableError(Exception):
@@ -58,7 +55,8 @@ def seal(
         for one in previous
         if _is_valid(one, now)
     ]
-    return [{"sealed": _fernet().encrypt(secret.encode()).decode(), "until": None}, *ending][:MOST]
+    sealed = sealing.fernet(PURPOSE).encrypt(secret.encode()).decode()
+    return [{"sealed": sealed, "until": None}, *ending][:MOST]
 
 
 def unseal_active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
@@ -70,7 +68,7 @@ def unseal_active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]
     from cryptography.fernet import InvalidToken  # 17 ms of the handler, which opens no secrets
 
     valid = [one for one in kept if _is_valid(one, now)]
-    fernet, found = _fernet(), []
+    fernet, found = sealing.fernet(PURPOSE), []
     for one in valid:
         try:
             found.append(fernet.decrypt(str(one["sealed"]).encode()).decode())
@@ -108,14 +106,3 @@ def _read(arn: str, period: int) -> str:
 def _is_valid(one: Mapping[str, Any], now: datetime) -> bool:
     until = one.get("until")
     return until is None or until > now.timestamp()
-
-
-def _fernet() -> "MultiFernet":
-    from cryptography.fernet import Fernet, MultiFernet  # 17 ms of the handler, as above
-
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet([Fernet(_fernet_key(str(key))) for key in keys])
-
-
-def _fernet_key(text: str) -> bytes:
-    return base64.urlsafe_b64encode(hashlib.sha256(b"moca event secrets " + text.encode()).digest())

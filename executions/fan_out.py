@@ -21,6 +21,7 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, connections
 
+from alerts import outbox
 from events import provenance, sources
 from events.models import EventSource, EventState, ReceivedEvent
 from events.patterns import Pattern, PatternError, TooMuchWorkError, Work
@@ -270,7 +271,7 @@ class Distributor:
                 return place
             made += len(matching.offers) + 1
             waiting.append((row, matching.offers))
-            if sum(len(some) + 1 for _, some in waiting) >= batch_size(WRITES):
+            if sum(len(some) + 1 for _, some in waiting) >= _batch_size():
                 _offer_all(waiting)
                 waiting = []
             if made >= MOST_OFFERS:
@@ -285,11 +286,16 @@ def distribute(rows: Sequence[ReceivedEvent]) -> int:
     return Distributor(math.inf).distribute(rows)
 
 
+def _batch_size() -> int:
+    """How many offers are made in one transaction."""
+    return batch_size(WRITES + outbox.writes_of_a_run())
+
+
 def _offer_all(waiting: Sequence[tuple[ReceivedEvent, list[Offer]]]) -> None:
     """Offer several events in one transaction, or one by one if that fails."""
     if not waiting:
         return
-    size = batch_size(WRITES)
+    size = _batch_size()
     offers = [one for _, some in waiting for one in some]
     try:
         # What is too much for one transaction goes first. If it is offered again, its runs are on

@@ -15,7 +15,7 @@ from executions import runner, spool
 from executions.clock import ClockWatch, Jump
 from executions.failures import CLOCK_JUMPED
 from executions.maintenance import end_far_debounces, end_far_leases, remove_expired
-from executions.runner import HEARTBEAT, LEASE, Run
+from executions.runner import HEARTBEAT, LEASE, Run, announce
 from executions.runner.missed import MOST_COUNTED
 from moca.outages import database
 from triggers.models import LocalSchedule, Trigger
@@ -151,6 +151,7 @@ class Heartbeat:
         count, last = _between(trigger, max(first, leap.before), since)
         if last is not None:
             trigger.note_skip(CLOCK_JUMPED(), last, count)
+            announce.skipped(trigger, CLOCK_JUMPED())
 
 
 def _between(trigger: Trigger, first: datetime, end: datetime) -> tuple[int, datetime | None]:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
+from alerts.models import Delivery, DeliveryState, Happened, HappenedState
 from events.models import EventState, ReceivedEvent
 from executions.failures import (
     DEBOUNCE_CORRECTED,
@@ -64,6 +65,8 @@ def remove_expired(now: datetime) -> None:
     kinds: list[QuerySet[Any]] = [TriggerExecution.objects.all(), IdempotencyKey.objects.all()]
     kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
     kinds += [CancelRequest.objects.all(), Process.objects.all()]
+    kinds += [Happened.objects.exclude(state=HappenedState.WAITING)]
+    kinds += [Delivery.objects.exclude(state=DeliveryState.WAITING)]
     for rows in kinds:
         expired = rows.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
         while ids := list(expired[:REMOVED_AT_ONCE]):

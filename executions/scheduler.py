@@ -21,6 +21,8 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from agents import AgentClient
+from alerts import outbox
+from alerts.courier import Courier
 from events.models import ReceivedEvent
 from executions import runner, spool
 from executions.completer import BatchCompleter
@@ -91,7 +93,7 @@ class LocalSchedulerProcess:
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="run")
         self._completer.start()
         life = SignOfLife(Kind.SCHEDULER, lambda: len(self._runs))
-        with life, CancelWatch(lambda: list(self._runs.values())):
+        with life, CancelWatch(lambda: list(self._runs.values())), Courier():
             self._fire_until_stopped(pool, life)
 
     def _fire_until_stopped(self, pool: ThreadPoolExecutor, life: SignOfLife) -> None:
@@ -341,7 +343,7 @@ class LocalSchedulerProcess:
 
 def _batch_size() -> int:
     """How many schedules fire, or results are written, in one transaction."""
-    return runner.batch_size(WRITES)
+    return runner.batch_size(WRITES + outbox.writes_of_a_run())
 
 
 def _claim_queued(queued: QueuedRun) -> Run | None:

@@ -4,7 +4,7 @@ import compileall
 import sysconfig
 from py_compile import PycInvalidationMode
 
-OWN = ("agents", "console", "events", "executions", "moca", "triggers")
+OWN = ("agents", "alerts", "console", "events", "executions", "moca", "triggers")
 
 
 def compile_modules() -> None:

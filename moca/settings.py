@@ -130,6 +130,7 @@ FORCE_SCRIPT_NAME = env.str("FORCE_SCRIPT_NAME", default="").rstrip("/") or None
 INSTALLED_APPS = [
     "moca",
     "moca.authentication",
+    "alerts",
     "events",
     "triggers",
     "executions",
@@ -400,9 +401,9 @@ SCHEDULER_CATCH_UP_SECONDS = whole_number(
 # A URL that is called every three minutes while schedules are fired, for services that alert people
 # if the calls stay away.
 HEARTBEAT_URL = env.str("HEARTBEAT_URL", default="")
-# The import path of what keeps the sign of life of the web server's process, and of what says
-# whether a process that fires schedules is alive.
-SIGN_OF_LIFE = "executions.life.SignOfLife"
+# The import path of what runs beside the web server in its process, and of what says whether a
+# process that fires schedules is alive.
+BESIDE_THE_WEB_SERVER = "executions.life.beside_the_web_server"
 LIFE_CHECK = "executions.silence.check_life"
 SCHEDULER_GRACE_SECONDS = whole_number("SCHEDULER_GRACE_SECONDS", default=30, least=0, most=3600)
 
@@ -466,6 +467,15 @@ if USES_DEMO_AGENT:
     COGNITO_CLIENT_ID = COGNITO_CLIENT_SECRET = "demo"  # noqa: S105  (no secret)
     COGNITO_CLIENT_SECRET_ARN = ""
 
+# Alerts
+
+# The mail server, such as smtp+tls://USER:PASSWORD@HOST:587, or the ARN of a secret that has it.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+EMAIL_URL_ARN = env.str("EMAIL_URL_ARN", default="")
+EMAIL_FROM = env.str("EMAIL_FROM", default="Moca Triggers <moca-triggers@localhost>")
+# The address of the operators' pages as people reach it, for the links in alerts.
+PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+
 # Logs: JSON lines, or plain lines for a terminal.
 
 LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -492,6 +502,8 @@ LOGGING = {
         # They log URLs with their queries at INFO; a query may contain a sign-in's code.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        # Apprise may log what it sends.
+        "apprise": {"level": "ERROR"},
         "boto3": {"level": "WARNING"},
         "botocore": {"level": "WARNING"},
         # Do not log 4xx answers; log 5xx with tracebacks.

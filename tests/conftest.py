@@ -19,6 +19,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
 from agents.protocols import PROTOCOLS
+from alerts import rules as alert_rules
 from executions.agent_records import clients, lookup
 from executions.scheduler import LocalSchedulerProcess
 from moca.dynamodb.layout import all_tables
@@ -167,6 +168,12 @@ def _agents_are_forgotten() -> Iterator[None]:
     yield
     lookup.forget()
     clients.close_all()
+
+
+@pytest.fixture(autouse=True)
+def _alert_rules_are_forgotten() -> None:
+    """Have this process know no rules of alerts before each test; a new rule has them read."""
+    alert_rules.know_none()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 import moca.reconcile
+from alerts.outbox import Happening, tell
 from events import rules
 from moca import audit, reasons
 from moca.authentication.models import AuditEntry
@@ -223,6 +224,7 @@ def _row_of(trigger: Trigger) -> QuerySet[Trigger]:
 def _note_repair(trigger: Trigger, action: Action, by: str) -> None:
     """Write the audit entry of a repair."""
     audit.note(AuditEntry.Action.REPAIRED, trigger, by=by, why=action.sentence)
+    _tell(trigger, action.sentence, by)
 
 
 def _note_state(trigger: Trigger, state: SyncState, error: str, by: str) -> None:
@@ -232,6 +234,13 @@ def _note_state(trigger: Trigger, state: SyncState, error: str, by: str) -> None
         if error:
             changes = {"sync_state": [trigger.sync_state, state]}
             audit.note(AuditEntry.Action.UPDATED, trigger, by=by, why=error, changes=changes)
+            _tell(trigger, error, by)
+
+
+def _tell(trigger: Trigger, reason: str, by: str) -> None:
+    """Alert people to drift that the product itself has found, and no operator."""
+    if isinstance(by, audit.System):
+        tell(Happening.OUT_OF_STEP, trigger=trigger, params={"reason": reason})
 
 
 def _planned_repair(

@@ -28,6 +28,7 @@ from executions.failures import (
     TRIGGER_GONE,
 )
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
+from executions.runner import announce
 from executions.runner.complete import close, log_ids
 from moca import reasons
 from moca.concurrency import ConflictError
@@ -237,6 +238,8 @@ def _start(
     elif runs:
         _hold_triggers(runs, now)
         TriggerExecution.objects.bulk_create([run.execution for run in runs])
+    for run in runs:
+        announce.started(run.trigger, run.execution)
     return runs
 
 
@@ -269,6 +272,7 @@ def _note_skip(
     logger.warning("Not run: %s", reason, extra=ids)
     if trigger is not None:
         trigger.note_skip(reason, occurrence.due or now)
+        announce.skipped(trigger, reason, occurrence.id)
 
 
 def new_record(
@@ -414,4 +418,5 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta) -> Run | None:
         return None
     occurrence = Occurrence(execution.pk, trigger.user_id, trigger.pk, Source(execution.source))
     event = envelope.deserialize(execution.event_payload) or occurrence.event_of(trigger, now)
+    announce.started(trigger, execution)
     return Run(trigger, execution, event)

@@ -24,6 +24,7 @@ from executions.failures import (
 )
 from executions.models import CancelRequest, TriggerExecution
 from executions.outcomes import outcome_of
+from executions.runner import announce
 from executions.runner.waiting import note_waiting
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
@@ -292,8 +293,11 @@ def _note_result(
     )
     if not row.update(**result):
         raise ConflictError("the trigger has changed meanwhile")
+    before = trigger.consecutive_failures
     for name, value in result.items():
         setattr(trigger, name, value)
+    now = trigger.consecutive_failures
+    announce.ended(trigger, execution, now, before, is_correction=is_correction)
     if failed and counts and not is_correction:
         _pause_after_failures(trigger, execution)
 
@@ -347,6 +351,7 @@ def _pause_after_failures(trigger: Trigger, execution: TriggerExecution) -> None
             why=PAUSED_BY_LIMIT(runs=runs, number=most),
             update_fields=["enabled", *reasons.columns("paused_reason", "")],
         )
+        announce.paused(trigger, execution, PAUSED_BY_LIMIT(runs=runs, number=most))
         logger.warning("Trigger paused", extra=log_ids(execution))
 
 

@@ -21,7 +21,7 @@ from executions import envelope
 from executions.dispatchers import get_dispatcher
 from executions.failures import BUSY, DISABLED, HELD_BACK, MERGED, TOO_LARGE, TOO_MANY
 from executions.models import PendingEvent, Source, TriggerExecution
-from executions.runner import debounce
+from executions.runner import announce, debounce
 from executions.runner.claim import REOPENED, Occurrence, new_record
 from moca import audit
 from moca.authentication.models import AuditEntry
@@ -121,6 +121,7 @@ class _Changes:
         if self.skipped:
             reason, at = self.skipped[-1]
             trigger.note_skip(reason, at, len(self.skipped))
+            announce.skipped(trigger, reason)
 
 
 def offer(offers: Sequence[Offer], claim: Callable[[], None] | None = None) -> int:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from executions.failures import MISSED, MORE_RUNS, ONE_RUN, RUNS
 from executions.models import TriggerExecution
+from executions.runner import announce
 from executions.runner.claim import Occurrence, new_record
 from executions.runner.complete import log_ids, past_run
 from moca import reasons
@@ -63,10 +64,10 @@ def record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
     )
     row.update_expected(statistics=statistics.text())
     latest = new[-1]
+    reason = MISSED(runs=_count(trigger, first, since), **_moments(first, dues[-1]))
+    announce.missed(trigger, first, latest, reason)
     ids = log_ids(latest) | {"outcome": latest.outcome, "errorCode": latest.error_code}
-    logger.warning(
-        MISSED(runs=_count(trigger, first, since), **_moments(first, dues[-1])), extra=ids
-    )
+    logger.warning(reason, extra=ids)
 
 
 def _last_dues(trigger: Trigger, first: datetime, since: datetime) -> Sequence[datetime]:

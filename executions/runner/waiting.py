@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from django.utils import timezone
 
 from executions.models import Source, TriggerExecution, WaitingRun
+from executions.runner import announce
 from triggers.models import Outcome, RunStatus, Trigger
 
 # How many characters of a question a list shows, and a record keeps beside the answer.
@@ -40,11 +41,13 @@ def _wait(execution: TriggerExecution, trigger: Trigger | None) -> None:
     hours = (trigger or Trigger()).answer_within_hours
     # The record of the run may expire earlier.
     last = datetime.fromtimestamp(execution.ttl, UTC)
+    due_at = min(now + timedelta(hours=hours), last)
     WaitingRun.objects.create(
         id=execution.pk,
         trigger_id=execution.trigger_id,
         user_id=execution.user_id,
         question=questions[0]["text"][:SHOWN],
         asked_at=now,
-        due_at=min(now + timedelta(hours=hours), last),
+        due_at=due_at,
     )
+    announce.waits(trigger, execution, due_at - now)

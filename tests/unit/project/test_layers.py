@@ -10,10 +10,11 @@ from tests.unit.project.imports import read_tree
 ROOT = Path(__file__).resolve().parents[3]
 # Which packages may import which others.
 MAY_IMPORT = {
-    "console": {"executions", "agents", "triggers", "events", "moca"},
-    "executions": {"agents", "triggers", "events", "moca"},
-    "triggers": {"events", "moca"},
-    "events": {"moca"},
+    "console": {"executions", "agents", "triggers", "events", "alerts", "moca"},
+    "executions": {"agents", "triggers", "events", "alerts", "moca"},
+    "triggers": {"events", "alerts", "moca"},
+    "events": {"alerts", "moca"},
+    "alerts": {"moca"},
     "agents": {"moca"},
     "moca": set(),
     "moca.dynamodb": set(),
@@ -31,8 +32,14 @@ KNOWS_ONLY = {
 }
 # The only places that may know a library. All that are used stand here, but for Django, and those
 # of the standard library by which calls could leave.
-HTTP = ["agents/*", "moca/authentication/*"]
+HTTP = [
+    "agents/*",
+    "moca/authentication/*",
+    "alerts/channels/webhook.py",
+    "executions/dead_man.py",
+]
 KNOWN_IN = {
+    "apprise": ["alerts/channels/apprise.py"],
     "boto3": [],
     "botocore": [
         "moca/dynamodb/*",
@@ -43,10 +50,15 @@ KNOWN_IN = {
     ],
     "apig_wsgi": ["executions/lambda_http.py"],
     "corsheaders": ["moca/api/*"],
-    "cryptography": ["events/signing_keys.py", "moca/authentication/*"],
+    "cryptography": [
+        "alerts/channel_secrets.py",
+        "events/signing_keys.py",
+        "moca/sealing.py",
+        "moca/authentication/*",
+    ],
     "csp": ["moca/content_security.py"],
     "drf_spectacular": ["moca/api/*"],
-    "environ": ["moca/settings.py", "moca/management/commands/copy_database.py"],
+    "environ": ["moca/settings.py", "moca/mail.py", "moca/management/commands/copy_database.py"],
     "http.client": HTTP,
     "httpcore": HTTP,
     "httpx": [*HTTP, "executions/dead_man.py"],
@@ -56,6 +68,8 @@ KNOWN_IN = {
     "oauthlib": ["moca/authentication/*"],
     "referencing": ["executions/answer_schema.py"],
     "requests": HTTP,
+    "smtplib": ["alerts/channels/email.py"],
+    "standardwebhooks": ["alerts/channels/webhook.py"],
     "rest_framework": ["*/api/*", "*/serializers.py", "moca/authentication/api.py"],
     "tzdata": ["moca/zone_data.py", "infra/*"],
     "urllib.request": HTTP,

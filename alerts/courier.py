@@ -1,0 +1,262 @@
+"""Delivers what the outbox has: gathers happenings, sends messages, and retries for a day.
+
+The local scheduler process runs a `Courier` beside its turns. On AWS, the handler calls `deliver()`
+each minute. Any number of processes may deliver at a time: each claims a message before it sends
+it. A process that dies in between leaves a claim that ends, and the message is sent again with the
+same id.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from django.db import Error as DatabaseError
+from django.db import connections, transaction
+from django.utils import timezone
+
+from alerts import channels, payload, rules, texts
+from alerts.channels import ChannelError, Message
+from alerts.failures import BROKE_OFF, CHANNEL_IS_OFF, NO_CHANNEL
+from alerts.gather import gather, make_deliveries
+from alerts.happenings import Happening
+from alerts.models import Channel, Delivery, DeliveryState
+from alerts.outbox import tell
+from moca import audit, reasons
+from moca.concurrency import ConflictError
+from moca.sentences import Reason
+
+logger = logging.getLogger(__name__)
+
+# How long a message is retried, and the pauses between its tries: they double up to LONGEST_PAUSE.
+RETRIED = timedelta(days=1)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=4)
+# A process that has not finished a try after so long has died.
+CLAIM = timedelta(minutes=5)
+# Due messages that one turn reads, those that it sends of one channel, and how many at a time.
+MOST = 200
+MOST_OF_A_CHANNEL = 4
+CONCURRENCY = 8
+# How often a process looks for work; and how often while there are no rules.
+POLL_SECONDS, IDLE_SECONDS = 5.0, 60.0
+STOP_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class _Try:
+    """A claimed delivery, what is sent, and what came of it."""
+
+    delivery: Delivery
+    channel: Channel
+    message: Message
+    warning: str = ""
+    error: Reason | None = None
+    gone: bool = False
+
+
+def deliver(*, seconds: float = 20.0) -> int:
+    """Gather happenings and send what is due.
+
+    Args:
+        seconds: after so long, no further try begins.
+
+    Returns:
+        How many messages were delivered.
+    """
+    end = time.monotonic() + seconds
+    now = timezone.now()
+    gather(now)
+    make_deliveries(now)
+    sent, has_more = 0, True
+    while has_more and time.monotonic() < end:
+        due = list(Delivery.objects.due(timezone.now())[:MOST])
+        tries = _claim(_some_of_each_channel(due))
+        _send(tries)
+        sent += sum(_finish(each) for each in tries)
+        has_more = bool(tries)
+    return sent
+
+
+def _some_of_each_channel(due: Iterable[Delivery]) -> list[Delivery]:
+    """At most MOST_OF_A_CHANNEL of each channel: one that is down does not hold up the others."""
+    counted: Counter[str] = Counter()
+    chosen = []
+    for delivery in due:
+        counted[delivery.channel_id] += 1
+        if counted[delivery.channel_id] <= MOST_OF_A_CHANNEL:
+            chosen.append(delivery)
+    return chosen
+
+
+def _claim(due: Iterable[Delivery]) -> list[_Try]:
+    """Claim deliveries for a try each; those that cannot be tried end as undelivered."""
+    found: dict[str, Channel | None] = {}
+    claimed = []
+    for delivery in due:
+        key = delivery.channel_id
+        if key not in found:
+            found[key] = Channel.objects.filter(pk=key).first()
+        channel = found[key]
+        if channel is None or not channel.enabled:
+            _end(delivery, CHANNEL_IS_OFF() if channel else NO_CHANNEL())
+        elif _claim_one(delivery):
+            claimed.append(_Try(delivery, channel, message_of(delivery, channel)))
+    return claimed
+
+
+def _claim_one(delivery: Delivery) -> bool:
+    """Claim a delivery; False if another process has it."""
+    same = Delivery.objects.filter(
+        pk=delivery.pk, state=DeliveryState.WAITING, tries=delivery.tries
+    )
+    try:
+        same.update_expected(tries=delivery.tries + 1, next_at=timezone.now() + CLAIM)
+    except ConflictError:
+        return False
+    delivery.tries += 1
+    return True
+
+
+def message_of(delivery: Delivery, channel: Channel) -> Message:
+    """What a channel is sent of a delivery."""
+    text = texts.text_of(delivery, channel.language)
+    body = payload.body_of(delivery, channel)
+    return Message(delivery.pk, text, body, delivery.made_at)
+
+
+def _send(tries: list[_Try]) -> None:
+    """Send messages, several at a time. The threads touch no database."""
+    if not tries:
+        return
+    with ThreadPoolExecutor(min(CONCURRENCY, len(tries)), thread_name_prefix="alert") as pool:
+        list(pool.map(_send_one, tries))
+
+
+def _send_one(one: _Try) -> None:
+    try:
+        one.warning = channels.send(one.channel, one.message)
+    except ChannelError as error:
+        one.error, one.gone = error.reason, error.gone
+    except Exception:
+        logger.exception("An alert could not be sent", extra={"deliveryId": one.delivery.pk})
+        one.error = BROKE_OFF()
+
+
+def _finish(one: _Try) -> bool:
+    """Note what came of a try; True if the message was delivered."""
+    delivery, now = one.delivery, timezone.now()
+    if one.error is None:
+        _note(delivery, state=DeliveryState.SENT, ended_at=now, **_error(one.warning))
+        return True
+    ids = {"deliveryId": delivery.pk, "channelId": one.channel.pk}
+    logger.info("An alert was not delivered: %s", one.error.code.name, extra=ids)
+    if one.gone:
+        switch_off(one.channel, one.error)
+    pause = _pause(delivery.tries)
+    if one.gone or now + pause > delivery.first_at + RETRIED:
+        _end(delivery, one.error)
+    else:
+        _note(delivery, next_at=now + pause, **_error(one.error))
+    return False
+
+
+def _pause(tries: int) -> timedelta:
+    """The pause after so many tries: it doubles, with jitter."""
+    ceiling = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries - 1, 20))
+    return ceiling * random.uniform(0.75, 1.25)  # noqa: S311  (it spreads load)
+
+
+def _end(delivery: Delivery, reason: Reason) -> None:
+    logger.warning("An alert stays undelivered", extra={"deliveryId": delivery.pk})
+    _note(
+        delivery,
+        state=DeliveryState.UNDELIVERED,
+        ended_at=timezone.now(),
+        **_error(reason),
+    )
+
+
+def _note(delivery: Delivery, **values: object) -> None:
+    """Write what came of a try, unless another process has taken the delivery over."""
+    same = Delivery.objects.filter(
+        pk=delivery.pk, state=DeliveryState.WAITING, tries=delivery.tries
+    )
+    if not same.update(**values):
+        logger.info("Another process has the alert", extra={"deliveryId": delivery.pk})
+
+
+def _error(reason: str) -> dict[str, object]:
+    return reasons.columns("error", reason)
+
+
+def switch_off(channel: Channel, reason: Reason) -> None:
+    """Switch a channel off, with an audit entry, and tell the rules of other channels."""
+    try:
+        with transaction.atomic():
+            stored = Channel.objects.filter(pk=channel.pk).first()
+            if stored is None or not stored.enabled:
+                return
+            stored.enabled = False
+            reasons.put(stored, "off_reason", reason)
+            audit.save(stored, by=audit.system("alerts"), why=reason, covered=True)
+            params = {"channel": channel.name, "reason": reason}
+            tell(Happening.CHANNEL_OFF, params=params)
+    except ConflictError:
+        logger.info("Somebody changes the channel", extra={"channelId": channel.pk})
+
+
+class Courier:
+    """Delivers in a thread beside a process's other work. Use it as a context manager."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="alert-courier", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join(STOP_SECONDS)
+
+    def _run(self) -> None:
+        idle_until = 0.0
+        try:
+            while not self._over.wait(POLL_SECONDS):
+                if time.monotonic() < idle_until and not _has_rules():
+                    continue
+                idle_until = time.monotonic() + IDLE_SECONDS
+                _deliver_safely()
+        finally:
+            connections.close_all()
+
+
+def _has_rules() -> bool:
+    try:
+        return bool(rules.current())
+    except DatabaseError:
+        return True
+
+
+def _deliver_safely() -> None:
+    try:
+        deliver()
+    except DatabaseError as error:
+        # The scheduler's turn says if the database is away.
+        logger.info("Alerts wait for the database: %s", type(error).__name__)
+        connections.close_all()
+    except Exception:
+        logger.exception("Alerts could not be delivered; trying again")
