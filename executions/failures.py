@@ -61,6 +61,13 @@ TOO_LONG = Code(
     "too_long",
     _("The run has been under way since %(since)s UTC: runWithinSeconds is %(number)s."),
 )
+NO_PASS = Code(
+    "no_pass",
+    _(
+        "The maintenance has not finished a pass since %(seen)s UTC: see the log of the handler. "
+        "Schedules may fire all the same, but nobody notices if they do not."
+    ),
+)
 NO_PROCESS = Code(
     "no_process",
     _(
