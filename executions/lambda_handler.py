@@ -56,6 +56,8 @@ LEASE_SECONDS = 30.0
 MAX_ID = 128
 # How late the schedule that ends a debounce may be before the reconciler ends it.
 LATENESS = timedelta(minutes=2)
+# The source of events of the TypeScript service's schedules.
+OTHER_SERVICE = "agentcore.trigger"
 # How far the time in an event may be from the present.
 LONGEST_AGO, LONGEST_AHEAD = timedelta(days=7), timedelta(hours=1)
 
@@ -226,11 +228,11 @@ def _detail(event: Mapping[str, Any], *names: str) -> dict[str, str]:
 def _occurrence(event: Mapping[str, Any], detail: dict[str, str], request_id: str) -> Occurrence:
     """The occurrence of a schedule's event, which is the same for each delivery."""
     user_id, trigger_id = detail["userId"], detail["triggerId"]
-    due = _moment(event.get("time"))
+    # All events of one schedule of the TypeScript service have the time when it was written.
+    due = None if event.get("source") == OTHER_SERVICE else _moment(event.get("time"))
     if due is not None:
         return Occurrence.scheduled(user_id, trigger_id, due)
-    # Events of the TypeScript service's schedules do not say when they were due. Lambda retries an
-    # invocation with the same request id, mostly within the hour.
+    # Lambda retries an invocation with the same request id, mostly within the hour.
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     digest = hashlib.sha256(f"{trigger_id} {request_id}".encode()).digest()
     key = uuid7(int(hour.timestamp()) * 1000, digest[:10])

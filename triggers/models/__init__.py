@@ -12,6 +12,7 @@ from triggers.models.choices import (
 from triggers.models.idempotency_key import IdempotencyKey
 from triggers.models.local_schedule import LocalSchedule
 from triggers.models.quota import TriggerCount
+from triggers.models.scheduler_process import SchedulerProcess, is_alive, lapsed_among
 from triggers.models.trigger import AGENT_OPTIONS, Trigger, TriggerQuerySet
 
 __all__ = [
@@ -23,9 +24,12 @@ __all__ = [
     "OverlapPolicy",
     "ReasoningEffort",
     "RunStatus",
+    "SchedulerProcess",
     "SyncState",
     "Trigger",
     "TriggerCount",
     "TriggerQuerySet",
     "TriggerType",
+    "is_alive",
+    "lapsed_among",
 ]

@@ -40,6 +40,7 @@ from triggers.models.choices import (
     TriggerType,
 )
 from triggers.models.quota import TriggerCount
+from triggers.models.scheduler_process import is_alive
 from triggers.validation import Schedule, Subscription
 
 # Seconds that an index of DynamoDB may take to show a new row.
@@ -64,6 +65,11 @@ def _note_malformed(row: dict[str, Any], names: list[str]) -> None:
 def _default_policy(item: dict[str, Any]) -> str:
     """The overlap policy of a DynamoDB item that has none."""
     return OverlapPolicy.default_for(item.get("type", {}).get("S"))
+
+
+def _not_enabled(item: dict[str, Any]) -> bool:
+    """Whether a DynamoDB item that does not say so is enabled."""
+    return False
 
 
 class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
@@ -240,9 +246,11 @@ class Trigger(VersionedModel):
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
     paused_reason = models.TextField(blank=True, editable=False)
     paused_reason_code, paused_reason_params = CodeField(), ParamsField()
-    # The start of the run that further runs may not overlap, and when its lease ends.
+    # The start of the run that further runs may not overlap, and when its lease ends. If the run
+    # names a process, the lease of the process counts, too.
     running_since = models.DateTimeField(null=True, blank=True, editable=False)
     running_until = models.DateTimeField(null=True, blank=True, editable=False)
+    running_process = models.CharField(max_length=36, blank=True, editable=False)
     # Runs that were due and did not start.
     skipped_runs = models.PositiveIntegerField(default=0, editable=False)
     last_skipped_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -277,11 +285,14 @@ class Trigger(VersionedModel):
             # Its keys are attributes that triggers of other programs have, too.
             Index("TriggersByType", "{type}", "{id}", hash_key="type", range_key="id"),
         ],
-        # The TypeScript service stores no policy, and lets the runs of events overlap.
         absent={
+            # If a trigger is deleted during its run, the TypeScript service writes a row with the
+            # time of that run alone. It must not fire.
+            "enabled": Absent(_not_enabled, frozenset({False})),
+            # The TypeScript service stores no policy, and lets the runs of events overlap.
             "overlap_policy": Absent(
                 _default_policy, frozenset(OverlapPolicy.values), looks_at=("type",)
-            )
+            ),
         },
         malformed=_note_malformed,
     )
@@ -470,6 +481,7 @@ class Trigger(VersionedModel):
             self.overlap_policy == OverlapPolicy.SKIP
             and self.running_until is not None
             and self.running_until > now
+            and (not self.running_process or is_alive(self.running_process, now))
         )
 
     def note_skip(self, reason: str, due: datetime, runs: int = 1) -> None:
