@@ -51,7 +51,7 @@ def enforce(now: datetime) -> None:
 
 
 def _may_be_over(run: TriggerExecution, now: datetime) -> bool:
-    return now - run.started_at > SHORTEST and not (run.lease_until and run.lease_until < now)
+    return now - run.started_at > SHORTEST and not run.is_lost(now)
 
 
 def _judge(run: TriggerExecution, trigger: Trigger, now: datetime) -> None:
