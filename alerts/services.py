@@ -31,15 +31,16 @@ def set_secret(channel: Channel, text: str) -> None:
         text: an Apprise URL or the secret that signs webhooks, or the ARN of one.
 
     Raises:
-        ChannelError: Apprise does not understand the URL, or the ARN cannot be read.
+        ChannelError: the URL or the secret is not understood, or the ARN cannot be read.
     """
     channel.secrets = channel_secrets.kept(text)
-    if channel.kind != ChannelKind.APPRISE:
-        return
     try:
         url = channel_secrets.read(channel.secrets)
     except channel_secrets.UnreadableError as error:
         raise ChannelError(SECRET_UNREADABLE(error=str(error))) from error
+    if channel.kind != ChannelKind.APPRISE:
+        import_module("alerts.channels.webhook").signer_of(url)
+        return
     import_module("alerts.channels.apprise").service_of(url)
     channel.url = url.partition("://")[0].lower() + "://…"
 

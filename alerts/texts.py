@@ -18,6 +18,7 @@ from moca.sentences import restored
 # The groups that a text describes. The others are counted.
 MOST_DESCRIBED = 20
 LONGEST_SUBJECT = 150
+PREFIX = "[Moca] "
 
 TITLES: dict[str, str] = {
     Happening.STARTED: gettext_noop("%(trigger)s started"),
@@ -200,7 +201,7 @@ def _subject(delivery: Delivery, paragraphs: list[Paragraph]) -> str:
             "number": f"{delivery.number:,}",
             "triggers": f"{len(names)}+" if delivery.contents.get("more") else len(names),
         }
-    return " ".join(f"[Moca] {text}".split())[:LONGEST_SUBJECT]
+    return " ".join(f"{PREFIX}{text}".split())[:LONGEST_SUBJECT]
 
 
 def _foot(delivery: Delivery) -> str:
