@@ -28,6 +28,11 @@ class ChannelKind(models.TextChoices):
     APPRISE = "apprise", _("Slack, Teams and others (Apprise)")
 
 
+class Language(models.TextChoices):
+    EN = "en", "English"
+    JA = "ja", "日本語"
+
+
 class Channel(VersionedModel):
     """A way to people or programs: e-mail addresses, a webhook, or a service that Apprise knows.
 
@@ -43,9 +48,7 @@ class Channel(VersionedModel):
     url = models.CharField(_("address"), max_length=2000, blank=True, validators=[one_line])
     # An Apprise URL, or the secret that signs webhooks. Sealed, as those of event sources.
     secrets = models.JSONField(default=list, blank=True, editable=False)
-    language = models.CharField(
-        _("language"), max_length=5, choices=[("en", "English"), ("ja", "日本語")], default="en"
-    )
+    language = models.CharField(_("language"), max_length=5, choices=Language, default=Language.EN)
     enabled = models.BooleanField(_("switched on"), default=True)
     # Why the product has switched it off.
     off_reason = models.TextField(blank=True, editable=False)

@@ -77,7 +77,9 @@ class TestChannels:
         assert (answer.status_code, Channel.objects.count()) == (403, 0)
 
     def test_wrong_address_is_named(self, admin: Client) -> None:
-        answer = admin.post("/console/alerts/channels/new", {**MAIL, "recipients": "a@example.com, nobody"})
+        answer = admin.post(
+            "/console/alerts/channels/new", {**MAIL, "recipients": "a@example.com, nobody"}
+        )
         assert "nobody is no e-mail address." in text_of(answer)
 
     def test_secret_of_a_webhook_is_shown_once(self, admin: Client) -> None:
