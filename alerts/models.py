@@ -47,7 +47,7 @@ class Channel(VersionedModel):
     )
     url = models.CharField(_("address"), max_length=2000, blank=True, validators=[one_line])
     # An Apprise URL, or the secret that signs webhooks. Sealed, as those of event sources.
-    secrets = models.JSONField(default=list, blank=True, editable=False)
+    secrets = models.JSONField(default=list, blank=True)
     language = models.CharField(_("language"), max_length=5, choices=Language, default=Language.EN)
     enabled = models.BooleanField(_("switched on"), default=True)
     # Why the product has switched it off.
