@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 Headers = list[tuple[bytes, bytes]]
 # Makes the headers from the token or key (None for none), the URL, the other headers and the body.
@@ -17,14 +18,20 @@ def bearer(token: str | None, _url: str, _headers: Headers, _content: bytes) -> 
     return [] if token is None else [(b"Authorization", b"Bearer " + token.encode())]
 
 
-def key_header(name: str) -> Authorize:
-    """Return a function that sends an API key in a header of its own.
+@dataclass(frozen=True, slots=True)
+class KeyHeader:
+    """Sends an API key in a header of its own.
 
-    Args:
+    Attributes:
         name: the header, such as `X-Api-Key`. If it is `Authorization`, the key is the whole value.
     """
 
-    def authorize(key: str | None, _url: str, _headers: Headers, _content: bytes) -> Headers:
-        return [] if key is None else [(name.encode(), key.encode())]
+    name: str
 
-    return authorize
+    def __call__(self, key: str | None, _url: str, _headers: Headers, _content: bytes) -> Headers:
+        return [] if key is None else [(self.name.encode(), key.encode())]
+
+
+def asks_nobody(authorize: Authorize) -> bool:
+    """Whether headers are made of what is at hand. AWS's signature may ask for credentials."""
+    return authorize is bearer or isinstance(authorize, KeyHeader)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote as percent_encode
@@ -14,7 +16,7 @@ from urllib.parse import unquote
 import httpx
 
 from agents import errors
-from agents.authorization import Authorize, bearer
+from agents.authorization import Authorize, Headers, bearer
 from agents.cancellation import Cancellation
 from agents.errors import AgentError
 from agents.invocation import Invocation
@@ -35,9 +37,9 @@ from agents.transport import (
 )
 
 # Bytes of an error's body that are read. Masking shortens it, so this is more than is quoted.
-_ERROR_BYTES = 16 * 1024
+ERROR_BYTES = 16 * 1024
 # Seconds that the agent has to close its stream after its completion event.
-_FAREWELL = 1.0
+FAREWELL = 1.0
 # Seconds that the agent has to acknowledge that a run is cancelled, and how often this is retried.
 _CANCEL_SECONDS = 5.0
 _CANCEL_RETRIES = 1
@@ -82,12 +84,11 @@ class AgentClient:
         self.protocol = protocol
         self.url = agent_url(url, protocol.path)
         self._url = httpx.URL(self.url)
-        self._tokens = tokens
-        self._authorize = authorize
-        self._connect_timeout = connect_timeout
-        self._idle_timeout = idle_timeout
-        self._http = http or new_http(self.url)
-        self._owns_http = http is None
+        self.tokens = tokens
+        self.authorize = authorize
+        self.connect_timeout = connect_timeout
+        self.idle_timeout = idle_timeout
+        self._given_http = http
 
     def __enter__(self) -> Self:
         return self
@@ -102,8 +103,13 @@ class AgentClient:
 
     def close(self) -> None:
         """Close all connections. The client cannot be used afterwards."""
-        if self._owns_http:
+        if self._given_http is None:
             self._http.close()
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        # Made when it is first used: calls on an event loop have another one.
+        return self._given_http or new_http(self.url)
 
     def watch(self, on_response: Callable[[httpx.Response], None]) -> None:
         """Call a function with each response from now on, before its body is read."""
@@ -147,28 +153,23 @@ class AgentClient:
 
         Raises AgentError, whose `reply` has what the agent said before it failed.
         """
-        request = self.protocol.request(invocation, self.url)
-        content, headers = request.content, self._headers(invocation, request)
-        secrets = {*invocation.secrets, *filter(None, [invocation.owner_token])}
-        try:
-            with Deadline(
-                time_limit, idle=self._idle_timeout, cancellation=cancellation
-            ) as deadline:
-                response = self._send(content, headers, deadline, max_retries, secrets)
-                try:
-                    chunks = self._chunks(response, deadline)
-                    media_type = response.headers.get("content-type", "")
-                    reply = read_answer(
-                        chunks, media_type, on_output, Mask(secrets), self.protocol, on_transcript
-                    )
-                    _drain(chunks, deadline)
-                    return reply
-                finally:
-                    response.close()
-        except AgentError as error:
-            # An agent may quote the request that it was sent.
-            error.hide(Mask(secrets))
-            raise
+        sending = self.sending(invocation)
+        with (
+            sending.masked(),
+            Deadline(time_limit, idle=self.idle_timeout, cancellation=cancellation) as deadline,
+        ):
+            response = self._send(sending, deadline, max_retries)
+            try:
+                media_type = response.headers.get("content-type", "")
+                chunks = self._chunks(response, deadline)
+                mask = Mask(sending.secrets)
+                reply = read_answer(
+                    chunks, media_type, on_output, mask, self.protocol, on_transcript
+                )
+                _drain(chunks, deadline)
+                return reply
+            finally:
+                response.close()
 
     def cancel(self, invocation: Invocation, reply: Reply | None) -> bool:
         """Tell the agent that a run is cancelled whose connection is closed already.
@@ -189,21 +190,26 @@ class AgentClient:
             request = Request(json.dumps({"clientToken": invocation.execution_id}).encode())
         own = {"Accept": "application/json", "Idempotency-Key": f"{invocation.execution_id}-cancel"}
         request = Request(request.content, {**request.headers, **own})
-        content, headers = request.content, self._headers(invocation, request)
-        secrets = set(invocation.secrets)
-        try:
+        sending = Sending(
+            self, request.content, self._headers(invocation, request), set(invocation.secrets), url
+        )
+        with sending.masked():
             with Deadline(_CANCEL_SECONDS) as deadline:
-                response = self._send(content, headers, deadline, _CANCEL_RETRIES, secrets, url)
+                response = self._send(sending, deadline, _CANCEL_RETRIES)
                 try:
-                    failure = reported_failure(read_body(response, _ERROR_BYTES))
+                    failure = reported_failure(read_body(response, ERROR_BYTES))
                 finally:
                     response.close()
             if failure:
                 raise failure
-        except AgentError as error:
-            error.hide(Mask(secrets))
-            raise
         return True
+
+    def sending(self, invocation: Invocation) -> Sending:
+        """Make what is sent for an invocation; raises AgentError if it cannot be sent."""
+        request = self.protocol.request(invocation, self.url)
+        secrets = {*invocation.secrets, *filter(None, [invocation.owner_token])}
+        headers = self._headers(invocation, request)
+        return Sending(self, request.content, headers, secrets, self.url)
 
     def _headers(self, invocation: Invocation, request: Request) -> list[tuple[bytes, bytes]]:
         """Return the headers of a request. Raises AgentError if a header cannot have its value."""
@@ -220,35 +226,17 @@ class AgentClient:
         values |= {"Accept": self.protocol.accept, **_FIXED_HEADERS, **request.headers}
         return [(name.encode(), value.encode()) for name, value in values.items()]
 
-    def _send(
-        self,
-        content: bytes,
-        headers: list[tuple[bytes, bytes]],
-        deadline: Deadline,
-        retries: int,
-        secrets: set[str],
-        url: str = "",
-    ) -> httpx.Response:
-        """Send until there is a response of status 200, once more if the token is refused.
-
-        Adds the tokens that were sent to `secrets`, so that answers can be masked. `url` is the
-        agent's if it is empty.
-        """
-        renewed = False
+    def _send(self, sending: Sending, deadline: Deadline, retries: int) -> httpx.Response:
+        """Send until there is a response of status 200, once more if the token is refused."""
 
         def once() -> httpx.Response:
-            nonlocal renewed
             token = self._token(deadline)
-            secrets.update([token] if token else [])
             try:
-                added = self._authorize(token, url or self.url, headers, content)
-                secrets.update(value.decode() for name, value in added if _is_secret(name))
-                return self._open(content, [*added, *headers], deadline, url or self.url)
+                return self._open(sending, sending.headers_with(token), deadline)
             except AgentError as error:
-                if error.status != 401 or token is None or renewed:
+                if not sending.may_renew(error, token):
                     raise
-                renewed = True
-                self._tokens.discard(token)
+                self.tokens.discard(token or "")
                 if self._token(deadline) == token:
                     raise
             return once()
@@ -258,7 +246,7 @@ class AgentClient:
     def _token(self, deadline: Deadline) -> str | None:
         deadline.check()
         try:
-            return self._tokens.token(timeout=deadline.left)
+            return self.tokens.token(timeout=deadline.left)
         except AgentError as error:
             if error.kind == "timeout":
                 raise deadline.error(reached=False) from error
@@ -266,30 +254,25 @@ class AgentClient:
             error.transient = False
             raise
 
-    def _open(
-        self,
-        content: bytes,
-        headers: list[tuple[bytes, bytes]],
-        deadline: Deadline,
-        url: str,
-    ) -> httpx.Response:
+    def _open(self, sending: Sending, headers: Headers, deadline: Deadline) -> httpx.Response:
         """Send once, and return a response of status 200 with its body unread."""
         response = post(
             self._http,
-            httpx.URL(url),
+            httpx.URL(sending.url),
             headers=headers,
-            content=content,
+            content=sending.content,
             deadline=deadline,
-            connect_timeout=self._connect_timeout,
+            connect_timeout=self.connect_timeout,
             who=errors.AGENT,
         )
         if response.status_code == 200:
             return response
         try:
-            body = read_body(response, _ERROR_BYTES)
+            body = read_body(response, ERROR_BYTES)
         finally:
             response.close()
-        raise refusal(response, errors.AGENT, body)
+        status, phrase = response.status_code, response.reason_phrase
+        raise refusal(status, phrase, response.headers, errors.AGENT, body)
 
     def _chunks(self, response: httpx.Response, deadline: Deadline) -> Iterator[bytes]:
         try:
@@ -309,8 +292,56 @@ class AgentClient:
         """Raise AgentError if we ended the connection ourselves."""
         deadline.check(reached=True)
         if deadline.is_silent:
-            silent = errors.AGENT_SILENT(seconds=f"{self._idle_timeout:g}")
-            raise AgentError(silent, kind="timeout", reached=True)
+            raise silent(self.idle_timeout or 0.0)
+
+
+@dataclass(slots=True)
+class Sending:
+    """One request of a call, which may be sent several times, with other tokens.
+
+    Attributes:
+        client: whose tokens and signature it has.
+        content: the body.
+        headers: those that do not authorize it.
+        secrets: what is masked in answers, the tokens that were sent among them.
+        url: the address.
+    """
+
+    client: AgentClient
+    content: bytes = field(repr=False)
+    headers: Headers = field(repr=False)
+    secrets: set[str] = field(repr=False)
+    url: str
+    _has_renewed: bool = False
+
+    def headers_with(self, token: str | None) -> Headers:
+        """Return all headers, for one try. Its secrets are masked from now on."""
+        self.secrets.update([token] if token else [])
+        added = self.client.authorize(token, self.url, self.headers, self.content)
+        self.secrets.update(value.decode() for name, value in added if _is_secret(name))
+        return [*added, *self.headers]
+
+    def may_renew(self, error: AgentError, token: str | None) -> bool:
+        """Whether to try once more with a new token; True once in a call."""
+        if error.status != 401 or token is None or self._has_renewed:
+            return False
+        self._has_renewed = True
+        return True
+
+    @contextmanager
+    def masked(self) -> Iterator[None]:
+        """Mask the secrets in each AgentError: an agent may quote the request that it was sent."""
+        try:
+            yield
+        except AgentError as error:
+            error.hide(Mask(self.secrets))
+            raise
+
+
+def silent(seconds: float) -> AgentError:
+    """Make the error of an agent that has begun to answer, and then sent nothing for so long."""
+    reason = errors.AGENT_SILENT(seconds=f"{seconds:g}")
+    return AgentError(reason, kind="timeout", reached=True)
 
 
 def _is_secret(header: bytes) -> bool:
@@ -320,7 +351,7 @@ def _is_secret(header: bytes) -> bool:
 
 def _drain(chunks: Iterator[bytes], deadline: Deadline) -> None:
     """Read the rest after the completion event: a hang-up could look like an abort to the agent."""
-    deadline.shorten(_FAREWELL)
+    deadline.shorten(FAREWELL)
     with suppress(AgentError):
         for _ in chunks:
             pass

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from agents import errors
-from agents.authorization import Authorize, bearer, key_header
+from agents.authorization import Authorize, KeyHeader, bearer
 from agents.client import AgentClient
 from agents.protocols import PROTOCOLS, Protocol
 from agents.tokens import (
@@ -71,7 +71,7 @@ def _protocol(settings: Any) -> Protocol:
 def authorize_by_settings(settings: Any, lookups: Lookups) -> Authorize:
     """Return the function that makes the headers of AGENT_AUTH."""
     if settings.AGENT_AUTH == "api-key":
-        return key_header(settings.AGENT_KEY_HEADER)
+        return KeyHeader(settings.AGENT_KEY_HEADER)
     if settings.AGENT_AUTH == "sigv4":
         return lookups.sign
     return bearer

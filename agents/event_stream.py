@@ -6,7 +6,6 @@ begin again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _BYTE_ORDER_MARK = "\ufeff"
@@ -31,24 +30,24 @@ class TooLongError(Exception):
     """An event is longer than allowed."""
 
 
-def server_sent_events(chunks: Iterable[bytes], *, longest: int) -> Iterator[list[ServerSentEvent]]:
-    """Yield the events that each chunk completes. A line may end in LF, CR or CR LF.
+class EventStream:
+    """Cuts a stream, which is fed in pieces, into events. A line may end in LF, CR or CR LF.
 
     Args:
-        chunks: the stream, cut anywhere.
         longest: the most bytes that an event may have.
-
-    Raises:
-        CutOffError: the stream ended within an event.
-        TooLongError: an event is longer than `longest`.
     """
-    blocks = _Blocks(longest)
-    for chunk in chunks:
-        events = [event for block in blocks.of(chunk) if (event := _event(block))]
-        if events:
-            yield events
-    if blocks.is_within_event:
-        raise CutOffError
+
+    def __init__(self, *, longest: int) -> None:
+        self._blocks = _Blocks(longest)
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Return the events that a piece completes; TooLongError if one is too long."""
+        return [event for block in self._blocks.of(chunk) if (event := _event(block))]
+
+    def end(self) -> None:
+        """Note that the stream has ended; CutOffError if it ended within an event."""
+        if self._blocks.is_within_event:
+            raise CutOffError
 
 
 class _Blocks:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from agents import errors
 from agents.errors import KEPT_CHARACTERS, AgentError
-from agents.event_stream import CutOffError, ServerSentEvent, TooLongError, server_sent_events
+from agents.event_stream import CutOffError, EventStream, ServerSentEvent, TooLongError
 from moca.sentences import Code, Reason
 
 # The most bytes of a line or an event, and of an answer that is a single document.
@@ -41,56 +42,106 @@ class Raw(str):
     __slots__ = ()
 
 
-def json_lines(chunks: Iterable[bytes]) -> Iterator[Batch]:
-    """Yield, for each chunk, the values of the lines that it completes.
+class Frames(ABC):
+    """Cuts one body, which is fed in pieces, into values. Knows nothing of sockets or threads."""
 
-    Raises AgentError for a line that is no JSON or no UTF-8, or has more than 16 MB.
+    @abstractmethod
+    def feed(self, chunk: bytes) -> Iterator[Batch]:
+        """Yield the values that a piece of the body completes.
+
+        Raises AgentError if the body cannot be read.
+        """
+
+    @abstractmethod
+    def end(self) -> Iterator[Batch]:
+        """Yield the values that the end of the body completes. Raises AgentError as `feed`."""
+
+
+class Lines(Frames):
+    """Lines of JSON; the last one needs no line feed.
+
+    A line that is no JSON or no UTF-8, or has more than 16 MB, raises AgentError.
     """
-    return map(_values_of_lines, _lines(chunks))
+
+    def __init__(self) -> None:
+        self._begun = bytearray()
+
+    def feed(self, chunk: bytes) -> Iterator[Batch]:
+        cut = chunk.rfind(b"\n")
+        if cut < 0:
+            self._begun += chunk
+            if len(self._begun) > LONGEST:
+                raise too_long()
+            return
+        self._begun += chunk[:cut]
+        complete, self._begun = self._begun, bytearray(chunk[cut + 1 :])
+        yield from map(_values_of_lines, _decode(complete))
+
+    def end(self) -> Iterator[Batch]:
+        if self._begun:
+            yield from map(_values_of_lines, _decode(self._begun))
 
 
-def event_values(
-    chunks: Iterable[bytes], on_error: OnError, *, plain: bool = False
-) -> Iterator[Batch]:
-    """Yield, for each chunk, the data of the events that it completes; `[DONE]` becomes `DONE`.
+class Events(Frames):
+    """The data of the events of an event stream; `[DONE]` becomes `DONE`.
 
     An event that is named "error" is a failure in every protocol: `on_error` makes the exception
     from its data. With `plain`, data that is no JSON becomes text (`Raw`). Without it, such data
     raises AgentError. A stream that ends within an event, and an event of more than 16 MB, raise
     AgentError too.
     """
-    try:
-        for events in server_sent_events(chunks, longest=LONGEST):
-            yield _values_of_events(events, on_error, plain=plain)
-    except CutOffError as error:
-        raise ended_early() from error
-    except TooLongError as error:
-        raise too_long() from error
+
+    def __init__(self, on_error: OnError, *, plain: bool = False) -> None:
+        self._stream = EventStream(longest=LONGEST)
+        self._on_error, self._plain = on_error, plain
+
+    def feed(self, chunk: bytes) -> Iterator[Batch]:
+        try:
+            events = self._stream.feed(chunk)
+        except TooLongError as error:
+            raise too_long() from error
+        if events:
+            yield _values_of_events(events, self._on_error, plain=self._plain)
+
+    def end(self) -> Iterator[Batch]:
+        try:
+            self._stream.end()
+        except CutOffError as error:
+            raise ended_early() from error
+        return iter(())
 
 
-def document(chunks: Iterable[bytes], *, plain: bool = False, may_be_page: bool = True) -> Any:
-    """Return the only value of a body.
+class Document(Frames):
+    """The only value of a body.
+
+    A body that is empty, has more than 16 MB, or is neither JSON nor such a text raises AgentError.
 
     Args:
-        chunks: the body.
         plain: whether a body that is no JSON is a text (`Raw`).
         may_be_page: whether such a text may be a web page.
-
-    Raises:
-        AgentError: the body is empty, has more than 16 MB, or is neither JSON nor such a text.
     """
-    data = bytearray()
-    for chunk in chunks:
-        data += chunk
-        if len(data) > LONGEST:
+
+    def __init__(self, *, plain: bool = False, may_be_page: bool = True) -> None:
+        self._data = bytearray()
+        self._plain, self._may_be_page = plain, may_be_page
+
+    def feed(self, chunk: bytes) -> Iterator[Batch]:
+        self._data += chunk
+        if len(self._data) > LONGEST:
             raise too_long()
-    text = data.decode("utf-8", "replace").strip(" \t\r\n\ufeff")
-    if not text:
-        raise unreadable(errors.ANSWER_EMPTY())
-    is_text = plain and (may_be_page or not _PAGE.match(text))
-    if is_text and not _is_object(text) and not _is_json(text):
-        return Raw(text)
-    return _loads(text, errors.DOCUMENT_NO_JSON)
+        return iter(())
+
+    def end(self) -> Iterator[Batch]:
+        yield [self._value()]
+
+    def _value(self) -> Any:
+        text = self._data.decode("utf-8", "replace").strip(" \t\r\n\ufeff")
+        if not text:
+            raise unreadable(errors.ANSWER_EMPTY())
+        is_text = self._plain and (self._may_be_page or not _PAGE.match(text))
+        if is_text and not _is_object(text) and not _is_json(text):
+            return Raw(text)
+        return _loads(text, errors.DOCUMENT_NO_JSON)
 
 
 def ended_early() -> AgentError:
@@ -106,23 +157,6 @@ def unreadable(reason: Reason, quoted: str = "") -> AgentError:
 def too_long() -> AgentError:
     """Make the error of a line, event or document that is too long."""
     return unreadable(errors.ANSWER_TOO_LONG(size=LONGEST // (1024 * 1024)))
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[list[str]]:
-    """Yield the lines that each chunk completes. The last one needs no line feed."""
-    begun = bytearray()
-    for chunk in chunks:
-        cut = chunk.rfind(b"\n")
-        if cut < 0:
-            begun += chunk
-            if len(begun) > LONGEST:
-                raise too_long()
-            continue
-        begun += chunk[:cut]
-        complete, begun = begun, bytearray(chunk[cut + 1 :])
-        yield from _decode(complete)
-    if begun:
-        yield from _decode(begun)
 
 
 def _decode(data: bytearray) -> Iterator[list[str]]:

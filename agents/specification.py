@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from agents import errors
-from agents.authorization import Authorize, bearer, key_header
+from agents.authorization import Authorize, KeyHeader, bearer
 from agents.client import AgentClient, agent_url
 from agents.configuration import (
     STORED_TOKEN_SECONDS,
@@ -105,7 +105,7 @@ def _authorize(spec: Specification, settings: Any, lookups: Lookups) -> Authoriz
         case "settings":
             return authorize_by_settings(settings, lookups)
         case "api-key":
-            return key_header(spec.key_header)
+            return KeyHeader(spec.key_header)
         case "sigv4":
             return lookups.sign
     return bearer

@@ -44,6 +44,10 @@ _COGNITO_TRANSIENT = ("TooManyRequestsException", "InternalErrorException")
 class Tokens(Protocol):
     """Gives the agent client its token. Safe to share between threads."""
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether `token` returns at once, and asks nobody."""
+
     def token(self, *, timeout: float) -> str | None:
         """Return a token within `timeout` seconds, or None if requests need none.
 
@@ -59,6 +63,11 @@ class FixedToken:
     """A token from the settings, or None for no token at all."""
 
     value: str | None = field(default=None, repr=False)
+
+    @property
+    def is_kept(self) -> bool:
+        """Always: the token is in the settings."""
+        return True
 
     def token(self, *, timeout: float) -> str | None:
         """Return the token."""
@@ -92,6 +101,11 @@ class CachedTokens:
         self._good_until = 0.0
         self._failure: AgentError | None = None
         self._failed_at = 0.0
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a token is kept that has not expired."""
+        return self._in_hand() is not None
 
     def token(self, *, timeout: float) -> str:
         """Return the kept token, or fetch one within `timeout` seconds."""
@@ -316,7 +330,13 @@ def _answer(
             return answer
         raise _error(errors.TOKEN_NO_JSON(who=errors.TOKEN_ENDPOINT))
     explained = explain(response.status_code, answer) if isinstance(answer, dict) else None
-    error = explained or refusal(response, errors.TOKEN_ENDPOINT, body)
+    error = explained or refusal(
+        response.status_code,
+        response.reason_phrase,
+        response.headers,
+        errors.TOKEN_ENDPOINT,
+        body,
+    )
     error.hide(Mask(secrets))
     raise error
 

@@ -13,10 +13,11 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import count
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -25,7 +26,7 @@ import httpx
 from agents import errors
 from agents.cancellation import Cancellation
 from agents.errors import AgentError
-from moca.retry import retry
+from moca.retry import backoff
 from moca.sentences import Reason
 
 CONNECT_TIMEOUT = 10.0
@@ -37,6 +38,7 @@ _LONGEST_DELAY = 20.0
 
 # Statuses of requests that were refused before the agent began, and may succeed later.
 _RETRIED_STATUSES = {402, 429, 503}
+_REDIRECTS = range(300, 400)
 # AgentCore answers 409 with this error if it has not begun.
 _RETRYABLE_CONFLICT = "RetryableConflict"
 # Statuses after which the agent may have begun, although they are the client's errors: the request
@@ -56,19 +58,21 @@ def new_http(url: str) -> httpx.Client:
     not be sent twice.
     """
     return httpx.Client(
-        verify=_tls(),
-        trust_env=not _is_local(httpx.URL(url).host),
+        verify=tls(),
+        trust_env=not is_local(httpx.URL(url).host),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         follow_redirects=False,
     )
 
 
 @functools.cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
+    """Return the settings of TLS, which take 10 ms and 1 MB to make."""
     return httpx.create_ssl_context()
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Whether a host is this machine, which no proxy reaches."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -253,9 +257,9 @@ def _unanswered(
     if not deadline.left:
         return deadline.error(reached=not unsent)
     if isinstance(error, httpx.ConnectTimeout):
-        return _unreachable(errors.CONNECT_TIMED_OUT(who=who, seconds=f"{connect:g}"))
+        return unreachable(errors.CONNECT_TIMED_OUT(who=who, seconds=f"{connect:g}"))
     if isinstance(error, httpx.ConnectError):
-        return _connect_error(error, who)
+        return connect_error(error, who, str(error))
     if isinstance(error, httpx.TimeoutException):
         silent = errors.ANSWER_TIMED_OUT(who=who, seconds=f"{read:g}")
         return AgentError(silent, kind="timeout", reached=not unsent)
@@ -265,29 +269,36 @@ def _unanswered(
     return AgentError(errors.CONNECTION_CLOSED(who=who), kind="connection", reached=not unsent)
 
 
-def _connect_error(error: httpx.ConnectError, who: Reason) -> AgentError:
+def connect_error(error: Exception, who: Reason, words: str) -> AgentError:
+    """Make the error of a connection that could not be made; `words` say why."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             invalid = errors.CERTIFICATE_INVALID(who=who, error=cause.verify_message)
             return AgentError(invalid, kind="connection")
         if isinstance(cause, socket.gaierror):
-            return _unreachable(errors.HOST_UNRESOLVED(who=who))
+            return unreachable(errors.HOST_UNRESOLVED(who=who))
         cause = cause.__cause__ or cause.__context__
-    return _unreachable(errors.UNREACHABLE(who=who, error=str(error)))
+    return unreachable(errors.UNREACHABLE(who=who, error=words))
 
 
-def _unreachable(reason: Reason) -> AgentError:
+def unreachable(reason: Reason) -> AgentError:
+    """Make the error of a request that did not get to the other side, and may be sent again."""
     return AgentError(reason, kind="connection", transient=True)
 
 
-def refusal(response: httpx.Response, who: Reason, body: bytes) -> AgentError:
-    """Make the error of an HTTP status that is no success. It quotes `body`."""
-    status = response.status_code
-    code = errors.HTTP_REDIRECT if response.is_redirect else errors.HTTP_STATUS
-    answer = f"{status} {response.reason_phrase}".rstrip()
-    quoted = "" if response.is_redirect else body.decode("utf-8", "replace").strip()
-    kind = response.headers.get("x-amzn-errortype", "")
+def refusal(
+    status: int, phrase: str, headers: Mapping[str, str], who: Reason, body: bytes
+) -> AgentError:
+    """Make the error of an HTTP status that is no success. It quotes `body`.
+
+    `phrase` is the reason phrase of the status line. The names of `headers` have no case.
+    """
+    is_redirect = status in _REDIRECTS
+    code = errors.HTTP_REDIRECT if is_redirect else errors.HTTP_STATUS
+    answer = f"{status} {phrase}".rstrip()
+    quoted = "" if is_redirect else body.decode("utf-8", "replace").strip()
+    kind = headers.get("x-amzn-errortype", "")
     is_retryable = status == 409 and _RETRYABLE_CONFLICT in kind + quoted
     transient = status in _RETRIED_STATUSES or is_retryable
     return AgentError(
@@ -296,9 +307,9 @@ def refusal(response: httpx.Response, who: Reason, body: bytes) -> AgentError:
         quoted=quoted,
         reached=not transient and _may_have_begun(status),
         transient=transient,
-        retry_after=_retry_after(response.headers.get("retry-after", "")),
+        retry_after=_retry_after(headers.get("retry-after", "")),
         status=status,
-        request_id=response.headers.get("x-amzn-requestid"),
+        request_id=headers.get("x-amzn-requestid"),
     )
 
 
@@ -311,26 +322,43 @@ def _may_have_begun(status: int) -> bool:
     return 200 <= status < 300 or status >= 500 or status in _BEGUN
 
 
+class Decoder:
+    """Takes a body out of its content encoding, in small pieces: it is never whole in memory.
+
+    Args:
+        encoding: the response's header `Content-Encoding`.
+
+    Raises AgentError for an encoding other than gzip, because we asked for none.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        encoding = encoding.strip().lower()
+        if encoding not in ("", "identity", "gzip"):
+            unasked = errors.ANSWER_ENCODED(encoding=encoding[:50])
+            raise AgentError(unasked, kind="protocol", reached=True)
+        self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
+
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the plain pieces of a chunk."""
+        if self._gzip is None:
+            yield chunk
+            return
+        try:
+            while chunk:
+                yield self._gzip.decompress(chunk, _PIECE_BYTES)
+                chunk = self._gzip.unconsumed_tail
+        except zlib.error as error:
+            raise AgentError(errors.ANSWER_DAMAGED(), kind="protocol", reached=True) from error
+
+
 def plain_bytes(response: httpx.Response) -> Iterator[bytes]:
     """Yield the body in small pieces. A compressed one is never whole in memory.
 
     Raises AgentError for an encoding other than gzip, because we asked for none.
     """
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("", "identity"):
-        yield from response.iter_raw()
-        return
-    if encoding != "gzip":
-        unasked = errors.ANSWER_ENCODED(encoding=encoding[:50])
-        raise AgentError(unasked, kind="protocol", reached=True)
-    decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    try:
-        for chunk in response.iter_raw():
-            while chunk:
-                yield decoder.decompress(chunk, _PIECE_BYTES)
-                chunk = decoder.unconsumed_tail
-    except zlib.error as error:
-        raise AgentError(errors.ANSWER_DAMAGED(), kind="protocol", reached=True) from error
+    decoder = Decoder(response.headers.get("content-encoding", ""))
+    for chunk in response.iter_raw():
+        yield from decoder.pieces(chunk)
 
 
 def read_body(response: httpx.Response, limit: int) -> bytes:
@@ -361,34 +389,32 @@ def with_retries(call: Callable[[], T], *, deadline: Deadline, max_retries: int)
 
     Raises the last error. Raises it at once if the other side asks to wait longer than is left.
     """
-    tries = 0
-
-    def once() -> T:
-        nonlocal tries
-        tries += 1
+    for tried in count(1):
         try:
             return call()
         except AgentError as error:
-            if tries > 1 and (not error.transient or tries > max_retries):
-                error.add(errors.TRIED, number=tries)
-            raise
-
-    return retry(
-        once,
-        on=AgentError,
-        tries=max_retries + 1,
-        first=_FIRST_DELAY,
-        longest=_LONGEST_DELAY,
-        left=lambda: deadline.left,
-        wait=functools.partial(_wait, deadline),
-        pause_by=deadline.sleep,
-    )
+            pause = pause_after(error, tried, left=deadline.left, max_retries=max_retries)
+        deadline.sleep(pause)
+    raise AssertionError("unreachable")
 
 
-def _wait(deadline: Deadline, error: AgentError) -> float:
-    """Return the seconds for which the other side asks. Raises an error that is not transient."""
-    if not error.transient:
+def pause_after(error: AgentError, tried: int, *, left: float, max_retries: int) -> float:
+    """Return the seconds until a call that failed is tried again; raises the error if it is not.
+
+    Args:
+        error: the failure of the last try.
+        tried: the tries so far.
+        left: the seconds until the deadline.
+        max_retries: how many tries may follow the first one.
+    """
+    is_last = not error.transient or tried > max_retries
+    if is_last:
+        if tried > 1:
+            error.add(errors.TRIED, number=tried)
         raise error
-    if error.retry_after is not None and error.retry_after >= deadline.left:
+    if error.retry_after is not None and error.retry_after >= left:
         error.add(errors.ASKS_TO_WAIT, seconds=f"{error.retry_after:.0f}")
-    return error.retry_after or 0.0
+    pause = max(backoff(tried, _FIRST_DELAY, _LONGEST_DELAY), error.retry_after or 0.0)
+    if pause >= left:
+        raise error
+    return pause

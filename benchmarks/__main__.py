@@ -5,6 +5,7 @@ import sys
 
 NAMES = [
     "expressions",
+    "libraries",
     "bounds",
     "stream",
     "api",

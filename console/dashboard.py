@@ -16,7 +16,10 @@ from console.access import for_operators
 from console.alerts import suggestion
 from console.event_list import events_wait, waiting_since
 from console.times import times_of
+from executions import silence
+from executions.alarms import Alarm
 from executions.models import WaitingRun
+from executions.processes import which_fire
 from moca.display import duration_or_empty
 from moca.times import iso
 from triggers.display import TriggerDisplay, kinds_of_failures
@@ -32,6 +35,8 @@ MORE_LINES = 300
 NAMED = 5
 # Runs that wait for a person, the first NAMED of them unfolded.
 MOST_ASKING = 50
+# Open alarms, the first NAMED of them unfolded.
+MOST_ALARMS = 100
 # One press of "Sync" reconciles at most this many.
 SYNCHRONIZED = 50
 DAY = timedelta(hours=24)
@@ -145,6 +150,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "average": duration_or_empty(day.average),
         "waiting_since": waiting_since(now),
         **_asking(triggers),
+        **_alarms(triggers, now),
         "here": request.get_full_path(),
     }
     return render(request, "console/dashboard.html", context)
@@ -159,6 +165,26 @@ def _asking(triggers: Iterable[Trigger]) -> dict[str, Any]:
         "asking": rows[:NAMED],
         "other_asking": rows[NAMED:],
         "asking_count": f"{MOST_ASKING}+" if len(found) > MOST_ASKING else str(len(found)),
+    }
+
+
+def _alarms(triggers: Iterable[Trigger], now: datetime) -> dict[str, Any]:
+    """The open alarms, and whether schedules are fired at all; two reads.
+
+    If nothing fires them, this raises the alarm: a web server may be all that is alive.
+    """
+    fires = which_fire()
+    alarms = list(Alarm.objects.all()[: MOST_ALARMS + 1])
+    silence.notice(fires, alarms, now)
+    alive = [row for row in fires if row.is_alive(now)]
+    names = {trigger.pk: trigger.name for trigger in triggers}
+    rows = [(alarm, names.get(alarm.trigger_id, "")) for alarm in alarms if alarm.trigger_id]
+    return {
+        "last_seen": fires[0].seen_at if fires and not alive else None,
+        "call_error": next((row.call_error for row in alive if row.call_error), ""),
+        "alarms": rows[:NAMED],
+        "other_alarms": rows[NAMED:MOST_ALARMS],
+        "alarm_count": f"{MOST_ALARMS}+" if len(alarms) > MOST_ALARMS else str(len(rows)),
     }
 
 

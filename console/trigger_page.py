@@ -23,6 +23,7 @@ from console.runs import page_of_runs
 from console.times import times_of
 from events import sources
 from events.models import EventSource, ReceivedEvent
+from executions.alarms import Alarm
 from executions.models import PendingEvent, TriggerExecution
 from moca import reasons
 from moca.display import date_words, day_words, duration, duration_or_empty, exact, relative
@@ -43,6 +44,8 @@ LABELS = {
 }
 # The hour in which `executions.runner` counts the runs of an event trigger.
 HOUR = timedelta(hours=1)
+# Open alarms that the page shows: one about the schedule, the others about runs under way.
+NAMED_ALARMS = 10
 
 
 def _turns(trigger_id: str, subject: str) -> page_versions.Turns:
@@ -82,6 +85,8 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
             (iso(run), exact(run, view.zone), relative(run, now))
             for run in view.next_runs(RUNS_AHEAD)
         ],
+        "alarms": list(Alarm.objects.about_trigger(trigger.pk)[:NAMED_ALARMS]),
+        "expected_by": trigger.expected_by(view.next_run) if view.next_run else None,
         "timeout": duration(1000 * trigger.timeout_seconds),
         "strip": charts.strip(statistics.runs, times_of(request).zone or UTC),
         "month": month,

@@ -38,6 +38,36 @@ MISSED = Code(
         "was running, or it was busy. Nothing was sent to the agent."
     ),
 )
+# Alarms.
+NOT_STARTED = Code(
+    "not_started",
+    _(
+        "The run that was due at %(due)s UTC has not started. It was expected by %(by)s UTC: check "
+        "that a scheduler is running."
+    ),
+)
+WAITS_FOR_TURN = Code(
+    "waits_for_turn",
+    _(
+        "The run that was due at %(due)s UTC waits for its turn. It was expected by %(by)s UTC: "
+        "the run before it may still be going, or SCHEDULER_CONCURRENCY may be too low."
+    ),
+)
+NOT_BEGUN = Code(
+    "not_begun",
+    _("The run has waited for a process since %(since)s UTC: beginWithinMinutes is %(number)s."),
+)
+TOO_LONG = Code(
+    "too_long",
+    _("The run has been under way since %(since)s UTC: runWithinSeconds is %(number)s."),
+)
+NO_PROCESS = Code(
+    "no_process",
+    _(
+        "No process that fires schedules is alive. The last one was seen at %(seen)s UTC: start "
+        "the scheduler."
+    ),
+)
 UNANSWERED = Code("unanswered", _("Nobody answered within %(hours)s."))
 ONE_HOUR = Code("one_hour", _("1 hour"))
 HOURS = Code("hours", _("%(number)s hours"))
@@ -86,6 +116,10 @@ AND_MORE = Code("and_more", _("%(braces)s and %(number)s more"))
 TRIGGER_GONE = Code("trigger_gone", _("The trigger is gone."))
 DISABLED = Code("disabled", _("The trigger was disabled."))
 ENDED = Code("ended", _("The trigger's end date had passed."))
+TOO_LATE = Code(
+    "too_late",
+    _("It could not begin in time: beginWithinMinutes is %(number)s, and onDeadline is cancel."),
+)
 BUSY = Code("busy", _("The run before was still going."))
 CLOCK_JUMPED = Code(
     "clock_jumped",

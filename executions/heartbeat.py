@@ -1,12 +1,12 @@
 """The heartbeat of a local scheduler process: it keeps leases, lost runs and schedules correct.
 
-Every 15 seconds, and after each jump of the clock, the process renews the leases of its runs. Then
-it closes the runs of processes that died, and removes what has expired.
+Every 15 seconds, and after each jump of the clock, the process renews its lease, which is one row
+for all its runs. Then it closes the runs of processes that died, and removes what has expired.
 """
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -15,7 +15,8 @@ from executions import runner, spool
 from executions.clock import ClockWatch, Jump
 from executions.failures import CLOCK_JUMPED
 from executions.maintenance import end_far_debounces, end_far_leases, remove_expired
-from executions.runner import HEARTBEAT, LEASE, Run, announce
+from executions.process_lease import Load, ProcessLease
+from executions.runner import HEARTBEAT, LEASE, announce
 from executions.runner.missed import MOST_COUNTED
 from moca.outages import database
 from triggers.models import LocalSchedule, Trigger
@@ -35,10 +36,15 @@ REPAIR_BATCH = 100
 
 
 class Heartbeat:
-    """What one process does for its own runs, for those of dead processes and for the schedules."""
+    """What one process does for its own runs, for those of dead processes and for the schedules.
 
-    def __init__(self) -> None:
+    Args:
+        gap: how long there may have been no process at all, without occurrences being missed.
+    """
+
+    def __init__(self, gap: timedelta) -> None:
         now = time.monotonic()
+        self.lease = ProcessLease(LEASE, gap)
         self._clock = ClockWatch()
         self._next_at = now
         self._renewed_at = now
@@ -60,11 +66,11 @@ class Heartbeat:
         """Make the next `beat()` due at once."""
         self._next_at = time.monotonic()
 
-    def beat(self, runs: Mapping[str, Run]) -> None:
-        """Renew our leases and do the maintenance, if a heartbeat is due or the clock has jumped.
+    def beat(self, load: Callable[[], Load]) -> None:
+        """Renew our lease and do the maintenance, if a heartbeat is due or the clock has jumped.
 
         Args:
-            runs: those under way in this process.
+            load: returns what this process has to do.
 
         Raises:
             OperationalError: the database is away.
@@ -78,11 +84,11 @@ class Heartbeat:
         if now - self._renewed_at > (LEASE - HEARTBEAT).total_seconds():
             # This process stood still, and others may have.
             self._distrust()
-        ours = list(runs.values())
-        runner.renew(ours)
+        current = load()
+        self.lease.renew(current)
         self._renewed_at = time.monotonic()
         if jump:
-            logger.warning("%s; renewed the leases of %d runs under way", jump, len(ours))
+            logger.warning("%s; renewed the lease of %d runs under way", jump, current.running)
         self._maintain()
         self._next_at = time.monotonic() + HEARTBEAT.total_seconds()
 

@@ -27,10 +27,12 @@ from events.outbox import publish_overdue
 from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
 from executions.agent_client import client_from_settings
+from executions.deadlines import timed
 from executions.dispatchers import get_dispatcher
 from executions.fan_out import deliver, event_key
 from executions.maintenance import tidy
 from executions.models import Source, TriggerExecution
+from executions.passes import watch
 from executions.runner import Occurrence, Run
 from executions.runner.execute import RESERVE_SECONDS
 from moca.ids import uuid7
@@ -54,6 +56,8 @@ LEASE_SECONDS = 30.0
 MAX_ID = 128
 # How late the schedule that ends a debounce may be before the reconciler ends it.
 LATENESS = timedelta(minutes=2)
+# The source of events of the TypeScript service's schedules.
+OTHER_SERVICE = "agentcore.trigger"
 # How far the time in an event may be from the present.
 LONGEST_AGO, LONGEST_AHEAD = timedelta(days=7), timedelta(hours=1)
 
@@ -177,12 +181,17 @@ def _end_debounce(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Reconcile schedules and rules, close lost runs, end debounces, and publish late events."""
+    """Reconcile schedules and rules, close lost runs, end debounces, publish late events, watch."""
     now = timezone.now()
     tidy(now)
     runner.end_due_debounces(now - LATENESS)
     publish_overdue(now)
-    actions = reconcile()
+    seen: list[Trigger] = []
+    try:
+        actions = reconcile(seen=seen)
+    finally:
+        # Silence is told even if EventBridge Scheduler cannot be reached.
+        watch(now, seen)
     done = sum(action.kind != "wait" for action in actions)
     failures = sum(action.kind == "fail" for action in actions)
     emit(SyncFailures=(failures, "Count"))
@@ -219,11 +228,11 @@ def _detail(event: Mapping[str, Any], *names: str) -> dict[str, str]:
 def _occurrence(event: Mapping[str, Any], detail: dict[str, str], request_id: str) -> Occurrence:
     """The occurrence of a schedule's event, which is the same for each delivery."""
     user_id, trigger_id = detail["userId"], detail["triggerId"]
-    due = _moment(event.get("time"))
+    # All events of one schedule of the TypeScript service have the time when it was written.
+    due = None if event.get("source") == OTHER_SERVICE else _moment(event.get("time"))
     if due is not None:
         return Occurrence.scheduled(user_id, trigger_id, due)
-    # Events of the TypeScript service's schedules do not say when they were due. Lambda retries an
-    # invocation with the same request id, mostly within the hour.
+    # Lambda retries an invocation with the same request id, mostly within the hour.
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     digest = hashlib.sha256(f"{trigger_id} {request_id}".encode()).digest()
     key = uuid7(int(hour.timestamp()) * 1000, digest[:10])
@@ -264,12 +273,13 @@ def _agent_client() -> AgentClient:
 
 def _execute(run: Run, context: Any) -> dict[str, Any]:
     # The claim may have taken time, so the limit is read now.
-    execution = runner.execute(
-        run,
-        _agent_client(),
-        time_limit=max(0.0, _seconds_left(context)),
-        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
-    )
+    with timed(run):
+        execution = runner.execute(
+            run,
+            _agent_client(),
+            time_limit=max(0.0, _seconds_left(context)),
+            seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
+        )
     _measure(execution)
     may_begin_again = not (execution.reached_agent or execution.is_cancelled)
     if execution.status == RunStatus.FAILED and may_begin_again:

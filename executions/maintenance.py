@@ -14,6 +14,7 @@ from alerts.models import Delivery, DeliveryState, Happened, HappenedState
 from events.models import EventState, ReceivedEvent
 from executions.failures import EVENTS_EXPIRED, EXECUTIONS_EXPIRED
 from executions.models import CancelRequest, PendingEvent, TriggerExecution
+from executions.processes import Process
 from executions.runner import LEASE, close_lost, end_unanswered
 from executions.runner.execute import LAMBDA_SECONDS
 from executions.runner.leases import extend_hold
@@ -21,7 +22,7 @@ from moca import audit
 from moca.authentication.models import APIToken, FailedSignIns
 from moca.sentences import Code
 from moca.times import CLOCKS_APART
-from triggers.models import IdempotencyKey, Trigger
+from triggers.models import IdempotencyKey, SchedulerProcess, Trigger
 
 # How many rows one transaction removes, so that no other writer waits long.
 REMOVED_AT_ONCE = 500
@@ -30,6 +31,9 @@ MOST_CORRECTED = 1000
 # No running process gives a longer lease. The longest one is that of a Lambda function: its
 # time-out and half a minute.
 LONGEST_LEASE = timedelta(seconds=LAMBDA_SECONDS, minutes=5)
+# How long the row of a process that has ended is kept. It tells those that begin later that what
+# waits is late, and not missed.
+PROCESS_LIFE = timedelta(days=8)
 # Why rows are gone that an operator may look for.
 EXPIRED: dict[type[Model], Code] = {
     TriggerExecution: EXECUTIONS_EXPIRED,
@@ -56,9 +60,11 @@ def remove_expired(now: datetime) -> None:
     handled = ReceivedEvent.objects.exclude(state=EventState.QUEUED)
     kinds: list[QuerySet[Any]] = [TriggerExecution.objects.all(), IdempotencyKey.objects.all()]
     kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
-    kinds += [CancelRequest.objects.all()]
+    kinds += [CancelRequest.objects.all(), Process.objects.all()]
     kinds += [Happened.objects.exclude(state=HappenedState.WAITING)]
     kinds += [Delivery.objects.exclude(state=DeliveryState.WAITING)]
+    ended = now - PROCESS_LIFE
+    SchedulerProcess.objects.filter(is_over=True, lease_until__lt=ended).delete()
     for rows in kinds:
         expired = rows.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
         while ids := list(expired[:REMOVED_AT_ONCE]):
@@ -74,8 +80,14 @@ def end_far_leases(now: datetime) -> None:
     Otherwise a lost run would count as running, and hold its trigger, until the wrong time comes. A
     process that is alive renews its leases.
     """
-    far = TriggerExecution.objects.running().filter(lease_until__gt=now + LONGEST_LEASE)
     until = now + LEASE
+    for process in SchedulerProcess.objects.all():
+        if process.lease_until > until + CLOCKS_APART:
+            row = SchedulerProcess.objects.filter(pk=process.pk, lease_until=process.lease_until)
+            row.update(lease_until=until)
+    far = TriggerExecution.objects.running().filter(lease_until__gt=now + LONGEST_LEASE)
+    # A run of a process is judged by the lease of the process.
+    far = far.filter(process_id="")
     for execution in list(far.order_by("lease_until")[:MOST_CORRECTED]):
         if not execution.attempt:
             # The run waits for a process, for a day at the most.

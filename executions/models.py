@@ -12,14 +12,16 @@ from django.utils.translation import gettext_lazy as _
 from agents import Output, Reply
 from agents.replies import Question, ToolUse
 from executions.agent_records.model import Agent  # noqa: F401  (registers the model)
+from executions.alarms import Alarm  # noqa: F401  (registers the model)
 from executions.failures import LOST, NOT_PICKED_UP
 from executions.outcomes import OUTCOMES, outcome_of
+from executions.processes import Process  # noqa: F401  (registers the model)
 from moca import reasons
 from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.reasons import CodeField, ParamsField
 from moca.times import parse_iso
-from triggers.models import Outcome, RunStatus, Trigger
+from triggers.models import Outcome, RunStatus, SchedulerProcess, Trigger, is_alive
 
 
 class Source(models.TextChoices):
@@ -35,9 +37,19 @@ class Source(models.TextChoices):
 KEYS_A_READ = 100
 
 
+# How long a run of the TypeScript service's first edition may be under way, which has no lease: as
+# long as a Lambda function.
+LONGEST_OF_OLD = timedelta(minutes=15)
+
+
 def _status_of_old(item: dict[str, Any]) -> str:
     """The status of a record that the TypeScript service wrote, which it does when a run ends."""
     return RunStatus.FAILED if item.get("errorMessage") else RunStatus.COMPLETED
+
+
+def _error_of_old(item: dict[str, Any]) -> str:
+    """The error of a record of the TypeScript service's first edition, or "" if it has none."""
+    return str(item.get("error", {}).get("S", ""))
 
 
 def _start_of_old(item: dict[str, Any]) -> datetime | None:
@@ -72,9 +84,25 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
     def running(self) -> Self:
         return self.filter(status=RunStatus.RUNNING)
 
-    def lost(self, now: datetime) -> Self:
-        """The runs whose lease has ended, the longest ended first: their process has died."""
+    def overdue(self, now: datetime) -> Self:
+        """The runs whose own lease has ended, the longest ended first. See `is_lost()` of each."""
         return self.running().filter(lease_until__lt=now).order_by("lease_until")
+
+    def of_process(self, process_id: str) -> Self:
+        """The runs under way of a scheduler process."""
+        return self.running().filter(process_id=process_id).order_by("lease_until")
+
+    def _lost(self, now: datetime) -> models.Q:
+        """The condition of the runs under way whose process has died."""
+        processes = SchedulerProcess.objects.by_lease(now)
+        overdue = models.Q(lease_until__lt=now)
+        if processes.alive:
+            overdue &= ~models.Q(process_id__in=processes.alive)
+        if processes.lapsed:
+            overdue |= models.Q(process_id__in=processes.lapsed)
+        # Only the TypeScript service records runs without a source.
+        overdue |= models.Q(lease_until=None, source="", started_at__lt=now - LONGEST_OF_OLD)
+        return models.Q(status=RunStatus.RUNNING) & overdue
 
     def shown_as(self, status: str, now: datetime) -> Self:
         """The executions that show a status; a lost run shows as failed.
@@ -84,11 +112,9 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
             now: the present, by which a run is lost.
         """
         if status == RunStatus.RUNNING:
-            alive = models.Q(lease_until__isnull=True) | models.Q(lease_until__gte=now)
-            return self.running().filter(alive)
+            return self.running().filter(~self._lost(now))
         if status == RunStatus.FAILED:
-            lost = models.Q(status=RunStatus.RUNNING, lease_until__lt=now)
-            return self.filter(models.Q(status=status) | lost)
+            return self.filter(models.Q(status=status) | self._lost(now))
         return self.filter(status=status) if status else self
 
     def ended_as(self, outcome: str, now: datetime | None = None) -> Self:
@@ -101,8 +127,7 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
         if not outcome:
             return self
         if outcome == Outcome.LOST and now is not None:
-            unclosed = models.Q(status=RunStatus.RUNNING, lease_until__lt=now)
-            return self.filter(self._ended_as(outcome) | unclosed)
+            return self.filter(self._ended_as(outcome) | self._lost(now))
         return self.filter(self._ended_as(outcome))
 
     def _ended_as(self, outcome: str) -> models.Q:
@@ -153,9 +178,10 @@ def _reads(by_user: dict[str, set[str]]) -> Iterator[tuple[list[str], set[str]]]
 class TriggerExecution(models.Model):
     """One run of a trigger.
 
-    A record whose `attempt` is 0 waits for a process to claim its run. The claim holds until
-    `lease_until`. The process renews this lease by its heartbeats; a run whose lease has ended is
-    lost. A trigger may be deleted before its executions, so they refer to it by its id alone.
+    A record whose `attempt` is 0 waits for a process to claim its run. A run that names a scheduler
+    process is lost when the lease of that process has ended, and any other when its own has, which
+    is `lease_until`. A trigger may be deleted before its executions, so they refer to it by its id
+    alone.
     """
 
     id = models.CharField(primary_key=True, max_length=36, editable=False)
@@ -173,6 +199,8 @@ class TriggerExecution(models.Model):
     completed_at = models.DateTimeField("ended", null=True, blank=True)
     duration_ms = models.PositiveBigIntegerField("duration (ms)", null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+    # The scheduler process that runs it, whose lease counts for all its runs. Empty on AWS.
+    process_id = models.CharField("process", max_length=36, blank=True)
     # When a person asked to cancel the run. It may have ended by itself all the same.
     cancel_requested_at = models.DateTimeField("cancel requested", null=True, blank=True)
     # Whether the agent may have begun. Only a run that never reached it is retried.
@@ -226,6 +254,7 @@ class TriggerExecution(models.Model):
                 looks_at=("errorMessage",),
             ),
             "started_at": Absent(_start_of_old, frozenset(), looks_at=("startedAt",)),
+            "error": Absent(_error_of_old, frozenset(), looks_at=("error",)),
         },
     )
 
@@ -282,12 +311,23 @@ class TriggerExecution(models.Model):
         found: Trigger | None = own or named.first()
         return found
 
+    def is_lost(self, now: datetime) -> bool:
+        """Whether the run is under way by its record, and its process has died."""
+        if self.status != RunStatus.RUNNING:
+            return False
+        if self.process_id:
+            return not is_alive(self.process_id, now)
+        if self.lease_until or self.source:
+            return self.lease_until is not None and self.lease_until < now
+        return self.started_at < now - LONGEST_OF_OLD
+
     def close_if_lost(self, now: datetime) -> None:
         """Show a lost run as failed, before maintenance has closed its record; saves nothing."""
-        if self.status == RunStatus.RUNNING and self.lease_until and self.lease_until < now:
+        if self.is_lost(now):
             self.status = RunStatus.FAILED
             self.outcome = Outcome.LOST
-            reasons.put(self, "error", LOST() if self.attempt else NOT_PICKED_UP())
+            was_begun = self.attempt > 0 or not self.source
+            reasons.put(self, "error", LOST() if was_begun else NOT_PICKED_UP())
             # The process may have died while the agent was at work, so the run is not retried.
             self.reached_agent = self.attempt > 0
 
@@ -300,6 +340,8 @@ class QueuedRun(models.Model):
 
     id = models.CharField(primary_key=True, max_length=36)
     trigger_id = models.CharField(max_length=36)
+    # Users take turns. Empty if an earlier release has put the run here.
+    user_id = models.CharField(max_length=128, blank=True)
 
     dynamodb = Layout("QUEUE", "{id}")
 

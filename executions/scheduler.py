@@ -1,15 +1,18 @@
-"""The local scheduler process: it fires what is due, on a bounded pool of threads.
+"""The local scheduler process: it fires what is due, and has one event loop for all its runs.
 
 Any number of such processes may share a database. The process that moves a schedule on to its next
 time claims the occurrence, and writes the record of its run in the same transaction. If a process
 dies, it leaves a schedule that is still due, or a record that maintenance closes.
+
+What is due while all places are taken waits, and is late. An occurrence is missed only if no
+process was there that could have begun it.
 """
 
 import logging
 import threading
 import time
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,13 +28,20 @@ from alerts import outbox
 from alerts.courier import Courier
 from events.models import ReceivedEvent
 from executions import runner, spool
+from executions.backlog import Backlog, Due, Queued
 from executions.completer import BatchCompleter
 from executions.failures import SHUT_DOWN
 from executions.fan_out import Distributor
+from executions.gates import Gates
 from executions.heartbeat import Heartbeat
+from executions.life import SignOfLife
 from executions.models import QueuedRun
+from executions.process_lease import Load
+from executions.processes import Kind
+from executions.run_loop import RunLoop
 from executions.runner import CancelWatch, Occurrence, Run
 from executions.runner.claim import Triggers
+from executions.under_way import UnderWay
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from triggers.models import LocalSchedule, OverlapPolicy, RunStatus, Trigger
@@ -54,6 +64,10 @@ UNCERTAIN_SECONDS = 60.0
 HANGING_SECONDS = 30.0
 # How long the last results may take to be written after the grace time.
 STOP_SECONDS = 5.0
+# How often the log says that runs wait for a place.
+LOG_SECONDS = 60.0
+# How many queued runs are claimed before schedules have their turn again.
+QUEUED_AT_ONCE = 20
 INSTANT = timedelta(microseconds=1)
 
 
@@ -69,12 +83,16 @@ class LocalSchedulerProcess:
         self.concurrency: int = settings.SCHEDULER_CONCURRENCY
         self.catch_up = timedelta(seconds=settings.SCHEDULER_CATCH_UP_SECONDS)
         self.grace: float = settings.SCHEDULER_GRACE_SECONDS
-        self._runs: dict[str, Run] = {}
+        self._runs = UnderWay()
+        self._backlog = Backlog()
+        self._gates = Gates()
+        self._loop = RunLoop(client, self._gates, self._ended)
         self._completer = BatchCompleter(_batch_size, self._forget)
         # Runs whose claim may be on record, though the connection failed at the commit, and until
         # when to look for it (monotonic, in seconds).
         self._uncertain: list[tuple[Run, float]] = []
-        self._heartbeat = Heartbeat()
+        self._heartbeat = Heartbeat(self.catch_up)
+        self._logged_at = time.monotonic()
         self._distributor = Distributor()
         self._wake = threading.Event()
         # Plain values, because a signal handler must not acquire the lock of an Event.
@@ -88,23 +106,25 @@ class LocalSchedulerProcess:
 
     def run(self) -> None:
         """Fire what is due until `stop()`. Broken rows and database errors do not end this."""
-        pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="run")
         self._completer.start()
-        with CancelWatch(lambda: list(self._runs.values())), Courier():
-            self._fire_until_stopped(pool)
+        self._loop.start()
+        life = SignOfLife(Kind.SCHEDULER, lambda: len(self._runs))
+        with life, CancelWatch(self._runs.all), Courier():
+            self._fire_until_stopped(life)
 
-    def _fire_until_stopped(self, pool: ThreadPoolExecutor) -> None:
+    def _fire_until_stopped(self, life: SignOfLife) -> None:
         while not self._stopping:
             self._wake.clear()
             pause = POLL_SECONDS
             try:
-                pause = self._turn(pool)
+                pause = self._turn()
+                life.mark()
             except DatabaseError as error:
                 pause = self._failed(error)
             except Exception:
                 logger.exception("The scheduler's turn broke off; going on")
             self._wake.wait(pause)
-        self._finish(pool)
+        self._finish()
 
     def _failed(self, error: DatabaseError) -> float:
         """Note that the database failed; returns the seconds until the next retry."""
@@ -118,36 +138,64 @@ class LocalSchedulerProcess:
         database.failed(error)
         return database.pause()
 
-    def _turn(self, pool: ThreadPoolExecutor) -> float:
+    def _turn(self) -> float:
         """Fire what is due now; returns the seconds until the next turn."""
         began = time.monotonic()
         if database.is_on:
             # The heartbeat writes, which finds out if the database is back: in some outages it can
-            # be read all the same. It also renews our leases before anything else happens.
+            # be read all the same. It also renews our lease before anything else happens.
             self._heartbeat.hurry()
-        self._heartbeat.beat(self._runs)
-        self._look_for_uncertain(pool)
+        self._heartbeat.beat(self._load)
+        self._look_for_uncertain()
         has_more_events, failure = self._enqueue_events()
-        free = self._free()
-        soon = timezone.now() + timedelta(seconds=POLL_SECONDS)
-        upcoming = list(LocalSchedule.objects.upcoming(soon)[:free])
-        now = timezone.now()
-        due = [row for row in upcoming if row.due_at and row.due_at <= now]
-        self._fire(due, pool)
-        # Schedules come first, so that a storm of events does not make them miss their time.
-        for queued in list(QueuedRun.objects.all()[: self._free()]):
-            if not self._is_under_way(queued.trigger_id):
-                self._begin(_claim_queued(queued), pool)
+        self._backlog.look(timezone.now() + timedelta(seconds=POLL_SECONDS), POLL_SECONDS)
+        self._backlog.advance(timezone.now())
+        begun = self._begin_waiting()
         if failure:
             raise failure
         database.over(began)
+        self._log_backlog()
         if has_more_events or self._heartbeat.repair_some():
             return 0.0
-        if len(due) < len(upcoming):
-            following = upcoming[len(due)].due_at or now
+        if begun and self._backlog.size and self._free():
+            return 0.0
+        wait = POLL_SECONDS
+        if following := self._backlog.next_due:
             wait = (following - timezone.now()).total_seconds()
-            return min(max(wait, 0.0), POLL_SECONDS)
-        return 0.0 if due and len(due) == free else POLL_SECONDS
+        return min(max(wait, 0.0), POLL_SECONDS)
+
+    def _begin_waiting(self) -> int:
+        """Begin what waits and whose turn it is; returns how many runs were looked at."""
+        users = self._runs.by_user() if self._backlog.size else {}
+        due = self._backlog.take_schedules(self._free(), users, self._room)
+        self._fire(due)
+        # Schedules come first, so that a storm of events does not make them miss their time.
+        queued = self._backlog.take_queued(min(self._free(), QUEUED_AT_ONCE), users)
+        for one in queued:
+            if not self._runs.is_under_way(one.trigger_id):
+                self._begin([run] if (run := self._claim_queued(one)) else [])
+        return len(due) + len(queued)
+
+    def _room(self, agent_id: str) -> float:
+        """How many more runs of an agent may begin now."""
+        return self._gates.of(agent_id).room()
+
+    def _load(self) -> Load:
+        """What this process has to do, for its row."""
+        self._gates.tidy()
+        waiting = self._backlog.size
+        since = self._backlog.oldest if waiting else None
+        return Load(self.concurrency, len(self._runs), waiting, since)
+
+    def _log_backlog(self) -> None:
+        """Say now and then that runs wait for a place."""
+        waiting, oldest = self._backlog.size, self._backlog.oldest
+        if not waiting or time.monotonic() < self._logged_at + LOG_SECONDS:
+            return
+        self._logged_at = time.monotonic()
+        late = (timezone.now() - oldest).total_seconds() if oldest else 0.0
+        message = "%d runs wait for a place, the first for %.0f s; %d of %d places are taken"
+        logger.warning(message, waiting, late, len(self._runs), self.concurrency)
 
     def _enqueue_events(self) -> tuple[bool, DatabaseError | None]:
         """Put the runs of received events on record.
@@ -167,47 +215,52 @@ class LocalSchedulerProcess:
             return False, None
         return done < len(received) or len(received) == EVENTS, None
 
-    def _look_for_uncertain(self, pool: ThreadPoolExecutor) -> None:
+    def _look_for_uncertain(self) -> None:
         """Begin the runs whose claim is on record, though the connection failed at the commit."""
         still = []
         for run, end in self._uncertain:
             if run.execution.pk in self._runs:
                 continue
             if runner.is_begun(run):
-                self._begin(run, pool)
+                self._begin([run])
             elif time.monotonic() < end:
                 still.append((run, end))
         self._uncertain = still
-
-    def _is_under_way(self, trigger_id: str) -> bool:
-        """Whether this process has a run of the trigger that must not be overlapped."""
-        return any(
-            run.trigger.pk == trigger_id and run.trigger.overlap_policy == OverlapPolicy.SKIP
-            for run in list(self._runs.values())
-        )
 
     def _free(self) -> int:
         """How many runs may begin now, in one transaction."""
         # Runs whose claim was uncertain may exceed the concurrency.
         return max(0, min(self.concurrency - len(self._runs), _batch_size()))
 
-    def _fire(self, due: list[LocalSchedule], pool: ThreadPoolExecutor) -> None:
+    def _claim_queued(self, queued: Queued) -> Run | None:
+        """Claim a run of the queue; None if another process has it, or it cannot begin."""
+
+        def claim() -> bool:
+            return bool(QueuedRun.objects.filter(pk=queued.pk).delete()[0])
+
+        try:
+            return runner.resume(
+                queued.trigger_id, queued.pk, claim=claim, process_id=self._heartbeat.lease.id
+            )
+        except ConflictError:
+            return None
+
+    def _fire(self, due: Sequence[Due]) -> None:
         """Start what is due, in one transaction, or one by one if that fails."""
         if not due:
             return
         try:
             runs = runner.start_claimed(
-                [(row.user_id, row.pk) for row in due], partial(self._claim, due)
+                [(row.user_id, row.pk) for row in due],
+                partial(self._claim, due),
+                process_id=self._heartbeat.lease.id,
             )
         except Exception as error:  # noqa: BLE001  (one broken row must not stop the others)
-            self._fire_singly(due, error, pool)
+            self._fire_singly(due, error)
             return
-        for run in runs:
-            self._begin(run, pool)
+        self._begin(runs)
 
-    def _fire_singly(
-        self, due: list[LocalSchedule], error: Exception, pool: ThreadPoolExecutor
-    ) -> None:
+    def _fire_singly(self, due: Sequence[Due], error: Exception) -> None:
         """Start schedules one by one, and put a broken one off.
 
         Raises:
@@ -217,13 +270,13 @@ class LocalSchedulerProcess:
             raise error
         if len(due) > 1:
             for row in due:
-                self._fire([row], pool)
+                self._fire([row])
         elif not isinstance(error, ConflictError):
             ids = {"triggerId": due[0].pk}
             logger.error("The schedule could not be fired", exc_info=error, extra=ids)
             _put_off(due, timezone.now() + BROKEN)
 
-    def _claim(self, due: list[LocalSchedule], triggers: Triggers) -> list[Occurrence]:
+    def _claim(self, due: Sequence[Due], triggers: Triggers) -> list[Occurrence]:
         """Claim the occurrences of due schedules, by moving the schedules on to their next times.
 
         Raises:
@@ -231,6 +284,9 @@ class LocalSchedulerProcess:
         """
         now = timezone.now()
         moves: dict[tuple[Any, Any, Any], list[str]] = defaultdict(list)
+        # When the first process began that could have fired what is due.
+        served_since = self._heartbeat.lease.alive_since - self.catch_up
+        room: dict[int, float] = {}
         claimed, waiting = [], []
         for row in due:
             trigger = triggers.get(row.pk)
@@ -238,12 +294,15 @@ class LocalSchedulerProcess:
             following = None
             if trigger is not None and trigger.enabled and trigger.schedule and run_at:
                 # A flexible window starts a run later than it is due, without its being late.
-                since = now - self.catch_up - start_offset(trigger)
+                since = min(now - self.catch_up, served_since) - start_offset(trigger)
                 if run_at < since:
                     self._heartbeat.note_missed(trigger, run_at, since)
                     run_at = max(run_at, since - INSTANT)
                 elif self._has_to_wait(trigger, run_at, now):
                     waiting.append(row)
+                    continue
+                elif not self._has_room(trigger, room):
+                    self._backlog.park(row, trigger.agent_id)
                     continue
                 else:
                     claimed.append(Occurrence.scheduled(row.user_id, row.pk, run_at))
@@ -256,44 +315,54 @@ class LocalSchedulerProcess:
         _put_off(waiting, now + WAIT)
         return claimed
 
+    def _has_room(self, trigger: Trigger, room: dict[int, float]) -> bool:
+        """Whether the agent of a trigger may have one more run; takes the place if so.
+
+        Args:
+            trigger: the trigger.
+            room: the places that are left in this transaction, by gate.
+        """
+        gate = self._gates.of(trigger.agent_id)
+        left = room.setdefault(id(gate), gate.room())
+        room[id(gate)] = left - 1
+        return left >= 1
+
     def _has_to_wait(self, trigger: Trigger, due: datetime, now: datetime) -> bool:
         """Whether to retry an occurrence in a moment, rather than to skip it.
 
-        It waits if the run before it began late, after this occurrence was due. It also waits if
+        It waits if the run before it began late, after this occurrence was due, unless it has
+        waited for longer than runs are caught up. It also waits if
         the hold of its trigger has ended while our own run goes on, or while the process of the run
         could not renew the hold.
         """
         since = trigger.running_since
         if trigger.is_held(now):
-            return since is not None and since > due
+            return since is not None and since > due >= now - self.catch_up
         if trigger.overlap_policy != OverlapPolicy.SKIP:
             return False
-        return self._is_under_way(trigger.pk) or (
+        return self._runs.is_under_way(trigger.pk) or (
             since is not None and not self._heartbeat.trusts_leases
         )
 
-    def _begin(self, run: Run | None, pool: ThreadPoolExecutor) -> None:
-        if run is not None:
-            self._runs[run.execution.pk] = run
-            pool.submit(self._call, run)
+    def _begin(self, runs: Sequence[Run]) -> None:
+        """Have the loop call the agents of runs that are claimed."""
+        for run in runs:
+            run.gate = self._gates.of(run.execution.agent_id)
+            run.gate.claimed()
+            self._runs.add(run)
+        self._loop.begin(runs)
 
-    def _call(self, run: Run) -> None:
-        try:
-            runner.call(run, self.client)
-        finally:
-            self._completer.put(run)
-            close_old_connections()
-        # The record ends first, because an agent may take seconds to acknowledge this.
-        runner.stop_agent(run)
+    def _ended(self, run: Run) -> None:
+        run.gate.ended()
+        self._completer.put(run)
 
     def _forget(self, run: Run) -> None:
         """Remove a run whose result is on record."""
-        self._runs.pop(run.execution.pk, None)
-        if self.concurrency - len(self._runs) >= self.concurrency // 2:
-            # Starting many at once is cheaper than one at a time.
+        self._runs.remove(run)
+        if self._backlog.size and self._free():
             self._wake.set()
 
-    def _finish(self, pool: ThreadPoolExecutor) -> None:
+    def _finish(self) -> None:
         """Wait for the runs under way during the grace time, and close the others as failed.
 
         Results go to the spool if the database is away.
@@ -306,18 +375,23 @@ class LocalSchedulerProcess:
             try:
                 # A heartbeat may hang for so long while the database is away.
                 if not database.is_on or end - time.monotonic() > HANGING_SECONDS:
-                    self._heartbeat.beat(self._runs)
+                    self._heartbeat.beat(self._load)
             except DatabaseError as error:
                 pause = self._failed(error)
             self._wake.wait(min(pause, max(0.0, end - time.monotonic())))
-        for run in list(self._runs.values()):
+        for run in self._runs.all():
             if run.execution.status == RunStatus.RUNNING:
                 self._stop(run)
-        pool.shutdown(wait=not self._runs, cancel_futures=True)
+        self._loop.stop()
         self._completer.stop(STOP_SECONDS)
-        for run in list(self._runs.values()):
+        left = self._runs.all()
+        for run in left:
             if run.execution.status != RunStatus.RUNNING:
                 spool.add(run.execution)
+        try:
+            self._heartbeat.lease.end(is_over=not left)
+        except DatabaseError as error:
+            self._failed(error)
 
     def _stop(self, run: Run) -> None:
         """Close a run that does not end in the grace time as failed."""
@@ -342,19 +416,7 @@ def _batch_size() -> int:
     return runner.batch_size(WRITES + outbox.writes_of_a_run())
 
 
-def _claim_queued(queued: QueuedRun) -> Run | None:
-    """Claim a run of the queue; None if another process has it, or it cannot begin."""
-
-    def claim() -> bool:
-        return bool(QueuedRun.objects.filter(pk=queued.pk).delete()[0])
-
-    try:
-        return runner.resume(queued.trigger_id, queued.pk, claim=claim)
-    except ConflictError:
-        return None
-
-
-def _put_off(rows: list[LocalSchedule], until: datetime) -> None:
+def _put_off(rows: Sequence[Due], until: datetime) -> None:
     """Have schedules that no process has moved on fire later."""
     for row in rows:
         unmoved = LocalSchedule.objects.filter(pk=row.pk, next_run_at=row.next_run_at)

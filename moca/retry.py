@@ -50,11 +50,21 @@ def retry(
         except on as error:
             if tried == tries:
                 raise
-            # Bound the exponent, since floats overflow.
-            ceiling = min(longest, first * 2 ** min(tried - 1, 60))
-            pause = random.uniform(0, ceiling)  # noqa: S311  (it spreads load)
-            pause = max(pause, wait(error) if wait else 0.0)
+            pause = max(backoff(tried, first, longest), wait(error) if wait else 0.0)
             if left is not None and pause >= left():
                 raise
         (pause_by or sleep)(pause)
     raise AssertionError("unreachable")
+
+
+def backoff(tried: int, first: float, longest: float) -> float:
+    """The pause after so many tries, in seconds: its ceiling doubles, and it has full jitter.
+
+    Args:
+        tried: the tries so far, 1 or more.
+        first: the ceiling of the first pause, in seconds.
+        longest: the ceiling of all pauses, in seconds.
+    """
+    # Bound the exponent, since floats overflow.
+    ceiling = min(longest, first * 2 ** min(tried - 1, 60))
+    return random.uniform(0, ceiling)  # noqa: S311  (it spreads load)

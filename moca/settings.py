@@ -394,10 +394,17 @@ if TRIGGER_LAMBDA_ARN:
 else:
     EVENT_BUS = "events.buses.local.LocalBus"
     MAX_EVENT_BYTES = 256 * 1024
-SCHEDULER_CONCURRENCY = whole_number("SCHEDULER_CONCURRENCY", default=64, least=1, most=1000)
+SCHEDULER_CONCURRENCY = whole_number("SCHEDULER_CONCURRENCY", default=10_000, least=1, most=100_000)
 SCHEDULER_CATCH_UP_SECONDS = whole_number(
     "SCHEDULER_CATCH_UP_SECONDS", default=600, least=0, most=604800
 )
+# A URL that is called every three minutes while schedules are fired, for services that alert people
+# if the calls stay away.
+HEARTBEAT_URL = env.str("HEARTBEAT_URL", default="")
+# The import path of what keeps the sign of life of the web server's process, and of what says
+# whether a process that fires schedules is alive.
+SIGN_OF_LIFE = "executions.life.SignOfLife"
+LIFE_CHECK = "executions.silence.check_life"
 SCHEDULER_GRACE_SECONDS = whole_number("SCHEDULER_GRACE_SECONDS", default=30, least=0, most=3600)
 
 # Executions and their agent. If AGENT_API_URL is not set, it is this machine's demo agent.
@@ -415,6 +422,7 @@ AGENT_AUTH = env.str("AGENT_AUTH", default="cognito")
 AGENT_PROTOCOL = env.str("AGENT_PROTOCOL", default="invocations")
 AGENT_KEY_HEADER = env.str("AGENT_KEY_HEADER", default="X-Api-Key")
 # Seconds without data after which an agent's started answer fails; 0 for no such limit.
+AGENT_MAX_CONCURRENCY = whole_number("AGENT_MAX_CONCURRENCY", default=0, least=0, most=100_000)
 AGENT_IDLE_TIMEOUT_SECONDS = whole_number(
     "AGENT_IDLE_TIMEOUT_SECONDS", default=0, least=0, most=86_400
 )

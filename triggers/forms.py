@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from moca.api.errors import offer_words
 from moca.forms import JSONTextField, VersionedForm
 from moca.times import iso, parse_iso
-from triggers.models import OverlapPolicy, Trigger, TriggerType
+from triggers.models import OnDeadline, OverlapPolicy, Trigger, TriggerType
 from triggers.schedules import ExpressionError, parse_zone
 from triggers.sections import ENTRIES
 from triggers.validation import MAX_DEBOUNCE_SECONDS, MAX_RUNS_PER_HOUR, MAX_WINDOW_MINUTES
@@ -181,6 +181,12 @@ class TriggerForm(VersionedForm):
         help_text=_("If runs are skipped, an event that arrives during a run is lost."),
     )
 
+    on_deadline = forms.ChoiceField(
+        label=_("If a run begins too late or takes too long"),
+        required=False,
+        choices=OnDeadline.choices,
+    )
+
     class Media:
         js = ("moca/trigger_form.js",)
 
@@ -217,6 +223,10 @@ class TriggerForm(VersionedForm):
         is_new = self.instance._state.adding
         field.choices = [*(field.choices if is_new else ()), *OverlapPolicy.choices]
         field.required = not is_new
+
+    def clean_on_deadline(self) -> str:
+        """What happens to a run that misses a deadline; to warn unless the request says it."""
+        return self.cleaned_data["on_deadline"] or OnDeadline.WARN
 
     def clean_overlap_policy(self) -> str:
         """The chosen policy, or the default of the type."""

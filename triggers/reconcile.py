@@ -72,6 +72,7 @@ def reconcile(
     dry_run: bool = False,
     concurrency: int = CONCURRENCY,
     by: str = RECONCILER,
+    seen: list[Trigger] | None = None,
 ) -> list[Action]:
     """Repair all drift between triggers, event sources and their projections, in one pass.
 
@@ -80,6 +81,7 @@ def reconcile(
         dry_run: change nothing, and return what would be done.
         concurrency: the most calls to the scheduler at a time.
         by: the actor of the audit entries.
+        seen: gets the triggers that were read, for a caller that needs them, too.
 
     Returns:
         What was done. A failure is noted on its trigger, and the next pass retries it.
@@ -91,15 +93,22 @@ def reconcile(
         return _reconcile_all_of(scheduler, dry_run=dry_run, concurrency=concurrency, by=by)
     done = []
     for each in all_schedulers():
-        done += _reconcile_all_of(each, dry_run=dry_run, concurrency=concurrency, by=by)
+        done += _reconcile_all_of(each, dry_run=dry_run, concurrency=concurrency, by=by, seen=seen)
     return [*done, *rules.reconcile(dry_run=dry_run, by=by)]
 
 
 def _reconcile_all_of(
-    scheduler: Scheduler, *, dry_run: bool, concurrency: int, by: str
+    scheduler: Scheduler,
+    *,
+    dry_run: bool,
+    concurrency: int,
+    by: str,
+    seen: list[Trigger] | None = None,
 ) -> list[Action]:
     entries = {entry.trigger_id: entry for entry in scheduler.list()}
     triggers = list(Trigger.objects.filter(type=scheduler.trigger_type).order_by("-pk").iterator())
+    if seen is not None:
+        seen += triggers
     known = {trigger.pk for trigger in triggers}
     unclaimed = [entry for entry in entries.values() if entry.trigger_id not in known]
     young = [entry.trigger_id for entry in unclaimed if _is_young(entry)]

@@ -104,6 +104,9 @@ SECTIONS = (
             Entry("max_retries", _("Retries")),
             Entry("pause_after_failures", _("Pause after failures")),
             Entry("answer_within_hours", _("Answer within (hours)")),
+            Entry("begin_within_minutes", _("Begin within (minutes)")),
+            Entry("run_within_seconds", _("Take at most (seconds)")),
+            Entry("on_deadline"),
         ),
     ),
 )

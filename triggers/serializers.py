@@ -11,6 +11,7 @@ from moca.api.json_schema import each, moment, text
 from moca.api.serializers import MapSerializer, RowSerializer
 from moca.times import iso
 from triggers.models import (
+    OnDeadline,
     Outcome,
     OverlapPolicy,
     ReasoningEffort,
@@ -125,6 +126,20 @@ class TriggerSerializer(RowSerializer):
     answer_within_hours = Number(
         "Hours that a run waits for a person if the agent asks one. After that, it has failed; 72 "
         "for a new trigger."
+    )
+    begin_within_minutes = Number(
+        "Minutes after its due time within which a run has to begin; without, a tenth of the time "
+        "between two runs, from 2 to 30 minutes.",
+        empty=(None, 0),
+    )
+    run_within_seconds = Number(
+        "Seconds after which a run takes too long; any time up to the timeout without.",
+        empty=(None, 0),
+    )
+    on_deadline = Choice(
+        OnDeadline,
+        "Whether a run that begins too late or takes too long is told alone, or cancelled as well; "
+        "`warn` for a new trigger.",
     )
     tags = Names(
         each={"minLength": 1, "maxLength": MAX_TAG_LENGTH},

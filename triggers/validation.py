@@ -28,6 +28,7 @@ from moca.validation import ONE_LINE
 from triggers.i18n import Suggestion, suggestions_of, translated
 from triggers.placeholders import not_understood
 from triggers.schedules import Expression, ExpressionError, Rate, describe, parse, parse_zone
+from triggers.schedules.grace import Expectation
 
 MAX_TOOLS, MAX_TOOL_LENGTH = 50, 128
 MAX_TAGS, MAX_TAG_LENGTH = 20, 50
@@ -85,6 +86,23 @@ class Schedule:
         """The last run strictly before a moment, in UTC; None if there is none."""
         return self.expression.previous_run(
             before, self.zone, start=self.start, end=self.end, anchor=anchor
+        )
+
+    def expectation(self, anchor: datetime | None, allowed: timedelta | None) -> Expectation:
+        """When its occurrences have to have begun.
+
+        Args:
+            anchor: the time that a rate counts from.
+            allowed: how late they may begin; None for a grace that follows from the schedule.
+        """
+        return Expectation(
+            self.expression,
+            self.zone,
+            timedelta(minutes=self.window_minutes),
+            allowed=allowed,
+            start=self.start,
+            end=self.end,
+            anchor=anchor,
         )
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from agents import errors
 from agents.errors import AgentError
-from agents.framing import Batch, document, event_values, json_lines, unreadable
+from agents.framing import Batch, Document, Events, Frames, Lines, unreadable
 from agents.invocation import Invocation
 from agents.replies import Reply, Transcript, mapping, name, printable
 from moca.sentences import Code
@@ -95,32 +94,14 @@ class Protocol(ABC):
         return None
 
 
-def read(reader: Reader, chunks: Iterable[bytes], media_type: str) -> Iterator[None]:
-    """Read a body to the end of the answer. Yields after each chunk.
-
-    Raises AgentError if the agent fails, or if its answer cannot be read.
-    """
-    transcript = reader.transcript
+def frames(reader: Reader, media_type: str) -> Frames:
+    """Return what cuts a body of a media type into values for a reader."""
     if media_type == "text/event-stream":
-        batches: Iterator[Batch] = event_values(chunks, reported, plain=reader.plain)
-    elif media_type == "application/json" or not reader.lines:
+        return Events(reported, plain=reader.plain)
+    if media_type == "application/json" or not reader.lines:
         # A web page comes from a server before the agent, unless the agent calls it JSON.
-        may_be_page = media_type == "application/json"
-        reader.take_document(document(chunks, plain=reader.plain, may_be_page=may_be_page))
-        transcript.flush()
-        yield
-        reader.end()
-        return
-    else:
-        batches = json_lines(chunks)
-    for batch in batches:
-        with transcript.lock:
-            reader.take(batch)
-            transcript.flush()
-        yield
-        if transcript.complete:
-            return
-    reader.end()
+        return Document(plain=reader.plain, may_be_page=media_type == "application/json")
+    return Lines()
 
 
 def reported(data: str) -> AgentError:

@@ -39,11 +39,12 @@ KEYS = {
     "scope": "scope",
     "connectSeconds": "connect_seconds",
     "idleSeconds": "idle_seconds",
+    "maxConcurrency": "max_concurrency",
     "modelId": "model_id",
     "reasoningEffort": "reasoning_effort",
     "enabledTools": "enabled_tools",
 }
-NUMBERS = ("connectSeconds", "idleSeconds")
+NUMBERS = ("connectSeconds", "idleSeconds", "maxConcurrency")
 LISTS = ("enabledTools",)
 
 _kept: dict[str, tuple[float, Agent | None]] = {}
@@ -97,6 +98,11 @@ def record_of(agent_id: str) -> Agent | None:
     return agent
 
 
+def is_kept(agent_id: str) -> bool:
+    """Whether `record_of()` returns at once, and reads nothing."""
+    return not agent_id or time.monotonic() < _kept.get(agent_id, (0.0, None))[0]
+
+
 def forget() -> None:
     """Empty the cache of this process."""
     with _lock:
@@ -138,7 +144,7 @@ def _agent(entry: Any, where: str) -> Agent:
     for name, value in given.items():
         if name in NUMBERS:
             if not isinstance(value, int) or isinstance(value, bool):
-                raise ImproperlyConfigured(f"{where}.{name} is no whole number of seconds.")
+                raise ImproperlyConfigured(f"{where}.{name} is no whole number.")
         elif name in LISTS:
             if not isinstance(value, list):
                 raise ImproperlyConfigured(f"{where}.{name} is no list of texts.")

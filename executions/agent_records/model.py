@@ -92,6 +92,12 @@ class Agent(VersionedModel):
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(86_400)],
     )
+    max_concurrency = models.PositiveIntegerField(
+        _("requests at the same time"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(100_000)],
+    )
     model_id = models.CharField(_("model"), max_length=200, blank=True, validators=[one_line])
     reasoning_effort = models.CharField(
         _("reasoning effort"), max_length=10, blank=True, choices=ReasoningEffort

@@ -9,7 +9,10 @@ from executions.models import QueuedRun, TriggerExecution
 
 class LocalDispatcher(Dispatcher):
     def dispatch_all(self, executions: Sequence[TriggerExecution]) -> None:
-        queued = [QueuedRun(pk=each.pk, trigger_id=each.trigger_id) for each in executions]
+        queued = [
+            QueuedRun(pk=each.pk, trigger_id=each.trigger_id, user_id=each.user_id)
+            for each in executions
+        ]
         QueuedRun.objects.bulk_create(queued)
 
     def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:

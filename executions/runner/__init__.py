@@ -23,8 +23,8 @@ from executions.runner.enqueue import (
     end_due_debounces,
     offer,
 )
-from executions.runner.execute import call, execute
-from executions.runner.leases import HEARTBEAT, abandon, close_lost, renew
+from executions.runner.execute import call, call_on_loop, execute
+from executions.runner.leases import HEARTBEAT, abandon, close_lost
 from executions.runner.manual import TriggerBusyError, accept
 from executions.runner.missed import record_missed
 
@@ -43,6 +43,7 @@ __all__ = [
     "answer_run",
     "batch_size",
     "call",
+    "call_on_loop",
     "cancel_run",
     "close",
     "close_lost",
@@ -53,7 +54,6 @@ __all__ = [
     "is_begun",
     "offer",
     "record_missed",
-    "renew",
     "resume",
     "set_result",
     "start",

@@ -74,7 +74,7 @@ def skipped(trigger: Trigger, reason: Reason, key: str = "") -> None:
         tell(Happening.SKIPPED, trigger=trigger, params={"reason": reason}, key=key)
 
 
-def missed(trigger: Trigger, execution: TriggerExecution) -> None:
-    """Tell that runs were missed, which have one record."""
-    params = {"reason": reasons.of(execution, "error")}
-    tell(Happening.MISSED, trigger=trigger, execution=execution, params=params, key=execution.pk)
+def missed(trigger: Trigger, latest: TriggerExecution, reason: Reason) -> None:
+    """Tell that runs were missed, the latest of which has a record."""
+    params = {"reason": reason}
+    tell(Happening.MISSED, trigger=trigger, execution=latest, params=params, key=latest.pk)

@@ -55,12 +55,13 @@ class RunEndedError(Exception):
 NOT_CANCELLED = (RunEndedError, ConflictError)
 
 
-def cancel_run(execution: TriggerExecution, *, by: str) -> TriggerExecution:
+def cancel_run(execution: TriggerExecution, *, by: str, why: str = "") -> TriggerExecution:
     """Have a run cancelled. A second request for the same run changes nothing.
 
     Args:
         execution: the record, as it was just read.
-        by: the operator's name, or the user id of an API caller.
+        by: the operator's name, the user id of an API caller, or `audit.system()`.
+        why: a `Reason`; empty if a person cancels the run.
 
     Returns:
         The record. A run that waited for a process has ended as cancelled. Any other is still
@@ -80,12 +81,12 @@ def cancel_run(execution: TriggerExecution, *, by: str) -> TriggerExecution:
             found = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk).first()
         if found is None:
             raise RunEndedError
-        return _cancel(found, by)
+        return _cancel(found, by, why)
 
     return retry_conflicts(attempt, _("Others keep changing this run: try again in a moment."))
 
 
-def _cancel(execution: TriggerExecution, by: str) -> TriggerExecution:
+def _cancel(execution: TriggerExecution, by: str, why: str) -> TriggerExecution:
     now = timezone.now()
     execution.close_if_lost(now)
     if execution.status != RunStatus.RUNNING:
@@ -97,6 +98,7 @@ def _cancel(execution: TriggerExecution, by: str) -> TriggerExecution:
             AuditEntry.Action.CANCELLED,
             execution.find_trigger() or execution,
             by=by,
+            why=why,
             changes={"execution": ["", execution.pk]},
         )
         if execution.attempt:

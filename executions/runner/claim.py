@@ -18,7 +18,15 @@ from django.utils import timezone
 
 from agents import Cancellation, new_session_id
 from executions import envelope
-from executions.failures import BUSY, DISABLED, ENDED, OVERTAKEN, TRIGGER_DELETED, TRIGGER_GONE
+from executions.failures import (
+    BUSY,
+    DISABLED,
+    ENDED,
+    OVERTAKEN,
+    TOO_LATE,
+    TRIGGER_DELETED,
+    TRIGGER_GONE,
+)
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
 from executions.runner import announce
 from executions.runner.complete import close, log_ids
@@ -27,7 +35,7 @@ from moca.concurrency import ConflictError
 from moca.ids import occurrence_id
 from moca.outages import is_away
 from moca.sentences import Reason
-from triggers.models import OverlapPolicy, RunStatus, Trigger
+from triggers.models import OverlapPolicy, RunStatus, Trigger, lapsed_among
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +103,7 @@ class Run:
         cancellation: ends the call of the agent.
         cancelled_by: who cancelled the run, once `cancellation` is used.
         stop_agent: tells the agent that the run is cancelled; None if there is nothing to tell.
+        gate: the places of its agent in a scheduler process; None elsewhere.
     """
 
     trigger: Trigger
@@ -104,6 +113,7 @@ class Run:
     cancellation: Cancellation = field(default_factory=Cancellation)
     cancelled_by: str = ""
     stop_agent: Callable[[], object] | None = None
+    gate: Any = None
 
     def record(self) -> TriggerExecutionQuerySet:
         """The run's record; empty once another process has closed or claimed it."""
@@ -156,7 +166,7 @@ Triggers = Mapping[str, Trigger]
 Claim = Callable[[Triggers], Sequence[Occurrence]]
 
 
-def start(occurrence: Occurrence, *, lease: timedelta = LEASE) -> Run | None:
+def start(occurrence: Occurrence, *, lease: timedelta = LEASE, process_id: str = "") -> Run | None:
     """Claim an occurrence, and put its run on record.
 
     A run that failed before it reached the agent is claimed again.
@@ -164,6 +174,7 @@ def start(occurrence: Occurrence, *, lease: timedelta = LEASE) -> Run | None:
     Args:
         occurrence: what fires.
         lease: how long the claim holds from now on.
+        process_id: the scheduler process whose lease counts for the run; empty if its own does.
 
     Returns:
         None if there is nothing to run: the trigger is deleted, disabled, past its end or busy, or
@@ -172,12 +183,18 @@ def start(occurrence: Occurrence, *, lease: timedelta = LEASE) -> Run | None:
     Raises:
         UncertainStartError: the connection to the database failed at the commit.
     """
-    found = start_claimed([occurrence.trigger_key], lambda _: [occurrence], lease=lease)
+    found = start_claimed(
+        [occurrence.trigger_key], lambda _: [occurrence], lease=lease, process_id=process_id
+    )
     return found[0] if found else None
 
 
 def start_claimed(
-    trigger_keys: Sequence[tuple[str, str]], claim: Claim, *, lease: timedelta = LEASE
+    trigger_keys: Sequence[tuple[str, str]],
+    claim: Claim,
+    *,
+    lease: timedelta = LEASE,
+    process_id: str = "",
 ) -> list[Run]:
     """Claim occurrences, and put their runs on record, in one transaction.
 
@@ -185,6 +202,7 @@ def start_claimed(
         trigger_keys: users and ids of the triggers that the occurrences belong to.
         claim: chooses the occurrences; may write in the same transaction.
         lease: as for `start()`.
+        process_id: as for `start()`.
 
     Raises:
         IntegrityError, ConflictError: one of several occurrences was run before, or another process
@@ -193,18 +211,23 @@ def start_claimed(
     """
     try:
         with _claiming() as runs:
-            runs += _start(trigger_keys, claim, lease, again=False)
+            runs += _start(trigger_keys, claim, lease, process_id, again=False)
         return runs
     except (IntegrityError, ConflictError):
         if len(trigger_keys) > 1:
             raise
     with _claiming() as runs:
-        runs += _start(trigger_keys, claim, lease, again=True)
+        runs += _start(trigger_keys, claim, lease, process_id, again=True)
     return runs
 
 
 def _start(
-    trigger_keys: Sequence[tuple[str, str]], claim: Claim, lease: timedelta, *, again: bool
+    trigger_keys: Sequence[tuple[str, str]],
+    claim: Claim,
+    lease: timedelta,
+    process_id: str,
+    *,
+    again: bool,
 ) -> list[Run]:
     """Claim occurrences in the open transaction.
 
@@ -222,7 +245,8 @@ def _start(
             _note_skip(trigger, occurrence, reason, now)
         elif trigger is not None:
             event = occurrence.event_of(trigger, now)
-            execution = new_record(trigger, occurrence, event, now, now + lease)
+            until = _lease_end(trigger, now, lease, process_id)
+            execution = new_record(trigger, occurrence, event, now, until, process_id=process_id)
             runs.append(Run(trigger, execution, event))
     if again:
         runs = [run for run in runs if _claim_again(run.execution)]
@@ -247,6 +271,8 @@ def _reason_to_skip(
     schedule = trigger.schedule
     if schedule and schedule.end and (occurrence.due or now) > schedule.end:
         return ENDED()
+    if occurrence.due and trigger.is_too_late(occurrence.due, now):
+        return TOO_LATE(number=trigger.begin_within_minutes or 0)
     return BUSY() if trigger.is_held(now) else None
 
 
@@ -273,11 +299,13 @@ def new_record(
     lease_until: datetime | None,
     *,
     attempt: int = 1,
+    process_id: str = "",
 ) -> TriggerExecution:
     """Make the record of an occurrence, unsaved.
 
     Args:
         attempt: 0 if the run waits for a process to claim it.
+        process_id: the scheduler process that runs it, or empty.
     """
     return TriggerExecution(
         id=occurrence.id,
@@ -289,11 +317,21 @@ def new_record(
         scheduled_at=occurrence.due,
         started_at=now,
         lease_until=lease_until,
+        process_id=process_id,
         session_id=trigger.session_id or new_session_id(),
         event_payload=envelope.serialize(event),
         replay_of=occurrence.replay_of,
         ttl=expiry(now),
     )
+
+
+def _lease_end(trigger: Trigger, now: datetime, lease: timedelta, process_id: str) -> datetime:
+    """When the own lease of a run ends: after its time-out if its process keeps the true lease.
+
+    Nobody renews it then. It ends the run's claim if the row of the process gets lost.
+    """
+    longest = timedelta(seconds=trigger.timeout_seconds) if process_id else timedelta(0)
+    return now + lease + longest
 
 
 def _claim_again(execution: TriggerExecution) -> bool:
@@ -317,6 +355,7 @@ def _claim_again(execution: TriggerExecution) -> bool:
         attempt=execution.attempt,
         started_at=execution.started_at,
         lease_until=execution.lease_until,
+        process_id=execution.process_id,
         session_id=execution.session_id,
         agent_id=execution.agent_id,
     )
@@ -326,7 +365,11 @@ def _claim_again(execution: TriggerExecution) -> bool:
 def _hold_triggers(runs: Sequence[Run], now: datetime) -> None:
     """Hold the triggers of runs that must not overlap; `running_since` names the holder."""
     held = [run.trigger for run in runs if run.trigger.overlap_policy == OverlapPolicy.SKIP]
-    if held and not hold(held, now, until=runs[0].execution.lease_until):
+    if not held:
+        return
+    ends = [run.execution.lease_until for run in runs if run.execution.lease_until]
+    process_id = runs[0].execution.process_id
+    if not hold(held, now, until=max(ends, default=None), process_id=process_id):
         raise IntegrityError("another process has just begun a run of the trigger")
 
 
@@ -336,6 +379,7 @@ def hold(
     *,
     until: datetime | None,
     holder: datetime | None = None,
+    process_id: str = "",
 ) -> bool:
     """Mark triggers as running, so that no other run of them begins.
 
@@ -344,13 +388,19 @@ def hold(
         since: the start of the run that holds them.
         until: when the hold ends unless it is renewed.
         holder: the earlier start of the same run, if it holds the triggers already.
+        process_id: the process whose lease ends the hold, too; empty if there is none.
 
     Returns:
         Whether all are marked: False if another run holds one of them.
     """
     free = Q(running_until__isnull=True) | Q(running_until__lt=since) | Q(running_since=holder)
+    of_others = [each for each in triggers if each.running_until and each.running_until >= since]
+    if lapsed := lapsed_among((each.running_process for each in of_others), since):
+        free |= Q(running_process__in=lapsed)
     held = Trigger.objects.named((trigger.user_id, trigger.pk) for trigger in triggers)
-    marked = held.filter(free).update(running_since=since, running_until=until)
+    marked = held.filter(free).update(
+        running_since=since, running_until=until, running_process=process_id
+    )
     return bool(marked == len(triggers))
 
 
@@ -360,6 +410,7 @@ def resume(
     *,
     lease: timedelta = LEASE,
     claim: Callable[[], bool] | None = None,
+    process_id: str = "",
 ) -> Run | None:
     """Claim a run that was put on record to wait for a process.
 
@@ -368,6 +419,7 @@ def resume(
         execution_id: the id of the run's record.
         lease: how long the claim holds from now on.
         claim: called first, in the same transaction; False if another process has the run.
+        process_id: as for `start()`.
 
     Returns:
         None if the run was claimed before, or cannot begin. A run that cannot begin is closed as
@@ -377,12 +429,13 @@ def resume(
         UncertainStartError: the connection to the database failed at the commit.
     """
     with _claiming() as runs:
-        if (claim is None or claim()) and (run := _resume(trigger_id, execution_id, lease)):
-            runs.append(run)
+        if claim is None or claim():
+            run = _resume(trigger_id, execution_id, lease, process_id)
+            runs += [run] if run else []
     return runs[0] if runs else None
 
 
-def _resume(trigger_id: str, execution_id: str, lease: timedelta) -> Run | None:
+def _resume(trigger_id: str, execution_id: str, lease: timedelta, process_id: str) -> Run | None:
     now = timezone.now()
     record = TriggerExecution.objects.keyed(trigger_id, execution_id)
     execution = record.first()
@@ -395,14 +448,16 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta) -> Run | None:
         # The trigger may name another agent since the run was put on record.
         execution.agent_id = trigger.agent_id
     queued = record.filter(status=RunStatus.RUNNING, attempt=0)
+    until = now + lease if trigger is None else _lease_end(trigger, now, lease, process_id)
     values = {"attempt": 1, "started_at": now, "agent_id": execution.agent_id}
-    if not queued.update(**values, lease_until=now + lease):
+    if not queued.update(**values, lease_until=until, process_id=process_id):
         return None
+    execution.process_id = process_id
     if trigger is None:
         close(execution, RunStatus.FAILED, error=TRIGGER_DELETED())
         return None
     if trigger.overlap_policy == OverlapPolicy.SKIP and not hold(
-        [trigger], now, until=now + lease, holder=holder
+        [trigger], now, until=until, holder=holder, process_id=process_id
     ):
         close(execution, RunStatus.FAILED, error=OVERTAKEN())
         return None

@@ -274,7 +274,7 @@ def _note_result(
             "consecutive_failures": failures,
         }
     if trigger.running_since == execution.started_at:
-        result |= {"running_since": None, "running_until": None}
+        result |= {"running_since": None, "running_until": None, "running_process": ""}
     row = Trigger.objects.filter(
         user_id=trigger.user_id,
         pk=trigger.pk,

@@ -311,7 +311,7 @@ def _waiting_run(changes: _Changes, one: Offer, now: datetime) -> TriggerExecuti
     occurrence = Occurrence(one.id, one.user_id, trigger.pk, Source.EVENT, event=one.event)
     execution = new_record(trigger, occurrence, one.event, now, until, attempt=0)
     if trigger.overlap_policy == OverlapPolicy.SKIP:
-        changes.set(running_since=now, running_until=until)
+        changes.set(running_since=now, running_until=until, running_process="")
     subscription = trigger.subscription
     if subscription and subscription.runs_per_hour is not None:
         if _is_same_hour(trigger, now):

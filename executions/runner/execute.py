@@ -5,27 +5,36 @@ If another process has closed the run meanwhile, this one writes nothing more.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db import close_old_connections
 
 from agents import AgentClient, AgentError, Invocation, Reply
 from agents.errors import TIMED_OUT
 from agents.replies import Transcript
 from executions import prompts
 from executions.agent_records.clients import client_for
-from executions.agent_records.lookup import record_of
+from executions.agent_records.lookup import is_kept, record_of
 from executions.agent_records.model import Agent
 from executions.failures import CANCELLED, CLOSED, END_UNKNOWN, INTERNAL_ERROR, NO_MORE_TIME
 from executions.models import TriggerExecution, question_map, tool_map, usage_map
 from executions.runner.cancel import CancelWatch, stop_agent
 from executions.runner.claim import Run
 from executions.runner.complete import log_ids, set_result, write_in_time
-from executions.runner.invocation import compose_invocation
-from executions.runner.progress import Progress
+from executions.runner.invocation import asks_aws, compose_invocation
+from executions.runner.progress import PATIENCE_SECONDS, Progress
 from moca import reasons
 from moca.logs import bind
 from moca.sentences import Reason
 from triggers.models import Outcome, RunStatus
+
+if TYPE_CHECKING:
+    from agents.loop import AgentLoop, Gate
 
 logger = logging.getLogger(__name__)
 
@@ -78,46 +87,140 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     Every failure becomes the result of the run, and none is raised. The arguments are those of
     `execute()`.
     """
-    trigger, execution = run.trigger, run.execution
-    seconds = float(trigger.timeout_seconds)
-    limit = seconds if time_limit is None else min(seconds, time_limit)
-    end = time.monotonic() + limit
-    reasons.put(execution, "warning", prompts.warning(trigger.prompt))
-    flush = _Flush(run)
-    with flush.progress, bind(**log_ids(execution)):
+    this = _Call(run, client, time_limit)
+    with this.settled():
+        this.prepare()
+        this.succeed(this.chosen.invoke(this.invocation, **this.options()))
+
+
+async def call_on_loop(
+    run: Run, client: AgentClient, agents: "AgentLoop", threads: Executor, gate: "Gate | None"
+) -> None:
+    """Call the agent as `call()` does, on an event loop.
+
+    Args:
+        run, client: as for `execute()`.
+        agents: the connections of this loop.
+        threads: for what may block.
+        gate: the places of the agent.
+    """
+    this = _Call(run, client, None, patience=0.0)
+    with this.settled():
+        await this.prepare_on_loop(threads)
+        options = this.options()
+        this.succeed(await agents.invoke(this.chosen, this.invocation, gate=gate, **options))
+
+
+class _Call:
+    """One call of the agent of a run, however it is made.
+
+    Attributes:
+        chosen: calls the agent; the default one until `prepare()`.
+        invocation: what is sent, after `prepare()`.
+    """
+
+    invocation: Invocation
+
+    def __init__(
+        self,
+        run: Run,
+        client: AgentClient,
+        time_limit: float | None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        seconds = float(run.trigger.timeout_seconds)
+        limit = seconds if time_limit is None else min(seconds, time_limit)
+        self.chosen = self._default = client
+        self._run = run
+        self._record: Agent | None = None
+        self._is_cut_off = limit < seconds
+        self._end = time.monotonic() + limit
+        self._flush = _Flush(run, patience)
+        self._borrowed = ExitStack()
+        reasons.put(run.execution, "warning", prompts.warning(run.trigger.prompt))
+
+    def prepare(self) -> None:
+        """Read the agent's record, and make what is sent. Raises AgentError."""
+        self._record = record_of(self._run.execution.agent_id)
+        self.invocation = compose_invocation(self._run, self._record, self._end)
+        self.chosen = self._borrowed.enter_context(client_for(self._record, self._default))
+
+    async def prepare_on_loop(self, threads: Executor) -> None:
+        """Do the same, in a thread if it may ask AWS or the database."""
+        if is_kept(self._run.execution.agent_id) and not asks_aws():
+            self.prepare()
+            return
+        await _in_thread(threads, self.prepare, max(0.0, self._end - time.monotonic()))
+
+    def options(self) -> dict[str, Any]:
+        """The further arguments of the call."""
+        return {
+            # Reading the agent's record and profile may have used up a part of the limit.
+            "time_limit": max(0.0, self._end - time.monotonic()),
+            "max_retries": self._run.trigger.max_retries,
+            "on_transcript": self._flush,
+            "cancellation": self._run.cancellation,
+        }
+
+    def succeed(self, reply: Reply) -> None:
+        """Set the answer as the result."""
+        execution = self._run.execution
+        _set_reply(self._run, reply)
+        execution.reached_agent = True
+        outcome = Outcome(reply.outcome)
+        set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=self._run.clock)
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """Make each failure of the block the result of the run."""
+        run = self._run
+        with self._borrowed, self._flush.progress, bind(**log_ids(run.execution)):
+            try:
+                yield
+            except AgentError as error:
+                self._fail_by(error)
+            except RunClosedError:
+                logger.warning("Stopped: the run had been closed by another process")
+                _fail(run, CLOSED(), reached=True)
+            except Exception:
+                logger.exception("The run broke off")
+                _set_what_came(run, self._flush.transcript)
+                _fail(run, INTERNAL_ERROR(), reached=True)
+
+    def _fail_by(self, error: AgentError) -> None:
+        run = self._run
+        _set_reply(run, error.reply)
+        if not run.cancellation.is_requested:
+            _fail_by_agent(run, error, is_cut_off=self._is_cut_off)
+            return
+        if error.reached:
+            run.stop_agent = partial(
+                _cancel, self._record, self._default, self.invocation, error.reply
+            )
+        logger.info("The run was cancelled")
+        _fail(run, CANCELLED(name=run.cancelled_by), reached=error.reached)
+
+
+async def _in_thread(threads: Executor, work: Callable[[], None], seconds: float) -> None:
+    """Do what may block in a thread.
+
+    Raises:
+        AgentError: it took longer than `seconds`.
+    """
+    import asyncio  # Functions on AWS, which have no loop, save 30 ms at a start.
+
+    def in_thread() -> None:
         try:
-            record = record_of(execution.agent_id)
-            invocation = compose_invocation(run, record, end)
-            with client_for(record, client) as chosen:
-                reply = chosen.invoke(
-                    invocation,
-                    # Reading the agent's record and profile may have used up a part of the limit.
-                    time_limit=max(0.0, end - time.monotonic()),
-                    max_retries=trigger.max_retries,
-                    on_transcript=flush,
-                    cancellation=run.cancellation,
-                )
-        except AgentError as error:
-            _set_reply(run, error.reply)
-            if run.cancellation.is_requested:
-                if error.reached:
-                    run.stop_agent = partial(_cancel, record, client, invocation, error.reply)
-                logger.info("The run was cancelled")
-                _fail(run, CANCELLED(name=run.cancelled_by), reached=error.reached)
-            else:
-                _fail_by_agent(run, error, is_cut_off=limit < seconds)
-        except RunClosedError:
-            logger.warning("Stopped: the run had been closed by another process")
-            _fail(run, CLOSED(), reached=True)
-        except Exception:
-            logger.exception("The run broke off")
-            _set_what_came(run, flush.transcript)
-            _fail(run, INTERNAL_ERROR(), reached=True)
-        else:
-            _set_reply(run, reply)
-            execution.reached_agent = True
-            outcome = Outcome(reply.outcome)
-            set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=run.clock)
+            work()
+        finally:
+            close_old_connections()
+
+    loop, context = asyncio.get_running_loop(), copy_context()
+    try:
+        async with asyncio.timeout(seconds):
+            await loop.run_in_executor(threads, context.run, in_thread)
+    except TimeoutError as error:
+        raise AgentError(TIMED_OUT(seconds=f"{round(seconds, 1):g}"), kind="timeout") from error
 
 
 def _cancel(
@@ -131,8 +234,8 @@ def _cancel(
 class _Flush:
     """Writes what the agent has said and done so far, every `FLUSH_SECONDS` at the most."""
 
-    def __init__(self, run: Run) -> None:
-        self.progress = Progress(run, FLUSH_SECONDS)
+    def __init__(self, run: Run, patience: float) -> None:
+        self.progress = Progress(run, FLUSH_SECONDS, patience)
         self.transcript: Transcript | None = None
 
     def __call__(self, transcript: Transcript) -> None:

@@ -3,6 +3,8 @@
 import logging
 import time
 
+from django.conf import settings
+
 from agents import AgentError, Invocation
 from agents.invocation import Answered
 from executions import owner_tokens, prompts
@@ -56,6 +58,11 @@ def compose_invocation(run: Run, record: Agent | None, end: float) -> Invocation
         task_id=execution.task_id or None,
         owner_token=_owner_token(run, end) if acts_for_owner else None,
     )
+
+
+def asks_aws() -> bool:
+    """Whether `compose_invocation()` may ask AWS, for profiles or for tokens of owners."""
+    return bool(settings.AGENTS_TABLE_NAME) or owner_tokens.is_on()
 
 
 def _owner_token(run: Run, end: float) -> str | None:

@@ -1,45 +1,25 @@
-"""Renew the leases of runs under way, and close runs whose lease has ended or whose process stops.
+"""Close runs whose lease has ended, or whose process stops.
 
 The local scheduler process and the reconciler call these.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
-
-from django.utils import timezone
 
 from executions.failures import CANCELLED
 from executions.models import CancelRequest, TriggerExecution
-from executions.runner.claim import LEASE, Run
-from executions.runner.complete import close
+from executions.runner.claim import Run, batch_size
+from executions.runner.complete import close, set_result, write
 from moca import reasons
-from moca.concurrency import ConflictError
 from moca.sentences import Reason
-from triggers.models import RunStatus, Trigger
+from triggers.models import RunStatus, SchedulerProcess, Trigger
 
-# How often a process renews the leases of its runs.
+# How often a process renews its lease.
 HEARTBEAT = timedelta(seconds=15)
 # How many lost runs one call closes.
 MOST_CLOSED = 1000
-
-
-def renew(runs: list[Run], *, lease: timedelta = LEASE) -> None:
-    """Renew the leases of this process's runs.
-
-    Args:
-        runs: the runs.
-        lease: how long their claims hold from now on.
-
-    Raises:
-        OperationalError: the database is away.
-    """
-    until = timezone.now() + lease
-    for run in runs:
-        # If another process has just written the row, the next heartbeat is early enough.
-        with suppress(ConflictError):
-            run.record().update(lease_until=until)
-            extend_hold(run.execution, until)
+# How many writes a transaction makes for each run that it closes.
+WRITES_TO_CLOSE = 5
 
 
 def extend_hold(execution: TriggerExecution, until: datetime) -> None:
@@ -49,18 +29,34 @@ def extend_hold(execution: TriggerExecution, until: datetime) -> None:
 
 
 def close_lost(now: datetime) -> int:
-    """Close the runs whose lease has ended as failed; returns how many there were.
+    """Close the runs whose process has died as failed; returns how many there were.
 
-    Their process has died, or no process claimed them in time. A run that a person has asked to
-    cancel is closed as cancelled.
+    No process claimed them in time, or the lease of their process has ended, or their own has if
+    they name no process. A run that a person has asked to cancel is closed as cancelled.
     """
-    closed = 0
-    lost = list(TriggerExecution.objects.lost(now)[:MOST_CLOSED])
+    overdue = TriggerExecution.objects.overdue(now)[:MOST_CLOSED]
+    closed = _close_all([execution for execution in overdue if execution.is_lost(now)], now)
+    for process_id in sorted(SchedulerProcess.objects.by_lease(now).lapsed):
+        left = list(TriggerExecution.objects.of_process(process_id)[:MOST_CLOSED])
+        closed += _close_all(left, now)
+        if len(left) < MOST_CLOSED:
+            # It may come back, and then it renews its lease and runs again.
+            lapsed = SchedulerProcess.objects.filter(pk=process_id, lease_until__lt=now)
+            lapsed.update(is_over=True)
+    return closed
+
+
+def _close_all(lost: Sequence[TriggerExecution], now: datetime) -> int:
+    """Close lost runs, many in one transaction."""
     cancelled = _cancelled(lost)
-    for execution in lost:
-        execution.close_if_lost(now)
-        reason = cancelled.get(execution.pk) or reasons.of(execution, "error")
-        closed += close(execution, RunStatus.FAILED, error=reason)
+    closed, size = 0, batch_size(WRITES_TO_CLOSE)
+    for first in range(0, len(lost), size):
+        some = lost[first : first + size]
+        for execution in some:
+            execution.close_if_lost(now)
+            reason = cancelled.get(execution.pk) or reasons.of(execution, "error")
+            set_result(execution, RunStatus.FAILED, error=reason)
+        closed += write(some)
     return closed
 
 

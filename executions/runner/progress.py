@@ -85,10 +85,11 @@ class Progress:
     Args:
         run: the run.
         pause: the least seconds between two writes.
+        patience: how many seconds the end of the block waits for a write that is under way.
     """
 
-    def __init__(self, run: Run, pause: float) -> None:
-        self._run, self._pause = run, pause
+    def __init__(self, run: Run, pause: float, patience: float = PATIENCE_SECONDS) -> None:
+        self._run, self._pause, self._patience = run, pause, patience
         self._next = time.monotonic() + pause
         self._transcript = Transcript()
         self._is_set = False
@@ -110,7 +111,7 @@ class Progress:
         self._is_over = True
         _clock.cancel(self)
         # The result of the run is written next, to the same row.
-        if self._lock.acquire(timeout=PATIENCE_SECONDS):
+        if self._lock.acquire(timeout=self._patience):
             self._lock.release()
 
     def note(self, transcript: Transcript) -> bool:

@@ -148,6 +148,7 @@ class AuditEntry(models.Model):
         REPAIRED = "repaired", _("Repaired")
         CLOSED = "closed", _("Run closed")
         HELD_BACK = "held back", _("Events held back")
+        ALARM = "alarm", _("Alarm")
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
     at = models.DateTimeField(default=timezone.now)

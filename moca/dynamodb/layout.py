@@ -204,6 +204,9 @@ class Table:
             if not isinstance(value := codec.empty(field), list | dict)
             and name not in self.layout.absent
         }
+        self._may_be_null = frozenset(
+            name for name, field in self.fields.items() if codec.empty(field) in (None, "")
+        )
         self.key_names = self.layout.partition.names | self.layout.sort.names
         self.unique = [names for names in _unique_sets(model) if names != (self.pk,)]
         self.unique_names = frozenset(name for names in self.unique for name in names)
@@ -279,7 +282,8 @@ class Table:
         for name in self.fields if names is None else names:
             attribute_name, decoder = self._decoders[name]
             attribute = item.get(attribute_name)
-            if attribute is None:
+            # Other programs store null where this backend stores nothing.
+            if attribute is None or ("NULL" in attribute and name in self._may_be_null):
                 is_plain = name in self._empty and name not in self.key_names
                 row[name] = self._empty[name] if is_plain else self.absent(name, item)
                 continue

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import ClassVar
 
+from django.conf import settings
+from django.utils.module_loading import import_string
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -37,6 +39,8 @@ class HealthView(APIView):
             "database": _outcome("database", _reach_database),
             "scheduler": _outcome("scheduler", _reach_scheduler),
         }
+        if process := _life():
+            checks["process"] = process
         data = zone_data.in_use()
         details = {"checks": checks, "zoneData": {"version": data.version, "source": data.source}}
         if set(checks.values()) == {"ok"}:
@@ -52,6 +56,14 @@ def _reach_database() -> None:
 
 def _reach_scheduler() -> None:
     get_scheduler().check()
+
+
+def _life() -> str:
+    """Whether a process that fires schedules is alive; empty if none has ever been there."""
+    # A setting names the check, because this package does not know processes.
+    known: list[bool | None] = []
+    outcome = _outcome("process", lambda: known.append(import_string(settings.LIFE_CHECK)()))
+    return "" if known == [None] else outcome
 
 
 def _outcome(name: str, reach: Callable[[], None]) -> str:

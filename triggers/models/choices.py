@@ -22,6 +22,11 @@ class OverlapPolicy(models.TextChoices):
         return cls.ALLOW if trigger_type == TriggerType.EVENT else cls.SKIP
 
 
+class OnDeadline(models.TextChoices):
+    WARN = "warn", _("Warn")
+    CANCEL = "cancel", _("Warn and cancel the run")
+
+
 class ReasoningEffort(models.TextChoices):
     OFF = "off", _("Off")
     LOW = "low", _("Low")

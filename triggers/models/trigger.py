@@ -4,7 +4,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any, ClassVar, Self
@@ -31,6 +31,7 @@ from triggers import validation
 from triggers.failures import UNREADABLE
 from triggers.intervals import interval_errors
 from triggers.models.choices import (
+    OnDeadline,
     Outcome,
     OverlapPolicy,
     ReasoningEffort,
@@ -39,6 +40,7 @@ from triggers.models.choices import (
     TriggerType,
 )
 from triggers.models.quota import TriggerCount
+from triggers.models.scheduler_process import is_alive
 from triggers.validation import Schedule, Subscription
 
 # Seconds that an index of DynamoDB may take to show a new row.
@@ -63,6 +65,11 @@ def _note_malformed(row: dict[str, Any], names: list[str]) -> None:
 def _default_policy(item: dict[str, Any]) -> str:
     """The overlap policy of a DynamoDB item that has none."""
     return OverlapPolicy.default_for(item.get("type", {}).get("S"))
+
+
+def _not_enabled(item: dict[str, Any]) -> bool:
+    """Whether a DynamoDB item that does not say so is enabled."""
+    return False
 
 
 class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
@@ -200,6 +207,26 @@ class Trigger(VersionedModel):
             "Hours that a run waits for a person if the agent asks one. After that, it has failed."
         ),
     )
+    begin_within_minutes = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1440)],
+        help_text=_(
+            "Warn if a run has not begun so many minutes after it was due. Empty: a tenth of the "
+            "time between two runs."
+        ),
+    )
+    run_within_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(10), MaxValueValidator(86_400)],
+        help_text=_("Warn if a run takes longer than so many seconds. Empty: never."),
+    )
+    on_deadline = models.CharField(
+        max_length=6,
+        choices=OnDeadline,
+        default=OnDeadline.WARN,
+    )
     tags = models.JSONField(default=list, blank=True, validators=[validation.validate_tags])
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -219,9 +246,11 @@ class Trigger(VersionedModel):
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
     paused_reason = models.TextField(blank=True, editable=False)
     paused_reason_code, paused_reason_params = CodeField(), ParamsField()
-    # The start of the run that further runs may not overlap, and when its lease ends.
+    # The start of the run that further runs may not overlap, and when its lease ends. If the run
+    # names a process, the lease of the process counts, too.
     running_since = models.DateTimeField(null=True, blank=True, editable=False)
     running_until = models.DateTimeField(null=True, blank=True, editable=False)
+    running_process = models.CharField(max_length=36, blank=True, editable=False)
     # Runs that were due and did not start.
     skipped_runs = models.PositiveIntegerField(default=0, editable=False)
     last_skipped_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -256,11 +285,14 @@ class Trigger(VersionedModel):
             # Its keys are attributes that triggers of other programs have, too.
             Index("TriggersByType", "{type}", "{id}", hash_key="type", range_key="id"),
         ],
-        # The TypeScript service stores no policy, and lets the runs of events overlap.
         absent={
+            # If a trigger is deleted during its run, the TypeScript service writes a row with the
+            # time of that run alone. It must not fire.
+            "enabled": Absent(_not_enabled, frozenset({False})),
+            # The TypeScript service stores no policy, and lets the runs of events overlap.
             "overlap_policy": Absent(
                 _default_policy, frozenset(OverlapPolicy.values), looks_at=("type",)
-            )
+            ),
         },
         malformed=_note_malformed,
     )
@@ -378,6 +410,36 @@ class Trigger(VersionedModel):
         schedule = self.schedule
         return schedule.last_run(before, anchor=self.anchor) if schedule else None
 
+    def expected_by(self, due: datetime) -> datetime | None:
+        """When an occurrence of the schedule has to have begun; None if there is no schedule."""
+        schedule = self.schedule
+        return (
+            schedule.expectation(self.anchor, self._allowed).expected_by(due) if schedule else None
+        )
+
+    def overdue(self, since: datetime, now: datetime, most: int) -> list[datetime]:
+        """The occurrences that had to begin between two times, the last one first; at most `most`.
+
+        A trigger that is disabled has none.
+        """
+        schedule = self.schedule
+        if schedule is None or not self.enabled:
+            return []
+        return schedule.expectation(self.anchor, self._allowed).overdue(since, now, most)
+
+    def is_too_late(self, due: datetime, now: datetime) -> bool:
+        """Whether an occurrence must not begin any more, because of `begin_within_minutes`."""
+        if self.on_deadline != OnDeadline.CANCEL or not self.begin_within_minutes:
+            return False
+        by = self.expected_by(due)
+        return by is not None and now > by
+
+    @property
+    def _allowed(self) -> timedelta | None:
+        """How late a run may begin, if an operator has said so."""
+        minutes = self.begin_within_minutes
+        return timedelta(minutes=minutes) if minutes else None
+
     @property
     def anchor(self) -> datetime:
         """The time that a rate counts from, in whole seconds as EventBridge Scheduler has it."""
@@ -419,6 +481,7 @@ class Trigger(VersionedModel):
             self.overlap_policy == OverlapPolicy.SKIP
             and self.running_until is not None
             and self.running_until > now
+            and (not self.running_process or is_alive(self.running_process, now))
         )
 
     def note_skip(self, reason: str, due: datetime, runs: int = 1) -> None:

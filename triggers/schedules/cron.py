@@ -21,11 +21,15 @@ Time = tuple[int, int]
 _DAY = timedelta(days=1)
 
 
+# The length and first weekday of each kind of month.
+_SHAPES = [(length, first) for length in range(28, 32) for first in range(1, 8)]
+
+
 @lru_cache(maxsize=12 * len(YEARS))
-def month_shape(year: int, month: int) -> int:
-    """The index of a month in `Cron.days`: months of equal length and first weekday share one."""
+def _shape(year: int, month: int) -> tuple[int, int]:
+    """The length of a month, and its first weekday from 1 = Sunday to 7 = Saturday."""
     weekday, length = monthrange(year, month)
-    return (length - 28) * 7 + (weekday + 1) % 7
+    return length, (weekday + 1) % 7 + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,7 @@ class Cron(Schedule):
     """A cron expression: its fields as text, and the sorted values that each selects.
 
     `fields` are minutes, hours, day-of-month, month, day-of-week and year, in upper case and
-    without leading zeros. Two expressions with equal fields are equal. `days` holds the days of
-    each kind of month; `month_shape` is the index.
+    without leading zeros. Two expressions with equal fields are equal.
     """
 
     fields: tuple[str, ...]
@@ -43,7 +46,10 @@ class Cron(Schedule):
     months: tuple[int, ...] = field(compare=False, repr=False)
     years: tuple[int, ...] = field(compare=False, repr=False)
     rule: DayRule = field(compare=False, repr=False)
-    days: tuple[tuple[int, ...], ...] = field(compare=False, repr=False)
+    # The days in each kind of month that was asked for.
+    _known: dict[tuple[int, int], tuple[int, ...]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @property
     def canonical(self) -> str:
@@ -52,7 +58,14 @@ class Cron(Schedule):
 
     def has_a_day(self) -> bool:
         """Whether any date in its years matches."""
-        return any(self.days[month_shape(y, m)] for y in self.years for m in self.months)
+        if self.rule.is_in_every_month:
+            return True
+        return any(self._days_in(y, m) for y in self.years for m in self.months)
+
+    @property
+    def days(self) -> tuple[tuple[int, ...], ...]:
+        """The days in each of the 28 kinds of month, by their length and first weekday."""
+        return tuple(self.rule.days_in(length, first) for length, first in _SHAPES)
 
     def wall_from(self, wall: datetime) -> datetime | None:
         """The first selected local time at or after `wall`, whether or not a clock shows it."""
@@ -103,12 +116,18 @@ class Cron(Schedule):
             found = self.wall_before(min(found, stretch_around(found)[0]))
         return None
 
+    def _days_in(self, year: int, month: int) -> tuple[int, ...]:
+        shape = _shape(year, month)
+        days = self._known.get(shape)
+        if days is None:
+            days = self._known[shape] = self.rule.days_in(*shape)
+        return days
+
     def _day_from(self, year: int, month: int, day: int) -> Day | None:
-        for y in self.years[bisect_left(self.years, year) :]:
-            for m in self.months:
-                if y == year and m < month:
-                    continue
-                days = self.days[month_shape(y, m)]
+        for index in range(bisect_left(self.years, year), len(self.years)):
+            y = self.years[index]
+            for m in self.months[bisect_left(self.months, month) :] if y == year else self.months:
+                days = self._days_in(y, m)
                 at = bisect_left(days, day) if (y, m) == (year, month) else 0
                 if at < len(days):
                     return y, m, days[at]
@@ -119,7 +138,7 @@ class Cron(Schedule):
             for m in reversed(self.months):
                 if y == year and m > month:
                     continue
-                days = self.days[month_shape(y, m)]
+                days = self._days_in(y, m)
                 end = bisect_right(days, day) if (y, m) == (year, month) else len(days)
                 if end:
                     return y, m, days[end - 1]

@@ -5,9 +5,9 @@ All text here is in upper case. An error's suggestion replaces the text of its o
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from moca.sentences import Sentence as _
 from triggers.schedules.errors import Correction, ExpressionError
@@ -31,6 +31,7 @@ class Field:
     """A field's name and bounds. `names` are the names of its values, the first one that of `low`.
 
     If `wraps`, a range may continue at the bottom after the top, such as `20-2` or `FRI-MON`.
+    `words` has the values of each single number and name, and of `*`.
     """
 
     name: str
@@ -38,6 +39,13 @@ class Field:
     high: int
     names: tuple[str, ...] = ()
     wraps: bool = False
+    words: dict[str, tuple[int, ...]] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        values = tuple(range(self.low, self.high + 1))
+        words = {str(value): (value,) for value in values}
+        words |= {name: (value,) for name, value in zip(self.names, values, strict=False)}
+        object.__setattr__(self, "words", {"*": values, **words})
 
     @property
     def span(self) -> int:
@@ -84,8 +92,23 @@ class DayRule:
         """Whether it selects every day of a month."""
         return len(self.days) == 31 or len(self.weekdays) == 7
 
+    @property
+    def is_in_every_month(self) -> bool:
+        """Whether it selects a day in months of every kind."""
+        return bool(
+            self.weekdays
+            or self.last
+            or self.last_weekday
+            or (self.days and self.days[0] <= 28)
+            or (self.nearest and self.nearest[0] <= 28)
+            or (self.before_end and self.before_end[0] < 28)
+            or any(nth <= 4 for _weekday, nth in self.nth)
+        )
+
     def days_in(self, length: int, first: int) -> tuple[int, ...]:
         """The selected days of a month of `length` days whose 1st is weekday `first` (1-7)."""
+        if self.days and not (self.before_end or self.nearest or self.last_weekday):
+            return self.days[: bisect_right(self.days, length)]
         picked = {day for day in self.days if day <= length}
         picked.update(length - back for back in self.before_end if back < length)
         picked.update(_nearest_weekday(day, length, first) for day in self.nearest if day <= length)
@@ -101,10 +124,9 @@ class DayRule:
         return tuple(sorted(picked))
 
 
-@lru_cache(maxsize=512)
-def days_by_month_shape(rule: DayRule) -> tuple[tuple[int, ...], ...]:
-    """The selected days in each of the 28 kinds of month; `month_shape` is the index."""
-    return tuple(rule.days_in(length, first) for length in range(28, 32) for first in range(1, 8))
+# The rules of single words, such as 15, FRI or *.
+_DAYS = {word: DayRule(days=values) for word, values in DAY_OF_MONTH.words.items()}
+_WEEKDAYS = {word: DayRule(weekdays=values) for word, values in DAY_OF_WEEK.words.items()}
 
 
 def _nearest_weekday(day: int, length: int, first: int) -> int:
@@ -118,14 +140,21 @@ def _nearest_weekday(day: int, length: int, first: int) -> int:
 
 def parse_values(field: Field, text: str) -> tuple[int, ...]:
     """Parse a minutes, hours, month or year field to its values, sorted."""
-    values: set[int] = set()
-    for item in _items(field, text):
-        values.update(_plain(field, item, text))
-    return tuple(sorted(values))
+    if text in field.words:
+        return field.words[text]
+    if "," not in text:
+        return tuple(sorted(_plain(field, text, text)))
+    return tuple(
+        sorted({value for item in _items(field, text) for value in _plain(field, item, text)})
+    )
 
 
 def parse_day_of_month(text: str) -> DayRule:
     """Parse a day-of-month field other than `?`."""
+    if text in _DAYS:
+        return _DAYS[text]
+    if "L" not in text and "W" not in text:
+        return DayRule(days=parse_values(DAY_OF_MONTH, text))
     days: set[int] = set()
     before_end: set[int] = set()
     nearest: set[int] = set()
@@ -149,10 +178,15 @@ def parse_day_of_month(text: str) -> DayRule:
 
 def parse_day_of_week(text: str) -> DayRule:
     """Parse a day-of-week field other than `?`."""
+    if text in _WEEKDAYS:
+        return _WEEKDAYS[text]
+    if "0" in text:
+        _refuse_unix_sunday(text)
+    if "L" not in text and "#" not in text:
+        return DayRule(weekdays=parse_values(DAY_OF_WEEK, text))
     weekdays: set[int] = set()
     last: set[int] = set()
     nth: set[tuple[int, int]] = set()
-    _refuse_unix_sunday(text)
     for item in _items(DAY_OF_WEEK, text):
         if item == "L":
             weekdays.add(DAY_OF_WEEK.high)
@@ -176,17 +210,19 @@ def _only_one_nth(text: str) -> ExpressionError:
     return ExpressionError(DAY_OF_WEEK.name, reason, corrections=corrections)
 
 
-def _items(field: Field, text: str) -> Iterator[str]:
+def _items(field: Field, text: str) -> list[str]:
     items = text.split(",")
     if "" in items:
         kept = ",".join(item for item in items if item)
         reason = _("A comma in %(field)s has no value on one side; remove it.", field=field.name)
         raise field.error(reason, kept)
-    yield from items
+    return items
 
 
-def _plain(field: Field, item: str, text: str) -> range | list[int]:
+def _plain(field: Field, item: str, text: str) -> Sequence[int]:
     """Parse a number, a name, `*` or a range, with or without a step."""
+    if item in field.words:
+        return field.words[item]
     match = _ITEM.fullmatch(item)
     if match is None:
         raise _unreadable(field, item, text)
@@ -203,9 +239,7 @@ def _plain(field: Field, item: str, text: str) -> range | list[int]:
     return _stepped(field, low, high, int(step or 1), item, text)
 
 
-def _stepped(
-    field: Field, low: int, high: int, step: int, item: str, text: str
-) -> range | list[int]:
+def _stepped(field: Field, low: int, high: int, step: int, item: str, text: str) -> Sequence[int]:
     if low <= high:
         return range(low, high + 1, step)
     if field.wraps:
@@ -229,9 +263,9 @@ def _stepped(
 
 def _number(field: Field, word: str, item: str, text: str) -> int:
     """Parse a number or name, which is part of `item`, which is part of the field's `text`."""
+    if word in field.words:
+        return field.words[word][0]
     if not word.isdigit():
-        if word in field.names:
-            return field.low + field.names.index(word)
         raise _unreadable(field, item, text)
     if field.low <= int(word) <= field.high:
         return int(word)

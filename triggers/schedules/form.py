@@ -14,6 +14,8 @@ _LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 
 def odd_character(text: str) -> str | None:
     """The first character that no expression has, or None if there is none."""
+    if text.isascii() and text.isprintable():
+        return None
     return next((char for char in text if not (" " <= char <= "~" or char in "\t\r\n")), None)
 
 
@@ -27,4 +29,4 @@ def odd_character_reason(character: str) -> str:
 
 def split_fields(body: str) -> list[str]:
     """The fields inside `cron(...)`, in upper case and without leading zeros."""
-    return [_LEADING_ZEROS.sub("", word) for word in body.upper().split()]
+    return _LEADING_ZEROS.sub("", body.upper()).split()

@@ -20,7 +20,6 @@ from triggers.schedules.fields import (
     WEEKDAY_NAMES,
     YEAR,
     DayRule,
-    days_by_month_shape,
     parse_day_of_month,
     parse_day_of_week,
     parse_values,
@@ -38,6 +37,8 @@ from triggers.schedules.schedule import YEARS
 Expression = Cron | Rate | At
 
 _VALUE_FIELDS = {0: MINUTES, 1: HOURS, 3: MONTH, 5: YEAR}
+# A shorter text stays within MAX_LENGTH when "cron(", " *" and ")" are added to it.
+_SURELY_FITS = MAX_LENGTH - len("cron( *)")
 _ORDER = _("minutes hours day-of-month month day-of-week year")
 
 
@@ -70,12 +71,10 @@ def _parse(text: str) -> Expression:
     text = text.strip()
     match = FORM.fullmatch(text)
     if match is None:
-        return _checked_length(parse_cron(text))
+        return _checked_length(parse_cron(text), text)
     keyword, body, write = _unwrap(match[1].lower(), match[2])
-    parsers: dict[str, Callable[[str], Expression]]
-    parsers = {"cron": parse_cron, "rate": parse_rate, "at": parse_at}
     try:
-        return _checked_length(parsers[keyword](body))
+        return _checked_length(_PARSERS[keyword](body), text)
     except ExpressionError as error:
         raise error.within(write) from None
 
@@ -112,9 +111,9 @@ def _unwrap(keyword: str, rest: str) -> tuple[str, str, Callable[[str], str]]:
     return keyword, inside.strip(), lambda body: f"{keyword}({body})"
 
 
-def _checked_length(expression: Expression) -> Expression:
+def _checked_length(expression: Expression, text: str) -> Expression:
     # EventBridge gets the canonical form, which is longer than a bare one.
-    if len(expression.canonical) > MAX_LENGTH:
+    if len(text) > _SURELY_FITS and len(expression.canonical) > MAX_LENGTH:
         reason = _(
             "Written out as cron(...) the expression passes %(most)s characters; shorten it.",
             most=MAX_LENGTH,
@@ -133,10 +132,17 @@ def parse_cron(body: str) -> Cron:
     minutes, hours = _parse_field(fields, 0), _parse_field(fields, 1)
     months, years = _parse_field(fields, 3), _parse_field(fields, 5)
     rule = _parse_days(fields)
-    cron = Cron(tuple(fields), minutes, hours, months, years, rule, days_by_month_shape(rule))
+    cron = Cron(tuple(fields), minutes, hours, months, years, rule)
     if not cron.has_a_day():
         raise _never_runs(cron)
     return cron
+
+
+_PARSERS: dict[str, Callable[[str], Expression]] = {
+    "cron": parse_cron,
+    "rate": parse_rate,
+    "at": parse_at,
+}
 
 
 def _six_fields(typed: list[str]) -> list[str]:

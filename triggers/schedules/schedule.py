@@ -17,6 +17,8 @@ def within_reach(moment: datetime) -> datetime:
 
     Raises ValueError for a datetime without a timezone.
     """
+    if moment.tzinfo is UTC and _EARLIEST <= moment <= _LATEST:
+        return moment
     if moment.utcoffset() is None:
         raise ValueError("Pass an aware datetime: a schedule has runs in UTC.")
     return min(max(moment, _EARLIEST), _LATEST).astimezone(UTC)

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.core.servers.basehttp import get_internal_wsgi_application
+from django.utils.module_loading import import_string
 
 from moca.server import WebServer
 
@@ -29,7 +30,9 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(cannot_listen(host, number, error, "PORT=8001")) from error
         server.stop_on_signals()
-        server.run()
+        # A setting names it, because this package does not know runs.
+        with import_string(settings.SIGN_OF_LIFE)("web"):
+            server.run()
 
 
 def port_number(text: str) -> int:

@@ -12,7 +12,7 @@ from botocore.credentials import Credentials
 from pytest_django import Settings
 
 from agents import AgentClient, AgentError, FixedToken, Invocation
-from agents.authorization import Authorize, key_header
+from agents.authorization import Authorize, KeyHeader
 from agents.client import agent_url
 from executions.agent_client import client_from_settings
 from moca.aws.signing import signature_headers
@@ -68,7 +68,7 @@ def sent(url: str, authorize: Authorize, token: str | None = None) -> dict[str, 
 
 
 def test_key_goes_into_its_header_and_no_other(agent: str) -> None:
-    headers = sent(agent, key_header("X-Api-Key"), "key-1")
+    headers = sent(agent, KeyHeader("X-Api-Key"), "key-1")
     assert (headers["X-Api-Key"], "Authorization" in headers) == ("key-1", False)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents import AgentError, Reply, framing
-from agents.event_stream import CutOffError, server_sent_events
+from agents.event_stream import CutOffError, EventStream
 from agents.protocols import read_answer
 from tests.examples import examples
 
@@ -18,12 +19,10 @@ MIB = 1024 * 1024
 
 def events_of(*chunks: bytes) -> list[tuple[str, str]]:
     """Names and data of the events; one that is cut off is dropped."""
-    found: list[tuple[str, str]] = []
-    try:
-        for events in server_sent_events(chunks, longest=MIB):
-            found += [(event.name, event.data) for event in events]
-    except CutOffError:
-        pass
+    stream = EventStream(longest=MIB)
+    found = [(event.name, event.data) for chunk in chunks for event in stream.feed(chunk)]
+    with suppress(CutOffError):
+        stream.end()
     return found
 
 
@@ -119,8 +118,8 @@ def test_reader_agrees_with_the_rule(stream: bytes, cuts: list[int]) -> None:
 
 
 def test_event_is_told_before_the_second_half_of_its_line_end() -> None:
-    events = server_sent_events(iter([b"data: a\r\n\r", b"\n"]), longest=MIB)
-    assert [event.data for event in next(events)] == ["a"]
+    events = EventStream(longest=MIB).feed(b"data: a\r\n\r")
+    assert [event.data for event in events] == ["a"]
 
 
 # What an answer is made of it.

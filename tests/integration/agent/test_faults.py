@@ -295,7 +295,7 @@ def test_secrets_are_in_no_message_or_log(
         peer.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
     with raw_client(echo) as client:
-        client._tokens = FixedToken("s3cr3t-token")
+        client.tokens = FixedToken("s3cr3t-token")
         error = failure(client, prompt)
     assert error.message == "the agent answered 403 Forbidden: you sent Bearer ***"
     with AgentClient(agent.url, credentials(agent, "wr0ng-secret")) as client:

@@ -23,7 +23,7 @@ def test_returns_the_trigger_in_the_form_of_the_contract(alice: API) -> None:
     assert set(alice.create()) == {
         "id", "userId", "name", "type", "enabled", "agentId", "prompt", "scheduleConfig",
         "createdAt", "updatedAt", "timeoutSeconds", "overlapPolicy", "maxRetries", "nextRuns",
-        "answerWithinHours", "includeContext", "scheduleDescription", "syncState",
+        "answerWithinHours", "onDeadline", "includeContext", "scheduleDescription", "syncState",
         "consecutiveFailures", "version",
     }  # fmt: skip
 
@@ -119,6 +119,9 @@ def test_everything_that_can_be_set_comes_back(alice: API) -> None:
         "overlapPolicy": "allow",
         "maxRetries": 0,
         "answerWithinHours": 8760,
+        "beginWithinMinutes": 30,
+        "runWithinSeconds": 45,
+        "onDeadline": "cancel",
         "pauseAfterFailures": 3,
         "tags": ["daily"],
         "scheduleConfig": {
@@ -200,6 +203,9 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"overlapPolicy": "queue"}, "overlapPolicy", "invalid"),
     ({"maxRetries": -1}, "maxRetries", "min_value"),
     ({"answerWithinHours": 8761}, "answerWithinHours", "max_value"),
+    ({"beginWithinMinutes": 1441}, "beginWithinMinutes", "max_value"),
+    ({"runWithinSeconds": 9}, "runWithinSeconds", "min_value"),
+    ({"onDeadline": "stop"}, "onDeadline", "invalid"),
     ({"pauseAfterFailures": 0}, "pauseAfterFailures", "min_value"),
     ({"tags": ["a", "a"]}, "tags", "names"),
     ({"tags": [{"a": 1}]}, "tags", "names"),

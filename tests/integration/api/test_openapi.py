@@ -216,6 +216,7 @@ class TestOneList:
 
     def test_all_fields_are_in_files(self, alice: API) -> None:
         values = {"sessionId": "s" * 33, "reasoningEffort": "low", "pauseAfterFailures": 1}
+        values |= {"beginWithinMinutes": 1, "runWithinSeconds": 10}
         texts = dict.fromkeys(["description", "modelId", "workingDirectory"], "x")
         lists = {name: ["x"] for name in ("enabledTools", "tags")}
         alice.create(**values, **texts, **lists, eventConfig={"eventSourceId": "uploads"})
@@ -243,6 +244,8 @@ class TestAnswers:
             workingDirectory="/w",
             enabledTools=["t"],
             pauseAfterFailures=1,
+            beginWithinMinutes=1,
+            runWithinSeconds=10,
             tags=["t"],
             eventConfig={"eventSourceId": "uploads", "eventPattern": {"source": ["a"]}},
         )

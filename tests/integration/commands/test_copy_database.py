@@ -14,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from events import signing_keys
 from events.models import EventSource, ReceivedEvent
 from executions.agent_records.model import Agent
+from executions.alarms import Alarm
 from executions.models import (
     CancelRequest,
     PendingEvent,
@@ -22,6 +23,7 @@ from executions.models import (
     WaitingRun,
     expiry,
 )
+from executions.processes import Process
 from moca.authentication.models import APIToken, AuditEntry, FailedSignIns, Operator
 from moca.copying import models as copied_models
 from moca.copying import values_of
@@ -136,6 +138,8 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
         requested_at=STARTED,
         ttl=expiry(STARTED),
     )
+    Process.of_this("scheduler").save()
+    Alarm(id="process", kind="no_process", since=STARTED, raised_at=STARTED, reason="r").save()
     return {"operator": operator, "trigger": first, "stopped": stopped, "runs": runs}
 
 

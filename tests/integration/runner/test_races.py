@@ -189,6 +189,35 @@ def test_missed_runs_are_on_record_once(make_trigger: MakeTrigger) -> None:
     assert TriggerExecution.objects.filter(trigger_id=trigger.pk).count() == 1
 
 
+def numbers_of_runs(trigger: Trigger) -> list[int]:
+    """How many missed runs each record is about, the first due first."""
+    records = TriggerExecution.objects.filter(trigger_id=trigger.pk).order_by("pk")
+    runs = [record.error_params["runs"] for record in records]
+    return [int(run.get("params", {}).get("number", 1)) for run in runs]
+
+
+def test_each_missed_run_is_on_record(make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger(schedule_config={"expression": "cron(0 * * * ? *)"})
+    runner.record_missed(trigger, NINE, NINE + timedelta(days=1))
+    records = TriggerExecution.objects.filter(trigger_id=trigger.pk, outcome=Outcome.MISSED)
+    dues = [record.scheduled_at for record in records.order_by("pk")]
+    assert dues == [NINE + timedelta(hours=hour) for hour in range(24)]
+
+
+def test_missed_runs_beyond_the_bound_share_a_record(make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger(schedule_config={"expression": "cron(*/5 * * * ? *)"})
+    runner.record_missed(trigger, NINE, NINE + timedelta(days=1))
+    assert numbers_of_runs(trigger) == [241] + 47 * [1]
+
+
+def test_more_missed_runs_than_are_counted(make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger(schedule_config={"expression": "cron(* * * * ? *)"})
+    runner.record_missed(trigger, NINE, NINE + timedelta(days=1))
+    first = TriggerExecution.objects.filter(trigger_id=trigger.pk).order_by("pk").first()
+    assert first is not None
+    assert first.error_params["runs"]["code"] == "more_runs"
+
+
 def test_missed_runs_are_counted_as_such(make_trigger: MakeTrigger) -> None:
     trigger = make_trigger()
     runner.record_missed(trigger, NINE, TEN)

@@ -32,7 +32,12 @@ KNOWS_ONLY = {
 }
 # The only places that may know a library. All that are used stand here, but for Django, and those
 # of the standard library by which calls could leave.
-HTTP = ["agents/*", "moca/authentication/*", "alerts/channels/webhook.py"]
+HTTP = [
+    "agents/*",
+    "moca/authentication/*",
+    "alerts/channels/webhook.py",
+    "executions/dead_man.py",
+]
 KNOWN_IN = {
     "apprise": ["alerts/channels/apprise.py"],
     "boto3": [],
