@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from alerts import services
 from alerts.channels import ChannelError
 from alerts.happenings import Happening
-from alerts.models import Channel, ChannelKind, Rule
+from alerts.models import Channel, ChannelKind, Rule, default_kinds
 from moca.aws.secrets_manager import SecretError
 from moca.forms import VersionedForm
 from moca.reasons import translated
@@ -55,6 +55,11 @@ class ChannelForm(VersionedForm):
             "url": forms.TextInput(attrs={**PLAIN, "inputmode": "url"}),
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance._state.adding:
+            self.initial.setdefault("kind", ChannelKind.EMAIL)
+
     def clean(self) -> dict[str, Any] | None:
         """Validate the secret, and seal it."""
         cleaned = super().clean()
@@ -91,7 +96,10 @@ class RuleForm(VersionedForm):
 
     channel_id = forms.ChoiceField(label=_("Channel"))
     kinds = forms.MultipleChoiceField(
-        label=_("Tell of"), choices=Happening.choices, widget=forms.CheckboxSelectMultiple
+        label=_("Tell of"),
+        choices=Happening.choices,
+        initial=default_kinds,
+        widget=forms.CheckboxSelectMultiple,
     )
 
     class Meta:
