@@ -9,9 +9,6 @@ os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(48))
 
 from moca.settings import *  # noqa: F403
 
-# The key that sealed the secrets of alerts' channels; read only if such a secret is opened.
-SEALING_KEY_ARN = os.environ.get("SECRET_KEY_ARN", "")
-
 INSTALLED_APPS = [
     "moca",
     "moca.authentication",
