@@ -45,6 +45,7 @@ from executions.runner.claim import Triggers
 from executions.under_way import UnderWay
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
+from triggers.catch_up import catches_up_since
 from triggers.models import LocalSchedule, OverlapPolicy, RunStatus, Trigger
 from triggers.schedulers.local import due_at, start_offset
 
@@ -293,8 +294,9 @@ class LocalSchedulerProcess:
         """
         now = timezone.now()
         moves: dict[tuple[Any, Any, Any], list[str]] = defaultdict(list)
-        # When the first process began that could have fired what is due.
-        served_since = self._heartbeat.lease.alive_since - self.catch_up
+        # When the first process began that could have fired what is due. What was due since then
+        # is late because processes are busy, and not missed.
+        served_since = min(now, self._heartbeat.lease.alive_since)
         room: dict[int, float] = {}
         claimed, waiting = [], []
         for row in due:
@@ -303,7 +305,8 @@ class LocalSchedulerProcess:
             following = None
             if trigger is not None and trigger.enabled and trigger.schedule and run_at:
                 # A flexible window starts a run later than it is due, without its being late.
-                since = min(now - self.catch_up, served_since) - start_offset(trigger)
+                present = served_since - start_offset(trigger)
+                since = catches_up_since(trigger, run_at, present, self.catch_up)
                 if run_at < since:
                     self._heartbeat.note_missed(trigger, run_at, since)
                     run_at = max(run_at, since - INSTANT)
