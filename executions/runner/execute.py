@@ -27,7 +27,7 @@ from executions.runner.cancel import CancelWatch, stop_agent
 from executions.runner.claim import Run
 from executions.runner.complete import log_ids, set_result, write_in_time
 from executions.runner.invocation import asks_aws, compose_invocation
-from executions.runner.progress import PATIENCE_SECONDS, Progress
+from executions.runner.progress import Progress
 from moca import reasons
 from moca.logs import bind
 from moca.sentences import Reason
@@ -104,10 +104,12 @@ async def call_on_loop(
         threads: for what may block.
         gate: the places of the agent.
     """
-    this = _Call(run, client, None, patience=0.0)
+    this = _Call(run, client, None, on_loop=True)
     with this.settled():
         await this.prepare_on_loop(threads)
         options = this.options()
+        # Thousands of runs are under way, so that none keeps what only its request needed.
+        run.event = {}
         this.succeed(await agents.invoke(this.chosen, this.invocation, gate=gate, **options))
 
 
@@ -126,7 +128,8 @@ class _Call:
         run: Run,
         client: AgentClient,
         time_limit: float | None,
-        patience: float = PATIENCE_SECONDS,
+        *,
+        on_loop: bool = False,
     ) -> None:
         seconds = float(run.trigger.timeout_seconds)
         limit = seconds if time_limit is None else min(seconds, time_limit)
@@ -135,7 +138,7 @@ class _Call:
         self._record: Agent | None = None
         self._is_cut_off = limit < seconds
         self._end = time.monotonic() + limit
-        self._flush = _Flush(run, patience)
+        self._flush = _Flush(run, on_loop=on_loop)
         self._borrowed = ExitStack()
         reasons.put(run.execution, "warning", prompts.warning(run.trigger.prompt))
 
@@ -234,8 +237,8 @@ def _cancel(
 class _Flush:
     """Writes what the agent has said and done so far, every `FLUSH_SECONDS` at the most."""
 
-    def __init__(self, run: Run, patience: float) -> None:
-        self.progress = Progress(run, FLUSH_SECONDS, patience)
+    def __init__(self, run: Run, *, on_loop: bool) -> None:
+        self.progress = Progress(run, FLUSH_SECONDS, on_loop=on_loop)
         self.transcript: Transcript | None = None
 
     def __call__(self, transcript: Transcript) -> None:

@@ -111,11 +111,12 @@ class Progress:
     Args:
         run: the run.
         pause: the least seconds between two writes. It grows with each write if writes are charged.
-        patience: how many seconds the end of the block waits for a write that is under way.
+        on_loop: whether the run is one of an event loop. Then nothing may block, and each task
+            would get a connection to the database of its own.
     """
 
-    def __init__(self, run: Run, pause: float, patience: float = PATIENCE_SECONDS) -> None:
-        self.run, self._pause, self._patience = run, pause, patience
+    def __init__(self, run: Run, pause: float, *, on_loop: bool = False) -> None:
+        self.run, self._pause, self._on_loop = run, pause, on_loop
         self._next = time.monotonic() + pause
         self._transcript = Transcript()
         self._is_set = False
@@ -137,7 +138,7 @@ class Progress:
         self._is_over = True
         _clock.cancel(self)
         # The result of the run is written next, to the same row.
-        if self._lock.acquire(timeout=self._patience):
+        if self._lock.acquire(timeout=0.0 if self._on_loop else PATIENCE_SECONDS):
             self._lock.release()
 
     def note(self, transcript: Transcript) -> bool:
@@ -147,7 +148,7 @@ class Progress:
             False if a write has found that another process closed the run.
         """
         self._transcript = transcript
-        if connection.in_atomic_block:
+        if not self._on_loop and connection.in_atomic_block:
             # Another connection would not see what this transaction has written.
             if time.monotonic() >= self._next:
                 write_and_log([self])
