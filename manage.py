@@ -12,7 +12,8 @@ except ImportError as error:
 
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moca.settings")
+    name = "scheduler_settings" if sys.argv[1:2] == ["runscheduler"] else "settings"
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"moca.{name}")
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
