@@ -14,6 +14,7 @@ NAMES = [
     "events",
     "reconcile",
     "dynamodb",
+    "units",
     "handler",
 ]
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from executions.failures import MISSED, MORE_RUNS, ONE_RUN, RUNS
 from executions.models import TriggerExecution
 from executions.runner.claim import Occurrence, new_record
-from executions.runner.complete import log_ids, past_run
+from executions.runner.complete import is_charged, log_ids, past_run
 from moca import reasons
 from triggers.models import Outcome, RunStatus, Trigger
 from triggers.statistics import Statistics
@@ -53,6 +53,6 @@ def record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
     row = Trigger.objects.filter(
         user_id=trigger.user_id, pk=trigger.pk, statistics=trigger.statistics
     )
-    row.update_expected(statistics=statistics.text())
+    row.update_expected(statistics=statistics.text(compressed=is_charged()))
     ids = log_ids(execution) | {"outcome": execution.outcome, "errorCode": execution.error_code}
     logger.warning(execution.error, extra=ids)
