@@ -6,7 +6,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from agents import AgentClient, FixedToken
@@ -17,6 +17,7 @@ from executions.agent_records.lookup import record_of
 from executions.models import TriggerExecution
 from executions.runner import Occurrence, Run, progress
 from executions.runner.execute import FLUSH_SECONDS
+from executions.runner.manual import run_now
 from tests.dynamodb.faults import fault, lost_answer, refusal
 from tests.integration.dynamodb.conftest import Counting, Measuring
 from triggers.models import RunStatus, Trigger
@@ -203,6 +204,19 @@ def test_second_delivery_of_an_overlapping_run_notes_it_once(make_trigger: MakeT
     assert (again, counted(trigger)) == ([None] * 3, [run.execution.pk])
 
 
+def test_second_delivery_of_a_queued_run_notes_what_the_first_did_not(
+    make_trigger: MakeTrigger,
+) -> None:
+    queued = run_now(make_trigger(), by="olga")
+    run = runner.resume(queued.trigger_id, queued.pk, lease=LEASE)
+    assert run is not None
+    with pytest.raises(Died), dying_before(1):
+        end(run)
+    again = [runner.resume(queued.trigger_id, queued.pk) for _ in range(2)]
+    row = stored(run.trigger)
+    assert (again, row.running_since, counted(row)) == ([None] * 2, None, [queued.pk])
+
+
 def test_refused_hold_leaves_no_record(make_trigger: MakeTrigger) -> None:
     trigger = make_trigger()
     others: list[Thread] = []
@@ -238,6 +252,28 @@ def test_outage_at_the_hold_leaves_the_occurrence_to_the_next_delivery(
     with pytest.raises(runner.UncertainStartError), fault(connection, decide):
         begin(trigger)
     assert begin(trigger) is not None
+
+
+def test_outage_between_the_result_and_its_note_is_made_good_by_the_retry(
+    make_trigger: MakeTrigger,
+) -> None:
+    run = begin(make_trigger())
+    assert run is not None
+    sent: list[str] = []
+
+    def decide(operation: str, body: Any, send: Any) -> Any:
+        sent.append(operation)
+        return refused(send) if len(sent) > 1 else None
+
+    with pytest.raises(OperationalError), fault(connection, decide):
+        end(run)
+    runner.write([run.execution], known=run.trigger)
+    row = stored(run.trigger)
+    assert (row.last_status, row.running_since, counted(row)) == (
+        RunStatus.COMPLETED,
+        None,
+        [run.execution.pk],
+    )
 
 
 def test_change_by_an_operator_during_the_run_loses_no_note(make_trigger: MakeTrigger) -> None:
