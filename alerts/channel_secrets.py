@@ -1,16 +1,21 @@
 """Keeps the secrets of channels: Apprise URLs, and the secrets that sign webhooks.
 
-A row has a secret encrypted by SECRET_KEY, or the ARN of a secret in AWS Secrets Manager whose name
-begins with `alerts/`. Nothing shows it again.
+A row has a secret encrypted by SECRET_KEY, or on AWS by the key of ALERT_KEY_ARN. Or it has the ARN
+of a secret in AWS Secrets Manager whose name begins with `alerts/`. Nothing shows the secret again.
 """
 
 import base64
 import re
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
 
 from moca import sealing
 from moca.aws.secrets_manager import SecretError, secret
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
 PURPOSE = "alert secrets"
 # Prefix of base64 secrets (Standard Webhooks).
@@ -31,7 +36,7 @@ def kept(text: str) -> list[dict[str, str]]:
     """What a row keeps of a secret, or of the ARN of one."""
     if ARN.fullmatch(text):
         return [{"arn": text}]
-    return [{"sealed": sealing.fernet(PURPOSE).encrypt(text.encode()).decode()}]
+    return [{"sealed": _fernet().encrypt(text.encode()).decode()}]
 
 
 def read(kept: Any) -> str:
@@ -49,11 +54,16 @@ def read(kept: Any) -> str:
         if "arn" in one:
             return secret(str(one["arn"]), "the channel's secret").strip()
         sealed = str(one.get("sealed", "")).encode()
-        return sealing.fernet(PURPOSE).decrypt(sealed).decode()
+        return _fernet().decrypt(sealed).decode()
     except SecretError as error:
         raise UnreadableError(str(error)) from error
     except InvalidToken as error:
         raise UnreadableError(
             "it was sealed with another SECRET_KEY. Add that key to SECRET_KEY_FALLBACKS, or enter "
-            "the secret again."
+            "the secret again. On AWS, set ALERT_KEY_ARN for both functions."
         ) from error
+
+
+def _fernet() -> "MultiFernet":
+    # On AWS, the function that delivers has another SECRET_KEY than the one with the pages.
+    return sealing.fernet(PURPOSE, settings.ALERT_KEY_ARN)

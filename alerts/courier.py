@@ -11,10 +11,10 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -49,6 +49,9 @@ POLL_SECONDS, IDLE_SECONDS = 5.0, 60.0
 STOP_SECONDS = 5.0
 
 
+Clock = Callable[[], datetime]
+
+
 @dataclass(slots=True)
 class _Try:
     """A claimed delivery, what is sent, and what came of it."""
@@ -61,25 +64,26 @@ class _Try:
     gone: bool = False
 
 
-def deliver(*, seconds: float = 20.0) -> int:
+def deliver(*, seconds: float = 20.0, clock: Clock = timezone.now) -> int:
     """Gather happenings and send what is due.
 
     Args:
         seconds: after so long, no further try begins.
+        clock: returns the present.
 
     Returns:
         How many messages were delivered.
     """
     end = time.monotonic() + seconds
-    now = timezone.now()
-    gather(now)
+    now = clock()
+    gather()
     make_deliveries(now)
     sent, has_more = 0, True
     while has_more and time.monotonic() < end:
-        due = list(Delivery.objects.due(timezone.now())[:MOST])
-        tries = _claim(_some_of_each_channel(due))
+        due = list(Delivery.objects.due(clock())[:MOST])
+        tries = _claim(_some_of_each_channel(due), clock)
         _send(tries)
-        sent += sum(_finish(each) for each in tries)
+        sent += sum(_finish(each, clock()) for each in tries)
         has_more = bool(tries)
     return sent
 
@@ -95,7 +99,7 @@ def _some_of_each_channel(due: Iterable[Delivery]) -> list[Delivery]:
     return chosen
 
 
-def _claim(due: Iterable[Delivery]) -> list[_Try]:
+def _claim(due: Iterable[Delivery], clock: Clock) -> list[_Try]:
     """Claim deliveries for a try each; those that cannot be tried end as undelivered."""
     found: dict[str, Channel | None] = {}
     claimed = []
@@ -105,19 +109,19 @@ def _claim(due: Iterable[Delivery]) -> list[_Try]:
             found[key] = Channel.objects.filter(pk=key).first()
         channel = found[key]
         if channel is None or not channel.enabled:
-            _end(delivery, CHANNEL_IS_OFF() if channel else NO_CHANNEL())
-        elif _claim_one(delivery):
+            _end(delivery, CHANNEL_IS_OFF() if channel else NO_CHANNEL(), clock())
+        elif _claim_one(delivery, clock()):
             claimed.append(_Try(delivery, channel, message_of(delivery, channel)))
     return claimed
 
 
-def _claim_one(delivery: Delivery) -> bool:
+def _claim_one(delivery: Delivery, now: datetime) -> bool:
     """Claim a delivery; False if another process has it."""
     same = Delivery.objects.filter(
         pk=delivery.pk, state=DeliveryState.WAITING, tries=delivery.tries
     )
     try:
-        same.update_expected(tries=delivery.tries + 1, next_at=timezone.now() + CLAIM)
+        same.update_expected(tries=delivery.tries + 1, next_at=now + CLAIM)
     except ConflictError:
         return False
     delivery.tries += 1
@@ -149,9 +153,9 @@ def _send_one(one: _Try) -> None:
         one.error = BROKE_OFF()
 
 
-def _finish(one: _Try) -> bool:
+def _finish(one: _Try, now: datetime) -> bool:
     """Note what came of a try; True if the message was delivered."""
-    delivery, now = one.delivery, timezone.now()
+    delivery = one.delivery
     if one.error is None:
         _note(delivery, state=DeliveryState.SENT, ended_at=now, **_error(one.warning))
         return True
@@ -161,7 +165,7 @@ def _finish(one: _Try) -> bool:
         switch_off(one.channel, one.error)
     pause = _pause(delivery.tries)
     if one.gone or now + pause > delivery.first_at + RETRIED:
-        _end(delivery, one.error)
+        _end(delivery, one.error, now)
     else:
         _note(delivery, next_at=now + pause, **_error(one.error))
     return False
@@ -173,12 +177,12 @@ def _pause(tries: int) -> timedelta:
     return ceiling * random.uniform(0.75, 1.25)  # noqa: S311  (it spreads load)
 
 
-def _end(delivery: Delivery, reason: Reason) -> None:
+def _end(delivery: Delivery, reason: Reason, now: datetime) -> None:
     logger.warning("An alert stays undelivered", extra={"deliveryId": delivery.pk})
     _note(
         delivery,
         state=DeliveryState.UNDELIVERED,
-        ended_at=timezone.now(),
+        ended_at=now,
         **_error(reason),
     )
 

@@ -51,7 +51,7 @@ ALL = "*"
 QUOTED = "quoted"
 
 
-def gather(now: datetime) -> int:
+def gather() -> int:
     """Move the happenings of the outbox into bundles; returns how many there were."""
     rules = {rule.pk: rule for rule in Rule.objects.all()}
     moved = 0
@@ -61,7 +61,7 @@ def gather(now: datetime) -> int:
             break
         try:
             with transaction.atomic():
-                _fold(rows, rules, now)
+                _fold(rows, rules)
         except (ConflictError, IntegrityError):
             # Another process gathers the same ones.
             break
@@ -75,7 +75,7 @@ def _batch_size() -> int:
     return BATCH if most is None else most // 2
 
 
-def _fold(rows: Sequence[Happened], rules: dict[str, Rule], now: datetime) -> None:
+def _fold(rows: Sequence[Happened], rules: dict[str, Rule]) -> None:
     """Count happenings in the bundles of their rules, in the open transaction."""
     bundles: dict[str, Bundle] = {}
     for row in rows:

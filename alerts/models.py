@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -9,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from alerts import validation
 from alerts.happenings import DEFAULTS, Happening
 from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
@@ -26,6 +28,11 @@ class ChannelKind(models.TextChoices):
     APPRISE = "apprise", _("Slack, Teams and others (Apprise)")
 
 
+class Language(models.TextChoices):
+    EN = "en", "English"
+    JA = "ja", "日本語"
+
+
 class Channel(VersionedModel):
     """A way to people or programs: e-mail addresses, a webhook, or a service that Apprise knows.
 
@@ -35,13 +42,13 @@ class Channel(VersionedModel):
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
     name = models.CharField(_("name"), max_length=200, validators=[one_line])
     kind = models.CharField(_("kind"), max_length=10, choices=ChannelKind)
-    recipients = models.TextField(_("e-mail addresses"), blank=True)
+    recipients = models.TextField(
+        _("e-mail addresses"), blank=True, validators=[validation.check_recipients]
+    )
     url = models.CharField(_("address"), max_length=2000, blank=True, validators=[one_line])
     # An Apprise URL, or the secret that signs webhooks. Sealed, as those of event sources.
-    secrets = models.JSONField(default=list, blank=True, editable=False)
-    language = models.CharField(
-        _("language"), max_length=5, choices=[("en", "English"), ("ja", "日本語")], default="en"
-    )
+    secrets = models.JSONField(default=list, blank=True)
+    language = models.CharField(_("language"), max_length=5, choices=Language, default=Language.EN)
     enabled = models.BooleanField(_("switched on"), default=True)
     # Why the product has switched it off.
     off_reason = models.TextField(blank=True, editable=False)
@@ -55,10 +62,37 @@ class Channel(VersionedModel):
 
     class Meta:
         ordering = ["id"]
-        verbose_name = _("channel")
+        verbose_name = "channel"
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def target(self) -> str:
+        """Where it leads, as pages show it: without what could be a secret."""
+        if self.kind == ChannelKind.EMAIL:
+            return self.recipients
+        parts = urlsplit(self.url)
+        if self.kind == ChannelKind.APPRISE or not parts.hostname:
+            return self.url
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{parts.hostname}{port}/…"
+
+    def clean(self) -> None:
+        """Validate fields that depend on each other.
+
+        Raises:
+            ValidationError: has the errors by field.
+        """
+        self.recipients = " ".join(validation.split_recipients(self.recipients))
+        if self.kind == ChannelKind.EMAIL and not self.recipients:
+            reason = _("Enter at least one address.")
+            raise ValidationError({"recipients": ValidationError(reason, "missing")})
+        if self.kind == ChannelKind.WEBHOOK:
+            try:
+                validation.check_url(self.url)
+            except ValidationError as error:
+                raise ValidationError({"url": error}) from error
 
 
 def default_kinds() -> list[str]:
@@ -100,7 +134,9 @@ class Rule(VersionedModel):
     )
     quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
     quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
-    quiet_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    quiet_zone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", validators=[validation.check_zone]
+    )
     includes_output = models.BooleanField(
         _("include the start of the agent's output"), default=False
     )
@@ -113,10 +149,26 @@ class Rule(VersionedModel):
 
     class Meta:
         ordering = ["id"]
-        verbose_name = _("rule")
+        verbose_name = "alert rule"
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Validate fields that depend on each other.
+
+        Raises:
+            ValidationError: has the errors by field.
+        """
+        found: dict[str, Any] = {}
+        if self.tag and self.trigger_id:
+            reason = _("Choose a tag or one trigger, not both.")
+            found["trigger_id"] = ValidationError(reason, "both")
+        if (self.quiet_from is None) != (self.quiet_until is None):
+            empty = "quiet_until" if self.quiet_until is None else "quiet_from"
+            found[empty] = ValidationError(_("Enter both times, or none."), "missing")
+        if found:
+            raise ValidationError(found)
 
 
 class HappenedState(models.TextChoices):
@@ -253,8 +305,8 @@ class Delivery(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        verbose_name = _("delivery")
-        verbose_name_plural = _("deliveries")
+        verbose_name = "delivery"
+        verbose_name_plural = "deliveries"
         indexes = [models.Index(fields=["state", "next_at"]), models.Index(fields=["ttl"])]
 
     def __str__(self) -> str:

@@ -18,21 +18,20 @@ from moca.sentences import restored
 # The groups that a text describes. The others are counted.
 MOST_DESCRIBED = 20
 LONGEST_SUBJECT = 150
+PREFIX = "[Moca] "
 
 TITLES: dict[str, str] = {
     Happening.STARTED: gettext_noop("%(trigger)s started"),
     Happening.COMPLETED: gettext_noop("%(trigger)s completed"),
     Happening.FAILED: gettext_noop("%(trigger)s failed"),
-    Happening.FAILING: gettext_noop("%(trigger)s keeps failing: failures in a row: %(number)s"),
-    Happening.RECOVERED: gettext_noop(
-        "%(trigger)s works again; failures in a row before: %(number)s"
-    ),
+    Happening.FAILING: gettext_noop("%(trigger)s keeps failing (%(number)s in a row)"),
+    Happening.RECOVERED: gettext_noop("%(trigger)s works again (failed %(number)s in a row)"),
     Happening.MISSED: gettext_noop("%(trigger)s missed runs"),
     Happening.SKIPPED: gettext_noop("%(trigger)s skipped a run"),
     Happening.LATE: gettext_noop("%(trigger)s is late by %(minutes)s min"),
     Happening.TOO_LONG: gettext_noop("%(trigger)s has been running for %(minutes)s min"),
-    Happening.WAITS: gettext_noop("%(trigger)s waits for a person; hours to answer: %(hours)s"),
-    Happening.PAUSED: gettext_noop("%(trigger)s was paused; failures in a row: %(number)s"),
+    Happening.WAITS: gettext_noop("%(trigger)s waits for a person (%(hours)s h to answer)"),
+    Happening.PAUSED: gettext_noop("%(trigger)s was paused (failed %(number)s in a row)"),
     Happening.OUT_OF_STEP: gettext_noop("%(trigger)s differed from its schedule"),
     Happening.OVER_BUDGET: gettext_noop("%(trigger)s has used up its budget"),
     Happening.NO_SCHEDULER: gettext_noop("No scheduler has been alive for %(minutes)s min"),
@@ -200,7 +199,7 @@ def _subject(delivery: Delivery, paragraphs: list[Paragraph]) -> str:
             "number": f"{delivery.number:,}",
             "triggers": f"{len(names)}+" if delivery.contents.get("more") else len(names),
         }
-    return " ".join(f"[Moca] {text}".split())[:LONGEST_SUBJECT]
+    return " ".join(f"{PREFIX}{text}".split())[:LONGEST_SUBJECT]
 
 
 def _foot(delivery: Delivery) -> str:

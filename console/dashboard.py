@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from console import charts, page_versions
 from console.access import for_operators
+from console.alerts import suggestion
 from console.event_list import events_wait, waiting_since
 from console.times import times_of
 from executions import silence
@@ -126,6 +127,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "has_more": len(triggers) > MOST,
         "most": MOST,
         "overview": overview,
+        "nobody_is_told": suggestion(request),
         "lines": overview.lines[:LINES],
         "later_lines": overview.lines[LINES:MORE_LINES],
         "other_lines": len(overview.lines) - MORE_LINES,
@@ -194,7 +196,7 @@ def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
     hours = {hour.number: hour for hour in Statistics().hours(now)}
     for trigger in triggers:
         found.total += 1
-        found.enabled += trigger.enabled
+        found.enabled += trigger.fires(now)
         if trigger.consecutive_failures:
             found.failing.append(trigger)
         if trigger.is_held(now):

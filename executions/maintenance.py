@@ -28,6 +28,7 @@ from moca import audit
 from moca.authentication.models import APIToken, AuditEntry, FailedSignIns
 from moca.sentences import Code, Reason
 from moca.times import CLOCKS_APART
+from triggers import pauses
 from triggers.models import IdempotencyKey, SchedulerProcess, Trigger
 
 # How many rows one transaction removes, so that no other writer waits long.
@@ -49,7 +50,7 @@ EXPIRED: dict[type[Model], Code] = {
 
 
 def tidy(now: datetime) -> None:
-    """Close lost runs, end unanswered ones, and remove expired rows; a read for each kind.
+    """Close lost runs, end unanswered ones and pauses that are over, and remove expired rows.
 
     Raises:
         OperationalError: the database is away.
@@ -57,6 +58,7 @@ def tidy(now: datetime) -> None:
     close_lost(now)
     end_unanswered(now)
     remove_expired(now)
+    pauses.end_due(now)
 
 
 def remove_expired(now: datetime) -> None:

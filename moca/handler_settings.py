@@ -1,5 +1,6 @@
 """Settings of the handler's Lambda function, which serves neither pages nor the API."""
 
+import logging.config
 import os
 import secrets
 
@@ -8,9 +9,6 @@ os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(48))
 
 from moca.settings import *  # noqa: F403
 
-# The key that sealed the secrets of alerts' channels; read only if such a secret is opened.
-SEALING_KEY_ARN = os.environ.get("SECRET_KEY_ARN", "")
-
 INSTALLED_APPS = [
     "moca",
     "moca.authentication",
@@ -18,6 +16,8 @@ INSTALLED_APPS = [
     "events",
     "triggers",
     "executions",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
 ]
+
+# Django would first set up its own logs, and load its error pages for them.
+LOGGING_CONFIG = None
+logging.config.dictConfig(LOGGING)  # noqa: F405

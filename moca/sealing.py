@@ -1,7 +1,8 @@
-"""Encrypts secrets that rows keep, by SECRET_KEY; events and alerts use it."""
+"""Encrypts secrets that rows keep, by SECRET_KEY or another key; events and alerts use it."""
 
 import base64
 import hashlib
+from functools import cache
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -12,19 +13,26 @@ if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
 
 
-def fernet(purpose: str) -> "MultiFernet":
+def fernet(purpose: str, key_arn: str = "") -> "MultiFernet":
     """What encrypts and decrypts secrets of one purpose, such as `event secrets`.
 
+    Args:
+        purpose: secrets of other purposes have other keys.
+        key_arn: the secret of Secrets Manager that has the key; empty for SECRET_KEY.
+
     Raises:
-        SecretError: the handler's function cannot read the key of the web function.
+        SecretError: the secret cannot be read.
     """
     from cryptography.fernet import Fernet, MultiFernet  # 17 ms of the handler, as in events
 
-    # The handler's function has a SECRET_KEY of its own, which opens nothing.
-    arn = getattr(settings, "SEALING_KEY_ARN", "")
-    key = secret(arn, "SECRET_KEY_ARN") if arn else settings.SECRET_KEY
+    key = _read(key_arn) if key_arn else settings.SECRET_KEY
     keys = [key, *settings.SECRET_KEY_FALLBACKS]
     return MultiFernet([Fernet(_derived(purpose, str(each))) for each in keys])
+
+
+@cache
+def _read(arn: str) -> str:
+    return secret(arn, "the key")
 
 
 def _derived(purpose: str, key: str) -> bytes:

@@ -22,4 +22,5 @@ urlpatterns = [
     path("", include("events.api.urls")),
     path("", include("triggers.api.urls")),
     path("", include("executions.api.urls")),
+    path("", include("alerts.api.urls")),
 ]

@@ -44,6 +44,10 @@ NOT_FIRED = Code(
     _("What is due is not fired: check that a scheduler process is running."),
 )
 
+# Why a run or an event was left out, and why a pause ended.
+PAUSED = Code("paused_by_person", _("Left out: the trigger was paused."))
+ALL_PAUSED = Code("all_paused", _("Left out: the whole installation was paused."))
+PAUSE_OVER = Code("pause_over", _("The pause was over at %(time)s UTC."))
 TIME_CORRECTED = Code(
     "time_corrected",
     _(

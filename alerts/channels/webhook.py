@@ -56,12 +56,9 @@ def send(channel: Channel, message: "Message") -> str:
 
 def _signed(channel: Channel, message: "Message") -> dict[str, str]:
     try:
-        signer = Webhook(channel_secrets.read(channel.secrets))
+        signer = signer_of(channel_secrets.read(channel.secrets))
     except (channel_secrets.UnreadableError, SecretError) as error:
         raise ChannelError(SECRET_UNREADABLE(error=str(error))) from error
-    except Exception as error:
-        said = "it is no base64 text, with or without whsec_ before it"
-        raise ChannelError(SECRET_UNREADABLE(error=said)) from error
     now = timezone.now()
     return {
         "Content-Type": "application/json",
@@ -70,6 +67,15 @@ def _signed(channel: Channel, message: "Message") -> dict[str, str]:
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": signer.sign(message.id, now, message.body.decode()),
     }
+
+
+def signer_of(secret: str) -> Webhook:
+    """What signs by a secret; ChannelError if it is no secret of Standard Webhooks."""
+    try:
+        return Webhook(secret)
+    except Exception as error:
+        said = "it is no base64 text, with or without whsec_ before it."
+        raise ChannelError(SECRET_UNREADABLE(error=said)) from error
 
 
 def _post(url: str, body: bytes, headers: dict[str, str]) -> int:

@@ -3,10 +3,7 @@
 A record says to which address this installation's secrets are sent.
 """
 
-from typing import Any, ClassVar
-
 from django.db import IntegrityError
-from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,33 +11,18 @@ from executions.agent_records import lookup, services
 from executions.agent_records.model import Agent
 from executions.agent_records.serializers import AgentNameSerializer, AgentSerializer
 from moca.api.errors import APIError, NotFoundError
-from moca.api.views import APIView
-from moca.authentication.access import is_operator
-from moca.authentication.models import Role
+from moca.api.operators import OperatorsView
 
-FOR_OPERATORS = "Only operators may do this: use the token or the session of an operator."
 FOR_ADMINS = "Only admins may change agents: ask one for it."
 TAKEN = "There is an agent of this id: change that one, or use another id."
 LISTED = "The settings list this agent: change it in AGENTS_CONFIG or AGENTS_FILE."
 
 
-class OperatorsView(APIView):
-    """A view for operators, of whom admins may change. `open_methods` are for all callers."""
-
-    open_methods: ClassVar[tuple[str, ...]] = ()
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        method = "GET" if request.method == "HEAD" else request.method
-        is_open = method in (*self.open_methods, "OPTIONS") or method not in self.allowed_methods
-        if not is_open and not is_operator(self.user_id):
-            raise APIError(403, FOR_OPERATORS)
-        caller: Any = request.user
-        if not is_open and method not in SAFE_METHODS and caller.role.rank < Role.ADMIN.rank:
-            raise APIError(403, FOR_ADMINS)
+class AgentRecordsView(OperatorsView):
+    for_admins = FOR_ADMINS
 
 
-class AgentsView(OperatorsView):
+class AgentsView(AgentRecordsView):
     open_methods = ("GET",)
 
     def get(self, request: Request) -> Response:
@@ -62,7 +44,7 @@ class AgentsView(OperatorsView):
         return _respond(agent, status=201)
 
 
-class AgentView(OperatorsView):
+class AgentView(AgentRecordsView):
     def get(self, request: Request, agent_id: str) -> Response:
         """Show an agent."""
         agent = lookup.find(agent_id)

@@ -3,10 +3,11 @@
 from typing import Any
 
 from executions.agent_records.serializers import AgentNameSerializer, AgentSerializer
-from executions.api.agents import FOR_ADMINS, FOR_OPERATORS, LISTED, TAKEN, AgentsView, AgentView
+from executions.api.agents import FOR_ADMINS, LISTED, TAKEN, AgentsView, AgentView
 from moca.api.errors import APIError
 from moca.api.json_schema import Schema, answer, boolean, each, number, text
 from moca.api.openapi import TAGS, TIMESTAMP, Body, Fault, describe, in_path, invalid, metadata
+from moca.api.operators import FOR_OPERATORS
 
 AGENTS = "Agents"
 TAGS.append({"name": AGENTS, "description": "Whom triggers may ask, and how they are called."})

@@ -217,12 +217,10 @@ def _write(
                 triggers[trigger_id] = moved
         written = []
         for execution in executions:
-            record = TriggerExecution.objects.unfinished(execution)
             ending = {name: getattr(execution, name) for name in ENDING}
             is_correction = False
-            if expected:
-                record.update_expected(**ending)
-            elif not record.update(**ending):
+            key = execution.unfinished_key
+            if not TriggerExecution.objects.update_keyed(key, ending, expected=expected):
                 is_correction = corrects and _correct(execution, ending)
                 if not is_correction:
                     continue
@@ -283,15 +281,15 @@ def _note_result(
         }
     if trigger.running_since == execution.started_at:
         result |= {"running_since": None, "running_until": None, "running_process": ""}
-    row = Trigger.objects.filter(
-        user_id=trigger.user_id,
-        pk=trigger.pk,
-        running_since=trigger.running_since,
-        consecutive_failures=trigger.consecutive_failures,
+    row = {
+        "user_id": trigger.user_id,
+        "id": trigger.pk,
+        "running_since": trigger.running_since,
+        "consecutive_failures": trigger.consecutive_failures,
         # Runs may overlap, and each has to be in the statistics.
-        last_execution_id=trigger.last_execution_id,
-    )
-    if not row.update(**result):
+        "last_execution_id": trigger.last_execution_id,
+    }
+    if not Trigger.objects.update_keyed(row, result):
         raise ConflictError("the trigger has changed meanwhile")
     before = trigger.consecutive_failures
     for name, value in result.items():

@@ -43,6 +43,8 @@ from moca.api.json_schema import (
 
 # The document's tags in order; apps add theirs.
 TAGS: list[Schema] = []
+# What this installation sends to others, by name; apps add theirs.
+WEBHOOKS: dict[str, Schema] = {}
 BEARER = "bearerAuth"
 SCHEME = {
     "type": "http",
@@ -295,6 +297,7 @@ def document() -> Schema:
             operation["requestBody"]["required"] = True
     made["info"]["description"] = ABOUT
     made["tags"] = TAGS
+    made["webhooks"] = WEBHOOKS
     made["components"] = {
         "schemas": dict(sorted(COMPONENTS.items())),
         "responses": _shared_failures(found),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
@@ -113,12 +113,14 @@ class Operator(VersionedModel, AbstractBaseUser):
     def has_perm(self, permission: str, obj: models.Model | None = None) -> bool:
         """Answer Django's permission names (`triggers.change_trigger`) from the role.
 
-        Only admins write records of agents, which say where this installation's secrets are sent.
+        Only admins write records of agents, which say where this installation's secrets are sent,
+        and channels and rules of alerts, which say where its data goes.
         """
         app, _, name = permission.partition(".")
         if name.startswith("view_") and app != "authentication":
             return self.has_role(Role.VIEWER)
-        is_for_admins = app == "authentication" or (app == "executions" and name.endswith("_agent"))
+        is_of_agents = app == "executions" and name.endswith("_agent")
+        is_for_admins = app in ("authentication", "alerts") or is_of_agents
         return self.has_role(Role.ADMIN if is_for_admins else Role.EDITOR)
 
     def has_perms(self, permissions: list[str], obj: models.Model | None = None) -> bool:

@@ -22,7 +22,7 @@ LATE = timedelta(minutes=2)
 class LocalScheduler(Scheduler):
     """Keeps a `LocalSchedule` for each schedule trigger."""
 
-    projected_fields = frozenset({"type", "enabled", "schedule_config", "user_id"})
+    projected_fields = frozenset({"type", "enabled", "paused_until", "schedule_config", "user_id"})
 
     def create(self, trigger: Trigger) -> None:
         next_run_at = _next_run(trigger, timezone.now())
@@ -119,7 +119,7 @@ def _is_astray(row: LocalSchedule, trigger: Trigger, now: datetime) -> bool:
 
 
 def _next_run(trigger: Trigger, after: datetime) -> datetime | None:
-    return next(iter(trigger.next_runs(after, 1)), None) if trigger.enabled else None
+    return next(iter(trigger.next_due(after, 1)), None)
 
 
 def _spec(trigger: Trigger) -> dict[str, Any]:

@@ -5,14 +5,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
+from alerts import channel_secrets, courier
 from alerts.happenings import Happening
 from alerts.models import Channel, ChannelKind, Happened, HappenedState, Rule
 from executions import runner
 from executions.models import TriggerExecution
 from executions.runner import Occurrence
+from tests.integration.alerts.receivers import SECRET, MailServer, Receiver
 from triggers.models import Trigger
 
 NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
@@ -61,3 +64,57 @@ def handle_all() -> None:
     """Have the happenings in the outbox count as gathered."""
     for row in list(Happened.objects.waiting()):
         Happened.objects.filter(pk=row.pk).update(state=HappenedState.DONE)
+
+
+class Clock:
+    """A clock that tests put ahead."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return timezone.now() + self.ahead
+
+    def pass_by(self, **span: float) -> None:
+        """Let time pass."""
+        self.ahead += timedelta(**span)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def run_courier(clock: Clock) -> Callable[[], int]:
+    """Deliver after the time in which messages are gathered."""
+
+    def run() -> int:
+        clock.pass_by(seconds=11)
+        return courier.deliver(clock=clock)
+
+    return run
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def mail_server(settings: Any) -> Iterator[MailServer]:
+    with MailServer() as server:
+        settings.EMAIL_URL = server.url
+        yield server
+
+
+@pytest.fixture
+def webhook(db: None, receiver: Receiver) -> Channel:
+    """A channel to the receiver of webhooks."""
+    return Channel.objects.create(
+        name="Hook",
+        kind=ChannelKind.WEBHOOK,
+        url=receiver.url,
+        secrets=channel_secrets.kept(SECRET),
+    )

@@ -31,7 +31,13 @@ from moca.copying import values_of
 from moca.ids import new_id
 from moca.management.commands.copy_database import connected
 from tests.integration.import_export.conftest import Table, execution_item, trigger_item
-from triggers.models import IdempotencyKey, LocalSchedule, SchedulerProcess, Trigger
+from triggers.models import (
+    IdempotencyKey,
+    InstallationPause,
+    LocalSchedule,
+    SchedulerProcess,
+    Trigger,
+)
 
 STARTED = datetime(2026, 7, 1, 9, 0, 0, 123456, tzinfo=UTC)
 on_dynamodb = pytest.mark.dynamodb
@@ -131,6 +137,9 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
     )
     APIToken.objects.create(user_id="alice", expires_at=STARTED, ttl=expiry(STARTED))
     FailedSignIns.objects.create(id="d" * 64, failures=1, ttl=expiry(STARTED))
+    InstallationPause.objects.create(
+        paused_at=STARTED, paused_until=STARTED, paused_by="olga", pause_note="Moving."
+    )
     CancelRequest.objects.create(
         id=new_id(),
         trigger_id=first.pk,

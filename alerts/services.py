@@ -1,0 +1,176 @@
+"""The only write path of channels and rules. The admin, the pages and the API call it.
+
+It writes each change with its audit entry, or not at all.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from importlib import import_module
+
+from django.db import transaction
+from django.utils import timezone
+
+from alerts import channel_secrets, channels, payload, texts
+from alerts.channels import ChannelError, Message
+from alerts.failures import SECRET_UNREADABLE
+from alerts.happenings import DEFAULTS
+from alerts.models import KEPT, Bundle, Channel, ChannelKind, Delivery, DeliveryState, Rule
+from moca import audit, reasons
+from moca.concurrency import ConflictError, rewrite
+from moca.ids import new_id
+
+# Exceptions that refuse a change. Their message is for the operator.
+REFUSALS: tuple[type[Exception], ...] = (ConflictError, Channel.DoesNotExist, Rule.DoesNotExist)
+
+
+def set_secret(channel: Channel, text: str) -> None:
+    """Set the secret of a channel, unsaved, and what pages show of it.
+
+    Args:
+        channel: the channel, with its kind.
+        text: an Apprise URL or the secret that signs webhooks, or the ARN of one.
+
+    Raises:
+        ChannelError: the URL or the secret is not understood, or the ARN cannot be read.
+    """
+    channel.secrets = channel_secrets.kept(text)
+    try:
+        url = channel_secrets.read(channel.secrets)
+    except channel_secrets.UnreadableError as error:
+        raise ChannelError(SECRET_UNREADABLE(error=str(error))) from error
+    if channel.kind != ChannelKind.APPRISE:
+        import_module("alerts.channels.webhook").signer_of(url)
+        return
+    import_module("alerts.channels.apprise").service_of(url)
+    channel.url = url.partition("://")[0].lower() + "://…"
+
+
+def save(channel: Channel, *, by: str) -> str:
+    """Create or change a channel that the caller has validated.
+
+    A channel for webhooks without a secret gets one.
+
+    Returns:
+        The new secret, which is shown once; empty if there is none.
+
+    Raises:
+        ConflictError: somebody else changed the channel since it was read.
+        SecretError: the key that seals secrets cannot be read.
+    """
+    made = ""
+    if channel.kind == ChannelKind.WEBHOOK and not channel.secrets:
+        made = channel_secrets.new_signing_secret()
+        channel.secrets = channel_secrets.kept(made)
+    if channel.kind == ChannelKind.EMAIL:
+        channel.secrets, channel.url = [], ""
+    else:
+        channel.recipients = ""
+    if channel.enabled:
+        reasons.put(channel, "off_reason", "")
+    audit.save(channel, by=by)
+    return made
+
+
+def new_secret(channel: Channel, *, by: str) -> str:
+    """Give a channel for webhooks a new secret, and return it; the old one is gone at once."""
+    secret = channel_secrets.new_signing_secret()
+
+    def write() -> None:
+        channel.secrets = channel_secrets.kept(secret)
+        audit.save(channel, by=by, covered=True)
+
+    rewrite(channel, write)
+    return secret
+
+
+def change(channel: Channel, apply: Callable[[Channel], None], *, by: str) -> None:
+    """Read a channel, change it by `apply`, which validates it, and save it, in one transaction.
+
+    Raises:
+        Channel.DoesNotExist: there is no such channel.
+        ConflictError: others changed it at each attempt.
+    """
+
+    def write() -> None:
+        apply(channel)
+        save(channel, by=by)
+
+    rewrite(channel, write)
+
+
+def delete(channel: Channel, *, by: str) -> None:
+    """Delete a channel. What waits for it stays undelivered."""
+    rewrite(channel, lambda: audit.delete(channel, by=by))
+
+
+def save_rule(rule: Rule, *, by: str) -> None:
+    """Create or change a rule that the caller has validated; raises the errors of `save()`."""
+    audit.save(rule, by=by)
+
+
+def change_rule(rule: Rule, apply: Callable[[Rule], None], *, by: str) -> None:
+    """Read a rule, change and save it; see `change()`."""
+
+    def write() -> None:
+        apply(rule)
+        audit.save(rule, by=by, covered=True)
+
+    rewrite(rule, write)
+
+
+def delete_rule(rule: Rule, *, by: str) -> None:
+    """Delete a rule, and what it has gathered for its next message."""
+
+    def write() -> None:
+        audit.delete(rule, by=by)
+        Bundle.objects.filter(pk=rule.pk).discard()
+
+    rewrite(rule, write)
+
+
+def rules_of(channel: Channel) -> list[Rule]:
+    """The rules that send to a channel."""
+    return [rule for rule in Rule.objects.all() if rule.channel_id == channel.pk]
+
+
+def make_default(recipients: str, language: str, *, by: str) -> Channel:
+    """Make a channel for e-mail and a rule that tells of failures, which nobody has set up yet."""
+    channel = Channel(
+        name=recipients[:200], kind=ChannelKind.EMAIL, recipients=recipients, language=language
+    )
+    channel.full_clean()
+    rule = Rule(name="Failures", channel_id=channel.pk, kinds=[str(kind) for kind in DEFAULTS])
+    rule.full_clean()
+    with transaction.atomic():
+        save(channel, by=by)
+        save_rule(rule, by=by)
+    return channel
+
+
+def test(channel: Channel) -> str:
+    """Send a test message now; returns a warning or an empty text.
+
+    Raises:
+        ChannelError: it was not taken.
+    """
+    now, key = timezone.now(), new_id()
+    text = texts.test_text(channel.name, channel.language)
+    body = payload.test_body(key, now, text)
+    return channels.send(channel, Message(key, text, body, now))
+
+
+def send_again(delivery: Delivery, now: datetime) -> bool:
+    """Have a delivery tried again, for a day, with the same id; False if it waits anyway."""
+    same = Delivery.objects.filter(pk=delivery.pk, state=delivery.state)
+    if delivery.state == DeliveryState.WAITING:
+        return bool(same.filter(tries=delivery.tries).update(next_at=now))
+    return bool(
+        same.update(
+            state=DeliveryState.WAITING,
+            tries=0,
+            first_at=now,
+            next_at=now,
+            ended_at=None,
+            ttl=int((now + KEPT).timestamp()),
+        )
+    )
