@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
 from events.models import EventState, ReceivedEvent
+from executions.backfill.model import Backfill
 from executions.failures import EVENTS_EXPIRED, EXECUTIONS_EXPIRED
 from executions.models import CancelRequest, PendingEvent, TriggerExecution
 from executions.runner import LEASE, close_lost, end_unanswered
@@ -57,7 +58,7 @@ def remove_expired(now: datetime) -> None:
     handled = ReceivedEvent.objects.exclude(state=EventState.QUEUED)
     kinds: list[QuerySet[Any]] = [TriggerExecution.objects.all(), IdempotencyKey.objects.all()]
     kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
-    kinds += [CancelRequest.objects.all()]
+    kinds += [CancelRequest.objects.all(), Backfill.objects.all()]
     for rows in kinds:
         expired = rows.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
         while ids := list(expired[:REMOVED_AT_ONCE]):

@@ -23,6 +23,7 @@ from django.utils import timezone
 from agents import AgentClient
 from events.models import ReceivedEvent
 from executions import runner, spool
+from executions.backfill.worker import Turns
 from executions.completer import BatchCompleter
 from executions.failures import SHUT_DOWN
 from executions.fan_out import Distributor
@@ -75,6 +76,7 @@ class LocalSchedulerProcess:
         self._uncertain: list[tuple[Run, float]] = []
         self._heartbeat = Heartbeat()
         self._distributor = Distributor()
+        self._backfills = Turns()
         self._wake = threading.Event()
         # Plain values, because a signal handler must not acquire the lock of an Event.
         self._stopping = False
@@ -133,6 +135,7 @@ class LocalSchedulerProcess:
         now = timezone.now()
         due = [row for row in upcoming if row.due_at and row.due_at <= now]
         self._fire(due, pool)
+        self._backfills.take()
         # Schedules come first, so that a storm of events does not make them miss their time.
         for queued in list(QueuedRun.objects.all()[: self._free()]):
             if not self._is_under_way(queued.trigger_id):

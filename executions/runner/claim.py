@@ -37,7 +37,7 @@ LEASE = timedelta(seconds=60)
 BATCH = 100
 
 # A person may start these, whatever the trigger's state.
-MANUAL = {Source.MANUAL, Source.REPLAY, Source.ANSWER}
+MANUAL = {Source.MANUAL, Source.REPLAY, Source.ANSWER, Source.BACKFILL}
 # What a failed record loses when its run is claimed again.
 REOPENED = {
     "status": RunStatus.RUNNING,
