@@ -129,7 +129,7 @@ def _run_queued(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     try:
         return _execute(run, context)
     finally:
-        worker.follow(run.execution)
+        worker.follow(run.execution, _seconds_left(context))
 
 
 def _fan_out(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

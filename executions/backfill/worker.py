@@ -21,6 +21,7 @@ from executions.dispatchers import DispatchError, get_dispatcher
 from executions.failures import DISABLED, TRIGGER_GONE
 from executions.models import Source, TriggerExecution, expiry
 from executions.runner.claim import REOPENED, Occurrence, hold, new_record
+from executions.runner.complete import log_ids
 from executions.runner.manual import MANUAL_QUEUE_LEASE, TriggerBusyError
 from moca import audit, reasons
 from moca.authentication.models import AuditEntry
@@ -45,7 +46,7 @@ RETRY_AFTER = timedelta(minutes=1)
 # How much of the pace may be made up for, if nobody looked at a backfill for longer.
 BURST = timedelta(minutes=1)
 # The longest that a function waits for the pace, so that the next run begins without maintenance.
-LONGEST_WAIT = 10.0
+LONGEST_WAIT = 61.0
 TRIES = 10
 WORKER = audit.system("backfill")
 
@@ -72,18 +73,27 @@ class Turns:
             self._next_at = time.monotonic() + TURN_SECONDS
 
 
-def follow(execution: TriggerExecution) -> None:
-    """After a run of a backfill, begin the next, for functions that no process calls again."""
+def follow(execution: TriggerExecution, seconds_left: float) -> None:
+    """After a run of a backfill, begin the next, for functions that no process calls again.
+
+    An error is logged, and maintenance goes on with the backfill.
+
+    Args:
+        execution: the run that has ended.
+        seconds_left: how long this may wait for the pace.
+    """
     if execution.source != Source.BACKFILL:
         return
-    for backfill in list(Backfill.objects.under_way(execution.trigger_id)):
-        wait = (backfill.pace_at - timezone.now()).total_seconds()
-        if 0 < wait <= LONGEST_WAIT:
-            time.sleep(wait)
-        try:
+    try:
+        for backfill in list(Backfill.objects.under_way(execution.trigger_id)):
+            wait = (backfill.pace_at - timezone.now()).total_seconds()
+            if 0 < wait <= min(LONGEST_WAIT, seconds_left):
+                time.sleep(wait)
             advance(backfill)
-        except (ConflictError, IntegrityError):
-            logger.info("Another process works at the backfill", extra=_ids(backfill))
+    except (ConflictError, IntegrityError):
+        logger.info("Another process works at the backfill", extra=log_ids(execution))
+    except Exception:
+        logger.exception("A backfill could not go on", extra=log_ids(execution))
 
 
 def advance(backfill: Backfill) -> None:

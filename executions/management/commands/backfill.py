@@ -40,8 +40,12 @@ class Command(BaseCommand):
             "--execution", action="append", default=[], metavar="ID", help="this failed run"
         )
         parser.add_argument("--newest-first", action="store_true", help="the newest run first")
-        parser.add_argument("--per-minute", type=int, default=DEFAULT_PER_MINUTE)
-        parser.add_argument("--at-once", type=int, default=DEFAULT_AT_ONCE)
+        parser.add_argument(
+            "--per-minute", type=int, default=DEFAULT_PER_MINUTE, help="how many begin in a minute"
+        )
+        parser.add_argument(
+            "--at-once", type=int, default=DEFAULT_AT_ONCE, help="how many are under way at a time"
+        )
         parser.add_argument(
             "--include-left-out",
             action="store_true",

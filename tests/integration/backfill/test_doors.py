@@ -49,7 +49,7 @@ class TestPage:
     def test_previews(self, editor: Client, hourly: Trigger) -> None:
         page = editor.post(f"{page_of(hourly)}/backfill", form(preview="yes")).content.decode()
         assert "<strong>12 runs</strong>" in page
-        assert not Backfill.objects.exists()
+        assert not Backfill.objects.of_trigger(hourly.pk).exists()
 
     def test_starts(self, editor: Client, hourly: Trigger) -> None:
         page = editor.post(f"{page_of(hourly)}/backfill", form(start="yes"), follow=True)
@@ -59,7 +59,7 @@ class TestPage:
         for _press in range(2):
             page = editor.post(f"{page_of(hourly)}/backfill", form(start="yes"), follow=True)
         assert "There is nothing to run" in page.content.decode()
-        assert Backfill.objects.count() == 1
+        assert Backfill.objects.of_trigger(hourly.pk).count() == 1
 
     def test_reads_times_by_the_clock_of_the_schedule(
         self, editor: Client, make_trigger: MakeTrigger
@@ -94,7 +94,7 @@ class TestPage:
 
     def test_stop(self, editor: Client, hourly: Trigger) -> None:
         editor.post(f"{page_of(hourly)}/backfill", form(start="yes"))
-        made = Backfill.objects.get()
+        made = Backfill.objects.of_trigger(hourly.pk).get()
         page = editor.post(f"{page_of(hourly)}/backfills/{made.pk}/stop", follow=True)
         assert "Stopped by " in page.content.decode()
 
@@ -148,11 +148,11 @@ class TestCommand:
     def test_previews(self, hourly: Trigger) -> None:
         said = self.call(hourly, "--from", iso(NOW - 3 * HOUR), "--to", iso(NOW), "--preview")
         assert "3 runs, done in about" in said
-        assert not Backfill.objects.exists()
+        assert not Backfill.objects.of_trigger(hourly.pk).exists()
 
     def test_starts_lists_and_stops(self, hourly: Trigger) -> None:
         self.call(hourly, "--from", iso(NOW - 3 * HOUR), "--to", iso(NOW))
-        key = Backfill.objects.get().pk
+        key = Backfill.objects.of_trigger(hourly.pk).get().pk
         said = self.call(hourly, "--stop", key)
         assert (said, "stopped  0 of 3 begun" in self.call(hourly, "--list")) == (
             "Stopped.\n",
@@ -188,10 +188,8 @@ def test_a_stopped_scheduler_a_click_and_a_second_click(
     with scheduler():
         wait_for(lambda: TriggerExecution.objects.filter(error_code="missed").exists())
         number = pages.press(editor, row)
-        Backfill.objects.filter(trigger_id=row.pk, pk=Backfill.objects.get().pk).update(
-            per_minute=600
-        )
-        wait_for(lambda: Backfill.objects.get().state == "done", 60)
+        Backfill.objects.of_trigger(row.pk).filter(state="running").update(per_minute=600)
+        wait_for(lambda: Backfill.objects.of_trigger(row.pk).get().state == "done", 60)
     assert [run.status for run in backfilled(row.pk)] == [RunStatus.COMPLETED] * number
     assert "missed" not in editor.get(page_of(row)).content.decode().partition("<h2")[0]
 
@@ -232,5 +230,5 @@ def test_a_run_that_failed_counts_as_failed(hourly: Trigger, alice: Any) -> None
     TriggerExecution.objects.keyed(hourly.pk, run.pk).update(status=RunStatus.FAILED)
     with at(NOW + HOUR):
         worker.work(timezone.now())
-    made = Backfill.objects.get()
+    made = Backfill.objects.of_trigger(hourly.pk).get()
     assert (made.failed, made.state) == (1, "done")

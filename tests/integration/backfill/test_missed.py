@@ -46,7 +46,7 @@ class TestPreview:
 
     def test_starts_nothing(self, alice: API, hourly: Trigger) -> None:
         ask(alice, hourly, preview=True)
-        assert not Backfill.objects.exists()
+        assert not Backfill.objects.of_trigger(hourly.pk).exists()
 
     def test_leaves_out_what_has_run(
         self, alice: API, hourly: Trigger, make_execution: Callable
@@ -294,30 +294,30 @@ class TestStops:
         with at(NOW):
             worker.work(NOW)
             run_queued()
-        return Backfill.objects.get()
+        return Backfill.objects.of_trigger(hourly.pk).get()
 
-    def go_on(self) -> Backfill:
+    def go_on(self, started: Backfill) -> Backfill:
         with at(NOW + HOUR):
             worker.work(timezone.now())
-        return Backfill.objects.get()
+        return Backfill.objects.of_trigger(started.trigger_id).get()
 
     def test_if_the_trigger_is_disabled(self, started: Backfill, hourly: Trigger) -> None:
         services.disable(hourly, by="alice")
-        assert self.go_on().reason == "The trigger was disabled."
+        assert self.go_on(started).reason == "The trigger was disabled."
 
     def test_if_the_trigger_is_paused(self, started: Backfill, hourly: Trigger) -> None:
         with at(NOW):
             services.pause(hourly, until="2d", by="alice")
-        assert self.go_on().reason_code == "paused_by_person"
+        assert self.go_on(started).reason_code == "paused_by_person"
 
     def test_if_the_trigger_is_deleted(self, started: Backfill, hourly: Trigger) -> None:
         services.delete(hourly, by="alice")
-        assert self.go_on().reason == "The trigger is gone."
+        assert self.go_on(started).reason == "The trigger is gone."
 
     def test_if_a_person_stops_it(self, started: Backfill, alice: API, hourly: Trigger) -> None:
         path = f"/triggers/{hourly.pk}/backfills/{started.pk}/stop"
         answer = alice.post(path).json()["backfill"]
-        self.go_on()
+        self.go_on(started)
         assert (answer["reason"], len(backfilled(hourly.pk))) == ("Stopped by alice.", 1)
 
     def test_what_is_left_may_be_asked_for_again(
@@ -330,7 +330,7 @@ class TestStops:
         self, started: Backfill, hourly: Trigger
     ) -> None:
         pauses.pause_installation(None, by="olga")
-        self.go_on()
+        self.go_on(started)
         pauses.resume_installation(by="olga")
         with at(NOW + 2 * HOUR):
             work_off()

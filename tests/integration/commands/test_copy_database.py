@@ -14,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from events import signing_keys
 from events.models import EventSource, ReceivedEvent
 from executions.agent_records.model import Agent
+from executions.backfill.model import Backfill
 from executions.models import (
     CancelRequest,
     PendingEvent,
@@ -130,6 +131,17 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
     FailedSignIns.objects.create(id="d" * 64, failures=1, ttl=expiry(STARTED))
     InstallationPause.objects.create(
         paused_at=STARTED, paused_until=STARTED, paused_by="olga", pause_note="Moving."
+    )
+    Backfill.objects.create(
+        trigger_id=first.pk,
+        user_id="alice",
+        kind="missed",
+        items=[1, 2],
+        next_at=STARTED,
+        pace_at=STARTED,
+        created_at=STARTED,
+        created_by="olga",
+        ttl=expiry(STARTED),
     )
     CancelRequest.objects.create(
         id=new_id(),
