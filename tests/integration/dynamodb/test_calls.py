@@ -77,7 +77,7 @@ def test_a_process_reads_whether_all_is_paused_once_in_seconds(
             due = NINE + timedelta(hours=hour)
             runner.start(Occurrence.scheduled(row.user_id, row.pk, due))
         made.append(names)
-    assert made == [[READ, READ, WRITE], [READ, WRITE]]
+    assert made == [[READ, READ, "PutItem"], [READ, "PutItem"]]
 
 
 def test_create_is_one_write(alice: API, requests_made: Counting) -> None:
