@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from alerts import channel_secrets
 from alerts.happenings import Happening
-from alerts.models import Channel, ChannelKind, Delivery, DeliveryState, Rule
+from alerts.models import Bundle, Channel, ChannelKind, Delivery, DeliveryState, Rule
 from moca.authentication.models import AuditEntry, Operator, Role
 from tests.integration.alerts.receivers import SECRET, MailServer, Receiver
 from triggers.models import Trigger
@@ -212,8 +212,10 @@ class TestRules:
     def test_deleted_rule_is_gone(self, admin: Client) -> None:
         admin.post("/console/alerts/rules/new", self.sent(make_channel()))
         [rule] = Rule.objects.all()
+        Bundle.objects.create(rule_id=rule.pk, held={"groups": {}})
         admin.post(f"/console/alerts/rules/{rule.pk}/delete")
-        assert not Rule.objects.exists()
+        bundle = Bundle.objects.filter(pk=rule.pk).first()
+        assert (Rule.objects.count(), bundle) == (0, None)
 
     def test_list_names_the_trigger(
         self, admin: Client, make_trigger: Callable[..., Trigger]
