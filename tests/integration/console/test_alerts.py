@@ -125,6 +125,16 @@ class TestChannels:
         make_channel(kind=ChannelKind.WEBHOOK, url="https://example.com/secret-path?token=1")
         assert "secret-path" not in text_of(admin.get("/console/alerts"))
 
+    def test_changes_hide_the_address_of_a_webhook(self, admin: Client) -> None:
+        sent = {**MAIL, "kind": "webhook", "url": "https://x.example/first", "enabled": "on"}
+        admin.post("/console/alerts/channels/new", sent)
+        [channel] = Channel.objects.all()
+        path = f"/console/alerts/channels/{channel.pk}"
+        sent = {**sent, "url": "https://x.example/second", "opened_version": 1}
+        admin.post(f"{path}/edit", sent)
+        page = text_of(admin.get(path))
+        assert ("(hidden)" in page, "x.example/first" in page) == (True, False)
+
     def test_deleted_channel_is_gone(self, admin: Client) -> None:
         channel = make_channel()
         admin.post(f"/console/alerts/channels/{channel.pk}/delete")
