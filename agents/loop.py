@@ -31,6 +31,7 @@ from agents.masking import Mask
 from agents.protocols import Answer
 from agents.replies import Reply, Transcript
 from agents.transport import (
+    PIECE_BYTES,
     Decoder,
     connect_error,
     is_local,
@@ -86,6 +87,8 @@ class AgentLoop:
 
     def __init__(self, threads: Executor) -> None:
         self._threads = threads
+        # By address. The environment stays as it is.
+        self._proxies: dict[str, str | None] = {}
         self._session = aiohttp.ClientSession(
             connector=_Connector(limit=0, force_close=True, ssl=tls()),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
@@ -142,13 +145,15 @@ class AgentLoop:
     async def open(self, sending: Sending, headers: dict[str, str]) -> aiohttp.ClientResponse:
         """POST once, and return the response with its body unread."""
         url = sending.url
+        if url not in self._proxies:
+            self._proxies[url] = _proxy(url)
         connect = aiohttp.ClientTimeout(total=None, connect=sending.client.connect_timeout)
         return await self._session.post(
             URL(url, encoded=True),
-            data=sending.content,
+            data=aiohttp.BytesPayload(sending.content),
             headers=headers,
             allow_redirects=False,
-            proxy=_proxy(url),
+            proxy=self._proxies[url],
             timeout=connect,
         )
 
@@ -337,6 +342,10 @@ class _Call:
             for piece in decoder.pieces(chunk):
                 if answer.feed(piece):
                     return
+                if len(piece) >= PIECE_BYTES:
+                    # Others have their turn, and the time limit its effect: a compressed chunk may
+                    # become a thousand times as long.
+                    await asyncio.sleep(0)
 
     async def _chunk(self, response: aiohttp.ClientResponse, limit: float | None) -> bytes:
         """Return what has come, or b"" at the end of the body."""

@@ -31,7 +31,7 @@ from moca.sentences import Reason
 
 CONNECT_TIMEOUT = 10.0
 
-_PIECE_BYTES = 64 * 1024
+PIECE_BYTES = 64 * 1024
 # The longest pauses between tries, in seconds: before the second try, and before any.
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 20.0
@@ -345,7 +345,7 @@ class Decoder:
             return
         try:
             while chunk:
-                yield self._gzip.decompress(chunk, _PIECE_BYTES)
+                yield self._gzip.decompress(chunk, PIECE_BYTES)
                 chunk = self._gzip.unconsumed_tail
         except zlib.error as error:
             raise AgentError(errors.ANSWER_DAMAGED(), kind="protocol", reached=True) from error

@@ -13,6 +13,8 @@ from triggers.models import OverlapPolicy, Trigger
 TITLES = {
     "enable": _("Enable"),
     "disable": _("Disable"),
+    "pause": _("Pause"),
+    "resume": _("Resume"),
     "run": _("Run now"),
     "delete": _("Delete"),
     "synchronize": _("Sync"),

@@ -19,7 +19,7 @@ from console.times import times_of
 from executions import silence
 from executions.alarms import Alarm
 from executions.models import WaitingRun
-from executions.processes import which_fire
+from executions.processes import Kind, firing_kind, which_fire
 from moca.display import duration_or_empty
 from moca.times import iso
 from triggers.display import TriggerDisplay, kinds_of_failures
@@ -181,6 +181,7 @@ def _alarms(triggers: Iterable[Trigger], now: datetime) -> dict[str, Any]:
     rows = [(alarm, names.get(alarm.trigger_id, "")) for alarm in alarms if alarm.trigger_id]
     return {
         "last_seen": fires[0].seen_at if fires and not alive else None,
+        "has_scheduler": firing_kind() == Kind.SCHEDULER,
         "call_error": next((row.call_error for row in alive if row.call_error), ""),
         "alarms": rows[:NAMED],
         "other_alarms": rows[NAMED:MOST_ALARMS],
@@ -195,7 +196,7 @@ def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
     hours = {hour.number: hour for hour in Statistics().hours(now)}
     for trigger in triggers:
         found.total += 1
-        found.enabled += trigger.enabled
+        found.enabled += trigger.fires(now)
         if trigger.consecutive_failures:
             found.failing.append(trigger)
         if trigger.is_held(now):

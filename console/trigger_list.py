@@ -19,7 +19,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from console import charts, confirmation, page_versions, selection
+from console import charts, confirmation, page_versions, pauses, selection
 from console.access import for_operators
 from console.lookups import agents_in_use, names_of
 from console.selection import Selection
@@ -61,6 +61,7 @@ class Filters(forms.Form):
             ("", _("Any state")),
             ("enabled", _("Enabled")),
             ("disabled", _("Disabled")),
+            ("on-pause", _("Paused by a person")),
             ("failing", _("Failing")),
             ("paused", _("Paused after failures")),
             ("out-of-step", _("Not synced")),
@@ -145,8 +146,9 @@ def _narrowed(rows: Any, name: str, value: str) -> Any:
 
 def _in_state(rows: Any, state: str) -> Any:
     states: dict[str, Callable[[], Any]] = {
-        "enabled": lambda: rows.filter(enabled=True),
+        "enabled": lambda: rows.firing(timezone.now()),
         "disabled": lambda: rows.filter(enabled=False),
+        "on-pause": lambda: rows.filter(paused_until__gt=timezone.now()),
         "failing": lambda: rows.filter(consecutive_failures__gt=0),
         "paused": lambda: rows.filter(enabled=False).exclude(paused_reason=""),
         "out-of-step": lambda: rows.exclude(sync_state=SyncState.SYNCED),
@@ -291,6 +293,8 @@ def _run(trigger: Trigger, *, by: str) -> bool:
 ACTIONS: dict[str, tuple[Callable[..., bool], Any]] = {
     "enable": (services.enable, _("enabled")),
     "disable": (services.disable, _("disabled")),
+    "pause": (services.pause, _("paused")),
+    "resume": (services.resume, _("resumed")),
     "run": (_run, _("started")),
     "delete": (services.delete, _("deleted")),
     "synchronize": (reconcile_one, _("synced")),
@@ -313,9 +317,15 @@ def act(request: HttpRequest) -> HttpResponse:
     if not chosen.triggers:
         messages.warning(request, _nothing_chosen(request.POST, key, chosen))
         return HttpResponseRedirect(back)
-    if "sure" not in request.POST and (asked := confirmation.asked(request, action, chosen, back)):
+    is_asking = action != "pause" and "sure" not in request.POST
+    if is_asking and (asked := confirmation.asked(request, action, chosen, back)):
         return asked
     do, done = ACTIONS[action]
+    if action == "pause":
+        form = pauses.form_of(request, chosen)
+        if not form.is_valid():
+            return pauses.ask(request, form, chosen, back)
+        do = partial(do, until=form.until, note=form.cleaned_data["note"])
     refusals = (*services.REFUSALS, *NOT_RUN)
     outcome = act_on_each(
         chosen.triggers, partial(do, by=actor(request)), refusals, seconds=ACT_SECONDS
@@ -324,6 +334,8 @@ def act(request: HttpRequest) -> HttpResponse:
     if len(chosen.triggers) == 1 and not outcome.refused:
         words = _("%(name)s: %(done)s.") % {"name": chosen.triggers[0].name, "done": done}
     (messages.warning if outcome.refused else messages.success)(request, words)
+    if outcome.left and action == "pause":
+        return pauses.ask(request, form, Selection(outcome.left), back)
     if outcome.left:
         return confirmation.ask(request, action, Selection(outcome.left), back, goes_on=True)
     return HttpResponseRedirect(back)

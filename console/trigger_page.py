@@ -40,6 +40,10 @@ LABELS = {
     "schedule_config": _("Schedule"),
     "event_config": _("Event"),
     "paused_reason": _("Pause reason"),
+    "paused_at": _("Paused at"),
+    "paused_until": _("Paused until"),
+    "paused_by": _("Paused by"),
+    "pause_note": _("Pause note"),
     "consecutive_failures": _("Failures in a row"),
 }
 # The hour in which `executions.runner` counts the runs of an event trigger.

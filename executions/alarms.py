@@ -12,12 +12,14 @@ from typing import Any, ClassVar, Self
 from django.db import IntegrityError, models
 from django.utils.translation import gettext_lazy as _
 
+from alerts.outbox import Execution, Happening, tell
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError, ExpectingQuerySet
 from moca.dynamodb.layout import Layout
+from moca.ids import occurrence_id
 from moca.reasons import CodeField, ParamsField
-from moca.sentences import Reason
+from moca.sentences import Part, Reason
 from triggers.models import Trigger
 
 logger = logging.getLogger(__name__)
@@ -35,6 +37,12 @@ class AlarmKind(models.TextChoices):
     NO_PROCESS = "no_process", _("Nothing fires")
 
 
+HAPPENINGS: dict[str, Happening] = {
+    AlarmKind.SILENT: Happening.MISSED,
+    AlarmKind.LATE: Happening.LATE,
+    AlarmKind.TOO_LONG: Happening.TOO_LONG,
+    AlarmKind.NO_PROCESS: Happening.NO_SCHEDULER,
+}
 # The id of the alarm that no process fires schedules.
 NO_PROCESS_ID = "process"
 
@@ -138,12 +146,15 @@ def run_id(execution: Any, kind: AlarmKind) -> str:
     return f"{execution.trigger_id}-{word}-{execution.pk}"
 
 
-def raise_alarm(alarm: Alarm, trigger: Trigger | None = None) -> bool:
+def raise_alarm(
+    alarm: Alarm, trigger: Trigger | None = None, execution: Execution | None = None
+) -> bool:
     """Put an alarm on record with its audit entry, and tell of it.
 
     Args:
         alarm: the alarm, unsaved.
         trigger: the trigger that it is about; None for the installation.
+        execution: the run that it is about; None for an occurrence that has not begun.
 
     Returns:
         False if it is raised already, by this process or another.
@@ -156,7 +167,7 @@ def raise_alarm(alarm: Alarm, trigger: Trigger | None = None) -> bool:
             audit.note(
                 AuditEntry.Action.ALARM, trigger or alarm, by=WATCH, why=why, changes=changes
             )
-            _tell(alarm, trigger, why)
+            _tell(alarm, trigger, execution)
     except (IntegrityError, ConflictError):
         return False
     ids = {"triggerId": alarm.trigger_id, "executionId": alarm.execution_id}
@@ -164,8 +175,17 @@ def raise_alarm(alarm: Alarm, trigger: Trigger | None = None) -> bool:
     return True
 
 
-def _tell(alarm: Alarm, trigger: Trigger | None, why: str) -> None:
-    """Tell people of an alarm, in the open transaction."""
+def _tell(alarm: Alarm, trigger: Trigger | None, execution: Execution | None) -> None:
+    """Tell the outbox of an alarm, in the open transaction.
+
+    Runs that were missed are told again when a scheduler puts them on record. The key is the same,
+    so that this is one alert.
+    """
+    key = f"{alarm.pk} {alarm.since.isoformat()}"
+    if alarm.kind == AlarmKind.SILENT:
+        key = occurrence_id(alarm.trigger_id, alarm.since)
+    params: dict[str, Part] = {"minutes": alarm.minutes, "reason": alarm.why}
+    tell(HAPPENINGS[alarm.kind], trigger=trigger, execution=execution, params=params, key=key)
 
 
 def close_alarms(alarms: Iterable[Alarm]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from moca.api.parsers import faults as unstorable
+from moca.api.storable import faults as unstorable
 
 # The most bytes that all answers to a run may have as JSON.
 MAX_BYTES = 8 * 1024

@@ -51,7 +51,7 @@ def enforce(now: datetime) -> None:
 
 
 def _may_be_over(run: TriggerExecution, now: datetime) -> bool:
-    return now - run.started_at > SHORTEST and not (run.lease_until and run.lease_until < now)
+    return now - run.started_at > SHORTEST and not run.is_lost(now)
 
 
 def _judge(run: TriggerExecution, trigger: Trigger, now: datetime) -> None:
@@ -71,7 +71,7 @@ def _judge(run: TriggerExecution, trigger: Trigger, now: datetime) -> None:
 
 
 def _act(alarm: Alarm, run: TriggerExecution, trigger: Trigger) -> None:
-    raise_alarm(alarm, trigger)
+    raise_alarm(alarm, trigger, run)
     if trigger.on_deadline == OnDeadline.CANCEL and not run.cancel_requested_at:
         # The next look tries again if others keep writing the same rows.
         with suppress(RunEndedError, ConflictError):

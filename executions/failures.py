@@ -61,6 +61,13 @@ TOO_LONG = Code(
     "too_long",
     _("The run has been under way since %(since)s UTC: runWithinSeconds is %(number)s."),
 )
+NO_PASS = Code(
+    "no_pass",
+    _(
+        "The maintenance has not finished a pass since %(seen)s UTC: see the log of the handler. "
+        "Schedules may fire all the same, but nobody notices if they do not."
+    ),
+)
 NO_PROCESS = Code(
     "no_process",
     _(
@@ -157,6 +164,19 @@ PAUSED_BY_LIMIT = Code(
 HELD_BACK = Code(
     "held_back", _("Events are dropped until %(time)s UTC: maxRunsPerHour is %(number)s.")
 )
+LEASE_CORRECTED = Code(
+    "lease_corrected",
+    _("The run would have counted as running until %(until)s UTC, since the clock was ahead."),
+)
+DEBOUNCE_CORRECTED = Code(
+    "debounce_corrected",
+    _("An event would have waited until %(until)s UTC, since the clock was ahead."),
+)
+RESULT_CORRECTED = Code(
+    "result_corrected",
+    _("The run was closed as lost while the database was away. This is how it really ended."),
+)
+TOKENS_EXPIRED = Code("tokens_expired", _("Their time was over: they were made to end then."))
 EXECUTIONS_EXPIRED = Code(
     "executions_expired", _("Their time was over: EXECUTION_TTL_DAYS after their start.")
 )

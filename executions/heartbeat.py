@@ -19,6 +19,7 @@ from executions.process_lease import Load, ProcessLease
 from executions.runner import HEARTBEAT, LEASE, announce
 from executions.runner.missed import MOST_COUNTED
 from moca.outages import database
+from triggers import pauses
 from triggers.models import LocalSchedule, Trigger
 from triggers.schedulers.local import astray, put_right
 
@@ -100,6 +101,7 @@ class Heartbeat:
         if time.monotonic() >= self._expiry_at:
             runner.end_unanswered(now)
             remove_expired(now)
+            pauses.end_due(now)
         if self._repaired is None and time.monotonic() >= self._repair_at:
             self._repair_at = time.monotonic() + REPAIR_SECONDS
             self._repaired = ""

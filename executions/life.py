@@ -6,7 +6,8 @@ The scheduler process and the web server run it. If the one dies, the other stil
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connections
 from django.utils import timezone
 
+from alerts.courier import Courier
 from executions import dead_man, deadlines, silence
 from executions.processes import RENEWAL, Kind, Process, forget_dead
 
@@ -26,6 +28,13 @@ LOOK_SECONDS = 60.0
 PATIENCE_SECONDS = 120.0
 # How long the end of the process waits for a write that is under way.
 STOP_SECONDS = 2.0
+
+
+@contextmanager
+def beside_the_web_server() -> Iterator[None]:
+    """Watch for silence and deliver alerts, which nobody else does while no scheduler is alive."""
+    with SignOfLife(Kind.WEB), Courier():
+        yield
 
 
 class SignOfLife:

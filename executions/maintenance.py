@@ -12,16 +12,23 @@ from django.db.models import Model, QuerySet
 
 from alerts.models import Delivery, DeliveryState, Happened, HappenedState
 from events.models import EventState, ReceivedEvent
-from executions.failures import EVENTS_EXPIRED, EXECUTIONS_EXPIRED
+from executions.failures import (
+    DEBOUNCE_CORRECTED,
+    EVENTS_EXPIRED,
+    EXECUTIONS_EXPIRED,
+    LEASE_CORRECTED,
+    TOKENS_EXPIRED,
+)
 from executions.models import CancelRequest, PendingEvent, TriggerExecution
 from executions.processes import Process
 from executions.runner import LEASE, close_lost, end_unanswered
 from executions.runner.execute import LAMBDA_SECONDS
 from executions.runner.leases import extend_hold
 from moca import audit
-from moca.authentication.models import APIToken, FailedSignIns
-from moca.sentences import Code
+from moca.authentication.models import APIToken, AuditEntry, FailedSignIns
+from moca.sentences import Code, Reason
 from moca.times import CLOCKS_APART
+from triggers import pauses
 from triggers.models import IdempotencyKey, SchedulerProcess, Trigger
 
 # How many rows one transaction removes, so that no other writer waits long.
@@ -38,11 +45,12 @@ PROCESS_LIFE = timedelta(days=8)
 EXPIRED: dict[type[Model], Code] = {
     TriggerExecution: EXECUTIONS_EXPIRED,
     ReceivedEvent: EVENTS_EXPIRED,
+    APIToken: TOKENS_EXPIRED,
 }
 
 
 def tidy(now: datetime) -> None:
-    """Close lost runs, end unanswered ones, and remove expired rows; a read for each kind.
+    """Close lost runs, end unanswered ones and pauses that are over, and remove expired rows.
 
     Raises:
         OperationalError: the database is away.
@@ -50,6 +58,7 @@ def tidy(now: datetime) -> None:
     close_lost(now)
     end_unanswered(now)
     remove_expired(now)
+    pauses.end_due(now)
 
 
 def remove_expired(now: datetime) -> None:
@@ -93,8 +102,11 @@ def end_far_leases(now: datetime) -> None:
             # The run waits for a process, for a day at the most.
             continue
         record = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk)
-        record.filter(lease_until=execution.lease_until).update(lease_until=until)
-        extend_hold(execution, until)
+        if record.filter(lease_until=execution.lease_until).update(lease_until=until):
+            extend_hold(execution, until)
+            why = LEASE_CORRECTED(until=f"{execution.lease_until:%Y-%m-%d %H:%M}")
+            changes = {"execution": ["", execution.pk]}
+            _note(execution.find_trigger() or execution, why, changes)
 
 
 def end_far_debounces(now: datetime) -> None:
@@ -107,4 +119,11 @@ def end_far_debounces(now: datetime) -> None:
         pause = subscription.debounce if subscription else timedelta(0)
         if row.due_at > now + pause + CLOCKS_APART:
             same = PendingEvent.objects.filter(pk=row.pk, events=row.events)
-            same.update(due_at=now + pause)
+            if same.update(due_at=now + pause):
+                _note(trigger, DEBOUNCE_CORRECTED(until=f"{row.due_at:%Y-%m-%d %H:%M}"))
+
+
+def _note(instance: Model, why: Reason, changes: dict[str, Any] | None = None) -> None:
+    """Write the audit entry of a correction."""
+    action = AuditEntry.Action.REPAIRED
+    audit.note(action, instance, by=audit.system("housekeeping"), why=why, changes=changes)

@@ -71,8 +71,7 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
 
     def unfinished(self, execution: "TriggerExecution") -> Self:
         """The record of an execution; empty once it is closed, or another attempt has begun."""
-        record = self.keyed(execution.trigger_id, execution.pk)
-        return record.filter(status=RunStatus.RUNNING, attempt=execution.attempt)
+        return self.filter(**execution.unfinished_key)
 
     def of_user(self, user_id: str) -> Self:
         """The executions of a user's triggers, those of deleted triggers among them.
@@ -310,6 +309,16 @@ class TriggerExecution(models.Model):
         own = named.filter(user_id=self.user_id).first() if self.user_id else None
         found: Trigger | None = own or named.first()
         return found
+
+    @property
+    def unfinished_key(self) -> dict[str, Any]:
+        """The key of the record, and what it is until it is closed, or another attempt begins."""
+        return {
+            "trigger_id": self.trigger_id,
+            "id": self.pk,
+            "status": RunStatus.RUNNING,
+            "attempt": self.attempt,
+        }
 
     def is_lost(self, now: datetime) -> bool:
         """Whether the run is under way by its record, and its process has died."""

@@ -39,6 +39,13 @@ class RunLoop:
         self._is_ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        # How many runs were handed over, and how many of them the loop has begun.
+        self._given = self._taken = 0
+
+    @property
+    def unbegun(self) -> int:
+        """How many runs the loop has not begun yet, because it is busy."""
+        return self._given - self._taken
 
     def start(self) -> None:
         """Start the thread."""
@@ -47,6 +54,7 @@ class RunLoop:
 
     def begin(self, runs: Sequence[Run]) -> None:
         """Call the agents of runs that this process has claimed."""
+        self._given += len(runs)
         if self._loop is not None and runs:
             self._loop.call_soon_threadsafe(self._begin, list(runs))
 
@@ -77,6 +85,7 @@ class RunLoop:
             task.add_done_callback(self._tasks.discard)
 
     async def _call(self, run: Run) -> None:
+        self._taken += 1
         await runner.call_on_loop(run, self._client, self._agents, self._threads, run.gate)
         self._ended(run)
         # The record ends first, because an agent may take seconds to acknowledge this.

@@ -32,6 +32,7 @@ from executions.backlog import Backlog, Due, Queued
 from executions.completer import BatchCompleter
 from executions.failures import SHUT_DOWN
 from executions.fan_out import Distributor
+from executions.file_limit import affordable
 from executions.gates import Gates
 from executions.heartbeat import Heartbeat
 from executions.life import SignOfLife
@@ -44,6 +45,7 @@ from executions.runner.claim import Triggers
 from executions.under_way import UnderWay
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
+from triggers.catch_up import catches_up_since
 from triggers.models import LocalSchedule, OverlapPolicy, RunStatus, Trigger
 from triggers.schedulers.local import due_at, start_offset
 
@@ -64,6 +66,10 @@ UNCERTAIN_SECONDS = 60.0
 HANGING_SECONDS = 30.0
 # How long the last results may take to be written after the grace time.
 STOP_SECONDS = 5.0
+# How many runs may be claimed whose requests the loop has not made yet, and how soon to look again
+# if there are so many. If the process dies, these are lost although they were not sent.
+MOST_UNBEGUN = 200
+BUSY_SECONDS = 0.02
 # How often the log says that runs wait for a place.
 LOG_SECONDS = 60.0
 # How many queued runs are claimed before schedules have their turn again.
@@ -106,6 +112,7 @@ class LocalSchedulerProcess:
 
     def run(self) -> None:
         """Fire what is due until `stop()`. Broken rows and database errors do not end this."""
+        self.concurrency = affordable(self.concurrency)
         self._completer.start()
         self._loop.start()
         life = SignOfLife(Kind.SCHEDULER, lambda: len(self._runs))
@@ -157,11 +164,11 @@ class LocalSchedulerProcess:
         self._log_backlog()
         if has_more_events or self._heartbeat.repair_some():
             return 0.0
-        if begun and self._backlog.size and self._free():
-            return 0.0
         wait = POLL_SECONDS
+        if begun and self._backlog.size:
+            wait = 0.0 if self._free() else BUSY_SECONDS
         if following := self._backlog.next_due:
-            wait = (following - timezone.now()).total_seconds()
+            wait = min(wait, (following - timezone.now()).total_seconds())
         return min(max(wait, 0.0), POLL_SECONDS)
 
     def _begin_waiting(self) -> int:
@@ -230,7 +237,8 @@ class LocalSchedulerProcess:
     def _free(self) -> int:
         """How many runs may begin now, in one transaction."""
         # Runs whose claim was uncertain may exceed the concurrency.
-        return max(0, min(self.concurrency - len(self._runs), _batch_size()))
+        ahead = MOST_UNBEGUN - self._loop.unbegun
+        return max(0, min(self.concurrency - len(self._runs), ahead, _batch_size()))
 
     def _claim_queued(self, queued: Queued) -> Run | None:
         """Claim a run of the queue; None if another process has it, or it cannot begin."""
@@ -284,8 +292,9 @@ class LocalSchedulerProcess:
         """
         now = timezone.now()
         moves: dict[tuple[Any, Any, Any], list[str]] = defaultdict(list)
-        # When the first process began that could have fired what is due.
-        served_since = self._heartbeat.lease.alive_since - self.catch_up
+        # When the first process began that could have fired what is due. What was due since then
+        # is late because processes are busy, and not missed.
+        served_since = min(now, self._heartbeat.lease.alive_since)
         room: dict[int, float] = {}
         claimed, waiting = [], []
         for row in due:
@@ -294,7 +303,8 @@ class LocalSchedulerProcess:
             following = None
             if trigger is not None and trigger.enabled and trigger.schedule and run_at:
                 # A flexible window starts a run later than it is due, without its being late.
-                since = min(now - self.catch_up, served_since) - start_offset(trigger)
+                present = served_since - start_offset(trigger)
+                since = catches_up_since(trigger, run_at, present, self.catch_up)
                 if run_at < since:
                     self._heartbeat.note_missed(trigger, run_at, since)
                     run_at = max(run_at, since - INSTANT)

@@ -8,6 +8,7 @@ A run that is due while schedules are fired waits for its turn: it is late. A ru
 nothing fires is silent.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -22,9 +23,10 @@ from executions.alarms import (
     due_id,
     raise_alarm,
 )
-from executions.failures import NO_PROCESS, NOT_STARTED, WAITS_FOR_TURN
+from executions.clock import ClockWatch
+from executions.failures import NO_PASS, NO_PROCESS, NOT_STARTED, WAITS_FOR_TURN
 from executions.models import Source, TriggerExecution
-from executions.processes import Process, which_fire
+from executions.processes import Kind, Process, which_fire
 from moca import audit
 from moca.ids import first_id, occurrence_id
 from triggers.models import LocalSchedule, Trigger
@@ -47,8 +49,35 @@ OTHERS = {Source.EVENT, Source.MANUAL, Source.REPLAY, Source.ANSWER}
 TIMES = ("type", "enabled", "schedule_config")
 
 
+# How long nothing is judged after the machine has slept or its clock was set: the other processes
+# get this time to leave a sign of life, and to deal with what was due.
+SETTLE_SECONDS = 60.0
+
+
 class NothingFiresError(Exception):
     """No process that fires schedules is alive."""
+
+    def __init__(self) -> None:
+        super().__init__("No process that fires schedules is alive: start the scheduler.")
+
+
+class _Clock:
+    """Says whether signs of life can be compared with the time of this machine."""
+
+    def __init__(self) -> None:
+        self._watch = ClockWatch()
+        self._settled_at = 0.0
+
+    def is_settled(self) -> bool:
+        if settings.TRIGGER_LAMBDA_ARN:
+            # A function sleeps between its requests, and the maintenance runs elsewhere.
+            return True
+        if self._watch.jump():
+            self._settled_at = time.monotonic() + SETTLE_SECONDS
+        return time.monotonic() >= self._settled_at
+
+
+clock = _Clock()
 
 
 def look(now: datetime) -> None:
@@ -59,6 +88,8 @@ def look(now: datetime) -> None:
     Raises:
         OperationalError: the database is away.
     """
+    if not clock.is_settled():
+        return
     fires, alarms = which_fire(), list(Alarm.objects.all())
     notice(fires, alarms, now)
     if not settings.TRIGGER_LAMBDA_ARN:
@@ -79,11 +110,12 @@ def notice(fires: Sequence[Process], alarms: Iterable[Alarm], now: datetime) -> 
         return False
     if raised:
         return True
-    if not fires:
-        # None has ever been there. Schedules that are not fired tell it.
+    if not fires or not clock.is_settled():
+        # If none has ever been there, schedules that are not fired tell it.
         return False
     seen = fires[0].seen_at
-    raise_alarm(Alarm.about_processes(seen, now, NO_PROCESS(seen=_text(seen))))
+    code = NO_PASS if fires[0].kind == Kind.MAINTENANCE else NO_PROCESS
+    raise_alarm(Alarm.about_processes(seen, now, code(seen=_text(seen))))
     return True
 
 

@@ -12,6 +12,8 @@ def compile_modules() -> None:
 
     Python ignores a compiled module if its time differs from that of the source, and zips do not
     keep times. A module compiled with a hash of the source is valid in a zip and in a checkout.
+    Python checks the hashes of our modules, which developers edit. It does not read the sources of
+    installed packages, whose files only pip replaces, together with the compiled ones.
     """
     for folder in (*OWN, sysconfig.get_path("purelib")):
         compileall.compile_dir(
@@ -19,5 +21,9 @@ def compile_modules() -> None:
             quiet=2,
             force=folder in OWN,
             workers=0,
-            invalidation_mode=PycInvalidationMode.CHECKED_HASH,
+            invalidation_mode=(
+                PycInvalidationMode.CHECKED_HASH
+                if folder in OWN
+                else PycInvalidationMode.UNCHECKED_HASH
+            ),
         )

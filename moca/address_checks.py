@@ -14,7 +14,6 @@ from django.conf import settings
 from django.core.checks import CheckMessage, register
 
 from moca.checks import Rule, errors
-from moca.prefixes import PREFIX
 
 HOST = re.compile(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\]")
 ORIGIN = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?")
@@ -25,6 +24,8 @@ FORM_ORIGIN = re.compile(ORIGIN.pattern.replace("//(", r"//(\*\.)?(", 1))
 @register()
 def check_addresses(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Check the form of each setting; errors name the setting and the invalid value."""
+    from moca.prefixes import PREFIX  # 5 ms of the handler, which serves no files
+
     prefix = settings.FORCE_SCRIPT_NAME or ""
     origin = "Write scheme and host in lower case, without a path or a slash at the end: {}."
     urls = {name: getattr(settings, name) for name in ("COGNITO_JWKS_URL", "SESSION_URL")}

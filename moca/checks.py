@@ -196,6 +196,26 @@ def check_rate_limit(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[
     )
 
 
+@register()
+def check_heartbeat_url(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Check that HEARTBEAT_URL can be called. Its value stays out of the message: it is secret."""
+    text = settings.HEARTBEAT_URL
+    try:
+        url = urlsplit(text)
+        is_url = url.scheme in ("http", "https") and bool(url.hostname)
+    except ValueError:
+        is_url = False
+    return errors(
+        (
+            bool(text) and not is_url,
+            "HEARTBEAT_URL is no http(s) URL.",
+            "Set it to the address that the monitoring service gives, such as "
+            "https://hc-ping.com/UUID.",
+            "E061",
+        ),
+    )
+
+
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Warn, for `check --deploy`, about what suits one machine only."""

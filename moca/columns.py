@@ -1,13 +1,14 @@
-"""Compile the columns of a model once for each connection.
+"""Compile the columns of a model, and updates of single rows, once for each connection.
 
 Django compiles all columns of each query anew, and looks up the converters of their values again.
 For a model of fifty columns, that takes a third of the time of reading one row.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from django.db import connections
+from django.db import connections, models, transaction
 from django.db.models import sql
 
 
@@ -75,3 +76,55 @@ class _KnownColumns:
 @cache
 def _with_known_columns(compiler: Any) -> type:
     return type(compiler.__name__, (_KnownColumns, compiler), {})
+
+
+def update_row(
+    model: type[models.Model], using: str, keys: Mapping[str, Any], values: Mapping[str, Any]
+) -> int:
+    """Update the rows of an SQL database whose fields have these values; returns how many.
+
+    Django compiles each update anew, which takes ten times as long as SQLite takes to make it.
+
+    Args:
+        model: the model of the rows.
+        using: the database's alias.
+        keys: what the fields of the rows have to be, None for NULL.
+        values: what they become.
+    """
+    connection: Any = connections[using]
+    known = connection.__dict__.setdefault("_known_updates", {})
+    nulls = tuple(name for name, value in keys.items() if value is None)
+    shape = model, tuple(keys), nulls, tuple(values)
+    if shape not in known:
+        known[shape] = _update_sql(connection, model, keys, values)
+    field_of = model._meta.get_field
+    parameters = [
+        field_of(name).get_db_prep_save(value, connection)  # type: ignore[union-attr]
+        for name, value in values.items()
+    ]
+    parameters += [
+        field_of(name).get_db_prep_value(value, connection)  # type: ignore[union-attr]
+        for name, value in keys.items()
+        if value is not None
+    ]
+    with transaction.mark_for_rollback_on_error(using=using), connection.cursor() as cursor:
+        cursor.execute(known[shape], parameters)
+        return int(cursor.rowcount)
+
+
+def _update_sql(
+    connection: Any,
+    model: type[models.Model],
+    keys: Mapping[str, Any],
+    values: Mapping[str, Any],
+) -> str:
+    def column(name: str) -> str:
+        field: Any = model._meta.get_field(name)
+        return str(connection.ops.quote_name(field.column))
+
+    changes = ", ".join(f"{column(name)} = %s" for name in values)
+    conditions = " AND ".join(
+        column(name) + (" IS NULL" if value is None else " = %s") for name, value in keys.items()
+    )
+    table = connection.ops.quote_name(model._meta.db_table)
+    return f"UPDATE {table} SET {changes} WHERE {conditions}"  # noqa: S608  (quoted names)

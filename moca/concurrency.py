@@ -4,7 +4,7 @@ What a form tells its operator about another's change is in `moca.forms`.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import nullcontext
 from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
@@ -14,7 +14,7 @@ from django.db import IntegrityError, connections, models, transaction
 from django.utils.translation import gettext as _
 
 from moca import reconcile
-from moca.columns import KnownColumnsQuery
+from moca.columns import KnownColumnsQuery, update_row
 from moca.dynamodb.errors import ConflictError
 from moca.reasons import translated
 from moca.retry import retry
@@ -79,6 +79,35 @@ class ExpectingQuerySet(models.QuerySet[Row]):
                 missing.save(force_insert=True, using=self.db)
         except IntegrityError as error:
             raise ConflictError(str(error)) from error
+
+    def update_keyed(
+        self, keys: Mapping[str, Any], values: Mapping[str, Any], *, expected: bool = False
+    ) -> int:
+        """Update the rows whose fields have the values of `keys`, as `filter().update()` does.
+
+        On SQLite it takes a tenth of the time. Use it for writes that each run makes.
+
+        Args:
+            keys: what the fields have to be. They name the rows by their keys.
+            values: what they become.
+            expected: whether the one row is expected to match, as in `update_expected()`.
+
+        Returns:
+            How many were updated.
+
+        Raises:
+            ConflictError: `expected`, and the row does not match. DynamoDB raises it at the commit.
+        """
+        if connections[self.db].vendor == "sqlite":
+            changed = update_row(self.model, self.db, keys, values)
+            if expected and changed != 1:
+                raise ConflictError(f"The {self.model._meta.verbose_name} has changed meanwhile.")
+            return changed
+        rows = self.filter(**keys)
+        if not expected:
+            return rows.update(**values)
+        rows.update_expected(**values)
+        return 1
 
     def replace(self, row: Row) -> None:
         """Write a row, whether one of its key is there or not; no signals."""

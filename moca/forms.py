@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _
 
-from moca.api.parsers import faults
+from moca.api.storable import faults
 from moca.display import pretty
 
 

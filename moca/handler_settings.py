@@ -1,5 +1,6 @@
 """Settings of the handler's Lambda function, which serves neither pages nor the API."""
 
+import logging.config
 import os
 import secrets
 
@@ -15,6 +16,8 @@ INSTALLED_APPS = [
     "events",
     "triggers",
     "executions",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
 ]
+
+# Django would first set up its own logs, and load its error pages for them.
+LOGGING_CONFIG = None
+logging.config.dictConfig(LOGGING)  # noqa: F405

@@ -401,9 +401,9 @@ SCHEDULER_CATCH_UP_SECONDS = whole_number(
 # A URL that is called every three minutes while schedules are fired, for services that alert people
 # if the calls stay away.
 HEARTBEAT_URL = env.str("HEARTBEAT_URL", default="")
-# The import path of what keeps the sign of life of the web server's process, and of what says
-# whether a process that fires schedules is alive.
-SIGN_OF_LIFE = "executions.life.SignOfLife"
+# The import path of what runs beside the web server in its process, and of what says whether a
+# process that fires schedules is alive.
+BESIDE_THE_WEB_SERVER = "executions.life.beside_the_web_server"
 LIFE_CHECK = "executions.silence.check_life"
 SCHEDULER_GRACE_SECONDS = whole_number("SCHEDULER_GRACE_SECONDS", default=30, least=0, most=3600)
 

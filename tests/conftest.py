@@ -25,6 +25,7 @@ from executions.scheduler import LocalSchedulerProcess
 from moca.dynamodb.layout import all_tables
 from moca.dynamodb.local import DynamoDBLocal, UnavailableError
 from tests.progress import Progress
+from triggers import pauses
 from triggers.models import Trigger
 
 
@@ -163,11 +164,12 @@ def _in_english() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _agents_are_forgotten() -> Iterator[None]:
-    """Empty what this process remembers of agents' records: no signal tells of a rollback."""
+def _rows_are_forgotten() -> Iterator[None]:
+    """Empty what this process remembers of agents and pauses: no signal tells of a rollback."""
     yield
     lookup.forget()
     clients.close_all()
+    pauses.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ from django.utils.translation import ngettext
 
 from events.models import EventSource
 from moca import reasons
-from moca.display import pretty
+from moca.display import exact, pretty
 from triggers.i18n import describe_schedule, translated
-from triggers.models import Outcome, RunStatus, SyncState, Trigger, TriggerType
+from triggers.models import FOREVER, Outcome, RunStatus, SyncState, Trigger, TriggerType
 from triggers.schedules import find_warnings
 from triggers.statistics import Tally
 from triggers.validation import Schedule, Subscription, read_schedule, read_subscription
@@ -165,7 +165,7 @@ class TriggerDisplay:
     @property
     def fires_on_events(self) -> bool:
         """Whether the trigger is enabled and fires on events, at times that nobody knows."""
-        return self.trigger.type == TriggerType.EVENT and self.trigger.enabled
+        return self.trigger.type == TriggerType.EVENT and self.trigger.fires(self.now)
 
     @property
     def warnings(self) -> list[str]:
@@ -189,7 +189,7 @@ class TriggerDisplay:
 
     def next_runs(self, count: int) -> list[datetime]:
         """The next times the trigger is due, at most `count`; none if it is disabled."""
-        return self.trigger.next_runs(self.now, count) if self.trigger.enabled else []
+        return self.trigger.next_due(self.now, count)
 
     def states(self) -> list[State]:
         """The states of the trigger: first whether it is enabled, then its problems."""
@@ -197,17 +197,40 @@ class TriggerDisplay:
 
     def _main_state(self) -> State:
         trigger = self.trigger
+        if trigger.enabled and self.is_paused:
+            return State("warn", _("Paused"), self._pause_words())
         if trigger.enabled:
             return State("good", _("Enabled"))
         if trigger.paused_reason:
             return State("warn", _("Paused"), reasons.shown(trigger, "paused_reason"))
         return State("off", _("Disabled"))
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether a person has paused the trigger."""
+        return self.trigger.is_paused(self.now)
+
+    def _pause_words(self) -> str:
+        """Who paused the trigger, until when and why."""
+        trigger = self.trigger
+        values = {"name": trigger.paused_by, "note": trigger.pause_note}
+        if trigger.paused_until is None or trigger.paused_until == FOREVER:
+            words = _("By %(name)s, until somebody resumes it.") % values
+        else:
+            end = exact(trigger.paused_until, self.zone)
+            words = _("By %(name)s, until %(end)s.") % {**values, "end": end}
+        return f"{words} {trigger.pause_note}".strip()
+
+    def _has_runs(self) -> bool:
+        """Whether the schedule has a time that lies ahead, and after the pause if that ends."""
+        ends = self.trigger.paused_until != FOREVER
+        return bool(self.next_run if ends else self.trigger.next_runs(self.now, 1))
+
     def _further_states(self) -> Iterator[State]:
         trigger = self.trigger
         if self.problems:
             yield State("bad", _("Cannot fire"), " ".join(self.problems))
-        elif trigger.type == TriggerType.SCHEDULE and trigger.enabled and not self.next_run:
+        elif trigger.type == TriggerType.SCHEDULE and trigger.enabled and not self._has_runs():
             yield State("warn", _("Never fires again"), _("Its last time is past."))
         if trigger.sync_state != SyncState.SYNCED:
             yield State(

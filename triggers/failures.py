@@ -44,6 +44,25 @@ NOT_FIRED = Code(
     _("What is due is not fired: check that a scheduler process is running."),
 )
 
+# Why a run or an event was left out, and why a pause ended.
+PAUSED = Code("paused_by_person", _("Left out: the trigger was paused."))
+ALL_PAUSED = Code("all_paused", _("Left out: the whole installation was paused."))
+PAUSE_OVER = Code("pause_over", _("The pause was over at %(time)s UTC."))
+TIME_CORRECTED = Code(
+    "time_corrected",
+    _(
+        "The schedule waited for a time that was written while the clock was ahead. It waits for "
+        "the next run again."
+    ),
+)
+DRIFT_NOTED = Code(
+    "drift_noted",
+    _(
+        "A change was given up, and the %(what)s could not be restored: %(error)s The reconciler "
+        "tries again."
+    ),
+)
+
 # Why a command changed a row.
 SAMPLE = Code("sample", _("A sample to try."))
 IMPORTED = Code("imported", _("A file was imported by the command."))

@@ -215,6 +215,8 @@ class TriggerForm(VersionedForm):
             self.fields["timezone"].widget.attrs["data-fill"] = ""
         if instance.enabled_tools == [] and "enabled_tools" in self.fields:
             self.fields["enabled_tools"].help_text = NO_TOOLS
+        if "catch_up" in self.fields:
+            self.fields["catch_up"].required = False
         if "overlap_policy" in self.fields:
             self._offer_policies(self.fields["overlap_policy"])
 
@@ -232,6 +234,11 @@ class TriggerForm(VersionedForm):
         """The chosen policy, or the default of the type."""
         chosen: str = self.cleaned_data["overlap_policy"]
         return chosen or OverlapPolicy.default_for(self.cleaned_data.get("type"))
+
+    def clean_catch_up(self) -> str:
+        """The chosen way to catch up; the trigger's own if a form does not name it."""
+        chosen: str = self.cleaned_data["catch_up"]
+        return chosen or self.instance.catch_up
 
     def clean_prompt(self) -> str:
         return self._entered_text("prompt")

@@ -23,7 +23,12 @@ from events import rules
 from moca import audit, reasons
 from moca.authentication.models import AuditEntry
 from moca.reconcile import Action, Projection, ProjectionError, repair_of, write_stored
-from triggers.failures import NO_PROJECTION_WANTED, PROJECTION_NOT_NEEDED, TRIGGER_GONE
+from triggers.failures import (
+    DRIFT_NOTED,
+    NO_PROJECTION_WANTED,
+    PROJECTION_NOT_NEEDED,
+    TRIGGER_GONE,
+)
 from triggers.models import SyncState, Trigger
 from triggers.schedulers import Scheduler, SchedulerError, all_schedulers, scheduler_of
 from triggers.schedulers.base import ScheduleEntry
@@ -64,6 +69,9 @@ class TriggerProjection(Projection):
 
     def note_drift(self, reason: str) -> None:
         self._rows.update(sync_state=SyncState.PENDING, **reasons.columns("sync_error", reason))
+        why = DRIFT_NOTED(what=moca.reconcile.KINDS[self.what], error=reason or "-")
+        for trigger in self._rows:
+            audit.note(AuditEntry.Action.UPDATED, trigger, by=RECONCILER, why=why)
 
 
 def reconcile(

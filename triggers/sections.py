@@ -101,6 +101,7 @@ SECTIONS = (
         (
             Entry("timeout_seconds", _("Timeout (seconds)")),
             Entry("overlap_policy"),
+            Entry("catch_up", _("After an outage")),
             Entry("max_retries", _("Retries")),
             Entry("pause_after_failures", _("Pause after failures")),
             Entry("answer_within_hours", _("Answer within (hours)")),

@@ -6,11 +6,16 @@ Descriptions of fields are texts of the OpenAPI document.
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils import timezone
+
 from moca.api.fields import Choice, Computed, Document, Flag, Id, Moment, Names, Number, Text
 from moca.api.json_schema import each, moment, text
 from moca.api.serializers import MapSerializer, RowSerializer
 from moca.times import iso
+from triggers.catch_up import MOST_CAUGHT_UP
 from triggers.models import (
+    FOREVER,
+    CatchUp,
     OnDeadline,
     Outcome,
     OverlapPolicy,
@@ -87,7 +92,14 @@ class TriggerSerializer(RowSerializer):
     name = Text()
     description = Text()
     type = Choice(TriggerType, "What fires the trigger.", required=True)
-    enabled = Flag("Whether it fires; true for a new trigger.")
+    enabled = Flag(
+        "Whether it fires; true for a new trigger. It is false while the trigger is paused, and "
+        "true ends the pause."
+    )
+    paused_at = Moment("When the pause began, while there is one.")
+    paused_until = Moment("When it ends; without, once somebody resumes the trigger.")
+    paused_by = Text("Who paused it.")
+    pause_note = Text("Why.")
     agent_id = Text("The agent that is asked.")
     prompt = Text("What it is asked.")
     include_context = Flag(
@@ -116,6 +128,12 @@ class TriggerSerializer(RowSerializer):
         OverlapPolicy,
         "Whether a run is skipped while the one before is still going, or goes beside it. Without, "
         "a new schedule skips, and the runs of a new event trigger overlap.",
+    )
+    catch_up = Choice(
+        CatchUp,
+        "What runs late, after no scheduler was there to start it: what was due in the last "
+        "minutes (`recent`, for a new trigger), nothing, the last one, or all, the newest "
+        f"{MOST_CAUGHT_UP} at most. The rest is missed.",
     )
     max_retries = Number(
         "How often a run is tried again while the agent has not begun on it; 3 for a new trigger."
@@ -170,13 +188,27 @@ class TriggerSerializer(RowSerializer):
 
     def get_next_runs(self, trigger: Trigger) -> list[str] | None:
         schedule = trigger.schedule if trigger.enabled else None
-        if schedule is None:
+        after = trigger.due_after(self.context["now"])
+        if schedule is None or after is None:
             return None
-        runs = schedule.next_runs(self.context["now"], NEXT_RUNS, anchor=trigger.anchor)
+        runs = schedule.next_runs(after, NEXT_RUNS, anchor=trigger.anchor)
         return [iso(run) for run in runs]
 
     def get_schedule_description(self, trigger: Trigger) -> str | None:
         return trigger.schedule_description
+
+    def to_representation(self, instance: Trigger) -> dict[str, Any]:
+        """The trigger as an answer: a paused one is not enabled, and says until when."""
+        answer = super().to_representation(instance)
+        if instance.paused_until is None:
+            return answer
+        if not instance.is_paused(self.context["now"]):
+            for name in ("pausedAt", "pausedUntil", "pausedBy", "pauseNote"):
+                answer.pop(name, None)
+            return answer
+        if instance.paused_until == FOREVER:
+            del answer["pausedUntil"]
+        return answer | {"enabled": False}
 
     def complete(self, row: Trigger, body: Mapping[str, Any]) -> None:
         """Set the overlap policy that suits a new trigger's type, if the request names none."""
@@ -187,7 +219,7 @@ class TriggerSerializer(RowSerializer):
         """Set an attribute; `enabled` by the model's methods, which reset what goes with it."""
         if attribute != "enabled":
             super().assign(row, attribute, value)
-        elif value and not row.enabled:
+        elif value and not row.fires(timezone.now()):
             row.enable()
-        elif not value and row.enabled:
+        elif not value and row.fires(timezone.now()):
             row.disable()

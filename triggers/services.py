@@ -7,7 +7,7 @@ in `executions.runner.manual.run_now`, since this package does not know runs.
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -17,6 +17,7 @@ from django.utils import timezone
 from moca import audit, reconcile
 from moca.concurrency import ConflictError, retry_conflicts, rewrite
 from moca.reconcile import ProjectionError
+from triggers import pauses
 from triggers.models import IdempotencyKey, Trigger
 
 # Errors that refuse a change, each with a message for the operator.
@@ -124,14 +125,14 @@ def change(trigger: Trigger, apply: Callable[[Trigger], None], *, by: str) -> bo
 
 
 def enable(trigger: Trigger, *, by: str) -> bool:
-    """Enable a trigger; False if it is enabled already.
+    """Enable a trigger and end its pause; False if it fires already.
 
     Raises:
         ValidationError: the trigger could never fire; also the errors of `change()`.
     """
 
     def apply(trigger: Trigger) -> None:
-        if not trigger.enabled:
+        if not trigger.fires(timezone.now()):
             trigger.enable()
             trigger.clean()
 
@@ -139,13 +140,49 @@ def enable(trigger: Trigger, *, by: str) -> bool:
 
 
 def disable(trigger: Trigger, *, by: str) -> bool:
-    """Disable a trigger; False if it is disabled already. Raises the errors of `change()`."""
+    """Disable a trigger and end its pause; False if it is disabled.
+
+    Raises the errors of `change()`.
+    """
 
     def apply(trigger: Trigger) -> None:
         if trigger.enabled:
             trigger.disable()
 
     return change(trigger, apply, by=by)
+
+
+def pause(
+    trigger: Trigger, *, until: str | datetime | None, note: str = "", by: str, zone: Any = None
+) -> bool:
+    """Pause a trigger with a note until a moment; False if it is paused just so.
+
+    Args:
+        trigger: the trigger, enabled or not.
+        until: a moment, or a text that `pauses.parse_end()` reads, such as `monday 09:00`; None for
+            "until somebody resumes it".
+        note: why, for those who find it paused.
+        by: who pauses it, as in `create()`.
+        zone: the time zone of `until`; None for that of the schedule.
+
+    Raises:
+        ValidationError: `until` is no moment ahead, or the note is too long.
+    """
+
+    def apply(trigger: Trigger) -> None:
+        now = timezone.now()
+        end = until
+        if isinstance(end, str):
+            end = pauses.parse_end(end, now, zone or pauses.zone_of(trigger))
+        trigger.pause(now, end, by=by, note=note)
+        trigger.clean_fields(exclude={f.name for f in trigger._meta.fields} - {"pause_note"})
+
+    return change(trigger, apply, by=by)
+
+
+def resume(trigger: Trigger, *, by: str) -> bool:
+    """End the pause of a trigger; False if it is not paused. Raises the errors of `change()`."""
+    return change(trigger, Trigger.end_pause, by=by)
 
 
 def delete(trigger: Trigger, *, by: str) -> bool:

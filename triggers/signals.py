@@ -9,8 +9,10 @@ from typing import Any
 
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
+from django.utils import timezone
 
 from moca.reconcile import writing
+from triggers import pauses
 from triggers.models import Trigger, TriggerCount
 from triggers.reconcile import TriggerProjection
 from triggers.schedulers import Scheduler, all_schedulers
@@ -22,6 +24,7 @@ def follow_save(
 ) -> None:
     """Count a new trigger, and write its schedule or rule if a field of it has changed."""
     _count_owner(instance, created=created)
+    pauses.follow_change(instance, timezone.now())
     writes_all = created or update_fields is None
     for scheduler in all_schedulers():
         if not (writes_all or scheduler.projected_fields & set(update_fields or ())):

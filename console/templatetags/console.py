@@ -22,6 +22,7 @@ from moca.display import relative
 from moca.times import iso
 from triggers.display import last_result
 from triggers.models import Trigger
+from triggers.pauses import installation_pause
 
 # Errors that a try explains: the protocol is another one, or the address or its token is wrong.
 TRIED_AFTER = {
@@ -89,6 +90,18 @@ def time_forms(context: Any) -> list[tuple[Form, bool]]:
     """The forms of times, and whether each is the chosen one."""
     chosen = _times(context).form
     return [(form, form == chosen) for form in Form]
+
+
+@register.inclusion_tag("console/pause_banner.html", takes_context=True)
+def pause_banner(context: Any) -> dict[str, Any]:
+    """Who paused the whole installation, why and until when; nothing if it is not paused."""
+    request = context["request"]
+    return {
+        "pause": installation_pause(timezone.now()),
+        "may_resume": request.user.has_perm("triggers.change_trigger"),
+        "request": request,
+        "csrf_token": context.get("csrf_token"),
+    }
 
 
 @register.simple_tag

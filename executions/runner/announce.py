@@ -4,12 +4,13 @@ Each function is called in the transaction in which it happens. None costs a que
 rule wants the happening.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from alerts.outbox import Happening, tell
 from executions.failures import DISABLED, ENDED, MERGED, TRIGGER_GONE
 from executions.models import TriggerExecution
 from moca import reasons
+from moca.ids import occurrence_id
 from moca.sentences import Part, Reason
 from triggers.models import Outcome, RunStatus, Trigger
 
@@ -74,7 +75,16 @@ def skipped(trigger: Trigger, reason: Reason, key: str = "") -> None:
         tell(Happening.SKIPPED, trigger=trigger, params={"reason": reason}, key=key)
 
 
-def missed(trigger: Trigger, latest: TriggerExecution, reason: Reason) -> None:
-    """Tell that runs were missed, the latest of which has a record."""
-    params = {"reason": reason}
-    tell(Happening.MISSED, trigger=trigger, execution=latest, params=params, key=latest.pk)
+def missed(trigger: Trigger, first: datetime, latest: TriggerExecution, reason: Reason) -> None:
+    """Tell that runs were missed.
+
+    An alarm may have told it already, by the same key: see `executions.alarms`.
+
+    Args:
+        trigger: the trigger.
+        first: when the first of them was due.
+        latest: the record of the last of them.
+        reason: how many they were, and when they were due.
+    """
+    key = occurrence_id(trigger.pk, first)
+    tell(Happening.MISSED, trigger=trigger, execution=latest, params={"reason": reason}, key=key)

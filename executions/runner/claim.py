@@ -36,6 +36,7 @@ from moca.ids import occurrence_id
 from moca.outages import is_away
 from moca.sentences import Reason
 from triggers.models import OverlapPolicy, RunStatus, Trigger, lapsed_among
+from triggers.pauses import reason_not_to_fire
 
 logger = logging.getLogger(__name__)
 
@@ -268,6 +269,8 @@ def _reason_to_skip(
         return None
     if not trigger.enabled:
         return DISABLED()
+    if pause := reason_not_to_fire(trigger, occurrence.due or now, now):
+        return pause
     schedule = trigger.schedule
     if schedule and schedule.end and (occurrence.due or now) > schedule.end:
         return ENDED()

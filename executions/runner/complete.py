@@ -13,10 +13,14 @@ from executions.failures import (
     A_RUN,
     CLOSED,
     LOST,
+    NOT_INVOKED,
     NOT_PICKED_UP,
+    OVERTAKEN,
     PAUSED,
     PAUSED_BY_LIMIT,
+    RESULT_CORRECTED,
     RUNS_IN_A_ROW,
+    SHUT_DOWN,
 )
 from executions.models import CancelRequest, TriggerExecution
 from executions.outcomes import outcome_of
@@ -39,6 +43,11 @@ FAILURES = (OperationalError, InterfaceError)
 # Ceilings of the pauses between retries while the database is away, in seconds, of the functions on
 # AWS. The local scheduler waits as `moca.outages` says.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+
+# Codes of runs that the product itself ended before their agents had answered.
+CLOSED_BY_US = frozenset(
+    code.name for code in (LOST, NOT_PICKED_UP, SHUT_DOWN, OVERTAKEN, NOT_INVOKED)
+)
 
 # The fields of a result that come from the agent's answer.
 ANSWER = (
@@ -208,12 +217,10 @@ def _write(
                 triggers[trigger_id] = moved
         written = []
         for execution in executions:
-            record = TriggerExecution.objects.unfinished(execution)
             ending = {name: getattr(execution, name) for name in ENDING}
             is_correction = False
-            if expected:
-                record.update_expected(**ending)
-            elif not record.update(**ending):
+            key = execution.unfinished_key
+            if not TriggerExecution.objects.update_keyed(key, ending, expected=expected):
                 is_correction = corrects and _correct(execution, ending)
                 if not is_correction:
                     continue
@@ -223,8 +230,7 @@ def _write(
             note_waiting(execution, triggers.get(execution.trigger_id))
             if trigger := triggers.get(execution.trigger_id):
                 _note_result(trigger, execution, is_correction=is_correction)
-                if execution.error_code in (LOST.name, NOT_PICKED_UP.name):
-                    _note_lost(trigger, execution)
+                _note_own_work(trigger, execution, is_correction=is_correction)
     return written
 
 
@@ -275,15 +281,15 @@ def _note_result(
         }
     if trigger.running_since == execution.started_at:
         result |= {"running_since": None, "running_until": None, "running_process": ""}
-    row = Trigger.objects.filter(
-        user_id=trigger.user_id,
-        pk=trigger.pk,
-        running_since=trigger.running_since,
-        consecutive_failures=trigger.consecutive_failures,
+    row = {
+        "user_id": trigger.user_id,
+        "id": trigger.pk,
+        "running_since": trigger.running_since,
+        "consecutive_failures": trigger.consecutive_failures,
         # Runs may overlap, and each has to be in the statistics.
-        last_execution_id=trigger.last_execution_id,
-    )
-    if not row.update(**result):
+        "last_execution_id": trigger.last_execution_id,
+    }
+    if not Trigger.objects.update_keyed(row, result):
         raise ConflictError("the trigger has changed meanwhile")
     before = trigger.consecutive_failures
     for name, value in result.items():
@@ -311,16 +317,19 @@ def last_error(execution: TriggerExecution) -> dict[str, Any]:
     return {**kept, "last_error": execution.error[:LAST_ERROR]}
 
 
-def _note_lost(trigger: Trigger, execution: TriggerExecution) -> None:
-    """Note in the audit log that the product closed a run."""
-    logger.warning("Run closed: %s", execution.error, extra=log_ids(execution))
-    audit.note(
-        AuditEntry.Action.CLOSED,
-        trigger,
-        by=audit.system("housekeeping"),
-        why=reasons.of(execution, "error"),
-        changes={"execution": ["", execution.pk]},
-    )
+def _note_own_work(trigger: Trigger, execution: TriggerExecution, *, is_correction: bool) -> None:
+    """Note in the audit log that the product closed a run, or that it corrected how a run ended."""
+    if is_correction:
+        action, part = AuditEntry.Action.REPAIRED, "runner"
+        why: str = RESULT_CORRECTED()
+    elif execution.error_code in CLOSED_BY_US:
+        action, part = AuditEntry.Action.CLOSED, "housekeeping"
+        why = reasons.of(execution, "error")
+        logger.warning("Run closed: %s", execution.error, extra=log_ids(execution))
+    else:
+        return
+    changes = {"execution": ["", execution.pk]}
+    audit.note(action, trigger, by=audit.system(part), why=why, changes=changes)
 
 
 def _tokens(execution: TriggerExecution) -> int:

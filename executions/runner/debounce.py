@@ -16,10 +16,10 @@ from triggers.models import Trigger
 LONGEST = 10
 
 
-def debounces(trigger: Trigger) -> bool:
-    """Whether a trigger, which has to be enabled, debounces its events."""
+def debounces(trigger: Trigger, now: datetime) -> bool:
+    """Whether a trigger, which has to be enabled and not paused, debounces its events."""
     subscription = trigger.subscription
-    return trigger.enabled and subscription is not None and bool(subscription.debounce)
+    return trigger.fires(now) and subscription is not None and bool(subscription.debounce)
 
 
 def postpone(

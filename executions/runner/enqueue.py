@@ -31,6 +31,7 @@ from moca.retry import retry
 from moca.sentences import Reason
 from moca.times import CLOCKS_APART
 from triggers.models import OverlapPolicy, RunStatus, Trigger
+from triggers.pauses import reason_not_to_fire
 
 logger = logging.getLogger(__name__)
 
@@ -218,7 +219,7 @@ def _offer(offers: Sequence[Offer], *, known: bool, debounced: bool = False) -> 
         own = changes.get(one.trigger_id)
         if own is None:
             continue
-        waits = not (debounced or one.refusal) and debounce.debounces(own.trigger)
+        waits = not (debounced or one.refusal) and debounce.debounces(own.trigger, now)
         reason = None if waits else _reason_to_drop(own.trigger, one, now)
         # The insert of a run fails if it is on record. A debounced or dropped event inserts none,
         # so its run is looked up. Else a second delivery would count as dropped, or replace a later
@@ -268,6 +269,8 @@ def _to_dispatch_again(execution: TriggerExecution) -> list[TriggerExecution]:
 def _reason_to_drop(trigger: Trigger, one: Offer, now: datetime) -> Reason | None:
     if not trigger.enabled:
         return DISABLED()
+    if pause := reason_not_to_fire(trigger, one.at, now):
+        return pause
     if one.refusal:
         return one.refusal
     if not envelope.fits(one.event):

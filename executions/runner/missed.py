@@ -65,7 +65,7 @@ def record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
     row.update_expected(statistics=statistics.text())
     latest = new[-1]
     reason = MISSED(runs=_count(trigger, first, since), **_moments(first, dues[-1]))
-    announce.missed(trigger, latest, reason)
+    announce.missed(trigger, first, latest, reason)
     ids = log_ids(latest) | {"outcome": latest.outcome, "errorCode": latest.error_code}
     logger.warning(reason, extra=ids)
 

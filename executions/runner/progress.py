@@ -6,15 +6,23 @@ Otherwise a database that hangs would keep a run from reading its agent's stream
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import (
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    transaction,
+)
 
 from agents.replies import Reply, Transcript
 from executions.models import tool_map
-from executions.runner.claim import Run
+from executions.runner.claim import BATCH, Run
 from executions.runner.complete import log_ids
 from moca.outages import database, is_away
 
@@ -24,6 +32,8 @@ logger = logging.getLogger(__name__)
 PATIENCE_SECONDS = 1.0
 # How long nothing is written after the database was away.
 RETRY_SECONDS = 5.0
+# Where each write costs by the size of its row, the pause doubles with each write, up to this.
+LONGEST_PAUSE_SECONDS = 60.0
 
 # How often it is seen which writes are due.
 TICK_SECONDS = 0.1
@@ -59,8 +69,11 @@ class _Clock:
     def _tick(self) -> None:
         while self._is_needed.wait():
             time.sleep(TICK_SECONDS)
-            for progress in self._take():
-                _pool.submit(progress.write_and_log)
+            due = self._take()
+            # Each write to DynamoDB takes a while, so its writes go side by side.
+            size = 1 if _is_charged() else BATCH
+            for first in range(0, len(due), size):
+                _pool.submit(write_and_log, due[first : first + size])
 
     def _take(self) -> "list[Progress]":
         with self._lock:
@@ -76,6 +89,19 @@ class _Clock:
 _clock = _Clock()
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What is to be written for a run now.
+
+    Attributes:
+        run: the run.
+        values: the values of its record's columns.
+    """
+
+    run: Run
+    values: dict[str, Any]
+
+
 class Progress:
     """Writes the progress of one run inside `with Progress(...) as progress:`.
 
@@ -84,19 +110,19 @@ class Progress:
 
     Args:
         run: the run.
-        pause: the least seconds between two writes.
+        pause: the least seconds between two writes. It grows with each write if writes are charged.
         patience: how many seconds the end of the block waits for a write that is under way.
     """
 
     def __init__(self, run: Run, pause: float, patience: float = PATIENCE_SECONDS) -> None:
-        self._run, self._pause, self._patience = run, pause, patience
+        self.run, self._pause, self._patience = run, pause, patience
         self._next = time.monotonic() + pause
         self._transcript = Transcript()
         self._is_set = False
         self._written = _values_of(self._transcript.so_far())
         self._is_over = False
         self._is_closed = False
-        # Held during a write, so that an older state never replaces a newer one.
+        # Held from `take()` to `settle()`, so that an older state never replaces a newer one.
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -124,39 +150,95 @@ class Progress:
         if connection.in_atomic_block:
             # Another connection would not see what this transaction has written.
             if time.monotonic() >= self._next:
-                self._write()
+                write_and_log([self])
         elif not self._is_set:
-            self._is_set = True
-            _clock.set(self, self._next)
+            self._set(self._next)
         return not self._is_closed
 
-    def write_and_log(self) -> None:
-        """Write what has come so far. A failure is logged, and the run goes on."""
-        try:
-            self._write()
-        except Exception as error:  # noqa: BLE001  (the run goes on, and its end is written)
-            # A database's error may quote what the agent said.
-            reason = "The progress of a run could not be written: %s"
-            logger.error(reason, type(error).__name__, extra=log_ids(self._run.execution))
+    def take(self) -> Piece | None:
+        """Take what is to be written now; None if there is nothing.
 
-    def _write(self) -> None:
-        with self._lock:
-            self._next = time.monotonic() + self._pause
-            # What comes from now on has another write, because this one may lack it.
-            self._is_set = False
-            if self._is_over or self._is_closed:
-                return
-            values = _values_of(self._transcript.so_far())
-            if values == self._written:
-                return
-            is_ours = None if database.was_on_within(RETRY_SECONDS) else _save(self._run, values)
+        Whoever takes a piece calls `settle()` with it, whatever has become of the write.
+        """
+        if not self._lock.acquire(blocking=False):
+            # A write is under way. It may lack what came since.
+            self._set(time.monotonic() + self._pause)
+            return None
+        self._next = time.monotonic() + self._pause
+        # What comes from now on has another write, because this one may lack it.
+        self._is_set = False
+        piece = None
+        try:
+            if not (self._is_over or self._is_closed):
+                values = _values_of(self._transcript.so_far())
+                piece = Piece(self.run, values) if values != self._written else None
+        finally:
+            if piece is None:
+                self._lock.release()
+        return piece
+
+    def settle(self, piece: Piece, is_ours: bool | None) -> None:
+        """Note what has become of the write of a piece.
+
+        Args:
+            piece: what `take()` returned.
+            is_ours: what `write()` returned for it.
+        """
+        try:
             if is_ours:
-                self._written = values
+                self._written = piece.values
+                self._lengthen_pause()
             elif is_ours is None and not connection.in_atomic_block:
-                self._is_set = True
-                _clock.set(self, time.monotonic() + RETRY_SECONDS)
+                self._set(time.monotonic() + RETRY_SECONDS)
             else:
                 self._is_closed = is_ours is False
+        finally:
+            self._lock.release()
+
+    def _lengthen_pause(self) -> None:
+        if _is_charged() and self._pause < LONGEST_PAUSE_SECONDS:
+            self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+            self._next = time.monotonic() + self._pause
+
+    def _set(self, at: float) -> None:
+        self._is_set = True
+        if not self._is_over:
+            _clock.set(self, at)
+
+
+def write_and_log(batch: Sequence[Progress]) -> None:
+    """Write what has come so far for some runs. A failure is logged, and the runs go on."""
+    taken = [(progress, piece) for progress in batch if (piece := _take_and_log(progress))]
+    if not taken:
+        return
+    results: Sequence[bool | None] = [None] * len(taken)
+    try:
+        results = write([piece for _, piece in taken])
+    finally:
+        for (progress, piece), is_ours in zip(taken, results, strict=True):
+            progress.settle(piece, is_ours)
+
+
+def write(pieces: Sequence[Piece]) -> list[bool | None]:
+    """Write pieces to the records of their runs, in one transaction where that costs no more.
+
+    Returns:
+        For each piece False if another process has closed the run, None if it was not written and
+        is to be tried again. A failure that is no refusal of the database is logged.
+    """
+    if database.was_on_within(RETRY_SECONDS):
+        return [None] * len(pieces)
+    if len(pieces) == 1 or _is_charged():
+        # In DynamoDB, a transaction costs twice as much as its writes one by one.
+        return [_save_or_log(piece) for piece in pieces]
+    try:
+        with transaction.atomic():
+            return [_update(piece.run, piece.values) for piece in pieces]
+    except (OperationalError, InterfaceError) as error:
+        _note_refusal(error)
+        return [None] * len(pieces)
+    except Exception:  # noqa: BLE001  (the value of one run must not keep the others from theirs)
+        return [_save_or_log(piece) for piece in pieces]
 
 
 def _values_of(reply: Reply) -> dict[str, Any]:
@@ -176,9 +258,44 @@ def _save(run: Run, values: dict[str, Any]) -> bool | None:
         False if another process has closed the run, None if the database refused.
     """
     try:
-        return bool(run.record().update(**values, reached_agent=True))
+        return _update(run, values)
     except (OperationalError, InterfaceError) as error:
-        if is_away(error):
-            database.failed(error)
-        close_old_connections()
+        _note_refusal(error)
         return None
+
+
+def _save_or_log(piece: Piece) -> bool | None:
+    try:
+        return _save(piece.run, piece.values)
+    except Exception as error:  # noqa: BLE001  (the run goes on, and its end is written)
+        _log(piece.run, error)
+        return None
+
+
+def _take_and_log(progress: Progress) -> Piece | None:
+    try:
+        return progress.take()
+    except Exception as error:  # noqa: BLE001  (the run goes on, and its end is written)
+        _log(progress.run, error)
+        return None
+
+
+def _update(run: Run, values: dict[str, Any]) -> bool:
+    return bool(run.record().update(**values, reached_agent=True))
+
+
+def _note_refusal(error: Exception) -> None:
+    if is_away(error):
+        database.failed(error)
+    close_old_connections()
+
+
+def _is_charged() -> bool:
+    """Whether each write costs by the size of its row."""
+    return bool(getattr(connection.features, "charges_by_size", False))
+
+
+def _log(run: Run, error: Exception) -> None:
+    # A database's error may quote what the agent said.
+    reason = "The progress of a run could not be written: %s"
+    logger.error(reason, type(error).__name__, extra=log_ids(run.execution))

@@ -123,6 +123,11 @@ class Client:
         with self._errors():
             return client_for(self._options)
 
+    def load(self) -> None:
+        """Make the client now instead of at the first call."""
+        with self._errors():
+            client_for(self._options)
+
     def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Call an operation such as `get_item`.
 

@@ -14,6 +14,8 @@ class DatabaseFeatures(BaseDatabaseFeatures):
     expires_rows = True
     # A query by an index may miss rows that were just added.
     indexes_lag = True
+    # A write costs by the size of the whole row, and twice as much in a transaction.
+    charges_by_size = True
 
     # A transaction is one TransactWriteItems; a savepoint is a copy of its pending writes.
     supports_transactions = True

@@ -26,9 +26,19 @@ from moca.api.openapi import (
 from moca.api.parameters import MAX_TEXT
 from triggers.api import shapes
 from triggers.api.health import HealthView
+from triggers.api.pauses import (
+    FOR_OPERATORS,
+    InstallationPauseView,
+    InstallationResumeView,
+    PauseManyView,
+    PauseView,
+    ResumeManyView,
+    ResumeView,
+)
 from triggers.api.preview import PreviewView, preview
 from triggers.api.views import MAX_KEY, MAX_PAGE, DisableView, EnableView, TriggersView, TriggerView
 from triggers.models import Trigger
+from triggers.pauses import CACHE_SECONDS
 from triggers.serializers import TriggerSerializer
 
 TRIGGERS, RUNS, SCHEDULES, SERVICE = "Triggers", "Runs", "Schedules", "Service"
@@ -236,6 +246,94 @@ describe(
     parameters=[TRIGGER_ID],
     answers=one(enabled=False, nextRuns=None, version=2),
     faults=[NO_TRIGGER, OTHERS, REFUSED],
+)
+_PAUSE = {"until": "monday 09:00", "note": "The shop is being moved."}
+_PAUSED: dict[str, Any] = {
+    "pausedAt": TIMESTAMP,
+    "pausedUntil": "2027-01-11T00:00:00.000Z",
+    "pausedBy": "alice",
+    "pauseNote": "The shop is being moved.",
+}
+_NO_MOMENT = invalid("until", "This is past: choose a later moment.", "past")
+describe(
+    PauseView,
+    "POST",
+    "pauseTrigger",
+    "It does not fire until then, and fires by itself after. What is due meanwhile is left out, "
+    "and counted in `skippedRuns`. It may still be run by hand.",
+    tag=TRIGGERS,
+    parameters=[TRIGGER_ID],
+    takes=Body(shapes.PAUSE, _PAUSE),
+    answers=one(enabled=False, nextRuns=None, version=2, **_PAUSED),
+    faults=[_NO_MOMENT, NO_TRIGGER, OTHERS, REFUSED],
+)
+describe(
+    ResumeView,
+    "POST",
+    "resumeTrigger",
+    "One that is not paused stays as it is.",
+    tag=TRIGGERS,
+    parameters=[TRIGGER_ID],
+    answers=one(version=3),
+    faults=[NO_TRIGGER, OTHERS, REFUSED],
+)
+_NONE_NAMED = invalid("tag", "Give a tag; or all, which is true.", "required")
+_COUNTED = {"changed": 2, "unchanged": 0, "left": 0, "refused": [], "metadata": metadata()}
+describe(
+    PauseManyView,
+    "POST",
+    "pauseTriggers",
+    "As each of them alone.",
+    tag=TRIGGERS,
+    takes=Body(shapes.PAUSE_MANY, {"tag": "daily", **_PAUSE}),
+    answers=Body(shapes.MANY_CHANGED, _COUNTED),
+    faults=[_NONE_NAMED],
+)
+describe(
+    ResumeManyView,
+    "POST",
+    "resumeTriggers",
+    "As each of them alone.",
+    tag=TRIGGERS,
+    takes=Body(shapes.RESUME_MANY, {"tag": "daily"}),
+    answers=Body(shapes.MANY_CHANGED, _COUNTED),
+    faults=[_NONE_NAMED],
+)
+_INSTALLATION = Body(shapes.INSTALLATION, {"pause": _PAUSED, "metadata": metadata()})
+_NO_OPERATOR = Fault("The caller is no operator.", APIError(403, FOR_OPERATORS))
+describe(
+    InstallationPauseView,
+    "GET",
+    "getInstallationPause",
+    "Without `pause`, it is not paused.",
+    tag=SERVICE,
+    answers=_INSTALLATION,
+)
+describe(
+    InstallationPauseView,
+    "POST",
+    "pauseInstallation",
+    "No trigger of any user fires until then; only operators may do this. Other processes notice "
+    f"within {CACHE_SECONDS} seconds. People may still run triggers by hand.",
+    tag=SERVICE,
+    takes=Body(shapes.PAUSE, _PAUSE),
+    answers=_INSTALLATION,
+    faults=[_NO_MOMENT, _NO_OPERATOR],
+)
+describe(
+    InstallationResumeView,
+    "POST",
+    "resumeInstallation",
+    "Triggers fire again. What was due meanwhile does not run.",
+    tag=SERVICE,
+    answers=Body(shapes.INSTALLATION, {"metadata": metadata()}),
+    faults=[
+        _NO_OPERATOR,
+        Fault(
+            "Somebody else has just changed the pause.",
+            APIError(409, "Somebody else has just changed the pause: look again."),
+        ),
+    ],
 )
 describe(
     PreviewView,

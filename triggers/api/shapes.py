@@ -16,7 +16,9 @@ from moca.api.json_schema import (
 )
 from moca.api.openapi import FOLLOWING
 from triggers.api.preview import DEFAULT_COUNT, MAX_COUNT
+from triggers.models import MAX_PAUSE_NOTE
 from triggers.serializers import TriggerSerializer
+from triggers.validation import MAX_TAG_LENGTH
 
 # Triggers
 
@@ -48,6 +50,56 @@ DELETED = answer(
     "A trigger is gone.",
     {"success": boolean(const=True), "message": text()},
     metadata={"triggerId": uuid()},
+)
+
+# Pauses
+
+_WHEN = "`30m`, `1h`, `2d`, `tomorrow 09:00`, `monday 09:00`, or a date and time. Without an "
+_PAUSE = {
+    "until": or_null(
+        text(_WHEN + "offset it is in the time zone. Until somebody resumes, if it is left out.")
+    ),
+    "note": or_null(text("Why, for those who find it paused.", maxLength=MAX_PAUSE_NOTE)),
+    "timezone": or_null(text("The IANA zone of `until`; the schedule's, or UTC, without.")),
+}
+PAUSE = component("PauseRequest", record("How long to pause.", {}, _PAUSE))
+_WHICH = {
+    "tag": text("Those with this tag.", minLength=1, maxLength=MAX_TAG_LENGTH),
+    "all": boolean("All of them."),
+}
+PAUSE_MANY = component(
+    "PauseManyRequest",
+    record("Which triggers to pause, by a tag or all, and how long.", {}, {**_WHICH, **_PAUSE}),
+)
+RESUME_MANY = component(
+    "ResumeManyRequest", record("Which triggers to resume: those of a tag, or all.", {}, _WHICH)
+)
+MANY_CHANGED = answer(
+    "ManyChanged",
+    "What came of an action on several triggers.",
+    {
+        "changed": number("How many have changed."),
+        "unchanged": number("How many needed no change."),
+        "left": number("For how many there was no time: send the request again for these."),
+        "refused": each(text(), "The name and the reason of each that could not be changed."),
+    },
+)
+_INSTALLATION_PAUSE = component(
+    "InstallationPause",
+    record(
+        "A pause of the whole installation.",
+        {"pausedAt": moment("When it began."), "pausedBy": text("Who began it.")},
+        {
+            "pausedUntil": moment("When it ends; without, once somebody resumes."),
+            "pauseNote": text("Why."),
+        },
+    ),
+)
+INSTALLATION = answer(
+    "InstallationState",
+    "Whether the whole installation is paused.",
+    {},
+    {"pause": _INSTALLATION_PAUSE},
 )
 
 # Schedules, health

@@ -3,15 +3,29 @@
 from django.urls import path, register_converter
 
 from moca.api.paths import IdConverter
-from triggers.api import health, preview, views
+from triggers.api import health, pauses, preview, views
 
 register_converter(IdConverter, "id")
 
 urlpatterns = [
     path("triggers", views.TriggersView.as_view(), name="api-triggers"),
+    path("triggers/pause", pauses.PauseManyView.as_view(), name="api-pause-many"),
+    path("triggers/resume", pauses.ResumeManyView.as_view(), name="api-resume-many"),
     path("triggers/<id:trigger_id>", views.TriggerView.as_view(), name="api-trigger"),
     path("triggers/<id:trigger_id>/enable", views.EnableView.as_view(), name="api-enable"),
     path("triggers/<id:trigger_id>/disable", views.DisableView.as_view(), name="api-disable"),
+    path("triggers/<id:trigger_id>/pause", pauses.PauseView.as_view(), name="api-pause"),
+    path("triggers/<id:trigger_id>/resume", pauses.ResumeView.as_view(), name="api-resume"),
+    path(
+        "installation/pause",
+        pauses.InstallationPauseView.as_view(),
+        name="api-installation-pause",
+    ),
+    path(
+        "installation/resume",
+        pauses.InstallationResumeView.as_view(),
+        name="api-installation-resume",
+    ),
     path("schedules/preview", preview.PreviewView.as_view(), name="api-preview"),
     path("health", health.HealthView.as_view(), name="api-health"),
 ]

@@ -24,7 +24,8 @@ MAX_PAGE = 1000
 MAX_KEY = 255
 
 
-def _respond(trigger: Trigger, status: int = 200) -> Response:
+def respond(trigger: Trigger, status: int = 200) -> Response:
+    """The answer that shows a trigger."""
     shown = TriggerSerializer(trigger, context={"now": timezone.now()})
     return Response({"trigger": shown.data}, status=status)
 
@@ -37,7 +38,7 @@ def find(user_id: str, trigger_id: str) -> Trigger:
     return trigger
 
 
-def _apply(change: Callable[..., Any], user_id: str, trigger_id: str) -> Trigger:
+def apply(change: Callable[..., Any], user_id: str, trigger_id: str) -> Trigger:
     """Call a function of `triggers.services`, and return the trigger as it is stored then."""
     trigger = Trigger(pk=trigger_id, user_id=user_id)
     try:
@@ -84,7 +85,7 @@ class TriggersView(APIView):
             trigger = services.create(self._make, by=self.user_id, key=key, request=self.body)
         except services.IdempotencyError as error:
             raise APIError(409, str(error)) from error
-        return _respond(trigger, status=201)
+        return respond(trigger, status=201)
 
     def _make(self) -> Trigger:
         trigger = Trigger(user_id=self.user_id)
@@ -96,7 +97,7 @@ def _filtered(rows: TriggerQuerySet, filters: dict[str, str]) -> TriggerQuerySet
     if wanted := filters["type"]:
         rows = rows.filter(type=wanted)
     if enabled := filters["enabled"]:
-        rows = rows.filter(enabled=enabled == "true")
+        rows = rows.firing(timezone.now(), wanted=enabled == "true")
     if text := filters["search"]:
         rows = rows.search(text)
     return rows
@@ -105,24 +106,24 @@ def _filtered(rows: TriggerQuerySet, filters: dict[str, str]) -> TriggerQuerySet
 class TriggerView(APIView):
     def get(self, request: Request, trigger_id: str) -> Response:
         """Show a trigger."""
-        return _respond(find(self.user_id, trigger_id))
+        return respond(find(self.user_id, trigger_id))
 
     def put(self, request: Request, trigger_id: str) -> Response:
         """Change a trigger; what is left out stays as it is."""
 
-        def apply(trigger: Trigger) -> None:
+        def fill(trigger: Trigger) -> None:
             _check_version(trigger, request.headers.get("If-Match", ""))
             TriggerSerializer(trigger, data=self.body).fill()
 
-        change = partial(services.change, apply=apply)
-        return _respond(_apply(change, self.user_id, trigger_id))
+        change = partial(services.change, apply=fill)
+        return respond(apply(change, self.user_id, trigger_id))
 
     patch = put
 
     def delete(self, request: Request, trigger_id: str) -> Response:
         """Delete a trigger and its schedule."""
         try:
-            _apply(services.delete, self.user_id, trigger_id)
+            apply(services.delete, self.user_id, trigger_id)
         except NotFoundError:
             if not edition_of(request).deletes_twice:
                 raise
@@ -138,13 +139,13 @@ class TriggerView(APIView):
 class EnableView(APIView):
     def post(self, request: Request, trigger_id: str) -> Response:
         """Let a trigger fire."""
-        return _respond(_apply(services.enable, self.user_id, trigger_id))
+        return respond(apply(services.enable, self.user_id, trigger_id))
 
 
 class DisableView(APIView):
     def post(self, request: Request, trigger_id: str) -> Response:
         """Keep a trigger from firing."""
-        return _respond(_apply(services.disable, self.user_id, trigger_id))
+        return respond(apply(services.disable, self.user_id, trigger_id))
 
 
 def _check_version(trigger: Trigger, if_match: str) -> None:

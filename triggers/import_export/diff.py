@@ -19,8 +19,8 @@ from events import sources
 from events.models import EventSource
 from events.serializers import EventSourceSerializer
 from moca.api.errors import Detail, InvalidFieldsError, detail
-from moca.api.parsers import faults
 from moca.api.serializers import Column, RowSerializer
+from moca.api.storable import faults
 from moca.times import parse_iso
 from triggers.import_export.files import Contents, FileEntry
 from triggers.import_export.plan import Note, Plan, unknown_keys

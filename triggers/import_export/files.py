@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from moca.api.parsers import MAX_DEPTH
+from moca.api.storable import MAX_DEPTH
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 SOURCES, TRIGGERS = "eventSources", "triggers"

@@ -22,6 +22,15 @@ class OverlapPolicy(models.TextChoices):
         return cls.ALLOW if trigger_type == TriggerType.EVENT else cls.SKIP
 
 
+class CatchUp(models.TextChoices):
+    """What runs late, after nobody was there to start it in time. All else is missed."""
+
+    RECENT = "recent", _("Run what was due in the last minutes")
+    NONE = "none", _("Run nothing late")
+    LAST = "last", _("Run the last one, however late")
+    ALL = "all", _("Run all of them, the newest 100 at most")
+
+
 class OnDeadline(models.TextChoices):
     WARN = "warn", _("Warn")
     CANCEL = "cancel", _("Warn and cancel the run")

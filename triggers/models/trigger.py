@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from moca import reasons
-from moca.concurrency import ExpectingQuerySet, VersionedModel
+from moca.concurrency import VersionedModel
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.ids import new_id
 from moca.reasons import CodeField, ParamsField
@@ -31,6 +31,7 @@ from triggers import validation
 from triggers.failures import UNREADABLE
 from triggers.intervals import interval_errors
 from triggers.models.choices import (
+    CatchUp,
     OnDeadline,
     Outcome,
     OverlapPolicy,
@@ -39,6 +40,7 @@ from triggers.models.choices import (
     SyncState,
     TriggerType,
 )
+from triggers.models.pausable import Pausable, PausableQuerySet
 from triggers.models.quota import TriggerCount
 from triggers.models.scheduler_process import is_alive
 from triggers.validation import Schedule, Subscription
@@ -67,12 +69,21 @@ def _default_policy(item: dict[str, Any]) -> str:
     return OverlapPolicy.default_for(item.get("type", {}).get("S"))
 
 
+# The time-out of rows that the TypeScript service wrote, which waits for no run and cancels none.
+TIMEOUT_OF_OTHERS = 3600
+
+
+def _timeout_of_others(item: dict[str, Any]) -> int:
+    """The time-out of a DynamoDB item that has none."""
+    return TIMEOUT_OF_OTHERS
+
+
 def _not_enabled(item: dict[str, Any]) -> bool:
     """Whether a DynamoDB item that does not say so is enabled."""
     return False
 
 
-class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
+class TriggerQuerySet(PausableQuerySet["Trigger"]):
     """Queries for triggers by owner, id, type, event source, text and tag."""
 
     def named(self, keys: Iterable[tuple[str, str]]) -> Self:
@@ -128,7 +139,7 @@ class TriggerQuerySet(ExpectingQuerySet["Trigger"]):
         return self.filter(tags__icontains=json.dumps(tag))
 
 
-class Trigger(VersionedModel):
+class Trigger(Pausable, VersionedModel):
     """A prompt for an agent, and the schedule or the events that send it.
 
     `schedule_config` and `event_config` are stored with the keys of the HTTP API: `expression`,
@@ -188,6 +199,12 @@ class Trigger(VersionedModel):
     )
     overlap_policy = models.CharField(
         max_length=5, choices=OverlapPolicy, default=OverlapPolicy.SKIP
+    )
+    catch_up = models.CharField(
+        max_length=6,
+        choices=CatchUp,
+        default=CatchUp.RECENT,
+        help_text=_("What runs late, after nobody was there to start it. The rest is missed."),
     )
     max_retries = models.PositiveIntegerField(
         default=3,
@@ -284,11 +301,14 @@ class Trigger(VersionedModel):
             ),
             # Its keys are attributes that triggers of other programs have, too.
             Index("TriggersByType", "{type}", "{id}", hash_key="type", range_key="id"),
+            # The paused triggers, of which those whose pause is over are read.
+            Index("GSI4", "PAUSED", "{paused_until}"),
         ],
         absent={
             # If a trigger is deleted during its run, the TypeScript service writes a row with the
             # time of that run alone. It must not fire.
             "enabled": Absent(_not_enabled, frozenset({False})),
+            "timeout_seconds": Absent(_timeout_of_others, frozenset({TIMEOUT_OF_OTHERS})),
             # The TypeScript service stores no policy, and lets the runs of events overlap.
             "overlap_policy": Absent(
                 _default_policy, frozenset(OverlapPolicy.values), looks_at=("type",)
@@ -299,7 +319,10 @@ class Trigger(VersionedModel):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["user_id", "id"])]
+        indexes = [
+            models.Index(fields=["user_id", "id"]),
+            models.Index(fields=["paused_until"]),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -460,9 +483,15 @@ class Trigger(VersionedModel):
         """Whether another program wrote invalid fields, which are shown with other values."""
         return self.sync_error_code == UNREADABLE.name
 
+    def next_due(self, now: datetime, count: int = 1) -> list[datetime]:
+        """The next times at which the trigger fires: none while it is disabled or paused."""
+        after = self.due_after(now)
+        return self.next_runs(after, count) if self.enabled and after else []
+
     def enable(self) -> None:
-        """Let the trigger fire, and reset its count of consecutive failures."""
+        """Let the trigger fire, end its pause, and reset its count of consecutive failures."""
         self.enabled = True
+        self.end_pause()
         reasons.put(self, "paused_reason", "")
         self.consecutive_failures = 0
 
@@ -473,6 +502,7 @@ class Trigger(VersionedModel):
             reason: a `Reason` if it was paused automatically; empty if an operator disables it.
         """
         self.enabled = False
+        self.end_pause()
         reasons.put(self, "paused_reason", reason)
 
     def is_held(self, now: datetime) -> bool:

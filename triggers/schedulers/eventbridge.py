@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from moca.aws.clients import client, is_refusal
 from triggers import failures
-from triggers.models import AGENT_OPTIONS, Trigger
+from triggers.models import AGENT_OPTIONS, CatchUp, Trigger
 from triggers.schedulers.base import PREFIX, ScheduleEntry, Scheduler, SchedulerError, name_of
 from triggers.schedules import At, Rate
 
@@ -32,6 +32,8 @@ MAX_INPUT_BYTES = 256 * 1024
 # How often EventBridge Scheduler invokes the function again if Lambda does not accept the event. It
 # gives up earlier after SCHEDULER_CATCH_UP_SECONDS.
 DELIVERY_RETRIES = 3
+# The most that it allows, for triggers that catch up what is late.
+MOST_RETRIES = 185
 MISSING, EXISTS = "ResourceNotFoundException", "ConflictException"
 # The service may fire up to a minute late.
 PRECISION = timedelta(minutes=1)
@@ -75,7 +77,10 @@ class EventBridgeScheduler(Scheduler):
     """
 
     is_transactional = False
-    projected_fields = frozenset({"type", "enabled", "schedule_config", *DETAILS.values()} - {"id"})
+    projected_fields = frozenset(
+        {"type", "enabled", "paused_until", "catch_up", "schedule_config", *DETAILS.values()}
+        - {"id"}
+    )
 
     def __init__(self, group: str = "") -> None:
         self._group = group
@@ -126,6 +131,9 @@ class EventBridgeScheduler(Scheduler):
         wanted = schedule_of(trigger, now) if _will_fire(trigger, now) else None
         if found is None or wanted is None:
             return [] if found is None and wanted is None else None
+        if wanted.get("StartDate") is None and (found.get("StartDate") or now) < now:
+            # A start that is past makes no difference: that of a pause, or the trigger's own.
+            del found["StartDate"]
         if _starts_alike(trigger, found.get("StartDate"), wanted.get("StartDate"), now):
             found["StartDate"] = wanted.get("StartDate")
         return [part for part in COMPARED if _plain(found.get(part)) != _plain(wanted.get(part))]
@@ -212,30 +220,40 @@ def schedule_of(trigger: Trigger, now: datetime | None = None) -> dict[str, Any]
     if schedule is None:
         raise SchedulerError(failures.SCHEDULE_UNREADABLE())
     window = schedule.window_minutes
+    moment = now or timezone.now()
     return {
         "ScheduleExpression": schedule.expression.canonical,
         "ScheduleExpressionTimezone": str(schedule.zone),
-        "State": "ENABLED" if trigger.enabled else "DISABLED",
+        "State": "ENABLED" if trigger.next_due(moment - PRECISION) else "DISABLED",
         "FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": window}
         if window
         else {"Mode": "OFF"},
         "ActionAfterCompletion": "DELETE",
-        **_dates(trigger, now or timezone.now()),
-        "Target": _target(_input(trigger)),
+        **_dates(trigger, moment),
+        "Target": _target(_input(trigger), trigger.catch_up),
     }
 
 
-def _target(text: str) -> dict[str, Any]:
-    """The handler as the target of a schedule, with this text as its input."""
+def _target(text: str, catch_up: str = CatchUp.RECENT) -> dict[str, Any]:
+    """The handler as the target of a schedule, with this text as its input.
+
+    The service delivers each occurrence for itself. While the function cannot be invoked, it tries
+    again for as long as `catch_up` lets a run be late.
+    """
+    ages = {
+        CatchUp.NONE: LEAST_EVENT_AGE,
+        CatchUp.LAST: GREATEST_EVENT_AGE,
+        CatchUp.ALL: GREATEST_EVENT_AGE,
+    }
+    age = ages.get(CatchUp(catch_up), settings.SCHEDULER_CATCH_UP_SECONDS)
+    is_patient = age == GREATEST_EVENT_AGE and catch_up != CatchUp.RECENT
     return {
         "Arn": settings.TRIGGER_LAMBDA_ARN,
         "RoleArn": settings.SCHEDULER_ROLE_ARN,
         "Input": text,
         "RetryPolicy": {
-            "MaximumRetryAttempts": DELIVERY_RETRIES,
-            "MaximumEventAgeInSeconds": min(
-                max(settings.SCHEDULER_CATCH_UP_SECONDS, LEAST_EVENT_AGE), GREATEST_EVENT_AGE
-            ),
+            "MaximumRetryAttempts": MOST_RETRIES if is_patient else DELIVERY_RETRIES,
+            "MaximumEventAgeInSeconds": min(max(age, LEAST_EVENT_AGE), GREATEST_EVENT_AGE),
         },
         **(
             {"DeadLetterConfig": {"Arn": settings.SCHEDULE_DLQ_ARN}}
@@ -252,9 +270,14 @@ def _dates(trigger: Trigger, now: datetime) -> dict[str, datetime]:
         return {}
     start = schedule.start if schedule.start and schedule.start > now else None
     if isinstance(schedule.expression, Rate):
+        after = trigger.due_after(now) or now
         # The last run may be due right now, with no further run after it.
-        runs = trigger.next_runs(now, 1) or trigger.next_runs(now - PRECISION, 1)
+        runs = trigger.next_runs(after, 1) or trigger.next_runs(now - PRECISION, 1)
         start = next(iter(runs), None)
+    elif trigger.is_paused(now) and trigger.paused_until and trigger.next_due(now):
+        # The service fires after a StartDate, and what is due at the end of the pause fires, too.
+        end = trigger.paused_until - timedelta(seconds=1)
+        start = max(start or end, end)
     dates = {"StartDate": start, "EndDate": schedule.end}
     return {name: date for name, date in dates.items() if date is not None}
 

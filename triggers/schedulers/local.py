@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
+from moca import audit
+from moca.authentication.models import AuditEntry
 from moca.times import CLOCKS_APART
-from triggers.failures import NOT_FIRED
+from triggers.failures import NOT_FIRED, TIME_CORRECTED
 from triggers.models import LocalSchedule, Trigger
 from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
 
@@ -19,7 +22,7 @@ LATE = timedelta(minutes=2)
 class LocalScheduler(Scheduler):
     """Keeps a `LocalSchedule` for each schedule trigger."""
 
-    projected_fields = frozenset({"type", "enabled", "schedule_config", "user_id"})
+    projected_fields = frozenset({"type", "enabled", "paused_until", "schedule_config", "user_id"})
 
     def create(self, trigger: Trigger) -> None:
         next_run_at = _next_run(trigger, timezone.now())
@@ -91,10 +94,18 @@ def astray(rows: Sequence[LocalSchedule], now: datetime) -> Iterator[tuple[Local
 
 
 def put_right(row: LocalSchedule, trigger: Trigger, now: datetime) -> bool:
-    """Set a schedule to the trigger's next run; False if another process changed it meanwhile."""
+    """Set a schedule to the trigger's next run; False if another process changed it meanwhile.
+
+    An audit entry says so, because the product does it by itself.
+    """
     next_run_at = _next_run(trigger, now - start_offset(trigger))
     unmoved = LocalSchedule.objects.filter(pk=row.pk, next_run_at=row.next_run_at)
-    return bool(unmoved.update(next_run_at=next_run_at, due_at=due_at(trigger, next_run_at)))
+    with transaction.atomic():
+        if not unmoved.update(next_run_at=next_run_at, due_at=due_at(trigger, next_run_at)):
+            return False
+        action = AuditEntry.Action.REPAIRED
+        audit.note(action, trigger, by=audit.system("scheduler"), why=TIME_CORRECTED())
+    return True
 
 
 def _is_astray(row: LocalSchedule, trigger: Trigger, now: datetime) -> bool:
@@ -108,7 +119,7 @@ def _is_astray(row: LocalSchedule, trigger: Trigger, now: datetime) -> bool:
 
 
 def _next_run(trigger: Trigger, after: datetime) -> datetime | None:
-    return next(iter(trigger.next_runs(after, 1)), None) if trigger.enabled else None
+    return next(iter(trigger.next_due(after, 1)), None)
 
 
 def _spec(trigger: Trigger) -> dict[str, Any]:

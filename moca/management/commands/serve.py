@@ -31,7 +31,7 @@ class Command(BaseCommand):
             raise CommandError(cannot_listen(host, number, error, "PORT=8001")) from error
         server.stop_on_signals()
         # A setting names it, because this package does not know runs.
-        with import_string(settings.SIGN_OF_LIFE)("web"):
+        with import_string(settings.BESIDE_THE_WEB_SERVER)():
             server.run()
 
 

@@ -1,15 +1,20 @@
 """A demo agent, a client that gets its token there, and servers that misbehave on raw sockets."""
 
+import asyncio
 import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 
-from agents import AgentClient, CachedTokens, ClientCredentials, FixedToken, Invocation
+from agents import AgentClient, CachedTokens, ClientCredentials, FixedToken, Invocation, Reply
 from agents.demo import DemoAgent
+from agents.loop import AgentLoop
+from agents.replies import Transcript
 
 SESSION = "abcdefghijklmnopqrstuvwxyz0123456"
 _numbers = itertools.count()
@@ -93,3 +98,31 @@ def answering(body: bytes, content_type: str = "text/plain") -> Callable[[socket
     """An answer of status 200 that ends with the connection."""
     head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nConnection: close\r\n\r\n"
     return lambda connection: connection.sendall(head.encode() + body)
+
+
+def invoke_on_loop(client: AgentClient, asked: Invocation, **options: Any) -> Reply:
+    """Call the agent on an event loop, with the arguments of `AgentClient.invoke()`."""
+    on_output, on_transcript = options.pop("on_output", None), options.pop("on_transcript", None)
+    sizes = [0]
+
+    def report(transcript: Transcript) -> None:
+        if on_transcript:
+            on_transcript(transcript)
+        if on_output and transcript.output.total_bytes > sizes[-1]:
+            sizes.append(transcript.output.total_bytes)
+            on_output(transcript.output)
+
+    async def call() -> Reply:
+        with ThreadPoolExecutor(2) as threads:
+            async with AgentLoop(threads) as agents:
+                return await agents.invoke(client, asked, on_transcript=report, **options)
+
+    return asyncio.run(call())
+
+
+@pytest.fixture(params=["threads", "loop"])
+def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test twice: with the client of the functions on AWS, and with that of the scheduler."""
+    if request.param == "loop":
+        monkeypatch.setattr(AgentClient, "invoke", invoke_on_loop)
+    return str(request.param)

@@ -17,6 +17,8 @@ from agents.client import agent_url
 from executions.agent_client import client_from_settings
 from moca.aws.signing import signature_headers
 
+pytestmark = pytest.mark.usefixtures("driver")
+
 ARN = "arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/reporter-a1b2"
 
 

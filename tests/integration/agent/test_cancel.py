@@ -19,6 +19,8 @@ from executions.agent_client import client_from_settings
 from tests.conftest import wait_for
 from tests.integration.agent.conftest import SESSION, credentials, invocation, raw_server
 
+pytestmark = pytest.mark.usefixtures("driver")
+
 ARN = "arn:aws:bedrock-agentcore:us-west-2:123456789012:runtime/reporter-a1b2"
 CODED = ARN.replace(":", "%3A").replace("/", "%2F")
 

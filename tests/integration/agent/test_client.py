@@ -9,6 +9,8 @@ from agents.demo import DemoAgent
 from agents.transport import new_http
 from tests.integration.agent.conftest import SESSION, invocation
 
+pytestmark = pytest.mark.usefixtures("driver")
+
 ARN = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/moca-AbC123"
 CODED = "arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A123456789012%3Aruntime%2Fmoca-AbC123"
 CORE = "https://bedrock-agentcore.us-east-1.amazonaws.com/runtimes"

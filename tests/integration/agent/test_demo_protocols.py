@@ -17,6 +17,8 @@ from agents.invocation import Answered
 from agents.protocols import PROTOCOLS
 from tests.integration.agent.conftest import SESSION, invocation
 
+pytestmark = pytest.mark.usefixtures("driver")
+
 ROOT = Path(__file__).parents[3]
 
 # How each form is asked for: the protocol, the path, and what the prompt has to say.

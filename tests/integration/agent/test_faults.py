@@ -20,6 +20,8 @@ from tests.integration.agent.conftest import (
     raw_server,
 )
 
+pytestmark = pytest.mark.usefixtures("driver")
+
 
 def failure(
     client: AgentClient, prompt: str = "Go", limit: float = 5, retries: int = 2

@@ -19,6 +19,8 @@ from agents.output import KEPT_AT_EACH_END
 from tests.examples import examples
 from tests.integration.agent.conftest import answering, invocation, raw_server
 
+pytestmark = pytest.mark.usefixtures("driver")
+
 TOKEN = "tkn-51f0c2a9e7"
 SECRET = 'p4ss/"wörd"\n+line&two'
 

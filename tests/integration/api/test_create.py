@@ -24,7 +24,7 @@ def test_returns_the_trigger_in_the_form_of_the_contract(alice: API) -> None:
         "id", "userId", "name", "type", "enabled", "agentId", "prompt", "scheduleConfig",
         "createdAt", "updatedAt", "timeoutSeconds", "overlapPolicy", "maxRetries", "nextRuns",
         "answerWithinHours", "onDeadline", "includeContext", "scheduleDescription", "syncState",
-        "consecutiveFailures", "version",
+        "consecutiveFailures", "version", "catchUp",
     }  # fmt: skip
 
 
@@ -117,6 +117,7 @@ def test_everything_that_can_be_set_comes_back(alice: API) -> None:
         "enabledTools": ["browser"],
         "timeoutSeconds": 60,
         "overlapPolicy": "allow",
+        "catchUp": "last",
         "maxRetries": 0,
         "answerWithinHours": 8760,
         "beginWithinMinutes": 30,

@@ -125,7 +125,7 @@ class TestDescription:
 
     def test_operations_have_different_names(self) -> None:
         names = [operation["operationId"] for _, _, operation in operations()]
-        assert len(set(names)) == len(names) == 39
+        assert len(set(names)) == len(names) == 46
 
     def test_all_but_health_and_signed_events_is_signed_in_to(self) -> None:
         is_open = [
@@ -253,6 +253,10 @@ class TestAnswers:
             last_executed_at=STARTED,
             last_status=RunStatus.FAILED,
             last_outcome=Outcome.REFUSED,
+            paused_at=STARTED,
+            paused_until=STARTED.replace(year=2098),
+            paused_by="olga",
+            pause_note="Moving.",
             sync_state=SyncState.FAILED,
             sync_error="away",
             skipped_runs=1,

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from alerts.models import Bundle, Channel, Delivery, Happened, Rule
 from events import signing_keys
 from events.models import EventSource, ReceivedEvent
 from executions.agent_records.model import Agent
@@ -30,7 +31,13 @@ from moca.copying import values_of
 from moca.ids import new_id
 from moca.management.commands.copy_database import connected
 from tests.integration.import_export.conftest import Table, execution_item, trigger_item
-from triggers.models import IdempotencyKey, LocalSchedule, Trigger
+from triggers.models import (
+    IdempotencyKey,
+    InstallationPause,
+    LocalSchedule,
+    SchedulerProcess,
+    Trigger,
+)
 
 STARTED = datetime(2026, 7, 1, 9, 0, 0, 123456, tzinfo=UTC)
 on_dynamodb = pytest.mark.dynamodb
@@ -130,6 +137,9 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
     )
     APIToken.objects.create(user_id="alice", expires_at=STARTED, ttl=expiry(STARTED))
     FailedSignIns.objects.create(id="d" * 64, failures=1, ttl=expiry(STARTED))
+    InstallationPause.objects.create(
+        paused_at=STARTED, paused_until=STARTED, paused_by="olga", pause_note="Moving."
+    )
     CancelRequest.objects.create(
         id=new_id(),
         trigger_id=first.pk,
@@ -139,6 +149,16 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
         ttl=expiry(STARTED),
     )
     Process.of_this("scheduler").save()
+    moments = {"started_at": STARTED, "alive_since": STARTED, "lease_until": STARTED}
+    SchedulerProcess.objects.create(id="p", **moments)
+    channel = Channel(name="Team", kind="email", recipients="team@example.com")
+    channel.save()
+    rule = Rule(name="Team", channel_id=channel.pk)
+    rule.save()
+    Happened.objects.create(id="h" * 64, kind="failed", at=STARTED, ttl=expiry(STARTED))
+    Bundle.objects.create(rule_id=rule.pk, due_at=STARTED)
+    named = {"rule_id": rule.pk, "rule_name": "Team", "channel_id": channel.pk}
+    Delivery.objects.create(**named, channel_name="Team", ttl=expiry(STARTED))
     Alarm(id="process", kind="no_process", since=STARTED, raised_at=STARTED, reason="r").save()
     return {"operator": operator, "trigger": first, "stopped": stopped, "runs": runs}
 

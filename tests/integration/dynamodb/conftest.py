@@ -12,6 +12,7 @@ from django.db import connection
 
 from moca.authentication import access
 from tests.integration.api.conftest import alice, bob, make_execution
+from triggers import pauses
 
 __all__ = ["alice", "bob", "make_execution"]
 
@@ -24,9 +25,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
-def known_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what a process knows of callers, so that slow tests do not read it in between."""
+def known_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what a process knows of callers and pauses, which slow tests would read in between."""
     cache.clear()
+    cache.set(pauses.CACHE_KEY, False, 3600)
     monkeypatch.setattr(access, "STATE_SECONDS", 3600)
 
 

@@ -117,3 +117,34 @@ def test_progress_is_one_write(make_trigger: MakeTrigger, requests_made: Countin
             noted.note(transcript)
             time.sleep(2 * progress.TICK_SECONDS)
     assert made == ["UpdateItem"]
+
+
+def test_several_runs_are_written_without_a_transaction(
+    make_trigger: MakeTrigger, requests_made: Counting
+) -> None:
+    notes, transcript = [], Transcript()
+    transcript.call("t1", "clock", "{}")
+    for _ in range(2):
+        trigger = make_trigger()
+        run = start(Occurrence.scheduled(trigger.user_id, trigger.pk, timezone.now()))
+        assert run is not None
+        notes.append(progress.Progress(run, 60))
+        notes[-1].note(transcript)
+    with requests_made() as made:
+        progress.write_and_log(notes)
+    assert made == ["UpdateItem", "UpdateItem"]
+
+
+def test_pauses_between_writes_grow(make_trigger: MakeTrigger, requests_made: Counting) -> None:
+    trigger = make_trigger()
+    run = start(Occurrence.scheduled(trigger.user_id, trigger.pk, timezone.now()))
+    assert run is not None
+    transcript = Transcript()
+    with requests_made() as made, progress.Progress(run, 0.2) as noted:
+        for _ in range(60):
+            transcript.say("word ")
+            transcript.flush()
+            noted.note(transcript)
+            time.sleep(0.05)
+    # After 0.2, 0.6, 1.4 and 3 seconds, rather than every 0.2 seconds.
+    assert 2 <= len(made) <= 4

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from executions.models import TriggerExecution
 from executions.runner.complete import close
+from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from moca.times import iso
 from tests.integration.admin.conftest import TRIGGERS, editor, form_data
@@ -250,6 +251,15 @@ class TestFailedCommit:
         alice.post(f"/triggers/{made['id']}/disable")
         found = Trigger.objects.get(user_id="alice", pk=made["id"])
         assert (found.enabled, found.sync_state) == (True, SyncState.PENDING)
+
+    def test_schedule_that_cannot_be_restored_is_among_the_changes(
+        self, alice: API, eventbridge: Any
+    ) -> None:
+        made = alice.create()
+        lost_from_now_on(eventbridge)
+        alice.post(f"/triggers/{made['id']}/disable")
+        entry = AuditEntry.objects.filter(object_id=made["id"]).order_by("-id")[0]
+        assert (entry.actor, entry.reason_code) == ("system: reconciler", "drift_noted")
 
     def test_next_pass_repairs_a_schedule_that_could_not_be_restored(
         self, transactional_db: None, alice: API, eventbridge: Any

@@ -88,6 +88,11 @@ class TestRead:
         known = theirs.keys() - UNKNOWN.keys() - {"PK", "SK", "GSI1PK", "GSI1SK", "scheduleConfig"}
         assert {name: shown[name] for name in known} == {name: theirs[name] for name in known}
 
+    def test_a_run_may_take_an_hour(self, frontend: API, theirs: Item) -> None:
+        """The other service cancels no run, and its agents' take twenty minutes and more."""
+        shown = frontend.get(f"/triggers/{theirs['id']}").json()["trigger"]
+        assert shown["timeoutSeconds"] == 3600
+
     @pytest.mark.parametrize("order", ["asc", "desc"])
     def test_a_list_in_both_orders(
         self, frontend: API, edition: Edition, table: Table, order: str

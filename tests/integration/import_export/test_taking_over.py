@@ -233,6 +233,15 @@ class TestEvents:
         assert [each["detail"]["triggerId"] for each in sent] == [taken_over.rows[3]["id"]]
         assert handler(sent[0], Context())["status"] == "completed"
 
+    def test_an_event_of_both_rules_runs_once(
+        self, taken_over: Installation, agent: DemoAgent, function: Function
+    ) -> None:
+        sent = rule_event(time=iso(timezone.now()))
+        handler(sent, Context())
+        event = {name: value for name, value in sent.items() if name != "_eventSourceId"}
+        handler({"_eventSourceId": SOURCE_ID, "event": event}, Context())
+        assert TriggerExecution.objects.filter(trigger_id=taken_over.rows[3]["id"]).count() == 1
+
     def test_the_source_is_listed(self, taken_over: Installation) -> None:
         assert [source.pk for source in all_sources()] == [SOURCE_ID]
 

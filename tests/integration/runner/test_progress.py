@@ -9,17 +9,22 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 import pytest
+from django.conf import settings
+from django.db import DataError
 from django.utils import timezone
 
 from agents import AgentClient
 from agents.demo import DemoAgent
 from agents.masking import Mask
 from agents.protocols import PROTOCOLS, read_answer
+from agents.replies import Transcript
 from executions import runner
 from executions.models import TriggerExecution, TriggerExecutionQuerySet
 from executions.runner import Run
 from executions.runner import progress as progress_module
+from executions.runner.claim import Occurrence, start
 from executions.runner.manual import run_now
+from executions.runner.progress import Progress
 from tests.conftest import wait_for
 from triggers.models import RunStatus, Trigger
 
@@ -121,6 +126,55 @@ def test_run_that_a_fault_breaks_off_keeps_its_tools(
         execution = run_now(make_trigger(max_retries=0), by="alice")
         wait_for(lambda: _record(execution).status == RunStatus.FAILED)
     assert [tool["name"] for tool in _record(execution).tools or []] == ["current_time"]
+
+
+@pytest.fixture
+def noted(make_trigger: MakeTrigger) -> list[Progress]:
+    """Two runs whose agents have called a tool that no write has noted yet."""
+    made = []
+    for _ in range(2):
+        trigger = make_trigger()
+        run = start(Occurrence.scheduled(trigger.user_id, trigger.pk, timezone.now()))
+        assert run is not None
+        progress, transcript = Progress(run, 60), Transcript()
+        transcript.call("t1", "clock", "{}")
+        progress.note(transcript)
+        made.append(progress)
+    return made
+
+
+def test_several_runs_are_written_in_one_transaction(
+    noted: list[Progress], django_assert_num_queries: Any
+) -> None:
+    if settings.TEST_DATABASE == "dynamodb":
+        pytest.skip("its transactions cost twice, so tests/integration/dynamodb expects none")
+    with django_assert_num_queries(4) as asked:
+        progress_module.write_and_log(noted)
+    begins = [each["sql"].split()[0] for each in asked.captured_queries]
+    tools = [_record(each.run.execution).tools[0]["name"] for each in noted]
+    assert (begins, tools) == (["SAVEPOINT", "UPDATE", "UPDATE", "RELEASE"], ["clock", "clock"])
+
+
+def test_run_whose_piece_is_invalid_keeps_no_other_from_its_write(
+    noted: list[Progress], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = progress_module._update
+
+    def failing(run: Run, values: dict[str, Any]) -> bool:
+        if run is noted[0].run:
+            raise DataError
+        return update(run, values)
+
+    monkeypatch.setattr(progress_module, "_update", failing)
+    progress_module.write_and_log(noted)
+    assert [_record(each.run.execution).tools is None for each in noted] == [True, False]
+
+
+def test_run_that_was_closed_is_told_so_beside_others(noted: list[Progress]) -> None:
+    execution = noted[0].run.execution
+    runner.close(_record(execution), RunStatus.FAILED, error="Closed elsewhere.")
+    progress_module.write_and_log(noted)
+    assert [each.note(Transcript()) for each in noted] == [False, True]
 
 
 def test_secret_in_the_input_of_a_tool_is_masked_while_it_comes() -> None:

@@ -12,13 +12,16 @@ from django.utils import timezone
 from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
 from executions import maintenance, runner
-from executions.models import TriggerExecution
+from executions.failures import NOT_INVOKED, OVERTAKEN, SHUT_DOWN
+from executions.models import PendingEvent, TriggerExecution
 from executions.runner import Occurrence
 from executions.runner.manual import run_now
 from moca import audit
-from moca.authentication.models import AuditEntry, Operator
-from triggers.models import LocalSchedule, Trigger
+from moca.authentication.models import APIToken, AuditEntry, Operator
+from moca.sentences import Reason
+from triggers.models import LocalSchedule, RunStatus, Trigger
 from triggers.reconcile import reconcile, reconcile_one
+from triggers.schedulers.local import put_right
 
 NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
 
@@ -129,6 +132,76 @@ class TestLostRun:
             "system: housekeeping",
             "alice",
         ]
+
+
+class TestClosedByTheProduct:
+    @pytest.mark.parametrize(
+        "reason",
+        [SHUT_DOWN(), OVERTAKEN(), NOT_INVOKED(error="AccessDenied")],
+        ids=lambda r: r.code.name,
+    )
+    def test_is_on_record(self, make_trigger: MakeTrigger, reason: Reason) -> None:
+        trigger = make_trigger()
+        run = runner.start(Occurrence.scheduled("alice", trigger.pk, NINE))
+        assert run is not None
+        runner.abandon(run, reason)
+        assert told(trigger.pk) == [("system: housekeeping", "closed", str(reason))]
+
+
+class TestCorrections:
+    """What was written while the clock was ahead, or while the database was away."""
+
+    def test_schedule(self, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        row = LocalSchedule.objects.get(pk=trigger.pk)
+        put_right(row, trigger, timezone.now())
+        assert [entry[:2] for entry in told(trigger.pk)] == [("system: scheduler", "repaired")]
+
+    def test_schedule_that_another_process_moved_leaves_no_line(
+        self, make_trigger: MakeTrigger
+    ) -> None:
+        trigger = make_trigger()
+        row = LocalSchedule.objects.get(pk=trigger.pk)
+        row.next_run_at = NINE
+        assert (put_right(row, trigger, timezone.now()), told(trigger.pk)) == (False, [])
+
+    def test_lease(self, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        run = runner.start(
+            Occurrence.scheduled("alice", trigger.pk, NINE), lease=timedelta(days=365)
+        )
+        assert run is not None
+        maintenance.end_far_leases(timezone.now())
+        assert [entry[:2] for entry in told(trigger.pk)] == [("system: housekeeping", "repaired")]
+
+    def test_debounce(self, make_trigger: MakeTrigger) -> None:
+        config = {"eventSourceId": "orders", "debounceSeconds": 5}
+        trigger = make_trigger(type="event", event_config=config, schedule_config=None)
+        far = timezone.now() + timedelta(days=365)
+        event = {"trigger_id": trigger.pk, "user_id": "alice", "execution_id": "e"}
+        PendingEvent.objects.create(**event, envelope="{}", first_at=NINE, last_at=NINE, due_at=far)
+        maintenance.end_far_debounces(timezone.now())
+        assert [entry[:2] for entry in told(trigger.pk)] == [("system: housekeeping", "repaired")]
+
+    def test_result_of_a_run_that_was_held_for_lost(self, make_trigger: MakeTrigger) -> None:
+        trigger = make_trigger()
+        run = runner.start(Occurrence.scheduled("alice", trigger.pk, NINE))
+        assert run is not None
+        runner.close_lost(timezone.now() + timedelta(minutes=2))
+        runner.set_result(run.execution, RunStatus.COMPLETED)
+        runner.write([run.execution], waited=True)
+        assert [entry[:2] for entry in told(trigger.pk)] == [
+            ("system: runner", "repaired"),
+            ("system: housekeeping", "closed"),
+        ]
+
+
+@pytest.mark.sqlite  # DynamoDB removes them by itself.
+def test_removed_tokens_are_on_record(db: None) -> None:
+    APIToken.objects.create(user_id="alice", expires_at=NINE, ttl=1)
+    maintenance.tidy(timezone.now())
+    (entry,) = AuditEntry.objects.all()
+    assert (entry.object_type, entry.changes) == ("authentication.apitoken", {"removed": ["", 1]})
 
 
 @pytest.mark.sqlite  # DynamoDB removes them by itself.

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from executions import silence
 from executions.alarms import Alarm
 from executions.processes import Kind, Process
 from moca.authentication.models import AuditEntry
@@ -41,6 +42,12 @@ def told(trigger: Trigger) -> list[str]:
     """The reasons of all alarms about a trigger, open or not."""
     entries = AuditEntry.objects.filter(object_id=trigger.pk).order_by("id")
     return [entry.reason for entry in entries if entry.action == "alarm"]
+
+
+@pytest.fixture(autouse=True)
+def _clock_was_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget that an earlier test has set the clock."""
+    monkeypatch.setattr(silence, "clock", silence._Clock())
 
 
 @pytest.fixture

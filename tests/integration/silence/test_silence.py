@@ -9,7 +9,9 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
+from executions import silence
 from executions.alarms import Alarm
+from executions.clock import Jump
 from executions.models import TriggerExecution
 from executions.processes import Process
 from executions.silence import look
@@ -194,6 +196,32 @@ class TestNothingFires:
         process(DUE + DAY)
         look(DUE)
         assert kinds() == ["no_process"]
+
+
+class TestClock:
+    """A machine that wakes up first lets its scheduler leave a sign of life."""
+
+    @pytest.fixture
+    def woken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        jump = Jump(HOUR, timezone.now(), slept=True)
+        found = silence._Clock()
+        monkeypatch.setattr(found._watch, "jump", [None, jump].pop)
+        monkeypatch.setattr(silence, "clock", found)
+
+    @pytest.mark.usefixtures("woken")
+    def test_nothing_is_told_at_once(self, hourly: Trigger) -> None:
+        look(DUE + HOUR)
+        assert kinds() == []
+
+    @pytest.mark.usefixtures("woken")
+    def test_what_is_still_silent_later_is_told(
+        self, hourly: Trigger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        look(DUE + HOUR)
+        monkeypatch.setattr(silence.clock._watch, "jump", lambda: None)
+        monkeypatch.setattr(silence.clock, "_settled_at", 0.0)
+        look(DUE + HOUR + MINUTE)
+        assert sorted(kinds()) == ["no_process", "silent"]
 
 
 def test_scheduler_leaves_a_sign_of_life(scheduler: Callable[..., Any]) -> None:

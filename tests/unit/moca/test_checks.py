@@ -9,6 +9,7 @@ from moca.checks import (
     check_agent,
     check_data_directory,
     check_deployment,
+    check_heartbeat_url,
     check_scheduler,
     check_sign_in,
 )
@@ -125,3 +126,15 @@ def test_a_data_directory_that_others_can_enter_is_told(settings: Any, tmp_path:
     tmp_path.chmod(0o755)
     settings.DATA_DIR = tmp_path
     assert ids(check_data_directory(None)) == ["moca.W011"]
+
+
+@pytest.mark.parametrize("url", ["hc-ping.com/x", "ftp://hc-ping.com/x", "http://[", "https://"])
+def test_heartbeat_url_that_cannot_be_called(settings: Any, url: str) -> None:
+    settings.HEARTBEAT_URL = url
+    assert ids(check_heartbeat_url(None)) == ["moca.E061"]
+
+
+@pytest.mark.parametrize("url", ["", "https://hc-ping.com/x", "http://127.0.0.1:9/x"])
+def test_heartbeat_url_that_can_be_called(settings: Any, url: str) -> None:
+    settings.HEARTBEAT_URL = url
+    assert check_heartbeat_url(None) == []

@@ -61,7 +61,7 @@ KNOWN_IN = {
     "environ": ["moca/settings.py", "moca/mail.py", "moca/management/commands/copy_database.py"],
     "http.client": HTTP,
     "httpcore": HTTP,
-    "httpx": HTTP,
+    "httpx": [*HTTP, "executions/dead_man.py"],
     "jsonschema": ["executions/answer_schema.py"],
     "jwt": ["moca/authentication/*"],
     "markdown_it": ["console/markdown.py"],

@@ -1,0 +1,45 @@
+"""What a trigger starts late, after nobody was there to start it in time: its `catchUp`."""
+
+from datetime import datetime, timedelta
+
+from triggers.models.choices import CatchUp
+from triggers.models.trigger import Trigger
+
+# A run that starts within this time of its due time is not late.
+GRACE = timedelta(minutes=1)
+# The most occurrences that `all` catches up.
+MOST_CAUGHT_UP = 100
+INSTANT = timedelta(microseconds=1)
+
+
+def catches_up_since(
+    trigger: Trigger, first: datetime, now: datetime, usual: timedelta
+) -> datetime:
+    """The moment from which on due occurrences start, however late; earlier ones are missed.
+
+    Args:
+        trigger: the trigger, which has a schedule.
+        first: when its earliest occurrence that has not started was due.
+        now: the present, less the trigger's offset within its flexible window.
+        usual: how late an occurrence may start if the trigger's `catchUp` is `recent`.
+    """
+    if trigger.catch_up == CatchUp.NONE:
+        return now - min(usual, GRACE)
+    if trigger.catch_up == CatchUp.ALL and first >= now - GRACE:
+        return first
+    if trigger.catch_up == CatchUp.ALL:
+        return _of_the_newest(trigger, first, now)
+    if trigger.catch_up == CatchUp.LAST and first < now - GRACE:
+        return trigger.last_run(now + INSTANT) or first
+    return now - max(usual, GRACE if trigger.catch_up == CatchUp.LAST else usual)
+
+
+def _of_the_newest(trigger: Trigger, first: datetime, now: datetime) -> datetime:
+    """When the earliest of the newest `MOST_CAUGHT_UP` occurrences from `first` on was due."""
+    ahead = trigger.next_runs(first - INSTANT, MOST_CAUGHT_UP + 1)
+    if len(ahead) <= MOST_CAUGHT_UP or ahead[-1] > now:
+        return first
+    since = now + INSTANT
+    for _ in range(MOST_CAUGHT_UP):
+        since = trigger.last_run(since) or first
+    return since
