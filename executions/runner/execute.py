@@ -76,7 +76,7 @@ def execute(
     with CancelWatch(lambda: [run]):
         call(run, client, time_limit=time_limit)
     with bind(**log_ids(run.execution)):
-        write_in_time(run.execution, seconds_left)
+        write_in_time(run.execution, seconds_left, run.trigger)
     stop_agent(run)
     return run.execution
 

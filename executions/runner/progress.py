@@ -24,7 +24,7 @@ from django.db import (
 from agents.replies import Reply, Transcript
 from executions.models import TriggerExecution, tool_map
 from executions.runner.claim import BATCH, Run
-from executions.runner.complete import log_ids
+from executions.runner.complete import is_charged, log_ids
 from moca.outages import database, is_away
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class _Clock:
             time.sleep(TICK_SECONDS)
             due = self._take()
             # Each write to DynamoDB takes a while, so its writes go side by side.
-            size = 1 if _is_charged() else BATCH
+            size = 1 if is_charged() else BATCH
             for first in range(0, len(due), size):
                 _pool.submit(write_and_log, due[first : first + size])
 
@@ -198,7 +198,7 @@ class Progress:
             self._lock.release()
 
     def _lengthen_pause(self) -> None:
-        if _is_charged() and self._pause < LONGEST_PAUSE_SECONDS:
+        if is_charged() and self._pause < LONGEST_PAUSE_SECONDS:
             self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
             self._next = time.monotonic() + self._pause
 
@@ -238,7 +238,7 @@ def write(pieces: Sequence[Piece]) -> list[bool | None]:
     """
     if database.was_on_within(RETRY_SECONDS):
         return [None] * len(pieces)
-    if len(pieces) == 1 or _is_charged():
+    if len(pieces) == 1 or is_charged():
         # In DynamoDB, a transaction costs twice as much as its writes one by one.
         return [_save_or_log(piece) for piece in pieces]
     try:
@@ -299,11 +299,6 @@ def _note_refusal(error: Exception) -> None:
     if is_away(error):
         database.failed(error)
     close_old_connections()
-
-
-def _is_charged() -> bool:
-    """Whether each write costs by the size of its row."""
-    return bool(getattr(connection.features, "charges_by_size", False))
 
 
 def _log(run: Run, error: Exception) -> None:
