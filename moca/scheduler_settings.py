@@ -15,5 +15,5 @@ INSTALLED_APPS = [
 ]
 ROOT_URLCONF = "moca.scheduler_settings"
 urlpatterns: list[object] = []
-MIDDLEWARE: list[str] = []
-TEMPLATES: list[dict[str, object]] = []
+MIDDLEWARE = []
+TEMPLATES = []
