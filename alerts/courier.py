@@ -1,6 +1,7 @@
 """Delivers what the outbox has: gathers happenings, sends messages, and retries for a day.
 
-The local scheduler process runs a `Courier` beside its turns. On AWS, the handler calls `deliver()`
+The local scheduler process runs a `Courier` beside its turns, and so does the web server: it has to
+tell that no scheduler is alive. On AWS, the handler calls `deliver()`
 each minute. Any number of processes may deliver at a time: each claims a message before it sends
 it. A process that dies in between leaves a claim that ends, and the message is sent again with the
 same id.
