@@ -92,7 +92,9 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
 
     def of_process(self, process_id: str) -> Self:
         """The runs under way of a scheduler process."""
-        return self.running().filter(process_id=process_id).order_by("lease_until")
+        # Each has a lease of its own, too, by which the index of those under way is sorted.
+        own = self.running().filter(process_id=process_id, lease_until__isnull=False)
+        return own.order_by("lease_until")
 
     def _lost(self, now: datetime) -> models.Q:
         """The condition of the runs under way whose process has died."""

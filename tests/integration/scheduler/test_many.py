@@ -208,6 +208,7 @@ def test_heartbeat_is_one_write_whatever_the_number_of_runs(
         assert [list(rows.all()) for rows in before] == seen
 
 
+@pytest.mark.sqlite
 def test_renewal_of_the_lease_is_one_write(transactional_db: None) -> None:
     lease = ProcessLease(timedelta(minutes=1), timedelta(0))
     lease.renew(Load())
