@@ -27,6 +27,7 @@ from moca import audit, reasons
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from moca.ids import occurrence_id
+from moca.outages import is_away
 from moca.sentences import Reason
 from triggers.failures import PAUSED
 from triggers.models import Outcome, OverlapPolicy, RunStatus, Trigger
@@ -52,12 +53,21 @@ WORKER = audit.system("backfill")
 
 
 def work(now: datetime) -> None:
-    """Work off what is due of all backfills. An error of one stops no other."""
+    """Work off what is due of all backfills. An error of one stops no other.
+
+    Raises:
+        OperationalError: the database is away.
+    """
     for backfill in list(Backfill.objects.due(now)[:MOST_AT_A_TIME]):
         try:
             advance(backfill)
         except (ConflictError, IntegrityError):
             logger.info("Another process works at the backfill", extra=_ids(backfill))
+        except Exception as error:
+            if is_away(error):
+                raise
+            logger.exception("A backfill could not go on; trying again", extra=_ids(backfill))
+            row_of(backfill).filter(state=BackfillState.RUNNING).update(next_at=now + RETRY_AFTER)
 
 
 class Turns:
