@@ -14,8 +14,8 @@ from triggers.models.idempotency_key import IdempotencyKey
 from triggers.models.local_schedule import LocalSchedule
 from triggers.models.pausable import FOREVER, MAX_PAUSE_NOTE
 from triggers.models.pause import InstallationPause
+from triggers.models.process import Process, ProcessKind, has_lease, lapsed_among
 from triggers.models.quota import TriggerCount
-from triggers.models.scheduler_process import SchedulerProcess, is_alive, lapsed_among
 from triggers.models.trigger import AGENT_OPTIONS, Trigger, TriggerQuerySet
 
 __all__ = [
@@ -29,14 +29,15 @@ __all__ = [
     "OnDeadline",
     "Outcome",
     "OverlapPolicy",
+    "Process",
+    "ProcessKind",
     "ReasoningEffort",
     "RunStatus",
-    "SchedulerProcess",
     "SyncState",
     "Trigger",
     "TriggerCount",
     "TriggerQuerySet",
     "TriggerType",
-    "is_alive",
+    "has_lease",
     "lapsed_among",
 ]
