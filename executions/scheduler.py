@@ -152,7 +152,7 @@ class LocalSchedulerProcess:
             # The heartbeat writes, which finds out if the database is back: in some outages it can
             # be read all the same. It also renews our lease before anything else happens.
             self._heartbeat.hurry()
-        self._heartbeat.beat(self._load)
+        self._heartbeat.beat(self._load, self._runs.all)
         self._look_for_uncertain()
         has_more_events, failure = self._enqueue_events()
         self._backlog.look(timezone.now() + timedelta(seconds=POLL_SECONDS), POLL_SECONDS)
@@ -387,7 +387,7 @@ class LocalSchedulerProcess:
             try:
                 # A heartbeat may hang for so long while the database is away.
                 if not database.is_on or end - time.monotonic() > HANGING_SECONDS:
-                    self._heartbeat.beat(self._load)
+                    self._heartbeat.beat(self._load, self._runs.all)
             except DatabaseError as error:
                 pause = self._failed(error)
             self._wake.wait(min(pause, max(0.0, end - time.monotonic())))

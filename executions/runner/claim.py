@@ -312,7 +312,7 @@ def _start(
             _note_skip(trigger, occurrence, reason, now)
         elif trigger is not None:
             event = occurrence.event_of(trigger, now)
-            until = _lease_end(trigger, now, lease, process_id)
+            until = lease_end(trigger, now, lease, process_id)
             execution = new_record(trigger, occurrence, event, now, until, process_id=process_id)
             runs.append(Run(trigger, execution, event))
     if again:
@@ -394,7 +394,7 @@ def new_record(
     )
 
 
-def _lease_end(trigger: Trigger, now: datetime, lease: timedelta, process_id: str) -> datetime:
+def lease_end(trigger: Trigger, now: datetime, lease: timedelta, process_id: str) -> datetime:
     """When the own lease of a run ends: after its time-out if its process keeps the true lease.
 
     Nobody renews it then. It ends the run's claim if the row of the process gets lost.
@@ -524,7 +524,7 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta, process_id: st
         # The trigger may name another agent since the run was put on record.
         execution.agent_id = trigger.agent_id
     queued = record.filter(status=RunStatus.RUNNING, attempt=0)
-    until = now + lease if trigger is None else _lease_end(trigger, now, lease, process_id)
+    until = now + lease if trigger is None else lease_end(trigger, now, lease, process_id)
     values = {"attempt": 1, "started_at": now, "agent_id": execution.agent_id}
     if execution.status != RunStatus.RUNNING:
         execution.started_at = holder

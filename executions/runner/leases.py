@@ -4,13 +4,17 @@ The local scheduler process and the reconciler call these.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+
+from django.utils import timezone
 
 from executions.failures import CANCELLED
 from executions.models import CancelRequest, TriggerExecution
-from executions.runner.claim import Run, batch_size
+from executions.runner.claim import LEASE, Run, batch_size, lease_end
 from executions.runner.complete import close, set_result, write
 from moca import reasons
+from moca.concurrency import ConflictError
 from moca.sentences import Reason
 from triggers.models import RunStatus, SchedulerProcess, Trigger
 
@@ -20,6 +24,24 @@ HEARTBEAT = timedelta(seconds=15)
 MOST_CLOSED = 1000
 # How many writes a transaction makes for each run that it closes.
 WRITES_TO_CLOSE = 5
+
+
+def restate(runs: Sequence[Run], *, lease: timedelta = LEASE) -> None:
+    """Write anew when the own leases of runs and the holds of their triggers end.
+
+    The clock was set ahead, past these times. The lease of their process is what counts otherwise.
+
+    Raises:
+        OperationalError: the database is away.
+    """
+    now = timezone.now()
+    for run in runs:
+        until = lease_end(run.trigger, now, lease, run.execution.process_id)
+        # If another process has just written the row, it knows the run.
+        with suppress(ConflictError):
+            key = run.execution.unfinished_key
+            if TriggerExecution.objects.update_keyed(key, {"lease_until": until}):
+                extend_hold(run.execution, until)
 
 
 def extend_hold(execution: TriggerExecution, until: datetime) -> None:
