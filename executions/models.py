@@ -13,6 +13,7 @@ from agents import Output, Reply
 from agents.replies import Question, ToolUse
 from executions.agent_records.model import Agent  # noqa: F401  (registers the model)
 from executions.alarms import Alarm  # noqa: F401  (registers the model)
+from executions.backfill.model import Backfill  # noqa: F401  (registers the model)
 from executions.failures import LOST, NOT_PICKED_UP
 from executions.outcomes import OUTCOMES, outcome_of
 from executions.processes import Process  # noqa: F401  (registers the model)
@@ -31,6 +32,8 @@ class Source(models.TextChoices):
     REPLAY = "replay", _("Replay")
     # A person has answered the questions of an earlier run, which this one continues.
     ANSWER = "answer", _("Answer")
+    # What was missed or had failed, and runs later; see `executions.backfill`.
+    BACKFILL = "backfill", _("Backfill")
 
 
 # How many keys one read of a key-value table takes.

@@ -52,7 +52,7 @@ LEASE = timedelta(seconds=60)
 BATCH = 100
 
 # A person may start these, whatever the trigger's state.
-MANUAL = {Source.MANUAL, Source.REPLAY, Source.ANSWER}
+MANUAL = {Source.MANUAL, Source.REPLAY, Source.ANSWER, Source.BACKFILL}
 # The fields of a trigger that say which run holds it.
 HELD = ("running_since", "running_until")
 # What a failed record loses when its run is claimed again.

@@ -17,6 +17,7 @@ from executions.runner import Occurrence
 from moca.authentication.models import AuditEntry, Operator, Role
 from tests.integration.api.conftest import API, VALID
 from tests.integration.dynamodb.conftest import Counting
+from triggers import pauses
 from triggers.models import LocalSchedule, Trigger
 
 NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
@@ -66,6 +67,20 @@ def test_requests_of_the_api(
     with requests_made() as made:
         response = alice(method, path.format(id=trigger["id"]), body)
     assert (response.status_code < 300, made) == (True, expected)
+
+
+def test_a_process_reads_whether_all_is_paused_once_in_seconds(
+    make_trigger: MakeTrigger, requests_made: Counting
+) -> None:
+    row = make_trigger(overlap_policy="allow")
+    pauses.forget()
+    made = []
+    for hour in range(2):
+        with requests_made() as names:
+            due = NINE + timedelta(hours=hour)
+            runner.start(Occurrence.scheduled(row.user_id, row.pk, due))
+        made.append(names)
+    assert made == [[READ, READ, "PutItem"], [READ, "PutItem"]]
 
 
 def test_create_is_one_write(alice: API, requests_made: Counting) -> None:
