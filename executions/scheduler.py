@@ -69,7 +69,7 @@ HANGING_SECONDS = 30.0
 STOP_SECONDS = 5.0
 # How many runs may be claimed whose requests the loop has not made yet, and how soon to look again
 # if there are so many. If the process dies, these are lost although they were not sent.
-MOST_UNBEGUN = 200
+MOST_UNSENT = 200
 BUSY_SECONDS = 0.02
 # How often the log says that runs wait for a place.
 LOG_SECONDS = 60.0
@@ -168,7 +168,7 @@ class LocalSchedulerProcess:
         if has_more_events or self._heartbeat.repair_some():
             return 0.0
         wait = POLL_SECONDS
-        if self._backlog.size and self._loop.unbegun >= MOST_UNBEGUN:
+        if self._backlog.size and self._loop.unsent >= MOST_UNSENT:
             wait = BUSY_SECONDS
         elif self._backlog.size and begun and self._free():
             wait = 0.0
@@ -242,7 +242,7 @@ class LocalSchedulerProcess:
     def _free(self) -> int:
         """How many runs may begin now, in one transaction."""
         # Runs whose claim was uncertain may exceed the concurrency.
-        ahead = MOST_UNBEGUN - self._loop.unbegun
+        ahead = MOST_UNSENT - self._loop.unsent
         return max(0, min(self.concurrency - len(self._runs), ahead, _batch_size()))
 
     def _claim_queued(self, queued: Queued) -> Run | None:

@@ -94,7 +94,12 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
 
 
 async def call_on_loop(
-    run: Run, client: AgentClient, agents: "AgentLoop", threads: Executor, gate: "Gate | None"
+    run: Run,
+    client: AgentClient,
+    agents: "AgentLoop",
+    threads: Executor,
+    gate: "Gate | None",
+    on_sent: Callable[[], None] | None = None,
 ) -> None:
     """Call the agent as `call()` does, on an event loop.
 
@@ -103,6 +108,7 @@ async def call_on_loop(
         agents: the connections of this loop.
         threads: for what may block.
         gate: the places of the agent.
+        on_sent: called when the request goes out.
     """
     this = _Call(run, client, None, on_loop=True)
     with this.settled():
@@ -110,7 +116,8 @@ async def call_on_loop(
         options = this.options()
         # Thousands of runs are under way, so that none keeps what only its request needed.
         run.event = {}
-        this.succeed(await agents.invoke(this.chosen, this.invocation, gate=gate, **options))
+        options |= {"gate": gate, "on_sent": on_sent}
+        this.succeed(await agents.invoke(this.chosen, this.invocation, **options))
 
 
 class _Call:
