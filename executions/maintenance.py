@@ -14,8 +14,8 @@ from events.models import EventState, ReceivedEvent
 from executions.failures import EVENTS_EXPIRED, EXECUTIONS_EXPIRED
 from executions.models import CancelRequest, PendingEvent, TriggerExecution
 from executions.runner import LEASE, close_lost, end_unanswered
+from executions.runner.claim import extend_hold
 from executions.runner.execute import LAMBDA_SECONDS
-from executions.runner.leases import extend_hold
 from moca import audit
 from moca.authentication.models import APIToken, FailedSignIns
 from moca.sentences import Code

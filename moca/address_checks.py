@@ -27,7 +27,9 @@ def check_addresses(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[C
     """Check the form of each setting; errors name the setting and the invalid value."""
     prefix = settings.FORCE_SCRIPT_NAME or ""
     origin = "Write scheme and host in lower case, without a path or a slash at the end: {}."
-    urls = {name: getattr(settings, name) for name in ("COGNITO_JWKS_URL", "SESSION_URL")}
+    urls = {
+        name: getattr(settings, name) for name in ("COGNITO_JWKS_URL", "SESSION_URL", "PUBLIC_URL")
+    }
     return errors(
         (
             not settings.ALLOWED_HOSTS and not settings.DEBUG,

@@ -452,6 +452,8 @@ AGENT_PROMPT_TEMPLATE = env.str(
 )
 # The URL of the page of an agent's session; {sessionId} in it is replaced by the id.
 SESSION_URL = env.str("SESSION_URL", default="")
+# The address at which agents reach the API, to call back with the results of runs.
+PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
 USES_DEMO_AGENT = not AGENT_API_URL
 if USES_DEMO_AGENT:
     AGENT_API_URL = COGNITO_DOMAIN = f"http://127.0.0.1:{DEMO_AGENT_PORT}"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from executions.answers import MAX_BYTES
-from executions.api import agents_schema  # noqa: F401  (describes the routes of agents)
+from executions.api import agents_schema, result_schema  # noqa: F401  (describe their routes)
 from executions.api.views import (
     DEFAULT_PAGE,
     MAX_PAGE,

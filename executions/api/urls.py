@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from executions.api import agents, views
+from executions.api import agents, result, views
 
 EXECUTIONS = "triggers/<id:trigger_id>/executions"
 
@@ -17,5 +17,6 @@ urlpatterns = [
     path(f"{EXECUTIONS}/<id:execution_id>/output", views.OutputView.as_view(), name="api-output"),
     path(f"{EXECUTIONS}/<id:execution_id>/answer", views.AnswerView.as_view(), name="api-answer"),
     path(f"{EXECUTIONS}/<id:execution_id>/cancel", views.CancelView.as_view(), name="api-cancel"),
+    path(f"{EXECUTIONS}/<id:execution_id>/result", result.ResultView.as_view(), name="api-result"),
     path(f"{EXECUTIONS}/<id:execution_id>/replay", views.ReplayView.as_view(), name="api-replay"),
 ]

@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents import Cancellation, new_session_id
-from executions import envelope
+from executions import envelope, result_tokens
 from executions.failures import BUSY, DISABLED, ENDED, OVERTAKEN, TRIGGER_DELETED, TRIGGER_GONE
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
 from executions.runner.complete import close, log_ids
@@ -275,7 +275,7 @@ def new_record(
     Args:
         attempt: 0 if the run waits for a process to claim it.
     """
-    return TriggerExecution(
+    execution = TriggerExecution(
         id=occurrence.id,
         trigger_id=trigger.pk,
         user_id=trigger.user_id,
@@ -290,6 +290,9 @@ def new_record(
         replay_of=occurrence.replay_of,
         ttl=expiry(now),
     )
+    if attempt:
+        result_tokens.issue(execution, trigger, now)
+    return execution
 
 
 def _claim_again(execution: TriggerExecution) -> bool:
@@ -315,6 +318,7 @@ def _claim_again(execution: TriggerExecution) -> bool:
         lease_until=execution.lease_until,
         session_id=execution.session_id,
         agent_id=execution.agent_id,
+        result_hash=execution.result_hash,
     )
     return bool(changed)
 
@@ -348,6 +352,12 @@ def hold(
     held = Trigger.objects.named((trigger.user_id, trigger.pk) for trigger in triggers)
     marked = held.filter(free).update(running_since=since, running_until=until)
     return bool(marked == len(triggers))
+
+
+def extend_hold(execution: TriggerExecution, until: datetime) -> None:
+    """Have an execution hold its trigger until a moment, if it holds it."""
+    trigger = Trigger.objects.filter(user_id=execution.user_id, pk=execution.trigger_id)
+    trigger.filter(running_since=execution.started_at).update(running_until=until)
 
 
 def resume(
@@ -392,6 +402,8 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta) -> Run | None:
         execution.agent_id = trigger.agent_id
     queued = record.filter(status=RunStatus.RUNNING, attempt=0)
     values = {"attempt": 1, "started_at": now, "agent_id": execution.agent_id}
+    if trigger is not None and (digest := result_tokens.issue(execution, trigger, now)):
+        values["result_hash"] = digest
     if not queued.update(**values, lease_until=now + lease):
         return None
     if trigger is None:

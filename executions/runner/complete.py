@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -66,6 +66,7 @@ ENDING = (
     "duration_ms",
     "lease_until",
     "reached_agent",
+    "result_digest",
     *ANSWER,
 )
 
@@ -100,7 +101,12 @@ def set_result(
     execution.lease_until = None
 
 
-def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> int:
+def write(
+    executions: Sequence[TriggerExecution],
+    *,
+    waited: bool = False,
+    replaces: Collection[str] = (LOST.name,),
+) -> int:
     """Write the results of runs to their records and triggers, in one transaction.
 
     Args:
@@ -108,6 +114,7 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
         waited: whether the results waited for the database while leases ended. Maintenance may have
             closed such runs as lost; the true result replaces that. Each that completed has its log
             line at DEBUG only.
+        replaces: the codes of the ends that results which waited replace.
 
     Returns:
         How many were written. A record that another process has closed or claimed stays as it is.
@@ -123,7 +130,8 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
             return sum(write([execution], waited=waited) for execution in executions)
         # Other processes write the same rows, so each retry reads them again.
         written = retry(
-            partial(_write, executions, expected=False, corrects=waited), on=ConflictError
+            partial(_write, executions, expected=False, corrects=replaces if waited else ()),
+            on=ConflictError,
         )
     for execution in written:
         level = logging.WARNING
@@ -188,14 +196,17 @@ def close(
 
 
 def _write(
-    executions: Sequence[TriggerExecution], *, expected: bool, corrects: bool = False
+    executions: Sequence[TriggerExecution],
+    *,
+    expected: bool,
+    corrects: Collection[str] = (),
 ) -> list[TriggerExecution]:
     """Write results in one transaction; returns the executions whose records were unfinished.
 
     Args:
         executions: the records.
         expected: whether all records have to be unfinished; if one is not, ConflictError is raised.
-        corrects: whether the results replace those of runs that were closed as lost.
+        corrects: the codes of the ends that the results replace.
     """
     with reconcile.atomic():
         keys = {(execution.user_id, execution.trigger_id) for execution in executions}
@@ -213,7 +224,7 @@ def _write(
             if expected:
                 record.update_expected(**ending)
             elif not record.update(**ending):
-                is_correction = corrects and _correct(execution, ending)
+                is_correction = _correct(execution, ending, corrects)
                 if not is_correction:
                     continue
             written.append(execution)
@@ -227,13 +238,17 @@ def _write(
     return written
 
 
-def _correct(execution: TriggerExecution, ending: dict[str, Any]) -> bool:
-    """Replace the result of a run that was closed as lost; False if it was not."""
-    if execution.error_code in (LOST.name, CLOSED.name):
+def _correct(
+    execution: TriggerExecution, ending: dict[str, Any], replaced: Collection[str]
+) -> bool:
+    """Replace the result of a run that was closed with one of these codes; False if it was not."""
+    if not replaced or execution.error_code in (LOST.name, CLOSED.name):
         return False
     record = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk)
-    lost = record.filter(status=RunStatus.FAILED, error_code=LOST.name, attempt=execution.attempt)
-    return bool(lost.update(**ending))
+    closed = record.filter(
+        status=RunStatus.FAILED, error_code__in=replaced, attempt=execution.attempt
+    )
+    return bool(closed.update(**ending))
 
 
 def _note_result(
@@ -244,26 +259,27 @@ def _note_result(
     Args:
         trigger: the trigger, as it was just read.
         execution: the run that ended.
-        is_correction: whether the trigger has noted this run before, as lost.
+        is_correction: whether the trigger has noted this run before, with another end.
 
     Raises:
         ConflictError: another process has written the trigger.
     """
     failed = execution.status == RunStatus.FAILED
-    # A cancelled run says nothing about the agent: it neither counts as a failure in a row nor ends
-    # such a row.
-    counts = not execution.is_cancelled
+    # A run that was cancelled, or whose end is not known, says nothing about the agent: it neither
+    # counts as a failure in a row nor ends such a row.
+    counts = execution.shown_outcome not in (Outcome.CANCELLED, Outcome.UNKNOWN)
+    was_counted = is_correction and trigger.last_outcome != Outcome.UNKNOWN
     statistics = Statistics.read(trigger.statistics)
     run = past_run(execution)
     if is_correction:
-        statistics.correct(run)
+        statistics.correct(run, tokens=tokens_of(execution) - execution.counted_tokens)
     else:
-        statistics.add(run, tokens=_tokens(execution), now=timezone.now())
+        statistics.add(run, tokens=tokens_of(execution), now=timezone.now())
     result: dict[str, Any] = {"statistics": statistics.text()}
     if not is_correction or trigger.last_execution_id == execution.pk:
         failures = trigger.consecutive_failures
         if counts:
-            failures = failures + (not is_correction) if failed else 0
+            failures = failures + (not was_counted) if failed else 0
         result |= {
             "last_executed_at": execution.started_at,
             "last_execution_id": execution.pk,
@@ -319,7 +335,7 @@ def _note_lost(trigger: Trigger, execution: TriggerExecution) -> None:
     )
 
 
-def _tokens(execution: TriggerExecution) -> int:
+def tokens_of(execution: TriggerExecution) -> int:
     usage = execution.usage if isinstance(execution.usage, dict) else {}
     counts = [usage.get("inputTokens"), usage.get("outputTokens")]
     return sum(count for count in counts if isinstance(count, int))

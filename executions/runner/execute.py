@@ -8,18 +8,25 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from agents import AgentClient, AgentError, Invocation, Reply
+from agents import AgentClient, AgentError, Invocation, Reply, resumption
 from agents.errors import TIMED_OUT
 from agents.replies import Transcript
 from executions import prompts
 from executions.agent_records.clients import client_for
 from executions.agent_records.lookup import record_of
 from executions.agent_records.model import Agent
-from executions.failures import CANCELLED, CLOSED, END_UNKNOWN, INTERNAL_ERROR, NO_MORE_TIME
+from executions.failures import (
+    CANCELLED,
+    CLOSED,
+    INTERNAL_ERROR,
+    NO_MORE_TIME,
+    SENT_END_UNKNOWN,
+)
 from executions.models import TriggerExecution, question_map, tool_map, usage_map
 from executions.runner.cancel import CancelWatch, stop_agent
 from executions.runner.claim import Run
 from executions.runner.complete import log_ids, set_result, write_in_time
+from executions.runner.handover import hand_over, seconds_left_of
 from executions.runner.invocation import compose_invocation
 from executions.runner.progress import Progress
 from moca import reasons
@@ -59,7 +66,8 @@ def execute(
         seconds_left: returns for how many seconds writing the result may be retried.
 
     Returns:
-        The record, with its result.
+        The record, with its result. It is still running if it was handed over to a `runworker`,
+        because the agent needs more time than this process has.
 
     Raises:
         OperationalError, InterfaceError: the result could not be written in time.
@@ -67,6 +75,8 @@ def execute(
     with CancelWatch(lambda: [run]):
         call(run, client, time_limit=time_limit)
     with bind(**log_ids(run.execution)):
+        if run.execution.error_code == SENT_END_UNKNOWN.name and hand_over(run):
+            return run.execution
         write_in_time(run.execution, seconds_left)
     stop_agent(run)
     return run.execution
@@ -79,7 +89,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     `execute()`.
     """
     trigger, execution = run.trigger, run.execution
-    seconds = float(trigger.timeout_seconds)
+    seconds = seconds_left_of(run)
     limit = seconds if time_limit is None else min(seconds, time_limit)
     end = time.monotonic() + limit
     reasons.put(execution, "warning", prompts.warning(trigger.prompt))
@@ -89,17 +99,15 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
             record = record_of(execution.agent_id)
             invocation = compose_invocation(run, record, end)
             with client_for(record, client) as chosen:
-                reply = chosen.invoke(
-                    invocation,
-                    # Reading the agent's record and profile may have used up a part of the limit.
-                    time_limit=max(0.0, end - time.monotonic()),
-                    max_retries=trigger.max_retries,
-                    on_transcript=flush,
-                    cancellation=run.cancellation,
-                )
+                reply = _ask(run, chosen, invocation, end, flush)
         except AgentError as error:
+            # A run that was handed over had been sent: it must not be sent again.
+            error.reached = error.reached or bool(execution.handed_over_at)
             _set_reply(run, error.reply)
-            if run.cancellation.is_requested:
+            if run.cancellation.is_requested and not run.cancelled_by:
+                logger.info("Stopped: the run has ended elsewhere")
+                _fail(run, CLOSED(), reached=True)
+            elif run.cancellation.is_requested:
                 if error.reached:
                     run.stop_agent = partial(_cancel, record, client, invocation, error.reply)
                 logger.info("The run was cancelled")
@@ -118,6 +126,30 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
             execution.reached_agent = True
             outcome = Outcome(reply.outcome)
             set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=run.clock)
+
+
+def _ask(
+    run: Run, client: AgentClient, invocation: Invocation, end: float, flush: "_Flush"
+) -> Reply:
+    """Send the prompt and read the answer, or follow a run that another process has sent."""
+    # Reading the agent's record and profile may have used up a part of the limit.
+    left = max(0.0, end - time.monotonic())
+    if run.execution.handed_over_at:
+        return resumption.follow(
+            client,
+            invocation,
+            time_limit=left,
+            allowed=run.trigger.timeout_seconds,
+            on_transcript=flush,
+            cancellation=run.cancellation,
+        )
+    return client.invoke(
+        invocation,
+        time_limit=left,
+        max_retries=run.trigger.max_retries,
+        on_transcript=flush,
+        cancellation=run.cancellation,
+    )
 
 
 def _cancel(
@@ -172,19 +204,24 @@ def _fail_by_agent(run: Run, error: AgentError, *, is_cut_off: bool) -> None:
         error: the error, with the agent's own outcome if it gave one.
         is_cut_off: whether the process had less time than the trigger allows.
     """
-    if is_cut_off and error.reason.says(TIMED_OUT):
-        error.add(NO_MORE_TIME, number=run.trigger.timeout_seconds)
+    reason = error.reason
+    if is_cut_off and reason.says(TIMED_OUT):
+        allowed = run.trigger.timeout_seconds
         if error.reached:
-            error.add(END_UNKNOWN, session=run.execution.session_id)
+            session = run.execution.session_id
+            parts = {"seconds": reason.parts["seconds"], "number": allowed, "session": session}
+            reason = SENT_END_UNKNOWN(**parts)
+        else:
+            reason = reason.adding(NO_MORE_TIME, number=allowed)
     # The agent's words stay out of the log, because they may quote the prompt.
     logger.warning(
         "The agent failed: kind=%s status=%s",
         error.kind,
         error.status or "-",
-        extra={"errorCode": error.code},
+        extra={"errorCode": reason.code.name},
     )
     outcome = Outcome(error.outcome) if error.outcome else None
-    _fail(run, error.reason, outcome=outcome, reached=error.reached)
+    _fail(run, reason, outcome=outcome, reached=error.reached)
 
 
 def _fail(run: Run, error: Reason, *, reached: bool, outcome: Outcome | None = None) -> None:

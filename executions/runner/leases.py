@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from executions.failures import CANCELLED
 from executions.models import CancelRequest, TriggerExecution
-from executions.runner.claim import LEASE, Run
+from executions.runner.claim import LEASE, Run, extend_hold
 from executions.runner.complete import close
+from executions.runner.handover import take_over
 from moca import reasons
 from moca.concurrency import ConflictError
 from moca.sentences import Reason
-from triggers.models import RunStatus, Trigger
+from triggers.models import RunStatus
 
 # How often a process renews the leases of its runs.
 HEARTBEAT = timedelta(seconds=15)
@@ -42,22 +43,19 @@ def renew(runs: list[Run], *, lease: timedelta = LEASE) -> None:
             extend_hold(run.execution, until)
 
 
-def extend_hold(execution: TriggerExecution, until: datetime) -> None:
-    """Have an execution hold its trigger until a moment, if it holds it."""
-    trigger = Trigger.objects.filter(user_id=execution.user_id, pk=execution.trigger_id)
-    trigger.filter(running_since=execution.started_at).update(running_until=until)
-
-
 def close_lost(now: datetime) -> int:
     """Close the runs whose lease has ended as failed; returns how many there were.
 
     Their process has died, or no process claimed them in time. A run that a person has asked to
-    cancel is closed as cancelled.
+    cancel is closed as cancelled. A run whose agent can still tell what became of it is handed over
+    instead, if a `runworker` is alive.
     """
     closed = 0
     lost = list(TriggerExecution.objects.lost(now)[:MOST_CLOSED])
     cancelled = _cancelled(lost)
     for execution in lost:
+        if execution.pk not in cancelled and take_over(execution, now):
+            continue
         execution.close_if_lost(now)
         reason = cancelled.get(execution.pk) or reasons.of(execution, "error")
         closed += close(execution, RunStatus.FAILED, error=reason)
