@@ -6,7 +6,6 @@ The `runworker` process uses this for protocols whose `Protocol.can_resume` is t
 from __future__ import annotations
 
 import json
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from agents.masking import STARS, Mask
 from agents.protocols import ENDED
 from agents.protocols.base import reported_failure
 from agents.replies import Reply, Transcript
+from moca.retry import jittered
 
 # The pauses between two questions, in seconds. They double from the first to the longest, and each
 # is shortened by up to a half at random, so that many runs do not ask at once.
@@ -75,7 +75,7 @@ def follow(
                 return _ended(transcript)
             if on_transcript is not None:
                 on_transcript(transcript)
-        _sleep(cancellation, min(pause * random.uniform(0.5, 1), max(0.0, end - time.monotonic())))  # noqa: S311
+        _sleep(cancellation, min(jittered(pause), max(0.0, end - time.monotonic())))
         pause = min(2 * pause, LONGEST_PAUSE)
 
 

@@ -5,7 +5,6 @@ leases have ended.
 """
 
 import logging
-import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,11 +25,12 @@ from executions.models import HandedOverRun, RunWorker
 from executions.runner import CancelWatch, Run, handover
 from executions.runner.complete import write_in_time
 from moca.logs import bind
+from moca.retry import jittered
 
 logger = logging.getLogger(__name__)
 
-# How often the process looks for runs, in seconds, and the part of it that varies at random.
-POLL_SECONDS, JITTER = 2.0, 0.5
+# How often the process looks for runs, in seconds; each pause is shortened at random.
+POLL_SECONDS = 2.0
 # How often it renews leases and says that it is alive.
 HEARTBEAT_SECONDS = 15.0
 # How long it waits after the database was away, in seconds.
@@ -71,7 +71,7 @@ class RunWorkerProcess:
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="read")
         with CancelWatch(lambda: [run for run, _ in list(self._runs.values())]):
             while not self._stopping:
-                pause = POLL_SECONDS * random.uniform(1 - JITTER, 1)  # noqa: S311
+                pause = jittered(POLL_SECONDS)
                 try:
                     self._turn(pool)
                 except DatabaseError as error:

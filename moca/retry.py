@@ -58,3 +58,8 @@ def retry(
                 raise
         (pause_by or sleep)(pause)
     raise AssertionError("unreachable")
+
+
+def jittered(seconds: float) -> float:
+    """A pause of half of the seconds up to all of them, so that many callers spread their load."""
+    return random.uniform(seconds / 2, seconds)  # noqa: S311  (it spreads load)
