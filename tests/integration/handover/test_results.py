@@ -17,6 +17,7 @@ from executions import runner
 from executions.models import CancelRequest, TriggerExecution
 from executions.runner import Occurrence, cancel_run
 from moca.api.throttling import MOST_FAILURES
+from moca.authentication.models import AuditEntry
 from tests.conftest import wait_for
 from tests.integration.api.conftest import API
 from tests.integration.handover.conftest import MakeTrigger, Worker, beat, invoke, read
@@ -70,6 +71,26 @@ def test_result_replaces_an_unknown_end(unknown: TriggerExecution, demo_agent: D
         "12 orders",
         "",
     )
+
+
+def test_audit_log_says_that_the_agent_sent_it(
+    unknown: TriggerExecution, demo_agent: DemoAgent
+) -> None:
+    Agent(demo_agent).send()
+    entry = AuditEntry.objects.filter(action=AuditEntry.Action.REPAIRED).get()
+    assert entry.reason_code == "result_sent"
+
+
+def test_failure_that_comes_late_pauses_the_trigger(
+    clients: Clients, make_trigger: MakeTrigger, demo_agent: DemoAgent
+) -> None:
+    clients("agentcore")
+    fields = {"timeout_seconds": 3600, "pause_after_failures": 1}
+    trigger = make_trigger(prompt="Count.\ndemo: stall", **fields)
+    invoke(trigger)
+    Agent(demo_agent).send(BAD)
+    trigger.refresh_from_db()
+    assert not trigger.enabled
 
 
 def test_answer_says_how_the_run_ended(unknown: TriggerExecution, demo_agent: DemoAgent) -> None:
