@@ -3,7 +3,15 @@
 from django.utils.translation import gettext as _
 
 from agents.errors import AGENT_SILENT, TIMED_OUT
-from executions.failures import CANCELLED, MISSED, NO_MORE_TIME, NOT_PICKED_UP, UNANSWERED
+from executions.failures import (
+    CANCELLED,
+    MISSED,
+    NO_MORE_TIME,
+    NOT_PICKED_UP,
+    SENT_END_UNKNOWN,
+    UNANSWERED,
+    UNREAD,
+)
 from executions.models import TriggerExecution
 from moca import reasons
 from moca.sentences import Reason
@@ -31,6 +39,17 @@ def remedy(outcome: str, reason: str, trigger: Trigger | None) -> str:
         return _(
             "Lambda ends the function that runs triggers after at most 30 minutes, whatever "
             "timeout the trigger has. Ask for less in the prompt."
+        )
+    if known and known.code is SENT_END_UNKNOWN:
+        return _(
+            "Open the session to see how far the agent is. “manage.py runworker” reads on in long "
+            "runs of agents that speak A2A. Any other agent can call back with its result, if "
+            "PUBLIC_URL is set."
+        )
+    if known and known.code is UNREAD:
+        return _(
+            "Start “manage.py runworker”, which reads on in long runs. Open the session to see "
+            "how far the agent is."
         )
     if known and known.code is TIMED_OUT and trigger is not None:
         return _(
