@@ -58,6 +58,8 @@ def remedy(outcome: str, reason: str, trigger: Trigger | None) -> str:
                 "Look at what the guardrail of the agent or the content filter of its model "
                 "blocks, or change the prompt."
             )
+        case Outcome.OVER_BUDGET:
+            return _("Raise the trigger's limit for each run, or ask for less in the prompt.")
         case Outcome.INTERRUPTED:
             return _("The agent asks a person, and goes on after an answer.")
     return ""

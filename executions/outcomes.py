@@ -7,6 +7,7 @@ from executions.failures import (
     LOST,
     MISSED,
     NOT_PICKED_UP,
+    OVER_BUDGET,
     SHUT_DOWN,
     UNANSWERED,
 )
@@ -21,6 +22,7 @@ OUTCOMES = {
     SHUT_DOWN.name: Outcome.LOST,
     CANCELLED.name: Outcome.CANCELLED,
     MISSED.name: Outcome.MISSED,
+    OVER_BUDGET.name: Outcome.OVER_BUDGET,
     errors.TIMED_OUT.name: Outcome.TIMED_OUT,
     errors.AGENT_SILENT.name: Outcome.TIMED_OUT,
     errors.ANSWER_TIMED_OUT.name: Outcome.TIMED_OUT,

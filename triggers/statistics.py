@@ -32,6 +32,7 @@ CODES: dict[str, int] = {
     Outcome.LOST: 6,
     Outcome.MISSED: 7,
     Outcome.INTERRUPTED: 8,
+    Outcome.OVER_BUDGET: 9,
 }
 OF_CODES = {code: outcome for outcome, code in CODES.items()}
 

@@ -24,7 +24,7 @@ from executions.failures import (
 )
 from executions.models import CancelRequest, TriggerExecution
 from executions.outcomes import outcome_of
-from executions.runner import announce
+from executions.runner import announce, spending
 from executions.runner.waiting import note_waiting
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
@@ -135,7 +135,8 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
         written = retry(
             partial(_write, executions, expected=False, corrects=waited), on=ConflictError
         )
-    for execution in written:
+    spending.count(written)
+    for execution, _ in written:
         level = logging.WARNING
         if execution.status == RunStatus.COMPLETED:
             level = logging.DEBUG if waited else logging.INFO
@@ -199,13 +200,16 @@ def close(
 
 def _write(
     executions: Sequence[TriggerExecution], *, expected: bool, corrects: bool = False
-) -> list[TriggerExecution]:
-    """Write results in one transaction; returns the executions whose records were unfinished.
+) -> list[tuple[TriggerExecution, Trigger | None]]:
+    """Write results in one transaction.
 
     Args:
         executions: the records.
         expected: whether all records have to be unfinished; if one is not, ConflictError is raised.
         corrects: whether the results replace those of runs that were closed as lost.
+
+    Returns:
+        The executions whose records were unfinished, with their triggers.
     """
     with reconcile.atomic():
         keys = {(execution.user_id, execution.trigger_id) for execution in executions}
@@ -217,6 +221,7 @@ def _write(
                 triggers[trigger_id] = moved
         written = []
         for execution in executions:
+            spending.note_cost(execution, triggers.get(execution.trigger_id))
             ending = {name: getattr(execution, name) for name in ENDING}
             is_correction = False
             key = execution.unfinished_key
@@ -224,7 +229,7 @@ def _write(
                 is_correction = corrects and _correct(execution, ending)
                 if not is_correction:
                     continue
-            written.append(execution)
+            written.append((execution, triggers.get(execution.trigger_id)))
             if execution.cancel_requested_at:
                 CancelRequest.objects.filter(pk=execution.pk).discard()
             note_waiting(execution, triggers.get(execution.trigger_id))

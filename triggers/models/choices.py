@@ -72,3 +72,5 @@ class Outcome(models.TextChoices):
     LOST = "lost", _("Lost")
     # The run was due, and did not start.
     MISSED = "missed", _("Missed")
+    # The run took more than its trigger allows, and was cancelled.
+    OVER_BUDGET = "over_budget", _("Over budget")
