@@ -106,6 +106,11 @@ def budget_of(user_id: str) -> UserBudget | None:
     return _known().budgets.get(user_id)
 
 
+def used_up(now: datetime) -> list[UserBudget]:
+    """The users' budgets that are used up, at most KEPT_SECONDS old."""
+    return [budget for budget in _known().budgets.values() if budget.is_used_up(now)]
+
+
 def price_of(*names: str) -> Price | None:
     """The price of the first of the names that has one; None if none has.
 
@@ -333,7 +338,8 @@ def _about_trigger(
             row.pause(now, end, by=SYSTEM, note=str(reason))
             audit.save(row, by=SYSTEM, why=reason, covered=True)
         key = f"{owner.key} {what} {standing.limit} {end}"
-        tell(Happening.OVER_BUDGET, trigger=row, params={"reason": reason}, key=key)
+        params: dict[str, Part] = {"who": row.name, "number": standing.percent, "reason": reason}
+        tell(Happening.OVER_BUDGET, trigger=row, params=params, key=key)
 
     try:
         rewrite(row, write)
@@ -356,7 +362,7 @@ def _about_user(
             row.used_up_until = end
             audit.save(row, by=SYSTEM, why=reason, covered=True)
         key = f"{owner.key} {what} {standing.limit} {end}"
-        params = {"reason": reason}
+        params: dict[str, Part] = {"who": row.pk, "number": standing.percent, "reason": reason}
         tell(Happening.OVER_BUDGET, user_id=budget.pk, params=params, key=key)
 
     try:
@@ -402,8 +408,13 @@ def _parts(standing: Standing, zone: tzinfo) -> dict[str, Part]:
 def amount(unit: str, number: int) -> Reason:
     """A number of tokens, or of millionths of the currency, in words."""
     if unit == "tokens":
-        return TOKENS(number=f"{number:,}")
-    return MONEY(number=money(number), currency=settings.BUDGET_CURRENCY)
+        return TOKENS(number=bare(unit, number))
+    return MONEY(number=bare(unit, number), currency=settings.BUDGET_CURRENCY)
+
+
+def bare(unit: str, number: int) -> str:
+    """The same without the word behind it."""
+    return f"{number:,}" if unit == "tokens" else money(number)
 
 
 def money(micros: int) -> str:

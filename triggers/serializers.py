@@ -177,6 +177,7 @@ class TriggerSerializer(RowSerializer):
     max_cost_per_run = Amount(
         "Money after which a run is cancelled, by the prices that operators have entered.",
         empty=(None, 0),
+        rules={"exclusiveMinimum": 0},
     )
     max_tokens_per_day = Number(
         "Tokens a day, in the time zone of the schedule. Once they are used up, the trigger is "
@@ -187,8 +188,8 @@ class TriggerSerializer(RowSerializer):
         "Tokens a month. Once they are used up, the trigger is paused until the next month.",
         empty=(None, 0),
     )
-    max_cost_per_day = Amount("Money a day.", empty=(None, 0))
-    max_cost_per_month = Amount("Money a month.", empty=(None, 0))
+    max_cost_per_day = Amount("Money a day.", empty=(None, 0), rules={"exclusiveMinimum": 0})
+    max_cost_per_month = Amount("Money a month.", empty=(None, 0), rules={"exclusiveMinimum": 0})
     tags = Names(
         each={"minLength": 1, "maxLength": MAX_TAG_LENGTH},
         of_each="Letters and digits of any script, without combining marks, spaces and "

@@ -26,6 +26,12 @@ Period = Literal["run", "day", "month"]
 Unit = Literal["tokens", "cost"]
 
 
+def above_zero(money: float) -> None:
+    """Raise ValidationError for less than a millionth of the currency."""
+    if not money >= 1 / MILLION:
+        raise ValidationError(_("Give more than 0, or nothing for no limit."), code="too_small")
+
+
 def tokens_field(**options: Any) -> Any:
     """A field for the most tokens; empty for no limit."""
     limits = [MinValueValidator(1), MaxValueValidator(MAX_TOKENS)]
@@ -34,7 +40,7 @@ def tokens_field(**options: Any) -> Any:
 
 def money_field(**options: Any) -> Any:
     """A field for the most money; empty for no limit."""
-    limits = [MinValueValidator(1 / MILLION), MaxValueValidator(MAX_MONEY)]
+    limits: list[Any] = [above_zero, MaxValueValidator(MAX_MONEY)]
     return models.FloatField(null=True, blank=True, validators=limits, **options)
 
 

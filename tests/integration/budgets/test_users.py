@@ -8,6 +8,7 @@ import pytest
 
 from alerts.happenings import Happening
 from alerts.models import Happened
+from alerts.texts import paragraph_of
 from executions.models import Source
 from executions.runner import Occurrence, Offer, offer, start
 from moca.authentication.models import AuditEntry
@@ -94,6 +95,16 @@ def test_it_is_told_and_on_the_record(
         "system: budgets",
         "alice",
     )
+
+
+def test_the_message_names_the_user(
+    budget: UserBudget, make_trigger: MakeTrigger, make_rule: Callable
+) -> None:
+    make_rule(Happening.OVER_BUDGET)
+    spend(make_trigger(), 90, NOON)
+    (row,) = Happened.objects.waiting()
+    group = {"kind": row.kind, "triggerName": row.trigger_name, "params": row.params}
+    assert paragraph_of(group).title == "alice has spent 90 % of a budget"
 
 
 def test_it_counts_beside_that_of_the_trigger(
