@@ -12,7 +12,10 @@ except ImportError as error:
 
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moca.settings")
+    chosen = os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moca.settings")
+    # `run` has set it for the scheduler that it starts.
+    if chosen == "moca.settings" and sys.argv[1:2] == ["runscheduler"]:
+        os.environ["DJANGO_SETTINGS_MODULE"] = "moca.scheduler_settings"
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:

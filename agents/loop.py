@@ -203,6 +203,8 @@ class _Call:
             async with scope:
                 self._cancellation.attach(cancel)
                 self._response = response = await self._send(max_retries)
+                # It is not sent again, and thousands of calls may wait for their answers.
+                self._sending.content, self._sending.headers = b"", []
                 reply = await self._read(response, on_transcript)
             await self._drain(response)
             return reply

@@ -1,7 +1,10 @@
-"""The Django app of alerts: it tells people what happened to triggers and runs."""
+"""The Django app of alerts: registers its system check."""
 
 from django.apps import AppConfig
 
 
 class AlertsConfig(AppConfig):
     name = "alerts"
+
+    def ready(self) -> None:
+        from alerts import checks  # noqa: F401  (registers the system check)

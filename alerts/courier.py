@@ -1,9 +1,9 @@
 """Delivers what the outbox has: gathers happenings, sends messages, and retries for a day.
 
-The local scheduler process runs a `Courier` beside its turns. On AWS, the handler calls `deliver()`
-each minute. Any number of processes may deliver at a time: each claims a message before it sends
-it. A process that dies in between leaves a claim that ends, and the message is sent again with the
-same id.
+The local scheduler process and the web server run a `Courier` beside their work. On AWS, the
+handler calls `deliver()` each minute. Any number of processes may deliver at a time: each claims a
+message before it sends it. A process that dies in between leaves a claim that ends, and the message
+is sent again with the same id.
 """
 
 import logging

@@ -121,9 +121,12 @@ def change_rule(rule: Rule, apply: Callable[[Rule], None], *, by: str) -> None:
 def delete_rule(rule: Rule, *, by: str) -> None:
     """Delete a rule, and what it has gathered for its next message."""
 
+    # The deletion takes the key off the row.
+    key = rule.pk
+
     def write() -> None:
         audit.delete(rule, by=by)
-        Bundle.objects.filter(pk=rule.pk).discard()
+        Bundle.objects.filter(pk=key).discard()
 
     rewrite(rule, write)
 

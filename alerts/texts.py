@@ -32,8 +32,8 @@ TITLES: dict[str, str] = {
     Happening.TOO_LONG: gettext_noop("%(trigger)s has been running for %(minutes)s min"),
     Happening.WAITS: gettext_noop("%(trigger)s waits for a person (%(hours)s h to answer)"),
     Happening.PAUSED: gettext_noop("%(trigger)s was paused (failed %(number)s in a row)"),
-    Happening.OUT_OF_STEP: gettext_noop("%(trigger)s differed from its schedule"),
-    Happening.OVER_BUDGET: gettext_noop("%(who)s has spent %(number)s %% of a budget"),
+    Happening.OUT_OF_STEP: gettext_noop("%(trigger)s differed from its schedule or rule"),
+    Happening.OVER_BUDGET: gettext_noop("%(trigger)s has spent %(number)s %% of a budget"),
     Happening.NO_SCHEDULER: gettext_noop("No scheduler has been alive for %(minutes)s min"),
     Happening.CHANNEL_OFF: gettext_noop("The channel %(channel)s was switched off"),
 }
@@ -136,8 +136,10 @@ def _address(path: str) -> str:
 
 def _title(group: Mapping[str, Any]) -> str:
     kind = str(group.get("kind"))
-    name = str(group.get("triggerName") or "") or gettext("This installation")
-    params = {**group.get("params", {}), "trigger": name}
+    params = group.get("params", {})
+    named = group.get("triggerName") or params.get("name")
+    name = str(named or "") or gettext("This installation")
+    params = {**params, "trigger": name}
     try:
         return gettext(TITLES[kind]) % params
     except (KeyError, TypeError, ValueError):

@@ -15,6 +15,7 @@ NAMES = [
     "events",
     "reconcile",
     "dynamodb",
+    "units",
     "handler",
 ]
 

@@ -92,7 +92,6 @@ class Side:
             **os.environ,
             "MOCA_DATA_DIR": str(folder),
             "DATABASE_URL": f"sqlite:///{folder / 'moca.sqlite3'}",
-            "DJANGO_SETTINGS_MODULE": "moca.settings",
             "AGENT_API_URL": f"http://127.0.0.1:{PORT}",
             "AGENT_AUTH": "none",
             "LOG_LEVEL": "ERROR",

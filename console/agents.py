@@ -159,7 +159,8 @@ def _form(request: HttpRequest, agent_id: str) -> HttpResponse:
             for name in ("model_id", "reasoning_effort", "enabled_tools")
         ),
         "has_limits": any(
-            form[name].value() or form[name].errors for name in ("connect_seconds", "idle_seconds")
+            form[name].value() or form[name].errors
+            for name in ("connect_seconds", "idle_seconds", "max_concurrency")
         ),
     }
     return render(request, "console/agent_form.html", context)

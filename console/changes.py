@@ -8,8 +8,11 @@ from django.utils.translation import gettext as _
 
 from moca import audit, reasons
 from moca.authentication.models import AuditEntry
+from triggers.models import FOREVER
 
 CHANGES = 50
+# The end of a pause that only a person ends, as an audit entry has it.
+ENDLESS = FOREVER.isoformat().replace("+00:00", "Z")
 # The name, in an audit entry, of the id of a test event.
 TEST_EVENT = "test event"
 
@@ -29,7 +32,14 @@ def changes_of(instance: Model, labels: Mapping[str, Any] | None = None) -> list
         {
             "entry": entry,
             "reason": reasons.shown(entry, "reason"),
-            "values": audit.changed_values(entry, type(instance), named),
+            "values": [
+                (label, _shown(before), _shown(after))
+                for label, before, after in audit.changed_values(entry, type(instance), named)
+            ],
         }
         for entry in entries.order_by("-id")[:CHANGES]
     ]
+
+
+def _shown(value: str) -> str:
+    return _("Until somebody resumes") if value == ENDLESS else value

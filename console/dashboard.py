@@ -21,9 +21,10 @@ from executions.alarms import Alarm
 from executions.models import WaitingRun
 from executions.processes import Kind, firing_kind, which_fire
 from moca.display import duration_or_empty
+from moca.dynamodb.queries import may_lag
 from moca.times import iso
 from triggers.display import TriggerDisplay, kinds_of_failures
-from triggers.models import SyncState, Trigger
+from triggers.models import SchedulerProcess, SyncState, Trigger
 from triggers.statistics import HOUR, Statistics, Tally, start_of
 
 # The dashboard covers this many triggers, and says if there are more.
@@ -115,7 +116,9 @@ def _turns(**_path: str) -> page_versions.Turns:
 @page_versions.polled(_turns)
 def dashboard(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    triggers = list(Trigger.objects.order_by("-pk").defer("prompt", "description")[: MOST + 1])
+    # A thousand rows are most of what the page costs, and an overview may be a second old.
+    newest = may_lag(Trigger.objects.order_by("-pk").defer("prompt", "description"))
+    triggers = list(newest[: MOST + 1])
     overview = overview_of(triggers[:MOST], now)
     day = Tally.total(overview.hours)
     times = times_of(request)
@@ -152,6 +155,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         **_asking(triggers),
         **_alarms(triggers, now),
         **budgets.used_up(now),
+        **_queue(now),
         "here": request.get_full_path(),
     }
     return render(request, "console/dashboard.html", context)
@@ -187,6 +191,21 @@ def _alarms(triggers: Iterable[Trigger], now: datetime) -> dict[str, Any]:
         "alarms": rows[:NAMED],
         "other_alarms": rows[NAMED:MOST_ALARMS],
         "alarm_count": f"{MOST_ALARMS}+" if len(alarms) > MOST_ALARMS else str(len(rows)),
+    }
+
+
+def _queue(now: datetime) -> dict[str, Any]:
+    """The runs that wait for a place of a scheduler process; one read."""
+    alive = [row for row in SchedulerProcess.objects.all() if row.holds(now)]
+    # Each process sees the same queue.
+    fullest = max(alive, key=lambda row: row.waiting, default=None)
+    if fullest is None or not fullest.waiting:
+        return {}
+    return {
+        "queue_count": fullest.waiting,
+        "queue_since": fullest.waiting_since,
+        "queue_running": sum(row.running for row in alive),
+        "queue_places": sum(row.concurrency for row in alive),
     }
 
 

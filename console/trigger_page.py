@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from console import budgets, charts, page_versions
 from console.access import for_operators
 from console.advice import remedy
+from console.backfills import missed_lately
 from console.changes import changes_of
 from console.lookups import find_trigger, names_of
 from console.preview import RUNS_AHEAD, preview, with_creation
@@ -44,6 +45,8 @@ LABELS = {
     "paused_until": _("Paused until"),
     "paused_by": _("Paused by"),
     "pause_note": _("Pause note"),
+    "backfill": _("Backfill"),
+    "runs": _("Runs"),
     "consecutive_failures": _("Failures in a row"),
 }
 # The hour in which `executions.runner` counts the runs of an event trigger.
@@ -94,6 +97,7 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         "timeout": duration(1000 * trigger.timeout_seconds),
         "strip": charts.strip(statistics.runs, times_of(request).zone or UTC),
         "month": month,
+        "missed": missed_lately(trigger, days, now),
         "kinds": kinds_of_failures(month),
         "remedy": remedy(trigger.last_outcome, reasons.of(trigger, "last_error"), trigger),
         "success": None if month.success_rate is None else round(100 * month.success_rate, 1),

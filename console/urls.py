@@ -6,6 +6,7 @@ from console import (
     agents,
     alerts,
     answers,
+    backfills,
     budgets,
     cancel,
     clock,
@@ -30,6 +31,12 @@ urlpatterns = [
     path("triggers/new", trigger_form.new, name="new"),
     path("triggers/<str:trigger_id>", trigger_page.trigger_page, name="trigger"),
     path("triggers/<str:trigger_id>/edit", trigger_form.edit, name="edit"),
+    path("triggers/<str:trigger_id>/backfill", backfills.backfill, name="backfill"),
+    path(
+        "triggers/<str:trigger_id>/backfills/<str:backfill_id>/stop",
+        backfills.stop,
+        name="backfill-stop",
+    ),
     path("triggers/<str:trigger_id>/runs/<str:execution_id>", runs.execution, name="run"),
     path(
         "triggers/<str:trigger_id>/runs/<str:execution_id>/output",

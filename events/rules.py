@@ -9,7 +9,10 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 import moca.reconcile
+from alerts.outbox import Happening, tell
 from events import provenance, sources
 from events.buses import BusError, Rule, get_bus
 from events.failures import RULE_WITHOUT_SOURCE
@@ -81,6 +84,9 @@ def reconcile(*, dry_run: bool = False, by: str) -> Iterator[Action]:
             try:
                 yield from _repair(source, rule, dry_run=dry_run, by=by)
             except BusError as error:
+                if not dry_run:
+                    # One message a day, because each pass meets the failure again.
+                    _tell(source, error.reason, by, key=f"{timezone.now():%Y-%m-%d}")
                 yield Action("fail", "rule", source.pk, error.reason)
     yield from _drop_orphans(names, dry_run=dry_run, by=by)
 
@@ -119,3 +125,11 @@ def _repair(source: EventSource, rule: Rule, *, dry_run: bool, by: str) -> Itera
 def _note_repair(source: EventSource, action: Action, by: str) -> None:
     """Write the audit entry of a repair."""
     audit.note(AuditEntry.Action.REPAIRED, source, by=by, why=action.sentence)
+    _tell(source, action.sentence, by)
+
+
+def _tell(source: EventSource, reason: str, by: str, key: str = "") -> None:
+    """Alert people to drift that the product itself has found, and no operator."""
+    if isinstance(by, audit.System):
+        params = {"name": source.name, "reason": reason}
+        tell(Happening.OUT_OF_STEP, params=params, key=key and f"{source.pk} {key}")

@@ -8,11 +8,13 @@ import heapq
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from executions.models import QueuedRun
+from moca.ids import made_at
 from triggers.models import LocalSchedule
 
 Row = TypeVar("Row")
@@ -66,8 +68,12 @@ class Backlog:
 
     @property
     def oldest(self) -> datetime | None:
-        """When the first of the schedules that wait was due."""
-        return min((rows[0].due_at for rows in self._schedules.values() if rows), default=None)
+        """Since when the first of them has waited."""
+        due = [rows[0].due_at for rows in self._schedules.values() if rows]
+        # The id of a run has the time at which it was put on record.
+        with suppress(ValueError):
+            due += [made_at(rows[0].pk) for rows in self._queued.values() if rows]
+        return min(due, default=None)
 
     def look(self, until: datetime, pause: float) -> None:
         """Read what is due by a moment, unless the last look was a short while ago.

@@ -20,6 +20,8 @@ TYPES = {
     Source.MANUAL: "Manual Run",
     Source.REPLAY: "Replayed Run",
     Source.ANSWER: "Answered Run",
+    # As if it had started in time.
+    Source.BACKFILL: "Scheduled Event",
 }
 # In bytes. A record, with its output, has to stay below the 400 KB of a DynamoDB item.
 MAX_STORED_PAYLOAD = 200_000

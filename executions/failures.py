@@ -112,6 +112,9 @@ MORE_RUNS = Code("more_runs", _("more than %(number)s runs"))
 A_RUN = Code("a_run", _("a run"))
 RUNS_IN_A_ROW = Code("runs_in_a_row", _("%(number)s runs in a row"))
 
+# Why a backfill was stopped.
+STOPPED_BY_PERSON = Code("backfill_stopped", _("Stopped by %(name)s."))
+
 # What was wrong with the prompt of a run that ran all the same.
 PLACEHOLDER = Code(
     "placeholder_unknown",

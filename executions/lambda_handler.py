@@ -31,6 +31,7 @@ from events.outbox import publish_overdue
 from events.rules import FROM_SOURCE
 from executions import lambda_http, runner
 from executions.agent_client import client_from_settings
+from executions.backfill import worker
 from executions.deadlines import timed
 from executions.dispatchers import get_dispatcher
 from executions.fan_out import deliver, event_key
@@ -141,7 +142,10 @@ def _run_queued(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     run = runner.resume(detail["triggerId"], detail["executionId"], lease=lease)
     if run is None:
         return {"status": "skipped", "executionId": detail["executionId"]}
-    return _execute(run, context)
+    try:
+        return _execute(run, context)
+    finally:
+        worker.follow(run.execution, _seconds_left(context))
 
 
 def _fan_out(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -198,6 +202,7 @@ def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     tidy(now)
     runner.end_due_debounces(now - LATENESS)
     publish_overdue(now)
+    worker.work(now)
     seen: list[Trigger] = []
     try:
         actions = reconcile(seen=seen)

@@ -12,6 +12,7 @@ from django.db.models import Model, QuerySet
 
 from alerts.models import Delivery, DeliveryState, Happened, HappenedState
 from events.models import EventState, ReceivedEvent
+from executions.backfill.model import Backfill
 from executions.failures import (
     DEBOUNCE_CORRECTED,
     EVENTS_EXPIRED,
@@ -74,6 +75,7 @@ def remove_expired(now: datetime) -> None:
     kinds += [Delivery.objects.exclude(state=DeliveryState.WAITING)]
     ended = now - PROCESS_LIFE
     SchedulerProcess.objects.filter(is_over=True, lease_until__lt=ended).delete()
+    kinds += [Backfill.objects.all()]
     for rows in kinds:
         expired = rows.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
         while ids := list(expired[:REMOVED_AT_ONCE]):

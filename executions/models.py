@@ -13,6 +13,7 @@ from agents import Output, Reply
 from agents.replies import Question, ToolUse
 from executions.agent_records.model import Agent  # noqa: F401  (registers the model)
 from executions.alarms import Alarm  # noqa: F401  (registers the model)
+from executions.backfill.model import Backfill  # noqa: F401  (registers the model)
 from executions.failures import LOST, NOT_PICKED_UP
 from executions.outcomes import OUTCOMES, outcome_of
 from executions.processes import Process  # noqa: F401  (registers the model)
@@ -31,6 +32,8 @@ class Source(models.TextChoices):
     REPLAY = "replay", _("Replay")
     # A person has answered the questions of an earlier run, which this one continues.
     ANSWER = "answer", _("Answer")
+    # What was missed or had failed, and runs later; see `executions.backfill`.
+    BACKFILL = "backfill", _("Backfill")
 
 
 # How many keys one read of a key-value table takes.
@@ -89,7 +92,9 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
 
     def of_process(self, process_id: str) -> Self:
         """The runs under way of a scheduler process."""
-        return self.running().filter(process_id=process_id).order_by("lease_until")
+        # Each has a lease of its own, too, by which the index of those under way is sorted.
+        own = self.running().filter(process_id=process_id, lease_until__isnull=False)
+        return own.order_by("lease_until")
 
     def _lost(self, now: datetime) -> models.Q:
         """The condition of the runs under way whose process has died."""
@@ -333,12 +338,16 @@ class TriggerExecution(models.Model):
     def close_if_lost(self, now: datetime) -> None:
         """Show a lost run as failed, before maintenance has closed its record; saves nothing."""
         if self.is_lost(now):
-            self.status = RunStatus.FAILED
-            self.outcome = Outcome.LOST
-            was_begun = self.attempt > 0 or not self.source
-            reasons.put(self, "error", LOST() if was_begun else NOT_PICKED_UP())
-            # The process may have died while the agent was at work, so the run is not retried.
-            self.reached_agent = self.attempt > 0
+            self.close_as_lost()
+
+    def close_as_lost(self) -> None:
+        """Set that its process has died, or that none began it in time; saves nothing."""
+        self.status = RunStatus.FAILED
+        self.outcome = Outcome.LOST
+        was_begun = self.attempt > 0 or not self.source
+        reasons.put(self, "error", LOST() if was_begun else NOT_PICKED_UP())
+        # The process may have died while the agent was at work, so the run is not retried.
+        self.reached_agent = self.attempt > 0
 
 
 class QueuedRun(models.Model):

@@ -28,6 +28,7 @@ from alerts import outbox
 from alerts.courier import Courier
 from events.models import ReceivedEvent
 from executions import runner, spool
+from executions.backfill.worker import Turns
 from executions.backlog import Backlog, Due, Queued
 from executions.completer import BatchCompleter
 from executions.failures import SHUT_DOWN
@@ -100,6 +101,7 @@ class LocalSchedulerProcess:
         self._heartbeat = Heartbeat(self.catch_up)
         self._logged_at = time.monotonic()
         self._distributor = Distributor()
+        self._backfills = Turns()
         self._wake = threading.Event()
         # Plain values, because a signal handler must not acquire the lock of an Event.
         self._stopping = False
@@ -158,6 +160,7 @@ class LocalSchedulerProcess:
         self._backlog.look(timezone.now() + timedelta(seconds=POLL_SECONDS), POLL_SECONDS)
         self._backlog.advance(timezone.now())
         begun = self._begin_waiting()
+        self._backfills.take()
         if failure:
             raise failure
         database.over(began)
@@ -165,8 +168,10 @@ class LocalSchedulerProcess:
         if has_more_events or self._heartbeat.repair_some():
             return 0.0
         wait = POLL_SECONDS
-        if begun and self._backlog.size:
-            wait = 0.0 if self._free() else BUSY_SECONDS
+        if self._backlog.size and self._loop.unbegun >= MOST_UNBEGUN:
+            wait = BUSY_SECONDS
+        elif self._backlog.size and begun and self._free():
+            wait = 0.0
         if following := self._backlog.next_due:
             wait = min(wait, (following - timezone.now()).total_seconds())
         return min(max(wait, 0.0), POLL_SECONDS)

@@ -20,7 +20,7 @@ from moca.concurrency import StaleVersionError, VersionedModel
 from moca.ids import first_id
 
 # Fields whose values are hidden in entries, and fields that entries leave out.
-SECRET = {"password", "secrets"}
+SECRET = {"password", "secrets", "url"}
 SILENT = {"version", "updated_at", "last_login", "session_key"}
 # The prefix of actors that are parts of the product.
 SYSTEM = "system: "

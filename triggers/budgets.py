@@ -331,14 +331,15 @@ def _about_trigger(
     row = Trigger(user_id=trigger.user_id, pk=trigger.pk)
 
     def write() -> None:
-        if not _note(owner, standing, what, now):
+        # Somebody may have changed the budget during the run.
+        if standing.limit not in row.limits or not _note(owner, standing, what, now):
             return
         is_longer = row.is_paused(now) and row.paused_until and row.paused_until >= end
         if what == "used_up" and row.enabled and not is_longer:
             row.pause(now, end, by=SYSTEM, note=str(reason))
             audit.save(row, by=SYSTEM, why=reason, covered=True)
         key = f"{owner.key} {what} {standing.limit} {end}"
-        params: dict[str, Part] = {"who": row.name, "number": standing.percent, "reason": reason}
+        params: dict[str, Part] = {"number": standing.percent, "reason": reason}
         tell(Happening.OVER_BUDGET, trigger=row, params=params, key=key)
 
     try:
@@ -356,13 +357,13 @@ def _about_user(
     row = UserBudget(pk=budget.pk)
 
     def write() -> None:
-        if not _note(owner, standing, what, now):
+        if standing.limit not in row.limits or not _note(owner, standing, what, now):
             return
         if what == "used_up" and (row.used_up_until is None or row.used_up_until < end):
             row.used_up_until = end
             audit.save(row, by=SYSTEM, why=reason, covered=True)
         key = f"{owner.key} {what} {standing.limit} {end}"
-        params: dict[str, Part] = {"who": row.pk, "number": standing.percent, "reason": reason}
+        params: dict[str, Part] = {"name": row.pk, "number": standing.percent, "reason": reason}
         tell(Happening.OVER_BUDGET, user_id=budget.pk, params=params, key=key)
 
     try:

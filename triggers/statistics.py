@@ -5,7 +5,8 @@ counts of the last 30 days. The runner updates them in the write that notes a re
 """
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+import zlib
+from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,12 @@ CODES: dict[str, int] = {
     Outcome.OVER_BUDGET: 9,
 }
 OF_CODES = {code: outcome for outcome, code in CODES.items()}
+
+# A longer text may be compressed, behind this letter, with which no JSON begins. Earlier editions
+# take such a text as empty.
+PLAIN_LENGTH, COMPRESSED = 400, "z"
+# Far more than a text of full length, in bytes.
+LONGEST_TEXT = 64 * 1024
 
 Read = TypeVar("Read")
 
@@ -165,8 +172,8 @@ class Statistics:
     def read(cls, text: str) -> Self:
         """Parse the text that `text()` wrote; an invalid text counts as empty."""
         try:
-            stored = json.loads(text or "{}")
-        except (ValueError, RecursionError):
+            stored = json.loads(_plain(text) or "{}")
+        except (ValueError, RecursionError, zlib.error):
             return cls()
         return cls(stored if isinstance(stored, dict) else None)
 
@@ -199,9 +206,17 @@ class Statistics:
         runs = [run if each.execution_id == run.execution_id else each for each in self.runs]
         self._stored = {**self._stored, "runs": [_stored_run(each) for each in runs]}
 
-    def text(self) -> str:
-        """The statistics as JSON, to be stored."""
-        return json.dumps(self._stored, separators=(",", ":"))
+    def text(self, *, compressed: bool = False) -> str:
+        """The statistics as JSON, to be stored.
+
+        Args:
+            compressed: whether a long text is compressed, for a database that charges each write by
+                the size of the row.
+        """
+        plain = json.dumps(self._stored, separators=(",", ":"))
+        if not compressed or len(plain) <= PLAIN_LENGTH:
+            return plain
+        return COMPRESSED + b64encode(zlib.compress(plain.encode(), wbits=-zlib.MAX_WBITS)).decode()
 
     def counted_hours(self) -> list[Tally]:
         """The stored hours that had runs, which may be older than a day."""
@@ -220,6 +235,14 @@ class Statistics:
             return [read(each) for each in self._stored.get(name, [])]
         except (AttributeError, LookupError, OSError, OverflowError, TypeError, ValueError):
             return []
+
+
+def _plain(text: str) -> str:
+    """The JSON of a stored text; ValueError or zlib.error if it is invalid."""
+    if not text.startswith(COMPRESSED):
+        return text
+    data = b64decode(text.removeprefix(COMPRESSED))
+    return zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(data, LONGEST_TEXT).decode()
 
 
 def start_of(tally: Tally, length: timedelta) -> datetime:

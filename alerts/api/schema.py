@@ -111,10 +111,10 @@ describe(
     ChannelsView,
     "GET",
     "listChannels",
-    "For operators. Secrets are not among what is answered.",
+    "For admins: the address of a webhook may be a secret. Other secrets are not answered.",
     tag=ALERTS,
     answers=Body(_CHANNELS, {"channels": [_CHANNEL_SHOWN], "metadata": metadata(count=1)}),
-    faults=[_NO_OPERATOR],
+    faults=[_NO_ADMIN],
 )
 describe(
     ChannelsView,
@@ -140,11 +140,11 @@ describe(
     ChannelView,
     "GET",
     "getChannel",
-    "For operators.",
+    "For admins.",
     tag=ALERTS,
     parameters=[_CHANNEL_ID],
     answers=_channel_body(),
-    faults=[_NO_OPERATOR, _no("channel")],
+    faults=[_NO_ADMIN, _no("channel")],
 )
 _CHANNEL_CHANGE = ChannelSerializer.request_shape(
     "ChannelUpdate", "What is to change.", is_new=False

@@ -1,4 +1,7 @@
-"""API views of alerts: operators see channels and rules, admins change them."""
+"""API views of alerts: admins see and change channels and rules, operators see rules.
+
+The address of a webhook may be a secret.
+"""
 
 from typing import Any
 
@@ -13,7 +16,7 @@ from moca.api.errors import APIError, InvalidFieldsError, NotFoundError, detail
 from moca.api.operators import OperatorsView
 from moca.aws.secrets_manager import SecretError
 
-FOR_ADMINS = "Only admins may change channels and rules of alerts: ask one for it."
+FOR_ADMINS = "Only admins may see channels of alerts, and change them and rules: ask one for it."
 NOT_SENT = "The test message was not delivered: %s"
 
 
@@ -22,6 +25,8 @@ class AlertsView(OperatorsView):
 
 
 class ChannelsView(AlertsView):
+    hides_from_others = True
+
     def get(self, request: Request) -> Response:
         """List the channels of alerts."""
         found = list(Channel.objects.all())
@@ -38,6 +43,8 @@ class ChannelsView(AlertsView):
 
 
 class ChannelView(AlertsView):
+    hides_from_others = True
+
     def get(self, request: Request, channel_id: str) -> Response:
         """Show a channel."""
         return Response({"channel": ChannelSerializer(_channel(channel_id)).data})

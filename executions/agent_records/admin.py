@@ -48,7 +48,7 @@ class AgentAdmin(ModelAdmin):
             (None, {"fields": [*version, *about]}),
             ("Authorization", {"fields": auth}),
             ("Defaults of triggers", {"fields": defaults}),
-            ("Time limits", {"fields": ["connect_seconds", "idle_seconds"]}),
+            ("Time limits", {"fields": ["connect_seconds", "idle_seconds", "max_concurrency"]}),
         ]
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:

@@ -31,7 +31,7 @@ class AgentForm(VersionedForm):
             *("name", "id", "description", "address", "protocol"),
             *("auth", "secret_ref", "key_header", "client_id", "token_domain", "scope"),
             *("model_id", "reasoning_effort", "enabled_tools"),
-            *("connect_seconds", "idle_seconds"),
+            *("connect_seconds", "idle_seconds", "max_concurrency"),
         ]
         labels: ClassVar[dict[str, Any]] = {
             "id": _("Id"),
@@ -49,6 +49,7 @@ class AgentForm(VersionedForm):
             "reasoning_effort": _("Reasoning effort"),
             "connect_seconds": _("Connection time-out (seconds)"),
             "idle_seconds": _("Idle time-out (seconds)"),
+            "max_concurrency": _("Runs at the same time"),
         }
         help_texts: ClassVar[dict[str, Any]] = {
             "id": _("What triggers enter as their agent. It cannot be changed later."),
@@ -67,6 +68,10 @@ class AgentForm(VersionedForm):
             "idle_seconds": _(
                 "How long an agent that has begun to answer may send nothing. Empty: as in the "
                 "settings."
+            ),
+            "max_concurrency": _(
+                "How many runs of the agent a scheduler process has under way at most. Empty: any "
+                "number."
             ),
         }
         widgets: ClassVar[dict[str, Any]] = {

@@ -44,6 +44,9 @@ class AgentSerializer(RowSerializer):
     token_domain = Text("The URL of the user pool's domain; that of the settings without.")
     scope = Text()
     connect_seconds = Number("How long a connection may take; 10 without.")
+    max_concurrency = Number(
+        "How many of its runs a scheduler process has under way at most; any number without."
+    )
     idle_seconds = Number("How long a begun answer may pause; as in the settings without.")
     model_id = Text("For triggers that have none.")
     reasoning_effort = Choice(ReasoningEffort, "For triggers that have none.")

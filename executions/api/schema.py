@@ -3,7 +3,10 @@
 from typing import Any
 
 from executions.answers import MAX_BYTES
-from executions.api import agents_schema  # noqa: F401  (describes the routes of agents)
+from executions.api import (  # noqa: F401  (describe the routes of agents and backfills)
+    agents_schema,
+    backfills_schema,
+)
 from executions.api.views import (
     DEFAULT_PAGE,
     MAX_PAGE,

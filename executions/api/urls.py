@@ -2,15 +2,28 @@
 
 from django.urls import path
 
-from executions.api import agents, views
+from executions.api import agents, backfills, views
 
 EXECUTIONS = "triggers/<id:trigger_id>/executions"
+BACKFILLS = "triggers/<id:trigger_id>/backfills"
 
 urlpatterns = [
     path("agents", agents.AgentsView.as_view(), name="api-agents"),
     # The id of an agent may have slashes.
     path("agents/<path:agent_id>", agents.AgentView.as_view(), name="api-agent"),
     path("triggers/<id:trigger_id>/run", views.RunView.as_view(), name="api-run"),
+    path(
+        "triggers/<id:trigger_id>/backfill",
+        backfills.StartBackfillView.as_view(),
+        name="api-backfill-start",
+    ),
+    path(BACKFILLS, backfills.BackfillsView.as_view(), name="api-backfills"),
+    path(f"{BACKFILLS}/<id:backfill_id>", backfills.BackfillView.as_view(), name="api-backfill"),
+    path(
+        f"{BACKFILLS}/<id:backfill_id>/stop",
+        backfills.StopBackfillView.as_view(),
+        name="api-backfill-stop",
+    ),
     path("executions", views.AllExecutionsView.as_view(), name="api-all-executions"),
     path(EXECUTIONS, views.ExecutionsView.as_view(), name="api-executions"),
     path(f"{EXECUTIONS}/<id:execution_id>", views.ExecutionView.as_view(), name="api-execution"),

@@ -15,7 +15,7 @@ from executions import answers as rules
 from executions.dispatchers import get_dispatcher
 from executions.failures import HOURS, ONE_HOUR, UNANSWERED
 from executions.models import Source, TriggerExecution, WaitingRun
-from executions.runner.complete import last_error, log_ids, past_run
+from executions.runner.complete import is_charged, last_error, log_ids, past_run
 from executions.runner.manual import TriggerBusyError, accept
 from executions.runner.waiting import SHOWN
 from moca import audit, reasons, reconcile
@@ -158,7 +158,7 @@ def _note(trigger: Trigger, execution: TriggerExecution) -> None:
     """Correct the run among the trigger's recent ones, and write an audit entry."""
     statistics = Statistics.read(trigger.statistics)
     statistics.correct(past_run(execution))
-    result: dict[str, Any] = {"statistics": statistics.text()}
+    result: dict[str, Any] = {"statistics": statistics.text(compressed=is_charged())}
     if trigger.last_execution_id == execution.pk:
         result |= {
             "last_status": execution.status,

@@ -3,10 +3,11 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
 
 from executions.failures import (
@@ -32,7 +33,7 @@ from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from moca.retry import retry
 from triggers.models import Outcome, RunStatus, Trigger
-from triggers.statistics import PastRun, Statistics
+from triggers.statistics import RUNS, PastRun, Statistics
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,13 @@ FAILURES = (OperationalError, InterfaceError)
 # Ceilings of the pauses between retries while the database is away, in seconds, of the functions on
 # AWS. The local scheduler waits as `moca.outages` says.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+# How a result came into its record: into an unfinished one, or in place of that of a lost run.
+WRITTEN, CORRECTED = "written", "corrected"
+# How long after its end a run may be noted on its trigger. Lambda retries an invocation, and
+# EventBridge a delivery, within this time in all but the worst outages.
+LATEST_NOTE = timedelta(hours=6)
+# Among how many of a trigger's newest runs the one that holds it is looked for.
+NEWEST = 5
 
 # Codes of runs that the product itself ended before their agents had answered.
 CLOSED_BY_US = frozenset(
@@ -110,7 +118,9 @@ def set_result(
     execution.lease_until = None
 
 
-def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> int:
+def write(
+    executions: Sequence[TriggerExecution], *, waited: bool = False, known: Trigger | None = None
+) -> int:
     """Write the results of runs to their records and triggers, in one transaction.
 
     Args:
@@ -118,6 +128,7 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
         waited: whether the results waited for the database while leases ended. Maintenance may have
             closed such runs as lost; the true result replaces that. Each that completed has its log
             line at DEBUG only.
+        known: the trigger of the only record, as it was read at the start of the run.
 
     Returns:
         How many were written. A record that another process has closed or claimed stays as it is.
@@ -127,7 +138,7 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
         ConflictError: other processes keep writing the same rows.
     """
     try:
-        written = _write(executions, expected=True)
+        written = _write(executions, expected=True, known=known)
     except ConflictError:
         if len(executions) > 1:
             return sum(write([execution], waited=waited) for execution in executions)
@@ -149,12 +160,15 @@ def write(executions: Sequence[TriggerExecution], *, waited: bool = False) -> in
     return len(written)
 
 
-def write_in_time(execution: TriggerExecution, seconds: Callable[[], float]) -> None:
+def write_in_time(
+    execution: TriggerExecution, seconds: Callable[[], float], known: Trigger | None = None
+) -> None:
     """Write the result of a run, with retries while the database is away and time is left.
 
     Args:
         execution: the record, with its result set.
         seconds: returns how many seconds are left.
+        known: its trigger, as it was read at the start of the run.
 
     Raises:
         OperationalError, InterfaceError: no time is left. The log has the status and the duration.
@@ -165,7 +179,7 @@ def write_in_time(execution: TriggerExecution, seconds: Callable[[], float]) -> 
         nonlocal waited
         began = time.monotonic()
         try:
-            write([execution], waited=waited)
+            write([execution], waited=waited, known=known)
         except FAILURES as error:
             if is_away(error):
                 database.failed(error)
@@ -199,44 +213,167 @@ def close(
 
 
 def _write(
-    executions: Sequence[TriggerExecution], *, expected: bool, corrects: bool = False
+    executions: Sequence[TriggerExecution],
+    *,
+    expected: bool,
+    corrects: bool = False,
+    known: Trigger | None = None,
 ) -> list[tuple[TriggerExecution, Trigger | None]]:
     """Write results in one transaction.
+
+    Where writes are charged, one result is written in two steps. Both together cost half of the
+    transaction, and its calls are as many if the trigger is known.
 
     Args:
         executions: the records.
         expected: whether all records have to be unfinished; if one is not, ConflictError is raised.
         corrects: whether the results replace those of runs that were closed as lost.
+        known: the trigger as it was read at the start of the run; None to read it.
 
     Returns:
         The executions whose records were unfinished, with their triggers.
     """
+    if len(executions) == 1 and is_charged() and not connection.in_atomic_block:
+        (execution,) = executions
+        trigger = known or _triggers_of(executions).get(execution.trigger_id)
+        if _write_by_steps(execution, trigger, expected=expected, corrects=corrects):
+            return [(execution, trigger)]
+        return []
     with reconcile.atomic():
-        keys = {(execution.user_id, execution.trigger_id) for execution in executions}
-        triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(keys)}
-        for _, trigger_id in keys:
-            # The trigger is deleted or, which is rare, another user's. To find out takes a read.
-            rows = Trigger.objects.filter(pk=trigger_id)
-            if trigger_id not in triggers and (moved := rows.first()):
-                triggers[trigger_id] = moved
-        written = []
+        triggers = _triggers_of(executions)
+        written: list[tuple[TriggerExecution, Trigger | None]] = []
         for execution in executions:
-            spending.note_cost(execution, triggers.get(execution.trigger_id))
-            ending = {name: getattr(execution, name) for name in ENDING}
-            is_correction = False
-            key = execution.unfinished_key
-            if not TriggerExecution.objects.update_keyed(key, ending, expected=expected):
-                is_correction = corrects and _correct(execution, ending)
-                if not is_correction:
-                    continue
-            written.append((execution, triggers.get(execution.trigger_id)))
-            if execution.cancel_requested_at:
-                CancelRequest.objects.filter(pk=execution.pk).discard()
-            note_waiting(execution, triggers.get(execution.trigger_id))
-            if trigger := triggers.get(execution.trigger_id):
-                _note_result(trigger, execution, is_correction=is_correction)
-                _note_own_work(trigger, execution, is_correction=is_correction)
+            trigger = triggers.get(execution.trigger_id)
+            how = _write_record(execution, trigger, expected=expected, corrects=corrects)
+            if how is None:
+                continue
+            written.append((execution, trigger))
+            if trigger is not None:
+                _note(trigger, execution, is_correction=how == CORRECTED)
     return written
+
+
+def _triggers_of(executions: Sequence[TriggerExecution]) -> dict[str, Trigger]:
+    """The triggers of executions by id, without those that are deleted."""
+    keys = {(execution.user_id, execution.trigger_id) for execution in executions}
+    triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(keys)}
+    for _, trigger_id in keys:
+        # The trigger is deleted or, which is rare, another user's. To find out takes a read.
+        rows = Trigger.objects.filter(pk=trigger_id)
+        if trigger_id not in triggers and (moved := rows.first()):
+            triggers[trigger_id] = moved
+    return triggers
+
+
+def _write_record(
+    execution: TriggerExecution, trigger: Trigger | None, *, expected: bool, corrects: bool
+) -> str | None:
+    """Write a result to its record, and what belongs to the record, in the open transaction.
+
+    Returns:
+        WRITTEN, CORRECTED, or None if another process has closed or claimed the run. The other
+        arguments are those of `_write()`.
+    """
+    spending.note_cost(execution, trigger)
+    ending = {name: getattr(execution, name) for name in ENDING}
+    how = WRITTEN
+    key = execution.unfinished_key
+    if not TriggerExecution.objects.update_keyed(key, ending, expected=expected):
+        if not (corrects and _correct(execution, ending)):
+            return None
+        how = CORRECTED
+    if execution.cancel_requested_at:
+        CancelRequest.objects.filter(pk=execution.pk).discard()
+    note_waiting(execution, trigger)
+    return how
+
+
+def _write_by_steps(
+    execution: TriggerExecution, trigger: Trigger | None, *, expected: bool, corrects: bool
+) -> bool:
+    """Write a result to its record, and then to its trigger; False if the run was closed before.
+
+    The record comes first, because the result is nowhere else. If the process dies in between, the
+    trigger is still held by a run that has ended; `note_late()` notes the result then. The other
+    arguments are those of `_write()`.
+    """
+    with reconcile.atomic():
+        how = _write_record(execution, trigger, expected=expected, corrects=corrects)
+    if how is None:
+        # An earlier attempt may have written the record, and not the trigger.
+        return _is_written(execution) and note_late(execution)
+    if trigger is None:
+        return True
+    try:
+        with reconcile.atomic():
+            _note(trigger, execution, is_correction=how == CORRECTED)
+    except ConflictError:
+        # The trigger was changed or deleted since it was read.
+        retry(partial(note_late, execution, is_correction=how == CORRECTED), on=ConflictError)
+    return True
+
+
+def _is_written(execution: TriggerExecution) -> bool:
+    """Whether the record has this very result."""
+    record = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk)
+    names = ("status", "attempt", "started_at", "completed_at", "duration_ms")
+    return bool(record.filter(**{name: getattr(execution, name) for name in names}).exists())
+
+
+def note_late(execution: TriggerExecution, *, is_correction: bool = False) -> bool:
+    """Note a result on the trigger that the process which wrote the record did not note there.
+
+    Args:
+        execution: the record of a run that has ended.
+        is_correction: whether the trigger has noted this run before, as lost.
+
+    Returns:
+        Whether it was noted. A result that the trigger has already is not noted again.
+
+    Raises:
+        ConflictError: another process has written the trigger.
+    """
+    with reconcile.atomic():
+        trigger = _triggers_of([execution]).get(execution.trigger_id)
+        if trigger is None or not (is_correction or _lacks(trigger, execution)):
+            return False
+        _note(trigger, execution, is_correction=is_correction)
+    return True
+
+
+def note_ended_holder(trigger: Trigger) -> bool:
+    """Note the result of the run that holds a trigger, if that run has ended; False if not."""
+    if not is_charged() or trigger.running_since is None:
+        return False
+    # Runs begin in about the order of their ids, so the holder is among the newest.
+    newest = TriggerExecution.objects.of_trigger(trigger)[:NEWEST]
+    for execution in newest:
+        if execution.started_at == trigger.running_since:
+            return execution.status != RunStatus.RUNNING and note_late(execution)
+    return False
+
+
+def _lacks(trigger: Trigger, execution: TriggerExecution) -> bool:
+    """Whether a trigger has not noted the result of a run yet."""
+    if trigger.running_since == execution.started_at:
+        return True
+    ended = execution.completed_at
+    if ended is None or ended < timezone.now() - LATEST_NOTE:
+        # It may be older than the runs that the statistics name.
+        return False
+    runs = Statistics.read(trigger.statistics).runs
+    is_named = any(run.execution_id == execution.pk for run in runs)
+    return not is_named and (len(runs) < RUNS or runs[0].started_at <= execution.started_at)
+
+
+def _note(trigger: Trigger, execution: TriggerExecution, *, is_correction: bool) -> None:
+    _note_result(trigger, execution, is_correction=is_correction)
+    _note_own_work(trigger, execution, is_correction=is_correction)
+
+
+def is_charged() -> bool:
+    """Whether each write costs by the size of its row, and twice as much in a transaction."""
+    return bool(getattr(connection.features, "charges_by_size", False))
 
 
 def _correct(execution: TriggerExecution, ending: dict[str, Any]) -> bool:
@@ -271,7 +408,7 @@ def _note_result(
         statistics.correct(run)
     else:
         statistics.add(run, tokens=_tokens(execution), now=timezone.now())
-    result: dict[str, Any] = {"statistics": statistics.text()}
+    result: dict[str, Any] = {"statistics": statistics.text(compressed=is_charged())}
     if not is_correction or trigger.last_execution_id == execution.pk:
         failures = trigger.consecutive_failures
         if counts:
@@ -293,9 +430,11 @@ def _note_result(
         "consecutive_failures": trigger.consecutive_failures,
         # Runs may overlap, and each has to be in the statistics.
         "last_execution_id": trigger.last_execution_id,
+        # The trigger may have been read when the run began.
+        "statistics": trigger.statistics,
+        "version": trigger.version,
     }
-    if not Trigger.objects.update_keyed(row, result):
-        raise ConflictError("the trigger has changed meanwhile")
+    Trigger.objects.update_keyed(row, result, expected=True)
     before = trigger.consecutive_failures
     for name, value in result.items():
         setattr(trigger, name, value)

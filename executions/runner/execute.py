@@ -34,7 +34,7 @@ from executions.runner.cancel import CancelWatch, stop_agent
 from executions.runner.claim import Run
 from executions.runner.complete import log_ids, set_result, write_in_time
 from executions.runner.invocation import asks_aws, compose_invocation
-from executions.runner.progress import PATIENCE_SECONDS, Progress
+from executions.runner.progress import Progress
 from moca import reasons
 from moca.logs import bind
 from moca.sentences import Reason
@@ -91,7 +91,7 @@ def execute(
     with CancelWatch(lambda: [run]):
         call(run, client, time_limit=time_limit)
     with bind(**log_ids(run.execution)):
-        write_in_time(run.execution, seconds_left)
+        write_in_time(run.execution, seconds_left, run.trigger)
     stop_agent(run)
     return run.execution
 
@@ -119,10 +119,12 @@ async def call_on_loop(
         threads: for what may block.
         gate: the places of the agent.
     """
-    this = _Call(run, client, None, patience=0.0)
+    this = _Call(run, client, None, on_loop=True)
     with this.settled():
         await this.prepare_on_loop(threads)
         options = this.options()
+        # Thousands of runs are under way, so that none keeps what only its request needed.
+        run.event = {}
         this.succeed(await agents.invoke(this.chosen, this.invocation, gate=gate, **options))
 
 
@@ -141,7 +143,8 @@ class _Call:
         run: Run,
         client: AgentClient,
         time_limit: float | None,
-        patience: float = PATIENCE_SECONDS,
+        *,
+        on_loop: bool = False,
     ) -> None:
         seconds = float(run.trigger.timeout_seconds)
         limit = seconds if time_limit is None else min(seconds, time_limit)
@@ -150,7 +153,7 @@ class _Call:
         self._record: Agent | None = None
         self._is_cut_off = limit < seconds
         self._end = time.monotonic() + limit
-        self._flush = _Flush(run, patience)
+        self._flush = _Flush(run, on_loop=on_loop)
         self._borrowed = ExitStack()
         reasons.put(run.execution, "warning", prompts.warning(run.trigger.prompt))
 
@@ -261,9 +264,9 @@ def _cancel(
 class _Flush:
     """Writes what the agent has said and done so far, every `FLUSH_SECONDS` at the most."""
 
-    def __init__(self, run: Run, patience: float) -> None:
+    def __init__(self, run: Run, *, on_loop: bool) -> None:
         self._cap = run.cap
-        self.progress = Progress(run, FLUSH_SECONDS, patience)
+        self.progress = Progress(run, FLUSH_SECONDS, on_loop=on_loop)
         self.transcript: Transcript | None = None
 
     def __call__(self, transcript: Transcript) -> None:

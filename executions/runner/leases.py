@@ -35,10 +35,10 @@ def close_lost(now: datetime) -> int:
     they name no process. A run that a person has asked to cancel is closed as cancelled.
     """
     overdue = TriggerExecution.objects.overdue(now)[:MOST_CLOSED]
-    closed = _close_all([execution for execution in overdue if execution.is_lost(now)], now)
+    closed = _close_all([execution for execution in overdue if execution.is_lost(now)])
     for process_id in sorted(SchedulerProcess.objects.by_lease(now).lapsed):
         left = list(TriggerExecution.objects.of_process(process_id)[:MOST_CLOSED])
-        closed += _close_all(left, now)
+        closed += _close_all(left)
         if len(left) < MOST_CLOSED:
             # It may come back, and then it renews its lease and runs again.
             lapsed = SchedulerProcess.objects.filter(pk=process_id, lease_until__lt=now)
@@ -46,14 +46,14 @@ def close_lost(now: datetime) -> int:
     return closed
 
 
-def _close_all(lost: Sequence[TriggerExecution], now: datetime) -> int:
+def _close_all(lost: Sequence[TriggerExecution]) -> int:
     """Close lost runs, many in one transaction."""
     cancelled = _cancelled(lost)
     closed, size = 0, batch_size(WRITES_TO_CLOSE)
     for first in range(0, len(lost), size):
         some = lost[first : first + size]
         for execution in some:
-            execution.close_if_lost(now)
+            execution.close_as_lost()
             reason = cancelled.get(execution.pk) or reasons.of(execution, "error")
             set_result(execution, RunStatus.FAILED, error=reason)
         closed += write(some)

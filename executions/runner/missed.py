@@ -14,7 +14,7 @@ from executions.failures import MISSED, MORE_RUNS, ONE_RUN, RUNS
 from executions.models import TriggerExecution
 from executions.runner import announce
 from executions.runner.claim import Occurrence, new_record
-from executions.runner.complete import log_ids, past_run
+from executions.runner.complete import is_charged, log_ids, past_run
 from moca import reasons
 from moca.sentences import Reason
 from triggers.models import Outcome, RunStatus, Trigger
@@ -62,7 +62,7 @@ def record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
     row = Trigger.objects.filter(
         user_id=trigger.user_id, pk=trigger.pk, statistics=trigger.statistics
     )
-    row.update_expected(statistics=statistics.text())
+    row.update_expected(statistics=statistics.text(compressed=is_charged()))
     latest = new[-1]
     reason = MISSED(runs=_count(trigger, first, since), **_moments(first, dues[-1]))
     announce.missed(trigger, first, latest, reason)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,9 +22,9 @@ from django.db import (
 )
 
 from agents.replies import Reply, Transcript
-from executions.models import tool_map
+from executions.models import TriggerExecution, tool_map
 from executions.runner.claim import BATCH, Run
-from executions.runner.complete import log_ids
+from executions.runner.complete import is_charged, log_ids
 from moca.outages import database, is_away
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class _Clock:
             time.sleep(TICK_SECONDS)
             due = self._take()
             # Each write to DynamoDB takes a while, so its writes go side by side.
-            size = 1 if _is_charged() else BATCH
+            size = 1 if is_charged() else BATCH
             for first in range(0, len(due), size):
                 _pool.submit(write_and_log, due[first : first + size])
 
@@ -111,15 +112,16 @@ class Progress:
     Args:
         run: the run.
         pause: the least seconds between two writes. It grows with each write if writes are charged.
-        patience: how many seconds the end of the block waits for a write that is under way.
+        on_loop: whether the run is one of an event loop. Then nothing may block, and each task
+            would get a connection to the database of its own.
     """
 
-    def __init__(self, run: Run, pause: float, patience: float = PATIENCE_SECONDS) -> None:
-        self.run, self._pause, self._patience = run, pause, patience
+    def __init__(self, run: Run, pause: float, *, on_loop: bool = False) -> None:
+        self.run, self._pause, self._on_loop = run, pause, on_loop
         self._next = time.monotonic() + pause
-        self._transcript = Transcript()
+        self._transcript = _NOTHING_YET
         self._is_set = False
-        self._written = _values_of(self._transcript.so_far())
+        self._written = _values_of_nothing()
         self._is_over = False
         self._is_closed = False
         # Held from `take()` to `settle()`, so that an older state never replaces a newer one.
@@ -137,7 +139,7 @@ class Progress:
         self._is_over = True
         _clock.cancel(self)
         # The result of the run is written next, to the same row.
-        if self._lock.acquire(timeout=self._patience):
+        if self._lock.acquire(timeout=0.0 if self._on_loop else PATIENCE_SECONDS):
             self._lock.release()
 
     def note(self, transcript: Transcript) -> bool:
@@ -147,7 +149,7 @@ class Progress:
             False if a write has found that another process closed the run.
         """
         self._transcript = transcript
-        if connection.in_atomic_block:
+        if not self._on_loop and connection.in_atomic_block:
             # Another connection would not see what this transaction has written.
             if time.monotonic() >= self._next:
                 write_and_log([self])
@@ -196,7 +198,7 @@ class Progress:
             self._lock.release()
 
     def _lengthen_pause(self) -> None:
-        if _is_charged() and self._pause < LONGEST_PAUSE_SECONDS:
+        if is_charged() and self._pause < LONGEST_PAUSE_SECONDS:
             self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
             self._next = time.monotonic() + self._pause
 
@@ -204,6 +206,14 @@ class Progress:
         self._is_set = True
         if not self._is_over:
             _clock.set(self, at)
+
+
+_NOTHING_YET = Transcript()
+
+
+@cache
+def _values_of_nothing() -> dict[str, Any]:
+    return _values_of(_NOTHING_YET.so_far())
 
 
 def write_and_log(batch: Sequence[Progress]) -> None:
@@ -228,7 +238,7 @@ def write(pieces: Sequence[Piece]) -> list[bool | None]:
     """
     if database.was_on_within(RETRY_SECONDS):
         return [None] * len(pieces)
-    if len(pieces) == 1 or _is_charged():
+    if len(pieces) == 1 or is_charged():
         # In DynamoDB, a transaction costs twice as much as its writes one by one.
         return [_save_or_log(piece) for piece in pieces]
     try:
@@ -281,18 +291,14 @@ def _take_and_log(progress: Progress) -> Piece | None:
 
 
 def _update(run: Run, values: dict[str, Any]) -> bool:
-    return bool(run.record().update(**values, reached_agent=True))
+    key = run.execution.unfinished_key
+    return bool(TriggerExecution.objects.update_keyed(key, {**values, "reached_agent": True}))
 
 
 def _note_refusal(error: Exception) -> None:
     if is_away(error):
         database.failed(error)
     close_old_connections()
-
-
-def _is_charged() -> bool:
-    """Whether each write costs by the size of its row."""
-    return bool(getattr(connection.features, "charges_by_size", False))
 
 
 def _log(run: Run, error: Exception) -> None:

@@ -19,10 +19,12 @@ class OperatorsView(APIView):
     Attributes:
         open_methods: the methods that are for all callers.
         for_admins: what others are told who want to change something.
+        hides_from_others: whether other operators may not look either.
     """
 
     open_methods: ClassVar[tuple[str, ...]] = ()
     for_admins = ""
+    hides_from_others = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -31,5 +33,6 @@ class OperatorsView(APIView):
         if not is_open and not is_operator(self.user_id):
             raise APIError(403, FOR_OPERATORS)
         caller: Any = request.user
-        if not is_open and method not in SAFE_METHODS and caller.role.rank < Role.ADMIN.rank:
+        is_for_admins = self.hides_from_others or method not in SAFE_METHODS
+        if not is_open and is_for_admins and caller.role.rank < Role.ADMIN.rank:
             raise APIError(403, self.for_admins)

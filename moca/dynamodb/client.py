@@ -155,7 +155,10 @@ class Client:
         ).get("Item")
 
     def get_many(self, keys: list[tuple[str, str]], **projection: Any) -> list[dict[str, Any]]:
-        """The existing items of at most 100 keys, in any order; otherwise like `get()`."""
+        """The existing items of at most 100 keys, in any order; otherwise like `get()`.
+
+        `projection` may set ConsistentRead to False, which takes half the units.
+        """
         named = [key_of(key) for key in keys]
         request: dict[str, Any] = {
             self.table: {"Keys": named, "ConsistentRead": True, **projection}

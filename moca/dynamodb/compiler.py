@@ -173,6 +173,7 @@ class SQLCompiler(PlanningMixin, compiler.SQLCompiler):
         chosen = self.plan(conditions)
         transaction = self.connection.transaction
         reader = self.reader(transaction)
+        reader.may_lag = transaction is None and getattr(self.query, "may_lag", False)
         if self._counts:
             return iter([self._counted(reader, chosen, conditions)])
         getters = [self._getter(expression) for expression, *_ in self.select]

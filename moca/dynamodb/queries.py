@@ -17,3 +17,13 @@ def from_index(rows: Rows) -> Rows:
     chosen: Rows = rows.all()
     chosen.query.reads_index = True  # type: ignore[attr-defined]
     return chosen
+
+
+def may_lag(rows: Rows) -> Rows:
+    """Read the rows for half the read units, as they were up to about a second ago.
+
+    In a transaction, rows are read as they are all the same, since its writes are based on them.
+    """
+    chosen: Rows = rows.all()
+    chosen.query.may_lag = True  # type: ignore[attr-defined]
+    return chosen

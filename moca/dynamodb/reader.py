@@ -38,6 +38,8 @@ class Reader:
         self.client, self.table, self.transaction = client, table, transaction
         # The attributes to read of each item; empty to read whole items.
         self._attributes: list[str] = []
+        # Whether rows may be read as they were a moment ago, for half the units.
+        self.may_lag = False
 
     def found(self, plan: Plan, conditions: Conditions, names: Sequence[str]) -> Iterator[Any]:
         """Run a plan; each result is a key, an item and a row.
@@ -159,6 +161,8 @@ class Reader:
         if len(keys) == 1:
             item = self.client.get(keys[0], **projection)
             return [] if item is None else [item]
+        if self.may_lag:
+            projection["ConsistentRead"] = False
         return self.client.get_many(keys, **projection) if keys else []
 
     # By queries
@@ -207,6 +211,8 @@ class Reader:
         """A partition's rows as the table has them, without those that the transaction wrote."""
         range_key = source.index.keys[1] if source.index else SK
         arguments = _arguments(source, partition, page)
+        if self.may_lag:
+            arguments["ConsistentRead"] = False
         if source.index is None and self._attributes:
             arguments |= _projection(arguments["ExpressionAttributeNames"], self._attributes)
         for items in self.client.pages("query", **arguments):

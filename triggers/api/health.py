@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
+from django.utils import timezone
 from django.utils.module_loading import import_string
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -14,7 +15,7 @@ from moca import zone_data
 from moca.api import parameters
 from moca.api.errors import APIError
 from moca.api.views import ANY, APIView
-from triggers.models import Trigger
+from triggers.models import SchedulerProcess, Trigger
 from triggers.schedulers import get_scheduler
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,12 @@ class HealthView(APIView):
         if process := _life():
             checks["process"] = process
         data = zone_data.in_use()
-        details = {"checks": checks, "zoneData": {"version": data.version, "source": data.source}}
+        details: dict[str, Any] = {
+            "checks": checks,
+            "zoneData": {"version": data.version, "source": data.source},
+        }
+        if checks["database"] == "ok" and (queue := _queue()):
+            details["queue"] = queue
         if set(checks.values()) == {"ok"}:
             return Response({"status": "ok", **details})
         failed = " and ".join(name for name, outcome in checks.items() if outcome != "ok")
@@ -64,6 +70,23 @@ def _life() -> str:
     known: list[bool | None] = []
     outcome = _outcome("process", lambda: known.append(import_string(settings.LIFE_CHECK)()))
     return "" if known == [None] else outcome
+
+
+def _queue() -> dict[str, Any] | None:
+    """What waits for a place of the scheduler processes; None if there are none."""
+    now = timezone.now()
+    alive = [row for row in SchedulerProcess.objects.all() if row.holds(now)]
+    if not alive:
+        return None
+    # Each process sees the same queue.
+    fullest = max(alive, key=lambda row: row.waiting)
+    since = fullest.waiting_since
+    return {
+        "waiting": fullest.waiting,
+        "oldestSeconds": max(0, round((now - since).total_seconds())) if since else 0,
+        "running": sum(row.running for row in alive),
+        "places": sum(row.concurrency for row in alive),
+    }
 
 
 def _outcome(name: str, reach: Callable[[], None]) -> str:

@@ -366,6 +366,7 @@ describe(
             "status": "ok",
             "checks": {"database": "ok", "scheduler": "ok"},
             "zoneData": _ZONE_DATA,
+            "queue": {"waiting": 0, "oldestSeconds": 0, "running": 12, "places": 10_000},
             "metadata": {"requestId": REQUEST_ID, "timestamp": TIMESTAMP},
         },
     ),

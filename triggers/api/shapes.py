@@ -160,6 +160,18 @@ _ZONE_DATA = component(
         },
     ),
 )
+_QUEUE = component(
+    "HealthQueue",
+    record(
+        "The runs of the scheduler processes on this machine, as of their last heartbeats.",
+        {
+            "waiting": number("The runs that are due and wait for a place.", minimum=0),
+            "oldestSeconds": number("For how long the first of them has waited.", minimum=0),
+            "running": number("The runs under way.", minimum=0),
+            "places": number("How many may be under way.", minimum=0),
+        },
+    ),
+)
 # Other answers name the user, who is signed in.
 _PROBE = record("About the request.", {"requestId": uuid(), "timestamp": moment()})
 HEALTH = component(
@@ -167,7 +179,7 @@ HEALTH = component(
     record(
         "The service is up.",
         {"status": text(const="ok"), "metadata": component("HealthMetadata", _PROBE)},
-        {"checks": _CHECKS, "zoneData": _ZONE_DATA},
+        {"checks": _CHECKS, "zoneData": _ZONE_DATA, "queue": _QUEUE},
     ),
 )
 _ERROR = COMPONENTS["Error"]["properties"]
@@ -184,5 +196,6 @@ UNHEALTHY = component(
             "checks": _CHECKS,
             "zoneData": _ZONE_DATA,
         },
+        {"queue": _QUEUE},
     ),
 )

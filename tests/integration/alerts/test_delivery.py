@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from alerts import courier
+from alerts import channel_secrets, courier
 from alerts.happenings import Happening
 from alerts.models import Channel, ChannelKind, Delivery, DeliveryState, Happened
 from alerts.outbox import tell
 from executions.failures import BUSY
 from moca.authentication.models import AuditEntry
 from tests.integration.alerts.conftest import Clock, Fire, MakeRule, MakeTrigger, told
-from tests.integration.alerts.receivers import MailServer, Receiver
+from tests.integration.alerts.receivers import Chat, MailServer, Receiver
 
 Run = Callable[[], int]
 FAIL = "demo: fail"
@@ -288,6 +288,38 @@ class TestWebhook:
         clock.pass_by(minutes=6)
         run_courier()
         assert (before, len(receiver.taken)) == (0, 1)
+
+
+class TestApprise:
+    """By the plugin of Mattermost, which can be sent to this machine."""
+
+    TOKEN = "abcdefghijklmnopqrst1234"
+
+    def deliver(self, make_rule: MakeRule, trigger: Any, run: Run, url: str) -> Delivery:
+        channel = Channel.objects.create(
+            name="Chat", kind=ChannelKind.APPRISE, secrets=channel_secrets.kept(url)
+        )
+        make_rule(Happening.LATE, channel=channel)
+        flood(trigger, 1)
+        run()
+        return deliveries()[0]
+
+    def test_service_gets_the_message(
+        self, make_rule: MakeRule, make_trigger: MakeTrigger, run_courier: Run
+    ) -> None:
+        with Chat(200) as chat:
+            url = f"mmost://127.0.0.1:{chat.port}/{self.TOKEN}"
+            self.deliver(make_rule, make_trigger(), run_courier, url)
+        assert "Report is late by 5 min" in chat.bodies[0]
+
+    def test_refusal_is_noted_without_the_token(
+        self, make_rule: MakeRule, make_trigger: MakeTrigger, run_courier: Run
+    ) -> None:
+        with Chat(403) as chat:
+            url = f"mmost://127.0.0.1:{chat.port}/{self.TOKEN}"
+            delivery = self.deliver(make_rule, make_trigger(), run_courier, url)
+        noted = ("Mattermost" in delivery.error, self.TOKEN in delivery.error)
+        assert (delivery.state, *noted) == (DeliveryState.WAITING, True, False)
 
 
 class TestGathering:

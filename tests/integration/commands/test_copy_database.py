@@ -16,6 +16,7 @@ from events import signing_keys
 from events.models import EventSource, ReceivedEvent
 from executions.agent_records.model import Agent
 from executions.alarms import Alarm
+from executions.backfill.model import Backfill
 from executions.models import (
     CancelRequest,
     PendingEvent,
@@ -139,6 +140,17 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
     FailedSignIns.objects.create(id="d" * 64, failures=1, ttl=expiry(STARTED))
     InstallationPause.objects.create(
         paused_at=STARTED, paused_until=STARTED, paused_by="olga", pause_note="Moving."
+    )
+    Backfill.objects.create(
+        trigger_id=first.pk,
+        user_id="alice",
+        kind="missed",
+        items=[1, 2],
+        next_at=STARTED,
+        pace_at=STARTED,
+        created_at=STARTED,
+        created_by="olga",
+        ttl=expiry(STARTED),
     )
     CancelRequest.objects.create(
         id=new_id(),

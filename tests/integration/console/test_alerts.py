@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from alerts import channel_secrets
 from alerts.happenings import Happening
-from alerts.models import Channel, ChannelKind, Delivery, DeliveryState, Rule
+from alerts.models import Bundle, Channel, ChannelKind, Delivery, DeliveryState, Rule
 from moca.authentication.models import AuditEntry, Operator, Role
 from tests.integration.alerts.receivers import SECRET, MailServer, Receiver
 from triggers.models import Trigger
@@ -125,6 +125,16 @@ class TestChannels:
         make_channel(kind=ChannelKind.WEBHOOK, url="https://example.com/secret-path?token=1")
         assert "secret-path" not in text_of(admin.get("/console/alerts"))
 
+    def test_changes_hide_the_address_of_a_webhook(self, admin: Client) -> None:
+        sent = {**MAIL, "kind": "webhook", "url": "https://x.example/first", "enabled": "on"}
+        admin.post("/console/alerts/channels/new", sent)
+        [channel] = Channel.objects.all()
+        path = f"/console/alerts/channels/{channel.pk}"
+        sent = {**sent, "url": "https://x.example/second", "opened_version": 1}
+        admin.post(f"{path}/edit", sent)
+        page = text_of(admin.get(path))
+        assert ("(hidden)" in page, "x.example/first" in page) == (True, False)
+
     def test_deleted_channel_is_gone(self, admin: Client) -> None:
         channel = make_channel()
         admin.post(f"/console/alerts/channels/{channel.pk}/delete")
@@ -212,8 +222,10 @@ class TestRules:
     def test_deleted_rule_is_gone(self, admin: Client) -> None:
         admin.post("/console/alerts/rules/new", self.sent(make_channel()))
         [rule] = Rule.objects.all()
+        Bundle.objects.create(rule_id=rule.pk, held={"groups": {}})
         admin.post(f"/console/alerts/rules/{rule.pk}/delete")
-        assert not Rule.objects.exists()
+        bundle = Bundle.objects.filter(pk=rule.pk).first()
+        assert (Rule.objects.count(), bundle) == (0, None)
 
     def test_list_names_the_trigger(
         self, admin: Client, make_trigger: Callable[..., Trigger]

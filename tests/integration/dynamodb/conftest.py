@@ -1,7 +1,7 @@
 """What the application asks of DynamoDB, counted where requests leave the process."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -56,6 +56,16 @@ def requests_made(db: None) -> Counting:
 @pytest.fixture
 def units_read(db: None) -> Measuring:
     """Collect the capacity units of requests to DynamoDB, by `with units_read() as units:`."""
+    return _measuring()
+
+
+@pytest.fixture
+def units_written(db: None) -> Measuring:
+    """Collect the capacity units of the writes among them."""
+    return _measuring(("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"))
+
+
+def _measuring(operations: Collection[str] = ()) -> Measuring:
     if settings.TEST_DATABASE != "dynamodb":
         pytest.skip("only DynamoDB Local measures them")
 
@@ -64,10 +74,14 @@ def units_read(db: None) -> Measuring:
         units: list[float] = []
 
         def ask(params: dict[str, Any], **_: Any) -> None:
-            body = {**json.loads(params["body"]), "ReturnConsumedCapacity": "TOTAL"}
+            # For "TOTAL", DynamoDB Local leaves out indexes of some transactions.
+            asked = "INDEXES" if operations else "TOTAL"
+            body = {**json.loads(params["body"]), "ReturnConsumedCapacity": asked}
             params["body"] = json.dumps(body).encode()
 
-        def note(parsed: dict[str, Any], **_: Any) -> None:
+        def note(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+            if operations and model.name not in operations:
+                return
             found = parsed.get("ConsumedCapacity", [])
             all_of_it = found if isinstance(found, list) else [found]
             units.extend(each["CapacityUnits"] for each in all_of_it)

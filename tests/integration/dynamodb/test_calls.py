@@ -17,6 +17,7 @@ from executions.runner import Occurrence
 from moca.authentication.models import AuditEntry, Operator, Role
 from tests.integration.api.conftest import API, VALID
 from tests.integration.dynamodb.conftest import Counting
+from triggers import pauses
 from triggers.budgets import budget_of
 from triggers.models import LocalSchedule, Trigger, UserBudget
 
@@ -27,6 +28,9 @@ Page = tuple[str, str, Any, list[str]]
 
 # One request each, and what it may be.
 READ, WRITE = "GetItem", "TransactWriteItems"
+# A run begins with its record and the hold of its trigger, and ends with both: plain writes, since
+# a transaction would cost twice as much.
+BEGIN, END = ["GetItem", "PutItem", "UpdateItem"], ["UpdateItem", "UpdateItem"]
 # A page that looks again begins with its version: changes, running runs, four partitions of runs.
 VERSION = ["Query"] * 6
 
@@ -64,6 +68,20 @@ def test_requests_of_the_api(
     with requests_made() as made:
         response = alice(method, path.format(id=trigger["id"]), body)
     assert (response.status_code < 300, made) == (True, expected)
+
+
+def test_a_process_reads_whether_all_is_paused_once_in_seconds(
+    make_trigger: MakeTrigger, requests_made: Counting
+) -> None:
+    row = make_trigger(overlap_policy="allow")
+    pauses.forget()
+    made = []
+    for hour in range(2):
+        with requests_made() as names:
+            due = NINE + timedelta(hours=hour)
+            runner.start(Occurrence.scheduled(row.user_id, row.pk, due))
+        made.append(names)
+    assert made == [[READ, READ, "PutItem"], [READ, "PutItem"]]
 
 
 def test_create_is_one_write(alice: API, requests_made: Counting) -> None:
@@ -108,7 +126,7 @@ def client(demo_agent: DemoAgent) -> Iterator[AgentClient]:
         yield agent
 
 
-def test_one_firing_is_two_reads_and_two_transactions(
+def test_one_firing_is_a_read_and_four_plain_writes(
     make_trigger: MakeTrigger, client: AgentClient, requests_made: Counting
 ) -> None:
     trigger = make_trigger()
@@ -118,7 +136,7 @@ def test_one_firing_is_two_reads_and_two_transactions(
         run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
         assert run is not None
         runner.execute(run, client)
-    assert made == [READ, WRITE, READ, WRITE]
+    assert made == [*BEGIN, *END]
 
 
 def test_record_of_an_agent_is_one_read_a_minute(
@@ -131,8 +149,7 @@ def test_record_of_an_agent_is_one_read_a_minute(
             run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, due))
             assert run is not None
             runner.execute(run, client)
-    firing = [READ, WRITE, READ, WRITE]
-    assert made == [*firing[:2], READ, *firing[2:], *firing]
+    assert made == [*BEGIN, READ, *END, *BEGIN, *END]
 
 
 def test_a_budget_is_one_addition_and_one_query_more(
@@ -144,7 +161,7 @@ def test_a_budget_is_one_addition_and_one_query_more(
         run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
         assert run is not None
         runner.execute(run, client)
-    assert made == [READ, WRITE, READ, WRITE, "UpdateItem", "Query"]
+    assert made == [*BEGIN, *END, "UpdateItem", "Query"]
 
 
 def test_budgets_of_users_are_one_addition_and_one_query_more(
@@ -158,10 +175,10 @@ def test_budgets_of_users_are_one_addition_and_one_query_more(
         run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
         assert run is not None
         runner.execute(run, client)
-    assert made == [READ, WRITE, READ, WRITE, "UpdateItem", "Query"]
+    assert made == [*BEGIN, *END, "UpdateItem", "Query"]
 
 
-def test_pause_after_a_failure_costs_no_request_more(
+def test_pause_after_a_failure_is_one_transaction_with_the_result(
     make_trigger: MakeTrigger, client: AgentClient, requests_made: Counting
 ) -> None:
     trigger = make_trigger(prompt="x\ndemo: fail", pause_after_failures=1)
@@ -170,7 +187,8 @@ def test_pause_after_a_failure_costs_no_request_more(
         run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
         assert run is not None
         runner.execute(run, client)
-    assert (made, AuditEntry.objects.count()) == ([READ, WRITE, READ, WRITE], 1)
+    expected = [*BEGIN, "UpdateItem", READ, WRITE]
+    assert (made, AuditEntry.objects.count()) == (expected, 1)
 
 
 def test_idle_poll_of_the_scheduler_is_one_query(

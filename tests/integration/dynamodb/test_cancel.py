@@ -81,10 +81,11 @@ def test_request_is_two_reads_and_one_transaction(
     assert made == ["GetItem", "GetItem", "TransactWriteItems"]
 
 
-def test_end_of_a_cancelled_run_costs_no_request_more(
+def test_end_of_a_cancelled_run_deletes_its_request_with_the_result(
     runs: list[Run], requests_made: Counting
 ) -> None:
     execution = cancel_run(record(runs[0]), by="olga")
     with requests_made() as made:
         runner.close(execution, RunStatus.FAILED, error=CANCELLED(name="olga"))
-    assert (made, CancelRequest.objects.count()) == (["GetItem", "TransactWriteItems"], 0)
+    expected = ["GetItem", "TransactWriteItems", "UpdateItem"]
+    assert (made, CancelRequest.objects.count()) == (expected, 0)

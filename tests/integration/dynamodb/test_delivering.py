@@ -54,7 +54,7 @@ def test_its_run(
     record_of(Trigger.objects.get().agent_id)
     with requests_made() as made:
         handler(sent, Context())
-    beginning, end = ["GetItem", "GetItem", "UpdateItem"], ["GetItem", "TransactWriteItems"]
+    beginning, end = ["GetItem", "GetItem", "UpdateItem"], ["UpdateItem", "UpdateItem"]
     assert made == beginning + end
 
 

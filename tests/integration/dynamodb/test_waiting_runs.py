@@ -36,7 +36,9 @@ def test_run_that_asks_costs_what_any_run_costs(
         run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
         assert run is not None
         runner.execute(run, clients("ag-ui"))  # type: ignore[operator]
-    assert made == [READ, WRITE, READ, WRITE]
+    # A question is on record with the result, in one transaction.
+    result = WRITE if "ask" in prompt else "UpdateItem"
+    assert made == [READ, "PutItem", "UpdateItem", result, "UpdateItem"]
 
 
 def test_answer_is_one_read_and_one_transaction(ask: Ask, requests_made: Counting) -> None:

@@ -11,6 +11,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from django.utils import timezone
 
+from alerts.happenings import Happening
+from alerts.models import Rule
 from events import services, signing_keys
 from events.buses import BusError, eventbridge, get_bus
 from events.models import EventSource, ReceivedEvent
@@ -20,6 +22,7 @@ from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.aws import clients as aws
 from moca.reconcile import Action
+from tests.integration.alerts.conftest import told
 from tests.integration.api.conftest import API, VALID
 from tests.integration.eventbridge.conftest import LAMBDA, QUEUE, roll_back_after
 from tests.integration.fan_out.conftest import post_signed
@@ -418,6 +421,17 @@ class TestPass:
             ("system: reconciler", "The rule was missing."),
             ("system: reconciler", "The rule was removed, since its event source is gone."),
         ]
+
+    def test_drift_of_a_source_is_told_once_a_day(self, transactional_db: None, rules: Any) -> None:
+        Rule.objects.create(name="All", channel_id="x", kinds=[Happening.OUT_OF_STEP])
+        bus_source()
+        get_bus().drop("source-shop")
+        undo = refusing(rules, "PutRule", "AccessDeniedException")
+        reconcile()
+        reconcile()
+        undo()
+        reconcile()
+        assert told() == ["out_of_step", "out_of_step"]
 
     def test_rules_of_others_stay(self, transactional_db: None, rules: Any) -> None:
         rules.put_rule(Name="trigger-of-theirs", EventPattern='{"source": ["theirs"]}')

@@ -203,6 +203,13 @@ class TestPagesOfTriggers:
         page = editor.get(f"/console/triggers/{row.pk}").content.decode()
         assert "By olga, until somebody resumes it. Moving house." in page
 
+    def test_its_changes_say_until_when(self, act: Any, make_trigger: MakeTrigger) -> None:
+        row = make_trigger()
+        act("pause", row, sure="yes", end="", next=f"/console/triggers/{row.pk}")
+        page = act("none", row, next=f"/console/triggers/{row.pk}")
+        assert "Until somebody resumes" in page
+        assert "9999" not in page
+
     def test_the_list_finds_those_that_a_person_paused(
         self, editor: Client, make_trigger: MakeTrigger
     ) -> None:

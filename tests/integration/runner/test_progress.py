@@ -13,20 +13,20 @@ from django.conf import settings
 from django.db import DataError
 from django.utils import timezone
 
-from agents import AgentClient
 from agents.demo import DemoAgent
+from agents.loop import AgentLoop
 from agents.masking import Mask
 from agents.protocols import PROTOCOLS, read_answer
 from agents.replies import Transcript
 from executions import runner
-from executions.models import TriggerExecution, TriggerExecutionQuerySet
+from executions.models import TriggerExecution
 from executions.runner import Run
 from executions.runner import progress as progress_module
 from executions.runner.claim import Occurrence, start
 from executions.runner.manual import run_now
 from executions.runner.progress import Progress
 from tests.conftest import wait_for
-from triggers.models import RunStatus, Trigger
+from triggers.models import RunStatus, SchedulerProcess, Trigger
 
 MakeTrigger = Callable[..., Trigger]
 Scheduler = Callable[..., AbstractContextManager[Any]]
@@ -45,14 +45,14 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What was written to records while their runs were under way."""
     made: list[dict[str, Any]] = []
-    update: Update = TriggerExecutionQuerySet.update
+    update: Update = TriggerExecution.objects.update_keyed
 
-    def noted(rows: TriggerExecutionQuerySet, **values: Any) -> int:
+    def noted(keys: Any, values: dict[str, Any], **options: Any) -> int:
         if "output" in values and "status" not in values:
             made.append(values)
-        return update(rows, **values)
+        return update(keys, values, **options)
 
-    monkeypatch.setattr(TriggerExecutionQuerySet, "update", noted)
+    monkeypatch.setattr(TriggerExecution.objects, "update_keyed", noted)
     return made
 
 
@@ -105,8 +105,7 @@ def test_write_is_tried_again_although_the_agent_is_silent(stalled: TriggerExecu
 
 def test_lost_run_keeps_its_tools(stalled: TriggerExecution) -> None:
     wait_for(lambda: _record(stalled).tools)
-    record = TriggerExecution.objects.keyed(stalled.trigger_id, stalled.pk)
-    record.update(lease_until=timezone.now() - timedelta(minutes=1))
+    SchedulerProcess.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
     runner.close_lost(timezone.now())
     lost = _record(stalled)
     assert (lost.outcome, lost.tools[0]["name"]) == ("lost", "current_time")
@@ -115,13 +114,13 @@ def test_lost_run_keeps_its_tools(stalled: TriggerExecution) -> None:
 def test_run_that_a_fault_breaks_off_keeps_its_tools(
     scheduler: Scheduler, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    invoke = AgentClient.invoke
+    invoke = AgentLoop.invoke
 
-    def broken(client: AgentClient, *args: Any, **options: Any) -> NoReturn:
-        invoke(client, *args, **options)
+    async def broken(agents: AgentLoop, *args: Any, **options: Any) -> NoReturn:
+        await invoke(agents, *args, **options)
         raise ValueError
 
-    monkeypatch.setattr(AgentClient, "invoke", broken)
+    monkeypatch.setattr(AgentLoop, "invoke", broken)
     with scheduler("ag-ui"):
         execution = run_now(make_trigger(max_retries=0), by="alice")
         wait_for(lambda: _record(execution).status == RunStatus.FAILED)

@@ -12,6 +12,7 @@ from agents.demo import DemoAgent
 from executions import runner
 from executions.failures import INTERNAL_ERROR, LOST, NOT_PICKED_UP
 from executions.models import QueuedRun, Source, TriggerExecution
+from executions.process_lease import Load, ProcessLease
 from executions.runner import Occurrence
 from executions.runner.manual import run_now
 from triggers.models import LocalSchedule, RunStatus, Trigger
@@ -373,10 +374,32 @@ class TestLost:
         assert run.execution.status == RunStatus.FAILED
 
     def test_run_that_is_vouched_for_is_left_alone(self, make_trigger: MakeTrigger) -> None:
-        run = runner.start(Occurrence.scheduled("alice", make_trigger().pk, NINE))
-        assert run is not None
-        runner.renew([run], lease=timedelta(minutes=3))
+        lease = ProcessLease(timedelta(minutes=3), timedelta(0))
+        lease.renew(Load())
+        occurrence = Occurrence.scheduled("alice", make_trigger().pk, NINE)
+        assert runner.start(occurrence, process_id=lease.id) is not None
         assert runner.close_lost(timezone.now() + timedelta(minutes=2)) == 0
+
+    def test_run_of_a_process_is_lost_with_the_lease_of_the_process(
+        self, make_trigger: MakeTrigger
+    ) -> None:
+        lease = ProcessLease(timedelta(minutes=1), timedelta(0))
+        lease.renew(Load())
+        occurrence = Occurrence.scheduled("alice", make_trigger().pk, NINE)
+        assert runner.start(occurrence, process_id=lease.id) is not None
+        assert runner.close_lost(timezone.now() + timedelta(minutes=2)) == 1
+
+    def test_lapsed_process_does_not_hold_a_trigger(self, make_trigger: MakeTrigger) -> None:
+        trigger, lease = make_trigger(), ProcessLease(timedelta(seconds=-1), timedelta(0))
+        lease.renew(Load())
+        runner.start(Occurrence.scheduled("alice", trigger.pk, NINE), process_id=lease.id)
+        assert runner.start(Occurrence.scheduled("alice", trigger.pk, TEN)) is not None
+
+    def test_living_process_holds_a_trigger(self, make_trigger: MakeTrigger) -> None:
+        trigger, lease = make_trigger(), ProcessLease(timedelta(minutes=1), timedelta(0))
+        lease.renew(Load())
+        runner.start(Occurrence.scheduled("alice", trigger.pk, NINE), process_id=lease.id)
+        assert runner.start(Occurrence.scheduled("alice", trigger.pk, TEN)) is None
 
     def test_queued_run_that_nobody_takes_is_closed(self, make_trigger: MakeTrigger) -> None:
         execution = run_now(make_trigger(), by="alice")

@@ -59,7 +59,7 @@ class SchedulerCommand:
             text=True,
             env={
                 **os.environ,
-                "DJANGO_SETTINGS_MODULE": "moca.settings",
+                "DJANGO_SETTINGS_MODULE": "moca.scheduler_settings",
                 "DATABASE_URL": database_url(),
                 "DEMO_AGENT_PORT": agent.url.rpartition(":")[2],
                 **environment,

@@ -117,6 +117,23 @@ def test_disabled_trigger_is_silent_without_an_alarm(hourly: Trigger) -> None:
     assert told(hourly) == []
 
 
+def test_paused_trigger_is_silent_without_an_alarm(hourly: Trigger) -> None:
+    Trigger.objects.filter(user_id=hourly.user_id, pk=hourly.pk).update(
+        paused_at=NOON - HOUR, paused_until=NOON + 2 * DAY
+    )
+    passes(NOON, NOON + DAY)
+    assert told(hourly) == []
+
+
+def test_alarm_closes_when_the_trigger_is_paused(hourly: Trigger) -> None:
+    passes(NOON, NOON + 30 * MINUTE)
+    Trigger.objects.filter(user_id=hourly.user_id, pk=hourly.pk).update(
+        paused_at=NOON, paused_until=NOON + 2 * DAY
+    )
+    passes(NOON + 45 * MINUTE, NOON + HOUR)
+    assert kinds() == []
+
+
 def test_alarm_of_a_deleted_trigger_closes(hourly: Trigger) -> None:
     passes(NOON, NOON + 30 * MINUTE)
     Trigger.objects.get(pk=hourly.pk).delete()

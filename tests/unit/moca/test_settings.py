@@ -22,7 +22,7 @@ def start(**environment: str) -> str:
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("SCHEDULER_CONCURRENCY", "abc", "set it to a whole number from 1 to 1000."),
+        ("SCHEDULER_CONCURRENCY", "abc", "set it to a whole number from 1 to 100000."),
         ("EXECUTION_TTL_DAYS", "-1", "set it to a whole number from 1 to 3650."),
         ("LOG_LEVEL", "LOUD", "set it to one of DEBUG, INFO, WARNING, ERROR, CRITICAL."),
         ("DATABASE_URL", "foo", "DATABASE_URL is no database's URL"),

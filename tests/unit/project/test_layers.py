@@ -26,7 +26,7 @@ EXEMPT = {"moca/urls.py"}
 # The libraries that these may load, also through other modules of ours; Django and AWS are none.
 # The package `moca` itself sees to the time zones' data.
 KNOWS_ONLY = {
-    "agents": {"httpx", "tzdata"},
+    "agents": {"aiohttp", "httpx", "tzdata", "yarl"},
     "events.patterns": {"tzdata"},
     "triggers.schedules": {"tzdata"},
 }
@@ -39,6 +39,7 @@ HTTP = [
     "executions/dead_man.py",
 ]
 KNOWN_IN = {
+    "aiohttp": ["agents/loop.py"],
     "apprise": ["alerts/channels/apprise.py"],
     "boto3": [],
     "botocore": [
@@ -75,6 +76,7 @@ KNOWN_IN = {
     "urllib.request": HTTP,
     "urllib3": HTTP,
     "waitress": ["moca/server.py"],
+    "yarl": ["agents/loop.py"],
     "yaml": ["moca/entries.py", "triggers/import_export/*"],
 }
 

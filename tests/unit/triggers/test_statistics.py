@@ -185,3 +185,14 @@ def test_runs_of_a_clock_that_was_ahead_do_not_make_others_too_old() -> None:
     statistics.add(ahead, now=ahead.started_at)
     statistics.add(PastRun("b", now, 1000, failed=False), now=now)
     assert statistics.days(now)[-1].runs == 1
+
+
+def test_compressed_text_is_short_and_says_the_same() -> None:
+    statistics = after(*(run(NOON - timedelta(hours=number)) for number in range(20, 0, -1)))
+    plain, short = statistics.text(), statistics.text(compressed=True)
+    assert (Statistics.read(short).text(), 2 * len(short) < 1.5 * len(plain)) == (plain, True)
+
+
+@pytest.mark.parametrize("text", ["z", "z?", "zAAAA", "z" + 3 * "é", "z" + 100 * "A"])
+def test_invalid_compressed_text_counts_as_empty(text: str) -> None:
+    assert Statistics.read(text).text() == "{}"

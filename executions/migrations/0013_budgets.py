@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("executions", "0011_run_of_process"),
+        ("executions", "0012_backfill"),
     ]
 
     operations = [
