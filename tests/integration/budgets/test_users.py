@@ -14,7 +14,7 @@ from executions.runner import Occurrence, Offer, offer, start
 from moca.authentication.models import AuditEntry
 from moca.ids import new_id
 from tests.integration.budgets.conftest import spend
-from triggers import budgets
+from triggers import budgets, pauses
 from triggers.models import Trigger, UserBudget
 
 MakeTrigger = Callable[..., Trigger]
@@ -95,6 +95,21 @@ def test_it_is_told_and_on_the_record(
         "system: budgets",
         "alice",
     )
+
+
+@pytest.mark.parametrize("pauses_all", [False, True])
+def test_runs_that_are_left_out_are_not_told_one_by_one(
+    budget: UserBudget, make_trigger: MakeTrigger, make_rule: Callable, *, pauses_all: bool
+) -> None:
+    make_rule(Happening.SKIPPED)
+    row = make_trigger()
+    if pauses_all:
+        pauses.pause_installation(None, by="olga")
+    else:
+        spend(row, 100, NOON)
+    fires(row, NOON)
+    row.refresh_from_db()
+    assert (row.skipped_runs, list(Happened.objects.waiting())) == (1, [])
 
 
 def test_the_message_names_the_user(
