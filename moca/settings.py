@@ -468,6 +468,11 @@ if USES_DEMO_AGENT:
     COGNITO_CLIENT_ID = COGNITO_CLIENT_SECRET = "demo"  # noqa: S105  (no secret)
     COGNITO_CLIENT_SECRET_ARN = ""
 
+# Budgets
+
+# The currency of prices and of budgets in money.
+BUDGET_CURRENCY = env.str("BUDGET_CURRENCY", default="USD")
+
 # Alerts
 
 # The mail server, such as smtp+tls://USER:PASSWORD@HOST:587, or the ARN of a secret that has it.

@@ -36,6 +36,7 @@ from executions.runner.complete import (
     note_ended_holder,
     note_late,
 )
+from executions.runner.spending import Cap, cap_of
 from moca import reasons
 from moca.concurrency import ConflictError
 from moca.ids import occurrence_id
@@ -113,6 +114,7 @@ class Run:
         cancelled_by: who cancelled the run, once `cancellation` is used.
         stop_agent: tells the agent that the run is cancelled; None if there is nothing to tell.
         gate: the places of its agent in a scheduler process; None elsewhere.
+        cap: what the run may take; None if there is no limit.
     """
 
     trigger: Trigger
@@ -123,6 +125,10 @@ class Run:
     cancelled_by: str = ""
     stop_agent: Callable[[], object] | None = None
     gate: Any = None
+    cap: Cap | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cap = cap_of(self.trigger)
 
     def record(self) -> TriggerExecutionQuerySet:
         """The run's record; empty once another process has closed or claimed it."""
