@@ -1,5 +1,6 @@
 """Models of triggers, for the whole project. Import them from here."""
 
+from triggers.models.budget import Limit, Price, Spending, UserBudget
 from triggers.models.choices import (
     CatchUp,
     OnDeadline,
@@ -25,19 +26,23 @@ __all__ = [
     "CatchUp",
     "IdempotencyKey",
     "InstallationPause",
+    "Limit",
     "LocalSchedule",
     "OnDeadline",
     "Outcome",
     "OverlapPolicy",
+    "Price",
     "Process",
     "ProcessKind",
     "ReasoningEffort",
     "RunStatus",
+    "Spending",
     "SyncState",
     "Trigger",
     "TriggerCount",
     "TriggerQuerySet",
     "TriggerType",
+    "UserBudget",
     "has_lease",
     "lapsed_among",
 ]
