@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from alerts import channel_secrets
 from alerts.channels.errors import ChannelError
-from alerts.failures import APPRISE_INVALID, APPRISE_MISSING, NOT_TAKEN, SECRET_UNREADABLE
+from alerts.failures import APPRISE_INVALID, APPRISE_MISSING, NOT_TAKEN
 from alerts.models import Channel
 
 try:
@@ -31,10 +31,7 @@ LONGEST = 200
 
 def send(channel: Channel, message: "Message") -> str:
     """Notify the service; see `alerts.channels.send()`."""
-    try:
-        url = channel_secrets.read(channel.secrets)
-    except channel_secrets.UnreadableError as error:
-        raise ChannelError(SECRET_UNREADABLE(error=str(error))) from error
+    url = channel_secrets.read(channel.secrets)
     service = service_of(url)
     name = str(service.service_name)
     heard = _Listener()
