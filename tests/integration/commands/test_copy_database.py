@@ -27,7 +27,6 @@ from executions.models import (
     WaitingRun,
     expiry,
 )
-from executions.processes import Process
 from moca.authentication.models import APIToken, AuditEntry, FailedSignIns, Operator
 from moca.copying import models as copied_models
 from moca.copying import values_of
@@ -38,7 +37,7 @@ from triggers.models import (
     IdempotencyKey,
     InstallationPause,
     LocalSchedule,
-    SchedulerProcess,
+    Process,
     Trigger,
 )
 
@@ -165,8 +164,6 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
         ttl=expiry(STARTED),
     )
     Process.of_this("scheduler").save()
-    moments = {"started_at": STARTED, "alive_since": STARTED, "lease_until": STARTED}
-    SchedulerProcess.objects.create(id="p", **moments)
     channel = Channel(name="Team", kind="email", recipients="team@example.com")
     channel.save()
     rule = Rule(name="Team", channel_id=channel.pk)
