@@ -23,8 +23,8 @@ from executions.failures import (
 from executions.models import CancelRequest, PendingEvent, TriggerExecution
 from executions.processes import Process
 from executions.runner import LEASE, close_lost, end_unanswered
+from executions.runner.claim import extend_hold
 from executions.runner.execute import LAMBDA_SECONDS
-from executions.runner.leases import extend_hold
 from moca import audit
 from moca.authentication.models import APIToken, AuditEntry, FailedSignIns
 from moca.sentences import Code, Reason

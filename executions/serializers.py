@@ -68,6 +68,7 @@ class ExecutionSerializer(RowSerializer):
     completed_at = Moment("When it ended.")
     executed_at = Moment("The same as `startedAt`.", source="started_at")
     cancel_requested_at = Moment("When somebody asked to cancel it.")
+    handed_over_at = Moment("When it was handed over to a `runworker`, which reads on.")
     duration_ms = Number("Milliseconds from its start to its end.")
     scheduled_at = Moment("When it was due.")
     # The API's contract has a field of this name, which the base class uses otherwise.

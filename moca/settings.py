@@ -481,7 +481,7 @@ EMAIL_URL_ARN = env.str("EMAIL_URL_ARN", default="")
 EMAIL_FROM = env.str("EMAIL_FROM", default="Moca Triggers <moca-triggers@localhost>")
 # On AWS, the secret that has the key by which channels' secrets are sealed.
 ALERT_KEY_ARN = env.str("ALERT_KEY_ARN", default="")
-# The address of the operators' pages as people reach it, for the links in alerts.
+# The address of this service, for the links in alerts and for the callbacks of agents.
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
 
 # Logs: JSON lines, or plain lines for a terminal.

@@ -47,8 +47,10 @@ def ended(
         if is_correction or execution.is_cancelled:
             return
         params: dict[str, Part] = {"number": failures, "reason": reasons.of(execution, "error")}
-        for happening in (Happening.FAILED, Happening.FAILING):
-            tell(happening, trigger=trigger, execution=execution, params=params, key=key)
+        tell(Happening.FAILED, trigger=trigger, execution=execution, params=params, key=key)
+        # A run whose end is not known is no failure in a row.
+        if failures > before:
+            tell(Happening.FAILING, trigger=trigger, execution=execution, params=params, key=key)
         return
     if execution.outcome != Outcome.INTERRUPTED:
         tell(Happening.COMPLETED, trigger=trigger, execution=execution, key=key)

@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents import Cancellation, new_session_id
-from executions import envelope
+from executions import envelope, result_tokens
 from executions.failures import (
     BUSY,
     DISABLED,
@@ -318,7 +318,7 @@ def _start(
             _note_skip(trigger, occurrence, reason, now)
         elif trigger is not None:
             event = occurrence.event_of(trigger, now)
-            until = _lease_end(trigger, now, lease, process_id)
+            until = lease_end(trigger, now, lease, process_id)
             execution = new_record(trigger, occurrence, event, now, until, process_id=process_id)
             runs.append(Run(trigger, execution, event))
     if again:
@@ -382,7 +382,7 @@ def new_record(
         attempt: 0 if the run waits for a process to claim it.
         process_id: the scheduler process that runs it, or empty.
     """
-    return TriggerExecution(
+    execution = TriggerExecution(
         id=occurrence.id,
         trigger_id=trigger.pk,
         user_id=trigger.user_id,
@@ -398,9 +398,12 @@ def new_record(
         replay_of=occurrence.replay_of,
         ttl=expiry(now),
     )
+    if attempt:
+        result_tokens.issue(execution, trigger, now)
+    return execution
 
 
-def _lease_end(trigger: Trigger, now: datetime, lease: timedelta, process_id: str) -> datetime:
+def lease_end(trigger: Trigger, now: datetime, lease: timedelta, process_id: str) -> datetime:
     """When the own lease of a run ends: after its time-out if its process keeps the true lease.
 
     Nobody renews it then. It ends the run's claim if the row of the process gets lost.
@@ -434,6 +437,7 @@ def _claim_again(execution: TriggerExecution) -> bool:
         process_id=execution.process_id,
         session_id=execution.session_id,
         agent_id=execution.agent_id,
+        result_hash=execution.result_hash,
     )
     return bool(changed)
 
@@ -486,6 +490,13 @@ def hold(
     return bool(marked == len(triggers))
 
 
+def extend_hold(execution: TriggerExecution, until: datetime) -> None:
+    """Have an execution hold its trigger until a moment, if it holds it."""
+    trigger = Trigger.objects.filter(user_id=execution.user_id, pk=execution.trigger_id)
+    held = trigger.filter(running_since=execution.started_at)
+    held.update(running_until=until, running_process=execution.process_id)
+
+
 def resume(
     trigger_id: str,
     execution_id: str,
@@ -530,12 +541,14 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta, process_id: st
         # The trigger may name another agent since the run was put on record.
         execution.agent_id = trigger.agent_id
     queued = record.filter(status=RunStatus.RUNNING, attempt=0)
-    until = now + lease if trigger is None else _lease_end(trigger, now, lease, process_id)
+    until = now + lease if trigger is None else lease_end(trigger, now, lease, process_id)
     values = {"attempt": 1, "started_at": now, "agent_id": execution.agent_id}
     if execution.status != RunStatus.RUNNING:
         execution.started_at = holder
         _note_if_ended(execution)
         return None
+    if trigger is not None and (digest := result_tokens.issue(execution, trigger, now)):
+        values["result_hash"] = digest
     if not queued.update(**values, lease_until=until, process_id=process_id):
         return None
     execution.process_id = process_id

@@ -130,15 +130,16 @@ class TestDescription:
 
     def test_operations_have_different_names(self) -> None:
         names = [operation["operationId"] for _, _, operation in operations()]
-        assert len(set(names)) == len(names) == 64
+        assert len(set(names)) == len(names) == 65
 
-    def test_all_but_health_and_signed_events_is_signed_in_to(self) -> None:
+    def test_all_but_health_signed_events_and_results_is_signed_in_to(self) -> None:
         is_open = [
             (method, path)
             for path, method, operation in operations()
             if not operation.get("security")
         ]
-        assert is_open == [("POST", "/events"), ("GET", "/health")]
+        result = "/triggers/{triggerId}/executions/{executionId}/result"
+        assert is_open == [("POST", "/events"), ("GET", "/health"), ("POST", result)]
 
     def test_version_is_the_projects(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -285,6 +286,7 @@ class TestAnswers:
             scheduled_at=STARTED,
             completed_at=STARTED,
             cancel_requested_at=STARTED,
+            handed_over_at=STARTED,
             duration_ms=1,
             request_id="r",
             session_id="s",

@@ -89,6 +89,17 @@ def test_own_runs_are_vouched_for_anew_at_once(
         )
 
 
+def test_trigger_stays_held_for_other_processes_after_a_jump(
+    trigger: MakeTrigger, scheduler: Callable, clock: Clock
+) -> None:
+    made = trigger(prompt="x\ndemo: first-byte 3")
+    make_due(made)
+    with scheduler():
+        wait_for(running)
+        clock.by = HOUR
+        assert wait_for(lambda: Trigger.objects.filter(running_until__gt=clock.now()), seconds=2)
+
+
 @pytest.mark.parametrize("jump", [HOUR, -HOUR, timedelta(days=3000)])
 def test_jump_is_told_in_one_line(
     trigger: MakeTrigger, scheduler: Callable, clock: Clock, caplog: Any, jump: timedelta

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("executions", "0012_backfill"),
+        ("executions", "0013_handed_over"),
     ]
 
     operations = [
@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
                     ("cancelled", "Cancelled"),
                     ("lost", "Lost"),
                     ("missed", "Missed"),
+                    ("unknown", "End unknown"),
                     ("over_budget", "Over budget"),
                 ],
                 max_length=12,

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("triggers", "0012_catch_up"),
+        ("triggers", "0013_handed_over"),
     ]
 
     operations = [
@@ -283,6 +283,7 @@ class Migration(migrations.Migration):
                     ("cancelled", "Cancelled"),
                     ("lost", "Lost"),
                     ("missed", "Missed"),
+                    ("unknown", "End unknown"),
                     ("over_budget", "Over budget"),
                 ],
                 editable=False,
