@@ -80,7 +80,7 @@ class Cap:
 def cap_of(trigger: Trigger) -> Cap | None:
     """What each run of a trigger may take; None if there is no limit. It may read the prices."""
     limits = trigger.run_limits
-    return Cap(limits, _price(trigger, trigger.agent_id)) if limits else None
+    return Cap(limits, price_for(trigger, trigger.agent_id)) if limits else None
 
 
 def note_cost(execution: TriggerExecution, trigger: Trigger | None) -> None:
@@ -88,12 +88,13 @@ def note_cost(execution: TriggerExecution, trigger: Trigger | None) -> None:
     usage = execution.usage
     if not isinstance(usage, dict) or COST in usage:
         return
-    if price := _price(trigger, execution.agent_id):
+    if price := price_for(trigger, execution.agent_id):
         cost = budgets.micros_of(usage, price) / MILLION
         execution.usage = {**usage, COST: cost, CURRENCY: settings.BUDGET_CURRENCY}
 
 
-def _price(trigger: Trigger | None, agent_id: str) -> Price | None:
+def price_for(trigger: Trigger | None, agent_id: str) -> Price | None:
+    """The price of a run of a trigger by an agent; None if none is known."""
     if not budgets.has_prices():
         return None
     model = trigger.model_id if trigger else ""
