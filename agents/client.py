@@ -23,7 +23,7 @@ from agents.invocation import Invocation
 from agents.masking import Mask
 from agents.output import Output
 from agents.protocols import PROTOCOLS, Protocol, Request, read_answer, reported_failure
-from agents.replies import Reply, Transcript
+from agents.replies import Reply, Transcript, reply_of_task
 from agents.tokens import Tokens
 from agents.transport import (
     CONNECT_TIMEOUT,
@@ -52,6 +52,9 @@ _RUNTIME_PATH = re.compile(r"((?>.*/runtimes/))(arn(?::|%3a).+?)(?:/invocations)
 
 # An agent that acts for its users reads a token of the user from it.
 _OWNER_TOKEN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token"  # noqa: S105  (no token)
+# An agent may call back with the result of its run; AgentCore passes on only headers like these.
+_CALLBACK_URL_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Result-Url"
+_CALLBACK_TOKEN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Result-Token"  # noqa: S105
 _FIXED_HEADERS = {
     "Content-Type": "application/json",
     "Accept-Encoding": "identity",
@@ -181,6 +184,9 @@ class AgentClient:
         Returns False if there is no such request. Raises AgentError if the agent refuses it, or
         does not acknowledge it within 5 seconds.
         """
+        if reply is None and invocation.task_id:
+            # The agent's task of an earlier request, which had not said anything to this one.
+            reply = reply_of_task(invocation.task_id)
         request = self.protocol.cancel(reply) if reply else None
         url = self.url if request else stop_url(self.url)
         if url is None:
@@ -190,26 +196,53 @@ class AgentClient:
             request = Request(json.dumps({"clientToken": invocation.execution_id}).encode())
         own = {"Accept": "application/json", "Idempotency-Key": f"{invocation.execution_id}-cancel"}
         request = Request(request.content, {**request.headers, **own})
-        sending = Sending(
-            self, request.content, self._headers(invocation, request), set(invocation.secrets), url
+        body, mask = self.fetch(
+            invocation,
+            request,
+            time_limit=_CANCEL_SECONDS,
+            most_bytes=ERROR_BYTES,
+            max_retries=_CANCEL_RETRIES,
+            url=url,
         )
-        with sending.masked():
-            with Deadline(_CANCEL_SECONDS) as deadline:
-                response = self._send(sending, deadline, _CANCEL_RETRIES)
-                try:
-                    failure = reported_failure(read_body(response, ERROR_BYTES))
-                finally:
-                    response.close()
-            if failure:
-                raise failure
+        if failure := reported_failure(body):
+            failure.hide(mask)
+            raise failure
         return True
+
+    def fetch(
+        self,
+        invocation: Invocation,
+        request: Request,
+        *,
+        time_limit: float,
+        most_bytes: int,
+        max_retries: int = 0,
+        url: str = "",
+        cancellation: Cancellation | None = None,
+    ) -> tuple[bytes, Mask]:
+        """Send a request about a run that was begun before, and read its answer whole.
+
+        Returns the first `most_bytes` of the body, which is not masked yet, and the mask of all
+        that was sent. `url` is the agent's if it is empty. Raises AgentError.
+        """
+        sending = self._sending(invocation, request, url)
+        with sending.masked(), Deadline(time_limit, cancellation=cancellation) as deadline:
+            response = self._send(sending, deadline, max_retries)
+            try:
+                body = read_body(response, most_bytes)
+            finally:
+                response.close()
+            # If we shut the connection down, the body is cut off.
+            deadline.check(reached=True)
+        return body, Mask(sending.secrets)
 
     def sending(self, invocation: Invocation) -> Sending:
         """Make what is sent for an invocation; raises AgentError if it cannot be sent."""
-        request = self.protocol.request(invocation, self.url)
-        secrets = {*invocation.secrets, *filter(None, [invocation.owner_token])}
+        return self._sending(invocation, self.protocol.request(invocation, self.url))
+
+    def _sending(self, invocation: Invocation, request: Request, url: str = "") -> Sending:
         headers = self._headers(invocation, request)
-        return Sending(self, request.content, headers, secrets, self.url)
+        return Sending(self, request.content, headers, invocation.confidential, url or self.url)
 
     def _headers(self, invocation: Invocation, request: Request) -> list[tuple[bytes, bytes]]:
         """Return the headers of a request. Raises AgentError if a header cannot have its value."""
@@ -220,6 +253,9 @@ class AgentClient:
         }
         if invocation.owner_token:
             values[_OWNER_TOKEN_HEADER] = invocation.owner_token
+        if invocation.callback:
+            values[_CALLBACK_URL_HEADER] = invocation.callback.url
+            values[_CALLBACK_TOKEN_HEADER] = invocation.callback.token
         for name, value in values.items():
             if not (value.isascii() and value.isprintable()):
                 raise errors.misconfigured(errors.HEADER_INVALID(name=name))

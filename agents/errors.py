@@ -104,6 +104,15 @@ RECORD_VARIABLE_UNSET = Code(
     ),
 )
 
+# The agent no longer tells of a task that it was given.
+TASK_UNREADABLE = Code(
+    "task_unreadable",
+    _(
+        "the agent no longer tells what became of its task, so how its work ended is not known "
+        "(%(error)s)"
+    ),
+)
+
 # Reasons in the agents' table.
 TABLE_UNREADABLE = Code(
     "agents_table_unreadable",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import string
 import time
@@ -22,6 +23,23 @@ class Answered:
     value: Any = field(repr=False)
 
 
+# A token of a callback. A process that does not know the token finds it by its form, to mask it.
+CALLBACK_TOKEN = re.compile(rb"mrt_[0-9a-f]{8,16}_[A-Za-z0-9_-]{43}")
+
+
+def new_callback_token(expires_at: int) -> str:
+    """Make a token that names when it expires, in epoch seconds. Nobody can guess it."""
+    return f"mrt_{expires_at:08x}_{secrets.token_urlsafe(32)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """Where the agent may send the result of a run, and the token that allows it for this run."""
+
+    url: str
+    token: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
     """What an agent is asked to do. Fields that are None are absent from the request.
@@ -32,7 +50,8 @@ class Invocation:
     `options` are further keys of the request, such as `modelId`. `secrets` are texts in the request
     that are masked in everything that the agent says. `answers` are a person's answers to the
     questions of the run that this one continues, and `task_id` is the agent's own id of that run.
-    `owner_token` goes into a header of its own.
+    `owner_token` goes into a header of its own. `callback` goes into headers and, if the protocol
+    has a place for it, into the body.
     """
 
     prompt: str = field(repr=False)
@@ -49,6 +68,7 @@ class Invocation:
     answers: tuple[Answered, ...] = ()
     task_id: str | None = None
     owner_token: str | None = field(default=None, repr=False)
+    callback: Callback | None = None
 
     @property
     def answer_text(self) -> str:
@@ -58,6 +78,17 @@ class Invocation:
             for each in self.answers
         )
         return "\n".join(texts)
+
+    @property
+    def confidential(self) -> set[str]:
+        """All texts of the request that are masked in what the agent says."""
+        callback_token = self.callback.token if self.callback else None
+        return {*self.secrets, *filter(None, [self.owner_token, callback_token])}
+
+    @property
+    def callback_body(self) -> dict[str, str] | None:
+        """The callback as a part of a request's body."""
+        return {"url": self.callback.url, "token": self.callback.token} if self.callback else None
 
     @property
     def model_id(self) -> str | None:

@@ -321,6 +321,13 @@ class Transcript:
         return Question(question.id, text, schema)
 
 
+def reply_of_task(task_id: str) -> Reply:
+    """Return the reply of an agent that has named its task, and said nothing yet."""
+    transcript = Transcript()
+    transcript.task_id = task_id
+    return transcript.reply()
+
+
 def count(value: Any) -> int:
     """Return an agent's figure as a whole number, or 0 if it is none."""
     number = isinstance(value, int | float) and not isinstance(value, bool)

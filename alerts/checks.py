@@ -33,7 +33,7 @@ def check_alerts(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Chec
         (
             bool(url) and not _is_address(url),
             f"PUBLIC_URL is {url!r}, which is no http(s) URL.",
-            "Give the address of the pages: https://triggers.example.com.",
+            "Give the address of the pages and of the API: https://triggers.example.com.",
             "E082",
         ),
     )

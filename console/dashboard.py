@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.timezone import localtime
 from django.views.decorators.http import require_safe
 
-from console import charts, page_versions
+from console import budgets, charts, page_versions
 from console.access import for_operators
 from console.alerts import suggestion
 from console.event_list import events_wait, waiting_since
@@ -154,6 +154,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "waiting_since": waiting_since(now),
         **_asking(triggers),
         **_alarms(triggers, now),
+        **budgets.used_up(now),
         **_queue(now),
         "here": request.get_full_path(),
     }

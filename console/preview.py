@@ -150,7 +150,11 @@ def _too_long(entered: Mapping[str, Any]) -> list[str]:
         return []
     most = duration(1000 * RUN_SECONDS)
     return [
-        _("The function that runs triggers ends a run after %(most)s, before its timeout.")
+        _(
+            "The function that runs triggers waits for %(most)s at the most. A longer run is "
+            "handed over to “manage.py runworker” if the agent speaks A2A and a worker is alive. "
+            "Otherwise its end is not known, unless the agent calls back."
+        )
         % {"most": most}
     ]
 

@@ -15,6 +15,8 @@ OUTCOME_KINDS: dict[str, str] = {
     Outcome.CANCELLED: "off",
     Outcome.LOST: "bad",
     Outcome.MISSED: "bad",
+    Outcome.UNKNOWN: "warn",
+    Outcome.OVER_BUDGET: "bad",
 }
 
 

@@ -38,6 +38,18 @@ MISSED = Code(
         "was running, or it was busy. Nothing was sent to the agent."
     ),
 )
+OVER_BUDGET = Code(
+    "over_budget",
+    _("Cancelled, since the run took %(spent)s: it may take %(most)s (%(limit)s)."),
+)
+# A warning about a run whose agent said only at its end what it took.
+ENDED_OVER_BUDGET = Code(
+    "ended_over_budget",
+    _(
+        "The run took %(spent)s: it may take %(most)s (%(limit)s). The agent told it too late to "
+        "cancel the run."
+    ),
+)
 # Alarms.
 NOT_STARTED = Code(
     "not_started",
@@ -84,7 +96,30 @@ NO_MORE_TIME = Code(
     "process_out_of_time",
     _("%(reason)s; its process had no more time, though the trigger allows %(number)s s"),
 )
-# Added as well if the request had been sent by then.
+# The request was sent, and no process of ours reads the rest of the answer.
+SENT_END_UNKNOWN = Code(
+    "sent_end_unknown",
+    _(
+        "Sent, and its end is not known to us: the process had no more time after %(seconds)s s, "
+        "though the trigger allows %(number)s s. The agent may still be at work in the session "
+        "%(session)s."
+    ),
+)
+UNREAD = Code(
+    "handed_over_unread",
+    _(
+        "Handed over, and no process read on: check that runworker is running. How the agent's "
+        "work in the session %(session)s ended is not known."
+    ),
+)
+DELETED_MEANWHILE = Code(
+    "trigger_deleted_meanwhile",
+    _(
+        "Sent, and its end is not known to us: the trigger was deleted meanwhile. The agent may "
+        "still be at work in the session %(session)s."
+    ),
+)
+# Only in records of earlier editions, in which it adds to the reason above.
 END_UNKNOWN = Code(
     "end_unknown",
     _(
@@ -178,6 +213,10 @@ DEBOUNCE_CORRECTED = Code(
 RESULT_CORRECTED = Code(
     "result_corrected",
     _("The run was closed as lost while the database was away. This is how it really ended."),
+)
+RESULT_SENT = Code(
+    "result_sent",
+    _("The agent has sent how the run ended, after it had been closed without knowing that."),
 )
 TOKENS_EXPIRED = Code("tokens_expired", _("Their time was over: they were made to end then."))
 EXECUTIONS_EXPIRED = Code(

@@ -44,7 +44,7 @@ from moca.ids import uuid7
 from moca.logs import bind
 from moca.metrics import emit
 from moca.times import parse_iso
-from triggers.models import RunStatus, Trigger
+from triggers.models import Outcome, RunStatus, Trigger
 from triggers.reconcile import reconcile
 from triggers.schedulers.rules import FROM_TRIGGER
 
@@ -297,6 +297,8 @@ def _execute(run: Run, context: Any) -> dict[str, Any]:
             time_limit=max(0.0, _seconds_left(context)),
             seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS,
         )
+    if execution.status == RunStatus.RUNNING:
+        return {"status": "handed over", "executionId": execution.pk}
     _measure(execution)
     may_begin_again = not (execution.reached_agent or execution.is_cancelled)
     if execution.status == RunStatus.FAILED and may_begin_again:
@@ -307,8 +309,9 @@ def _execute(run: Run, context: Any) -> dict[str, Any]:
 
 def _measure(execution: TriggerExecution) -> None:
     is_good = execution.status == RunStatus.COMPLETED
+    says_nothing = execution.shown_outcome in (Outcome.CANCELLED, Outcome.UNKNOWN)
     emit(
         ExecutionsCompleted=(int(is_good), "Count"),
-        ExecutionsFailed=(int(not is_good and not execution.is_cancelled), "Count"),
+        ExecutionsFailed=(int(not is_good and not says_nothing), "Count"),
         ExecutionDuration=(execution.duration_ms or 0, "Milliseconds"),
     )

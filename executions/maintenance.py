@@ -23,14 +23,14 @@ from executions.failures import (
 from executions.models import CancelRequest, PendingEvent, TriggerExecution
 from executions.processes import Process
 from executions.runner import LEASE, close_lost, end_unanswered
+from executions.runner.claim import extend_hold
 from executions.runner.execute import LAMBDA_SECONDS
-from executions.runner.leases import extend_hold
 from moca import audit
 from moca.authentication.models import APIToken, AuditEntry, FailedSignIns
 from moca.sentences import Code, Reason
 from moca.times import CLOCKS_APART
 from triggers import pauses
-from triggers.models import IdempotencyKey, SchedulerProcess, Trigger
+from triggers.models import IdempotencyKey, SchedulerProcess, Spending, Trigger
 
 # How many rows one transaction removes, so that no other writer waits long.
 REMOVED_AT_ONCE = 500
@@ -70,7 +70,7 @@ def remove_expired(now: datetime) -> None:
     handled = ReceivedEvent.objects.exclude(state=EventState.QUEUED)
     kinds: list[QuerySet[Any]] = [TriggerExecution.objects.all(), IdempotencyKey.objects.all()]
     kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
-    kinds += [CancelRequest.objects.all(), Process.objects.all()]
+    kinds += [CancelRequest.objects.all(), Process.objects.all(), Spending.objects.all()]
     kinds += [Happened.objects.exclude(state=HappenedState.WAITING)]
     kinds += [Delivery.objects.exclude(state=DeliveryState.WAITING)]
     ended = now - PROCESS_LIFE

@@ -14,7 +14,7 @@ from agents.replies import Question, ToolUse
 from executions.agent_records.model import Agent  # noqa: F401  (registers the model)
 from executions.alarms import Alarm  # noqa: F401  (registers the model)
 from executions.backfill.model import Backfill  # noqa: F401  (registers the model)
-from executions.failures import LOST, NOT_PICKED_UP
+from executions.failures import LOST, NOT_PICKED_UP, UNREAD
 from executions.outcomes import OUTCOMES, outcome_of
 from executions.processes import Process  # noqa: F401  (registers the model)
 from moca import reasons
@@ -130,8 +130,10 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
         """
         if not outcome:
             return self
-        if outcome == Outcome.LOST and now is not None:
-            return self.filter(self._ended_as(outcome) | self._lost(now))
+        if outcome in (Outcome.LOST, Outcome.UNKNOWN) and now is not None:
+            # Nobody reads on in a run that was handed over: the agent may still be at work.
+            of_outcome = models.Q(handed_over_at__isnull=outcome == Outcome.LOST)
+            return self.filter(self._ended_as(outcome) | (self._lost(now) & of_outcome))
         return self.filter(self._ended_as(outcome))
 
     def _ended_as(self, outcome: str) -> models.Q:
@@ -205,6 +207,8 @@ class TriggerExecution(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     # The scheduler process that runs it, whose lease counts for all its runs. Empty on AWS.
     process_id = models.CharField("process", max_length=36, blank=True)
+    # When the process that had sent the request handed the run over to a `runworker`.
+    handed_over_at = models.DateTimeField("handed over", null=True, blank=True, editable=False)
     # When a person asked to cancel the run. It may have ended by itself all the same.
     cancel_requested_at = models.DateTimeField("cancel requested", null=True, blank=True)
     # Whether the agent may have begun. Only a run that never reached it is retried.
@@ -236,7 +240,15 @@ class TriggerExecution(models.Model):
     # What a person answered, a list of {"id", "question", "value"}, and who that was.
     answers = models.JSONField(null=True, blank=True)
     answered_by = models.CharField(max_length=150, blank=True)
+    # SHA-256 of the token with which the agent may call back, and of the result that it sent.
+    result_hash = models.CharField(max_length=64, blank=True, editable=False)
+    result_digest = models.CharField(max_length=64, blank=True, editable=False)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the record goes.")
+
+    # The token itself, only in the process that sends it; see `executions.result_tokens`.
+    result_token = ""
+    # The tokens that the trigger's statistics have of an earlier end of this run.
+    counted_tokens = 0
 
     objects: ClassVar[Any] = TriggerExecutionQuerySet.as_manager()
 
@@ -341,11 +353,17 @@ class TriggerExecution(models.Model):
             self.close_as_lost()
 
     def close_as_lost(self) -> None:
-        """Set that its process has died, or that none began it in time; saves nothing."""
-        self.status = RunStatus.FAILED
-        self.outcome = Outcome.LOST
+        """Set that its process has died, or that none began it in time; saves nothing.
+
+        A run that was handed over has an end that is not known instead.
+        """
         was_begun = self.attempt > 0 or not self.source
-        reasons.put(self, "error", LOST() if was_begun else NOT_PICKED_UP())
+        reason = LOST() if was_begun else NOT_PICKED_UP()
+        if self.handed_over_at:
+            reason = UNREAD(session=self.session_id)
+        self.status = RunStatus.FAILED
+        reasons.put(self, "error", reason)
+        self.outcome = outcome_of(RunStatus.FAILED, self.error_code)
         # The process may have died while the agent was at work, so the run is not retried.
         self.reached_agent = self.attempt > 0
 
@@ -362,6 +380,45 @@ class QueuedRun(models.Model):
     user_id = models.CharField(max_length=128, blank=True)
 
     dynamodb = Layout("QUEUE", "{id}")
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class HandedOverRun(models.Model):
+    """A run whose rest a `runworker` process reads, from the agent's own record of it.
+
+    Its id is the execution's. A worker holds the run until `lease_until`, and renews this lease by
+    its heartbeats. Any worker may claim a run whose lease has ended.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36)
+    trigger_id = models.CharField(max_length=36)
+    lease_until = models.DateTimeField()
+
+    objects: ClassVar[Any] = ExpectingQuerySet.as_manager()
+
+    dynamodb = Layout("HANDED_OVER", "{id}")
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class RunWorker(models.Model):
+    """A `runworker` process and its last heartbeat. Runs are handed over only if one is alive."""
+
+    id = models.CharField(primary_key=True, max_length=36)
+    seen_at = models.DateTimeField()
+
+    objects: ClassVar[Any] = ExpectingQuerySet.as_manager()
+
+    dynamodb = Layout("RUN_WORKER", "{id}")
 
     class Meta:
         ordering = ["id"]

@@ -4,11 +4,15 @@ from agents import errors
 from executions.failures import (
     CANCELLED,
     CLOSED,
+    DELETED_MEANWHILE,
     LOST,
     MISSED,
     NOT_PICKED_UP,
+    OVER_BUDGET,
+    SENT_END_UNKNOWN,
     SHUT_DOWN,
     UNANSWERED,
+    UNREAD,
 )
 from triggers.models import Outcome, RunStatus
 
@@ -21,6 +25,11 @@ OUTCOMES = {
     SHUT_DOWN.name: Outcome.LOST,
     CANCELLED.name: Outcome.CANCELLED,
     MISSED.name: Outcome.MISSED,
+    SENT_END_UNKNOWN.name: Outcome.UNKNOWN,
+    DELETED_MEANWHILE.name: Outcome.UNKNOWN,
+    UNREAD.name: Outcome.UNKNOWN,
+    errors.TASK_UNREADABLE.name: Outcome.UNKNOWN,
+    OVER_BUDGET.name: Outcome.OVER_BUDGET,
     errors.TIMED_OUT.name: Outcome.TIMED_OUT,
     errors.AGENT_SILENT.name: Outcome.TIMED_OUT,
     errors.ANSWER_TIMED_OUT.name: Outcome.TIMED_OUT,

@@ -4,13 +4,16 @@
 PLAIN = {
     *("accept", "accept-encoding", "a2a-version", "connection", "content-length", "content-type"),
     *("host", "idempotency-key", "user-agent", "x-amz-date", "x-amzn-trace-id"),
+    "x-amzn-bedrock-agentcore-runtime-custom-result-url",
     "x-amzn-bedrock-agentcore-runtime-session-id",
     "x-amzn-bedrock-agentcore-runtime-session-type",
 }
-# The token of a trigger's owner, and headers with which a request would mean something else.
+# The tokens of a trigger's owner and of a run, and headers that would give a request another
+# meaning.
 _OTHERS = {
     *("expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
     "x-amzn-bedrock-agentcore-runtime-custom-id-token",
+    "x-amzn-bedrock-agentcore-runtime-custom-result-token",
 }
 
 

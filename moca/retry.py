@@ -68,3 +68,8 @@ def backoff(tried: int, first: float, longest: float) -> float:
     # Bound the exponent, since floats overflow.
     ceiling = min(longest, first * 2 ** min(tried - 1, 60))
     return random.uniform(0, ceiling)  # noqa: S311  (it spreads load)
+
+
+def jittered(seconds: float) -> float:
+    """A pause of half of the seconds up to all of them, so that many callers spread their load."""
+    return random.uniform(seconds / 2, seconds)  # noqa: S311  (it spreads load)

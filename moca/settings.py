@@ -468,6 +468,11 @@ if USES_DEMO_AGENT:
     COGNITO_CLIENT_ID = COGNITO_CLIENT_SECRET = "demo"  # noqa: S105  (no secret)
     COGNITO_CLIENT_SECRET_ARN = ""
 
+# Budgets
+
+# The currency of prices and of budgets in money.
+BUDGET_CURRENCY = env.str("BUDGET_CURRENCY", default="USD")
+
 # Alerts
 
 # The mail server, such as smtp+tls://USER:PASSWORD@HOST:587, or the ARN of a secret that has it.
@@ -476,7 +481,7 @@ EMAIL_URL_ARN = env.str("EMAIL_URL_ARN", default="")
 EMAIL_FROM = env.str("EMAIL_FROM", default="Moca Triggers <moca-triggers@localhost>")
 # On AWS, the secret that has the key by which channels' secrets are sealed.
 ALERT_KEY_ARN = env.str("ALERT_KEY_ARN", default="")
-# The address of the operators' pages as people reach it, for the links in alerts.
+# The address of this service, for the links in alerts and for the callbacks of agents.
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
 
 # Logs: JSON lines, or plain lines for a terminal.

@@ -61,6 +61,10 @@ def _count_in_words(outcome: str, count: int) -> str:
         Outcome.CANCELLED: ngettext("%(number)s cancelled", "%(number)s cancelled", count),
         Outcome.LOST: ngettext("%(number)s lost", "%(number)s lost", count),
         Outcome.MISSED: ngettext("%(number)s missed", "%(number)s missed", count),
+        Outcome.UNKNOWN: ngettext(
+            "%(number)s whose end is not known", "%(number)s whose end is not known", count
+        ),
+        Outcome.OVER_BUDGET: ngettext("%(number)s over budget", "%(number)s over budget", count),
         Outcome.ERROR: ngettext("%(number)s error", "%(number)s errors", count),
     }
     return words[Outcome(outcome)] % {"number": count}

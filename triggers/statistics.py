@@ -33,6 +33,8 @@ CODES: dict[str, int] = {
     Outcome.LOST: 6,
     Outcome.MISSED: 7,
     Outcome.INTERRUPTED: 8,
+    Outcome.UNKNOWN: 9,
+    Outcome.OVER_BUDGET: 10,
 }
 OF_CODES = {code: outcome for outcome, code in CODES.items()}
 
@@ -43,6 +45,7 @@ PLAIN_LENGTH, COMPRESSED = 400, "z"
 LONGEST_TEXT = 64 * 1024
 
 Read = TypeVar("Read")
+Key = TypeVar("Key")
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -96,6 +99,16 @@ class Tally:
             one.outcomes = {run.outcome: 1}
         self.take(one)
 
+    def correct(self, old: PastRun, new: PastRun, tokens: int) -> None:
+        """Replace the end of a run that was counted."""
+        self.failed = max(0, self.failed + int(new.failed) - int(old.failed))
+        self.milliseconds = max(0, self.milliseconds + new.duration_ms - old.duration_ms)
+        self.longest = max(self.longest, new.duration_ms)
+        self.tokens = max(0, self.tokens + tokens)
+        ends = [each if each in CODES else None for each in (old.outcome, new.outcome)]
+        _move(self.outcomes, ends[0], ends[1])
+        _move(self.buckets, _bucket_of(old.duration_ms), _bucket_of(new.duration_ms))
+
     @classmethod
     def total(cls, tallies: Iterable["Tally"], number: int = 0) -> Self:
         """The sum of several tallies."""
@@ -133,11 +146,12 @@ class Tally:
     def success_rate(self) -> float | None:
         """The share of runs that completed, from 0 to 1; None if there were no runs.
 
-        A cancelled run says nothing about the agent, so it does not count.
+        A run that was cancelled, or whose end is not known, says nothing about the agent, so it
+        does not count.
         """
-        cancelled = self.outcomes.get(Outcome.CANCELLED, 0)
-        runs = self.runs - cancelled
-        return 1 - (self.failed - cancelled) / runs if runs else None
+        silent = sum(self.outcomes.get(each, 0) for each in (Outcome.CANCELLED, Outcome.UNKNOWN))
+        runs = self.runs - silent
+        return 1 - (self.failed - silent) / runs if runs else None
 
     def percentile(self, share: float) -> int | None:
         """The percentile of the durations in milliseconds; None if no run began.
@@ -200,10 +214,30 @@ class Statistics:
             "days": [_stored_tally(tally) for tally in days],
         }
 
-    def correct(self, run: PastRun) -> None:
-        """Replace the noted end of a run by the true one; counts stay."""
-        runs = [run if each.execution_id == run.execution_id else each for each in self.runs]
-        self._stored = {**self._stored, "runs": [_stored_run(each) for each in runs]}
+    def correct(self, run: PastRun, *, tokens: int = 0) -> None:
+        """Replace the noted end of a run by the true one.
+
+        The counts change too, unless the run is not among the last any more.
+
+        Args:
+            run: the run with its true end.
+            tokens: how many more tokens the agent read and wrote than were counted.
+        """
+        old = next((each for each in self.runs if each.execution_id == run.execution_id), None)
+        if old is None:
+            return
+        runs = [run if each is old or each == old else each for each in self.runs]
+        hours = self._read("hours", _read_tally)
+        days = self._read("days", _read_tally)
+        for tallies, length in ((hours, HOUR), (days, DAY)):
+            for tally in tallies:
+                if tally.number == _number(old.started_at, length):
+                    tally.correct(old, run, tokens)
+        self._stored = {
+            "runs": [_stored_run(each) for each in runs],
+            "hours": [_stored_tally(tally, is_short=True) for tally in hours],
+            "days": [_stored_tally(tally) for tally in days],
+        }
 
     def text(self, *, compressed: bool = False) -> str:
         """The statistics as JSON, to be stored.
@@ -282,6 +316,16 @@ def _filled(tallies: list[Tally], now: datetime, length: timedelta, most: int) -
 
 def _number(moment: datetime, length: timedelta) -> int:
     return int(moment.timestamp() // length.total_seconds())
+
+
+def _move(counts: dict[Key, int], before: Key | None, after: Key | None) -> None:
+    """Count one less of `before`, if there is one, and one more of `after`."""
+    if before is not None and counts.get(before, 0) > 0:
+        counts[before] -= 1
+        if not counts[before]:
+            del counts[before]
+    if after is not None:
+        counts[after] = counts.get(after, 0) + 1
 
 
 def _bucket_of(milliseconds: int) -> int:

@@ -19,8 +19,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from agents.demo.answers import Answer, Script, answer_text, resumed_text
-from agents.demo.memory import Memory, Received
+from agents.demo.callback import CallBack
+from agents.demo.memory import Memory, Received, Task
 from agents.demo.protocols import (
+    A2AWriter,
     Writer,
     agent_card,
     answer_to_call,
@@ -36,6 +38,8 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 _BLOCK_BYTES = 64 * 1024
 
 _SESSION_ID = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
+_RESULT_URL = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Result-Url"
+_RESULT_TOKEN = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Result-Token"  # noqa: S105  (no token)
 _STATUS = re.compile(r"([3-5]\d\d)(?: (once|\d+))?(?: retry-after (\S.*))?")
 
 
@@ -140,7 +144,7 @@ class Conversation(BaseHTTPRequestHandler):
             return
         if "jsonrpc" in request:
             version = self.headers.get("A2A-Version", "")
-            if (told := answer_to_call(request, version)) is not None:
+            if (told := answer_to_call(request, version, self.agent.tasks)) is not None:
                 if is_cancel(request):
                     self._record(request)
                     logger.info("The run was cancelled: CancelTask")
@@ -193,7 +197,18 @@ class Conversation(BaseHTTPRequestHandler):
             session_id=self.headers.get(_SESSION_ID, ""),
             run_id=str(request.get("runId") or request.get("id") or ""),
         )
+        if "call-back" in script:
+            self._call_back(script, answer.text)
         self._answer(writer_of(protocol, answer), script)
+
+    def _call_back(self, script: Script, text: str) -> None:
+        """Send the answer as the run's result after some seconds, if the request says where."""
+        url, token = self.headers.get(_RESULT_URL, ""), self.headers.get(_RESULT_TOKEN, "")
+        if not (url and token):
+            logger.info("There is no address to call back: set PUBLIC_URL")
+            return
+        seconds = script.seconds("call-back", 1)
+        CallBack(url, token, seconds, text, self.agent.stopping).start()
 
     def _quotation(self, request: dict[str, Any]) -> str:
         """Repeat the request with its token, as a careless agent does."""
@@ -252,6 +267,8 @@ class Conversation(BaseHTTPRequestHandler):
             pause = script.seconds("slow", self.agent.options.pause) / len(lines)
             self._send_slowly(lines[:middle], pause)
             self._send_block(size, writer)
+            if "background" in script and self._is_left(writer, script.seconds("background", 5)):
+                return
             if "break" in script:
                 self._break()
                 return
@@ -290,6 +307,21 @@ class Conversation(BaseHTTPRequestHandler):
         self.wfile.flush()
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
+
+    def _is_left(self, writer: Writer, seconds: float) -> bool:
+        """Work for some seconds without a word; whether the client left meanwhile.
+
+        In A2A the task goes on all the same.
+        """
+        end = time.monotonic() + seconds
+        if isinstance(writer, A2AWriter):
+            so_far, whole = writer.task_so_far(), writer.document()["result"]["task"]
+            self.agent.tasks[whole["id"]] = Task(so_far, whole, end)
+        while time.monotonic() < end and not self.agent.stopping.is_set():
+            if select.select([self.connection], [], [], 0.05)[0]:
+                self.close_connection = True
+                return True
+        return False
 
     def _stall(self) -> None:
         """Send nothing more until the client leaves."""

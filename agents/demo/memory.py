@@ -43,17 +43,38 @@ class Options:
     token_failures: int = 0
 
 
+@dataclass(slots=True)
+class Task:
+    """A task of A2A that goes on when its stream is closed.
+
+    `so_far` and `whole` are its documents before and after its end at `ends_at`, a monotonic time.
+    """
+
+    so_far: dict[str, Any]
+    whole: dict[str, Any]
+    ends_at: float
+    is_cancelled: bool = False
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What the agent tells of it now."""
+        if self.is_cancelled:
+            return {**self.so_far, "status": {"state": "TASK_STATE_CANCELED"}}
+        return self.whole if time.monotonic() >= self.ends_at else self.so_far
+
+
 class Memory:
     """What all conversations of one demo agent share. Safe to share between threads.
 
     `requests` holds the last 1000 requests for an answer, or to cancel it. `token_requests` counts
-    those for a token.
+    those for a token. `tasks` has those that go on without a stream, by id.
     """
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.requests: deque[Received] = deque(maxlen=_KEPT_REQUESTS)
         self.token_requests = 0
+        self.tasks: dict[str, Task] = {}
         self.stopping = threading.Event()
         self._attempts: dict[tuple[str, str], int] = {}
         self._tokens: dict[str, float] = {}

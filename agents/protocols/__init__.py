@@ -27,13 +27,21 @@ PROTOCOLS: dict[str, Protocol] = {
 }
 
 # Outcomes of complete answers that are failures all the same.
-_ENDED: dict[Outcome, Code] = {
+ENDED: dict[Outcome, Code] = {
     "refused": errors.ANSWER_REFUSED,
     "limited": errors.ANSWER_LIMITED,
     "cancelled": errors.AGENT_CANCELLED,
 }
 
-__all__ = ["PROTOCOLS", "Answer", "Protocol", "Request", "read_answer", "reported_failure"]
+__all__ = [
+    "ENDED",
+    "PROTOCOLS",
+    "Answer",
+    "Protocol",
+    "Request",
+    "read_answer",
+    "reported_failure",
+]
 
 
 class Answer:
@@ -75,8 +83,8 @@ class Answer:
         if not (self._is_over or self._take(self._frames.end())):
             self._reader.end()
         reply = self._transcript.reply()
-        if reply.outcome in _ENDED:
-            raise AgentError(_ENDED[reply.outcome](), kind="agent", reached=True)
+        if reply.outcome in ENDED:
+            raise AgentError(ENDED[reply.outcome](), kind="agent", reached=True)
         return reply
 
     def _take(self, batches: Iterable[Batch]) -> bool:
@@ -117,11 +125,11 @@ class Answer:
         if error.kind == "protocol" and reader.unknown is not None and not transcript.said_anything:
             # The stream of another protocol has another end, too.
             error = not_understood(reader.unknown)
-        if error.outcome is None and transcript.outcome in _ENDED:
+        if error.outcome is None and transcript.outcome in ENDED:
             # The model's last word says more than the error that followed it. The agent's own
             # reason says more than ours.
             if error.kind == "protocol":
-                error = AgentError(_ENDED[transcript.outcome](), kind="agent", reached=True)
+                error = AgentError(ENDED[transcript.outcome](), kind="agent", reached=True)
             error.outcome = transcript.outcome
         if error.reply is None:
             error.reply = transcript.reply()

@@ -41,6 +41,9 @@ class A2AReader(Reader):
                 self._take_status(mapping(update.get("status")))
             elif isinstance(task := result.get("task"), dict):
                 self._take_task(task)
+            elif isinstance(result.get("status"), dict):
+                # GetTask returns the task itself.
+                self._take_task(result)
             elif isinstance(message := result.get("message"), dict):
                 self._note(message.get("taskId"), message)
                 self.transcript.say(_text(message))
@@ -107,6 +110,7 @@ class A2A(Protocol):
     accept = "text/event-stream"
     path = "/"
     reader = A2AReader
+    can_resume = True
 
     def request(self, invocation: Invocation, url: str) -> Request:
         facts = {
@@ -114,6 +118,7 @@ class A2A(Protocol):
             "agentId": invocation.agent_id,
             **invocation.options,
             "enabledTools": invocation.enabled_tools,
+            "resultCallback": invocation.callback_body,
         }
         message: dict[str, Any] = {
             "messageId": invocation.execution_id,
@@ -131,6 +136,10 @@ class A2A(Protocol):
         if not reply.task_id:
             return None
         return _call("CancelTask", f"{reply.task_id}-cancel", {"id": reply.task_id})
+
+    def status(self, task_id: str) -> Request | None:
+        # The history would repeat what was sent.
+        return _call("GetTask", f"{task_id}-status", {"id": task_id, "historyLength": 0})
 
 
 def _call(method: str, request_id: str, params: dict[str, Any]) -> Request:

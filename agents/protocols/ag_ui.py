@@ -163,6 +163,7 @@ class AGUI(Protocol):
             "agentId": invocation.agent_id,
             **invocation.options,
             "enabledTools": invocation.enabled_tools,
+            "resultCallback": invocation.callback_body,
         }
         messages = [{"id": invocation.execution_id, "role": "user", "content": invocation.prompt}]
         if invocation.system_prompt:

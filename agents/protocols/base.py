@@ -75,6 +75,8 @@ class Protocol(ABC):
     # What is appended to a URL without a path.
     path: ClassVar[str] = "/invocations"
     reader: ClassVar[type[Reader]]
+    # Whether a second process can ask what became of a run, by `status()`.
+    can_resume: ClassVar[bool] = False
 
     @abstractmethod
     def request(self, invocation: Invocation, url: str) -> Request:
@@ -90,6 +92,13 @@ class Protocol(ABC):
 
         Args:
             reply: the answer so far, which names the run.
+        """
+        return None
+
+    def status(self, task_id: str) -> Request | None:
+        """Make the request that asks what became of a run. None if the protocol has none.
+
+        The reader takes its answer as one document, which tells all that the agent has said.
         """
         return None
 

@@ -62,6 +62,7 @@ class Invocations(Protocol):
             "systemPrompt": invocation.system_prompt,
             "mcpConfig": invocation.mcp_config,
             "interruptResponses": interrupt_responses(invocation) or None,
+            "resultCallback": invocation.callback_body,
         }
         return Request(json.dumps({k: v for k, v in values.items() if v is not None}).encode())
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 from executions.answers import MAX_BYTES
-from executions.api import (  # noqa: F401  (describe the routes of agents and backfills)
+from executions.api import (  # noqa: F401  (describe the routes of agents, backfills and results)
     agents_schema,
     backfills_schema,
+    result_schema,
 )
 from executions.api.views import (
     DEFAULT_PAGE,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from executions.api import agents, backfills, views
+from executions.api import agents, backfills, result, views
 
 EXECUTIONS = "triggers/<id:trigger_id>/executions"
 BACKFILLS = "triggers/<id:trigger_id>/backfills"
@@ -30,5 +30,6 @@ urlpatterns = [
     path(f"{EXECUTIONS}/<id:execution_id>/output", views.OutputView.as_view(), name="api-output"),
     path(f"{EXECUTIONS}/<id:execution_id>/answer", views.AnswerView.as_view(), name="api-answer"),
     path(f"{EXECUTIONS}/<id:execution_id>/cancel", views.CancelView.as_view(), name="api-cancel"),
+    path(f"{EXECUTIONS}/<id:execution_id>/result", result.ResultView.as_view(), name="api-result"),
     path(f"{EXECUTIONS}/<id:execution_id>/replay", views.ReplayView.as_view(), name="api-replay"),
 ]

@@ -12,10 +12,11 @@ from executions.models import TriggerExecution
 from moca import reasons
 from moca.ids import occurrence_id
 from moca.sentences import Part, Reason
+from triggers.failures import ALL_PAUSED, PAUSED, USER_PAUSED
 from triggers.models import Outcome, RunStatus, Trigger
 
-# Skips that a person has ordered, or that lose nothing.
-ORDERED = (DISABLED, ENDED, MERGED, TRIGGER_GONE)
+# Skips that a person has ordered, that lose nothing, or that were told when a budget was used up.
+ORDERED = (DISABLED, ENDED, MERGED, TRIGGER_GONE, PAUSED, ALL_PAUSED, USER_PAUSED)
 
 
 def started(trigger: Trigger, execution: TriggerExecution) -> None:
@@ -46,8 +47,10 @@ def ended(
         if is_correction or execution.is_cancelled:
             return
         params: dict[str, Part] = {"number": failures, "reason": reasons.of(execution, "error")}
-        for happening in (Happening.FAILED, Happening.FAILING):
-            tell(happening, trigger=trigger, execution=execution, params=params, key=key)
+        tell(Happening.FAILED, trigger=trigger, execution=execution, params=params, key=key)
+        # A run whose end is not known is no failure in a row.
+        if failures > before:
+            tell(Happening.FAILING, trigger=trigger, execution=execution, params=params, key=key)
         return
     if execution.outcome != Outcome.INTERRUPTED:
         tell(Happening.COMPLETED, trigger=trigger, execution=execution, key=key)

@@ -130,6 +130,24 @@ def _request(execution: TriggerExecution, by: str) -> None:
     execution.cancel_requested_at = now
 
 
+def request_end(execution: TriggerExecution) -> None:
+    """Have the process of a run, whose result has come by a callback, stop reading the answer.
+
+    Such a request names nobody. The agent is not told, because it has done its work.
+    """
+    now = timezone.now()
+    CancelRequest.objects.replace(
+        CancelRequest(
+            id=execution.pk,
+            trigger_id=execution.trigger_id,
+            user_id=execution.user_id,
+            requested_by="",
+            requested_at=now,
+            ttl=int((now + REQUEST_LIFE).timestamp()),
+        )
+    )
+
+
 def _close_queued(execution: TriggerExecution, by: str) -> None:
     """Close a run that waits for a process as cancelled, in the open transaction.
 
@@ -210,7 +228,8 @@ def _cancel_requested(runs: list[Run]) -> list[Run]:
     cancelled = [run for run in runs if run.execution.pk in requests]
     for run in cancelled:
         request = requests[run.execution.pk]
-        run.execution.cancel_requested_at = request.requested_at
+        if request.requested_by:
+            run.execution.cancel_requested_at = request.requested_at
         run.cancelled_by = request.requested_by
         run.cancellation.cancel()
     return cancelled

@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents import Cancellation, new_session_id
-from executions import envelope
+from executions import envelope, result_tokens
 from executions.failures import (
     BUSY,
     DISABLED,
@@ -36,6 +36,7 @@ from executions.runner.complete import (
     note_ended_holder,
     note_late,
 )
+from executions.runner.spending import Cap, cap_of
 from moca import reasons
 from moca.concurrency import ConflictError
 from moca.ids import occurrence_id
@@ -113,6 +114,7 @@ class Run:
         cancelled_by: who cancelled the run, once `cancellation` is used.
         stop_agent: tells the agent that the run is cancelled; None if there is nothing to tell.
         gate: the places of its agent in a scheduler process; None elsewhere.
+        cap: what the run may take; None if there is no limit.
     """
 
     trigger: Trigger
@@ -123,6 +125,10 @@ class Run:
     cancelled_by: str = ""
     stop_agent: Callable[[], object] | None = None
     gate: Any = None
+    cap: Cap | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cap = cap_of(self.trigger)
 
     def record(self) -> TriggerExecutionQuerySet:
         """The run's record; empty once another process has closed or claimed it."""
@@ -376,7 +382,7 @@ def new_record(
         attempt: 0 if the run waits for a process to claim it.
         process_id: the scheduler process that runs it, or empty.
     """
-    return TriggerExecution(
+    execution = TriggerExecution(
         id=occurrence.id,
         trigger_id=trigger.pk,
         user_id=trigger.user_id,
@@ -392,6 +398,9 @@ def new_record(
         replay_of=occurrence.replay_of,
         ttl=expiry(now),
     )
+    if attempt:
+        result_tokens.issue(execution, trigger, now)
+    return execution
 
 
 def lease_end(trigger: Trigger, now: datetime, lease: timedelta, process_id: str) -> datetime:
@@ -428,6 +437,7 @@ def _claim_again(execution: TriggerExecution) -> bool:
         process_id=execution.process_id,
         session_id=execution.session_id,
         agent_id=execution.agent_id,
+        result_hash=execution.result_hash,
     )
     return bool(changed)
 
@@ -480,6 +490,13 @@ def hold(
     return bool(marked == len(triggers))
 
 
+def extend_hold(execution: TriggerExecution, until: datetime) -> None:
+    """Have an execution hold its trigger until a moment, if it holds it."""
+    trigger = Trigger.objects.filter(user_id=execution.user_id, pk=execution.trigger_id)
+    held = trigger.filter(running_since=execution.started_at)
+    held.update(running_until=until, running_process=execution.process_id)
+
+
 def resume(
     trigger_id: str,
     execution_id: str,
@@ -530,6 +547,8 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta, process_id: st
         execution.started_at = holder
         _note_if_ended(execution)
         return None
+    if trigger is not None and (digest := result_tokens.issue(execution, trigger, now)):
+        values["result_hash"] = digest
     if not queued.update(**values, lease_until=until, process_id=process_id):
         return None
     execution.process_id = process_id

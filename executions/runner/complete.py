@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -20,12 +20,14 @@ from executions.failures import (
     PAUSED,
     PAUSED_BY_LIMIT,
     RESULT_CORRECTED,
+    RESULT_SENT,
     RUNS_IN_A_ROW,
     SHUT_DOWN,
+    UNREAD,
 )
 from executions.models import CancelRequest, TriggerExecution
 from executions.outcomes import outcome_of
-from executions.runner import announce
+from executions.runner import announce, spending
 from executions.runner.waiting import note_waiting
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
@@ -54,7 +56,7 @@ NEWEST = 5
 
 # Codes of runs that the product itself ended before their agents had answered.
 CLOSED_BY_US = frozenset(
-    code.name for code in (LOST, NOT_PICKED_UP, SHUT_DOWN, OVERTAKEN, NOT_INVOKED)
+    code.name for code in (LOST, NOT_PICKED_UP, SHUT_DOWN, OVERTAKEN, NOT_INVOKED, UNREAD)
 )
 
 # The fields of a result that come from the agent's answer.
@@ -84,6 +86,7 @@ ENDING = (
     "duration_ms",
     "lease_until",
     "reached_agent",
+    "result_digest",
     *ANSWER,
 )
 
@@ -119,7 +122,11 @@ def set_result(
 
 
 def write(
-    executions: Sequence[TriggerExecution], *, waited: bool = False, known: Trigger | None = None
+    executions: Sequence[TriggerExecution],
+    *,
+    waited: bool = False,
+    known: Trigger | None = None,
+    replaces: Collection[str] = (LOST.name,),
 ) -> int:
     """Write the results of runs to their records and triggers, in one transaction.
 
@@ -129,6 +136,7 @@ def write(
             closed such runs as lost; the true result replaces that. Each that completed has its log
             line at DEBUG only.
         known: the trigger of the only record, as it was read at the start of the run.
+        replaces: the codes of the ends that results which waited replace.
 
     Returns:
         How many were written. A record that another process has closed or claimed stays as it is.
@@ -141,12 +149,15 @@ def write(
         written = _write(executions, expected=True, known=known)
     except ConflictError:
         if len(executions) > 1:
-            return sum(write([execution], waited=waited) for execution in executions)
+            each = partial(write, waited=waited, replaces=replaces)
+            return sum(each([execution]) for execution in executions)
         # Other processes write the same rows, so each retry reads them again.
         written = retry(
-            partial(_write, executions, expected=False, corrects=waited), on=ConflictError
+            partial(_write, executions, expected=False, corrects=replaces if waited else ()),
+            on=ConflictError,
         )
-    for execution in written:
+    spending.count(written)
+    for execution, _ in written:
         level = logging.WARNING
         if execution.status == RunStatus.COMPLETED:
             level = logging.DEBUG if waited else logging.INFO
@@ -215,10 +226,10 @@ def _write(
     executions: Sequence[TriggerExecution],
     *,
     expected: bool,
-    corrects: bool = False,
+    corrects: Collection[str] = (),
     known: Trigger | None = None,
-) -> list[TriggerExecution]:
-    """Write results in one transaction; returns the executions whose records were unfinished.
+) -> list[tuple[TriggerExecution, Trigger | None]]:
+    """Write results in one transaction.
 
     Where writes are charged, one result is written in two steps. Both together cost half of the
     transaction, and its calls are as many if the trigger is known.
@@ -226,21 +237,27 @@ def _write(
     Args:
         executions: the records.
         expected: whether all records have to be unfinished; if one is not, ConflictError is raised.
-        corrects: whether the results replace those of runs that were closed as lost.
+        corrects: the codes of the ends that the results replace.
         known: the trigger as it was read at the start of the run; None to read it.
+
+    Returns:
+        The executions whose records were unfinished, with their triggers.
     """
     if len(executions) == 1 and is_charged() and not connection.in_atomic_block:
-        is_written = _write_by_steps(executions[0], known, expected=expected, corrects=corrects)
-        return list(executions) if is_written else []
+        (execution,) = executions
+        trigger = known or _triggers_of(executions).get(execution.trigger_id)
+        if _write_by_steps(execution, trigger, expected=expected, corrects=corrects):
+            return [(execution, trigger)]
+        return []
     with reconcile.atomic():
         triggers = _triggers_of(executions)
-        written = []
+        written: list[tuple[TriggerExecution, Trigger | None]] = []
         for execution in executions:
             trigger = triggers.get(execution.trigger_id)
             how = _write_record(execution, trigger, expected=expected, corrects=corrects)
             if how is None:
                 continue
-            written.append(execution)
+            written.append((execution, trigger))
             if trigger is not None:
                 _note(trigger, execution, is_correction=how == CORRECTED)
     return written
@@ -259,7 +276,11 @@ def _triggers_of(executions: Sequence[TriggerExecution]) -> dict[str, Trigger]:
 
 
 def _write_record(
-    execution: TriggerExecution, trigger: Trigger | None, *, expected: bool, corrects: bool
+    execution: TriggerExecution,
+    trigger: Trigger | None,
+    *,
+    expected: bool,
+    corrects: Collection[str],
 ) -> str | None:
     """Write a result to its record, and what belongs to the record, in the open transaction.
 
@@ -267,11 +288,12 @@ def _write_record(
         WRITTEN, CORRECTED, or None if another process has closed or claimed the run. The other
         arguments are those of `_write()`.
     """
+    spending.note_cost(execution, trigger)
     ending = {name: getattr(execution, name) for name in ENDING}
     how = WRITTEN
     key = execution.unfinished_key
     if not TriggerExecution.objects.update_keyed(key, ending, expected=expected):
-        if not (corrects and _correct(execution, ending)):
+        if not _correct(execution, ending, corrects):
             return None
         how = CORRECTED
     if execution.cancel_requested_at:
@@ -281,7 +303,11 @@ def _write_record(
 
 
 def _write_by_steps(
-    execution: TriggerExecution, known: Trigger | None, *, expected: bool, corrects: bool
+    execution: TriggerExecution,
+    trigger: Trigger | None,
+    *,
+    expected: bool,
+    corrects: Collection[str],
 ) -> bool:
     """Write a result to its record, and then to its trigger; False if the run was closed before.
 
@@ -289,7 +315,6 @@ def _write_by_steps(
     trigger is still held by a run that has ended; `note_late()` notes the result then. The other
     arguments are those of `_write()`.
     """
-    trigger = known or _triggers_of([execution]).get(execution.trigger_id)
     with reconcile.atomic():
         how = _write_record(execution, trigger, expected=expected, corrects=corrects)
     if how is None:
@@ -318,7 +343,7 @@ def note_late(execution: TriggerExecution, *, is_correction: bool = False) -> bo
 
     Args:
         execution: the record of a run that has ended.
-        is_correction: whether the trigger has noted this run before, as lost.
+        is_correction: whether the trigger has noted this run before, with another end.
 
     Returns:
         Whether it was noted. A result that the trigger has already is not noted again.
@@ -369,13 +394,17 @@ def is_charged() -> bool:
     return bool(getattr(connection.features, "charges_by_size", False))
 
 
-def _correct(execution: TriggerExecution, ending: dict[str, Any]) -> bool:
-    """Replace the result of a run that was closed as lost; False if it was not."""
-    if execution.error_code in (LOST.name, CLOSED.name):
+def _correct(
+    execution: TriggerExecution, ending: dict[str, Any], replaced: Collection[str]
+) -> bool:
+    """Replace the result of a run that was closed with one of these codes; False if it was not."""
+    if not replaced or execution.error_code in (LOST.name, CLOSED.name):
         return False
     record = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk)
-    lost = record.filter(status=RunStatus.FAILED, error_code=LOST.name, attempt=execution.attempt)
-    return bool(lost.update(**ending))
+    closed = record.filter(
+        status=RunStatus.FAILED, error_code__in=replaced, attempt=execution.attempt
+    )
+    return bool(closed.update(**ending))
 
 
 def _note_result(
@@ -386,26 +415,27 @@ def _note_result(
     Args:
         trigger: the trigger, as it was just read.
         execution: the run that ended.
-        is_correction: whether the trigger has noted this run before, as lost.
+        is_correction: whether the trigger has noted this run before, with another end.
 
     Raises:
         ConflictError: another process has written the trigger.
     """
     failed = execution.status == RunStatus.FAILED
-    # A cancelled run says nothing about the agent: it neither counts as a failure in a row nor ends
-    # such a row.
-    counts = not execution.is_cancelled
+    # A run that was cancelled, or whose end is not known, says nothing about the agent: it neither
+    # counts as a failure in a row nor ends such a row.
+    counts = execution.shown_outcome not in (Outcome.CANCELLED, Outcome.UNKNOWN)
+    was_counted = is_correction and trigger.last_outcome != Outcome.UNKNOWN
     statistics = Statistics.read(trigger.statistics)
     run = past_run(execution)
     if is_correction:
-        statistics.correct(run)
+        statistics.correct(run, tokens=tokens_of(execution) - execution.counted_tokens)
     else:
-        statistics.add(run, tokens=_tokens(execution), now=timezone.now())
+        statistics.add(run, tokens=tokens_of(execution), now=timezone.now())
     result: dict[str, Any] = {"statistics": statistics.text(compressed=is_charged())}
     if not is_correction or trigger.last_execution_id == execution.pk:
         failures = trigger.consecutive_failures
         if counts:
-            failures = failures + (not is_correction) if failed else 0
+            failures = failures + (not was_counted) if failed else 0
         result |= {
             "last_executed_at": execution.started_at,
             "last_execution_id": execution.pk,
@@ -433,7 +463,7 @@ def _note_result(
         setattr(trigger, name, value)
     now = trigger.consecutive_failures
     announce.ended(trigger, execution, now, before, is_correction=is_correction)
-    if failed and counts and not is_correction:
+    if now > before:
         _pause_after_failures(trigger, execution)
 
 
@@ -458,7 +488,7 @@ def _note_own_work(trigger: Trigger, execution: TriggerExecution, *, is_correcti
     """Note in the audit log that the product closed a run, or that it corrected how a run ended."""
     if is_correction:
         action, part = AuditEntry.Action.REPAIRED, "runner"
-        why: str = RESULT_CORRECTED()
+        why: str = RESULT_SENT() if execution.result_digest else RESULT_CORRECTED()
     elif execution.error_code in CLOSED_BY_US:
         action, part = AuditEntry.Action.CLOSED, "housekeeping"
         why = reasons.of(execution, "error")
@@ -469,7 +499,7 @@ def _note_own_work(trigger: Trigger, execution: TriggerExecution, *, is_correcti
     audit.note(action, trigger, by=audit.system(part), why=why, changes=changes)
 
 
-def _tokens(execution: TriggerExecution) -> int:
+def tokens_of(execution: TriggerExecution) -> int:
     usage = execution.usage if isinstance(execution.usage, dict) else {}
     counts = [usage.get("inputTokens"), usage.get("outputTokens")]
     return sum(count for count in counts if isinstance(count, int))

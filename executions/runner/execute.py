@@ -14,18 +14,26 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import close_old_connections
 
-from agents import AgentClient, AgentError, Invocation, Reply
+from agents import AgentClient, AgentError, Invocation, Reply, resumption
 from agents.errors import TIMED_OUT
 from agents.replies import Transcript
 from executions import prompts
 from executions.agent_records.clients import client_for
 from executions.agent_records.lookup import is_kept, record_of
 from executions.agent_records.model import Agent
-from executions.failures import CANCELLED, CLOSED, END_UNKNOWN, INTERNAL_ERROR, NO_MORE_TIME
+from executions.failures import (
+    BESIDES,
+    CANCELLED,
+    CLOSED,
+    INTERNAL_ERROR,
+    NO_MORE_TIME,
+    SENT_END_UNKNOWN,
+)
 from executions.models import TriggerExecution, question_map, tool_map, usage_map
 from executions.runner.cancel import CancelWatch, stop_agent
 from executions.runner.claim import Run
 from executions.runner.complete import log_ids, set_result, write_in_time
+from executions.runner.handover import hand_over, seconds_left_of
 from executions.runner.invocation import asks_aws, compose_invocation
 from executions.runner.progress import Progress
 from moca import reasons
@@ -51,6 +59,14 @@ class RunClosedError(Exception):
     """Another process has closed the run, so its output cannot be written."""
 
 
+class OverBudgetError(Exception):
+    """The run has taken more than its trigger allows, by what its agent has told so far."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 def execute(
     run: Run,
     client: AgentClient,
@@ -68,7 +84,8 @@ def execute(
         seconds_left: returns for how many seconds writing the result may be retried.
 
     Returns:
-        The record, with its result.
+        The record, with its result. It is still running if it was handed over to a `runworker`,
+        because the agent needs more time than this process has.
 
     Raises:
         OperationalError, InterfaceError: the result could not be written in time.
@@ -76,6 +93,8 @@ def execute(
     with CancelWatch(lambda: [run]):
         call(run, client, time_limit=time_limit)
     with bind(**log_ids(run.execution)):
+        if run.execution.error_code == SENT_END_UNKNOWN.name and hand_over(run):
+            return run.execution
         write_in_time(run.execution, seconds_left, run.trigger)
     stop_agent(run)
     return run.execution
@@ -90,7 +109,7 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     this = _Call(run, client, time_limit)
     with this.settled():
         this.prepare()
-        this.succeed(this.chosen.invoke(this.invocation, **this.options()))
+        this.succeed(this.ask())
 
 
 async def call_on_loop(
@@ -113,7 +132,7 @@ async def call_on_loop(
     this = _Call(run, client, None, on_loop=True)
     with this.settled():
         await this.prepare_on_loop(threads)
-        options = this.options()
+        options = this.options() | {"max_retries": run.trigger.max_retries}
         # Thousands of runs are under way, so that none keeps what only its request needed.
         run.event = {}
         options |= {"gate": gate, "on_sent": on_sent}
@@ -138,7 +157,7 @@ class _Call:
         *,
         on_loop: bool = False,
     ) -> None:
-        seconds = float(run.trigger.timeout_seconds)
+        seconds = seconds_left_of(run)
         limit = seconds if time_limit is None else min(seconds, time_limit)
         self.chosen = self._default = client
         self._run = run
@@ -162,12 +181,19 @@ class _Call:
             return
         await _in_thread(threads, self.prepare, max(0.0, self._end - time.monotonic()))
 
+    def ask(self) -> Reply:
+        """Send the prompt and read the answer, or follow a run that another process has sent."""
+        trigger, options = self._run.trigger, self.options()
+        if self._run.execution.handed_over_at:
+            allowed = trigger.timeout_seconds
+            return resumption.follow(self.chosen, self.invocation, allowed=allowed, **options)
+        return self.chosen.invoke(self.invocation, max_retries=trigger.max_retries, **options)
+
     def options(self) -> dict[str, Any]:
-        """The further arguments of the call."""
+        """The further arguments of both."""
         return {
             # Reading the agent's record and profile may have used up a part of the limit.
             "time_limit": max(0.0, self._end - time.monotonic()),
-            "max_retries": self._run.trigger.max_retries,
             "on_transcript": self._flush,
             "cancellation": self._run.cancellation,
         }
@@ -177,6 +203,7 @@ class _Call:
         execution = self._run.execution
         _set_reply(self._run, reply)
         execution.reached_agent = True
+        _warn_of_excess(self._run)
         outcome = Outcome(reply.outcome)
         set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=self._run.clock)
 
@@ -192,16 +219,33 @@ class _Call:
             except RunClosedError:
                 logger.warning("Stopped: the run had been closed by another process")
                 _fail(run, CLOSED(), reached=True)
+            except OverBudgetError as error:
+                self._cut_off(error.reason)
             except Exception:
                 logger.exception("The run broke off")
                 _set_what_came(run, self._flush.transcript)
                 _fail(run, INTERNAL_ERROR(), reached=True)
 
+    def _cut_off(self, reason: Reason) -> None:
+        """End a run that has taken too much, and have its agent told."""
+        run = self._run
+        _set_what_came(run, self._flush.transcript)
+        reply = self._flush.transcript.so_far() if self._flush.transcript else None
+        run.stop_agent = partial(_cancel, self._record, self._default, self.invocation, reply)
+        logger.warning("The run was cancelled: it has taken more than its trigger allows")
+        _fail(run, reason, reached=True)
+
     def _fail_by(self, error: AgentError) -> None:
         run = self._run
+        # A run that was handed over had been sent: it must not be sent again.
+        error.reached = error.reached or bool(run.execution.handed_over_at)
         _set_reply(run, error.reply)
         if not run.cancellation.is_requested:
             _fail_by_agent(run, error, is_cut_off=self._is_cut_off)
+            return
+        if not run.cancelled_by:
+            logger.info("Stopped: the run has ended elsewhere")
+            _fail(run, CLOSED(), reached=True)
             return
         if error.reached:
             run.stop_agent = partial(
@@ -245,6 +289,7 @@ class _Flush:
     """Writes what the agent has said and done so far, every `FLUSH_SECONDS` at the most."""
 
     def __init__(self, run: Run, *, on_loop: bool) -> None:
+        self._cap = run.cap
         self.progress = Progress(run, FLUSH_SECONDS, on_loop=on_loop)
         self.transcript: Transcript | None = None
 
@@ -252,6 +297,10 @@ class _Flush:
         self.transcript = transcript
         if not self.progress.note(transcript):
             raise RunClosedError
+        # A run whose answer is complete costs no less if it is cancelled.
+        cap = None if transcript.complete else self._cap
+        if cap and (reason := cap.excess(transcript.usage)):
+            raise OverBudgetError(reason)
 
 
 def _set_reply(run: Run, reply: Reply | None) -> None:
@@ -267,6 +316,17 @@ def _set_reply(run: Run, reply: Reply | None) -> None:
     execution.task_id = (reply.task_id or "")[:200]
     execution.request_id = (reply.request_id or "")[:200]
     execution.session_id = (reply.session_id or execution.session_id)[:256]
+
+
+def _warn_of_excess(run: Run) -> None:
+    """Give a run that has completed a warning if it took too much."""
+    excess = run.cap.excess_at_end(run.execution.usage) if run.cap else None
+    if excess is None:
+        return
+    warning = reasons.of(run.execution, "warning")
+    if isinstance(warning, Reason):
+        excess = warning.adding(BESIDES, besides=excess)
+    reasons.put(run.execution, "warning", excess)
 
 
 def _set_what_came(run: Run, transcript: Transcript | None) -> None:
@@ -285,19 +345,24 @@ def _fail_by_agent(run: Run, error: AgentError, *, is_cut_off: bool) -> None:
         error: the error, with the agent's own outcome if it gave one.
         is_cut_off: whether the process had less time than the trigger allows.
     """
-    if is_cut_off and error.reason.says(TIMED_OUT):
-        error.add(NO_MORE_TIME, number=run.trigger.timeout_seconds)
+    reason = error.reason
+    if is_cut_off and reason.says(TIMED_OUT):
+        allowed = run.trigger.timeout_seconds
         if error.reached:
-            error.add(END_UNKNOWN, session=run.execution.session_id)
+            session = run.execution.session_id
+            parts = {"seconds": reason.parts["seconds"], "number": allowed, "session": session}
+            reason = SENT_END_UNKNOWN(**parts)
+        else:
+            reason = reason.adding(NO_MORE_TIME, number=allowed)
     # The agent's words stay out of the log, because they may quote the prompt.
     logger.warning(
         "The agent failed: kind=%s status=%s",
         error.kind,
         error.status or "-",
-        extra={"errorCode": error.code},
+        extra={"errorCode": reason.code.name},
     )
     outcome = Outcome(error.outcome) if error.outcome else None
-    _fail(run, error.reason, outcome=outcome, reached=error.reached)
+    _fail(run, reason, outcome=outcome, reached=error.reached)
 
 
 def _fail(run: Run, error: Reason, *, reached: bool, outcome: Outcome | None = None) -> None:

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from agents import AgentError, Invocation
 from agents.invocation import Answered
-from executions import owner_tokens, prompts
+from executions import owner_tokens, prompts, result_tokens
 from executions.agent_client import profile_of
 from executions.agent_records.model import Agent
 from executions.failures import BESIDES, NO_OWNER_TOKEN
@@ -57,6 +57,7 @@ def compose_invocation(run: Run, record: Agent | None, end: float) -> Invocation
         answers=tuple(Answered(each["id"], each["value"]) for each in execution.answers or ()),
         task_id=execution.task_id or None,
         owner_token=_owner_token(run, end) if acts_for_owner else None,
+        callback=result_tokens.callback_of(execution),
     )
 
 

@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from executions.failures import CANCELLED
 from executions.models import CancelRequest, TriggerExecution
-from executions.runner.claim import LEASE, Run, batch_size, lease_end
+from executions.runner.claim import LEASE, Run, batch_size, extend_hold, lease_end
 from executions.runner.complete import close, set_result, write
+from executions.runner.handover import take_over
 from moca import reasons
 from moca.concurrency import ConflictError
 from moca.sentences import Reason
-from triggers.models import RunStatus, SchedulerProcess, Trigger
+from triggers.models import RunStatus, SchedulerProcess
 
 # How often a process renews its lease.
 HEARTBEAT = timedelta(seconds=15)
@@ -44,23 +45,18 @@ def restate(runs: Sequence[Run], *, lease: timedelta = LEASE) -> None:
                 extend_hold(run.execution, until)
 
 
-def extend_hold(execution: TriggerExecution, until: datetime) -> None:
-    """Have an execution hold its trigger until a moment, if it holds it."""
-    trigger = Trigger.objects.filter(user_id=execution.user_id, pk=execution.trigger_id)
-    trigger.filter(running_since=execution.started_at).update(running_until=until)
-
-
 def close_lost(now: datetime) -> int:
     """Close the runs whose process has died as failed; returns how many there were.
 
     No process claimed them in time, or the lease of their process has ended, or their own has if
-    they name no process. A run that a person has asked to cancel is closed as cancelled.
+    they name no process. A run that a person has asked to cancel is closed as cancelled. A run
+    whose agent can still tell what became of it is handed over instead, if a `runworker` is alive.
     """
     overdue = TriggerExecution.objects.overdue(now)[:MOST_CLOSED]
-    closed = _close_all([execution for execution in overdue if execution.is_lost(now)])
+    closed = _close_all([execution for execution in overdue if execution.is_lost(now)], now)
     for process_id in sorted(SchedulerProcess.objects.by_lease(now).lapsed):
         left = list(TriggerExecution.objects.of_process(process_id)[:MOST_CLOSED])
-        closed += _close_all(left)
+        closed += _close_all(left, now)
         if len(left) < MOST_CLOSED:
             # It may come back, and then it renews its lease and runs again.
             lapsed = SchedulerProcess.objects.filter(pk=process_id, lease_until__lt=now)
@@ -68,9 +64,10 @@ def close_lost(now: datetime) -> int:
     return closed
 
 
-def _close_all(lost: Sequence[TriggerExecution]) -> int:
-    """Close lost runs, many in one transaction."""
-    cancelled = _cancelled(lost)
+def _close_all(overdue: Sequence[TriggerExecution], now: datetime) -> int:
+    """Hand lost runs over, or close them, many in one transaction; returns how many it closed."""
+    cancelled = _cancelled(overdue)
+    lost = [each for each in overdue if each.pk in cancelled or not take_over(each, now)]
     closed, size = 0, batch_size(WRITES_TO_CLOSE)
     for first in range(0, len(lost), size):
         some = lost[first : first + size]

@@ -258,6 +258,8 @@ def _values_of(reply: Reply) -> dict[str, Any]:
         "output_bytes": reply.output.total_bytes,
         "reasoning": reply.reasoning,
         "tools": [tool_map(tool) for tool in reply.tools] or None,
+        # With it, another process can ask what became of the run if this one dies.
+        **({"task_id": reply.task_id[:200]} if reply.task_id else {}),
     }
 
 

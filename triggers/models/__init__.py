@@ -1,5 +1,6 @@
 """Models of triggers, for the whole project. Import them from here."""
 
+from triggers.models.budget import Limit, Price, Spending, UserBudget
 from triggers.models.choices import (
     CatchUp,
     OnDeadline,
@@ -25,18 +26,22 @@ __all__ = [
     "CatchUp",
     "IdempotencyKey",
     "InstallationPause",
+    "Limit",
     "LocalSchedule",
     "OnDeadline",
     "Outcome",
     "OverlapPolicy",
+    "Price",
     "ReasoningEffort",
     "RunStatus",
     "SchedulerProcess",
+    "Spending",
     "SyncState",
     "Trigger",
     "TriggerCount",
     "TriggerQuerySet",
     "TriggerType",
+    "UserBudget",
     "is_alive",
     "lapsed_among",
 ]

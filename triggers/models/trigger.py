@@ -30,6 +30,7 @@ from moca.validation import one_line
 from triggers import validation
 from triggers.failures import UNREADABLE
 from triggers.intervals import interval_errors
+from triggers.models.budget import BudgetedTrigger
 from triggers.models.choices import (
     CatchUp,
     OnDeadline,
@@ -143,7 +144,7 @@ class TriggerQuerySet(PausableQuerySet["Trigger"]):
         return self.filter(tags__icontains=json.dumps(tag))
 
 
-class Trigger(Pausable, VersionedModel):
+class Trigger(Pausable, BudgetedTrigger, VersionedModel):
     """A prompt for an agent, and the schedule or the events that send it.
 
     `schedule_config` and `event_config` are stored with the keys of the HTTP API: `expression`,

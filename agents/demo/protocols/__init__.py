@@ -11,6 +11,7 @@ from agents.demo.protocols.invocations import InvocationsWriter
 from agents.demo.protocols.openai import ChatWriter, ResponsesWriter
 
 __all__ = [
+    "A2AWriter",
     "Writer",
     "agent_card",
     "answer_to_call",

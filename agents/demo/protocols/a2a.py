@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from agents.demo.memory import Task
 from agents.demo.protocols.base import Body, Writer, text_of
 
 VERSION = "1.0"
 # The error codes of JSON-RPC and of A2A.
 _INTERNAL_ERROR, _METHOD_NOT_FOUND, _VERSION_NOT_SUPPORTED = -32603, -32601, -32009
+_TASK_NOT_FOUND = -32001
 _STATES = {
     "success": "TASK_STATE_COMPLETED",
     "asks": "TASK_STATE_INPUT_REQUIRED",
@@ -69,6 +71,14 @@ class A2AWriter(Writer):
         task["artifacts"] = [{"artifactId": f"answer-{self.answer.id}", "parts": parts}]
         return {"jsonrpc": "2.0", "id": self.answer.run_id, "result": {"task": task}}
 
+    def task_so_far(self) -> Body:
+        """The task while the agent is at work, with the first half of its text."""
+        task = self._task("TASK_STATE_WORKING")
+        words = self.answer.words
+        parts = [{"text": "".join(words[: len(words) // 2])}]
+        task["artifacts"] = [{"artifactId": f"answer-{self.answer.id}", "parts": parts}]
+        return task
+
     def _last_words(self) -> str:
         ending = self.answer.ending
         if ending == "limited":
@@ -114,8 +124,11 @@ def agent_card(url: str) -> Body:
     }
 
 
-def answer_to_call(body: Body, version: str) -> Body | None:
-    """The answer to a call that asks for no run; None for one that does."""
+def answer_to_call(body: Body, version: str, tasks: dict[str, Task]) -> Body | None:
+    """The answer to a call that asks for no run; None for one that does.
+
+    `tasks` are those that go on without a stream.
+    """
     method, request_id = body.get("method"), body.get("id")
     if version != VERSION:
         told = f"the header A2A-Version is {version or 'missing'}: set it to {VERSION}"
@@ -123,8 +136,16 @@ def answer_to_call(body: Body, version: str) -> Body | None:
     if is_cancel(body):
         params = body.get("params")
         task_id = params.get("id") if isinstance(params, dict) else None
+        if known := tasks.get(str(task_id)):
+            known.is_cancelled = True
         task = {"id": task_id, "status": {"state": "TASK_STATE_CANCELED"}}
         return {"jsonrpc": "2.0", "id": request_id, "result": task}
+    if method == "GetTask":
+        params = body.get("params")
+        found = tasks.get(str(params.get("id"))) if isinstance(params, dict) else None
+        if found is None:
+            return rpc_error(request_id, _TASK_NOT_FOUND, "there is no such task")
+        return {"jsonrpc": "2.0", "id": request_id, "result": found.document}
     if method != "SendStreamingMessage":
         return rpc_error(request_id, _METHOD_NOT_FOUND, f"there is no method {method}")
     return None

@@ -26,6 +26,7 @@ OF_THE_STACK_ALONE = {
     "ExistingScheduleGroupName",
     "ExistingTableName",
     "FailedExecutions",
+    "HandlerServices",
     "LogRetentionDays",
     "ProjectName",
     "ReconcilerState",

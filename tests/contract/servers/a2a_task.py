@@ -42,7 +42,7 @@ class Executor(AgentExecutor):
             raise TimeoutError("too slow")
         said = "You said: " + prompt if context.current_task else "Hello "
         await updater.add_artifact([Part(text=said)], artifact_id="a", last_chunk=False)
-        await asyncio.sleep(30 if "slow" in prompt else 0)
+        await asyncio.sleep(30 if "slow" in prompt else 3 if "in a moment" in prompt else 0)
         await updater.add_artifact([Part(text="world.")], artifact_id="a", append=True)
         if "fail" in prompt:
             await updater.failed(updater.new_agent_message([Part(text="No money left.")]))

@@ -266,3 +266,9 @@ def test_queue_and_bucket_refuse_what_comes_without_tls(policy: str) -> None:
     statements = RESOURCES[policy]["Properties"]["PolicyDocument"]["Statement"]
     refused = [each for each in statements if each["Effect"] == "Deny"]
     assert [each["Condition"] for each in refused] == [{"Bool": {"aws:SecureTransport": "false"}}]
+
+
+def test_ecs_tasks_have_the_handlers_role_only_if_the_stack_is_told_so() -> None:
+    [statement] = RESOURCES["HandlerRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    services = statement["Principal"]["Service"]["Fn::Split"][1]["Ref"]
+    assert TEMPLATE["Parameters"][services]["Default"] == "lambda.amazonaws.com"

@@ -19,8 +19,10 @@ from executions.alarms import Alarm
 from executions.backfill.model import Backfill
 from executions.models import (
     CancelRequest,
+    HandedOverRun,
     PendingEvent,
     QueuedRun,
+    RunWorker,
     TriggerExecution,
     WaitingRun,
     expiry,
@@ -116,6 +118,8 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
         ]
     ]
     QueuedRun.objects.create(**queued(runs[1]))
+    HandedOverRun.objects.create(id=runs[1].pk, trigger_id=first.pk, lease_until=STARTED)
+    RunWorker.objects.create(id=new_id(), seen_at=STARTED)
     IdempotencyKey.objects.create(
         id="k" * 64, trigger_id=first.pk, request_hash="h", ttl=expiry(STARTED)
     )

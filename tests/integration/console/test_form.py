@@ -300,7 +300,7 @@ class TestPreview:
     ) -> None:
         settings.TRIGGER_LAMBDA_ARN = arn
         shown = previewed(viewer, expression="rate(1 day)", timeout_seconds=seconds)
-        assert ("ends a run after 29 min 50 s, before its timeout" in shown) is is_warned
+        assert ("waits for 29 min 50 s at the most" in shown) is is_warned
 
     def test_a_time_out_of_thousands_of_digits_does_not_break_the_preview(
         self, viewer: Client, settings: Any

@@ -152,7 +152,7 @@ class TestFailure:
     def test_run_ends_before_lambda_does(self, agent: DemoAgent, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger(prompt="demo: stall")
         handler(event_of(trigger), Context(seconds=11.5))
-        assert "timed out" in runs_of(trigger)[0].error.lower()
+        assert "no more time after 1.5 s" in runs_of(trigger)[0].error
 
     def test_without_time_nothing_is_begun(
         self, agent: DemoAgent, make_trigger: MakeTrigger

@@ -182,9 +182,9 @@ def test_run_cut_short_by_lambda_says_so(agent: DemoAgent, make_trigger: MakeTri
     handler(event_of(trigger), Context(seconds=11))
     record = record_of(trigger)
     assert record.error == (
-        "timed out after 1 s; its process had no more time, though the trigger allows 3600 s; the "
-        f"request was sent, and how the agent's work in the session {record.session_id} ended is "
-        "not known"
+        "Sent, and its end is not known to us: the process had no more time after 1 s, though the "
+        "trigger allows 3600 s. The agent may still be at work in the session "
+        f"{record.session_id}."
     )
 
 
@@ -203,7 +203,7 @@ def test_time_that_the_database_took_is_taken_off(
             return 600_000 if self.asked == 1 else 10_500
 
     handler(event_of(trigger), Later())
-    assert record_of(trigger).error_code == "timed_out"
+    assert record_of(trigger).error_code == "sent_end_unknown"
 
 
 class TestLog:

@@ -39,7 +39,15 @@ def test_missing_settings_are_named(settings: Any) -> None:
     assert check_agent(None)[0].msg == "AGENT_AUTH=cognito needs COGNITO_CLIENT_SECRET."
 
 
-@pytest.mark.parametrize("header", ["User-Agent", "host", "Content-Length"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "User-Agent",
+        "host",
+        "Content-Length",
+        "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Result-Token",
+    ],
+)
 def test_key_has_a_header_of_its_own(settings: Any, header: str) -> None:
     settings.AGENT_KEY_HEADER = header
     assert ids(check_agent(None)) == ["moca.E018"]

@@ -83,7 +83,9 @@ def test_codes_of_failed_runs_are_in_the_documents() -> None:
     of_runs = [failures.LOST, failures.NOT_PICKED_UP, failures.CLOSED, failures.INTERNAL_ERROR]
     of_runs += [failures.SHUT_DOWN, failures.TRIGGER_DELETED, failures.OVERTAKEN]
     of_runs += [failures.NOT_INVOKED, failures.MISSED, failures.CANCELLED]
-    of_runs += [failures.UNANSWERED]
+    of_runs += [failures.UNANSWERED, failures.SENT_END_UNKNOWN, failures.UNREAD]
+    of_runs += [failures.DELETED_MEANWHILE]
+    of_runs += [failures.OVER_BUDGET]
     assert told == named | {code.name for code in of_runs}
 
 
