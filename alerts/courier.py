@@ -7,7 +7,6 @@ is sent again with the same id.
 """
 
 import logging
-import random
 import threading
 import time
 from collections import Counter
@@ -31,6 +30,7 @@ from alerts.models import Channel, Delivery, DeliveryState
 from alerts.outbox import tell
 from moca import audit, reasons
 from moca.concurrency import ConflictError
+from moca.retry import backoff
 from moca.sentences import Reason
 
 logger = logging.getLogger(__name__)
@@ -186,9 +186,10 @@ def _finish(one: _Try, now: datetime) -> bool:
 
 
 def _pause(tries: int) -> timedelta:
-    """The pause after so many tries: it doubles, with jitter."""
-    ceiling = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries - 1, 20))
-    return ceiling * random.uniform(0.75, 1.25)  # noqa: S311  (it spreads load)
+    """The pause after so many tries: three quarters to five quarters of one that doubles."""
+    first, longest = FIRST_PAUSE.total_seconds(), LONGEST_PAUSE.total_seconds()
+    doubled = min(longest, first * 2 ** min(tries - 1, 20))
+    return timedelta(seconds=0.75 * doubled + backoff(tries, first / 2, longest / 2))
 
 
 def _end(delivery: Delivery, reason: Reason, now: datetime) -> None:
