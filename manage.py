@@ -12,8 +12,10 @@ except ImportError as error:
 
 
 def main() -> None:
-    name = "scheduler_settings" if sys.argv[1:2] == ["runscheduler"] else "settings"
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"moca.{name}")
+    chosen = os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moca.settings")
+    # `run` has set it for the scheduler that it starts.
+    if chosen == "moca.settings" and sys.argv[1:2] == ["runscheduler"]:
+        os.environ["DJANGO_SETTINGS_MODULE"] = "moca.scheduler_settings"
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:

@@ -60,6 +60,7 @@ class _Try:
     """One try to send a request: whether the agent may have it."""
 
     is_connected: bool = False
+    on_connected: Callable[[], None] | None = None
 
 
 _try: ContextVar[_Try] = ContextVar("try")
@@ -70,7 +71,10 @@ class _Connector(aiohttp.TCPConnector):
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
         connection = await super().connect(req, traces, timeout)
-        _try.get().is_connected = True
+        this = _try.get()
+        this.is_connected = True
+        if this.on_connected is not None:
+            this.on_connected()
         return connection
 
 
@@ -117,14 +121,17 @@ class AgentLoop:
         on_transcript: Callable[[Transcript], None] | None = None,
         cancellation: Cancellation | None = None,
         gate: Gate | None = None,
+        on_sent: Callable[[], None] | None = None,
     ) -> Reply:
         """Send the prompt and read the answer to its end, as `AgentClient.invoke()` does.
 
         Args:
             gate: holds a place for the call while the agent has the request.
+            on_sent: called when the request goes out, at each try.
         """
         sending = client.sending(invocation)
         call = _Call(self, client, sending, gate, cancellation or Cancellation(), time_limit)
+        call.on_sent = on_sent
         with sending.masked():
             return await call.run(max_retries, on_transcript)
 
@@ -177,6 +184,7 @@ class _Call:
         self._gate, self._cancellation = gate, cancellation
         self._seconds = seconds
         self._has_place = False
+        self.on_sent: Callable[[], None] | None = None
         self._response: aiohttp.ClientResponse | None = None
         self._answer: Answer | None = None
         # Whether the agent may have begun, in any of the tries.
@@ -264,7 +272,7 @@ class _Call:
     async def _open(self, token: str | None) -> aiohttp.ClientResponse:
         headers = await self._loop.headers(self._sending, token)
         await self._enter()
-        this = _Try()
+        this = _Try(on_connected=self.on_sent)
         _try.set(this)
         try:
             response = await self._loop.open(self._sending, headers)

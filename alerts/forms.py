@@ -128,7 +128,9 @@ class RuleForm(VersionedForm):
             ),
             "pause_minutes": _("What happens in between is counted and told in the next. 0: none."),
             "quiet_from": _("What happens in these hours is told at their end, in one message."),
-            "includes_output": _("It may have what the prompt has. Without it, no words do."),
+            "includes_output": _(
+                "The output may repeat the prompt. Without it, no message has words of the agent."
+            ),
         }
         widgets: ClassVar[dict[str, Any]] = {
             "quiet_from": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),

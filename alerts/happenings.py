@@ -16,7 +16,8 @@ class Happening(TextChoices):
     | LATE, TOO_LONG | `minutes`; `reason` if there is more to say |
     | WAITS | `hours`: until when somebody has to answer |
     | PAUSED | `number`: failures in a row; `reason` |
-    | OUT_OF_STEP, OVER_BUDGET | `reason`; `name` if it is about no trigger |
+    | OUT_OF_STEP | `reason`; `name` if it is about no trigger |
+    | OVER_BUDGET | `number`: spent, in percent; `reason`; `name` if it is about no trigger |
     | NO_SCHEDULER | `minutes`: since when no scheduler is alive; the installation's, no trigger's |
     | CHANNEL_OFF | `channel`: its name; `reason`; the installation's, no trigger's |
 

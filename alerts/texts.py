@@ -33,7 +33,7 @@ TITLES: dict[str, str] = {
     Happening.WAITS: gettext_noop("%(trigger)s waits for a person (%(hours)s h to answer)"),
     Happening.PAUSED: gettext_noop("%(trigger)s was paused (failed %(number)s in a row)"),
     Happening.OUT_OF_STEP: gettext_noop("%(trigger)s differed from its schedule or rule"),
-    Happening.OVER_BUDGET: gettext_noop("%(trigger)s has used up its budget"),
+    Happening.OVER_BUDGET: gettext_noop("%(trigger)s has spent %(number)s %% of a budget"),
     Happening.NO_SCHEDULER: gettext_noop("No scheduler has been alive for %(minutes)s min"),
     Happening.CHANNEL_OFF: gettext_noop("The channel %(channel)s was switched off"),
 }

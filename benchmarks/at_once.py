@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import sqlite3
 import statistics
 import subprocess
@@ -35,7 +36,6 @@ import psutil
 from benchmarks.limits import raise_limit
 
 ROOT = Path(__file__).resolve().parent.parent
-PORT = 8399
 LEAD = timedelta(seconds=5)
 LOST_SECONDS = 150
 MAKE = """
@@ -86,13 +86,13 @@ class Side:
     """One build, with a database of its own."""
 
     def __init__(self, root: Path, folder: Path) -> None:
-        self.root, self.folder = root, folder
+        self.root, self.folder, self.port = root, folder, free_port()
         self.log = folder / "agent.log"
         self.environment = {
             **os.environ,
             "MOCA_DATA_DIR": str(folder),
             "DATABASE_URL": f"sqlite:///{folder / 'moca.sqlite3'}",
-            "AGENT_API_URL": f"http://127.0.0.1:{PORT}",
+            "AGENT_API_URL": f"http://127.0.0.1:{self.port}",
             "AGENT_AUTH": "none",
             "LOG_LEVEL": "ERROR",
             "PYTHONPATH": str(root),
@@ -133,10 +133,16 @@ class Side:
         return max((int(line[5:].split()[0]) for line in lines if line[:5] == "open="), default=0)
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 @contextmanager
 def running(side: Side, scenario: Scenario) -> Iterator[list[psutil.Process]]:
     """Run the agent and the scheduler processes."""
-    agent = [sys.executable, "-m", "benchmarks.slow_agent", str(PORT)]
+    agent = [sys.executable, "-m", "benchmarks.slow_agent", str(side.port)]
     started = [
         subprocess.Popen([*agent, str(scenario.seconds), str(side.log)], cwd=ROOT),
         *(

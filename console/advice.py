@@ -34,38 +34,8 @@ def remedy(outcome: str, reason: str, trigger: Trigger | None) -> str:
         reason: the run's error, a `Reason` if its code is known.
         trigger: the trigger; None if it was deleted.
     """
-    known = reason if isinstance(reason, Reason) else None
-    if known and known.says(NO_MORE_TIME):
-        return _(
-            "Lambda ends the function that runs triggers after at most 30 minutes, whatever "
-            "timeout the trigger has. Ask for less in the prompt."
-        )
-    if known and known.code is SENT_END_UNKNOWN:
-        return _(
-            "Open the session to see how far the agent is. “manage.py runworker” reads on in long "
-            "runs of agents that speak A2A. Any other agent can call back with its result, if "
-            "PUBLIC_URL is set."
-        )
-    if known and known.code is UNREAD:
-        return _(
-            "Start “manage.py runworker”, which reads on in long runs. Open the session to see "
-            "how far the agent is."
-        )
-    if known and known.code is TIMED_OUT and trigger is not None:
-        return _(
-            "The timeout of this trigger is %(seconds)s seconds. Raise it, or ask for less in "
-            "the prompt."
-        ) % {"seconds": trigger.timeout_seconds}
-    if known and known.code is UNANSWERED:
-        return _(
-            "Replay the run to have the agent ask again. If people need longer, raise the hours "
-            "within which the trigger waits for an answer."
-        )
-    if known and known.code is AGENT_SILENT:
-        return _(
-            "AGENT_IDLE_TIMEOUT_SECONDS limits how long an agent may send nothing. Raise it, or "
-            "let the agent send more often."
-        )
+    if isinstance(reason, Reason) and (sentence := _about_the_reason(reason, trigger)):
+        return sentence
     match outcome:
         case Outcome.LIMITED:
             return _(
@@ -77,8 +47,46 @@ def remedy(outcome: str, reason: str, trigger: Trigger | None) -> str:
                 "Look at what the guardrail of the agent or the content filter of its model "
                 "blocks, or change the prompt."
             )
+        case Outcome.OVER_BUDGET:
+            return _("Raise the trigger's limit for each run, or ask for less in the prompt.")
         case Outcome.INTERRUPTED:
             return _("The agent asks a person, and goes on after an answer.")
+    return ""
+
+
+def _about_the_reason(reason: Reason, trigger: Trigger | None) -> str:
+    """A remedy that the reason names, whatever the outcome; empty if it names none."""
+    if reason.says(NO_MORE_TIME):
+        return _(
+            "Lambda ends the function that runs triggers after at most 30 minutes, whatever "
+            "timeout the trigger has. Ask for less in the prompt."
+        )
+    if reason.code is SENT_END_UNKNOWN:
+        return _(
+            "Open the session to see how far the agent is. “manage.py runworker” reads on in long "
+            "runs of agents that speak A2A. Any other agent can call back with its result, if "
+            "PUBLIC_URL is set."
+        )
+    if reason.code is UNREAD:
+        return _(
+            "Start “manage.py runworker”, which reads on in long runs. Open the session to see "
+            "how far the agent is."
+        )
+    if reason.code is TIMED_OUT and trigger is not None:
+        return _(
+            "The timeout of this trigger is %(seconds)s seconds. Raise it, or ask for less in "
+            "the prompt."
+        ) % {"seconds": trigger.timeout_seconds}
+    if reason.code is UNANSWERED:
+        return _(
+            "Replay the run to have the agent ask again. If people need longer, raise the hours "
+            "within which the trigger waits for an answer."
+        )
+    if reason.code is AGENT_SILENT:
+        return _(
+            "AGENT_IDLE_TIMEOUT_SECONDS limits how long an agent may send nothing. Raise it, or "
+            "let the agent send more often."
+        )
     return ""
 
 

@@ -41,7 +41,9 @@ from moca.concurrency import reason_of
 from moca.display import NOTHING, duration, excerpt, laid_out
 from moca.ids import first_id
 from moca.paging import read_page
+from triggers.budgets import money
 from triggers.models import Outcome, RunStatus, Trigger
+from triggers.models.budget import MILLION
 
 PAGE = 30
 # The ids of runs sort by due time, so these filters read no earlier runs.
@@ -243,6 +245,7 @@ def context_of(found: TriggerExecution, form: AnswerForm | None = None) -> dict[
         and trigger.updated_at > found.started_at,
         "tokens": _tokens(found.usage),
         "cached": _cached_tokens(found.usage),
+        "cost": _cost(found.usage),
         "session_url": _session_url(found.session_id),
         **activity_of(found),
         **panel_of(found, form),
@@ -376,6 +379,15 @@ def _cached_tokens(usage: Any) -> str:
         "read": f"{read:,}",
         "written": f"{written:,}",
     }
+
+
+def _cost(usage: Any) -> str:
+    """What a run cost by the price of its time; empty if none was known."""
+    counts = usage if isinstance(usage, dict) else {}
+    cost, currency = counts.get("cost"), counts.get("currency")
+    if not isinstance(cost, int | float) or not isinstance(currency, str):
+        return ""
+    return f"{money(round(cost * MILLION))} {currency}"
 
 
 def _session_url(session_id: str) -> str:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from console import charts, page_versions
+from console import budgets, charts, page_versions
 from console.access import for_operators
 from console.advice import remedy
 from console.backfills import missed_lately
@@ -107,6 +107,7 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         "first_day": date_words(start_of(days[0], DAY)),
         **page_of_runs(request, TriggerExecution.objects.of_trigger(trigger), now),
         **_events(trigger, view, now),
+        **budgets.of_trigger(trigger, now),
         # Polls do not refresh this part of the page, and it may have megabytes.
         "changes": [] if "HX-Request" in request.headers else _changes(trigger),
         "yaml": yaml_text(body(trigger)),

@@ -16,6 +16,7 @@ OUTCOME_KINDS: dict[str, str] = {
     Outcome.LOST: "bad",
     Outcome.MISSED: "bad",
     Outcome.UNKNOWN: "warn",
+    Outcome.OVER_BUDGET: "bad",
 }
 
 

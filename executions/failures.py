@@ -38,6 +38,18 @@ MISSED = Code(
         "was running, or it was busy. Nothing was sent to the agent."
     ),
 )
+OVER_BUDGET = Code(
+    "over_budget",
+    _("Cancelled, since the run took %(spent)s: it may take %(most)s (%(limit)s)."),
+)
+# A warning about a run whose agent said only at its end what it took.
+ENDED_OVER_BUDGET = Code(
+    "ended_over_budget",
+    _(
+        "The run took %(spent)s: it may take %(most)s (%(limit)s). The agent told it too late to "
+        "cancel the run."
+    ),
+)
 # Alarms.
 NOT_STARTED = Code(
     "not_started",

@@ -6,7 +6,7 @@ for all its runs. Then it closes the runs of processes that died, and removes wh
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -16,7 +16,7 @@ from executions.clock import ClockWatch, Jump
 from executions.failures import CLOCK_JUMPED
 from executions.maintenance import end_far_debounces, end_far_leases, remove_expired
 from executions.process_lease import Load, ProcessLease
-from executions.runner import HEARTBEAT, LEASE, announce
+from executions.runner import HEARTBEAT, LEASE, Run, announce
 from executions.runner.missed import MOST_COUNTED
 from moca.outages import database
 from triggers import pauses
@@ -67,11 +67,12 @@ class Heartbeat:
         """Make the next `beat()` due at once."""
         self._next_at = time.monotonic()
 
-    def beat(self, load: Callable[[], Load]) -> None:
+    def beat(self, load: Callable[[], Load], runs: Callable[[], Sequence[Run]]) -> None:
         """Renew our lease and do the maintenance, if a heartbeat is due or the clock has jumped.
 
         Args:
             load: returns what this process has to do.
+            runs: returns its runs under way.
 
         Raises:
             OperationalError: the database is away.
@@ -90,6 +91,8 @@ class Heartbeat:
         self._renewed_at = time.monotonic()
         if jump:
             logger.warning("%s; renewed the lease of %d runs under way", jump, current.running)
+            if jump.is_ahead:
+                runner.restate(runs())
         self._maintain()
         self._next_at = time.monotonic() + HEARTBEAT.total_seconds()
 

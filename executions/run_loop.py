@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from agents import AgentClient
 from agents.loop import AgentLoop
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 # Threads for what blocks: tokens, signatures, agents' records and profiles, tokens of owners.
 THREADS = 16
+# How long a request that is not made counts as one that the loop has not come to.
+UNSENT_SECONDS = 1.0
 # How long the loop may take to begin, or to end.
 SECONDS = 10.0
 
@@ -39,13 +42,13 @@ class RunLoop:
         self._is_ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        # How many runs were handed over, and how many of them the loop has begun.
-        self._given = self._taken = 0
+        # The ids of runs whose requests the loop is still busy to make.
+        self._unsent: set[str] = set()
 
     @property
-    def unbegun(self) -> int:
-        """How many runs the loop has not begun yet, because it is busy."""
-        return self._given - self._taken
+    def unsent(self) -> int:
+        """How many requests the loop has still to make, without those that wait for others."""
+        return len(self._unsent)
 
     def start(self) -> None:
         """Start the thread."""
@@ -54,7 +57,7 @@ class RunLoop:
 
     def begin(self, runs: Sequence[Run]) -> None:
         """Call the agents of runs that this process has claimed."""
-        self._given += len(runs)
+        self._unsent.update(run.execution.pk for run in runs)
         if self._loop is not None and runs:
             self._loop.call_soon_threadsafe(self._begin, list(runs))
 
@@ -79,14 +82,20 @@ class RunLoop:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin(self, runs: list[Run]) -> None:
+        loop = asyncio.get_running_loop()
         for run in runs:
+            # A request that takes longer waits for a token, its agent's host or its gate. It must
+            # not keep the runs of other agents from being claimed.
+            loop.call_later(UNSENT_SECONDS, self._unsent.discard, run.execution.pk)
             task = asyncio.create_task(self._call(run))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _call(self, run: Run) -> None:
-        self._taken += 1
-        await runner.call_on_loop(run, self._client, self._agents, self._threads, run.gate)
+        on_sent = partial(self._unsent.discard, run.execution.pk)
+        tools = self._client, self._agents, self._threads, run.gate
+        await runner.call_on_loop(run, *tools, on_sent)
+        on_sent()
         self._ended(run)
         # The record ends first, because an agent may take seconds to acknowledge this.
         if run.stop_agent is not None:

@@ -36,10 +36,9 @@ from executions.fan_out import Distributor
 from executions.file_limit import affordable
 from executions.gates import Gates
 from executions.heartbeat import Heartbeat
-from executions.life import SignOfLife
+from executions.life import beside_the_scheduler
 from executions.models import QueuedRun
 from executions.process_lease import Load
-from executions.processes import Kind
 from executions.run_loop import RunLoop
 from executions.runner import CancelWatch, Occurrence, Run
 from executions.runner.claim import Triggers
@@ -69,7 +68,7 @@ HANGING_SECONDS = 30.0
 STOP_SECONDS = 5.0
 # How many runs may be claimed whose requests the loop has not made yet, and how soon to look again
 # if there are so many. If the process dies, these are lost although they were not sent.
-MOST_UNBEGUN = 200
+MOST_UNSENT = 200
 BUSY_SECONDS = 0.02
 # How often the log says that runs wait for a place.
 LOG_SECONDS = 60.0
@@ -117,17 +116,17 @@ class LocalSchedulerProcess:
         self.concurrency = affordable(self.concurrency)
         self._completer.start()
         self._loop.start()
-        life = SignOfLife(Kind.SCHEDULER, lambda: len(self._runs))
-        with life, CancelWatch(self._runs.all), Courier():
-            self._fire_until_stopped(life)
+        lease = self._heartbeat.lease
+        with beside_the_scheduler(lease), CancelWatch(self._runs.all), Courier():
+            self._fire_until_stopped()
 
-    def _fire_until_stopped(self, life: SignOfLife) -> None:
+    def _fire_until_stopped(self) -> None:
         while not self._stopping:
             self._wake.clear()
             pause = POLL_SECONDS
             try:
                 pause = self._turn()
-                life.mark()
+                self._heartbeat.lease.mark()
             except DatabaseError as error:
                 pause = self._failed(error)
             except Exception:
@@ -154,7 +153,7 @@ class LocalSchedulerProcess:
             # The heartbeat writes, which finds out if the database is back: in some outages it can
             # be read all the same. It also renews our lease before anything else happens.
             self._heartbeat.hurry()
-        self._heartbeat.beat(self._load)
+        self._heartbeat.beat(self._load, self._runs.all)
         self._look_for_uncertain()
         has_more_events, failure = self._enqueue_events()
         self._backlog.look(timezone.now() + timedelta(seconds=POLL_SECONDS), POLL_SECONDS)
@@ -168,7 +167,7 @@ class LocalSchedulerProcess:
         if has_more_events or self._heartbeat.repair_some():
             return 0.0
         wait = POLL_SECONDS
-        if self._backlog.size and self._loop.unbegun >= MOST_UNBEGUN:
+        if self._backlog.size and self._loop.unsent >= MOST_UNSENT:
             wait = BUSY_SECONDS
         elif self._backlog.size and begun and self._free():
             wait = 0.0
@@ -242,7 +241,7 @@ class LocalSchedulerProcess:
     def _free(self) -> int:
         """How many runs may begin now, in one transaction."""
         # Runs whose claim was uncertain may exceed the concurrency.
-        ahead = MOST_UNBEGUN - self._loop.unbegun
+        ahead = MOST_UNSENT - self._loop.unsent
         return max(0, min(self.concurrency - len(self._runs), ahead, _batch_size()))
 
     def _claim_queued(self, queued: Queued) -> Run | None:
@@ -390,7 +389,7 @@ class LocalSchedulerProcess:
             try:
                 # A heartbeat may hang for so long while the database is away.
                 if not database.is_on or end - time.monotonic() > HANGING_SECONDS:
-                    self._heartbeat.beat(self._load)
+                    self._heartbeat.beat(self._load, self._runs.all)
             except DatabaseError as error:
                 pause = self._failed(error)
             self._wake.wait(min(pause, max(0.0, end - time.monotonic())))

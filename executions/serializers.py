@@ -6,7 +6,7 @@ from typing import Any
 from agents.replies import KEPT_NAME_BYTES, KEPT_TOOL_CHARACTERS, KEPT_TOOLS
 from executions.models import Source, TriggerExecution
 from moca.api.editions import OURS
-from moca.api.fields import Choice, Computed, Id, Moment, Number, Text
+from moca.api.fields import Amount, Choice, Computed, Id, Moment, Number, Text
 from moca.api.json_schema import boolean, component, each, number, record, text
 from moca.api.serializers import MapSerializer, RowSerializer
 from triggers.models import Outcome, RunStatus
@@ -23,6 +23,8 @@ class UsageSerializer(MapSerializer):
     output_tokens = Number(always=True)
     cache_read_tokens = Number("Tokens that the model read from its cache.")
     cache_write_tokens = Number("Tokens that the model wrote to its cache.")
+    cost = Amount("What they cost, if operators have entered a price.", always=False)
+    currency = Text("The currency of the cost.")
 
     class Meta:
         name = "TokenUsage"

@@ -26,10 +26,11 @@ from executions.alarms import (
 from executions.clock import ClockWatch
 from executions.failures import NO_PASS, NO_PROCESS, NOT_STARTED, WAITS_FOR_TURN
 from executions.models import Source, TriggerExecution
-from executions.processes import Kind, Process, which_fire
 from moca import audit
 from moca.ids import first_id, occurrence_id
-from triggers.models import LocalSchedule, Trigger
+from triggers.models import LocalSchedule, Process, ProcessKind, Trigger
+from triggers.models.process import which_fire
+from triggers.pauses import reason_not_to_fire
 from triggers.statistics import Statistics
 
 # How long a schedule that cannot be fired now is put off at the most; see `executions.scheduler`.
@@ -46,7 +47,7 @@ MOST_RECORDS = 5
 # The runs that no schedule has started.
 OTHERS = {Source.EVENT, Source.MANUAL, Source.REPLAY, Source.ANSWER}
 # The fields that decide when a trigger fires.
-TIMES = ("type", "enabled", "schedule_config")
+TIMES = ("type", "enabled", "schedule_config", "paused_until")
 
 
 # How long nothing is judged after the machine has slept or its clock was set: the other processes
@@ -114,7 +115,7 @@ def notice(fires: Sequence[Process], alarms: Iterable[Alarm], now: datetime) -> 
         # If none has ever been there, schedules that are not fired tell it.
         return False
     seen = fires[0].seen_at
-    code = NO_PASS if fires[0].kind == Kind.MAINTENANCE else NO_PROCESS
+    code = NO_PASS if fires[0].kind == ProcessKind.MAINTENANCE else NO_PROCESS
     raise_alarm(Alarm.about_processes(seen, now, code(seen=_text(seen))))
     return True
 
@@ -165,7 +166,7 @@ def _look_at_schedules(alarms: Sequence[Alarm], now: datetime, *, is_fired: bool
 
 def _judge(trigger: Trigger, due: datetime, now: datetime, *, is_fired: bool) -> None:
     by = trigger.expected_by(due)
-    if not trigger.enabled or by is None or by > now:
+    if not trigger.enabled or by is None or by > now or reason_not_to_fire(trigger, due, now):
         return
     kind, code = AlarmKind.SILENT, NOT_STARTED
     if is_fired:
@@ -191,9 +192,9 @@ def judge(triggers: Iterable[Trigger], since: datetime, now: datetime) -> None:
     for trigger in triggers:
         alarm = alarms.pop(due_id(trigger.pk), None)
         dues = trigger.overdue(since, now, MOST_OCCURRENCES)
-        missing = [due for due in dues if not has_run(trigger, due)]
+        missing = [due for due in dues if _is_missing(trigger, due, now)]
         if alarm is not None:
-            if _is_over(alarm, trigger, dues, missing):
+            if not trigger.fires(now) or _is_over(alarm, trigger, dues, missing):
                 close_alarms([alarm])
             continue
         if missing:
@@ -207,11 +208,13 @@ def judge(triggers: Iterable[Trigger], since: datetime, now: datetime) -> None:
 def _is_over(
     alarm: Alarm, trigger: Trigger, dues: Sequence[datetime], missing: Sequence[datetime]
 ) -> bool:
-    """Whether the trigger of an alarm fires again, or need not fire."""
-    if not trigger.enabled or trigger.schedule is None:
-        return True
+    """Whether the trigger of an alarm fires again."""
     is_well = bool(dues) and dues[0] not in missing
     return is_well or has_run(trigger, alarm.since)
+
+
+def _is_missing(trigger: Trigger, due: datetime, now: datetime) -> bool:
+    return not reason_not_to_fire(trigger, due, now) and not has_run(trigger, due)
 
 
 def has_run(trigger: Trigger, due: datetime) -> bool:

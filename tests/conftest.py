@@ -25,7 +25,7 @@ from executions.scheduler import LocalSchedulerProcess
 from moca.dynamodb.layout import all_tables
 from moca.dynamodb.local import DynamoDBLocal, UnavailableError
 from tests.progress import Progress
-from triggers import pauses
+from triggers import budgets, pauses
 from triggers.models import Trigger
 
 
@@ -176,6 +176,12 @@ def _rows_are_forgotten() -> Iterator[None]:
 def _alert_rules_are_forgotten() -> None:
     """Have this process know no rules of alerts before each test; a new rule has them read."""
     alert_rules.know_none()
+
+
+@pytest.fixture(autouse=True)
+def _budgets_are_forgotten() -> None:
+    """Have this process know no prices and no users' budgets before each test."""
+    budgets.know_none()
 
 
 @pytest.fixture

@@ -64,6 +64,7 @@ def _count_in_words(outcome: str, count: int) -> str:
         Outcome.UNKNOWN: ngettext(
             "%(number)s whose end is not known", "%(number)s whose end is not known", count
         ),
+        Outcome.OVER_BUDGET: ngettext("%(number)s over budget", "%(number)s over budget", count),
         Outcome.ERROR: ngettext("%(number)s error", "%(number)s errors", count),
     }
     return words[Outcome(outcome)] % {"number": count}

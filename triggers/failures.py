@@ -63,6 +63,37 @@ DRIFT_NOTED = Code(
     ),
 )
 
+# What was done about budgets. `reason` of an alert, and of an entry in the audit log.
+TOKENS = Code("tokens", _("%(number)s tokens"))
+MONEY = Code("money", _("%(number)s %(currency)s"))
+A_DAY = Code("a_day", _("a day"))
+A_MONTH = Code("a_month", _("a month"))
+BUDGET_NEARLY_USED_UP = Code(
+    "budget_nearly_used_up",
+    _("%(spent)s of %(most)s %(period)s are spent. The budget begins anew at %(end)s."),
+)
+BUDGET_USED_UP = Code(
+    "budget_used_up",
+    _("Paused until %(end)s, because the budget of %(most)s %(period)s is used up."),
+)
+USER_NEARLY_USED_UP = Code(
+    "user_budget_nearly_used_up",
+    _(
+        "The triggers of %(user)s have spent %(spent)s of %(most)s %(period)s. The budget begins "
+        "anew at %(end)s."
+    ),
+)
+USER_USED_UP = Code(
+    "user_budget_used_up",
+    _(
+        "The triggers of %(user)s are paused until %(end)s, because the user's budget of %(most)s "
+        "%(period)s is used up."
+    ),
+)
+USER_PAUSED = Code(
+    "user_budget_pause", _("Left out: the budget of the trigger's user was used up.")
+)
+
 # Why a command changed a row.
 SAMPLE = Code("sample", _("A sample to try."))
 IMPORTED = Code("imported", _("A file was imported by the command."))

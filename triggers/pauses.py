@@ -20,7 +20,8 @@ from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from moca.sentences import Reason
-from triggers.failures import ALL_PAUSED, PAUSE_OVER, PAUSED
+from triggers import budgets
+from triggers.failures import ALL_PAUSED, PAUSE_OVER, PAUSED, USER_PAUSED
 from triggers.models import FOREVER, InstallationPause, Trigger
 from triggers.models.pause import INSTALLATION
 
@@ -130,7 +131,18 @@ def reason_not_to_fire(trigger: Trigger, due: datetime, now: datetime) -> Reason
     """
     if trigger.leaves_out(due, now):
         return PAUSED()
-    return ALL_PAUSED() if installation_pause(now) else None
+    return wider_pause(trigger.user_id, now)
+
+
+def wider_pause(user_id: str, now: datetime) -> Reason | None:
+    """Why none of a user's triggers fires; None if they may.
+
+    The whole installation is paused, or the budget of the user is used up.
+    """
+    if installation_pause(now):
+        return ALL_PAUSED()
+    budget = budgets.budget_of(user_id)
+    return USER_PAUSED() if budget and budget.is_used_up(now) else None
 
 
 def installation_pause(now: datetime) -> InstallationPause | None:

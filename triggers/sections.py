@@ -108,6 +108,12 @@ SECTIONS = (
             Entry("begin_within_minutes", _("Begin within (minutes)")),
             Entry("run_within_seconds", _("Take at most (seconds)")),
             Entry("on_deadline"),
+            Entry("max_tokens_per_run", _("Tokens per run")),
+            Entry("max_cost_per_run", _("Money per run")),
+            Entry("max_tokens_per_day", _("Tokens per day")),
+            Entry("max_tokens_per_month", _("Tokens per month")),
+            Entry("max_cost_per_day", _("Money per day")),
+            Entry("max_cost_per_month", _("Money per month")),
         ),
     ),
 )

@@ -8,7 +8,18 @@ from typing import Any
 
 from django.utils import timezone
 
-from moca.api.fields import Choice, Computed, Document, Flag, Id, Moment, Names, Number, Text
+from moca.api.fields import (
+    Amount,
+    Choice,
+    Computed,
+    Document,
+    Flag,
+    Id,
+    Moment,
+    Names,
+    Number,
+    Text,
+)
 from moca.api.json_schema import each, moment, text
 from moca.api.serializers import MapSerializer, RowSerializer
 from moca.times import iso
@@ -159,6 +170,26 @@ class TriggerSerializer(RowSerializer):
         "Whether a run that begins too late or takes too long is told alone, or cancelled as well; "
         "`warn` for a new trigger.",
     )
+    max_tokens_per_run = Number(
+        "Tokens, read and written, after which a run is cancelled; no limit without.",
+        empty=(None, 0),
+    )
+    max_cost_per_run = Amount(
+        "Money after which a run is cancelled, by the prices that operators have entered.",
+        empty=(None, 0),
+        rules={"exclusiveMinimum": 0},
+    )
+    max_tokens_per_day = Number(
+        "Tokens a day, in the time zone of the schedule. Once they are used up, the trigger is "
+        "paused until the next day.",
+        empty=(None, 0),
+    )
+    max_tokens_per_month = Number(
+        "Tokens a month. Once they are used up, the trigger is paused until the next month.",
+        empty=(None, 0),
+    )
+    max_cost_per_day = Amount("Money a day.", empty=(None, 0), rules={"exclusiveMinimum": 0})
+    max_cost_per_month = Amount("Money a month.", empty=(None, 0), rules={"exclusiveMinimum": 0})
     tags = Names(
         each={"minLength": 1, "maxLength": MAX_TAG_LENGTH},
         of_each="Letters and digits of any script, without combining marks, spaces and "

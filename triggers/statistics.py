@@ -34,6 +34,7 @@ CODES: dict[str, int] = {
     Outcome.MISSED: 7,
     Outcome.INTERRUPTED: 8,
     Outcome.UNKNOWN: 9,
+    Outcome.OVER_BUDGET: 10,
 }
 OF_CODES = {code: outcome for outcome, code in CODES.items()}
 

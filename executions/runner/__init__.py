@@ -24,7 +24,7 @@ from executions.runner.enqueue import (
     offer,
 )
 from executions.runner.execute import call, call_on_loop, execute
-from executions.runner.leases import HEARTBEAT, abandon, close_lost
+from executions.runner.leases import HEARTBEAT, abandon, close_lost, restate
 from executions.runner.manual import TriggerBusyError, accept
 from executions.runner.missed import record_missed
 
@@ -54,6 +54,7 @@ __all__ = [
     "is_begun",
     "offer",
     "record_missed",
+    "restate",
     "resume",
     "set_result",
     "start",

@@ -12,10 +12,11 @@ from executions.models import TriggerExecution
 from moca import reasons
 from moca.ids import occurrence_id
 from moca.sentences import Part, Reason
+from triggers.failures import ALL_PAUSED, PAUSED, USER_PAUSED
 from triggers.models import Outcome, RunStatus, Trigger
 
-# Skips that a person has ordered, or that lose nothing.
-ORDERED = (DISABLED, ENDED, MERGED, TRIGGER_GONE)
+# Skips that a person has ordered, that lose nothing, or that were told when a budget was used up.
+ORDERED = (DISABLED, ENDED, MERGED, TRIGGER_GONE, PAUSED, ALL_PAUSED, USER_PAUSED)
 
 
 def started(trigger: Trigger, execution: TriggerExecution) -> None:

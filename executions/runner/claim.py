@@ -36,6 +36,7 @@ from executions.runner.complete import (
     note_ended_holder,
     note_late,
 )
+from executions.runner.spending import Cap, cap_of
 from moca import reasons
 from moca.concurrency import ConflictError
 from moca.ids import occurrence_id
@@ -113,6 +114,7 @@ class Run:
         cancelled_by: who cancelled the run, once `cancellation` is used.
         stop_agent: tells the agent that the run is cancelled; None if there is nothing to tell.
         gate: the places of its agent in a scheduler process; None elsewhere.
+        cap: what the run may take; None if there is no limit.
     """
 
     trigger: Trigger
@@ -123,6 +125,10 @@ class Run:
     cancelled_by: str = ""
     stop_agent: Callable[[], object] | None = None
     gate: Any = None
+    cap: Cap | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cap = cap_of(self.trigger)
 
     def record(self) -> TriggerExecutionQuerySet:
         """The run's record; empty once another process has closed or claimed it."""
@@ -312,7 +318,7 @@ def _start(
             _note_skip(trigger, occurrence, reason, now)
         elif trigger is not None:
             event = occurrence.event_of(trigger, now)
-            until = _lease_end(trigger, now, lease, process_id)
+            until = lease_end(trigger, now, lease, process_id)
             execution = new_record(trigger, occurrence, event, now, until, process_id=process_id)
             runs.append(Run(trigger, execution, event))
     if again:
@@ -397,7 +403,7 @@ def new_record(
     return execution
 
 
-def _lease_end(trigger: Trigger, now: datetime, lease: timedelta, process_id: str) -> datetime:
+def lease_end(trigger: Trigger, now: datetime, lease: timedelta, process_id: str) -> datetime:
     """When the own lease of a run ends: after its time-out if its process keeps the true lease.
 
     Nobody renews it then. It ends the run's claim if the row of the process gets lost.
@@ -535,7 +541,7 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta, process_id: st
         # The trigger may name another agent since the run was put on record.
         execution.agent_id = trigger.agent_id
     queued = record.filter(status=RunStatus.RUNNING, attempt=0)
-    until = now + lease if trigger is None else _lease_end(trigger, now, lease, process_id)
+    until = now + lease if trigger is None else lease_end(trigger, now, lease, process_id)
     values = {"attempt": 1, "started_at": now, "agent_id": execution.agent_id}
     if execution.status != RunStatus.RUNNING:
         execution.started_at = holder

@@ -27,7 +27,7 @@ from executions.failures import (
 )
 from executions.models import CancelRequest, TriggerExecution
 from executions.outcomes import outcome_of
-from executions.runner import announce
+from executions.runner import announce, spending
 from executions.runner.waiting import note_waiting
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
@@ -156,7 +156,8 @@ def write(
             partial(_write, executions, expected=False, corrects=replaces if waited else ()),
             on=ConflictError,
         )
-    for execution in written:
+    spending.count(written)
+    for execution, _ in written:
         level = logging.WARNING
         if execution.status == RunStatus.COMPLETED:
             level = logging.DEBUG if waited else logging.INFO
@@ -227,8 +228,8 @@ def _write(
     expected: bool,
     corrects: Collection[str] = (),
     known: Trigger | None = None,
-) -> list[TriggerExecution]:
-    """Write results in one transaction; returns the executions whose records were unfinished.
+) -> list[tuple[TriggerExecution, Trigger | None]]:
+    """Write results in one transaction.
 
     Where writes are charged, one result is written in two steps. Both together cost half of the
     transaction, and its calls are as many if the trigger is known.
@@ -238,19 +239,25 @@ def _write(
         expected: whether all records have to be unfinished; if one is not, ConflictError is raised.
         corrects: the codes of the ends that the results replace.
         known: the trigger as it was read at the start of the run; None to read it.
+
+    Returns:
+        The executions whose records were unfinished, with their triggers.
     """
     if len(executions) == 1 and is_charged() and not connection.in_atomic_block:
-        is_written = _write_by_steps(executions[0], known, expected=expected, corrects=corrects)
-        return list(executions) if is_written else []
+        (execution,) = executions
+        trigger = known or _triggers_of(executions).get(execution.trigger_id)
+        if _write_by_steps(execution, trigger, expected=expected, corrects=corrects):
+            return [(execution, trigger)]
+        return []
     with reconcile.atomic():
         triggers = _triggers_of(executions)
-        written = []
+        written: list[tuple[TriggerExecution, Trigger | None]] = []
         for execution in executions:
             trigger = triggers.get(execution.trigger_id)
             how = _write_record(execution, trigger, expected=expected, corrects=corrects)
             if how is None:
                 continue
-            written.append(execution)
+            written.append((execution, trigger))
             if trigger is not None:
                 _note(trigger, execution, is_correction=how == CORRECTED)
     return written
@@ -281,6 +288,7 @@ def _write_record(
         WRITTEN, CORRECTED, or None if another process has closed or claimed the run. The other
         arguments are those of `_write()`.
     """
+    spending.note_cost(execution, trigger)
     ending = {name: getattr(execution, name) for name in ENDING}
     how = WRITTEN
     key = execution.unfinished_key
@@ -295,7 +303,11 @@ def _write_record(
 
 
 def _write_by_steps(
-    execution: TriggerExecution, known: Trigger | None, *, expected: bool, corrects: Collection[str]
+    execution: TriggerExecution,
+    trigger: Trigger | None,
+    *,
+    expected: bool,
+    corrects: Collection[str],
 ) -> bool:
     """Write a result to its record, and then to its trigger; False if the run was closed before.
 
@@ -303,7 +315,6 @@ def _write_by_steps(
     trigger is still held by a run that has ended; `note_late()` notes the result then. The other
     arguments are those of `_write()`.
     """
-    trigger = known or _triggers_of([execution]).get(execution.trigger_id)
     with reconcile.atomic():
         how = _write_record(execution, trigger, expected=expected, corrects=corrects)
     if how is None:

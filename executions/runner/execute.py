@@ -22,6 +22,7 @@ from executions.agent_records.clients import client_for
 from executions.agent_records.lookup import is_kept, record_of
 from executions.agent_records.model import Agent
 from executions.failures import (
+    BESIDES,
     CANCELLED,
     CLOSED,
     INTERNAL_ERROR,
@@ -56,6 +57,14 @@ RESERVE_SECONDS = 10
 
 class RunClosedError(Exception):
     """Another process has closed the run, so its output cannot be written."""
+
+
+class OverBudgetError(Exception):
+    """The run has taken more than its trigger allows, by what its agent has told so far."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def execute(
@@ -104,7 +113,12 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
 
 
 async def call_on_loop(
-    run: Run, client: AgentClient, agents: "AgentLoop", threads: Executor, gate: "Gate | None"
+    run: Run,
+    client: AgentClient,
+    agents: "AgentLoop",
+    threads: Executor,
+    gate: "Gate | None",
+    on_sent: Callable[[], None] | None = None,
 ) -> None:
     """Call the agent as `call()` does, on an event loop.
 
@@ -113,6 +127,7 @@ async def call_on_loop(
         agents: the connections of this loop.
         threads: for what may block.
         gate: the places of the agent.
+        on_sent: called when the request goes out.
     """
     this = _Call(run, client, None, on_loop=True)
     with this.settled():
@@ -120,7 +135,8 @@ async def call_on_loop(
         options = this.options() | {"max_retries": run.trigger.max_retries}
         # Thousands of runs are under way, so that none keeps what only its request needed.
         run.event = {}
-        this.succeed(await agents.invoke(this.chosen, this.invocation, gate=gate, **options))
+        options |= {"gate": gate, "on_sent": on_sent}
+        this.succeed(await agents.invoke(this.chosen, this.invocation, **options))
 
 
 class _Call:
@@ -187,6 +203,7 @@ class _Call:
         execution = self._run.execution
         _set_reply(self._run, reply)
         execution.reached_agent = True
+        _warn_of_excess(self._run)
         outcome = Outcome(reply.outcome)
         set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=self._run.clock)
 
@@ -202,10 +219,21 @@ class _Call:
             except RunClosedError:
                 logger.warning("Stopped: the run had been closed by another process")
                 _fail(run, CLOSED(), reached=True)
+            except OverBudgetError as error:
+                self._cut_off(error.reason)
             except Exception:
                 logger.exception("The run broke off")
                 _set_what_came(run, self._flush.transcript)
                 _fail(run, INTERNAL_ERROR(), reached=True)
+
+    def _cut_off(self, reason: Reason) -> None:
+        """End a run that has taken too much, and have its agent told."""
+        run = self._run
+        _set_what_came(run, self._flush.transcript)
+        reply = self._flush.transcript.so_far() if self._flush.transcript else None
+        run.stop_agent = partial(_cancel, self._record, self._default, self.invocation, reply)
+        logger.warning("The run was cancelled: it has taken more than its trigger allows")
+        _fail(run, reason, reached=True)
 
     def _fail_by(self, error: AgentError) -> None:
         run = self._run
@@ -261,6 +289,7 @@ class _Flush:
     """Writes what the agent has said and done so far, every `FLUSH_SECONDS` at the most."""
 
     def __init__(self, run: Run, *, on_loop: bool) -> None:
+        self._cap = run.cap
         self.progress = Progress(run, FLUSH_SECONDS, on_loop=on_loop)
         self.transcript: Transcript | None = None
 
@@ -268,6 +297,10 @@ class _Flush:
         self.transcript = transcript
         if not self.progress.note(transcript):
             raise RunClosedError
+        # A run whose answer is complete costs no less if it is cancelled.
+        cap = None if transcript.complete else self._cap
+        if cap and (reason := cap.excess(transcript.usage)):
+            raise OverBudgetError(reason)
 
 
 def _set_reply(run: Run, reply: Reply | None) -> None:
@@ -283,6 +316,17 @@ def _set_reply(run: Run, reply: Reply | None) -> None:
     execution.task_id = (reply.task_id or "")[:200]
     execution.request_id = (reply.request_id or "")[:200]
     execution.session_id = (reply.session_id or execution.session_id)[:256]
+
+
+def _warn_of_excess(run: Run) -> None:
+    """Give a run that has completed a warning if it took too much."""
+    excess = run.cap.excess_at_end(run.execution.usage) if run.cap else None
+    if excess is None:
+        return
+    warning = reasons.of(run.execution, "warning")
+    if isinstance(warning, Reason):
+        excess = warning.adding(BESIDES, besides=excess)
+    reasons.put(run.execution, "warning", excess)
 
 
 def _set_what_came(run: Run, transcript: Transcript | None) -> None:

@@ -4,16 +4,20 @@ The local scheduler process and the reconciler call these.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+
+from django.utils import timezone
 
 from executions.failures import CANCELLED
 from executions.models import CancelRequest, TriggerExecution
-from executions.runner.claim import Run, batch_size
+from executions.runner.claim import LEASE, Run, batch_size, extend_hold, lease_end
 from executions.runner.complete import close, set_result, write
 from executions.runner.handover import take_over
 from moca import reasons
+from moca.concurrency import ConflictError
 from moca.sentences import Reason
-from triggers.models import RunStatus, SchedulerProcess
+from triggers.models import Process, RunStatus
 
 # How often a process renews its lease.
 HEARTBEAT = timedelta(seconds=15)
@@ -21,6 +25,24 @@ HEARTBEAT = timedelta(seconds=15)
 MOST_CLOSED = 1000
 # How many writes a transaction makes for each run that it closes.
 WRITES_TO_CLOSE = 5
+
+
+def restate(runs: Sequence[Run], *, lease: timedelta = LEASE) -> None:
+    """Write anew when the own leases of runs and the holds of their triggers end.
+
+    The clock was set ahead, past these times. The lease of their process is what counts otherwise.
+
+    Raises:
+        OperationalError: the database is away.
+    """
+    now = timezone.now()
+    for run in runs:
+        until = lease_end(run.trigger, now, lease, run.execution.process_id)
+        # If another process has just written the row, it knows the run.
+        with suppress(ConflictError):
+            key = run.execution.unfinished_key
+            if TriggerExecution.objects.update_keyed(key, {"lease_until": until}):
+                extend_hold(run.execution, until)
 
 
 def close_lost(now: datetime) -> int:
@@ -32,12 +54,12 @@ def close_lost(now: datetime) -> int:
     """
     overdue = TriggerExecution.objects.overdue(now)[:MOST_CLOSED]
     closed = _close_all([execution for execution in overdue if execution.is_lost(now)], now)
-    for process_id in sorted(SchedulerProcess.objects.by_lease(now).lapsed):
+    for process_id in sorted(Process.objects.by_lease(now).lapsed):
         left = list(TriggerExecution.objects.of_process(process_id)[:MOST_CLOSED])
         closed += _close_all(left, now)
         if len(left) < MOST_CLOSED:
             # It may come back, and then it renews its lease and runs again.
-            lapsed = SchedulerProcess.objects.filter(pk=process_id, lease_until__lt=now)
+            lapsed = Process.objects.filter(pk=process_id, lease_until__lt=now)
             lapsed.update(is_over=True)
     return closed
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -118,9 +119,9 @@ class Progress:
     def __init__(self, run: Run, pause: float, *, on_loop: bool = False) -> None:
         self.run, self._pause, self._on_loop = run, pause, on_loop
         self._next = time.monotonic() + pause
-        self._transcript = Transcript()
+        self._transcript = _NOTHING_YET
         self._is_set = False
-        self._written = _values_of(self._transcript.so_far())
+        self._written = _values_of_nothing()
         self._is_over = False
         self._is_closed = False
         # Held from `take()` to `settle()`, so that an older state never replaces a newer one.
@@ -205,6 +206,14 @@ class Progress:
         self._is_set = True
         if not self._is_over:
             _clock.set(self, at)
+
+
+_NOTHING_YET = Transcript()
+
+
+@cache
+def _values_of_nothing() -> dict[str, Any]:
+    return _values_of(_NOTHING_YET.so_far())
 
 
 def write_and_log(batch: Sequence[Progress]) -> None:

@@ -92,6 +92,20 @@ class Number(Field):
     takes, remedy, schema = int, "Give a whole number.", json_schema.number()
 
 
+class Amount(Field):
+    """A number that need not be whole, such as one of money."""
+
+    # Greater ones are no float, or lose what is behind the point.
+    most = 10**12
+    remedy, schema = "Give a number.", {"type": "number"}
+
+    def to_internal_value(self, data: Any) -> float:
+        is_number = isinstance(data, int | float) and not isinstance(data, bool)
+        if is_number and abs(data) <= self.most:
+            return float(data)
+        raise serializers.ValidationError(self.remedy)
+
+
 class Document(Field):
     takes, remedy, schema = dict, "Give an object.", {"type": "object"}
 

@@ -3,7 +3,10 @@
 from django.urls import Resolver404, resolve
 from django.urls.converters import StringConverter
 
-ROOTS = {"triggers", "executions", "agents", "schedules", "events", "health", "openapi.json"}
+ROOTS = {
+    *("triggers", "executions", "agents", "schedules", "events", "health", "openapi.json"),
+    *("alert-rules", "budgets", "channels", "installation"),
+}
 # Paths whose requests are authenticated by a signature, in headers that differ by sender.
 SIGNED = {"/events"}
 

@@ -120,7 +120,9 @@ class Operator(VersionedModel, AbstractBaseUser):
         if name.startswith("view_") and app != "authentication":
             return self.has_role(Role.VIEWER)
         is_of_agents = app == "executions" and name.endswith("_agent")
-        is_for_admins = app in ("authentication", "alerts") or is_of_agents
+        # Prices and users' budgets, whose limits are not the editors' to lift.
+        is_of_budgets = app == "triggers" and name.endswith(("_price", "_userbudget"))
+        is_for_admins = app in ("authentication", "alerts") or is_of_agents or is_of_budgets
         return self.has_role(Role.ADMIN if is_for_admins else Role.EDITOR)
 
     def has_perms(self, permissions: list[str], obj: models.Model | None = None) -> bool:

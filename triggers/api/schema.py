@@ -25,6 +25,7 @@ from moca.api.openapi import (
 )
 from moca.api.parameters import MAX_TEXT
 from triggers.api import shapes
+from triggers.api.budgets_schema import describe_trigger
 from triggers.api.health import HealthView
 from triggers.api.pauses import (
     FOR_OPERATORS,
@@ -388,3 +389,4 @@ describe(
     ],
     is_open=True,
 )
+describe_trigger(TRIGGER_ID, NO_TRIGGER)

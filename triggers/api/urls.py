@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from moca.api.paths import IdConverter
-from triggers.api import health, pauses, preview, views
+from triggers.api import budgets, health, pauses, preview, views
 
 register_converter(IdConverter, "id")
 
@@ -16,6 +16,21 @@ urlpatterns = [
     path("triggers/<id:trigger_id>/disable", views.DisableView.as_view(), name="api-disable"),
     path("triggers/<id:trigger_id>/pause", pauses.PauseView.as_view(), name="api-pause"),
     path("triggers/<id:trigger_id>/resume", pauses.ResumeView.as_view(), name="api-resume"),
+    path(
+        "triggers/<id:trigger_id>/budget",
+        budgets.TriggerBudgetView.as_view(),
+        name="api-trigger-budget",
+    ),
+    path("budgets/prices", budgets.PricesView.as_view(), name="api-prices"),
+    # The name of a model and the id of a user may have slashes.
+    path("budgets/prices/<path:price_id>", budgets.PriceView.as_view(), name="api-price"),
+    path("budgets/users", budgets.UserBudgetsView.as_view(), name="api-user-budgets"),
+    path(
+        "budgets/users/<path:user_id>/resume",
+        budgets.UserBudgetResumeView.as_view(),
+        name="api-user-budget-resume",
+    ),
+    path("budgets/users/<path:user_id>", budgets.UserBudgetView.as_view(), name="api-user-budget"),
     path(
         "installation/pause",
         pauses.InstallationPauseView.as_view(),

@@ -1,5 +1,6 @@
 """Models of triggers, for the whole project. Import them from here."""
 
+from triggers.models.budget import Limit, Price, Spending, UserBudget
 from triggers.models.choices import (
     CatchUp,
     OnDeadline,
@@ -14,8 +15,8 @@ from triggers.models.idempotency_key import IdempotencyKey
 from triggers.models.local_schedule import LocalSchedule
 from triggers.models.pausable import FOREVER, MAX_PAUSE_NOTE
 from triggers.models.pause import InstallationPause
+from triggers.models.process import Process, ProcessKind, has_lease, lapsed_among
 from triggers.models.quota import TriggerCount
-from triggers.models.scheduler_process import SchedulerProcess, is_alive, lapsed_among
 from triggers.models.trigger import AGENT_OPTIONS, Trigger, TriggerQuerySet
 
 __all__ = [
@@ -25,18 +26,23 @@ __all__ = [
     "CatchUp",
     "IdempotencyKey",
     "InstallationPause",
+    "Limit",
     "LocalSchedule",
     "OnDeadline",
     "Outcome",
     "OverlapPolicy",
+    "Price",
+    "Process",
+    "ProcessKind",
     "ReasoningEffort",
     "RunStatus",
-    "SchedulerProcess",
+    "Spending",
     "SyncState",
     "Trigger",
     "TriggerCount",
     "TriggerQuerySet",
     "TriggerType",
-    "is_alive",
+    "UserBudget",
+    "has_lease",
     "lapsed_among",
 ]

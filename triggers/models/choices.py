@@ -74,3 +74,5 @@ class Outcome(models.TextChoices):
     MISSED = "missed", _("Missed")
     # The agent was asked, and no process of ours reads on: the agent may still be at work.
     UNKNOWN = "unknown", _("End unknown")
+    # The run took more than its trigger allows, and was cancelled.
+    OVER_BUDGET = "over_budget", _("Over budget")

@@ -93,6 +93,11 @@ def body_with(field: str, value: Any) -> dict[str, Any]:
     return {**body, name: {**body[name], part: value} if part else value}
 
 
+LIMITS = {
+    f"max{what}Per{period}": 1 for what in ("Tokens", "Cost") for period in ("Run", "Day", "Month")
+}
+
+
 def bounds() -> Iterator[Any]:
     """Values at a documented limit, and beyond it."""
     for field, schema in FIELDS.items():
@@ -125,7 +130,7 @@ class TestDescription:
 
     def test_operations_have_different_names(self) -> None:
         names = [operation["operationId"] for _, _, operation in operations()]
-        assert len(set(names)) == len(names) == 51
+        assert len(set(names)) == len(names) == 65
 
     def test_all_but_health_signed_events_and_results_is_signed_in_to(self) -> None:
         is_open = [
@@ -217,7 +222,7 @@ class TestOneList:
 
     def test_all_fields_are_in_files(self, alice: API) -> None:
         values = {"sessionId": "s" * 33, "reasoningEffort": "low", "pauseAfterFailures": 1}
-        values |= {"beginWithinMinutes": 1, "runWithinSeconds": 10}
+        values |= {"beginWithinMinutes": 1, "runWithinSeconds": 10, **LIMITS}
         texts = dict.fromkeys(["description", "modelId", "workingDirectory"], "x")
         lists = {name: ["x"] for name in ("enabledTools", "tags")}
         alice.create(**values, **texts, **lists, eventConfig={"eventSourceId": "uploads"})
@@ -247,6 +252,7 @@ class TestAnswers:
             pauseAfterFailures=1,
             beginWithinMinutes=1,
             runWithinSeconds=10,
+            **LIMITS,
             tags=["t"],
             eventConfig={"eventSourceId": "uploads", "eventPattern": {"source": ["a"]}},
         )

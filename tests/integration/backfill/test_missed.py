@@ -341,6 +341,26 @@ class TestStops:
         assert (found["state"], found["total"], found["begun"]) == ("running", 12, 1)
 
 
+class TestErrors:
+    def test_a_broken_backfill_stops_no_other(
+        self, alice: API, hourly: Trigger, make_trigger: MakeTrigger
+    ) -> None:
+        other = make_trigger(schedule_config=HOURLY, created_at=NOW - DAY)
+        ask(alice, hourly)
+        ask(alice, other)
+        Backfill.objects.of_trigger(hourly.pk).update(items=["no time"] * 12)
+        with at(NOW):
+            worker.work(NOW)
+        assert (len(backfilled(hourly.pk)), len(backfilled(other.pk))) == (0, 1)
+
+    def test_a_broken_backfill_is_tried_again_later(self, alice: API, hourly: Trigger) -> None:
+        ask(alice, hourly)
+        Backfill.objects.of_trigger(hourly.pk).update(items=["no time"] * 12)
+        with at(NOW):
+            worker.work(NOW)
+        assert not Backfill.objects.due(NOW + timedelta(seconds=30))
+
+
 class TestFailed:
     @pytest.fixture
     def failed(self, hourly: Trigger, make_execution: Callable) -> list[TriggerExecution]:

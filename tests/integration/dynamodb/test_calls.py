@@ -18,7 +18,8 @@ from moca.authentication.models import AuditEntry, Operator, Role
 from tests.integration.api.conftest import API, VALID
 from tests.integration.dynamodb.conftest import Counting
 from triggers import pauses
-from triggers.models import LocalSchedule, Trigger
+from triggers.budgets import budget_of
+from triggers.models import LocalSchedule, Trigger, UserBudget
 
 NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
 
@@ -149,6 +150,32 @@ def test_record_of_an_agent_is_one_read_a_minute(
             assert run is not None
             runner.execute(run, client)
     assert made == [*BEGIN, READ, *END, *BEGIN, *END]
+
+
+def test_a_budget_is_one_addition_and_one_query_more(
+    make_trigger: MakeTrigger, client: AgentClient, requests_made: Counting
+) -> None:
+    trigger = make_trigger(max_tokens_per_day=10**6, max_tokens_per_month=10**7)
+    record_of(trigger.agent_id)
+    with requests_made() as made:
+        run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
+        assert run is not None
+        runner.execute(run, client)
+    assert made == [*BEGIN, *END, "UpdateItem", "Query"]
+
+
+def test_budgets_of_users_are_one_addition_and_one_query_more(
+    make_trigger: MakeTrigger, client: AgentClient, requests_made: Counting
+) -> None:
+    trigger = make_trigger()
+    UserBudget(user_id=trigger.user_id, max_tokens_per_day=10**6).save()
+    record_of(trigger.agent_id)
+    budget_of(trigger.user_id)
+    with requests_made() as made:
+        run = runner.start(Occurrence.scheduled(trigger.user_id, trigger.pk, NINE))
+        assert run is not None
+        runner.execute(run, client)
+    assert made == [*BEGIN, *END, "UpdateItem", "Query"]
 
 
 def test_pause_after_a_failure_is_one_transaction_with_the_result(

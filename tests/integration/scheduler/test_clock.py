@@ -17,7 +17,7 @@ from agents.demo import DemoAgent
 from executions import runner
 from executions.models import PendingEvent, TriggerExecution
 from tests.conftest import wait_for
-from triggers.models import LocalSchedule, RunStatus, SchedulerProcess, Trigger
+from triggers.models import LocalSchedule, Process, RunStatus, Trigger
 
 from .conftest import ended, executions, make_due
 
@@ -84,9 +84,18 @@ def test_own_runs_are_vouched_for_anew_at_once(
     with scheduler():
         wait_for(running)
         clock.by = HOUR
-        assert wait_for(
-            lambda: SchedulerProcess.objects.filter(lease_until__gt=clock.now()), seconds=2
-        )
+        assert wait_for(lambda: Process.objects.filter(lease_until__gt=clock.now()), seconds=2)
+
+
+def test_trigger_stays_held_for_other_processes_after_a_jump(
+    trigger: MakeTrigger, scheduler: Callable, clock: Clock
+) -> None:
+    made = trigger(prompt="x\ndemo: first-byte 3")
+    make_due(made)
+    with scheduler():
+        wait_for(running)
+        clock.by = HOUR
+        assert wait_for(lambda: Trigger.objects.filter(running_until__gt=clock.now()), seconds=2)
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR, timedelta(days=3000)])

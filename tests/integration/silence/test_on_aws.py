@@ -1,7 +1,7 @@
 """On AWS, each pass of the handler's maintenance finds occurrences that nothing has started."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,13 +11,12 @@ from executions import lambda_handler, runner
 from executions.alarms import Alarm
 from executions.models import TriggerExecution
 from executions.passes import watch
-from executions.processes import Process
 from executions.runner import Occurrence
 from moca.ids import first_id
 from tests.integration.eventbridge.conftest import Failing, eventbridge, failing
 from tests.integration.handler.test_handler import Context
 from tests.integration.silence.conftest import DAY, HOUR, MINUTE, kinds, told
-from triggers.models import RunStatus, Trigger
+from triggers.models import Process, RunStatus, Trigger
 from triggers.schedulers.base import SchedulerError
 
 __all__ = ["eventbridge", "failing"]
@@ -117,6 +116,23 @@ def test_disabled_trigger_is_silent_without_an_alarm(hourly: Trigger) -> None:
     assert told(hourly) == []
 
 
+def test_paused_trigger_is_silent_without_an_alarm(hourly: Trigger) -> None:
+    Trigger.objects.filter(user_id=hourly.user_id, pk=hourly.pk).update(
+        paused_at=NOON - HOUR, paused_until=NOON + 2 * DAY
+    )
+    passes(NOON, NOON + DAY)
+    assert told(hourly) == []
+
+
+def test_alarm_closes_when_the_trigger_is_paused(hourly: Trigger) -> None:
+    passes(NOON, NOON + 30 * MINUTE)
+    Trigger.objects.filter(user_id=hourly.user_id, pk=hourly.pk).update(
+        paused_at=NOON, paused_until=NOON + 2 * DAY
+    )
+    passes(NOON + 45 * MINUTE, NOON + HOUR)
+    assert kinds() == []
+
+
 def test_alarm_of_a_deleted_trigger_closes(hourly: Trigger) -> None:
     passes(NOON, NOON + 30 * MINUTE)
     Trigger.objects.get(pk=hourly.pk).delete()
@@ -133,7 +149,7 @@ def test_pass_leaves_a_sign_of_life(eventbridge: Any) -> None:
 def test_passes_that_stay_away_are_noticed(eventbridge: Any, client: Any) -> None:
     lambda_handler.handler(RECONCILE, Context())
     ago = timezone.now() - HOUR
-    Process.objects.update(seen_at=ago, alive_until=ago + timedelta(minutes=40))
+    Process.objects.update(seen_at=ago)
     answer = client.get("/health?deep=1")
     assert (answer.status_code, answer.json()["checks"]["process"]) == (503, "error")
 

@@ -13,12 +13,12 @@ from executions import silence
 from executions.alarms import Alarm
 from executions.clock import Jump
 from executions.models import TriggerExecution
-from executions.processes import Process
 from executions.silence import look
 from moca.authentication.models import AuditEntry
 from tests.conftest import wait_for
 from tests.integration.silence.conftest import DAY, DUE, HOUR, MINUTE, kinds, process, set_due, told
-from triggers.models import LocalSchedule, Trigger
+from triggers import pauses
+from triggers.models import LocalSchedule, Process, Trigger
 
 MakeTrigger = Callable[..., Trigger]
 
@@ -122,6 +122,19 @@ class TestNoAlarm:
         set_due(trigger, DUE)
         look(DUE + DAY)
         assert told(trigger) == []
+
+    def test_of_a_trigger_that_a_person_has_paused(self, hourly: Trigger) -> None:
+        until = DUE + 2 * DAY
+        Trigger.objects.filter(user_id=hourly.user_id, pk=hourly.pk).update(
+            paused_at=DUE - HOUR, paused_until=until
+        )
+        look(DUE + DAY)
+        assert told(hourly) == []
+
+    def test_while_the_whole_installation_is_paused(self, hourly: Trigger) -> None:
+        pauses.pause_installation(None, by="olga")
+        look(DUE + DAY)
+        assert told(hourly) == []
 
     def test_after_the_end(self, make_trigger: MakeTrigger, stopped: Process) -> None:
         end = {"endDate": (DUE - MINUTE).isoformat()}

@@ -85,6 +85,7 @@ def test_codes_of_failed_runs_are_in_the_documents() -> None:
     of_runs += [failures.NOT_INVOKED, failures.MISSED, failures.CANCELLED]
     of_runs += [failures.UNANSWERED, failures.SENT_END_UNKNOWN, failures.UNREAD]
     of_runs += [failures.DELETED_MEANWHILE]
+    of_runs += [failures.OVER_BUDGET]
     assert told == named | {code.name for code in of_runs}
 
 
