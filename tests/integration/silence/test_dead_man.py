@@ -11,6 +11,7 @@ from executions import dead_man, lambda_handler, life
 from executions.life import SignOfLife
 from executions.processes import Process
 from tests.conftest import wait_for
+from tests.integration.alerts.receivers import dripping
 from tests.integration.eventbridge.conftest import eventbridge
 from tests.integration.handler.test_handler import Context
 
@@ -54,6 +55,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes that renew their rows and call the URL without pauses."""
     monkeypatch.setattr(life, "RENEWAL", life.RENEWAL / 150)
     monkeypatch.setattr(dead_man, "EVERY_SECONDS", 0.0)
+
+
+def test_answer_that_drips_does_not_hold_up_the_sign_of_life(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_man, "LIMIT_SECONDS", 0.3)
+    monkeypatch.setattr(dead_man, "PAUSE_SECONDS", 0.01)
+    with dripping() as host:
+        settings.HEARTBEAT_URL = f"http://{host}/ping"
+        assert dead_man.call() == "No answer within 10 s."
+    wait_for(lambda: "dead-man" not in {thread.name for thread in threading.enumerate()})
 
 
 def test_success(monitor: Monitor) -> None:
