@@ -1,10 +1,8 @@
 """Hostile receivers, addresses and texts: what they cannot do to alerts."""
 
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,45 +17,13 @@ from alerts.outbox import tell
 from alerts.services import test as send_test
 from tests.integration.admin.conftest import administrator
 from tests.integration.alerts.conftest import MakeRule, MakeTrigger
-from tests.integration.alerts.receivers import SECRET, Chat, Receiver
+from tests.integration.alerts.receivers import SECRET, Chat, Receiver, dripping
 
 __all__ = ["administrator"]
 
 Run = Callable[[], int]
 TOKEN = "abcdefghijklmnopqrst1234"
 SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
-
-
-@contextmanager
-def dripping() -> Iterator[str]:
-    """A receiver that answers one byte at a time, and never to the end; yields its host."""
-    over = threading.Event()
-    server = socket.create_server(("127.0.0.1", 0))
-    server.settimeout(0.05)
-
-    def drip(peer: socket.socket) -> None:
-        with peer:
-            peer.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
-            while not over.wait(0.05):
-                try:
-                    peer.sendall(b"a")
-                except OSError:
-                    return
-
-    def accept() -> None:
-        while not over.is_set():
-            try:
-                peer, _ = server.accept()
-            except TimeoutError:
-                continue
-            threading.Thread(target=drip, args=[peer], daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    yield f"127.0.0.1:{server.getsockname()[1]}"
-    over.set()
-    thread.join()
-    server.close()
 
 
 def apprise_channel(url: str) -> Channel:
