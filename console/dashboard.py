@@ -19,12 +19,12 @@ from console.times import times_of
 from executions import silence
 from executions.alarms import Alarm
 from executions.models import WaitingRun
-from executions.processes import Kind, firing_kind, which_fire
 from moca.display import duration_or_empty
 from moca.dynamodb.queries import may_lag
 from moca.times import iso
 from triggers.display import TriggerDisplay, kinds_of_failures
-from triggers.models import SchedulerProcess, SyncState, Trigger
+from triggers.models import Process, ProcessKind, SyncState, Trigger
+from triggers.models.process import firing_kind, which_fire
 from triggers.statistics import HOUR, Statistics, Tally, start_of
 
 # The dashboard covers this many triggers, and says if there are more.
@@ -186,7 +186,7 @@ def _alarms(triggers: Iterable[Trigger], now: datetime) -> dict[str, Any]:
     rows = [(alarm, names.get(alarm.trigger_id, "")) for alarm in alarms if alarm.trigger_id]
     return {
         "last_seen": fires[0].seen_at if fires and not alive else None,
-        "has_scheduler": firing_kind() == Kind.SCHEDULER,
+        "has_scheduler": firing_kind() == ProcessKind.SCHEDULER,
         "call_error": next((row.call_error for row in alive if row.call_error), ""),
         "alarms": rows[:NAMED],
         "other_alarms": rows[NAMED:MOST_ALARMS],
@@ -196,17 +196,8 @@ def _alarms(triggers: Iterable[Trigger], now: datetime) -> dict[str, Any]:
 
 def _queue(now: datetime) -> dict[str, Any]:
     """The runs that wait for a place of a scheduler process; one read."""
-    alive = [row for row in SchedulerProcess.objects.all() if row.holds(now)]
-    # Each process sees the same queue.
-    fullest = max(alive, key=lambda row: row.waiting, default=None)
-    if fullest is None or not fullest.waiting:
-        return {}
-    return {
-        "queue_count": fullest.waiting,
-        "queue_since": fullest.waiting_since,
-        "queue_running": sum(row.running for row in alive),
-        "queue_places": sum(row.concurrency for row in alive),
-    }
+    queue = Process.objects.queue(now)
+    return {"queue": queue} if queue and queue.waiting else {}
 
 
 def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:

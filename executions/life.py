@@ -1,15 +1,13 @@
-"""The sign of life of this process: a thread that renews its row, and looks for silence.
+"""Threads that watch for silence, in the scheduler process and beside the web server.
 
-The scheduler process and the web server run it. If the one dies, the other still notices.
+If the one process dies, the other still notices.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
+from contextlib import AbstractContextManager, contextmanager
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connections
@@ -17,115 +15,103 @@ from django.utils import timezone
 
 from alerts.courier import Courier
 from executions import dead_man, deadlines, silence
-from executions.processes import RENEWAL, Kind, Process, forget_dead
+from executions.process_lease import ProcessLease
+from executions.runner import HEARTBEAT
+from triggers.models import Process, ProcessKind
 
 logger = logging.getLogger(__name__)
 
+# How often a thread does its turn.
+TURN_SECONDS = HEARTBEAT.total_seconds()
 # How often this process looks for silence. The first look waits as long, because the scheduler
 # deals with what was due meanwhile first.
 LOOK_SECONDS = 60.0
-# How long the main thread may be busy before this thread stops to call it alive.
-PATIENCE_SECONDS = 120.0
-# How long the end of the process waits for a write that is under way.
+# How long the end of the process waits for a turn that is under way.
 STOP_SECONDS = 2.0
 
 
 @contextmanager
 def beside_the_web_server() -> Iterator[None]:
     """Watch for silence and deliver alerts, which nobody else does while no scheduler is alive."""
-    with SignOfLife(Kind.WEB), Courier():
+    with watch(WebServerTurn()), Courier():
         yield
 
 
-class SignOfLife:
-    """Use it as a context manager around the work of a process.
+def beside_the_scheduler(lease: ProcessLease) -> AbstractContextManager[None]:
+    """Watch for silence and deadlines, and call HEARTBEAT_URL, beside a scheduler process."""
+    return watch(SchedulerTurn(lease))
 
-    Args:
-        kind: one of `Kind`.
-        runs: returns how many runs this process has under way.
-    """
 
-    def __init__(self, kind: str, runs: Callable[[], int] = lambda: 0) -> None:
-        self._kind, self._runs = kind, runs
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._live, name="sign-of-life", daemon=True)
-        self._marked_at: float | None = None
+@contextmanager
+def watch(turn: Callable[[], None]) -> Iterator[None]:
+    """Run a thread that does a turn every 15 seconds, and looks for silence every minute."""
+    over = threading.Event()
+    thread = threading.Thread(target=_watch, args=(turn, over), name="watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(STOP_SECONDS)
+
+
+def _watch(turn: Callable[[], None], over: threading.Event) -> None:
+    look_at = time.monotonic() + LOOK_SECONDS
+    try:
+        while True:
+            _guarded(turn)
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + LOOK_SECONDS
+                _guarded(lambda: silence.look(timezone.now()))
+            if over.wait(TURN_SECONDS):
+                return
+    finally:
+        connections.close_all()
+
+
+def _guarded(step: Callable[[], None]) -> None:
+    try:
+        step()
+    except DatabaseError as error:
+        # The database may be away. The main thread logs that.
+        logger.info("The watch could not use the database: %s", type(error).__name__)
+        close_old_connections()
+    except Exception:
+        logger.exception("The watch broke off; trying again")
+
+
+class WebServerTurn:
+    """Renews the row of this web server process."""
+
+    def __init__(self) -> None:
         self._row: Process | None = None
-        self._look_at = self._call_at = 0.0
 
-    def __enter__(self) -> Self:
-        self._look_at = time.monotonic() + LOOK_SECONDS
-        self._call_at = time.monotonic()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join(STOP_SECONDS)
-
-    def mark(self) -> None:
-        """Say that the main thread goes on. After the first call, it has to be repeated."""
-        self._marked_at = time.monotonic()
-
-    @property
-    def _is_alive(self) -> bool:
-        marked = self._marked_at
-        return marked is None or time.monotonic() - marked < PATIENCE_SECONDS
-
-    def _live(self) -> None:
-        try:
-            while True:
-                self._turn()
-                if self._over.wait(RENEWAL.total_seconds()):
-                    return
-        finally:
-            connections.close_all()
-
-    def _turn(self) -> None:
-        try:
-            if self._is_alive:
-                self._call()
-                self._renew()
-                if self._kind == Kind.SCHEDULER:
-                    deadlines.enforce(timezone.now())
-            if time.monotonic() >= self._look_at:
-                self._look_at = time.monotonic() + LOOK_SECONDS
-                silence.look(timezone.now())
-        except DatabaseError as error:
-            # The database may be away. The main thread logs that.
-            logger.info("No sign of life could be written: %s", type(error).__name__)
-            close_old_connections()
-        except Exception:
-            logger.exception("The sign of life broke off; trying again")
-
-    def _renew(self) -> None:
+    def __call__(self) -> None:
         now = timezone.now()
         if self._row is None:
-            row = Process.of_this(self._kind)
-            row.save(force_insert=True)
+            row = Process.of_this(ProcessKind.WEB)
+            Process.objects.replace(row)
             self._row = row
-            forget_dead(now, self._kind)
+            Process.objects.forget_dead(now, ProcessKind.WEB)
             return
-        row = self._row
-        row.runs = self._runs()
-        row.renew(now)
-        values = ("seen_at", "alive_until", "ttl", "runs", "called_at", "call_error")
-        found = Process.objects.filter(pk=row.pk)
-        if not found.update(**{name: getattr(row, name) for name in values}):
-            # Another process held this one for dead.
-            row.save(force_insert=True)
+        self._row.renew(now)
+        Process.objects.replace(self._row)
 
-    def _call(self) -> None:
-        """Call HEARTBEAT_URL, if this process fires schedules and the call is due."""
-        if self._kind != Kind.SCHEDULER or not settings.HEARTBEAT_URL or self._row is None:
+
+class SchedulerTurn:
+    """Calls HEARTBEAT_URL and enforces deadlines while the turns of a scheduler process end well.
+
+    The process itself renews its row.
+    """
+
+    def __init__(self, lease: ProcessLease) -> None:
+        self._lease = lease
+        self._call_at = time.monotonic()
+
+    def __call__(self) -> None:
+        if not self._lease.is_well:
             return
-        if time.monotonic() < self._call_at:
-            return
-        self._call_at = time.monotonic() + dead_man.EVERY_SECONDS
-        self._row.call_error = dead_man.call()[:200]
-        self._row.called_at = timezone.now()
+        if settings.HEARTBEAT_URL and self._lease.is_written and time.monotonic() >= self._call_at:
+            self._call_at = time.monotonic() + dead_man.EVERY_SECONDS
+            self._lease.call_error = dead_man.call()
+        deadlines.enforce(timezone.now())

@@ -21,7 +21,6 @@ from executions.failures import (
     TOKENS_EXPIRED,
 )
 from executions.models import CancelRequest, PendingEvent, TriggerExecution
-from executions.processes import Process
 from executions.runner import LEASE, close_lost, end_unanswered
 from executions.runner.claim import extend_hold
 from executions.runner.execute import LAMBDA_SECONDS
@@ -30,7 +29,7 @@ from moca.authentication.models import APIToken, AuditEntry, FailedSignIns
 from moca.sentences import Code, Reason
 from moca.times import CLOCKS_APART
 from triggers import pauses
-from triggers.models import IdempotencyKey, SchedulerProcess, Spending, Trigger
+from triggers.models import IdempotencyKey, Process, Spending, Trigger
 
 # How many rows one transaction removes, so that no other writer waits long.
 REMOVED_AT_ONCE = 500
@@ -39,9 +38,6 @@ MOST_CORRECTED = 1000
 # No running process gives a longer lease. The longest one is that of a Lambda function: its
 # time-out and half a minute.
 LONGEST_LEASE = timedelta(seconds=LAMBDA_SECONDS, minutes=5)
-# How long the row of a process that has ended is kept. It tells those that begin later that what
-# waits is late, and not missed.
-PROCESS_LIFE = timedelta(days=8)
 # Why rows are gone that an operator may look for.
 EXPIRED: dict[type[Model], Code] = {
     TriggerExecution: EXECUTIONS_EXPIRED,
@@ -73,8 +69,6 @@ def remove_expired(now: datetime) -> None:
     kinds += [CancelRequest.objects.all(), Process.objects.all(), Spending.objects.all()]
     kinds += [Happened.objects.exclude(state=HappenedState.WAITING)]
     kinds += [Delivery.objects.exclude(state=DeliveryState.WAITING)]
-    ended = now - PROCESS_LIFE
-    SchedulerProcess.objects.filter(is_over=True, lease_until__lt=ended).delete()
     kinds += [Backfill.objects.all()]
     for rows in kinds:
         expired = rows.filter(ttl__lt=int(now.timestamp())).values_list("pk", flat=True)
@@ -92,9 +86,9 @@ def end_far_leases(now: datetime) -> None:
     process that is alive renews its leases.
     """
     until = now + LEASE
-    for process in SchedulerProcess.objects.all():
-        if process.lease_until > until + CLOCKS_APART:
-            row = SchedulerProcess.objects.filter(pk=process.pk, lease_until=process.lease_until)
+    for process in Process.objects.schedulers():
+        if process.has_lease(until + CLOCKS_APART):
+            row = Process.objects.filter(pk=process.pk, lease_until=process.lease_until)
             row.update(lease_until=until)
     far = TriggerExecution.objects.running().filter(lease_until__gt=now + LONGEST_LEASE)
     # A run of a process is judged by the lease of the process.

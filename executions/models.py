@@ -16,13 +16,12 @@ from executions.alarms import Alarm  # noqa: F401  (registers the model)
 from executions.backfill.model import Backfill  # noqa: F401  (registers the model)
 from executions.failures import LOST, NOT_PICKED_UP, UNREAD
 from executions.outcomes import OUTCOMES, outcome_of
-from executions.processes import Process  # noqa: F401  (registers the model)
 from moca import reasons
 from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.reasons import CodeField, ParamsField
 from moca.times import parse_iso
-from triggers.models import Outcome, RunStatus, SchedulerProcess, Trigger, is_alive
+from triggers.models import Outcome, Process, RunStatus, Trigger, has_lease
 
 
 class Source(models.TextChoices):
@@ -98,12 +97,12 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
 
     def _lost(self, now: datetime) -> models.Q:
         """The condition of the runs under way whose process has died."""
-        processes = SchedulerProcess.objects.by_lease(now)
+        leases = Process.objects.by_lease(now)
         overdue = models.Q(lease_until__lt=now)
-        if processes.alive:
-            overdue &= ~models.Q(process_id__in=processes.alive)
-        if processes.lapsed:
-            overdue |= models.Q(process_id__in=processes.lapsed)
+        if leases.held:
+            overdue &= ~models.Q(process_id__in=leases.held)
+        if leases.lapsed:
+            overdue |= models.Q(process_id__in=leases.lapsed)
         # Only the TypeScript service records runs without a source.
         overdue |= models.Q(lease_until=None, source="", started_at__lt=now - LONGEST_OF_OLD)
         return models.Q(status=RunStatus.RUNNING) & overdue
@@ -342,7 +341,7 @@ class TriggerExecution(models.Model):
         if self.status != RunStatus.RUNNING:
             return False
         if self.process_id:
-            return not is_alive(self.process_id, now)
+            return not has_lease(self.process_id, now)
         if self.lease_until or self.source:
             return self.lease_until is not None and self.lease_until < now
         return self.started_at < now - LONGEST_OF_OLD

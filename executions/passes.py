@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.utils import timezone
 
 from executions import dead_man, deadlines, silence
 from executions.alarms import NO_PROCESS_ID, Alarm
-from executions.processes import MAINTENANCE_ID, Kind, Process
-from triggers.models import Trigger
+from triggers.models import Process, ProcessKind, Trigger
 
+# The id of the one row of all passes.
+MAINTENANCE_ID = "maintenance"
 # How far the first pass looks back, and a pass after many that failed. Records of runs are kept for
 # a day at least.
 FIRST_LOOK = timedelta(minutes=20)
@@ -29,12 +29,11 @@ def watch(now: datetime, triggers: Sequence[Trigger]) -> None:
     found = triggers or Trigger.objects.schedules().iterator()
     silence.judge((each for each in found if each.schedule is not None), since, now)
     deadlines.enforce(now)
-    row = Process.of_this(Kind.MAINTENANCE, MAINTENANCE_ID)
+    row = Process.of_this(ProcessKind.MAINTENANCE, MAINTENANCE_ID)
     row.renew(now)
     if earlier is not None:
         row.started_at = earlier.started_at
     if settings.HEARTBEAT_URL:
-        row.call_error = dead_man.call()[:200]
-        row.called_at = timezone.now()
+        row.call_error = dead_man.call()
     Process.objects.replace(row)
     silence.notice([row], Alarm.objects.filter(pk=NO_PROCESS_ID), now)

@@ -36,10 +36,9 @@ from executions.fan_out import Distributor
 from executions.file_limit import affordable
 from executions.gates import Gates
 from executions.heartbeat import Heartbeat
-from executions.life import SignOfLife
+from executions.life import beside_the_scheduler
 from executions.models import QueuedRun
 from executions.process_lease import Load
-from executions.processes import Kind
 from executions.run_loop import RunLoop
 from executions.runner import CancelWatch, Occurrence, Run
 from executions.runner.claim import Triggers
@@ -117,17 +116,17 @@ class LocalSchedulerProcess:
         self.concurrency = affordable(self.concurrency)
         self._completer.start()
         self._loop.start()
-        life = SignOfLife(Kind.SCHEDULER, lambda: len(self._runs))
-        with life, CancelWatch(self._runs.all), Courier():
-            self._fire_until_stopped(life)
+        lease = self._heartbeat.lease
+        with beside_the_scheduler(lease), CancelWatch(self._runs.all), Courier():
+            self._fire_until_stopped()
 
-    def _fire_until_stopped(self, life: SignOfLife) -> None:
+    def _fire_until_stopped(self) -> None:
         while not self._stopping:
             self._wake.clear()
             pause = POLL_SECONDS
             try:
                 pause = self._turn()
-                life.mark()
+                self._heartbeat.lease.mark()
             except DatabaseError as error:
                 pause = self._failed(error)
             except Exception:

@@ -26,10 +26,10 @@ from executions.alarms import (
 from executions.clock import ClockWatch
 from executions.failures import NO_PASS, NO_PROCESS, NOT_STARTED, WAITS_FOR_TURN
 from executions.models import Source, TriggerExecution
-from executions.processes import Kind, Process, which_fire
 from moca import audit
 from moca.ids import first_id, occurrence_id
-from triggers.models import LocalSchedule, Trigger
+from triggers.models import LocalSchedule, Process, ProcessKind, Trigger
+from triggers.models.process import which_fire
 from triggers.pauses import reason_not_to_fire
 from triggers.statistics import Statistics
 
@@ -115,7 +115,7 @@ def notice(fires: Sequence[Process], alarms: Iterable[Alarm], now: datetime) -> 
         # If none has ever been there, schedules that are not fired tell it.
         return False
     seen = fires[0].seen_at
-    code = NO_PASS if fires[0].kind == Kind.MAINTENANCE else NO_PROCESS
+    code = NO_PASS if fires[0].kind == ProcessKind.MAINTENANCE else NO_PROCESS
     raise_alarm(Alarm.about_processes(seen, now, code(seen=_text(seen))))
     return True
 

@@ -131,9 +131,17 @@ def reason_not_to_fire(trigger: Trigger, due: datetime, now: datetime) -> Reason
     """
     if trigger.leaves_out(due, now):
         return PAUSED()
+    return wider_pause(trigger.user_id, now)
+
+
+def wider_pause(user_id: str, now: datetime) -> Reason | None:
+    """Why none of a user's triggers fires; None if they may.
+
+    The whole installation is paused, or the budget of the user is used up.
+    """
     if installation_pause(now):
         return ALL_PAUSED()
-    budget = budgets.budget_of(trigger.user_id)
+    budget = budgets.budget_of(user_id)
     return USER_PAUSED() if budget and budget.is_used_up(now) else None
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("executions", "0010_processes_and_alarms"),
+        ("executions", "0010_alarms"),
     ]
 
     operations = [

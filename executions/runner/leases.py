@@ -17,7 +17,7 @@ from executions.runner.handover import take_over
 from moca import reasons
 from moca.concurrency import ConflictError
 from moca.sentences import Reason
-from triggers.models import RunStatus, SchedulerProcess
+from triggers.models import Process, RunStatus
 
 # How often a process renews its lease.
 HEARTBEAT = timedelta(seconds=15)
@@ -54,12 +54,12 @@ def close_lost(now: datetime) -> int:
     """
     overdue = TriggerExecution.objects.overdue(now)[:MOST_CLOSED]
     closed = _close_all([execution for execution in overdue if execution.is_lost(now)], now)
-    for process_id in sorted(SchedulerProcess.objects.by_lease(now).lapsed):
+    for process_id in sorted(Process.objects.by_lease(now).lapsed):
         left = list(TriggerExecution.objects.of_process(process_id)[:MOST_CLOSED])
         closed += _close_all(left, now)
         if len(left) < MOST_CLOSED:
             # It may come back, and then it renews its lease and runs again.
-            lapsed = SchedulerProcess.objects.filter(pk=process_id, lease_until__lt=now)
+            lapsed = Process.objects.filter(pk=process_id, lease_until__lt=now)
             lapsed.update(is_over=True)
     return closed
 

@@ -15,7 +15,7 @@ from moca import zone_data
 from moca.api import parameters
 from moca.api.errors import APIError
 from moca.api.views import ANY, APIView
-from triggers.models import SchedulerProcess, Trigger
+from triggers.models import Process, Trigger
 from triggers.schedulers import get_scheduler
 
 logger = logging.getLogger(__name__)
@@ -75,17 +75,15 @@ def _life() -> str:
 def _queue() -> dict[str, Any] | None:
     """What waits for a place of the scheduler processes; None if there are none."""
     now = timezone.now()
-    alive = [row for row in SchedulerProcess.objects.all() if row.holds(now)]
-    if not alive:
+    queue = Process.objects.queue(now)
+    if queue is None:
         return None
-    # Each process sees the same queue.
-    fullest = max(alive, key=lambda row: row.waiting)
-    since = fullest.waiting_since
+    seconds = (now - queue.since).total_seconds() if queue.since else 0.0
     return {
-        "waiting": fullest.waiting,
-        "oldestSeconds": max(0, round((now - since).total_seconds())) if since else 0,
-        "running": sum(row.running for row in alive),
-        "places": sum(row.concurrency for row in alive),
+        "waiting": queue.waiting,
+        "oldestSeconds": max(0, round(seconds)),
+        "running": queue.running,
+        "places": queue.places,
     }
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("triggers", "0010_scheduler_process"),
+        ("triggers", "0010_process"),
     ]
 
     operations = [

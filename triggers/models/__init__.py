@@ -15,8 +15,8 @@ from triggers.models.idempotency_key import IdempotencyKey
 from triggers.models.local_schedule import LocalSchedule
 from triggers.models.pausable import FOREVER, MAX_PAUSE_NOTE
 from triggers.models.pause import InstallationPause
+from triggers.models.process import Process, ProcessKind, has_lease, lapsed_among
 from triggers.models.quota import TriggerCount
-from triggers.models.scheduler_process import SchedulerProcess, is_alive, lapsed_among
 from triggers.models.trigger import AGENT_OPTIONS, Trigger, TriggerQuerySet
 
 __all__ = [
@@ -32,9 +32,10 @@ __all__ = [
     "Outcome",
     "OverlapPolicy",
     "Price",
+    "Process",
+    "ProcessKind",
     "ReasoningEffort",
     "RunStatus",
-    "SchedulerProcess",
     "Spending",
     "SyncState",
     "Trigger",
@@ -42,6 +43,6 @@ __all__ = [
     "TriggerQuerySet",
     "TriggerType",
     "UserBudget",
-    "is_alive",
+    "has_lease",
     "lapsed_among",
 ]

@@ -42,8 +42,8 @@ from triggers.models.choices import (
     TriggerType,
 )
 from triggers.models.pausable import Pausable, PausableQuerySet
+from triggers.models.process import has_lease
 from triggers.models.quota import TriggerCount
-from triggers.models.scheduler_process import is_alive
 from triggers.validation import Schedule, Subscription
 
 # Seconds that an index of DynamoDB may take to show a new row.
@@ -516,7 +516,7 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
             self.overlap_policy == OverlapPolicy.SKIP
             and self.running_until is not None
             and self.running_until > now
-            and (not self.running_process or is_alive(self.running_process, now))
+            and (not self.running_process or has_lease(self.running_process, now))
         )
 
     def note_skip(self, reason: str, due: datetime, runs: int = 1) -> None:

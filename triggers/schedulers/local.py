@@ -12,7 +12,7 @@ from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.times import CLOCKS_APART
 from triggers.failures import NOT_FIRED, TIME_CORRECTED
-from triggers.models import LocalSchedule, SchedulerProcess, Trigger
+from triggers.models import LocalSchedule, Process, Trigger
 from triggers.schedulers.base import ScheduleEntry, Scheduler, SchedulerError
 
 # A schedule that has been due for so long was not looked at by any process.
@@ -58,7 +58,7 @@ class LocalScheduler(Scheduler):
         now = timezone.now()
         # What waits for a place of a process that is alive is late, and needs no repair.
         is_late = LocalSchedule.objects.upcoming(now - LATE).exists()
-        if is_late and not SchedulerProcess.objects.by_lease(now).alive:
+        if is_late and not Process.objects.by_lease(now).held:
             raise SchedulerError(NOT_FIRED())
 
     def list(self) -> Iterator[ScheduleEntry]:

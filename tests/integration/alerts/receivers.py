@@ -140,9 +140,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Chat:
-    """A chat service on a free port, which answers each message with a status."""
+    """A chat service on a free port: answers each message with a status, or leads elsewhere."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, location: str = "") -> None:
         bodies: list[str] = []
 
         class Handler(BaseHTTPRequestHandler):
@@ -150,6 +150,8 @@ class Chat:
                 bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
+                if location:
+                    self.send_header("Location", location)
                 self.end_headers()
 
             def log_message(self, *args: Any) -> None:

@@ -27,7 +27,6 @@ from executions.models import (
     WaitingRun,
     expiry,
 )
-from executions.processes import Process
 from moca.authentication.models import APIToken, AuditEntry, FailedSignIns, Operator
 from moca.copying import models as copied_models
 from moca.copying import values_of
@@ -38,8 +37,11 @@ from triggers.models import (
     IdempotencyKey,
     InstallationPause,
     LocalSchedule,
-    SchedulerProcess,
+    Price,
+    Process,
+    Spending,
     Trigger,
+    UserBudget,
 )
 
 STARTED = datetime(2026, 7, 1, 9, 0, 0, 123456, tzinfo=UTC)
@@ -165,8 +167,6 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
         ttl=expiry(STARTED),
     )
     Process.of_this("scheduler").save()
-    moments = {"started_at": STARTED, "alive_since": STARTED, "lease_until": STARTED}
-    SchedulerProcess.objects.create(id="p", **moments)
     channel = Channel(name="Team", kind="email", recipients="team@example.com")
     channel.save()
     rule = Rule(name="Team", channel_id=channel.pk)
@@ -175,6 +175,9 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
     Bundle.objects.create(rule_id=rule.pk, due_at=STARTED)
     named = {"rule_id": rule.pk, "rule_name": "Team", "channel_id": channel.pk}
     Delivery.objects.create(**named, channel_name="Team", ttl=expiry(STARTED))
+    Price(id="vendor/large", input_price=0.1).save()
+    UserBudget(user_id="alice", max_cost_per_day=2.5, used_up_until=STARTED).save()
+    Spending(id="user:alice#2027-01-01", owner="user:alice", cost=3, ttl=expiry(STARTED)).save()
     Alarm(id="process", kind="no_process", since=STARTED, raised_at=STARTED, reason="r").save()
     return {"operator": operator, "trigger": first, "stopped": stopped, "runs": runs}
 

@@ -21,7 +21,7 @@ from tests.integration.scheduler.conftest import (
     make_due,
     runscheduler,  # noqa: F401  (a fixture)
 )
-from triggers.models import Outcome, OverlapPolicy, RunStatus, SchedulerProcess, Trigger
+from triggers.models import Outcome, OverlapPolicy, Process, RunStatus, Trigger
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,7 +54,7 @@ def orphan(
     command = runscheduler(AGENT_PROTOCOL="a2a")
     wait_for(lambda: run_of(trigger).task_id, 20)
     command.signal(signal.SIGKILL)
-    SchedulerProcess.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    Process.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     # What is known of a process is kept for two seconds.
     time.sleep(2)
     return run_of(trigger)
@@ -95,7 +95,7 @@ def test_result_ends_a_run_on_the_loop(
     command = runscheduler(AGENT_PROTOCOL="agentcore", PUBLIC_URL=ADDRESS)
     wait_for(lambda: demo_agent.requests, 20)
     status = Agent(demo_agent).send().status_code
-    wait_for(lambda: not SchedulerProcess.objects.get().running, 30)
+    wait_for(lambda: not Process.objects.get().running, 30)
     command.signal(signal.SIGTERM)
     ended = run_of(trigger)
     assert (status, ended.outcome, ended.output) == (200, Outcome.SUCCESS, GOOD["output"])

@@ -26,7 +26,7 @@ from executions.runner.claim import Occurrence, start
 from executions.runner.manual import run_now
 from executions.runner.progress import Progress
 from tests.conftest import wait_for
-from triggers.models import RunStatus, SchedulerProcess, Trigger
+from triggers.models import Process, RunStatus, Trigger
 
 MakeTrigger = Callable[..., Trigger]
 Scheduler = Callable[..., AbstractContextManager[Any]]
@@ -105,7 +105,7 @@ def test_write_is_tried_again_although_the_agent_is_silent(stalled: TriggerExecu
 
 def test_lost_run_keeps_its_tools(stalled: TriggerExecution) -> None:
     wait_for(lambda: _record(stalled).tools)
-    SchedulerProcess.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
+    Process.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
     runner.close_lost(timezone.now())
     lost = _record(stalled)
     assert (lost.outcome, lost.tools[0]["name"]) == ("lost", "current_time")

@@ -11,7 +11,7 @@ from agents.demo import DemoAgent
 from executions.models import CancelRequest, TriggerExecution
 from executions.runner import cancel_run
 from tests.conftest import wait_for
-from triggers.models import Outcome, RunStatus, SchedulerProcess, Trigger
+from triggers.models import Outcome, Process, RunStatus, Trigger
 
 from .conftest import SchedulerCommand, ended, executions, make_due
 
@@ -75,7 +75,7 @@ def test_run_of_a_killed_process_ends_as_cancelled(
     cancel_run(executions(status=RunStatus.RUNNING)[0], by="olga")
     command.signal(signal.SIGKILL)
     # End its lease now, so that nobody has to wait for it.
-    SchedulerProcess.objects.update(lease_until=executions()[0].started_at)
+    Process.objects.update(lease_until=executions()[0].started_at)
     runscheduler()
     assert wait_for(ended)[0].outcome == Outcome.CANCELLED
 

@@ -17,7 +17,7 @@ from agents.demo import DemoAgent
 from executions import runner
 from executions.models import PendingEvent, TriggerExecution
 from tests.conftest import wait_for
-from triggers.models import LocalSchedule, RunStatus, SchedulerProcess, Trigger
+from triggers.models import LocalSchedule, Process, RunStatus, Trigger
 
 from .conftest import ended, executions, make_due
 
@@ -84,9 +84,7 @@ def test_own_runs_are_vouched_for_anew_at_once(
     with scheduler():
         wait_for(running)
         clock.by = HOUR
-        assert wait_for(
-            lambda: SchedulerProcess.objects.filter(lease_until__gt=clock.now()), seconds=2
-        )
+        assert wait_for(lambda: Process.objects.filter(lease_until__gt=clock.now()), seconds=2)
 
 
 def test_trigger_stays_held_for_other_processes_after_a_jump(

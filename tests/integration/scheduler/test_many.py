@@ -14,11 +14,11 @@ from django.utils import timezone
 from agents.demo import DemoAgent
 from executions import file_limit
 from executions.agent_records.model import Agent
-from executions.models import QueuedRun, TriggerExecution
+from executions.models import QueuedRun, TriggerExecution, expiry
 from executions.process_lease import Load, ProcessLease
 from executions.runner.manual import run_now
 from tests.conftest import wait_for
-from triggers.models import LocalSchedule, RunStatus, SchedulerProcess, Trigger
+from triggers.models import LocalSchedule, Process, RunStatus, Trigger
 
 from .conftest import ended, executions, make_due
 
@@ -59,7 +59,7 @@ def test_run_that_waits_for_a_place_is_late_and_not_missed(
     settings.SCHEDULER_CONCURRENCY, settings.SCHEDULER_CATCH_UP_SECONDS = 1, 0
     made = [trigger(name=f"T{number}", prompt="x\ndemo: first-byte 1") for number in range(3)]
     with scheduler():
-        wait_for(SchedulerProcess.objects.all)
+        wait_for(Process.objects.all)
         for each in made:
             make_due(each)
         runs = wait_for(all_ended(3))
@@ -70,8 +70,10 @@ def test_what_was_due_while_another_process_lived_is_late_and_not_missed(
     trigger: MakeTrigger, scheduler: Callable, settings: Any
 ) -> None:
     now = timezone.now()
-    SchedulerProcess.objects.create(
+    Process.objects.create(
         id="other",
+        kind="scheduler",
+        ttl=expiry(now),
         started_at=now - timedelta(days=1),
         alive_since=now - timedelta(days=1),
         lease_until=now - 30 * SECOND,
@@ -85,8 +87,10 @@ def test_what_was_due_before_a_gap_without_processes_is_missed(
     trigger: MakeTrigger, scheduler: Callable
 ) -> None:
     now = timezone.now()
-    SchedulerProcess.objects.create(
+    Process.objects.create(
         id="other",
+        kind="scheduler",
+        ttl=expiry(now),
         started_at=now - timedelta(days=1),
         alive_since=now - timedelta(days=1),
         lease_until=now - timedelta(hours=1),
@@ -202,9 +206,9 @@ def test_heartbeat_is_one_write_whatever_the_number_of_runs(
             Trigger.objects.order_by("pk").values_list("running_until", "running_process"),
         ]
         seen = list(map(list, before))
-        lease = SchedulerProcess.objects.get().lease_until
+        lease = Process.objects.get().lease_until
         process._heartbeat.hurry()
-        wait_for(lambda: SchedulerProcess.objects.get().lease_until > lease)
+        wait_for(lambda: Process.objects.get().lease_until > lease)
         assert [list(rows.all()) for rows in before] == seen
 
 
@@ -243,7 +247,7 @@ def test_queue_is_in_the_deep_health_check(
     with scheduler() as process:
         wait_for(running)
         process._heartbeat.hurry()
-        wait_for(lambda: SchedulerProcess.objects.filter(waiting=2))
+        wait_for(lambda: Process.objects.filter(waiting=2))
         queue = Client().get("/health?deep=1").json()["queue"]
         process.stop()
     assert (queue["waiting"], queue["running"], queue["places"]) == (2, 1, 1)
@@ -266,7 +270,7 @@ def test_process_that_has_stopped_leaves_no_lease(
     make_due(trigger())
     with scheduler():
         wait_for(ended)
-    assert SchedulerProcess.objects.get().is_over
+    assert Process.objects.get().is_over
 
 
 def test_places_are_bounded_by_the_limit_of_open_files(

@@ -13,7 +13,7 @@ from executions import runner
 from executions.models import TriggerExecution
 from executions.runner import Occurrence
 from tests.conftest import wait_for
-from triggers.models import RunStatus, SchedulerProcess, Trigger
+from triggers.models import Process, RunStatus, Trigger
 
 from .conftest import SchedulerCommand, ended, executions, make_due
 
@@ -63,7 +63,7 @@ def test_run_of_a_killed_process_is_closed_as_failed(
     wait_for(lambda: executions(status=RunStatus.RUNNING))
     command.signal(signal.SIGKILL)
     # End its lease now, so that nobody has to wait for it.
-    SchedulerProcess.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    Process.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     runscheduler()
     assert wait_for(ended)[0].error_code == "lost"
 

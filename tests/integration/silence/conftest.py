@@ -8,9 +8,8 @@ from django.utils import timezone
 
 from executions import silence
 from executions.alarms import Alarm
-from executions.processes import Kind, Process
 from moca.authentication.models import AuditEntry
-from triggers.models import LocalSchedule, Trigger
+from triggers.models import LocalSchedule, Process, ProcessKind, Trigger
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -19,7 +18,7 @@ DAY = timedelta(days=1)
 DUE = timezone.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
 
 
-def process(seen_at: datetime, kind: str = Kind.SCHEDULER) -> Process:
+def process(seen_at: datetime, kind: str = ProcessKind.SCHEDULER) -> Process:
     """Store the row of a process that was seen last at a time."""
     row = Process.of_this(kind)
     row.renew(seen_at)

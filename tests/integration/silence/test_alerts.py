@@ -1,7 +1,6 @@
 """Alarms reach people as alerts: one for a trigger, also if no scheduler is alive to deliver it."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,13 +13,12 @@ from executions import life, runner
 from executions.deadlines import enforce
 from executions.life import beside_the_web_server
 from executions.models import TriggerExecution
-from executions.processes import Process
 from executions.runner import Occurrence
 from executions.silence import look
 from tests.conftest import wait_for
 from tests.integration.alerts.conftest import MakeRule, handle_all, make_rule, told
 from tests.integration.silence.conftest import DAY, DUE, HOUR, MINUTE, process, set_due
-from triggers.models import Trigger
+from triggers.models import Process, Trigger
 
 __all__ = ["make_rule"]
 
@@ -76,7 +74,7 @@ def test_web_server_tells_and_delivers_that_no_scheduler_is_alive(
     transactional_db: None, make_rule: MakeRule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(life, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(life, "RENEWAL", timedelta(seconds=0.1))
+    monkeypatch.setattr(life, "TURN_SECONDS", 0.1)
     monkeypatch.setattr(courier, "POLL_SECONDS", 0.1)
     make_rule(Happening.NO_SCHEDULER)
     process(timezone.now() - HOUR)

@@ -2,17 +2,18 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from executions import dead_man, lambda_handler, life
-from executions.life import SignOfLife
-from executions.processes import Process
+from executions import dead_man, lambda_handler, life, process_lease
+from executions.process_lease import Load, ProcessLease
 from tests.conftest import wait_for
 from tests.integration.eventbridge.conftest import eventbridge
 from tests.integration.handler.test_handler import Context
+from triggers.models import Process
 
 __all__ = ["eventbridge"]
 
@@ -51,8 +52,8 @@ def monitor(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor]
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that renew their rows and call the URL without pauses."""
-    monkeypatch.setattr(life, "RENEWAL", life.RENEWAL / 150)
+    """Processes whose watch has its turns, and calls the URL, without pauses."""
+    monkeypatch.setattr(life, "TURN_SECONDS", 0.1)
     monkeypatch.setattr(dead_man, "EVERY_SECONDS", 0.0)
 
 
@@ -93,31 +94,42 @@ def test_failure_is_kept_with_the_sign_of_life(
     monitor: Monitor, scheduler: Callable[..., Any]
 ) -> None:
     monitor.answers = [404] * 1000
-    with scheduler():
+    with scheduler() as process:
+        wait_for(lambda: process._heartbeat.lease.call_error)
+        process._heartbeat.hurry()
         row = wait_for(lambda: Process.objects.exclude(call_error="").first())
     assert row.call_error == "The answer was HTTP 404."
 
 
 @pytest.mark.usefixtures("quick", "transactional_db")
 def test_web_server_does_not_call_it(monitor: Monitor) -> None:
-    with SignOfLife("web"):
+    with life.beside_the_web_server():
         row = wait_for(lambda: Process.objects.first())
         wait_for(lambda: Process.objects.filter(seen_at__gt=row.seen_at).exists())
     assert monitor.calls == []
 
 
 @pytest.mark.usefixtures("quick", "transactional_db")
-def test_scheduler_that_hangs_neither_calls_nor_lives(
+def test_scheduler_whose_turns_fail_does_not_call_it(
     monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(life, "PATIENCE_SECONDS", 0.0)
-    with SignOfLife("scheduler") as sign:
-        sign.mark()
-        wait_for(lambda: Process.objects.exists())
-        seen = Process.objects.get().seen_at
+    monkeypatch.setattr(process_lease, "PATIENCE_SECONDS", 0.0)
+    lease = ProcessLease(timedelta(minutes=1), timedelta(0))
+    lease.renew(Load())
+    with life.beside_the_scheduler(lease):
         threading.Event().wait(0.5)
-        now_seen = Process.objects.get().seen_at
-    assert (now_seen, len(monitor.calls) <= 1) == (seen, True)
+    assert monitor.calls == []
+
+
+def test_scheduler_whose_turns_fail_does_not_count_as_alive(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = ProcessLease(timedelta(minutes=1), timedelta(0))
+    lease.renew(Load())
+    seen = Process.objects.get().seen_at
+    monkeypatch.setattr(process_lease, "PATIENCE_SECONDS", 0.0)
+    lease.renew(Load())
+    assert Process.objects.get().seen_at == seen
 
 
 def test_maintenance_on_aws_calls_it(eventbridge: Any, monitor: Monitor) -> None:

@@ -104,7 +104,7 @@ class TestCancels:
         make_trigger: MakeTrigger,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(life, "RENEWAL", timedelta(seconds=0.2))
+        monkeypatch.setattr(life, "TURN_SECONDS", 0.2)
         trigger = make_trigger(
             prompt="x\ndemo: first-byte 60", run_within_seconds=10, on_deadline="cancel"
         )

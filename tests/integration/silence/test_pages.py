@@ -8,11 +8,10 @@ from django.test import Client
 from django.utils import timezone
 
 from executions.alarms import Alarm
-from executions.processes import Process
 from executions.silence import look
 from moca.authentication.models import Operator
 from tests.integration.silence.conftest import DAY, HOUR, MINUTE, kinds, process, set_due
-from triggers.models import Trigger
+from triggers.models import Process, Trigger
 
 MakeTrigger = Callable[..., Trigger]
 

@@ -13,13 +13,12 @@ from executions import silence
 from executions.alarms import Alarm
 from executions.clock import Jump
 from executions.models import TriggerExecution
-from executions.processes import Process
 from executions.silence import look
 from moca.authentication.models import AuditEntry
 from tests.conftest import wait_for
 from tests.integration.silence.conftest import DAY, DUE, HOUR, MINUTE, kinds, process, set_due, told
 from triggers import pauses
-from triggers.models import LocalSchedule, Trigger
+from triggers.models import LocalSchedule, Process, Trigger
 
 MakeTrigger = Callable[..., Trigger]
 
