@@ -45,6 +45,7 @@ from executions.runner.claim import Triggers
 from executions.under_way import UnderWay
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
+from moca.times import INSTANT
 from triggers import pauses
 from triggers.catch_up import catches_up_since
 from triggers.failures import ALL_PAUSED
@@ -76,7 +77,6 @@ BUSY_SECONDS = 0.02
 LOG_SECONDS = 60.0
 # How many queued runs are claimed before schedules have their turn again.
 QUEUED_AT_ONCE = 20
-INSTANT = timedelta(microseconds=1)
 
 
 class LocalSchedulerProcess:

@@ -20,6 +20,7 @@ from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from moca.sentences import Reason
+from moca.times import INSTANT, parse_local
 from triggers import budgets
 from triggers.failures import ALL_PAUSED, PAUSE_OVER, PAUSED, USER_PAUSED
 from triggers.models import FOREVER, InstallationPause, Trigger
@@ -35,7 +36,6 @@ LONGEST = timedelta(days=366)
 MORNING = time(9)
 UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-INSTANT = timedelta(microseconds=1)
 HOUSEKEEPING = audit.system("pauses")
 
 
@@ -106,8 +106,7 @@ def _on_day(text: str, now: datetime, zone: tzinfo) -> datetime | None:
 
 def _moment(text: str, zone: tzinfo) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        return parse_local(text, zone)
     except (ValueError, OverflowError):
         return None
 
