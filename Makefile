@@ -70,7 +70,7 @@ define INSTALL
 endef
 
 .venv/installed: pyproject.toml
-	$(call INSTALL)
+	$(call INSTALL,[scheduler])
 	@touch $@
 
 .venv/installed-dev: pyproject.toml
@@ -91,7 +91,7 @@ $(LAMBDA)/installed: pyproject.toml
 	rm -rf build
 	$(PYTHON) -m venv $(LAMBDA)
 	$(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile '.[deploy]'
-	$(LAMBDA)/bin/python -m pip freeze | grep -iE '^(cffi|cryptography|pyyaml)==' >$(LAMBDA)/compiled.txt
+	$(LAMBDA)/bin/python -m pip freeze | grep -iE '^(cffi|cryptography|pyyaml|rpds[-_]py)==' >$(LAMBDA)/compiled.txt
 	$(LAMBDA)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --upgrade \
 		--platform manylinux2014_$(ARCHITECTURE) --only-binary :all: \
 		--target $$(echo $(LAMBDA)/lib/python*/site-packages) --requirement $(LAMBDA)/compiled.txt

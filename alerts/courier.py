@@ -7,7 +7,6 @@ is sent again with the same id.
 """
 
 import logging
-import random
 import threading
 import time
 from collections import Counter
@@ -31,6 +30,7 @@ from alerts.models import Channel, Delivery, DeliveryState
 from alerts.outbox import tell
 from moca import audit, reasons
 from moca.concurrency import ConflictError
+from moca.retry import backoff
 from moca.sentences import Reason
 
 logger = logging.getLogger(__name__)
@@ -40,9 +40,12 @@ RETRIED = timedelta(days=1)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=4)
 # A process that has not finished a try after so long has died.
 CLAIM = timedelta(minutes=5)
-# Due messages that one turn reads, those that it sends of one channel, and how many at a time.
+# Due messages that one read covers, those of one channel and of all that are claimed together, and
+# how many are sent at a time. All that are claimed are tried before their claims end, however long
+# each takes.
 MOST = 200
 MOST_OF_A_CHANNEL = 4
+MOST_CLAIMED = 16
 CONCURRENCY = 8
 # How often a process looks for work; and how often while there are no rules.
 POLL_SECONDS, IDLE_SECONDS = 5.0, 60.0
@@ -54,11 +57,10 @@ Clock = Callable[[], datetime]
 
 @dataclass(slots=True)
 class _Try:
-    """A claimed delivery, what is sent, and what came of it."""
+    """A claimed delivery, and what came of it."""
 
     delivery: Delivery
     channel: Channel
-    message: Message
     warning: str = ""
     error: Reason | None = None
     gone: bool = False
@@ -78,14 +80,26 @@ def deliver(*, seconds: float = 20.0, clock: Clock = timezone.now) -> int:
     now = clock()
     gather()
     make_deliveries(now)
-    sent, has_more = 0, True
-    while has_more and time.monotonic() < end:
-        due = list(Delivery.objects.due(clock())[:MOST])
-        tries = _claim(_some_of_each_channel(due), clock)
+    sent, tried, served = 0, 0, set[str]()
+    while time.monotonic() < end:
+        chosen = _some_of_each_channel(_due(clock(), served))
+        if not chosen and not tried:
+            break
+        if not chosen:
+            tried, served = 0, set()
+            continue
+        served.update(delivery.channel_id for delivery in chosen)
+        tries = _claim(chosen, clock)
         _send(tries)
         sent += sum(_finish(each, clock()) for each in tries)
-        has_more = bool(tries)
+        tried += len(tries)
     return sent
+
+
+def _due(now: datetime, served: set[str]) -> Iterable[Delivery]:
+    """The due deliveries of the channels that have not had their turn since all others had."""
+    due = Delivery.objects.due(now)
+    return (due.exclude(channel_id__in=sorted(served)) if served else due)[:MOST]
 
 
 def _some_of_each_channel(due: Iterable[Delivery]) -> list[Delivery]:
@@ -96,7 +110,7 @@ def _some_of_each_channel(due: Iterable[Delivery]) -> list[Delivery]:
         counted[delivery.channel_id] += 1
         if counted[delivery.channel_id] <= MOST_OF_A_CHANNEL:
             chosen.append(delivery)
-    return chosen
+    return chosen[:MOST_CLAIMED]
 
 
 def _claim(due: Iterable[Delivery], clock: Clock) -> list[_Try]:
@@ -111,7 +125,7 @@ def _claim(due: Iterable[Delivery], clock: Clock) -> list[_Try]:
         if channel is None or not channel.enabled:
             _end(delivery, CHANNEL_IS_OFF() if channel else NO_CHANNEL(), clock())
         elif _claim_one(delivery, clock()):
-            claimed.append(_Try(delivery, channel, message_of(delivery, channel)))
+            claimed.append(_Try(delivery, channel))
     return claimed
 
 
@@ -145,7 +159,7 @@ def _send(tries: list[_Try]) -> None:
 
 def _send_one(one: _Try) -> None:
     try:
-        one.warning = channels.send(one.channel, one.message)
+        one.warning = channels.send(one.channel, message_of(one.delivery, one.channel))
     except ChannelError as error:
         one.error, one.gone = error.reason, error.gone
     except Exception:
@@ -172,9 +186,10 @@ def _finish(one: _Try, now: datetime) -> bool:
 
 
 def _pause(tries: int) -> timedelta:
-    """The pause after so many tries: it doubles, with jitter."""
-    ceiling = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries - 1, 20))
-    return ceiling * random.uniform(0.75, 1.25)  # noqa: S311  (it spreads load)
+    """The pause after so many tries: three quarters to five quarters of one that doubles."""
+    first, longest = FIRST_PAUSE.total_seconds(), LONGEST_PAUSE.total_seconds()
+    doubled = min(longest, first * 2 ** min(tries - 1, 20))
+    return timedelta(seconds=0.75 * doubled + backoff(tries, first / 2, longest / 2))
 
 
 def _end(delivery: Delivery, reason: Reason, now: datetime) -> None:

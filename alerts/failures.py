@@ -41,6 +41,13 @@ APPRISE_MISSING = Code(
 APPRISE_INVALID = Code(
     "alert_apprise_invalid", _("Apprise does not understand the URL: enter it again.")
 )
+APPRISE_FILE = Code(
+    "alert_apprise_file",
+    _(
+        "The URL has Apprise read a file or an address, and send what it has: leave its template "
+        "or key file out."
+    ),
+)
 NOT_TAKEN = Code("alert_not_taken", _("%(service)s did not take the message. %(error)s"))
 BROKE_OFF = Code(
     "alert_broke_off", _("An internal error broke the delivery off; the log has the details.")

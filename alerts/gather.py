@@ -41,6 +41,8 @@ LONGEST = timedelta(seconds=90)
 # Happenings that one call gathers, and those of one transaction, if the database sets no limit.
 MOST = 5000
 BATCH = 500
+# The bundles that one transaction writes, if the database limits it. Each may have 100 kB.
+MOST_BUNDLES = 40
 # The groups of a bundle. A happening beyond them is only counted.
 MOST_GROUPS = 50
 # The triggers that a bundle remembers to have told about. Beyond them, the rule pauses for all.
@@ -61,35 +63,73 @@ def gather() -> int:
             break
         try:
             with transaction.atomic():
-                _fold(rows, rules)
+                moved += _fold(rows, rules)
         except (ConflictError, IntegrityError):
             # Another process gathers the same ones.
             break
-        moved += len(rows)
     return moved
 
 
 def _batch_size() -> int:
-    most: int | None = getattr(connection.features, "max_transaction_items", None)
+    most = _most_writes()
     # Half of a transaction is for the rules' bundles.
     return BATCH if most is None else most // 2
 
 
-def _fold(rows: Sequence[Happened], rules: dict[str, Rule]) -> None:
-    """Count happenings in the bundles of their rules, in the open transaction."""
-    bundles: dict[str, Bundle] = {}
-    for row in rows:
+def _most_writes() -> int | None:
+    most: int | None = getattr(connection.features, "max_transaction_items", None)
+    return most
+
+
+def _fold(rows: Sequence[Happened], rules: dict[str, Rule]) -> int:
+    """Count happenings in the bundles of their rules, in the open transaction.
+
+    Returns:
+        How many happenings are gathered: as many as one transaction takes. It is 0 if one happening
+        has so many rules that the others of them gather it in the next.
+    """
+    taken, wanting = _that_fit(rows, rules)
+    bundles = {rule_id: _bundle_of(rule_id) for rule_id in wanting}
+    for row in taken:
         for rule_id in row.rules:
-            if rule := rules.get(rule_id):
-                if rule_id not in bundles:
-                    bundles[rule_id] = _bundle_of(rule_id)
-                _hold(bundles[rule_id].held, row, rule)
+            if rule_id in bundles:
+                _hold(bundles[rule_id].held, row, rules[rule_id])
     for rule_id, bundle in bundles.items():
         bundle.due_at = due_at(bundle, rules[rule_id])
         _write(bundle)
-    ids = [row.pk for row in rows]
+    left = [rule_id for rule_id in taken[0].rules if rule_id in rules and rule_id not in bundles]
+    if left:
+        same = Happened.objects.filter(
+            pk=taken[0].pk, state=HappenedState.WAITING, rules=taken[0].rules
+        )
+        same.update_expected(rules=left)
+        return 0
+    ids = [row.pk for row in taken]
     waiting = Happened.objects.filter(pk__in=ids, state=HappenedState.WAITING)
     waiting.update_expected(state=HappenedState.DONE, rows=len(ids))
+    return len(ids)
+
+
+def _that_fit(
+    rows: Sequence[Happened], rules: dict[str, Rule]
+) -> tuple[Sequence[Happened], list[str]]:
+    """The first happenings that one transaction takes, and the rules whose bundles it writes.
+
+    A happening that has too many rules is alone, with the first of them.
+    """
+    most = _most_writes()
+    taken: list[Happened] = []
+    wanting: dict[str, None] = {}
+    for row in rows:
+        more = wanting | dict.fromkeys(rule_id for rule_id in row.rules if rule_id in rules)
+        if most is not None and (len(more) > MOST_BUNDLES or len(taken) + len(more) >= most):
+            break
+        taken.append(row)
+        wanting = more
+    if taken:
+        return taken, list(wanting)
+    known = [rule_id for rule_id in rows[0].rules if rule_id in rules]
+    return rows[:1], known[:MOST_BUNDLES]
 
 
 def _bundle_of(rule_id: str) -> Bundle:

@@ -112,5 +112,6 @@ def _stored(value: Part) -> Any:
 
 
 def _plain(text: str) -> str:
-    # An agent's text may contain NUL, which some databases refuse.
-    return str(text or "").replace("\0", "")
+    # An agent's text may contain NUL, which some databases refuse, and halves of characters, which
+    # no message can have.
+    return str(text or "").replace("\0", "").encode("utf-8", "replace").decode()

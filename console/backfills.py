@@ -26,12 +26,15 @@ from executions.backfill.model import (
     BackfillKind,
 )
 from executions.backfill.plan import Item, Plan, Wanted, make_plan
+from executions.runner import spending
 from moca import reasons
 from moca.admin import actor
 from moca.authentication.models import Role
 from moca.concurrency import ConflictError, reason_of
 from moca.display import duration
+from moca.reasons import translated
 from moca.times import iso, parse_local
+from triggers import budgets
 from triggers.models import Outcome, Trigger, TriggerType
 from triggers.pauses import zone_of
 from triggers.statistics import DAY, Tally, start_of
@@ -136,7 +139,7 @@ def backfill(request: HttpRequest, trigger_id: str) -> HttpResponse:
         "trigger": trigger,
         "form": form,
         "plan": plan,
-        "shown": _shown(plan) if plan else None,
+        "shown": _shown(plan, trigger) if plan else None,
         "rows": [(each, reasons.shown(each, "reason")) for each in found],
         "is_running": any(each.is_running for each in found),
         "now": now,
@@ -179,16 +182,20 @@ class ShownPlan:
     length: str
     finish: str
     tokens: int
+    cost: str
 
 
-def _shown(plan: Plan) -> ShownPlan:
+def _shown(plan: Plan, trigger: Trigger) -> ShownPlan:
     estimate = plan.estimate
+    usage = {"inputTokens": estimate.input_tokens, "outputTokens": estimate.output_tokens}
+    price = spending.price_for(trigger, trigger.agent_id)
     return ShownPlan(
         plan.items[:NAMED],
         max(0, len(plan.items) - NAMED),
         duration(estimate.milliseconds) if estimate.based_on else "",
         duration(1000 * estimate.seconds),
         estimate.input_tokens + estimate.output_tokens,
+        translated(budgets.amount("cost", budgets.micros_of(usage, price))) if price else "",
     )
 
 

@@ -500,7 +500,8 @@ LOGGING = {
             "class": "logging.StreamHandler",
             "filters": ["context"],
             "formatter": choice("LOG_FORMAT", default="text", choices=["text", "json"]),
-        }
+        },
+        "nowhere": {"class": "logging.NullHandler"},
     },
     "root": {
         "handlers": ["stderr"],
@@ -510,8 +511,9 @@ LOGGING = {
         # They log URLs with their queries at INFO; a query may contain a sign-in's code.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
-        # Apprise may log what it sends.
-        "apprise": {"level": "ERROR"},
+        # Apprise logs URLs that it does not understand, with their tokens. What it warns of goes to
+        # the record of the delivery, without them.
+        "apprise": {"level": "WARNING", "handlers": ["nowhere"], "propagate": False},
         "boto3": {"level": "WARNING"},
         "botocore": {"level": "WARNING"},
         # Do not log 4xx answers; log 5xx with tracebacks.

@@ -1,9 +1,5 @@
 """Sends signed webhooks by Standard Webhooks; receivers verify them by the channel's secret."""
 
-import ipaddress
-import os
-import socket
-from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,9 +10,9 @@ from django.utils import timezone
 from standardwebhooks import Webhook
 
 from alerts import channel_secrets
+from alerts.channels import addresses
 from alerts.channels.errors import ChannelError
 from alerts.failures import (
-    ADDRESS_REFUSED,
     ANSWERED,
     GONE,
     SECRET_UNREADABLE,
@@ -31,10 +27,6 @@ if TYPE_CHECKING:
     from alerts.channels import Message
 
 SECONDS = 10
-# Where EC2 tells a machine its credentials by IPv6. It is not link-local.
-METADATA = ipaddress.ip_network("fd00:ec2::/32")
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def send(channel: Channel, message: "Message") -> str:
@@ -86,7 +78,7 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> int:
     if proxy:
         return _post_to(httpx.URL(url), body, headers, proxy=proxy)
     failure: httpx.ConnectError | None = None
-    for address in _addresses(host, parts.port or (443 if parts.scheme == "https" else 80)):
+    for address in addresses.check(host, parts.port or (443 if parts.scheme == "https" else 80)):
         try:
             return _post_to(httpx.URL(url), body, headers, address=str(address))
         except httpx.ConnectError as error:
@@ -114,32 +106,3 @@ def _post_to(
 @cache
 def _tls() -> "ssl.SSLContext":
     return httpx.create_ssl_context()
-
-
-def _addresses(host: str, port: int) -> Iterator[Address]:
-    """The addresses of a host that may be called.
-
-    Raises:
-        ChannelError: one of them is the machine's own.
-        OSError: the name cannot be resolved.
-    """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for text in dict.fromkeys(str(each[4][0]).partition("%")[0] for each in found):
-        address: Address = ipaddress.ip_address(text)
-        if is_refused(address):
-            raise ChannelError(ADDRESS_REFUSED(address=str(address)))
-        yield address
-
-
-def is_refused(address: Address) -> bool:
-    """Whether an address gives away secrets of the machine, or is no single host's.
-
-    Link-local ones tell a machine its credentials. On Lambda, loopback ones are its runtime. All
-    other private addresses are allowed, because admins enter them, as they do those of agents.
-    """
-    address = getattr(address, "ipv4_mapped", None) or address
-    if address.is_link_local or address in METADATA:
-        return True
-    if address.is_multicast or address.is_unspecified or address.is_reserved:
-        return not address.is_loopback
-    return address.is_loopback and "AWS_LAMBDA_FUNCTION_NAME" in os.environ

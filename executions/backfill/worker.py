@@ -31,7 +31,7 @@ from moca.outages import is_away
 from moca.sentences import Reason
 from triggers.failures import PAUSED
 from triggers.models import Outcome, OverlapPolicy, RunStatus, Trigger
-from triggers.pauses import installation_pause
+from triggers.pauses import wider_pause
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 MOST_AT_A_TIME = 20
 TURN_SECONDS = 1.0
 # When to look again at a backfill whose runs are under way, that waits for another run of its
-# trigger, and that waits for the end of the installation's pause.
+# trigger, and that waits for the end of the installation's pause or for its user's next budget.
 SOON = timedelta(seconds=1)
 PAUSED_AGAIN = timedelta(seconds=15)
 # When to retry after a run could not be dispatched.
@@ -133,7 +133,7 @@ def _step(backfill: Backfill) -> bool:
         else:
             _write(backfill, state=BackfillState.DONE, ended_at=now, **ended)
         return False
-    if installation_pause(now):
+    if wider_pause(backfill.user_id, now):
         _write(backfill, next_at=now + PAUSED_AGAIN, **ended)
         return False
     at_once = 1 if trigger.overlap_policy == OverlapPolicy.SKIP else backfill.at_once

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,7 +15,6 @@ from agents.replies import Usage
 from executions.agent_records.lookup import record_of
 from executions.failures import ENDED_OVER_BUDGET, OVER_BUDGET
 from executions.models import TriggerExecution
-from moca.concurrency import ConflictError
 from moca.retry import retry
 from moca.sentences import Code, Reason
 from triggers import budgets
@@ -80,7 +80,7 @@ class Cap:
 def cap_of(trigger: Trigger) -> Cap | None:
     """What each run of a trigger may take; None if there is no limit. It may read the prices."""
     limits = trigger.run_limits
-    return Cap(limits, _price(trigger, trigger.agent_id)) if limits else None
+    return Cap(limits, price_for(trigger, trigger.agent_id)) if limits else None
 
 
 def note_cost(execution: TriggerExecution, trigger: Trigger | None) -> None:
@@ -88,12 +88,13 @@ def note_cost(execution: TriggerExecution, trigger: Trigger | None) -> None:
     usage = execution.usage
     if not isinstance(usage, dict) or COST in usage:
         return
-    if price := _price(trigger, execution.agent_id):
+    if price := price_for(trigger, execution.agent_id):
         cost = budgets.micros_of(usage, price) / MILLION
         execution.usage = {**usage, COST: cost, CURRENCY: settings.BUDGET_CURRENCY}
 
 
-def _price(trigger: Trigger | None, agent_id: str) -> Price | None:
+def price_for(trigger: Trigger | None, agent_id: str) -> Price | None:
+    """The price of a run of a trigger by an agent; None if none is known."""
     if not budgets.has_prices():
         return None
     model = trigger.model_id if trigger else ""
@@ -117,20 +118,21 @@ def count(executions: Sequence[tuple[TriggerExecution, Trigger | None]]) -> None
     for execution, trigger in executions:
         if not execution.usage or execution.completed_at is None:
             continue
-        owners = budgets.owners(trigger, trigger.user_id if trigger else execution.user_id)
-        if not owners:
-            continue
-        tokens = budgets.tokens_of(execution.usage)
-        micros = round(execution.usage.get(COST, 0) * MILLION)
-        at = execution.completed_at
-        ids = {"triggerId": execution.trigger_id, "executionId": execution.pk}
         try:
-            for owner in owners:
-                retry(partial(budgets.add, owner, tokens, micros, at), on=AWAY)
-        except (*AWAY, ConflictError) as error:
-            logger.error("What a run took was not counted: %s", type(error).__name__, extra=ids)
-            continue
-        try:
-            budgets.judge(trigger, trigger.user_id if trigger else execution.user_id, at)
+            _count(execution, trigger, execution.completed_at)
         except Exception as error:  # noqa: BLE001  (the end of the next run judges again)
-            logger.error("A budget was not judged: %s", type(error).__name__, extra=ids)
+            ids = {"triggerId": execution.trigger_id, "executionId": execution.pk}
+            reason = "What a run took was not counted, or not judged: %s"
+            logger.error(reason, type(error).__name__, extra=ids)
+
+
+def _count(execution: TriggerExecution, trigger: Trigger | None, at: datetime) -> None:
+    user_id = trigger.user_id if trigger else execution.user_id
+    owners = budgets.owners(trigger, user_id)
+    if not owners:
+        return
+    tokens, cost = budgets.tokens_of(execution.usage), (execution.usage or {}).get(COST)
+    micros = round(cost * MILLION) if isinstance(cost, int | float) else 0
+    for owner in owners:
+        retry(partial(budgets.add, owner, tokens, micros, at), on=AWAY)
+    budgets.judge(trigger, user_id, at)

@@ -16,6 +16,8 @@ import pytest
 
 from agents.demo import DemoAgent
 from tests.signing import OTHER, SECRET, signed
+from tests.unit.project.imports import read_tree
+from tests.unit.project.test_layers import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -38,6 +40,8 @@ for line in sys.stdin:
         outcome = {"error": type(error).__name__}
     print("outcome:" + json.dumps(outcome), flush=True)
 """
+# What only the processes of one machine import, or the one that deploys.
+LOCAL = {"aiohttp", "waitress", "yarl"}
 COMMANDS = [
     {"raw_command": "open('{file}', 'w')"},
     {"command": "zappa.cli.shamelessly_promote"},
@@ -192,9 +196,28 @@ def test_zip_is_small(stage: str) -> None:
     assert (BUILD / f"{stage}.zip").stat().st_size < 30 * 1024 * 1024
 
 
-@pytest.mark.parametrize("name", [".env", "var", "tests", "zappa_settings.json", "boto3"])
+@pytest.mark.parametrize(
+    "name", [".env", "var", "tests", "zappa_settings.json", "boto3", "aiohttp", "multidict"]
+)
 def test_zip_has_nothing_that_is_kept_out(web: Function, name: str) -> None:
     assert not (web.folder / name).exists()
+
+
+def test_zip_has_each_library_that_a_function_imports(web: Function) -> None:
+    libraries = sorted(read_tree(ROOT, PACKAGES).libraries() - LOCAL)
+    code = f"""
+import importlib, sys
+sys.path[:0] = {[str(web.folder), str(web.runtime)]}
+for name in {libraries}:
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        print(name, error)
+"""
+    found = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == ""
 
 
 @pytest.mark.parametrize("stage", ["web", "handler"])

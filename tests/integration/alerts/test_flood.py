@@ -84,3 +84,20 @@ def test_processes_at_once_count_each_happening_once(
         clock.pass_by(minutes=10)
     counted = sum(row.number for row in Delivery.objects.order_by("id"))
     assert (counted, sum(body["data"]["number"] for body in receiver.taken)) == (40, 40)
+
+
+def test_happenings_that_many_rules_want_are_told_by_each(
+    make_rule: MakeRule,
+    webhook: Channel,
+    receiver: Receiver,
+    make_trigger: MakeTrigger,
+    clock: Clock,
+) -> None:
+    trigger = make_trigger()
+    rules = {make_rule(Happening.LATE, channel=webhook).pk for _ in range(120)}
+    for _ in range(3):
+        tell(Happening.LATE, trigger=trigger, params={"minutes": 5})
+    clock.pass_by(seconds=11)
+    courier.deliver(clock=clock)
+    told = [(row.rule_id, row.number) for row in Delivery.objects.all()]
+    assert (len(told), set(told)) == (120, {(rule, 3) for rule in rules})

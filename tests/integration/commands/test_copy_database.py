@@ -37,8 +37,11 @@ from triggers.models import (
     IdempotencyKey,
     InstallationPause,
     LocalSchedule,
+    Price,
     Process,
+    Spending,
     Trigger,
+    UserBudget,
 )
 
 STARTED = datetime(2026, 7, 1, 9, 0, 0, 123456, tzinfo=UTC)
@@ -172,6 +175,9 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
     Bundle.objects.create(rule_id=rule.pk, due_at=STARTED)
     named = {"rule_id": rule.pk, "rule_name": "Team", "channel_id": channel.pk}
     Delivery.objects.create(**named, channel_name="Team", ttl=expiry(STARTED))
+    Price(id="vendor/large", input_price=0.1).save()
+    UserBudget(user_id="alice", max_cost_per_day=2.5, used_up_until=STARTED).save()
+    Spending(id="user:alice#2027-01-01", owner="user:alice", cost=3, ttl=expiry(STARTED)).save()
     Alarm(id="process", kind="no_process", since=STARTED, raised_at=STARTED, reason="r").save()
     return {"operator": operator, "trigger": first, "stopped": stopped, "runs": runs}
 

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 ALLOWED = {
     *("Moca", "Triggers", "English", "Cognito", "EventBridge", "Scheduler", "PassRole", "Cookie"),
     *("cron", "rate", "at", "curl", "manage", "py", "doctor"),
+    *("Slack", "Teams", "Webhook", "Apprise"),
     *("minutes", "hours", "days", "yyyy", "mm", "ddThh", "ss"),
     *("Asia", "Tokyo", "America", "New", "York"),
     # Event sources of the tests, and the name of the bus.

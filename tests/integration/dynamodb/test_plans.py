@@ -110,8 +110,8 @@ EXECUTIONS: dict[str, tuple[Rows, str]] = {
         lambda: TriggerExecution.objects.order_by("-pk")[:51],
         "Query index GSI3, GSI3PK = EXECUTION#0 | EXECUTION#1 | EXECUTION#2 | EXECUTION#3, desc",
     ),
-    "lost": (
-        lambda: TriggerExecution.objects.lost(NOW)[:1000],
+    "overdue": (
+        lambda: TriggerExecution.objects.overdue(NOW)[:1000],
         "Query index GSI4, GSI4PK = RUNNING, GSI4SK from",
     ),
     "queued": (

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from executions import lambda_http
 from executions.lambda_handler import handler
 from moca.authentication.tokens import issue
 
@@ -17,6 +18,12 @@ from moca.authentication.tokens import issue
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CLIENT = "203.0.113.7"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def application() -> None:
+    """Load the web application as a start does: within a test it would take its log away."""
+    lambda_http.load()
 
 
 class Context:

@@ -11,6 +11,7 @@ import pytest
 from executions import dead_man, lambda_handler, life, process_lease
 from executions.process_lease import Load, ProcessLease
 from tests.conftest import wait_for
+from tests.integration.alerts.receivers import dripping
 from tests.integration.eventbridge.conftest import eventbridge
 from tests.integration.handler.test_handler import Context
 from triggers.models import Process
@@ -55,6 +56,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes whose watch has its turns, and calls the URL, without pauses."""
     monkeypatch.setattr(life, "TURN_SECONDS", 0.1)
     monkeypatch.setattr(dead_man, "EVERY_SECONDS", 0.0)
+
+
+def test_answer_that_drips_does_not_hold_up_the_sign_of_life(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_man, "LIMIT_SECONDS", 0.3)
+    monkeypatch.setattr(dead_man, "PAUSE_SECONDS", 0.01)
+    with dripping() as host:
+        settings.HEARTBEAT_URL = f"http://{host}/ping"
+        assert dead_man.call() == "No answer within 10 s."
+    wait_for(lambda: "dead-man" not in {thread.name for thread in threading.enumerate()})
 
 
 def test_success(monitor: Monitor) -> None:

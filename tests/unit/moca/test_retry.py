@@ -105,7 +105,7 @@ def test_any_number_of_tries_is_possible_without_a_limit(pauses: list[float]) ->
 def test_no_other_module_draws_pauses_of_its_own() -> None:
     drawing = {
         path.relative_to(ROOT).as_posix()
-        for folder in ("moca", "events", "triggers", "executions", "console")
+        for folder in ("moca", "agents", "alerts", "events", "triggers", "executions", "console")
         for path in (ROOT / folder).rglob("*.py")
         if any(
             isinstance(node, ast.Attribute) and node.attr == "uniform"
