@@ -36,13 +36,13 @@ from executions.fan_out import Distributor
 from executions.file_limit import affordable
 from executions.gates import Gates
 from executions.heartbeat import Heartbeat
-from executions.life import beside_the_scheduler
 from executions.models import QueuedRun
 from executions.process_lease import Load
 from executions.run_loop import RunLoop
 from executions.runner import CancelWatch, Occurrence, Run
 from executions.runner.claim import Triggers
 from executions.under_way import UnderWay
+from executions.watch import beside_the_scheduler
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from moca.times import INSTANT

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from executions import dead_man, lambda_handler, life, process_lease
+from executions import dead_man, lambda_handler, process_lease, watch
 from executions.process_lease import Load, ProcessLease
 from tests.conftest import wait_for
 from tests.integration.alerts.receivers import dripping
@@ -54,7 +54,7 @@ def monitor(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor]
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes whose watch has its turns, and calls the URL, without pauses."""
-    monkeypatch.setattr(life, "TURN_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "TURN_SECONDS", 0.1)
     monkeypatch.setattr(dead_man, "EVERY_SECONDS", 0.0)
 
 
@@ -115,7 +115,7 @@ def test_failure_is_kept_with_the_sign_of_life(
 
 @pytest.mark.usefixtures("quick", "transactional_db")
 def test_web_server_does_not_call_it(monitor: Monitor) -> None:
-    with life.beside_the_web_server():
+    with watch.beside_the_web_server():
         row = wait_for(lambda: Process.objects.first())
         wait_for(lambda: Process.objects.filter(seen_at__gt=row.seen_at).exists())
     assert monitor.calls == []
@@ -128,7 +128,7 @@ def test_scheduler_whose_turns_fail_does_not_call_it(
     monkeypatch.setattr(process_lease, "PATIENCE_SECONDS", 0.0)
     lease = ProcessLease(timedelta(minutes=1), timedelta(0))
     lease.renew(Load())
-    with life.beside_the_scheduler(lease):
+    with watch.beside_the_scheduler(lease):
         threading.Event().wait(0.5)
     assert monitor.calls == []
 
