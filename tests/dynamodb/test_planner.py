@@ -336,8 +336,8 @@ PLANS: dict[str, tuple[Any, list[str]]] = {
             "stop after 20 rows",
         ],
     ),
-    "lost runs": (
-        runs.lost(NOW)[:10],
+    "overdue runs": (
+        runs.overdue(NOW)[:10],
         [
             f"Query index GSI4, GSI4PK = RUNNING, GSI4SK from '' to '{NOON}'{THEN_READ}",
             "stop after 10 rows",
