@@ -35,8 +35,8 @@ class InstallationPause(models.Model):
         return "the whole installation"
 
     def lasts(self, now: datetime) -> bool:
-        """Whether it is not over."""
-        return self.paused_until > now
+        """Whether it is not over. A clock that goes back does not bring back one that was ended."""
+        return not self.is_noted and self.paused_until > now
 
     def leaves_out(self, due: datetime, now: datetime) -> bool:
         """Whether it forbids to start at `now` what was due at a moment."""
