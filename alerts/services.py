@@ -11,11 +11,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts import channel_secrets, channels, payload, texts
-from alerts.channels import ChannelError, Message
-from alerts.failures import SECRET_UNREADABLE
+from alerts.channels import Message
 from alerts.happenings import DEFAULTS
 from alerts.models import KEPT, Bundle, Channel, ChannelKind, Delivery, DeliveryState, Rule
-from moca import audit, reasons
+from moca import audit, reasons, sealing
 from moca.concurrency import ConflictError, rewrite
 from moca.ids import new_id
 
@@ -32,12 +31,10 @@ def set_secret(channel: Channel, text: str) -> None:
 
     Raises:
         ChannelError: the URL or the secret is not understood, or the ARN cannot be read.
+        SecretError: the key that seals secrets cannot be read.
     """
     channel.secrets = channel_secrets.kept(text)
-    try:
-        url = channel_secrets.read(channel.secrets)
-    except channel_secrets.UnreadableError as error:
-        raise ChannelError(SECRET_UNREADABLE(error=str(error))) from error
+    url = channel_secrets.read(channel.secrets)
     if channel.kind != ChannelKind.APPRISE:
         import_module("alerts.channels.webhook").signer_of(url)
         return
@@ -59,7 +56,7 @@ def save(channel: Channel, *, by: str) -> str:
     """
     made = ""
     if channel.kind == ChannelKind.WEBHOOK and not channel.secrets:
-        made = channel_secrets.new_signing_secret()
+        made = sealing.new_signing_secret()
         channel.secrets = channel_secrets.kept(made)
     if channel.kind == ChannelKind.EMAIL:
         channel.secrets, channel.url = [], ""
@@ -73,7 +70,7 @@ def save(channel: Channel, *, by: str) -> str:
 
 def new_secret(channel: Channel, *, by: str) -> str:
     """Give a channel for webhooks a new secret, and return it; the old one is gone at once."""
-    secret = channel_secrets.new_signing_secret()
+    secret = sealing.new_signing_secret()
 
     def write() -> None:
         channel.secrets = channel_secrets.kept(secret)

@@ -32,9 +32,10 @@ def set_up_triggers(count: int) -> None:
 
     from events import signing_keys
     from events.models import EventSource
+    from moca import sealing
     from triggers.models import Trigger
 
-    secret = signing_keys.PREFIX + base64.b64encode(KEY).decode()
+    secret = sealing.PREFIX + base64.b64encode(KEY).decode()
     for name in (ONE, ALL):
         kept = signing_keys.seal(secret, timezone.now())
         EventSource(id=name, name=name, secrets=kept).save()

@@ -22,14 +22,14 @@ from django.views.decorators.http import require_GET, require_http_methods
 from console import page_versions
 from console.access import for_operators
 from console.changes import changes_of
-from console.records import bound_form, refusal_of_delete, refused_form
+from console.records import bound_form, reason_not_saved, refusal_of_delete, refused_form
 from executions.agent_records import lookup, services
 from executions.agent_records.forms import AgentForm
 from executions.agent_records.model import Agent
 from executions.agent_records.services import MOST_TRIGGERS
 from moca.admin import actor
 from moca.authentication.models import Role
-from moca.concurrency import ConflictError, reason_of
+from moca.concurrency import ConflictError
 from triggers.models import Trigger
 
 # The name of a try in an audit entry, in the place of a field.
@@ -149,8 +149,7 @@ def _form(request: HttpRequest, agent_id: str) -> HttpResponse:
             messages.success(request, _("%(name)s: saved.") % {"name": saved.name})
             return HttpResponseRedirect(reverse("console:agent", args=[saved.pk]))
     except (ConflictError, IntegrityError) as error:
-        reason = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
-        form = refused_form(AgentForm, request, _row(agent_id), reason)
+        form = refused_form(AgentForm, request, _row(agent_id), reason_not_saved(error))
     context = {
         "form": form,
         "agent": form.instance if agent_id else None,

@@ -27,11 +27,11 @@ from alerts.models import Channel, ChannelKind, Rule
 from console import page_versions
 from console.access import for_operators
 from console.changes import changes_of
-from console.records import bound_form, refusal_of_delete, refused_form
+from console.records import bound_form, reason_not_saved, refusal_of_delete, refused_form
 from moca import mail
 from moca.admin import actor
 from moca.authentication.models import Operator, Role
-from moca.concurrency import ConflictError, reason_of
+from moca.concurrency import ConflictError
 from moca.reasons import shown, translated
 from triggers.models import Trigger
 
@@ -146,8 +146,7 @@ def _channel_form(request: HttpRequest, channel_id: str) -> HttpResponse:
             messages.success(request, _("%(name)s: saved.") % {"name": saved.name})
             return HttpResponseRedirect(reverse("console:alert-channel", args=[saved.pk]))
     except (ConflictError, IntegrityError) as error:
-        reason = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
-        form = refused_form(ChannelForm, request, row(), reason)
+        form = refused_form(ChannelForm, request, row(), reason_not_saved(error))
     context = {"form": form, "channel": form.instance if channel_id else None}
     return render(request, "console/alert_channel_form.html", context)
 
@@ -218,8 +217,7 @@ def _rule_form(request: HttpRequest, rule_id: str) -> HttpResponse:
             messages.success(request, _("%(name)s: saved.") % {"name": saved.name})
             return HttpResponseRedirect(reverse("console:alerts"))
     except (ConflictError, IntegrityError) as error:
-        reason = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
-        form = refused_form(RuleForm, request, row(), reason)
+        form = refused_form(RuleForm, request, row(), reason_not_saved(error))
     labels = {name: str(label) for name, label in RuleForm.Meta.labels.items()}
     context = {
         "form": form,

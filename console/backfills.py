@@ -1,7 +1,7 @@
 """The page that makes up for missed and failed runs; what a trigger's page says of them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from django import forms
 from django.contrib import messages
@@ -33,7 +33,7 @@ from moca.authentication.models import Role
 from moca.concurrency import ConflictError, reason_of
 from moca.display import duration
 from moca.reasons import translated
-from moca.times import iso
+from moca.times import iso, parse_local
 from triggers import budgets
 from triggers.models import Outcome, Trigger, TriggerType
 from triggers.pauses import zone_of
@@ -97,8 +97,7 @@ class BackfillForm(forms.Form):
         if not text:
             return None
         try:
-            moment = datetime.fromisoformat(text)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(UTC)
+            return parse_local(text, self._zone)
         except (ValueError, OverflowError):
             raise ValidationError(
                 _("Give a date and time, such as 2027-01-31T09:00."), code="invalid"

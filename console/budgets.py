@@ -23,7 +23,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from console import page_versions
 from console.access import for_operators
 from console.lookups import names_of
-from console.records import bound_form, refusal_of_delete, refused_form
+from console.records import bound_form, reason_not_saved, refusal_of_delete, refused_form
 from moca.admin import actor
 from moca.authentication.models import Role
 from moca.concurrency import ConflictError, reason_of
@@ -253,8 +253,7 @@ def _form(request: HttpRequest, kind: type[_KeyedForm], row: Callable[[], Any]) 
             messages.success(request, _("%(name)s: saved.") % {"name": saved})
             return HttpResponseRedirect(reverse("console:budgets"))
     except (ConflictError, IntegrityError) as error:
-        reason = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
-        form = refused_form(kind, request, row(), reason)
+        form = refused_form(kind, request, row(), reason_not_saved(error))
     stored = None if form.instance._state.adding else form.instance
     context = {
         "form": form,

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from console.access import for_operators
 from console.event_source import editable, secret_shown
 from console.received_events import counts_triggers
-from console.records import bound_form, refused_form
+from console.records import bound_form, reason_not_saved, refused_form
 from events import services
 from events.buses import BusError
 from events.forms import EventSourceForm
@@ -52,8 +52,7 @@ def _form(request: HttpRequest, source_id: str) -> HttpResponse:
     except BusError as error:
         form = refused_form(EventSourceForm, request, _row(source_id), reason_of(error))
     except (ConflictError, IntegrityError) as error:
-        reason = _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
-        form = refused_form(EventSourceForm, request, _row(source_id), reason)
+        form = refused_form(EventSourceForm, request, _row(source_id), reason_not_saved(error))
     context: dict[str, Any] = {
         "form": form,
         "source": form.instance if source_id else None,

@@ -1,4 +1,4 @@
-"""What the pages of event sources and of agents have in common: bound forms, and deletions."""
+"""What pages with the form of one row have in common: bound forms, refusals and deletions."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -40,6 +40,11 @@ def refused_form(
     form = bound_form(refused, request, row)
     form.is_valid()
     return form
+
+
+def reason_not_saved(error: Exception) -> str:
+    """Why the row of a form was not saved, for `refused_form()`."""
+    return _("Nothing was saved: %(reason)s") % {"reason": reason_of(error)}
 
 
 def refusal_of_delete(

@@ -13,6 +13,7 @@ from events import signing_keys, sources
 from events.kinds import SourceKind
 from events.models import REPLAY_SECONDS, EventSource
 from events.validation import MADE_BY_SENDER, check_secret
+from moca import sealing
 from moca.forms import JSONTextField, VersionedForm
 
 # Ids that no source may have, because a page has the same address.
@@ -188,5 +189,5 @@ def chosen_secret(kind: str, entered: str, *, makes: bool) -> str:
         check_secret(kind, entered)
         return entered
     if makes and kind not in MADE_BY_SENDER:
-        return signing_keys.new_secret()
+        return sealing.new_signing_secret()
     raise ValidationError(_("Enter the secret that the sender signs with."), code="required")

@@ -19,6 +19,7 @@ from events.kinds import SourceKind
 from events.models import KEPT, EventSource, ReceivedEvent
 from events.signatures import Signature, SignatureError
 from events.webhooks import EnvelopeError
+from moca import sealing
 from moca.ids import new_id
 from moca.retry import retry
 
@@ -70,7 +71,7 @@ def decoy_source(headers: Mapping[str, str], now: datetime) -> EventSource:
     timing then reveals that there is no source.
     """
     kind = signatures.kind_of(headers) or SourceKind.WEBHOOK
-    return EventSource(kind=kind, secrets=signing_keys.seal(signing_keys.new_secret(), now))
+    return EventSource(kind=kind, secrets=signing_keys.seal(sealing.new_signing_secret(), now))
 
 
 def receive(

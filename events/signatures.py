@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from events.kinds import SourceKind
-from events.signing_keys import PREFIX
+from moca.sealing import PREFIX
 
 # How old a message may be, and how far its sender's clock may be ahead. All schemes recommend this.
 TOLERANCE_SECONDS = 300

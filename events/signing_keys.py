@@ -4,8 +4,6 @@ After a rotation the old secret stays valid for a day, so that no event is lost 
 uses the new one.
 """
 
-import base64
-import secrets
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -19,8 +17,6 @@ from moca.aws.secrets_manager import SecretError, secret
 OVERLAP = timedelta(days=1)
 # Secrets that are valid at the same time, after several rotations within a day.
 MOST = 5
-# Prefix of base64 secrets (Standard Webhooks).
-PREFIX = "whsec_"
 # How long a secret from Secrets Manager is cached: a flood of events does not read it each time,
 # and a rotated secret is used after this time.
 REREAD_SECONDS = 10.0
@@ -31,11 +27,6 @@ PURPOSE = "event secrets"
 
 class UnreadableError(Exception):
     """No secret of a source can be read; the message names the remedy."""
-
-
-def new_secret() -> str:
-    """A random secret in the form of Standard Webhooks."""
-    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def seal(

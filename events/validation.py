@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from events.kinds import SourceKind
 from events.patterns import PatternError, parse
 from events.signatures import VERSION, keys_of
-from events.signing_keys import ARN, PREFIX
+from events.signing_keys import ARN
+from moca.sealing import PREFIX
 
 SECRET_ARN = re.compile(r"arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+")
 # EventBusName of EventBridge's PutRule. A bus of another account is named by its ARN.

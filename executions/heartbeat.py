@@ -19,6 +19,7 @@ from executions.process_lease import Load, ProcessLease
 from executions.runner import HEARTBEAT, LEASE, Run, announce
 from executions.runner.missed import MOST_COUNTED
 from moca.outages import database
+from moca.times import INSTANT
 from triggers import pauses
 from triggers.models import LocalSchedule, Trigger
 from triggers.schedulers.local import astray, put_right
@@ -167,6 +168,5 @@ class Heartbeat:
 
 def _between(trigger: Trigger, first: datetime, end: datetime) -> tuple[int, datetime | None]:
     """Count the occurrences from a moment to before another; returns the last one's time, too."""
-    before = first - timedelta(microseconds=1)
-    runs = [run for run in trigger.next_runs(before, MOST_COUNTED + 1) if run < end]
+    runs = [run for run in trigger.next_runs(first - INSTANT, MOST_COUNTED + 1) if run < end]
     return len(runs), trigger.last_run(end) if runs else None

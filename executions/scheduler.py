@@ -36,16 +36,19 @@ from executions.fan_out import Distributor
 from executions.file_limit import affordable
 from executions.gates import Gates
 from executions.heartbeat import Heartbeat
-from executions.life import beside_the_scheduler
 from executions.models import QueuedRun
 from executions.process_lease import Load
 from executions.run_loop import RunLoop
 from executions.runner import CancelWatch, Occurrence, Run
 from executions.runner.claim import Triggers
 from executions.under_way import UnderWay
+from executions.watch import beside_the_scheduler
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
+from moca.times import INSTANT
+from triggers import pauses
 from triggers.catch_up import catches_up_since
+from triggers.failures import ALL_PAUSED
 from triggers.models import LocalSchedule, OverlapPolicy, RunStatus, Trigger
 from triggers.schedulers.local import due_at, start_offset
 
@@ -74,7 +77,6 @@ BUSY_SECONDS = 0.02
 LOG_SECONDS = 60.0
 # How many queued runs are claimed before schedules have their turn again.
 QUEUED_AT_ONCE = 20
-INSTANT = timedelta(microseconds=1)
 
 
 class LocalSchedulerProcess:
@@ -301,6 +303,7 @@ class LocalSchedulerProcess:
         served_since = min(now, self._heartbeat.lease.alive_since)
         room: dict[int, float] = {}
         claimed, waiting = [], []
+        over = pauses.pause_that_is_over(now)
         for row in due:
             trigger = triggers.get(row.pk)
             run_at = row.next_run_at
@@ -309,7 +312,14 @@ class LocalSchedulerProcess:
                 # A flexible window starts a run later than it is due, without its being late.
                 present = served_since - start_offset(trigger)
                 since = catches_up_since(trigger, run_at, present, self.catch_up)
-                if run_at < since:
+                if over is not None and run_at < over.paused_at < since:
+                    # What was due from then on is left out in the next turn.
+                    since = over.paused_at
+                if over is not None and over.paused_at <= run_at < over.paused_until:
+                    # Nobody was there to leave it out during the pause.
+                    pauses.note_left_out(trigger, run_at, over.paused_until, ALL_PAUSED())
+                    run_at = over.paused_until - INSTANT
+                elif run_at < since:
                     self._heartbeat.note_missed(trigger, run_at, since)
                     run_at = max(run_at, since - INSTANT)
                 elif self._has_to_wait(trigger, run_at, now):

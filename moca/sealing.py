@@ -1,7 +1,8 @@
-"""Encrypts secrets that rows keep, by SECRET_KEY or another key; events and alerts use it."""
+"""Makes and encrypts secrets that rows keep, for events and alerts."""
 
 import base64
 import hashlib
+import secrets
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,15 @@ from moca.aws.secrets_manager import secret
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
+
+
+# Prefix of base64 secrets (Standard Webhooks).
+PREFIX = "whsec_"
+
+
+def new_signing_secret() -> str:
+    """A random secret in the form of Standard Webhooks."""
+    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def fernet(purpose: str, key_arn: str = "") -> "MultiFernet":

@@ -403,7 +403,7 @@ SCHEDULER_CATCH_UP_SECONDS = whole_number(
 HEARTBEAT_URL = env.str("HEARTBEAT_URL", default="")
 # The import path of what runs beside the web server in its process, and of what says whether a
 # process that fires schedules is alive.
-BESIDE_THE_WEB_SERVER = "executions.life.beside_the_web_server"
+BESIDE_THE_WEB_SERVER = "executions.watch.beside_the_web_server"
 LIFE_CHECK = "executions.silence.check_life"
 SCHEDULER_GRACE_SECONDS = whole_number("SCHEDULER_GRACE_SECONDS", default=30, least=0, most=3600)
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from moca.times import INSTANT
 from triggers.models.choices import CatchUp
 from triggers.models.trigger import Trigger
 
@@ -9,7 +10,6 @@ from triggers.models.trigger import Trigger
 GRACE = timedelta(minutes=1)
 # The most occurrences that `all` catches up.
 MOST_CAUGHT_UP = 100
-INSTANT = timedelta(microseconds=1)
 
 
 def catches_up_since(
@@ -23,15 +23,17 @@ def catches_up_since(
         now: the present, less the trigger's offset within its flexible window.
         usual: how late an occurrence may start if the trigger's `catchUp` is `recent`.
     """
-    if trigger.catch_up == CatchUp.NONE:
-        return now - min(usual, GRACE)
-    if trigger.catch_up == CatchUp.ALL and first >= now - GRACE:
-        return first
-    if trigger.catch_up == CatchUp.ALL:
-        return _of_the_newest(trigger, first, now)
-    if trigger.catch_up == CatchUp.LAST and first < now - GRACE:
-        return trigger.last_run(now + INSTANT) or first
-    return now - max(usual, GRACE if trigger.catch_up == CatchUp.LAST else usual)
+    is_late = first < now - GRACE
+    match trigger.catch_up:
+        case CatchUp.NONE:
+            return now - min(usual, GRACE)
+        case CatchUp.LAST:
+            last = trigger.last_run(now + INSTANT) if is_late else None
+            return last or first
+        case CatchUp.ALL:
+            return _of_the_newest(trigger, first, now) if is_late else first
+        case _:
+            return now - usual
 
 
 def _of_the_newest(trigger: Trigger, first: datetime, now: datetime) -> datetime:

@@ -20,6 +20,7 @@ from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from moca.sentences import Reason
+from moca.times import INSTANT, parse_local
 from triggers import budgets
 from triggers.failures import ALL_PAUSED, PAUSE_OVER, PAUSED, USER_PAUSED
 from triggers.models import FOREVER, InstallationPause, Trigger
@@ -35,7 +36,6 @@ LONGEST = timedelta(days=366)
 MORNING = time(9)
 UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-INSTANT = timedelta(microseconds=1)
 HOUSEKEEPING = audit.system("pauses")
 
 
@@ -106,8 +106,7 @@ def _on_day(text: str, now: datetime, zone: tzinfo) -> datetime | None:
 
 def _moment(text: str, zone: tzinfo) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        return parse_local(text, zone)
     except (ValueError, OverflowError):
         return None
 
@@ -131,6 +130,9 @@ def reason_not_to_fire(trigger: Trigger, due: datetime, now: datetime) -> Reason
     """
     if trigger.leaves_out(due, now):
         return PAUSED()
+    pause = _last_pause()
+    if pause is not None and pause.leaves_out(due, now):
+        return ALL_PAUSED()
     return wider_pause(trigger.user_id, now)
 
 
@@ -150,11 +152,22 @@ def installation_pause(now: datetime) -> InstallationPause | None:
 
     A process reads it every `CACHE_SECONDS` at most.
     """
+    found = _last_pause()
+    return found if found is not None and found.lasts(now) else None
+
+
+def pause_that_is_over(now: datetime) -> InstallationPause | None:
+    """The last pause of the whole installation, if it is over."""
+    found = _last_pause()
+    return found if found is not None and not found.lasts(now) else None
+
+
+def _last_pause() -> InstallationPause | None:
     found = cache.get(CACHE_KEY)
     if found is None:
         found = InstallationPause.objects.filter(pk=INSTALLATION).first() or False
         cache.set(CACHE_KEY, found, CACHE_SECONDS)
-    return found if found and found.lasts(now) else None
+    return found or None
 
 
 @receiver([post_save, post_delete], sender=InstallationPause)
@@ -198,10 +211,11 @@ def resume_installation(*, by: str, why: str = "") -> bool:
     """Let triggers fire again; False if the installation is not paused."""
     with transaction.atomic():
         pause = InstallationPause.objects.filter(pk=INSTALLATION).first()
-        if pause is None:
+        if pause is None or pause.is_noted:
             return False
         same = InstallationPause.objects.filter(pk=INSTALLATION, paused_until=pause.paused_until)
-        if not same.delete()[0]:
+        end = max(pause.paused_at, min(pause.paused_until, timezone.now()))
+        if not same.update(paused_until=end, paused_by="", pause_note=""):
             raise ConflictError("Somebody else has just changed the pause: look again.")
         _note_change(pause, pause, None, by=by, why=why)
     forget()
@@ -245,17 +259,26 @@ def end_due(now: datetime) -> None:
                 changes = {"paused_until": [until, ""]}
                 _note_over(trigger, until, changes)
     pause = InstallationPause.objects.filter(pk=INSTALLATION, paused_until__lte=now).first()
-    if pause is not None:
+    if pause is not None and not pause.is_noted:
         resume_installation(by=HOUSEKEEPING, why=_over(pause.paused_until))
 
 
-def note_left_out(trigger: Trigger, since: datetime, end: datetime) -> None:
-    """Note on a trigger the runs that its pause left out, which were due from `since` to `end`."""
+def note_left_out(
+    trigger: Trigger, since: datetime, end: datetime, reason: Reason | None = None
+) -> None:
+    """Note on a trigger the runs that a pause left out, which were due from `since` to `end`.
+
+    Args:
+        trigger: the trigger.
+        since: the start of the pause, or a later moment.
+        end: the end of the pause.
+        reason: None for a pause of the trigger itself.
+    """
     if not trigger.enabled:
         return
     runs = [run for run in trigger.next_runs(since - INSTANT, MOST_COUNTED) if run < end]
     if runs:
-        trigger.note_skip(PAUSED(), runs[-1], len(runs))
+        trigger.note_skip(reason or PAUSED(), runs[-1], len(runs))
 
 
 def follow_change(trigger: Trigger, now: datetime) -> None:

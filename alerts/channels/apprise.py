@@ -15,7 +15,6 @@ from alerts.failures import (
     APPRISE_INVALID,
     APPRISE_MISSING,
     NOT_TAKEN,
-    SECRET_UNREADABLE,
     UNREACHABLE,
 )
 from alerts.models import Channel
@@ -48,10 +47,7 @@ NO_WIDTH = "\u200b"
 
 def send(channel: Channel, message: "Message") -> str:
     """Notify the service; see `alerts.channels.send()`."""
-    try:
-        url = channel_secrets.read(channel.secrets)
-    except channel_secrets.UnreadableError as error:
-        raise ChannelError(SECRET_UNREADABLE(error=str(error))) from error
+    url = channel_secrets.read(channel.secrets)
     service = service_of(url)
     _check_host(service)
     name = str(service.service_name)

@@ -20,7 +20,6 @@ from alerts.failures import (
     UNREACHABLE,
 )
 from alerts.models import Channel
-from moca.aws.secrets_manager import SecretError
 
 if TYPE_CHECKING:
     import ssl
@@ -47,10 +46,7 @@ def send(channel: Channel, message: "Message") -> str:
 
 
 def _signed(channel: Channel, message: "Message") -> dict[str, str]:
-    try:
-        signer = signer_of(channel_secrets.read(channel.secrets))
-    except (channel_secrets.UnreadableError, SecretError) as error:
-        raise ChannelError(SECRET_UNREADABLE(error=str(error))) from error
+    signer = signer_of(channel_secrets.read(channel.secrets))
     now = timezone.now()
     return {
         "Content-Type": "application/json",

@@ -22,6 +22,7 @@ from executions.backfill.model import (
 from executions.models import TriggerExecution
 from executions.outcomes import outcome_of
 from moca.ids import first_id, made_at, occurrence_id, uuid7
+from moca.times import INSTANT
 from triggers.models import Outcome, OverlapPolicy, RunStatus, Trigger
 
 # The most runs of one backfill, and how many occurrences are looked through to find them.
@@ -29,7 +30,6 @@ MOST_ITEMS = 1000
 MOST_LOOKED = 20_000
 # Occurrences of the last minute may be about to start.
 SETTLED = timedelta(minutes=1)
-INSTANT = timedelta(microseconds=1)
 # From how many of the newest runs the averages are taken.
 SAMPLE = 20
 # Outcomes of failed runs that nobody asks to run again: those that did not begin, and those that a

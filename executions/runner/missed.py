@@ -6,7 +6,7 @@ they were.
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils import timezone
 
@@ -17,6 +17,7 @@ from executions.runner.claim import Occurrence, new_record
 from executions.runner.complete import is_charged, log_ids, past_run
 from moca import reasons
 from moca.sentences import Reason
+from moca.times import INSTANT
 from triggers.models import Outcome, RunStatus, Trigger
 from triggers.statistics import Statistics
 
@@ -27,7 +28,6 @@ MOST_COUNTED = 1000
 # How many of them have a record each: two days of an hourly trigger. With the writes of the claim
 # they fit into one transaction of DynamoDB, which takes a hundred.
 MOST_RECORDED = 48
-INSTANT = timedelta(microseconds=1)
 
 
 def record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:

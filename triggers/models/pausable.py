@@ -1,12 +1,13 @@
 """Pauses that people make of triggers: the fields, and what they mean at a moment."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Self, TypeVar
 
 from django.core.validators import MaxLengthValidator
 from django.db import models
 
 from moca.concurrency import ExpectingQuerySet
+from moca.times import INSTANT
 
 # `paused_until` of a pause that only a person ends.
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -73,7 +74,7 @@ class Pausable(models.Model):
             return now
         if self.paused_until == FOREVER:
             return None
-        return self.paused_until - timedelta(microseconds=1)
+        return self.paused_until - INSTANT
 
     def pause(self, now: datetime, until: datetime | None, *, by: str, note: str = "") -> None:
         """Keep the trigger from firing until a moment, or until a person resumes it.

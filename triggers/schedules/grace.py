@@ -7,6 +7,7 @@ tenth of the time to the following occurrence, within bounds: a trigger of each 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from moca.times import INSTANT
 from triggers.schedules.parser import Expression
 
 # EventBridge Scheduler starts a run up to a minute late, and a busy process needs some time, too.
@@ -15,7 +16,6 @@ MOST = timedelta(minutes=30)
 # The grace of an occurrence that no other follows, such as that of at(...).
 OF_LAST = timedelta(minutes=5)
 SHARE = 10
-INSTANT = timedelta(microseconds=1)
 
 
 def grace(interval: timedelta | None) -> timedelta:

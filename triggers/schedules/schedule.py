@@ -1,15 +1,16 @@
 """Base class of Cron, Rate and At: the next and previous runs within a start and an end."""
 
 from abc import abstractmethod
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
+
+from moca.times import INSTANT
 
 YEARS = range(1970, 2200)
 
 # Two days beyond YEARS on each side, since an offset moves a run by up to a day.
 _EARLIEST = datetime(1969, 12, 30, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 3, tzinfo=UTC)
-_INSTANT = timedelta(microseconds=1)
 
 
 def within_reach(moment: datetime) -> datetime:
@@ -64,7 +65,7 @@ class Schedule:
         after = within_reach(after)
         first = self._first(start, anchor or after)
         if start is not None:
-            after = max(after, within_reach(start) - _INSTANT)
+            after = max(after, within_reach(start) - INSTANT)
         last = _LATEST if end is None else within_reach(end)
         run = self._after(after, zone, first)
         return None if run is None or run > last else run
@@ -106,7 +107,7 @@ class Schedule:
         before = within_reach(before)
         first = self._first(start, anchor or before)
         if end is not None:
-            before = min(before, within_reach(end) + _INSTANT)
+            before = min(before, within_reach(end) + INSTANT)
         run = self._before(before, zone, first)
         return None if run is None or (start is not None and run < within_reach(start)) else run
 

@@ -17,6 +17,7 @@ from executions.backfill.model import (
 )
 from executions.backfill.plan import Plan, Wanted, make_plan
 from moca.display import duration
+from moca.times import parse_local
 from triggers.models import Trigger
 
 BY = "manage.py backfill"
@@ -117,8 +118,7 @@ class Command(BaseCommand):
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return parse_local(text, UTC)
 
 
 def _in_options(error: ValidationError) -> str:

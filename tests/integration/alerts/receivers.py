@@ -3,7 +3,8 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email import message_from_bytes
 from email.message import Message
 from email.policy import default
@@ -178,3 +179,35 @@ class Chat:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """A receiver that answers one byte at a time, and never to the end; yields its host."""
+    over = threading.Event()
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(0.05)
+
+    def drip(peer: socket.socket) -> None:
+        with peer:
+            peer.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            while not over.wait(0.05):
+                try:
+                    peer.sendall(b"a")
+                except OSError:
+                    return
+
+    def accept() -> None:
+        while not over.is_set():
+            try:
+                peer, _ = server.accept()
+            except TimeoutError:
+                continue
+            threading.Thread(target=drip, args=[peer], daemon=True).start()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.getsockname()[1]}"
+    over.set()
+    thread.join()
+    server.close()

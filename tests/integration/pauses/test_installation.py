@@ -22,7 +22,7 @@ from tests.conftest import wait_for
 from tests.integration.api.conftest import API
 from tests.integration.scheduler.conftest import make_due
 from triggers import pauses
-from triggers.models import InstallationPause, Trigger
+from triggers.models import InstallationPause, LocalSchedule, Trigger
 
 MakeTrigger = Callable[..., Trigger]
 HOUR = timedelta(hours=1)
@@ -89,6 +89,71 @@ class TestWhatStops:
         with patch("django.utils.timezone.now", lambda: later):
             assert runner.start(Occurrence.scheduled(row.user_id, row.pk, later))
 
+    @pytest.mark.parametrize("ends", ["by itself", "by a person", "unnoticed"])
+    def test_what_was_due_during_a_pause_that_is_over_does_not_run(
+        self, make_trigger: MakeTrigger, ends: str
+    ) -> None:
+        row = make_trigger()
+        pauses.pause_installation(timezone.now() + HOUR, by="olga")
+        due = timezone.now() + HOUR / 2
+        later = timezone.now() + (HOUR * 3 / 4 if ends == "by a person" else HOUR * 5 / 4)
+        with patch("django.utils.timezone.now", lambda: later):
+            if ends == "by itself":
+                pauses.end_due(later)
+            elif ends == "by a person":
+                pauses.resume_installation(by="olga")
+            assert not runner.start(Occurrence.scheduled(row.user_id, row.pk, due))
+
+    def test_what_was_due_before_a_pause_that_is_over_runs(self, make_trigger: MakeTrigger) -> None:
+        row = make_trigger()
+        due = timezone.now() - HOUR / 4
+        pauses.pause_installation(timezone.now() + HOUR, by="olga")
+        pauses.resume_installation(by="olga")
+        assert runner.start(Occurrence.scheduled(row.user_id, row.pk, due))
+
+    def test_a_scheduler_that_was_down_leaves_it_out(
+        self, transactional_db: None, scheduler: Callable, make_trigger: MakeTrigger
+    ) -> None:
+        row = make_trigger()
+        pauses.pause_installation(None, by="olga")
+        make_due(row)
+        pauses.resume_installation(by="olga")
+        with scheduler():
+            wait_for(lambda: LocalSchedule.objects.get(pk=row.pk).next_run_at > timezone.now())
+        assert not TriggerExecution.objects.exists()
+
+    def test_a_scheduler_that_was_down_records_none_of_it_as_missed(
+        self, transactional_db: None, scheduler: Callable, make_trigger: MakeTrigger
+    ) -> None:
+        hourly = {"expression": "cron(0 * * * ? *)"}
+        row = make_trigger(schedule_config=hourly, created_at=timezone.now() - 48 * HOUR)
+        # Two runs were due before the pause, and eight during it.
+        begin = timezone.now().replace(minute=30, second=0, microsecond=0) - 10 * HOUR
+        for moment, act in (
+            (begin, lambda: pauses.pause_installation(None, by="olga")),
+            (begin + 8 * HOUR, lambda: pauses.resume_installation(by="olga")),
+        ):
+            with patch("django.utils.timezone.now", lambda moment=moment: moment):
+                act()
+        due = begin.replace(minute=0) - HOUR
+        LocalSchedule.objects.filter(pk=row.pk).update(next_run_at=due, due_at=due)
+        with scheduler():
+            wait_for(lambda: stored(row).skipped_runs == 8)
+            wait_for(lambda: LocalSchedule.objects.get(pk=row.pk).next_run_at > timezone.now())
+        missed = TriggerExecution.objects.filter(
+            trigger_id=row.pk, scheduled_at__lt=begin + 8 * HOUR
+        )
+        assert sorted(run.scheduled_at for run in missed) == [due, due + HOUR]
+
+    def test_its_end_is_noted_once(self, db: None) -> None:
+        pauses.pause_installation(timezone.now() + HOUR, by="olga")
+        before = AuditEntry.objects.count()
+        later = timezone.now() + 2 * HOUR
+        with patch("django.utils.timezone.now", lambda: later):
+            for _ in range(2):
+                pauses.end_due(later)
+        assert AuditEntry.objects.count() == before + 1
+
 
 class TestCost:
     def test_the_second_firing_does_not_read_it(self, make_trigger: MakeTrigger) -> None:
@@ -125,7 +190,7 @@ class TestDoors:
         call_command("pause", "--installation", "--note", "Moving.", stdout=StringIO())
         note = InstallationPause.objects.get().pause_note
         call_command("resume", "--installation", stdout=StringIO())
-        assert (note, InstallationPause.objects.count()) == ("Moving.", 0)
+        assert (note, pauses.installation_pause(timezone.now())) == ("Moving.", None)
 
     def test_it_is_in_the_audit_log(self, paused: InstallationPause) -> None:
         entry = AuditEntry.objects.get(object_id="installation")
@@ -166,7 +231,7 @@ class TestPages:
 
     def test_resume_lets_triggers_fire(self, paused: InstallationPause, editor: Client) -> None:
         editor.post("/console/resume")
-        assert not InstallationPause.objects.exists()
+        assert pauses.installation_pause(timezone.now()) is None
 
     def test_a_viewer_sees_the_banner_without_the_button(
         self, paused: InstallationPause, viewer: Client

@@ -9,12 +9,12 @@ from django.utils import timezone
 from alerts import courier
 from alerts.happenings import Happening
 from alerts.models import Delivery, Happened
-from executions import life, runner
+from executions import runner, watch
 from executions.deadlines import enforce
-from executions.life import beside_the_web_server
 from executions.models import TriggerExecution
 from executions.runner import Occurrence
 from executions.silence import look
+from executions.watch import beside_the_web_server
 from tests.conftest import wait_for
 from tests.integration.alerts.conftest import MakeRule, handle_all, make_rule, told
 from tests.integration.silence.conftest import DAY, DUE, HOUR, MINUTE, process, set_due
@@ -73,8 +73,8 @@ def test_run_that_takes_too_long_is_named(make_rule: MakeRule, make_trigger: Mak
 def test_web_server_tells_and_delivers_that_no_scheduler_is_alive(
     transactional_db: None, make_rule: MakeRule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(life, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(life, "TURN_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(watch, "TURN_SECONDS", 0.1)
     monkeypatch.setattr(courier, "POLL_SECONDS", 0.1)
     make_rule(Happening.NO_SCHEDULER)
     process(timezone.now() - HOUR)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from executions import dead_man, lambda_handler, life, process_lease
+from executions import dead_man, lambda_handler, process_lease, watch
 from executions.process_lease import Load, ProcessLease
 from tests.conftest import wait_for
+from tests.integration.alerts.receivers import dripping
 from tests.integration.eventbridge.conftest import eventbridge
 from tests.integration.handler.test_handler import Context
 from triggers.models import Process
@@ -53,8 +54,19 @@ def monitor(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor]
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes whose watch has its turns, and calls the URL, without pauses."""
-    monkeypatch.setattr(life, "TURN_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "TURN_SECONDS", 0.1)
     monkeypatch.setattr(dead_man, "EVERY_SECONDS", 0.0)
+
+
+def test_answer_that_drips_does_not_hold_up_the_sign_of_life(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_man, "LIMIT_SECONDS", 0.3)
+    monkeypatch.setattr(dead_man, "PAUSE_SECONDS", 0.01)
+    with dripping() as host:
+        settings.HEARTBEAT_URL = f"http://{host}/ping"
+        assert dead_man.call() == "No answer within 10 s."
+    wait_for(lambda: "dead-man" not in {thread.name for thread in threading.enumerate()})
 
 
 def test_success(monitor: Monitor) -> None:
@@ -103,7 +115,7 @@ def test_failure_is_kept_with_the_sign_of_life(
 
 @pytest.mark.usefixtures("quick", "transactional_db")
 def test_web_server_does_not_call_it(monitor: Monitor) -> None:
-    with life.beside_the_web_server():
+    with watch.beside_the_web_server():
         row = wait_for(lambda: Process.objects.first())
         wait_for(lambda: Process.objects.filter(seen_at__gt=row.seen_at).exists())
     assert monitor.calls == []
@@ -116,7 +128,7 @@ def test_scheduler_whose_turns_fail_does_not_call_it(
     monkeypatch.setattr(process_lease, "PATIENCE_SECONDS", 0.0)
     lease = ProcessLease(timedelta(minutes=1), timedelta(0))
     lease.renew(Load())
-    with life.beside_the_scheduler(lease):
+    with watch.beside_the_scheduler(lease):
         threading.Event().wait(0.5)
     assert monitor.calls == []
 

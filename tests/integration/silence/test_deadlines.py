@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
-from executions import lambda_handler, life, runner
+from executions import lambda_handler, runner, watch
 from executions.deadlines import enforce
 from executions.models import CancelRequest, QueuedRun, TriggerExecution
 from executions.runner import Occurrence, Run
@@ -104,7 +104,7 @@ class TestCancels:
         make_trigger: MakeTrigger,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(life, "TURN_SECONDS", 0.2)
+        monkeypatch.setattr(watch, "TURN_SECONDS", 0.2)
         trigger = make_trigger(
             prompt="x\ndemo: first-byte 60", run_within_seconds=10, on_deadline="cancel"
         )

@@ -13,6 +13,7 @@ from executions import silence
 from executions.alarms import Alarm
 from executions.clock import Jump
 from executions.models import TriggerExecution
+from executions.process_lease import Load, ProcessLease
 from executions.silence import look
 from moca.authentication.models import AuditEntry
 from tests.conftest import wait_for
@@ -255,3 +256,13 @@ def test_missed_runs_after_an_alarm_are_told_once(
         wait_for(lambda: TriggerExecution.objects.filter(outcome="missed").exists())
     look(timezone.now() + MINUTE)
     assert len(told(trigger)) == 1
+
+
+@pytest.mark.parametrize(("is_over", "left"), [(True, 1), (False, 2)], ids=["closed", "open"])
+def test_scheduler_that_begins_forgets_dead_ones_whose_runs_are_closed(
+    db: None, *, is_over: bool, left: int
+) -> None:
+    row = process(timezone.now() - HOUR)
+    Process.objects.filter(pk=row.pk).update(is_over=is_over)
+    ProcessLease(MINUTE, MINUTE).renew(Load())
+    assert Process.objects.count() == left

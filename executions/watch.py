@@ -33,17 +33,17 @@ STOP_SECONDS = 2.0
 @contextmanager
 def beside_the_web_server() -> Iterator[None]:
     """Watch for silence and deliver alerts, which nobody else does while no scheduler is alive."""
-    with watch(WebServerTurn()), Courier():
+    with watching(WebServerTurn()), Courier():
         yield
 
 
 def beside_the_scheduler(lease: ProcessLease) -> AbstractContextManager[None]:
     """Watch for silence and deadlines, and call HEARTBEAT_URL, beside a scheduler process."""
-    return watch(SchedulerTurn(lease))
+    return watching(SchedulerTurn(lease))
 
 
 @contextmanager
-def watch(turn: Callable[[], None]) -> Iterator[None]:
+def watching(turn: Callable[[], None]) -> Iterator[None]:
     """Run a thread that does a turn every 15 seconds, and looks for silence every minute."""
     over = threading.Event()
     thread = threading.Thread(target=_watch, args=(turn, over), name="watch", daemon=True)
