@@ -31,6 +31,7 @@ from console.sent_prompt import sent_prompt
 from events import provenance
 from executions import envelope
 from executions.badges import outcome_badge, status_badge
+from executions.looks import note_look
 from executions.models import Source, TriggerExecution
 from executions.runner.manual import NOT_RUN, run_now
 from moca import reasons
@@ -211,6 +212,7 @@ def offers(request: HttpRequest) -> HttpResponse:
 def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
     """One run: its result, and the agent's output."""
     found = find_execution(trigger_id, execution_id)
+    note_look(found)
     return render(request, "console/run.html", context_of(found))
 
 
@@ -258,6 +260,7 @@ def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
         return JsonResponse({"error": "after: give a number of bytes."}, status=400)
     found = find_execution(trigger_id, execution_id)
     found.close_if_lost(timezone.now())
+    note_look(found)
     text, following = found.said.after(int(after))
     done = found.status != RunStatus.RUNNING
     queued = not done and not found.attempt

@@ -448,10 +448,11 @@ class CancelRequestQuerySet(ExpectingQuerySet["CancelRequest"]):
 class CancelRequest(models.Model):
     """A person's request to cancel a run, for the process that runs it.
 
-    Its id is the execution's. The write of the run's result deletes it.
+    Its id is the execution's. The write of the run's result deletes it. A row with the id
+    `look_id()` is a mark that somebody looks at the run: see `executions.looks`.
     """
 
-    id = models.CharField(primary_key=True, max_length=36)
+    id = models.CharField(primary_key=True, max_length=41)
     trigger_id = models.CharField(max_length=36)
     user_id = models.CharField(max_length=128)
     # The name of the operator, or the user id of an API caller.
@@ -462,6 +463,7 @@ class CancelRequest(models.Model):
     objects: ClassVar[Any] = CancelRequestQuerySet.as_manager()
 
     # The rows are spread over partitions. The index has those of all runs under way, which are few.
+    # Releases without looks search it for ids of executions alone.
     dynamodb = Layout("CANCEL#{id}", "CANCEL", indexes=[Index("GSI4", "CANCEL", "{requested_at}")])
 
     class Meta:
@@ -469,6 +471,11 @@ class CancelRequest(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+    @staticmethod
+    def look_id(execution_id: str) -> str:
+        """The id of the mark that somebody looks at a run."""
+        return f"LOOK#{execution_id}"
 
 
 def expiry(started_at: datetime) -> int:

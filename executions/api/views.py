@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from executions.answers import Fault, InvalidAnswersError
 from executions.dispatchers import DispatchError
+from executions.looks import note_look
 from executions.models import TriggerExecution
 from executions.runner import RunEndedError, TriggerBusyError, cancel_run
 from executions.runner.answer import NotWaitingError, answer_run
@@ -120,6 +121,7 @@ class ExecutionView(APIView):
     def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
         """Show an execution and the agent's output."""
         execution = _find(self.user_id, trigger_id, execution_id)
+        note_look(execution)
         return _answer(request, execution, with_output=True)
 
 
@@ -133,6 +135,7 @@ class OutputView(APIView):
         )
         execution = _find(self.user_id, trigger_id, execution_id)
         execution.close_if_lost(timezone.now())
+        note_look(execution)
         text, following = execution.said.after(after)
         done = execution.status != RunStatus.RUNNING
         return Response({"text": text, "next": following, "done": done, "status": execution.status})

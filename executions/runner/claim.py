@@ -113,6 +113,8 @@ class Run:
         cancelled_by: who cancelled the run, once `cancellation` is used.
         stop_agent: tells the agent that the run is cancelled; None if there is nothing to tell.
         gate: the places of its agent in a scheduler process; None elsewhere.
+        look: when somebody last looked at the run, as this process knows; None if nobody did.
+        on_look: has what the agent says written soon; None before the agent is called.
     """
 
     trigger: Trigger
@@ -123,6 +125,8 @@ class Run:
     cancelled_by: str = ""
     stop_agent: Callable[[], object] | None = None
     gate: Any = None
+    look: datetime | None = None
+    on_look: Callable[[], object] | None = None
 
     def record(self) -> TriggerExecutionQuerySet:
         """The run's record; empty once another process has closed or claimed it."""

@@ -35,6 +35,9 @@ PATIENCE_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 # Where each write costs by the size of its row, the pause doubles with each write, up to this.
 LONGEST_PAUSE_SECONDS = 60.0
+# How long the pauses are the shortest after somebody looked. Looks are marked every ten seconds
+# and found within four; the rest is for the lag of the index.
+LOOK_SECONDS = 20.0
 
 # How often it is seen which writes are due.
 TICK_SECONDS = 0.1
@@ -118,7 +121,10 @@ class Progress:
 
     def __init__(self, run: Run, pause: float, *, on_loop: bool = False) -> None:
         self.run, self._pause, self._on_loop = run, pause, on_loop
-        self._next = time.monotonic() + pause
+        self._shortest = pause
+        self._last = time.monotonic()
+        self._next = self._last + pause
+        self._looked_until = 0.0
         self._transcript = _NOTHING_YET
         self._is_set = False
         self._written = _values_of_nothing()
@@ -128,6 +134,7 @@ class Progress:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
+        self.run.on_look = self.look
         return self
 
     def __exit__(
@@ -137,6 +144,7 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self._is_over = True
+        self.run.on_look = None
         _clock.cancel(self)
         # The result of the run is written next, to the same row.
         if self._lock.acquire(timeout=0.0 if self._on_loop else PATIENCE_SECONDS):
@@ -157,6 +165,14 @@ class Progress:
             self._set(self._next)
         return not self._is_closed
 
+    def look(self) -> None:
+        """Have it written as often as at first for a while, because somebody looks."""
+        now = time.monotonic()
+        self._looked_until = now + LOOK_SECONDS
+        self._next = min(self._next, max(now, self._last + self._shortest))
+        if self._is_set:
+            self._set(self._next)
+
     def take(self) -> Piece | None:
         """Take what is to be written now; None if there is nothing.
 
@@ -164,9 +180,10 @@ class Progress:
         """
         if not self._lock.acquire(blocking=False):
             # A write is under way. It may lack what came since.
-            self._set(time.monotonic() + self._pause)
+            self._set(time.monotonic() + self._pause_now())
             return None
-        self._next = time.monotonic() + self._pause
+        self._last = time.monotonic()
+        self._next = self._last + self._pause_now()
         # What comes from now on has another write, because this one may lack it.
         self._is_set = False
         piece = None
@@ -198,9 +215,16 @@ class Progress:
             self._lock.release()
 
     def _lengthen_pause(self) -> None:
-        if is_charged() and self._pause < LONGEST_PAUSE_SECONDS:
-            self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
-            self._next = time.monotonic() + self._pause
+        if not is_charged() or self._is_looked_at() or self._pause >= LONGEST_PAUSE_SECONDS:
+            return
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        self._next = time.monotonic() + self._pause
+
+    def _pause_now(self) -> float:
+        return self._shortest if self._is_looked_at() else self._pause
+
+    def _is_looked_at(self) -> bool:
+        return time.monotonic() < self._looked_until
 
     def _set(self, at: float) -> None:
         self._is_set = True
