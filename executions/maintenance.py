@@ -20,7 +20,7 @@ from executions.failures import (
     LEASE_CORRECTED,
     TOKENS_EXPIRED,
 )
-from executions.models import CancelRequest, PendingEvent, TriggerExecution
+from executions.models import CancelRequest, OutputPiece, PendingEvent, TriggerExecution
 from executions.processes import Process
 from executions.runner import LEASE, close_lost, end_unanswered
 from executions.runner.execute import LAMBDA_SECONDS
@@ -70,7 +70,7 @@ def remove_expired(now: datetime) -> None:
     handled = ReceivedEvent.objects.exclude(state=EventState.QUEUED)
     kinds: list[QuerySet[Any]] = [TriggerExecution.objects.all(), IdempotencyKey.objects.all()]
     kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
-    kinds += [CancelRequest.objects.all(), Process.objects.all()]
+    kinds += [CancelRequest.objects.all(), Process.objects.all(), OutputPiece.objects.all()]
     kinds += [Happened.objects.exclude(state=HappenedState.WAITING)]
     kinds += [Delivery.objects.exclude(state=DeliveryState.WAITING)]
     ended = now - PROCESS_LIFE

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext_lazy as _
 
 from agents import Output, Reply
@@ -476,6 +476,49 @@ class CancelRequest(models.Model):
     def look_id(execution_id: str) -> str:
         """The id of the mark that somebody looks at a run."""
         return f"LOOK#{execution_id}"
+
+
+class OutputPieceQuerySet(ExpectingQuerySet["OutputPiece"]):
+    def of_attempt(self, execution: TriggerExecution) -> Self:
+        """The pieces of a run's present attempt, in order."""
+        first, end = (f"{execution.pk}#{execution.attempt + more:05}" for more in (0, 1))
+        own = self.filter(execution_id=execution.pk, pk__gte=first, pk__lt=end)
+        return own.order_by("pk")
+
+    def put(self, piece: "OutputPiece") -> None:
+        """Write a piece; a repeated write replaces it."""
+        try:
+            with transaction.atomic(savepoint=False):
+                piece.save(force_insert=True)
+        except IntegrityError:
+            row = self.filter(execution_id=piece.execution_id, pk=piece.pk)
+            row.update_expected(text=piece.text, ttl=piece.ttl)
+
+
+class OutputPiece(models.Model):
+    """A part of what the agent of a run under way has said; see `executions.pieces`."""
+
+    id = models.CharField(primary_key=True, max_length=64)
+    execution_id = models.CharField(max_length=36)
+    # The bytes of the output before it.
+    start = models.PositiveBigIntegerField()
+    text = models.TextField()
+    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
+
+    objects: ClassVar[Any] = OutputPieceQuerySet.as_manager()
+
+    dynamodb = Layout("OUTPUT#{execution_id}", "{id}")
+
+    class Meta:
+        indexes = [models.Index(fields=["ttl"])]
+
+    def __str__(self) -> str:
+        return self.id
+
+    @staticmethod
+    def key_of(execution: TriggerExecution, start: int) -> str:
+        """The id of the piece that starts at a byte. The ids of an attempt sort by it."""
+        return f"{execution.pk}#{execution.attempt:05}#{start:015}"
 
 
 def expiry(started_at: datetime) -> int:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from executions.failures import CANCELLED
 from executions.models import CancelRequest, TriggerExecution
+from executions.pieces import fold_in
 from executions.runner.claim import Run, batch_size
 from executions.runner.complete import close, set_result, write
 from moca import reasons
@@ -53,6 +54,7 @@ def _close_all(lost: Sequence[TriggerExecution]) -> int:
     for first in range(0, len(lost), size):
         some = lost[first : first + size]
         for execution in some:
+            fold_in(execution)
             execution.close_as_lost()
             reason = cancelled.get(execution.pk) or reasons.of(execution, "error")
             set_result(execution, RunStatus.FAILED, error=reason)
@@ -74,6 +76,7 @@ def abandon(run: Run, reason: Reason) -> None:
     """
     execution = TriggerExecution.objects.keyed(run.trigger.pk, run.execution.pk).first()
     if execution is not None:
+        fold_in(execution)
         execution.reached_agent = True
         reasons.put(execution, "warning", reasons.of(run.execution, "warning"))
         reason = _cancelled([execution]).get(execution.pk, reason)

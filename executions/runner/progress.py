@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,10 +20,13 @@ from django.db import (
     transaction,
 )
 
+from agents import Output
 from agents.replies import Reply, Transcript
-from executions.models import TriggerExecution, tool_map
+from executions.models import OutputPiece, TriggerExecution, tool_map
+from executions.pieces import new_pieces
 from executions.runner.claim import BATCH, Run
 from executions.runner.complete import is_charged, log_ids
+from moca.dynamodb.queries import may_lag
 from moca.outages import database, is_away
 
 logger = logging.getLogger(__name__)
@@ -35,6 +37,8 @@ PATIENCE_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 # Where each write costs by the size of its row, the pause doubles with each write, up to this.
 LONGEST_PAUSE_SECONDS = 60.0
+# How many characters of the output the record has meanwhile, where writes cost by its size.
+BEGINNING = 200
 # How long the pauses are the shortest after somebody looked. Looks are marked every ten seconds
 # and found within four; the rest is for the lag of the index.
 LOOK_SECONDS = 20.0
@@ -99,11 +103,15 @@ class Piece:
 
     Attributes:
         run: the run.
-        values: the values of its record's columns.
+        values: the values of its record's columns; none if the record stays as it is.
+        rows: what the agent has said since the last write, where it is not written to the record.
+        until: how many bytes of the output are written then.
     """
 
     run: Run
     values: dict[str, Any]
+    rows: Sequence[OutputPiece] = ()
+    until: int = 0
 
 
 class Progress:
@@ -127,7 +135,8 @@ class Progress:
         self._looked_until = 0.0
         self._transcript = _NOTHING_YET
         self._is_set = False
-        self._written = _values_of_nothing()
+        self._written = self._values_of(_NOTHING_YET.so_far())
+        self._bytes_written = 0
         self._is_over = False
         self._is_closed = False
         # Held from `take()` to `settle()`, so that an older state never replaces a newer one.
@@ -189,8 +198,7 @@ class Progress:
         piece = None
         try:
             if not (self._is_over or self._is_closed):
-                values = _values_of(self._transcript.so_far())
-                piece = Piece(self.run, values) if values != self._written else None
+                piece = self._piece_of(self._transcript.so_far())
         finally:
             if piece is None:
                 self._lock.release()
@@ -205,7 +213,8 @@ class Progress:
         """
         try:
             if is_ours:
-                self._written = piece.values
+                self._written = piece.values or self._written
+                self._bytes_written = piece.until
                 self._lengthen_pause()
             elif is_ours is None and not connection.in_atomic_block:
                 self._set(time.monotonic() + RETRY_SECONDS)
@@ -213,6 +222,31 @@ class Progress:
                 self._is_closed = is_ours is False
         finally:
             self._lock.release()
+
+    def _piece_of(self, reply: Reply) -> Piece | None:
+        values = self._values_of(reply)
+        if values == self._written:
+            values = {}
+        rows: Sequence[OutputPiece] = ()
+        if is_charged():
+            rows = new_pieces(self.run.execution, reply.output, self._bytes_written)
+        if not values and not rows:
+            return None
+        return Piece(self.run, values, rows, reply.output.total_bytes)
+
+    def _values_of(self, reply: Reply) -> dict[str, Any]:
+        output = reply.output
+        if is_charged():
+            # Lists of runs show the beginning. The rest is in rows of its own.
+            output = Output()
+            output.append(reply.output.head[:BEGINNING])
+        return {
+            "output": output.head,
+            "output_tail": output.tail,
+            "output_bytes": output.total_bytes,
+            "reasoning": reply.reasoning,
+            "tools": [tool_map(tool) for tool in reply.tools] or None,
+        }
 
     def _lengthen_pause(self) -> None:
         if not is_charged() or self._is_looked_at() or self._pause >= LONGEST_PAUSE_SECONDS:
@@ -233,11 +267,6 @@ class Progress:
 
 
 _NOTHING_YET = Transcript()
-
-
-@cache
-def _values_of_nothing() -> dict[str, Any]:
-    return _values_of(_NOTHING_YET.so_far())
 
 
 def write_and_log(batch: Sequence[Progress]) -> None:
@@ -275,16 +304,6 @@ def write(pieces: Sequence[Piece]) -> list[bool | None]:
         return [_save_or_log(piece) for piece in pieces]
 
 
-def _values_of(reply: Reply) -> dict[str, Any]:
-    return {
-        "output": reply.output.head,
-        "output_tail": reply.output.tail,
-        "output_bytes": reply.output.total_bytes,
-        "reasoning": reply.reasoning,
-        "tools": [tool_map(tool) for tool in reply.tools] or None,
-    }
-
-
 def _save(run: Run, values: dict[str, Any]) -> bool | None:
     """Write to the record of a run.
 
@@ -298,9 +317,21 @@ def _save(run: Run, values: dict[str, Any]) -> bool | None:
         return None
 
 
+def _put(rows: Sequence[OutputPiece]) -> bool | None:
+    """Write rows beside the record of a run; None if the database refused."""
+    try:
+        for row in rows:
+            OutputPiece.objects.put(row)
+    except (OperationalError, InterfaceError) as error:
+        _note_refusal(error)
+        return None
+    return True
+
+
 def _save_or_log(piece: Piece) -> bool | None:
     try:
-        return _save(piece.run, piece.values)
+        is_ours = _save(piece.run, piece.values)
+        return _put(piece.rows) if is_ours else is_ours
     except Exception as error:  # noqa: BLE001  (the run goes on, and its end is written)
         _log(piece.run, error)
         return None
@@ -315,6 +346,9 @@ def _take_and_log(progress: Progress) -> Piece | None:
 
 
 def _update(run: Run, values: dict[str, Any]) -> bool:
+    if not values:
+        # A read costs a fifth of a write at the most.
+        return bool(may_lag(run.record()).exists())
     key = run.execution.unfinished_key
     return bool(TriggerExecution.objects.update_keyed(key, {**values, "reached_agent": True}))
 
