@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -145,6 +147,37 @@ def test_run_that_is_looked_at_is_written_as_often_as_at_first(
                 say()
                 time.sleep(0.1)
     assert made.count("UpdateItem") >= 4
+
+
+class Talker:
+    """Stands in for `AgentClient`: it says how many seconds have passed, for some seconds."""
+
+    protocol = "ag-ui"
+
+    def invoke(self, *_: Any, on_transcript: Any, **__: Any) -> Any:
+        transcript, began = Transcript(), time.monotonic()
+        while (passed := time.monotonic() - began) < 11:
+            transcript.say(f"{passed:.1f} ")
+            transcript.flush()
+            on_transcript(transcript)
+            time.sleep(0.1)
+        return transcript.reply()
+
+
+def test_who_looks_sees_what_was_said_three_seconds_ago(alice: API, run: Run) -> None:
+    def execute() -> None:
+        runner.execute(run, Talker())  # type: ignore[arg-type]
+        connection.close()
+
+    thread, began, lags = Thread(target=execute), time.monotonic(), []
+    thread.start()
+    while (passed := time.monotonic() - began) < 10.5:
+        said = alice.get(path_of(run) + "/output").json()["text"].split()
+        if passed > 6:
+            lags.append(passed - float(said[-1]))
+        time.sleep(0.3)
+    thread.join()
+    assert max(lags) < 3
 
 
 def test_look_that_cannot_be_marked_shows_the_run_all_the_same(
