@@ -31,7 +31,9 @@ from console.sent_prompt import sent_prompt
 from events import provenance
 from executions import envelope
 from executions.badges import outcome_badge, status_badge
+from executions.looks import note_look
 from executions.models import Source, TriggerExecution
+from executions.pieces import fold_in
 from executions.runner.manual import NOT_RUN, run_now
 from moca import reasons
 from moca.admin import actor
@@ -213,6 +215,8 @@ def offers(request: HttpRequest) -> HttpResponse:
 def execution(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResponse:
     """One run: its result, and the agent's output."""
     found = find_execution(trigger_id, execution_id)
+    note_look(found)
+    fold_in(found)
     return render(request, "console/run.html", context_of(found))
 
 
@@ -260,7 +264,9 @@ def output(request: HttpRequest, trigger_id: str, execution_id: str) -> HttpResp
     if not after.isdecimal() or len(after) > 18:
         return JsonResponse({"error": "after: give a number of bytes."}, status=400)
     found = find_execution(trigger_id, execution_id)
+    fold_in(found)
     found.close_if_lost(timezone.now())
+    note_look(found)
     text, following = found.said.after(int(after))
     done = found.status != RunStatus.RUNNING
     queued = not done and not found.attempt

@@ -25,6 +25,7 @@ from executions.failures import (
     UNREAD,
 )
 from executions.models import TriggerExecution, tool_map, usage_map
+from executions.pieces import fold_in
 from executions.runner import handover
 from executions.runner.cancel import request_end
 from executions.runner.complete import log_ids, set_result, tokens_of, write
@@ -199,6 +200,8 @@ def _set(execution: TriggerExecution, result: Result, mask: Mask) -> None:
         execution.counted_tokens = tokens_of(execution)
     if result.output is not None:
         execution.set_output(reply.output)
+    else:
+        fold_in(execution)
     if result.tools:
         execution.tools = [tool_map(tool) for tool in reply.tools]
     if result.usage is not None:

@@ -18,6 +18,7 @@ from django.core import serializers
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from executions.models import TriggerExecution
+from executions.pieces import fold_in
 from executions.runner.complete import ANSWER, ENDING, log_ids, write
 
 logger = logging.getLogger(__name__)
@@ -120,6 +121,8 @@ def _read(path: Path) -> TriggerExecution | None:
     if record is None:
         # The record has expired.
         return end
+    # The file may be without the output, and then what was written before stays.
+    fold_in(record)
     for name in {*kept["run"]["fields"], *CODES, "attempt"} & {*ENDING, "attempt"}:
         setattr(record, name, getattr(end, name))
     return record

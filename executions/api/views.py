@@ -12,7 +12,9 @@ from rest_framework.response import Response
 
 from executions.answers import Fault, InvalidAnswersError
 from executions.dispatchers import DispatchError
+from executions.looks import note_look
 from executions.models import TriggerExecution
+from executions.pieces import fold_in
 from executions.runner import RunEndedError, TriggerBusyError, cancel_run
 from executions.runner.answer import NotWaitingError, answer_run
 from executions.runner.manual import run_now
@@ -120,6 +122,8 @@ class ExecutionView(APIView):
     def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
         """Show an execution and the agent's output."""
         execution = _find(self.user_id, trigger_id, execution_id)
+        note_look(execution)
+        fold_in(execution)
         return _answer(request, execution, with_output=True)
 
 
@@ -132,7 +136,9 @@ class OutputView(APIView):
             request.query_params, "after", default=0, least=0, most=10**18
         )
         execution = _find(self.user_id, trigger_id, execution_id)
+        fold_in(execution)
         execution.close_if_lost(timezone.now())
+        note_look(execution)
         text, following = execution.said.after(after)
         done = execution.status != RunStatus.RUNNING
         return Response({"text": text, "next": following, "done": done, "status": execution.status})

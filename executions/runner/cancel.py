@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -24,6 +24,7 @@ from executions.runner.leases import abandon
 from moca import audit, reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError, retry_conflicts
+from moca.dynamodb.queries import from_index
 from moca.logs import bind
 from triggers.models import RunStatus
 
@@ -162,6 +163,8 @@ def _close_queued(execution: TriggerExecution, by: str) -> None:
 class CancelWatch:
     """A thread that ends this process's runs when somebody asks to cancel them.
 
+    It also tells the runs that somebody looks at them.
+
     Use it as a context manager around the runs. It reads nothing while there are none, and one
     query every `POLL_SECONDS` otherwise, however many there are.
 
@@ -224,7 +227,14 @@ def _cancel_requested(runs: list[Run]) -> list[Run]:
     """Read the requests for runs, and end the calls of their agents; returns these runs."""
     # The clock may have been put back since a run began.
     began = min(timezone.now(), *(run.execution.started_at for run in runs))
-    requests = {each.pk: each for each in CancelRequest.objects.since(began - CLOCKS_APART)}
+    # The index alone, because it has the requests and the marks of all processes.
+    since = from_index(CancelRequest.objects.since(began - CLOCKS_APART))
+    found = dict(since.values_list("pk", "requested_at"))
+    _note_looks(runs, found)
+    asked = [run.execution.pk for run in runs if run.execution.pk in found]
+    if not asked:
+        return []
+    requests = {each.pk: each for each in CancelRequest.objects.filter(pk__in=asked)}
     cancelled = [run for run in runs if run.execution.pk in requests]
     for run in cancelled:
         request = requests[run.execution.pk]
@@ -233,6 +243,20 @@ def _cancel_requested(runs: list[Run]) -> list[Run]:
         run.cancelled_by = request.requested_by
         run.cancellation.cancel()
     return cancelled
+
+
+def _note_looks(runs: list[Run], found: dict[str, datetime]) -> None:
+    """Tell runs that somebody looks at them, if their marks have changed since the last poll.
+
+    The time of a mark is that of another clock, so it is not compared with this process's.
+    """
+    for run in runs:
+        look = found.get(CancelRequest.look_id(run.execution.pk))
+        if look is None or look == run.look:
+            continue
+        run.look = look
+        if run.on_look is not None:
+            run.on_look()
 
 
 def stop_agent(run: Run) -> None:

@@ -115,6 +115,8 @@ class Run:
         stop_agent: tells the agent that the run is cancelled; None if there is nothing to tell.
         gate: the places of its agent in a scheduler process; None elsewhere.
         cap: what the run may take; None if there is no limit.
+        look: when somebody last looked at the run, as this process knows; None if nobody did.
+        on_look: has what the agent says written soon; None before the agent is called.
     """
 
     trigger: Trigger
@@ -126,6 +128,8 @@ class Run:
     stop_agent: Callable[[], object] | None = None
     gate: Any = None
     cap: Cap | None = field(init=False)
+    look: datetime | None = None
+    on_look: Callable[[], object] | None = None
 
     def __post_init__(self) -> None:
         self.cap = cap_of(self.trigger)

@@ -21,6 +21,7 @@ from executions import envelope
 from executions.agent_records.lookup import record_of
 from executions.failures import DELETED_MEANWHILE
 from executions.models import HandedOverRun, RunWorker, Source, TriggerExecution
+from executions.pieces import fold_in
 from executions.runner.claim import LEASE, REOPENED, Occurrence, Run, extend_hold
 from executions.runner.complete import ANSWER, close, log_ids
 from moca import reasons
@@ -90,7 +91,7 @@ def take_over(execution: TriggerExecution, now: datetime) -> bool:
     try:
         if not _can_go_on(execution, now):
             return False
-        _put(execution, {"reached_agent": True}, now)
+        _put(execution, {"reached_agent": True, **_said(execution)}, now)
     except (ConflictError, AgentError):
         return False
     logger.warning("The run was handed over, since its process died", extra=log_ids(execution))
@@ -103,6 +104,12 @@ def _can_go_on(execution: TriggerExecution, now: datetime) -> bool:
     record = record_of(execution.agent_id)
     name = record.protocol if record else settings.AGENT_PROTOCOL
     return PROTOCOLS[name].can_resume and a_worker_lives(now)
+
+
+def _said(execution: TriggerExecution) -> dict[str, Any]:
+    """What the record has of the output, with what was written beside it by this attempt."""
+    fold_in(execution)
+    return {name: getattr(execution, name) for name in ("output", "output_tail", "output_bytes")}
 
 
 def _put(execution: TriggerExecution, values: dict[str, Any], now: datetime) -> None:
@@ -147,9 +154,9 @@ def _claim(row: HandedOverRun, now: datetime) -> Run | None:
         return None
     lease = HandedOverRun.objects.filter(pk=row.pk, lease_until=row.lease_until)
     lease.update_expected(lease_until=now + LEASE)
-    record = TriggerExecution.objects.unfinished(execution)
+    record, said = TriggerExecution.objects.unfinished(execution), _said(execution)
     execution.attempt, execution.lease_until = execution.attempt + 1, now + OPEN
-    record.update_expected(attempt=execution.attempt, lease_until=execution.lease_until)
+    record.update_expected(attempt=execution.attempt, lease_until=execution.lease_until, **said)
     extend_hold(execution, execution.lease_until)
     row.lease_until = now + LEASE
     occurrence = Occurrence(execution.pk, trigger.user_id, trigger.pk, Source(execution.source))

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from executions.failures import CANCELLED
 from executions.models import CancelRequest, TriggerExecution
+from executions.pieces import fold_in
 from executions.runner.claim import LEASE, Run, batch_size, extend_hold, lease_end
 from executions.runner.complete import close, set_result, write
 from executions.runner.handover import take_over
@@ -72,6 +73,7 @@ def _close_all(overdue: Sequence[TriggerExecution], now: datetime) -> int:
     for first in range(0, len(lost), size):
         some = lost[first : first + size]
         for execution in some:
+            fold_in(execution)
             execution.close_as_lost()
             reason = cancelled.get(execution.pk) or reasons.of(execution, "error")
             set_result(execution, RunStatus.FAILED, error=reason)
@@ -93,6 +95,7 @@ def abandon(run: Run, reason: Reason) -> None:
     """
     execution = TriggerExecution.objects.keyed(run.trigger.pk, run.execution.pk).first()
     if execution is not None:
+        fold_in(execution)
         execution.reached_agent = True
         reasons.put(execution, "warning", reasons.of(run.execution, "warning"))
         reason = _cancelled([execution]).get(execution.pk, reason)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,10 +20,13 @@ from django.db import (
     transaction,
 )
 
+from agents import Output
 from agents.replies import Reply, Transcript
-from executions.models import TriggerExecution, tool_map
+from executions.models import OutputPiece, TriggerExecution, tool_map
+from executions.pieces import new_pieces
 from executions.runner.claim import BATCH, Run
 from executions.runner.complete import is_charged, log_ids
+from moca.dynamodb.queries import may_lag
 from moca.outages import database, is_away
 
 logger = logging.getLogger(__name__)
@@ -35,6 +37,11 @@ PATIENCE_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 # Where each write costs by the size of its row, the pause doubles with each write, up to this.
 LONGEST_PAUSE_SECONDS = 60.0
+# How many characters of the output the record has meanwhile, where writes cost by its size.
+BEGINNING = 200
+# How long the pauses are the shortest after somebody looked. Looks are marked every ten seconds
+# and found within four; the rest is for the lag of the index.
+LOOK_SECONDS = 20.0
 
 # How often it is seen which writes are due.
 TICK_SECONDS = 0.1
@@ -96,11 +103,15 @@ class Piece:
 
     Attributes:
         run: the run.
-        values: the values of its record's columns.
+        values: the values of its record's columns; none if the record stays as it is.
+        rows: what the agent has said since the last write, where it is not written to the record.
+        until: how many bytes of the output are written then.
     """
 
     run: Run
     values: dict[str, Any]
+    rows: Sequence[OutputPiece] = ()
+    until: int = 0
 
 
 class Progress:
@@ -118,16 +129,21 @@ class Progress:
 
     def __init__(self, run: Run, pause: float, *, on_loop: bool = False) -> None:
         self.run, self._pause, self._on_loop = run, pause, on_loop
-        self._next = time.monotonic() + pause
+        self._shortest = pause
+        self._last = time.monotonic()
+        self._next = self._last + pause
+        self._looked_until = 0.0
         self._transcript = _NOTHING_YET
         self._is_set = False
-        self._written = _values_of_nothing()
+        self._written = self._values_of(_NOTHING_YET.so_far())
+        self._bytes_written = 0
         self._is_over = False
         self._is_closed = False
         # Held from `take()` to `settle()`, so that an older state never replaces a newer one.
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
+        self.run.on_look = self.look
         return self
 
     def __exit__(
@@ -137,6 +153,7 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self._is_over = True
+        self.run.on_look = None
         _clock.cancel(self)
         # The result of the run is written next, to the same row.
         if self._lock.acquire(timeout=0.0 if self._on_loop else PATIENCE_SECONDS):
@@ -157,6 +174,14 @@ class Progress:
             self._set(self._next)
         return not self._is_closed
 
+    def look(self) -> None:
+        """Have it written as often as at first for a while, because somebody looks."""
+        now = time.monotonic()
+        self._looked_until = now + LOOK_SECONDS
+        self._next = min(self._next, max(now, self._last + self._shortest))
+        if self._is_set:
+            self._set(self._next)
+
     def take(self) -> Piece | None:
         """Take what is to be written now; None if there is nothing.
 
@@ -164,16 +189,16 @@ class Progress:
         """
         if not self._lock.acquire(blocking=False):
             # A write is under way. It may lack what came since.
-            self._set(time.monotonic() + self._pause)
+            self._set(time.monotonic() + self._pause_now())
             return None
-        self._next = time.monotonic() + self._pause
+        self._last = time.monotonic()
+        self._next = self._last + self._pause_now()
         # What comes from now on has another write, because this one may lack it.
         self._is_set = False
         piece = None
         try:
             if not (self._is_over or self._is_closed):
-                values = _values_of(self._transcript.so_far())
-                piece = Piece(self.run, values) if values != self._written else None
+                piece = self._piece_of(self._transcript.so_far())
         finally:
             if piece is None:
                 self._lock.release()
@@ -188,7 +213,8 @@ class Progress:
         """
         try:
             if is_ours:
-                self._written = piece.values
+                self._written = piece.values or self._written
+                self._bytes_written = piece.until
                 self._lengthen_pause()
             elif is_ours is None and not connection.in_atomic_block:
                 self._set(time.monotonic() + RETRY_SECONDS)
@@ -197,10 +223,44 @@ class Progress:
         finally:
             self._lock.release()
 
+    def _piece_of(self, reply: Reply) -> Piece | None:
+        values = self._values_of(reply)
+        if values == self._written:
+            values = {}
+        rows: Sequence[OutputPiece] = ()
+        if is_charged():
+            rows = new_pieces(self.run.execution, reply.output, self._bytes_written)
+        if not values and not rows:
+            return None
+        return Piece(self.run, values, rows, reply.output.total_bytes)
+
+    def _values_of(self, reply: Reply) -> dict[str, Any]:
+        output = reply.output
+        if is_charged():
+            # Lists of runs show the beginning. The rest is in rows of its own.
+            output = Output()
+            output.append(reply.output.head[:BEGINNING])
+        return {
+            "output": output.head,
+            "output_tail": output.tail,
+            "output_bytes": output.total_bytes,
+            "reasoning": reply.reasoning,
+            "tools": [tool_map(tool) for tool in reply.tools] or None,
+            # With it, another process can ask what became of the run if this one dies.
+            **({"task_id": reply.task_id[:200]} if reply.task_id else {}),
+        }
+
     def _lengthen_pause(self) -> None:
-        if is_charged() and self._pause < LONGEST_PAUSE_SECONDS:
-            self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
-            self._next = time.monotonic() + self._pause
+        if not is_charged() or self._is_looked_at() or self._pause >= LONGEST_PAUSE_SECONDS:
+            return
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        self._next = time.monotonic() + self._pause
+
+    def _pause_now(self) -> float:
+        return self._shortest if self._is_looked_at() else self._pause
+
+    def _is_looked_at(self) -> bool:
+        return time.monotonic() < self._looked_until
 
     def _set(self, at: float) -> None:
         self._is_set = True
@@ -209,11 +269,6 @@ class Progress:
 
 
 _NOTHING_YET = Transcript()
-
-
-@cache
-def _values_of_nothing() -> dict[str, Any]:
-    return _values_of(_NOTHING_YET.so_far())
 
 
 def write_and_log(batch: Sequence[Progress]) -> None:
@@ -251,18 +306,6 @@ def write(pieces: Sequence[Piece]) -> list[bool | None]:
         return [_save_or_log(piece) for piece in pieces]
 
 
-def _values_of(reply: Reply) -> dict[str, Any]:
-    return {
-        "output": reply.output.head,
-        "output_tail": reply.output.tail,
-        "output_bytes": reply.output.total_bytes,
-        "reasoning": reply.reasoning,
-        "tools": [tool_map(tool) for tool in reply.tools] or None,
-        # With it, another process can ask what became of the run if this one dies.
-        **({"task_id": reply.task_id[:200]} if reply.task_id else {}),
-    }
-
-
 def _save(run: Run, values: dict[str, Any]) -> bool | None:
     """Write to the record of a run.
 
@@ -276,9 +319,21 @@ def _save(run: Run, values: dict[str, Any]) -> bool | None:
         return None
 
 
+def _put(rows: Sequence[OutputPiece]) -> bool | None:
+    """Write rows beside the record of a run; None if the database refused."""
+    try:
+        for row in rows:
+            OutputPiece.objects.put(row)
+    except (OperationalError, InterfaceError) as error:
+        _note_refusal(error)
+        return None
+    return True
+
+
 def _save_or_log(piece: Piece) -> bool | None:
     try:
-        return _save(piece.run, piece.values)
+        is_ours = _save(piece.run, piece.values)
+        return _put(piece.rows) if is_ours else is_ours
     except Exception as error:  # noqa: BLE001  (the run goes on, and its end is written)
         _log(piece.run, error)
         return None
@@ -293,6 +348,9 @@ def _take_and_log(progress: Progress) -> Piece | None:
 
 
 def _update(run: Run, values: dict[str, Any]) -> bool:
+    if not values:
+        # A read costs a fifth of a write at the most.
+        return bool(may_lag(run.record()).exists())
     key = run.execution.unfinished_key
     return bool(TriggerExecution.objects.update_keyed(key, {**values, "reached_agent": True}))
 

@@ -20,6 +20,7 @@ from executions.backfill.model import Backfill
 from executions.models import (
     CancelRequest,
     HandedOverRun,
+    OutputPiece,
     PendingEvent,
     QueuedRun,
     RunWorker,
@@ -164,6 +165,13 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
         user_id="alice",
         requested_by="olga",
         requested_at=STARTED,
+        ttl=expiry(STARTED),
+    )
+    OutputPiece.objects.create(
+        id=f"{new_id()}#00001#000000000000000",
+        execution_id=new_id(),
+        start=0,
+        text="Hello",
         ttl=expiry(STARTED),
     )
     Process.of_this("scheduler").save()
