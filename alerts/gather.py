@@ -19,6 +19,7 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 
 from alerts.failures import CHANNEL_IS_OFF, NO_CHANNEL, OWN_WORDS
+from alerts.happenings import Happening
 from alerts.models import (
     KEPT,
     Bundle,
@@ -195,7 +196,7 @@ def due_at(bundle: Bundle, rule: Rule) -> datetime | None:
         return None
     moments, free = [], []
     for group in groups:
-        moment = _free_at(bundle, rule, group["triggerId"])
+        moment = _free_at(bundle, rule, group)
         if moment is None or moment <= _moment(group["firstAt"]):
             free.append(group)
         else:
@@ -207,11 +208,24 @@ def due_at(bundle: Bundle, rule: Rule) -> datetime | None:
     return end_of_quiet(min(moments), rule.quiet_from, rule.quiet_until, rule.quiet_zone)
 
 
-def _free_at(bundle: Bundle, rule: Rule, trigger_id: str) -> datetime | None:
-    """When the rule may send a message about a trigger again; None if no message was sent."""
+def _free_at(bundle: Bundle, rule: Rule, group: dict[str, Any]) -> datetime | None:
+    """When the rule may tell of a group; None for at once.
+
+    The pause holds up neither the word that no scheduler is alive, nor the word that a trigger
+    works again if people were told that it fails.
+    """
+    kind, trigger_id = group["kind"], group["triggerId"]
+    is_awaited = kind == Happening.RECOVERED and _failed_key(group) in bundle.told
+    if is_awaited or kind == Happening.NO_SCHEDULER:
+        return None
     pause = timedelta(minutes=rule.pause_minutes)
     told = [bundle.told[key] for key in (trigger_id, ALL) if key in bundle.told]
     return datetime.fromtimestamp(max(told), UTC) + pause if told and pause else None
+
+
+def _failed_key(group: dict[str, Any]) -> str:
+    """The key in `Bundle.told` of a trigger of which people were told that it fails."""
+    return f"failed {group['triggerId']}"
 
 
 def _moment(text: str) -> datetime:
@@ -245,9 +259,7 @@ def _make_delivery(bundle: Bundle, now: datetime) -> bool:
         return False
     groups: dict[str, Any] = bundle.held.get("groups", {})
     ready = {
-        key: group
-        for key, group in groups.items()
-        if (_free_at(bundle, rule, group["triggerId"]) or now) <= now
+        key: group for key, group in groups.items() if (_free_at(bundle, rule, group) or now) <= now
     }
     if not ready:
         bundle.due_at = due_at(bundle, rule)
@@ -257,6 +269,11 @@ def _make_delivery(bundle: Bundle, now: datetime) -> bool:
     _save_delivery(rule, list(ready.values()), more, now)
     stamp = int(now.timestamp())
     bundle.told |= {group["triggerId"]: stamp for group in ready.values()}
+    for group in ready.values():
+        if group["kind"] == Happening.RECOVERED:
+            bundle.told.pop(_failed_key(group), None)
+        elif group["kind"] in (Happening.FAILED, Happening.FAILING):
+            bundle.told[_failed_key(group)] = stamp
     if more or len(bundle.told) > MOST_TOLD:
         bundle.told = {ALL: stamp}
     bundle.held = {"groups": {key: groups[key] for key in groups if key not in ready}}

@@ -141,11 +141,20 @@ def _title(group: Mapping[str, Any]) -> str:
     name = str(named or "") or gettext("This installation")
     params = {**params, "trigger": name}
     try:
-        return gettext(TITLES[kind]) % params
+        return gettext(_template(kind, params)) % params
     except (KeyError, TypeError, ValueError):
         # A newer version has written it, or its producer left a parameter out.
         label = Happening(kind).label if kind in Happening.values else kind
         return f"{name}: {label}"
+
+
+def _template(kind: str, params: Mapping[str, Any]) -> str:
+    """The title of a kind of happening; KeyError if a newer version has written the happening."""
+    if kind == Happening.FAILING and params.get("number") == 1:
+        return TITLES[Happening.FAILED]
+    if kind == Happening.TOO_LONG and params.get("minutes") == 0:
+        return gettext_noop("%(trigger)s takes too long")
+    return TITLES[kind]
 
 
 def _counted(title: str, count: int) -> str:

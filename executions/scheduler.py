@@ -47,7 +47,7 @@ from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from moca.times import INSTANT
 from triggers import pauses
-from triggers.catch_up import catches_up_since
+from triggers.catch_up import GRACE, catches_up_since
 from triggers.failures import ALL_PAUSED
 from triggers.models import LocalSchedule, OverlapPolicy, RunStatus, Trigger
 from triggers.schedulers.local import due_at, start_offset
@@ -99,7 +99,7 @@ class LocalSchedulerProcess:
         # Runs whose claim may be on record, though the connection failed at the commit, and until
         # when to look for it (monotonic, in seconds).
         self._uncertain: list[tuple[Run, float]] = []
-        self._heartbeat = Heartbeat(self.catch_up)
+        self._heartbeat = Heartbeat(GRACE)
         self._logged_at = time.monotonic()
         self._distributor = Distributor()
         self._backfills = Turns()

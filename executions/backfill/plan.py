@@ -171,13 +171,13 @@ def _missed(trigger: Trigger, wanted: Wanted, now: datetime) -> Plan:
     since = max(wanted.since, trigger.created_at)
     history = History(trigger, since)
     since = max(since, history.schedule_since() or since)
-    until = min(wanted.until or now, now - SETTLED)
+    until = min(wanted.until or now, now)
     runs = list(_between(trigger, since, until))
     on_record = _records(trigger, since, until)
     plan = Plan(since=since)
     for due in runs:
         outcome = on_record.get(occurrence_id(trigger.pk, due))
-        if outcome not in (None, Outcome.MISSED):
+        if outcome not in (None, Outcome.MISSED) or (outcome is None and due > now - SETTLED):
             continue
         if outcome is None and not wanted.with_left_out and not history.fired_at(due):
             plan.left_out += 1

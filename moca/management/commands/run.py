@@ -49,6 +49,8 @@ class Command(BaseCommand):
             self._run(host, port, database)
 
     def _run(self, host: str, port: int, database: dict[str, Part]) -> None:
+        # For the links in alerts. The parts inherit it.
+        os.environ.setdefault("PUBLIC_URL", address(host, port))
         call_command("migrate", verbosity=0)
         self._first_start(host, port)
         # The parts are ended in this order.

@@ -356,6 +356,33 @@ class TestGathering:
         data = body["data"]
         assert (data["number"], len(data["happenings"]), data["more"]) == (120, 50, 20)
 
+    def test_word_that_a_trigger_works_again_waits_for_no_pause(
+        self,
+        make_rule: MakeRule,
+        webhook: Channel,
+        make_trigger: MakeTrigger,
+        run_courier: Run,
+        clock: Clock,
+    ) -> None:
+        trigger = make_trigger()
+        make_rule(Happening.FAILING, Happening.RECOVERED, channel=webhook, pause_minutes=60)
+        tell(Happening.FAILING, trigger=trigger, params={"number": 1}, key="a", at=clock())
+        run_courier()
+        clock.pass_by(minutes=5)
+        tell(Happening.RECOVERED, trigger=trigger, params={"number": 1}, key="b", at=clock())
+        run_courier()
+        assert len(deliveries()) == 2
+
+    def test_second_word_that_no_scheduler_is_alive_waits_for_no_pause(
+        self, make_rule: MakeRule, webhook: Channel, run_courier: Run, clock: Clock
+    ) -> None:
+        make_rule(Happening.NO_SCHEDULER, channel=webhook, pause_minutes=60)
+        for key in ("a", "b"):
+            tell(Happening.NO_SCHEDULER, params={"minutes": 2}, key=key, at=clock())
+            run_courier()
+            clock.pass_by(minutes=5)
+        assert len(deliveries()) == 2
+
     def test_second_message_about_a_trigger_waits_for_the_pause(
         self,
         make_rule: MakeRule,

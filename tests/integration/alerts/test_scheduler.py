@@ -31,7 +31,7 @@ def test_failed_run_is_mailed(
     make_due(make_trigger(prompt="demo: fail", max_retries=0))
     with scheduler():
         [mail] = wait_for(lambda: mail_server.taken)
-    assert mail["Subject"] == "[Moca] Report keeps failing (1 in a row)"
+    assert mail["Subject"] == "[Moca] Report failed"
 
 
 def test_missed_runs_reach_a_webhook(

@@ -329,10 +329,11 @@ class TestStops:
     def test_it_waits_for_the_end_of_the_installations_pause(
         self, started: Backfill, hourly: Trigger
     ) -> None:
-        pauses.pause_installation(None, by="olga")
+        with at(NOW):
+            pauses.pause_installation(None, by="olga")
         self.go_on(started)
-        pauses.resume_installation(by="olga")
         with at(NOW + 2 * HOUR):
+            pauses.resume_installation(by="olga")
             work_off()
         assert len(backfilled(hourly.pk)) == 12
 

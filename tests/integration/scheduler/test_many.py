@@ -100,6 +100,23 @@ def test_what_was_due_before_a_gap_without_processes_is_missed(
         assert wait_for(ended)[0].outcome == "missed"
 
 
+def test_what_was_due_in_a_short_gap_is_missed_if_nothing_is_to_run_late(
+    trigger: MakeTrigger, scheduler: Callable
+) -> None:
+    now = timezone.now()
+    Process.objects.create(
+        id="other",
+        kind="scheduler",
+        ttl=expiry(now),
+        started_at=now - timedelta(days=1),
+        alive_since=now - timedelta(days=1),
+        lease_until=now - timedelta(minutes=3),
+    )
+    make_due(trigger(catch_up="none"), timedelta(minutes=2))
+    with scheduler():
+        assert wait_for(ended)[0].outcome == "missed"
+
+
 def test_user_with_many_triggers_does_not_hold_up_one_with_few(
     trigger: MakeTrigger, scheduler: Callable, settings: Any
 ) -> None:
