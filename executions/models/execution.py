@@ -1,4 +1,4 @@
-"""The records of runs, of what waits for a process or a person, and of debounced events."""
+"""The records of runs."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -6,14 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
-from django.db import IntegrityError, models, transaction
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from agents import Output, Reply
 from agents.replies import Question, ToolUse
-from executions.agent_records.model import Agent  # noqa: F401  (registers the model)
-from executions.alarms import Alarm  # noqa: F401  (registers the model)
-from executions.backfill.model import Backfill  # noqa: F401  (registers the model)
 from executions.failures import LOST, NOT_PICKED_UP, UNREAD
 from executions.outcomes import OUTCOMES, outcome_of
 from moca import reasons
@@ -365,216 +362,6 @@ class TriggerExecution(models.Model):
         self.outcome = outcome_of(RunStatus.FAILED, self.error_code)
         # The process may have died while the agent was at work, so the run is not retried.
         self.reached_agent = self.attempt > 0
-
-
-class QueuedRun(models.Model):
-    """A run in the queue of the local scheduler process.
-
-    Its id is the execution's. The process that deletes the row claims the run.
-    """
-
-    id = models.CharField(primary_key=True, max_length=36)
-    trigger_id = models.CharField(max_length=36)
-    # Users take turns. Empty if an earlier release has put the run here.
-    user_id = models.CharField(max_length=128, blank=True)
-
-    dynamodb = Layout("QUEUE", "{id}")
-
-    class Meta:
-        ordering = ["id"]
-
-    def __str__(self) -> str:
-        return self.id
-
-
-class HandedOverRun(models.Model):
-    """A run whose rest a `runworker` process reads, from the agent's own record of it.
-
-    Its id is the execution's. A worker holds the run until `lease_until`, and renews this lease by
-    its heartbeats. Any worker may claim a run whose lease has ended.
-    """
-
-    id = models.CharField(primary_key=True, max_length=36)
-    trigger_id = models.CharField(max_length=36)
-    lease_until = models.DateTimeField()
-
-    objects: ClassVar[Any] = ExpectingQuerySet.as_manager()
-
-    dynamodb = Layout("HANDED_OVER", "{id}")
-
-    class Meta:
-        ordering = ["id"]
-
-    def __str__(self) -> str:
-        return self.id
-
-
-class RunWorker(models.Model):
-    """A `runworker` process and its last heartbeat. Runs are handed over only if one is alive."""
-
-    id = models.CharField(primary_key=True, max_length=36)
-    seen_at = models.DateTimeField()
-
-    objects: ClassVar[Any] = ExpectingQuerySet.as_manager()
-
-    dynamodb = Layout("RUN_WORKER", "{id}")
-
-    class Meta:
-        ordering = ["id"]
-
-    def __str__(self) -> str:
-        return self.id
-
-
-class WaitingRunQuerySet(ExpectingQuerySet["WaitingRun"]):
-    def by_end(self) -> Self:
-        """All that wait, those first that end first."""
-        return self.order_by("due_at")
-
-    def due(self, now: datetime) -> Self:
-        """The runs that nobody answered in time, the longest overdue first."""
-        return self.by_end().filter(due_at__lte=now)
-
-
-class WaitingRun(models.Model):
-    """An interrupted run whose questions wait for a person.
-
-    Its id is the execution's. Whoever deletes the row claims the run, to answer it or to end it.
-    """
-
-    id = models.CharField(primary_key=True, max_length=36)
-    trigger_id = models.CharField(max_length=36)
-    user_id = models.CharField(max_length=128)
-    # The beginning of the first question, for lists.
-    question = models.TextField()
-    asked_at = models.DateTimeField()
-    # When the run ends unanswered.
-    due_at = models.DateTimeField()
-
-    objects: ClassVar[Any] = WaitingRunQuerySet.as_manager()
-
-    dynamodb = Layout("WAITING#{id}", "WAITING", indexes=[Index("GSI4", "WAITING", "{due_at}")])
-
-    class Meta:
-        indexes = [models.Index(fields=["due_at"])]
-
-    def __str__(self) -> str:
-        return self.id
-
-
-class PendingEventQuerySet(ExpectingQuerySet["PendingEvent"]):
-    def due(self, now: datetime) -> Self:
-        """The events whose debounce is over, the longest waiting first."""
-        return self.filter(due_at__lte=now).order_by("due_at")
-
-
-class PendingEvent(models.Model):
-    """The latest event of a trigger whose debounce (`debounceSeconds`) is under way."""
-
-    trigger_id = models.CharField(primary_key=True, max_length=36)
-    user_id = models.CharField(max_length=128)
-    execution_id = models.CharField(max_length=36)
-    envelope = models.TextField()
-    first_at = models.DateTimeField()
-    last_at = models.DateTimeField()
-    # When the debounce ends, if no further event comes.
-    due_at = models.DateTimeField()
-    # How many events came since the first. A write has the condition that it is as it was read.
-    events = models.PositiveIntegerField(default=1)
-
-    objects: ClassVar[Any] = PendingEventQuerySet.as_manager()
-
-    dynamodb = Layout(
-        "PENDING#{trigger_id}", "PENDING", indexes=[Index("GSI4", "PENDING", "{due_at}")]
-    )
-
-    class Meta:
-        indexes = [models.Index(fields=["due_at"])]
-
-    def __str__(self) -> str:
-        return self.trigger_id
-
-
-class CancelRequestQuerySet(ExpectingQuerySet["CancelRequest"]):
-    def since(self, moment: datetime) -> Self:
-        """The requests from a moment on: one read for all runs of a process."""
-        return self.filter(requested_at__gte=moment).order_by("requested_at")
-
-
-class CancelRequest(models.Model):
-    """A person's request to cancel a run, for the process that runs it.
-
-    Its id is the execution's. The write of the run's result deletes it. A row with the id
-    `look_id()` is a mark that somebody looks at the run: see `executions.looks`.
-    """
-
-    id = models.CharField(primary_key=True, max_length=41)
-    trigger_id = models.CharField(max_length=36)
-    user_id = models.CharField(max_length=128)
-    # The name of the operator, or the user id of an API caller.
-    requested_by = models.CharField(max_length=150)
-    requested_at = models.DateTimeField()
-    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
-
-    objects: ClassVar[Any] = CancelRequestQuerySet.as_manager()
-
-    # The rows are spread over partitions. The index has those of all runs under way, which are few.
-    # Releases without looks search it for ids of executions alone.
-    dynamodb = Layout("CANCEL#{id}", "CANCEL", indexes=[Index("GSI4", "CANCEL", "{requested_at}")])
-
-    class Meta:
-        indexes = [models.Index(fields=["requested_at"]), models.Index(fields=["ttl"])]
-
-    def __str__(self) -> str:
-        return self.id
-
-    @staticmethod
-    def look_id(execution_id: str) -> str:
-        """The id of the mark that somebody looks at a run."""
-        return f"LOOK#{execution_id}"
-
-
-class OutputPieceQuerySet(ExpectingQuerySet["OutputPiece"]):
-    def of_attempt(self, execution: TriggerExecution) -> Self:
-        """The pieces of a run's present attempt, in order."""
-        first, end = (f"{execution.pk}#{execution.attempt + more:05}" for more in (0, 1))
-        own = self.filter(execution_id=execution.pk, pk__gte=first, pk__lt=end)
-        return own.order_by("pk")
-
-    def put(self, piece: "OutputPiece") -> None:
-        """Write a piece; a repeated write replaces it."""
-        try:
-            with transaction.atomic(savepoint=False):
-                piece.save(force_insert=True)
-        except IntegrityError:
-            row = self.filter(execution_id=piece.execution_id, pk=piece.pk)
-            row.update_expected(text=piece.text, ttl=piece.ttl)
-
-
-class OutputPiece(models.Model):
-    """A part of what the agent of a run under way has said; see `executions.pieces`."""
-
-    id = models.CharField(primary_key=True, max_length=64)
-    execution_id = models.CharField(max_length=36)
-    # The bytes of the output before it.
-    start = models.PositiveBigIntegerField()
-    text = models.TextField()
-    ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
-
-    objects: ClassVar[Any] = OutputPieceQuerySet.as_manager()
-
-    dynamodb = Layout("OUTPUT#{execution_id}", "{id}")
-
-    class Meta:
-        indexes = [models.Index(fields=["ttl"])]
-
-    def __str__(self) -> str:
-        return self.id
-
-    @staticmethod
-    def key_of(execution: TriggerExecution, start: int) -> str:
-        """The id of the piece that starts at a byte. The ids of an attempt sort by it."""
-        return f"{execution.pk}#{execution.attempt:05}#{start:015}"
 
 
 def expiry(started_at: datetime) -> int:
