@@ -19,6 +19,7 @@ from django.conf import settings
 from agents.demo import DemoAgent
 from tests.conftest import wait_for
 from tests.deployment.emulators import REGION, Ministack
+from tests.integration.alerts.receivers import MailServer
 from tests.signing import SECRET, signed
 
 PASSWORD = "Correct-horse-7"
@@ -122,7 +123,7 @@ def account(tmp_path: Path) -> Iterator[Account]:
         yield Account(aws, tmp_path)
 
 
-def check_out(account: Account) -> None:
+def check_out(account: Account, mail_url: str) -> None:
     """A checkout whose stages can be told apart from the developer's own."""
     ignored = shutil.ignore_patterns(".*", "build", "var", "tests", "__pycache__")
     shutil.copytree(settings.BASE_DIR, account.checkout, ignore=ignored)
@@ -139,6 +140,7 @@ def check_out(account: Account) -> None:
         variables["EVENT_SOURCES_CONFIG"] = json.dumps(
             [{"id": "shop", "name": "Shop", "secrets": [SECRET]}]
         )
+        variables["EMAIL_URL"] = mail_url
     path.write_text(json.dumps(stages))
 
 
@@ -214,8 +216,8 @@ def allow_what_the_emulator_names_otherwise(account: Account, role: str) -> None
 
 
 def test_trigger_fires_on_aws(account: Account) -> None:
-    check_out(account)
-    with CognitoAgent(account) as agent:
+    with CognitoAgent(account) as agent, MailServer() as mail:
+        check_out(account, mail.url)
         create_stack(account, agent.url)
         for stage in ("web", "handler"):
             account.run(f"python manage.py deploy_env {stage}")
@@ -232,8 +234,37 @@ def test_trigger_fires_on_aws(account: Account) -> None:
         base = f"{account.aws.endpoint}/restapis/{api['id']}/web/_user_request_/"
         headers = {"Authorization": f"Bearer {account.user_token()}"}
         with httpx.Client(base_url=base, headers=headers, timeout=60) as client:
+            follow_an_alert(account, mail, client)
             follow_a_trigger(account, agent, client)
             follow_events(account, agent, client)
+
+
+def follow_an_alert(account: Account, mail: MailServer, client: httpx.Client) -> None:
+    """Have a failed run told by e-mail: by the handler, which its schedule calls each minute."""
+    token = account.run("python manage.py issue_token ann").split()[-1]
+    admin = {"Authorization": f"Bearer {token}"}
+
+    def make(path: str, **body: Any) -> str:
+        made = client.post(path, json=body, headers=admin)
+        assert made.status_code == 201, made.text + account.aws.log()
+        (row,) = (value for name, value in made.json().items() if name != "metadata")
+        return str(row["id"])
+
+    channel = make("channels", name="Team", kind="email", recipients="team@example.com")
+    make("alert-rules", name="Failures", channelId=channel, kinds=["failed"])
+    made = client.post(
+        "triggers",
+        json={
+            "name": "Broken report",
+            "type": "schedule",
+            "agentId": "reporter",
+            "prompt": "x\ndemo: fail No sheep",
+            "scheduleConfig": {"expression": "cron(0 0 1 1 ? *)"},
+        },
+    )
+    client.post(f"triggers/{made.json()['trigger']['id']}/run").raise_for_status()
+    (message, *_) = wait_for(lambda: mail.taken, 150)
+    assert message["Subject"] == "[Moca] Broken report failed"
 
 
 def follow_a_trigger(account: Account, agent: DemoAgent, client: httpx.Client) -> None:
