@@ -185,7 +185,9 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
     Delivery.objects.create(**named, channel_name="Team", ttl=expiry(STARTED))
     Price(id="vendor/large", input_price=0.1).save()
     UserBudget(user_id="alice", max_cost_per_day=2.5, used_up_until=STARTED).save()
-    Spending(id="user:alice#2027-01-01", owner="user:alice", cost=3, ttl=expiry(STARTED)).save()
+    Spending.objects.create(
+        id="user:alice#2027-01-01", owner="user:alice", cost=3, ttl=expiry(STARTED)
+    )
     Alarm(id="process", kind="no_process", since=STARTED, raised_at=STARTED, reason="r").save()
     return {"operator": operator, "trigger": first, "stopped": stopped, "runs": runs}
 
