@@ -34,7 +34,7 @@ def new_callback_token(expires_at: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """Where the agent may send the result of a run, and the token that allows it for this run."""
+    """The address to which an agent may send the result of a run, and the token for that run."""
 
     url: str
     token: str = field(repr=False)

@@ -91,7 +91,7 @@ class AgentLoop:
 
     def __init__(self, threads: Executor) -> None:
         self._threads = threads
-        # By address. The environment stays as it is.
+        # The proxy of each address, read once: the environment does not change.
         self._proxies: dict[str, str | None] = {}
         self._session = aiohttp.ClientSession(
             connector=_Connector(limit=0, force_close=True, ssl=tls()),

@@ -69,7 +69,7 @@ class Channel(VersionedModel):
 
     @property
     def target(self) -> str:
-        """Where it leads, as pages show it: without what could be a secret."""
+        """The address of the channel as pages show it, without what could be a secret."""
         if self.kind == ChannelKind.EMAIL:
             return self.recipients
         parts = urlsplit(self.url)
@@ -113,7 +113,7 @@ def check_kinds(value: Any) -> None:
 
 
 class Rule(VersionedModel):
-    """Which happenings of which triggers go to a channel, and how often at the most."""
+    """Says which happenings of which triggers a channel gets, and how often it gets a message."""
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
     name = models.CharField(_("name"), max_length=200, validators=[one_line])

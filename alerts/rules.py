@@ -3,8 +3,6 @@
 A change of a rule therefore takes effect in all processes within half a minute.
 """
 
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -13,6 +11,7 @@ from django.dispatch import receiver
 
 from alerts.happenings import Happening
 from alerts.models import Rule
+from moca.kept import Kept
 
 # For how long a process uses the rules that it has read.
 KEPT_SECONDS = 20.0
@@ -32,36 +31,26 @@ class Trigger(Protocol):
     tags: Any
 
 
-_kept: tuple[float, tuple[Rule, ...]] = (0.0, ())
-_lock = threading.Lock()
+def _read() -> Sequence[Rule]:
+    return tuple(rule for rule in Rule.objects.all()[:MOST_RULES] if rule.enabled)
+
+
+_rules = Kept(_read, KEPT_SECONDS)
 
 
 def current() -> Sequence[Rule]:
     """The rules that are switched on, at most KEPT_SECONDS old."""
-    global _kept
-    until, rules = _kept
-    if time.monotonic() < until:
-        return rules
-    rules = tuple(rule for rule in Rule.objects.all()[:MOST_RULES] if rule.enabled)
-    with _lock:
-        _kept = time.monotonic() + KEPT_SECONDS, rules
-    return rules
+    return _rules.get()
 
 
 def forget() -> None:
     """Have this process read the rules again."""
-    _set(0.0)
+    _rules.forget()
 
 
 def know_none() -> None:
     """Have this process know, for KEPT_SECONDS, that there are no rules; for tests."""
-    _set(time.monotonic() + KEPT_SECONDS)
-
-
-def _set(until: float) -> None:
-    global _kept
-    with _lock:
-        _kept = until, ()
+    _rules.put(())
 
 
 @receiver([post_save, post_delete], sender=Rule)

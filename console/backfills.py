@@ -48,7 +48,7 @@ FIELDS = {"from": "since", "to": "until", "perMinute": "per_minute", "atOnce": "
 
 
 class BackfillForm(forms.Form):
-    """Which runs to make up for, and at which pace."""
+    """Asks which runs to make up for, and at which pace."""
 
     kind = forms.ChoiceField(label=gettext_lazy("What"), choices=BackfillKind.choices)
     since = forms.CharField(

@@ -20,7 +20,7 @@ TYPES = {
     Source.MANUAL: "Manual Run",
     Source.REPLAY: "Replayed Run",
     Source.ANSWER: "Answered Run",
-    # As if it had started in time.
+    # The agent gets the event that it would have got in time.
     Source.BACKFILL: "Scheduled Event",
 }
 # In bytes. A record, with its output, has to stay below the 400 KB of a DynamoDB item.

@@ -4,8 +4,6 @@ The end of a run adds to one row per owner that has a budget, and to none otherw
 triggers and users.
 """
 
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -23,6 +21,7 @@ from django.utils import timezone
 from alerts.outbox import Happening, tell
 from moca import audit
 from moca.concurrency import ConflictError, rewrite
+from moca.kept import Kept
 from moca.retry import retry
 from moca.sentences import Part, Reason
 from triggers.failures import (
@@ -60,39 +59,26 @@ class _Known:
 
 
 _NOTHING = _Known({}, {})
-_kept: tuple[float, _Known] = (0.0, _NOTHING)
-_lock = threading.Lock()
 
 
-def _known() -> _Known:
-    """What operators have entered, at most KEPT_SECONDS old."""
-    global _kept
-    until, known = _kept
-    if time.monotonic() < until:
-        return known
-    known = _Known(
+def _read() -> _Known:
+    return _Known(
         {price.pk: price for price in Price.objects.all()[:MOST_ROWS]},
         {budget.pk: budget for budget in UserBudget.objects.all()[:MOST_ROWS]},
     )
-    with _lock:
-        _kept = time.monotonic() + KEPT_SECONDS, known
-    return known
+
+
+_entered = Kept(_read, KEPT_SECONDS)
 
 
 def forget() -> None:
     """Have this process read prices and users' budgets again."""
-    _set(0.0)
+    _entered.forget()
 
 
 def know_none() -> None:
     """Have this process know, for KEPT_SECONDS, that there are none; for tests."""
-    _set(time.monotonic() + KEPT_SECONDS)
-
-
-def _set(until: float) -> None:
-    global _kept
-    with _lock:
-        _kept = until, _NOTHING
+    _entered.put(_NOTHING)
 
 
 @receiver([post_save, post_delete], sender=Price)
@@ -103,12 +89,12 @@ def _forget(**_: Any) -> None:
 
 def budget_of(user_id: str) -> UserBudget | None:
     """The budget of a user, at most KEPT_SECONDS old; None if there is none."""
-    return _known().budgets.get(user_id)
+    return _entered.get().budgets.get(user_id)
 
 
 def used_up(now: datetime) -> list[UserBudget]:
     """The users' budgets that are used up, at most KEPT_SECONDS old."""
-    return [budget for budget in _known().budgets.values() if budget.is_used_up(now)]
+    return [budget for budget in _entered.get().budgets.values() if budget.is_used_up(now)]
 
 
 def price_of(*names: str) -> Price | None:
@@ -117,13 +103,13 @@ def price_of(*names: str) -> Price | None:
     Args:
         names: of the model and then of the agent; an empty name has no price.
     """
-    prices = _known().prices
+    prices = _entered.get().prices
     return next((prices[name] for name in names if name in prices), None)
 
 
 def has_prices() -> bool:
     """Whether operators have entered any price."""
-    return bool(_known().prices)
+    return bool(_entered.get().prices)
 
 
 def cost_of(usage: Any, *names: str) -> Decimal | None:
