@@ -103,5 +103,5 @@ def _refusal(error: EnvelopeError) -> APIError:
 
 def _with_address(source_id: str) -> EventSource | None:
     """Return the source of an id, if it has an address."""
-    source = sources.find(source_id)
+    source = sources.find_kept(source_id)
     return source if source is not None and source.has_address else None
