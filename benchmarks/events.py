@@ -139,7 +139,9 @@ class Installation(Side):
     def summary(self, runs: int) -> str:
         """How many runs are on record, were sent twice, or were interrupted."""
         keys = Counter(self.log.read_bytes().split())
-        found = self.query("SELECT error_code, count(*) FROM executions_triggerexecution GROUP BY 1")
+        found = self.query(
+            "SELECT error_code, count(*) FROM executions_triggerexecution GROUP BY 1"
+        )
         on_record = sum(count for _, count in found)
         return (
             f"{on_record:,} of {runs:,} runs on record, "
@@ -241,7 +243,9 @@ def compare(
             for at in (0, 1) if number % 2 else (1, 0):
                 found[at].append(a_round(sides[at], events // rounds, connections))
             rate = [some[-1]["events received a second"] for some in found]
-            print(f"round {number + 1}: {rate[0]:.0f} and {rate[1]:.0f} events a second", flush=True)
+            print(
+                f"round {number + 1}: {rate[0]:.0f} and {rate[1]:.0f} events a second", flush=True
+            )
         for side, name in zip(sides, (commit, "this build"), strict=True):
             print(f"{name}: {side.summary(side.numbered)}")
     print(f"{'median of the rounds':42} {commit[:10]:>10} {'this build':>10}  ratio")

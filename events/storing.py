@@ -7,7 +7,7 @@ because their writers do not wait for each other.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -122,7 +122,7 @@ class _Group:
         group: list[_Request] = []
         try:
             self._write(group)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (others wait for the outcome)
             # If the lock could not be had, those who wait have waited for it too.
             failed = group or self._take()
             for request in failed:
