@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -37,7 +38,7 @@ from benchmarks.limits import raise_limit
 KEY = b"k" * 32
 ONE, ALL = "one", "all"
 LONGEST = 300.0
-CONNECTIONS = 4
+CONNECTIONS = 8
 MAKE = """
 import base64
 from django.utils import timezone
@@ -110,7 +111,7 @@ class Installation(Side):
         first, self.numbered = self.numbered, self.numbered + count
         numbers = [range(first + at, first + count, connections) for at in range(connections)]
         with ThreadPoolExecutor(connections) as pool:
-            return sum(pool.map(partial(self._send, source_id), numbers), [])
+            return list(chain.from_iterable(pool.map(partial(self._send, source_id), numbers)))
 
     def _send(self, source_id: str, numbers: range) -> list[float]:
         """Send events over one open connection."""

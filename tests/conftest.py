@@ -166,7 +166,7 @@ def _in_english() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _rows_are_forgotten() -> Iterator[None]:
-    """Empty what this process remembers of agents, pauses and sources: no signal tells of a rollback."""
+    """Empty what this process remembers of rows: no signal tells of a rollback."""
     yield
     lookup.forget()
     clients.close_all()
