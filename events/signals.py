@@ -11,8 +11,9 @@ from django.dispatch import receiver
 
 from events import sources
 from events.buses import EventBus, get_bus
-from events.models import EventSource
+from events.models import EventSource, SeenMessage
 from events.rules import SourceRule, name_of, rule_of
+from events.seen import Purpose
 from moca.reconcile import writing
 
 
@@ -22,6 +23,15 @@ def forget_source(instance: EventSource, **_: Any) -> None:
     sources.forget(instance.pk)
     # A message may have read it before the commit.
     transaction.on_commit(partial(sources.forget, instance.pk))
+
+
+@receiver(post_delete, sender=EventSource)
+def remove_messages(instance: EventSource, **_: Any) -> None:
+    """Remove what was seen of messages to the source."""
+    for purpose in Purpose:
+        rows = SeenMessage.objects.of(instance.pk, purpose)
+        for pk in list(rows.values_list("pk", flat=True)):
+            SeenMessage.objects.filter(pk=pk).delete()
 
 
 @receiver(post_save, sender=EventSource)

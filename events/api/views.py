@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from events import ingest, rejections, signatures, sources, webhooks
 from events.buses import BusError
 from events.models import EventSource
+from events.rejections import Rejection
 from events.serializers import EventSourceSerializer
 from events.signatures import SignatureError
 from events.signing_keys import UnreadableError
@@ -59,7 +60,8 @@ class EventsView(APIView):
 
         def note(code: str, reason: str) -> bool:
             request_id = getattr(request, "request_id", "")
-            return rejections.record(found, source_id, code, reason, request_id, now)
+            rejection = Rejection(code, reason, headers, body, request_id)
+            return rejections.record(found, source_id, rejection, now)
 
         try:
             signature = ingest.authenticate(source, content_type, headers, body, now)
