@@ -198,8 +198,13 @@ class SampleForm(forms.Form):
 
     def __init__(self, source: EventSource, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if source.kind != SourceKind.GITHUB:
+        if not examples.names_in_header(source.sender):
             del self.fields["name"]
+        elif source.kind != SourceKind.GITHUB:
+            header = source.sender.type_from[0].removeprefix("header:")
+            self.fields["name"].help_text = _("What the sender says in %(header)s.") % {
+                "header": header
+            }
         if source.kind == SourceKind.WEBHOOK:
             self.fields["body"].help_text = _(
                 "Any JSON, or an EventBridge envelope: source, detail-type and detail."
@@ -223,7 +228,8 @@ def test(request: HttpRequest, source_id: str) -> HttpResponse:
             )
     else:
         body = pretty(examples.example_body(source.kind, now))
-        form = SampleForm(source, initial={"body": body, "name": examples.GITHUB_EVENT})
+        name = examples.example_name(source.sender)
+        form = SampleForm(source, initial={"body": body, "name": name})
     listeners = listeners_of(source)
     context = {
         "source": source,
