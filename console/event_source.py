@@ -24,7 +24,8 @@ from console.changes import TEST_EVENT, changes_of
 from console.event_list import lacks_secret
 from console.received_events import counts_triggers, page_of_events
 from console.records import refusal_of_delete
-from events import examples, ingest, rejections, services, sources
+from console.rejected_messages import rejected_rows
+from events import examples, ingest, services, sources
 from events.buses import BusError
 from events.forms import NewSecretForm
 from events.kinds import SourceKind
@@ -35,7 +36,6 @@ from moca.admin import actor
 from moca.authentication.models import AuditEntry, Role
 from moca.concurrency import reason_of
 from moca.display import pretty
-from moca.times import parse_iso
 from triggers.models import Trigger
 
 # The page names at most this many listening triggers.
@@ -110,14 +110,10 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "changes": changes_of(source, {"secrets": _("Secret")}),
         "lacks_secret": lacks_secret(source, now),
         "counts_triggers": counts_triggers(),
-        "refusals": _refusals(source) if source.has_address else [],
+        "refusals": rejected_rows(source) if source.has_address else [],
         **(page_of_events(request, source) if source.has_address else {}),
     }
     return render(request, "console/event_source.html", context)
-
-
-def _refusals(source: EventSource) -> list[dict[str, Any]]:
-    return [{**each, "at": parse_iso(each["at"])} for each in rejections.recent(source)]
 
 
 @require_http_methods(["GET", "POST"])
@@ -198,8 +194,13 @@ class SampleForm(forms.Form):
 
     def __init__(self, source: EventSource, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if source.kind != SourceKind.GITHUB:
+        if not examples.names_in_header(source.sender):
             del self.fields["name"]
+        elif source.kind != SourceKind.GITHUB:
+            header = source.sender.type_from[0].removeprefix("header:")
+            self.fields["name"].help_text = _("What the sender says in %(header)s.") % {
+                "header": header
+            }
         if source.kind == SourceKind.WEBHOOK:
             self.fields["body"].help_text = _(
                 "Any JSON, or an EventBridge envelope: source, detail-type and detail."
@@ -223,7 +224,8 @@ def test(request: HttpRequest, source_id: str) -> HttpResponse:
             )
     else:
         body = pretty(examples.example_body(source.kind, now))
-        form = SampleForm(source, initial={"body": body, "name": examples.GITHUB_EVENT})
+        name = examples.example_name(source.sender)
+        form = SampleForm(source, initial={"body": body, "name": name})
     listeners = listeners_of(source)
     context = {
         "source": source,

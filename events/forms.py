@@ -131,7 +131,7 @@ class EventSourceForm(VersionedForm):
         if kind == SourceKind.BUS or "secret" in self.errors:
             return
         try:
-            secret = chosen_secret(kind, entered, makes=self.makes_secrets)
+            secret = chosen_secret(kind, entered, self.instance.options, makes=self.makes_secrets)
         except ValidationError as error:
             self.add_error("secret", error)
             return
@@ -163,7 +163,9 @@ class NewSecretForm(forms.Form):
         cleaned = super().clean()
         if "secret" not in self.errors:
             try:
-                self.new = chosen_secret(self.source.kind, self.cleaned_data["secret"], makes=True)
+                entered = self.cleaned_data["secret"]
+                options = self.source.options
+                self.new = chosen_secret(self.source.kind, entered, options, makes=True)
             except ValidationError as error:
                 self.add_error("secret", error)
         return cleaned
@@ -174,19 +176,20 @@ class NewSecretForm(forms.Form):
         return "" if self.cleaned_data["secret"] else self.new
 
 
-def chosen_secret(kind: str, entered: str, *, makes: bool) -> str:
+def chosen_secret(kind: str, entered: str, options: Any, *, makes: bool) -> str:
     """Return the secret to use: the entered one, or a new one.
 
     Args:
         kind: the source's kind.
         entered: what was entered, or "" for nothing.
+        options: the source's options, which are valid.
         makes: whether to generate one if nothing was entered and the sender accepts ours.
 
     Raises:
         ValidationError: none was entered though the sender has one, or it cannot be a secret.
     """
     if entered:
-        check_secret(kind, entered)
+        check_secret(kind, entered, options)
         return entered
     if makes and kind not in MADE_BY_SENDER:
         return sealing.new_signing_secret()

@@ -17,9 +17,11 @@ from django.db import models
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
-from events import signing_keys, validation
+from events import options as source_options
+from events import senders, signing_keys, validation
 from events.kinds import SourceKind
 from events.seen import SeenMessage
+from events.senders import Sender
 from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
 from moca.validation import one_line
@@ -39,7 +41,7 @@ class EventSource(VersionedModel):
 
     A source of the kind `bus` selects events of an event bus by its pattern. The other kinds
     receive events at an address of their own (`POST /events?source=ID`). Senders sign each with one
-    of the source's secrets, and a pattern may select among them.
+    of the source's secrets, and a pattern may select among them. `events.senders` has the kinds.
     """
 
     id = models.CharField(
@@ -59,12 +61,17 @@ class EventSource(VersionedModel):
     )
     icon = models.CharField(_("icon"), max_length=100, blank=True, validators=[one_line])
     kind = models.CharField(
-        _("events come from"), max_length=10, choices=SourceKind, default=SourceKind.WEBHOOK
+        _("events come from"),
+        max_length=20,
+        choices=senders.choices,
+        default=SourceKind.WEBHOOK,
     )
+    # How the sender of a general kind signs; see `events.options`.
+    options = models.JSONField(_("options"), default=dict, blank=True)
     bus_name = models.CharField(_("event bus"), max_length=256, blank=True)
     pattern = models.JSONField(_("pattern"), null=True, blank=True)
-    # GitHub signs only the body. Within this time the same body is a duplicate, even if its
-    # delivery has another id.
+    # Some senders, such as GitHub, sign no id. Within this time the same body is a duplicate, even
+    # if its delivery has another id.
     replay_seconds = models.PositiveIntegerField(
         _("replay window"),
         default=REPLAY_SECONDS,
@@ -89,6 +96,11 @@ class EventSource(VersionedModel):
         return self.name
 
     @property
+    def sender(self) -> Sender:
+        """Who sends the source's events, and how."""
+        return source_options.sender_of(self.kind, self.pk, self.options)
+
+    @property
     def has_address(self) -> bool:
         """Whether the source receives events at an address of its own."""
         return self.kind != SourceKind.BUS
@@ -96,7 +108,7 @@ class EventSource(VersionedModel):
     @property
     def has_replay_window(self) -> bool:
         """Whether the window matters: only if the sender signs no id."""
-        return self.kind == SourceKind.GITHUB
+        return self.sender.has_replay_window
 
     @property
     def bus(self) -> str:
@@ -125,8 +137,11 @@ class EventSource(VersionedModel):
             found["bus_name"] = errors
         if errors := self._pattern_errors():
             found["pattern"] = errors
+        if errors := validation.options_errors(self.kind, self.options):
+            found["options"] = errors
+            return found
         if self.is_configured and (
-            errors := list(validation.secret_errors(self.kind, self.configured_secrets))
+            errors := list(validation.secret_errors(self.sender, self.configured_secrets))
         ):
             found["secrets"] = errors
         return found
@@ -163,7 +178,7 @@ class EventSource(VersionedModel):
     def _secret_fault(self, secret: str) -> str:
         # For the log, which is in English, whoever asks.
         with translation.override("en"):
-            return str(validation.secret_fault(self.kind, secret))
+            return str(validation.secret_fault(self.sender, secret))
 
 
 # The most bytes of an envelope in a row, because a DynamoDB item has at most 400 KB.

@@ -10,7 +10,6 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,6 +17,7 @@ from django.db import DatabaseError
 
 from events import seen
 from events.models import EventSource
+from events.schemes.base import Message
 from events.seen import Purpose, SeenMessage
 from moca.logs import LineLimit
 
@@ -31,8 +31,6 @@ WRITE_SECONDS = 5.0
 MOST = 20
 # Characters of a body that are kept if its signature is valid.
 MAX_START = 500
-# Reasons that a message can have only after its signature was verified.
-AFTER_VERIFICATION = ("body", "content-type", "size")
 # Sources for which a process keeps a tally.
 MOST_SOURCES = 1000
 MAX_REASON = 300
@@ -65,16 +63,16 @@ class Rejection:
     Attributes:
         code: the reason in one word.
         reason: the reason in a sentence.
-        headers: the message's headers, their names in lower case.
-        body: its body, byte for byte.
+        message: the message.
         request_id: the id of the request.
+        is_verified: whether the message is from a sender that has the source's secret.
     """
 
     code: str
     reason: str
-    headers: Mapping[str, str]
-    body: bytes
+    message: Message
     request_id: str
+    is_verified: bool = False
 
 
 def record(source: EventSource | None, asked: str, rejection: Rejection, now: datetime) -> bool:
@@ -139,8 +137,8 @@ def _shown(source_id: str) -> str:
 
 def _keep(source: EventSource, rejection: Rejection, times: int, now: datetime) -> None:
     """Store a rejection, unless another process has just stored one."""
-    is_signed = rejection.code in AFTER_VERIFICATION
-    start = rejection.body[: 4 * MAX_START].decode(errors="replace") if is_signed else ""
+    message = rejection.message
+    known = message.body[: 4 * MAX_START] if rejection.is_verified else b""
     row = SeenMessage(
         source_id=source.pk,
         purpose=Purpose.REJECTED,
@@ -149,11 +147,11 @@ def _keep(source: EventSource, rejection: Rejection, times: int, now: datetime) 
         reason=seen.printable(rejection.reason, MAX_REASON),
         request_id=rejection.request_id[:64],
         times=times,
-        headers=seen.shown_headers(rejection.headers),
-        media_type=seen.printable(rejection.headers.get("content-type", ""), seen.MAX_TYPE - 1),
-        size=len(rejection.body),
-        digest=hashlib.sha256(rejection.body).hexdigest(),
-        start=seen.printable(start, MAX_START),
+        headers=seen.shown_headers(message.headers),
+        media_type=seen.printable(message.content_type, seen.MAX_TYPE - 1),
+        size=len(message.body),
+        digest=hashlib.sha256(message.body).hexdigest(),
+        start=seen.printable(known.decode(errors="replace"), MAX_START),
         ttl=int((now + seen.KEPT).timestamp()),
     )
     try:

@@ -30,7 +30,7 @@ OPEN_NAME = re.compile(
     r"encoding|date|connection|proto|port|domain|resource|trigger|origin|language|attempt)$"
 )
 # A value without spaces of so many characters may be a secret.
-OPAQUE = re.compile(r"[^\s/:;,]{20,}")
+OPAQUE = re.compile(r"[^\s:;,]{20,}")
 # What may stand before a signature or token: `sha256=`, `v1,`, `Bearer `.
 LEAD = re.compile(r"(?:[A-Za-z][A-Za-z0-9_-]{0,11}[=, ])")
 
