@@ -25,7 +25,7 @@ from console.event_list import lacks_secret
 from console.received_events import counts_triggers, page_of_events
 from console.records import refusal_of_delete
 from console.rejected_messages import rejected_rows
-from events import examples, ingest, services, sources
+from events import examples, ingest, listening, services, sources
 from events.buses import BusError
 from events.forms import NewSecretForm
 from events.kinds import SourceKind
@@ -109,6 +109,7 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "has_more_listeners": len(listeners) > LISTENERS,
         "changes": changes_of(source, {"secrets": _("Secret")}),
         "lacks_secret": lacks_secret(source, now),
+        "is_listening": listening.is_listening(source, now),
         "counts_triggers": counts_triggers(),
         "refusals": rejected_rows(source) if source.has_address else [],
         **(page_of_events(request, source) if source.has_address else {}),

@@ -24,7 +24,8 @@ from django.utils.translation import get_language
 
 from console.access import View
 from console.times import times_of
-from events.models import ReceivedEvent
+from events.models import ReceivedEvent, SeenMessage
+from events.seen import Purpose
 from executions.maintenance import LONGEST_LEASE
 from executions.models import TriggerExecution
 from moca.authentication.models import AuditEntry
@@ -163,6 +164,12 @@ def row_of(user_id: str, trigger_id: str, _now: datetime) -> Iterable[Any]:
 def newest_events(source_ids: Sequence[str], _now: datetime) -> Iterable[Any]:
     """The last received events of some sources."""
     rows = ReceivedEvent.objects.filter(source_id__in=source_ids).order_by("-received_at")
+    return from_index(rows).values_list("pk", flat=True)[:NEWEST]
+
+
+def newest_heard(source_id: str, _now: datetime) -> Iterable[Any]:
+    """The last messages that came while a source listened."""
+    rows = SeenMessage.objects.of(source_id, Purpose.HEARD)
     return from_index(rows).values_list("pk", flat=True)[:NEWEST]
 
 

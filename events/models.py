@@ -80,6 +80,8 @@ class EventSource(VersionedModel):
     )
     # Sealed, each with the epoch seconds at which it expires; see `events.signing_keys`.
     secrets = models.JSONField(default=list, blank=True, editable=False)
+    # Until then messages to its address are only looked at; see `events.listening`.
+    listening_until = models.DateTimeField(_("listening until"), null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
