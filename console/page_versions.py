@@ -168,9 +168,8 @@ def newest_events(source_ids: Sequence[str], _now: datetime) -> Iterable[Any]:
 
 
 def newest_heard(source_id: str, _now: datetime) -> Iterable[Any]:
-    """The last messages that came while a source listened."""
-    rows = SeenMessage.objects.of(source_id, Purpose.HEARD)
-    return from_index(rows).values_list("pk", flat=True)[:NEWEST]
+    """The last message that came while a source listened."""
+    return SeenMessage.objects.of(source_id, Purpose.HEARD).values_list("pk", flat=True)[:1]
 
 
 def queued_events(_now: datetime) -> Iterable[Any]:

@@ -6,7 +6,6 @@ can send them: few are stored, encrypted, and they go within the hour.
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -85,12 +84,12 @@ def _sealed(message: Message) -> str:
         "type": message.content_type,
         "urls": list(message.urls),
     }
-    return _seal(whole)
+    return sealing.seal(PURPOSE, whole)
 
 
 def opened(row: SeenMessage) -> Message | None:
     """The whole message, or None if it is too large or cannot be read."""
-    whole = _open(row.sealed)
+    whole = sealing.unseal(PURPOSE, row.sealed)
     if whole is None:
         return None
     return Message(
@@ -110,26 +109,12 @@ class Choice:
 def sealed_choice(source: EventSource, proposal: Proposal, secret: str = "") -> str:
     """A proposal and its secret for a form, encrypted, because no page shows a secret again."""
     whole = {"source": source.pk, "kind": proposal.kind, "options": dict(proposal.options)}
-    return _seal({**whole, "secret": secret})
+    return sealing.seal(PURPOSE, {**whole, "secret": secret})
 
 
 def choice_of(source: EventSource, text: str) -> Choice | None:
     """What `sealed_choice()` encrypted; None if it is of another source, too old, or no such."""
-    whole = _open(text, CHOICE_SECONDS)
+    whole = sealing.unseal(PURPOSE, text, CHOICE_SECONDS)
     if whole is None or whole.get("source") != source.pk:
         return None
     return Choice(whole["kind"], whole["options"], whole["secret"])
-
-
-def _seal(value: Mapping[str, Any]) -> str:
-    return sealing.fernet(PURPOSE).encrypt(json.dumps(value).encode()).decode()
-
-
-def _open(text: str, seconds: int | None = None) -> dict[str, Any] | None:
-    from cryptography.fernet import InvalidToken  # 17 ms of the handler, which opens none
-
-    try:
-        found: dict[str, Any] = json.loads(sealing.fernet(PURPOSE).decrypt(text.encode(), seconds))
-    except InvalidToken:
-        return None
-    return found
