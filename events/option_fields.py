@@ -74,12 +74,12 @@ class OptionFields(forms.Form):
         ],
     )
     option_key = _choice(
-        _("The secret is"),
+        _("How the key is written"),
         [
-            (TEXT, _("the text as it stands")),
-            (BASE64, _("base64 of the key")),
-            (HEX, _("hexadecimal digits of the key")),
-            (STANDARD, _("as in Standard Webhooks: whsec_ and base64")),
+            (TEXT, _("The text of the secret as it stands")),
+            (BASE64, "Base64"),
+            (HEX, _("Hexadecimal")),
+            (STANDARD, _("As in Standard Webhooks: whsec_ and base64")),
         ],
     )
     option_time = _text(
