@@ -25,7 +25,7 @@ from console.event_list import lacks_secret
 from console.received_events import counts_triggers, page_of_events
 from console.records import refusal_of_delete
 from console.rejected_messages import rejected_rows
-from events import examples, ingest, listening, services, sources
+from events import answers, examples, ingest, listening, services, sources
 from events.buses import BusError
 from events.forms import NewSecretForm
 from events.kinds import SourceKind
@@ -104,9 +104,12 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "address": address_of(request, source),
         "setting": "EVENT_SOURCES_FILE" if settings.EVENT_SOURCES_FILE else "EVENT_SOURCES_CONFIG",
         "pattern": pretty(source.pattern) if source.pattern else "",
+        "options": source.options or {},
         "endings": endings_of(source, now),
         "listeners": listeners[:LISTENERS],
         "has_more_listeners": len(listeners) > LISTENERS,
+        "sender": source.sender,
+        "verify_token": _verify_token(request, source),
         "changes": changes_of(source, {"secrets": _("Secret")}),
         "lacks_secret": lacks_secret(source, now),
         "is_listening": listening.is_listening(source, now),
@@ -115,6 +118,12 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         **(page_of_events(request, source) if source.has_address else {}),
     }
     return render(request, "console/event_source.html", context)
+
+
+def _verify_token(request: HttpRequest, source: EventSource) -> str:
+    """The token of Meta's handshake, for operators who may set the address at Meta."""
+    may_see = request.user.has_perm("events.change_eventsource")
+    return answers.verify_token(source.pk) if may_see and source.kind == SourceKind.META else ""
 
 
 @require_http_methods(["GET", "POST"])
@@ -170,6 +179,8 @@ def secret_shown(request: HttpRequest, source: EventSource, made: str) -> HttpRe
     context = {
         "source": source,
         "secret": made,
+        "sender": source.sender,
+        "verify_token": _verify_token(request, source),
         "address": address_of(request, source),
         "endings": endings_of(source, now),
         "now": now,

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from events import options, senders
+from events import options
 from events.kinds import SourceKind
 from events.patterns import PatternError, parse
 from events.schemes.hmac import BASE64, HEX, STANDARD, VERSION, HmacScheme
@@ -40,8 +40,6 @@ OTHER_KEYS: dict[str, tuple[tuple[str, ...], Any]] = {
         ),
     ),
 }
-# The kinds whose sender generates the secret and shows it.
-MADE_BY_SENDER = {one.kind for one in senders.senders() if one.makes_secret}
 # The number of bytes of a secret in Standard Webhooks.
 SECRET_BYTES = range(24, 65)
 

@@ -1,0 +1,153 @@
+"""Each sender of the table: its messages come in as events, and nobody else's do."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from events import senders, signing_keys
+from tests.integration.events.conftest import Later, MakeSource, stored
+from tests.senders import BY_KIND, CASES, TIMED, Case, Posted
+
+# A token proves who sends, and not what.
+TOKENS = {"alertmanager", "grafana", "eventbridge", "gitlab"}
+SIGNED = [case for case in CASES if case.kind not in TOKENS]
+NOT_PRESETS = {"bus", "hmac", "token", "sns"}
+
+
+def sealed(case: Case, secret: Any = None) -> list[dict[str, Any]]:
+    shown = case.shown(case.secret if secret is None else secret)
+    return signing_keys.seal(shown, timezone.now())
+
+
+def deliver(posted: Posted, **headers: str) -> Any:
+    """Post a message to the source, and return the answer."""
+    path = posted.url.removeprefix("http://testserver")
+    given = {**posted.headers, **headers}
+    return Client().post(path, posted.body, content_type=posted.content_type, headers=given)
+
+
+def now() -> int:
+    return int(time.time())
+
+
+def of_kind(case: Case) -> str:
+    return case.kind
+
+
+each_case = pytest.mark.parametrize("case", CASES, ids=of_kind)
+
+
+def test_each_sender_has_a_case() -> None:
+    assert {one.kind for one in senders.senders()} - set(BY_KIND) == NOT_PRESETS
+
+
+@each_case
+def test_event_comes_in(make_source: MakeSource, case: Case) -> None:
+    make_source(case.kind, secrets=sealed(case))
+    answer = deliver(case.post(at=now()))
+    (event,) = stored()
+    found = answer.status_code, event["source"], event["detail-type"]
+    assert found == (200, case.source, case.detail_type)
+
+
+@each_case
+def test_secret_of_another_is_refused(make_source: MakeSource, case: Case) -> None:
+    make_source(case.kind, secrets=sealed(case))
+    answer = deliver(case.post(at=now(), secret=case.other))
+    assert (answer.status_code, stored()) == (401, [])
+
+
+@pytest.mark.parametrize("case", SIGNED, ids=of_kind)
+def test_body_of_another_is_refused(make_source: MakeSource, case: Case) -> None:
+    make_source(case.kind, secrets=sealed(case))
+    right = case.post(at=now())
+    changed = Posted(case.body("2", now()), right.headers, right.content_type, right.url)
+    assert (deliver(changed).status_code, stored()) == (401, [])
+
+
+@pytest.mark.parametrize("case", TIMED, ids=of_kind)
+def test_old_message_is_refused(make_source: MakeSource, case: Case) -> None:
+    make_source(case.kind, secrets=sealed(case))
+    answer = deliver(case.post(at=now() - case.seconds))
+    assert (answer.status_code, stored()) == (401, [])
+
+
+@each_case
+def test_event_that_comes_again_is_known(make_source: MakeSource, later: Later, case: Case) -> None:
+    make_source(case.kind, secrets=sealed(case))
+    first = case.post(at=now())
+    deliver(first)
+    # Those whose events have no id are known for ten seconds.
+    later(seconds=5)
+    assert (deliver(first).status_code, len(stored())) == (200, 1)
+
+
+@each_case
+def test_another_event_is_another(make_source: MakeSource, case: Case) -> None:
+    make_source(case.kind, secrets=sealed(case))
+    deliver(case.post("1", at=now()))
+    deliver(case.post("2", at=now()))
+    assert len(stored()) == 2
+
+
+@each_case
+@pytest.mark.parametrize(("hours", "status"), [(23, 200), (25, 401)])
+def test_secret_before_a_new_one_ends_after_a_day(
+    make_source: MakeSource, later: Later, case: Case, hours: int, status: int
+) -> None:
+    kept = signing_keys.seal(case.shown(case.other), timezone.now(), sealed(case))
+    make_source(case.kind, secrets=kept)
+    later(hours=hours)
+    assert deliver(case.post(at=now() + hours * 3600)).status_code == status
+
+
+@pytest.mark.parametrize(
+    "case",
+    [one for one in CASES if senders.sender_of(one.kind).has_unsigned_id],
+    ids=of_kind,
+)
+def test_replay_under_another_id_is_the_same_event(make_source: MakeSource, case: Case) -> None:
+    """Whoever has a message may send it again with another id, which is not signed."""
+    make_source(case.kind, secrets=sealed(case))
+    first = case.post(at=now())
+    deliver(first)
+    other = {name: "another" for name, text in first.headers.items() if text == "1"}
+    answer = deliver(first, **other)
+    assert (answer.status_code, len(stored()), bool(other)) == (200, 1, True)
+
+
+@each_case
+def test_name_of_a_sender_is_its_own(make_source: MakeSource, case: Case) -> None:
+    """No webhook may say that it is another sender's event."""
+    make_source()
+    body = json.dumps({"source": case.source, "detail-type": "x", "detail": {}}).encode()
+    own = BY_KIND["webhook"]
+    answer = deliver(Posted(body, own.sign(own.secret, body, now(), "1")))
+    assert answer.status_code == 400
+
+
+class TestLinear:
+    def test_retry_has_another_time_and_is_known(
+        self, make_source: MakeSource, later: Later
+    ) -> None:
+        case = BY_KIND["linear"]
+        make_source("linear", secrets=sealed(case))
+        deliver(case.post(at=now()))
+        later(hours=1)
+        deliver(case.post(at=now() + 3600))
+        assert len(stored()) == 1
+
+    def test_replay_is_known_as_long_as_it_is_fresh(
+        self, make_source: MakeSource, later: Later
+    ) -> None:
+        case = BY_KIND["linear"]
+        make_source("linear", secrets=sealed(case))
+        first = case.post(at=now())
+        deliver(first)
+        later(seconds=200)
+        answer = deliver(first, **{"Linear-Delivery": "another"})
+        assert (answer.status_code, len(stored())) == (200, 1)
