@@ -25,6 +25,7 @@ from console.event_list import lacks_secret
 from console.received_events import counts_triggers, page_of_events
 from console.records import refusal_of_delete
 from console.rejected_messages import rejected_rows
+from console.sending import guide_of
 from events import answers, examples, ingest, listening, services, sources
 from events.buses import BusError
 from events.forms import NewSecretForm
@@ -38,6 +39,8 @@ from moca.concurrency import reason_of
 from moca.display import pretty
 from triggers.models import Trigger
 
+# Hosts that no other machine reaches.
+LOCAL = ("127.0.0.1", "localhost", "[")
 # The page names at most this many listening triggers.
 LISTENERS = 100
 
@@ -103,13 +106,12 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "kept": KEPT,
         "address": address_of(request, source),
         "setting": "EVENT_SOURCES_FILE" if settings.EVENT_SOURCES_FILE else "EVENT_SOURCES_CONFIG",
+        **_sending(request, source),
         "pattern": pretty(source.pattern) if source.pattern else "",
         "options": source.options or {},
         "endings": endings_of(source, now),
         "listeners": listeners[:LISTENERS],
         "has_more_listeners": len(listeners) > LISTENERS,
-        "sender": source.sender,
-        "verify_token": _verify_token(request, source),
         "changes": changes_of(source, {"secrets": _("Secret")}),
         "lacks_secret": lacks_secret(source, now),
         "is_listening": listening.is_listening(source, now),
@@ -118,6 +120,18 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         **(page_of_events(request, source) if source.has_address else {}),
     }
     return render(request, "console/event_source.html", context)
+
+
+def _sending(request: HttpRequest, source: EventSource) -> dict[str, Any]:
+    """The template context for what to enter at the sender."""
+    address = address_of(request, source)
+    if not address:
+        return {}
+    return {
+        "guide": guide_of(source, address),
+        "verify_token": _verify_token(request, source),
+        "is_local": request.get_host().partition(":")[0] in LOCAL,
+    }
 
 
 def _verify_token(request: HttpRequest, source: EventSource) -> str:
@@ -178,9 +192,8 @@ def secret_shown(request: HttpRequest, source: EventSource, made: str) -> HttpRe
     now = timezone.now()
     context = {
         "source": source,
+        **_sending(request, source),
         "secret": made,
-        "sender": source.sender,
-        "verify_token": _verify_token(request, source),
         "address": address_of(request, source),
         "endings": endings_of(source, now),
         "now": now,
