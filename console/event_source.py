@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -40,7 +41,7 @@ from moca.display import pretty
 from triggers.models import Trigger
 
 # Hosts that no other machine reaches.
-LOCAL = ("127.0.0.1", "localhost", "[")
+LOCAL = ("127.0.0.1", "localhost", "::1")
 # The page names at most this many listening triggers.
 LISTENERS = 100
 
@@ -64,10 +65,15 @@ def editable(source_id: str) -> EventSource:
 
 
 def address_of(request: HttpRequest, source: EventSource) -> str:
-    """The full URL to which senders post events. Empty if the source has none."""
+    """The full URL to which senders post events, below PUBLIC_URL. Empty if the source has none."""
     if not source.has_address:
         return ""
-    return f"{request.build_absolute_uri(reverse('api-events'))}?source={source.pk}"
+    path = reverse("api-events")
+    if settings.PUBLIC_URL:
+        address = f"{settings.PUBLIC_URL}{path.removeprefix(get_script_prefix().rstrip('/'))}"
+    else:
+        address = request.build_absolute_uri(path)
+    return f"{address}?source={source.pk}"
 
 
 def listeners_of(source: EventSource) -> list[Trigger]:
@@ -130,7 +136,7 @@ def _sending(request: HttpRequest, source: EventSource) -> dict[str, Any]:
     return {
         "guide": guide_of(source, address),
         "verify_token": _verify_token(request, source),
-        "is_local": request.get_host().partition(":")[0] in LOCAL,
+        "is_local": urlsplit(address).hostname in LOCAL,
     }
 
 

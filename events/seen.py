@@ -111,6 +111,8 @@ def shown_headers(headers: Mapping[str, str]) -> list[list[str]]:
 
 def _shown(name: str, text: str) -> str:
     """The value of a header, or its form if it may be a secret."""
+    if not text:
+        return ""
     if SECRET_NAME.search(name):
         return _form(text)
     if not OPEN_NAME.search(name) and OPAQUE.search(text):

@@ -182,7 +182,5 @@ def guide_of(source: EventSource, address: str) -> Guide:
     if guide := _GUIDES.get(source.kind):
         return guide(source, address)
     script = script_of(source, address)
-    steps: list[Any] = [ENTER_ADDRESS]
-    if source.sender.secret_help:
-        steps.append(format_lazy(_("The secret: {help}"), help=source.sender.secret_help))
-    return Guide(steps, [Paste(CURL, script)] if script else [])
+    secret = COPY_SECRET if source.sender.makes_secret else ENTER_SECRET
+    return Guide([ENTER_ADDRESS, secret], [Paste(CURL, script)] if script else [])

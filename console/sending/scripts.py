@@ -142,5 +142,6 @@ def _curl(
 ) -> list[str]:
     lines = [f"curl '{address}' -H 'Content-Type: application/json' \\"]
     lines += [f"  {text} \\" for text in extra or ()]
-    lines += [f'  -H "{_quoted(name)}: {value}" \\' for name, value in headers]
+    # The id may be signed, and be that of the event too.
+    lines += [f'  -H "{_quoted(name)}: {value}" \\' for name, value in dict(headers).items()]
     return [*lines, '  --data-binary "$BODY"']

@@ -177,6 +177,21 @@ class TestGuides:
         wanted = re.findall(r'data-copy="([^"]+)"', page)
         assert [f'id="{each}"' in page for each in wanted] == [True] * 3
 
+    @pytest.mark.parametrize(
+        ("public", "address"),
+        [
+            ("https://moca.example/run", "https://moca.example/run/events?source=shop"),
+            ("", "http://testserver/events?source=shop"),
+        ],
+    )
+    def test_the_address_is_that_which_senders_reach(
+        self, viewer: Client, make_source: MakeSource, settings: Any, public: str, address: str
+    ) -> None:
+        settings.PUBLIC_URL = public
+        make_source("stripe")
+        page = viewer.get("/console/events/shop").content.decode()
+        assert page.count(address) == 3
+
     def test_the_new_secret_is_shown_beside_it_once(
         self, editor: Client, make_source: MakeSource
     ) -> None:
