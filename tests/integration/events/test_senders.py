@@ -1,10 +1,15 @@
 """Each sender of the table: its messages come in as events, and nobody else's do."""
 
 import json
+import re
 import time
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from django.conf import settings
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -128,6 +133,36 @@ def test_name_of_a_sender_is_its_own(make_source: MakeSource, case: Case) -> Non
     own = BY_KIND["webhook"]
     answer = deliver(Posted(body, own.sign(own.secret, body, now(), "1")))
     assert answer.status_code == 400
+
+
+def test_table_of_the_documents_has_each_sender() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "events.md").read_text()
+    rows = re.findall(
+        r"^\| [^|]+: `([a-z-]+)` \|.*\| `([a-z.]+)`[^|]* \| [^|]+ \|$", text, re.MULTILINE
+    )
+    known = {one.kind: one.name for one in senders.senders() if one.group == senders.SENDERS}
+    known["eventbridge"] += "."
+    assert dict(rows) == known
+
+
+@pytest.mark.dynamodb
+@pytest.mark.parametrize("kind", ["github", "webhook"])
+def test_row_from_before_there_were_options(
+    make_source: MakeSource, editor: Client, kind: str
+) -> None:
+    case = BY_KIND[kind]
+    source = make_source(kind, secrets=sealed(case))
+    table = boto3.resource("dynamodb", region_name=settings.AWS_REGION).Table(
+        connection.settings_dict["NAME"]
+    )
+    (item,) = [each for each in table.scan()["Items"] if each.get("_kind") == source.kind]
+    table.update_item(
+        Key={"PK": item["PK"], "SK": item["SK"]},
+        UpdateExpression="REMOVE #options",
+        ExpressionAttributeNames={"#options": "_options"},
+    )
+    pages = [editor.get(f"/console/events/shop{page}").status_code for page in ("", "/edit")]
+    assert (deliver(case.post(at=now())).status_code, pages) == (200, [200, 200])
 
 
 class TestLinear:

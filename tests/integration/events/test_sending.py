@@ -181,7 +181,7 @@ class TestGuides:
         ("public", "address"),
         [
             ("https://moca.example/run", "https://moca.example/run/events?source=shop"),
-            ("", "http://testserver/events?source=shop"),
+            ("", "/events?source=shop"),
         ],
     )
     def test_the_address_is_that_which_senders_reach(
