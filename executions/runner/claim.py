@@ -238,7 +238,7 @@ def _start_by_steps(occurrence: Occurrence, lease: timedelta) -> tuple[Run | Non
     try:
         with _claiming() as runs:
             runs.append(run)
-            TriggerExecution.objects.bulk_create([run.execution])
+            TriggerExecution.objects.insert_all([run.execution])
             if not has_to_hold:
                 announce.started(trigger, run.execution)
     except IntegrityError:
@@ -330,7 +330,7 @@ def _start(
         _hold_triggers(runs, now)
     elif runs:
         _hold_triggers(runs, now)
-        TriggerExecution.objects.bulk_create([run.execution for run in runs])
+        TriggerExecution.objects.insert_all([run.execution for run in runs])
     for run in runs:
         announce.started(run.trigger, run.execution)
     return runs
@@ -459,8 +459,13 @@ def _hold_triggers(runs: Sequence[Run], now: datetime) -> None:
         return
     ends = [run.execution.lease_until for run in runs if run.execution.lease_until]
     process_id = runs[0].execution.process_id
-    if not hold(held, now, until=max(ends, default=None), process_id=process_id):
+    until = max(ends, default=None)
+    if not hold(held, now, until=until, process_id=process_id):
         raise IntegrityError("another process has just begun a run of the trigger")
+    for trigger in held:
+        # The end of the run is noted by what was read here, unless the trigger changes meanwhile.
+        trigger.running_since, trigger.running_until = now, until
+        trigger.running_process = process_id
 
 
 def hold(

@@ -95,7 +95,7 @@ def execute(
     with bind(**log_ids(run.execution)):
         if run.execution.error_code == SENT_END_UNKNOWN.name and hand_over(run):
             return run.execution
-        write_in_time(run.execution, seconds_left, run.trigger)
+        write_in_time(run.execution, seconds_left, {run.trigger.pk: run.trigger})
     stop_agent(run)
     return run.execution
 

@@ -26,7 +26,7 @@ EXEMPT = {"moca/urls.py"}
 # The libraries that these may load, also through other modules of ours; Django and AWS are none.
 # The package `moca` itself sees to the time zones' data.
 KNOWS_ONLY = {
-    "agents": {"aiohttp", "httpx", "tzdata", "yarl"},
+    "agents": {"aiohttp", "httpx", "tzdata", "uvloop", "yarl"},
     "events.patterns": {"tzdata"},
     "triggers.schedules": {"tzdata"},
 }
@@ -75,6 +75,7 @@ KNOWN_IN = {
     "tzdata": ["moca/zone_data.py", "infra/*"],
     "urllib.request": HTTP,
     "urllib3": HTTP,
+    "uvloop": ["agents/loop.py"],
     "waitress": ["moca/server.py"],
     "yarl": ["agents/loop.py"],
     "yaml": ["moca/entries.py", "triggers/import_export/*"],
