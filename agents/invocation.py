@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from moca.tracing import NOTHING, Span
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -48,7 +50,8 @@ class Invocation:
     that are masked in everything that the agent says. `answers` are a person's answers to the
     questions of the run that this one continues, and `task_id` is the agent's own id of that run.
     `owner_token` goes into a header of its own. `callback` goes into headers and, if the protocol
-    has a place for it, into the body.
+    has a place for it, into the body. `span` is what the agent's own trace continues; its headers
+    are sent along.
     """
 
     prompt: str = field(repr=False)
@@ -66,6 +69,7 @@ class Invocation:
     task_id: str | None = None
     owner_token: str | None = field(default=None, repr=False)
     callback: Callback | None = None
+    span: Span = field(default=NOTHING, repr=False, compare=False)
 
     @property
     def answer_text(self) -> str:

@@ -270,7 +270,8 @@ class _Call:
 
     async def _token(self) -> str | None:
         try:
-            return await self._loop.token(self._client, self._left)
+            with self._client.token_span(self._sending.span):
+                return await self._loop.token(self._client, self._left)
         except AgentError as error:
             if error.kind == "timeout":
                 raise self._ended() from error

@@ -136,6 +136,7 @@ class BatchCompleter:
             _give_up(runs[0])
         database.over(began)
         for run in runs:
+            run.trace.end(run.execution)
             if run.execution.pk in self._waited:
                 self._waited.discard(run.execution.pk)
                 self._late += 1

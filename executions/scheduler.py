@@ -27,7 +27,7 @@ from agents import AgentClient
 from alerts import outbox
 from alerts.courier import Courier
 from events.models import ReceivedEvent
-from executions import runner, spool
+from executions import measures, runner, spool
 from executions.backfill.worker import Turns
 from executions.backlog import Backlog, Due, Queued
 from executions.completer import BatchCompleter
@@ -200,7 +200,9 @@ class LocalSchedulerProcess:
         self._gates.tidy()
         waiting = self._backlog.size
         since = self._backlog.oldest if waiting else None
-        return Load(self.concurrency, len(self._runs), waiting, since)
+        load = Load(self.concurrency, len(self._runs), waiting, since)
+        measures.queue(load.waiting, load.waiting_since, load.running, load.concurrency)
+        return load
 
     def _log_backlog(self) -> None:
         """Say now and then that runs wait for a place."""

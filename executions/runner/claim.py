@@ -37,7 +37,8 @@ from executions.runner.complete import (
     note_late,
 )
 from executions.runner.spending import Cap, cap_of
-from moca import reasons
+from executions.runner.traces import NO_TRACE, RunTrace
+from moca import reasons, tracing
 from moca.concurrency import ConflictError
 from moca.ids import occurrence_id
 from moca.outages import is_away
@@ -117,6 +118,8 @@ class Run:
         cap: what the run may take; None if there is no limit.
         look: when somebody last looked at the run, as this process knows; None if nobody did.
         on_look: has what the agent says written soon; None before the agent is called.
+        claimed_at: when its claim was on record, in nanoseconds; 0 if it is not traced.
+        trace: its spans.
     """
 
     trigger: Trigger
@@ -130,6 +133,8 @@ class Run:
     cap: Cap | None = field(init=False)
     look: datetime | None = None
     on_look: Callable[[], object] | None = None
+    claimed_at: int = 0
+    trace: RunTrace = NO_TRACE
 
     def __post_init__(self) -> None:
         self.cap = cap_of(self.trigger)
@@ -163,6 +168,9 @@ def _claiming() -> Iterator[list[Run]]:
     try:
         with transaction.atomic():
             yield runs
+        if tracing.is_on():
+            for run in runs:
+                run.claimed_at = tracing.now()
     except Exception as error:
         if runs and is_away(error):
             raise UncertainStartError(runs, error) from error
@@ -400,6 +408,7 @@ def new_record(
         session_id=trigger.session_id or new_session_id(),
         event_payload=envelope.serialize(event),
         replay_of=occurrence.replay_of,
+        trace_context=tracing.current().context,
         ttl=expiry(now),
     )
     if attempt:

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
 
+from executions import measures
 from executions.failures import (
     A_RUN,
     CLOSED,
@@ -166,6 +167,7 @@ def write(
         )
     spending.count(written)
     for execution, _ in written:
+        measures.ended(execution)
         level = logging.WARNING
         if execution.status == RunStatus.COMPLETED:
             level = logging.DEBUG if waited else logging.INFO
@@ -539,4 +541,5 @@ def _pause_after_failures(trigger: Trigger, execution: TriggerExecution) -> None
 
 def log_ids(execution: TriggerExecution) -> dict[str, str]:
     """The ids that a log line about an execution has."""
-    return {"triggerId": execution.trigger_id, "executionId": execution.pk}
+    ids = {"triggerId": execution.trigger_id, "executionId": execution.pk}
+    return {**ids, **execution.trace_ids}

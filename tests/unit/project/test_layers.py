@@ -66,6 +66,7 @@ KNOWN_IN = {
     "jsonschema": ["executions/answer_schema.py"],
     "jwt": ["moca/authentication/*"],
     "markdown_it": ["console/markdown.py"],
+    "opentelemetry": ["moca/otel.py"],
     "oauthlib": ["moca/authentication/*"],
     "referencing": ["executions/answer_schema.py"],
     "requests": HTTP,
