@@ -17,7 +17,7 @@ from django.db import close_old_connections
 from agents import AgentClient, AgentError, Invocation, Reply, resumption
 from agents.errors import TIMED_OUT
 from agents.replies import Transcript
-from executions import prompts
+from executions import measures, prompts
 from executions.agent_records.clients import client_for
 from executions.agent_records.lookup import is_kept, record_of
 from executions.agent_records.model import Agent
@@ -36,6 +36,7 @@ from executions.runner.complete import log_ids, set_result, write_in_time
 from executions.runner.handover import hand_over, seconds_left_of
 from executions.runner.invocation import asks_aws, compose_invocation
 from executions.runner.progress import Progress
+from executions.runner.traces import begin as begin_trace
 from moca import reasons
 from moca.logs import bind
 from moca.sentences import Reason
@@ -99,8 +100,10 @@ def execute(
         call(run, client, time_limit=time_limit)
     with bind(**log_ids(run.execution)):
         if run.execution.error_code == SENT_END_UNKNOWN.name and hand_over(run):
+            run.trace.end(run.execution)
             return run.execution
-        write_in_time(run.execution, seconds_left, run.trigger)
+        write_in_time(run.execution, seconds_left, {run.trigger.pk: run.trigger})
+        run.trace.end(run.execution)
     stop_agent(run)
     return run.execution
 
@@ -174,12 +177,16 @@ class _Call:
         self._flush = _Flush(run, on_loop=on_loop)
         self._borrowed = ExitStack()
         reasons.put(run.execution, "warning", prompts.warning(run.trigger.prompt))
+        run.trace = begin_trace(run.execution, run.claimed_at)
+        measures.begun(run.execution)
 
     def prepare(self) -> None:
         """Read the agent's record, and make what is sent. Raises AgentError."""
         self._record = record_of(self._run.execution.agent_id)
         self.invocation = compose_invocation(self._run, self._record, self._end)
         self.chosen = self._borrowed.enter_context(client_for(self._record, self._default))
+        trace = self._run.trace
+        self.invocation = trace.asked(self._record, self.chosen, self.invocation)
 
     async def prepare_on_loop(self, threads: Executor) -> None:
         """Do the same, in a thread if it may ask AWS or the database."""
@@ -255,6 +262,7 @@ class _Call:
                 logger.exception("The run broke off")
                 _set_what_came(run, self._flush.transcript)
                 _fail(run, INTERNAL_ERROR(), reached=True)
+            run.trace.answered(run.execution)
 
     def _cut_off(self, reason: Reason) -> None:
         """End a run that has taken too much, and have its agent told."""
