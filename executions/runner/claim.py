@@ -45,6 +45,7 @@ from moca.outages import is_away
 from moca.sentences import Reason
 from triggers.models import OverlapPolicy, RunStatus, Trigger, lapsed_among
 from triggers.pauses import reason_not_to_fire
+from triggers.prompt_versions import version_of
 
 logger = logging.getLogger(__name__)
 
@@ -406,6 +407,7 @@ def new_record(
         lease_until=lease_until,
         process_id=process_id,
         session_id=trigger.session_id or new_session_id(),
+        prompt_version=version_of(trigger.prompt),
         event_payload=envelope.serialize(event),
         replay_of=occurrence.replay_of,
         trace_context=tracing.current().context,
@@ -450,6 +452,7 @@ def _claim_again(execution: TriggerExecution) -> bool:
         process_id=execution.process_id,
         session_id=execution.session_id,
         agent_id=execution.agent_id,
+        prompt_version=execution.prompt_version,
         result_hash=execution.result_hash,
     )
     return bool(changed)
@@ -565,6 +568,8 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta, process_id: st
         execution.started_at = holder
         _note_if_ended(execution)
         return None
+    if trigger is not None and not execution.continues:
+        execution.prompt_version = values["prompt_version"] = version_of(trigger.prompt)
     if trigger is not None and (digest := result_tokens.issue(execution, trigger, now)):
         values["result_hash"] = digest
     if not queued.update(**values, lease_until=until, process_id=process_id):
