@@ -27,8 +27,8 @@ TURN_SECONDS = HEARTBEAT.total_seconds()
 # How often this process looks for silence. The first look waits as long, because the scheduler
 # deals with what was due meanwhile first.
 LOOK_SECONDS = 60.0
-# How long a turn indexes what agents have said, at the most.
-INDEX_SECONDS = 3.0
+# How long a turn indexes what agents have said, at the most: runs that begin come first.
+INDEX_SECONDS = 1.0
 # How long the end of the process waits for a turn that is under way.
 STOP_SECONDS = 2.0
 

@@ -159,7 +159,9 @@ class TestPage:
         say("All is quiet.")
         run = TriggerExecution.objects.get(pk=say("12 orders"))
         page = viewer.get(f"/console/triggers/{run.trigger_id}?search=orders").content.decode()
-        assert re.findall(r'class="said">(.*?)</td>', page) == ["12 <mark>orders</mark>"]
+        assert re.findall(r'class="said"><span>(.*?)</span></td>', page) == [
+            "12 <mark>orders</mark>"
+        ]
 
     @pytest.mark.parametrize("query", [*ODD, "%00"], ids=ascii)
     def test_odd_input_is_no_error(
