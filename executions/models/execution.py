@@ -212,6 +212,8 @@ class TriggerExecution(models.Model):
     reached_agent = models.BooleanField(default=False)
     request_id = models.CharField("agent's request", max_length=200, blank=True)
     session_id = models.CharField("session", max_length=256, blank=True)
+    # Which prompt of its trigger it has: see `triggers.prompt_versions`. Empty on older records.
+    prompt_version = models.CharField(max_length=10, blank=True, editable=False)
     # The agent's own id of the run, if it gives one (A2A), to cancel or to continue it.
     task_id = models.CharField("agent's task", max_length=200, blank=True)
     # The first and the last 64 KB of the agent's output, and the size of it all in bytes.

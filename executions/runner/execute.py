@@ -40,6 +40,7 @@ from executions.runner.traces import begin as begin_trace
 from moca import reasons
 from moca.logs import bind
 from moca.sentences import Reason
+from triggers import output_checks
 from triggers.models import Outcome, RunStatus
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ FLUSH_SECONDS = 2.0
 LAMBDA_SECONDS = 1800
 # How many of them are reserved for writing the result.
 RESERVE_SECONDS = 10
+
+
+# How long the checks of an output may take, in seconds; a JSON schema gives up before.
+CHECK_SECONDS = 30.0
 
 
 class RunClosedError(Exception):
@@ -97,7 +102,7 @@ def execute(
         if run.execution.error_code == SENT_END_UNKNOWN.name and hand_over(run):
             run.trace.end(run.execution)
             return run.execution
-        write_in_time(run.execution, seconds_left, run.trigger)
+        write_in_time(run.execution, seconds_left, {run.trigger.pk: run.trigger})
         run.trace.end(run.execution)
     stop_agent(run)
     return run.execution
@@ -112,7 +117,8 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     this = _Call(run, client, time_limit)
     with this.settled():
         this.prepare()
-        this.succeed(this.ask())
+        reply = this.ask()
+        this.end(reply, this.fault_of(reply))
 
 
 async def call_on_loop(
@@ -139,7 +145,8 @@ async def call_on_loop(
         # Thousands of runs are under way, so that none keeps what only its request needed.
         run.event = {}
         options |= {"gate": gate, "on_sent": on_sent}
-        this.succeed(await agents.invoke(this.chosen, this.invocation, **options))
+        reply = await agents.invoke(this.chosen, this.invocation, **options)
+        this.end(reply, await this.fault_on_loop(reply, threads))
 
 
 class _Call:
@@ -205,12 +212,35 @@ class _Call:
             "cancellation": self._run.cancellation,
         }
 
-    def succeed(self, reply: Reply) -> None:
-        """Set the answer as the result."""
+    def fault_of(self, reply: Reply) -> Reason | None:
+        """Why an answer does not keep the checks of the trigger; None if it does."""
+        if Outcome(reply.outcome) != Outcome.SUCCESS:
+            return None
+        output = reply.output
+        return output_checks.fault(
+            self._run.trigger.output_checks, output.text, is_whole=output.is_whole
+        )
+
+    async def fault_on_loop(self, reply: Reply, threads: Executor) -> Reason | None:
+        """Find the same, in a thread if it may take long."""
+        if not output_checks.takes_long(self._run.trigger.output_checks):
+            return self.fault_of(reply)
+        found: list[Reason | None] = []
+        await _in_thread(threads, lambda: found.append(self.fault_of(reply)), CHECK_SECONDS)
+        return found[0]
+
+    def end(self, reply: Reply, fault: Reason | None) -> None:
+        """Set the answer as the result; the run has failed if there is a fault in its output."""
         execution = self._run.execution
         _set_reply(self._run, reply)
         execution.reached_agent = True
         _warn_of_excess(self._run)
+        if fault is not None:
+            logger.warning(
+                "The output does not keep the checks", extra={"errorCode": fault.code.name}
+            )
+            _fail(self._run, fault, reached=True)
+            return
         outcome = Outcome(reply.outcome)
         set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=self._run.clock)
 
