@@ -24,6 +24,7 @@ from events.seen import SeenMessage
 from events.senders import Sender
 from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
+from moca.tracing import MOST_CHARACTERS
 from moca.validation import one_line
 
 __all__ = ["EventSource", "EventState", "ReceivedEvent", "SeenMessage"]
@@ -225,6 +226,8 @@ class ReceivedEvent(models.Model):
     envelope = models.TextField()
     # How many triggers of this machine it was offered to.
     triggers = models.PositiveIntegerField(default=0)
+    # The trace of the request that brought it; see `moca.tracing`.
+    trace_context = models.CharField(max_length=MOST_CHARACTERS, blank=True, editable=False)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
 
     # The whole envelope of a larger event, while its message is being handled.
