@@ -159,6 +159,7 @@ def test_other_processes_show_those_of_a_source_in_the_settings(
 ) -> None:
     entry = {"id": "shop", "name": "Shop", "secrets": [SECRET]}
     settings.EVENT_SOURCES_CONFIG = json.dumps([entry])
+    rejections._tallies.clear()
     send(ORDER, secret=OTHER)
     # Another process knows nothing of what this one has counted.
     rejections._tallies.clear()
