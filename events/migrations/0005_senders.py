@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("events", "0003_replay_window_and_refusals"),
+        ("events", "0004_trace_context"),
     ]
 
     operations = [
