@@ -15,7 +15,7 @@ import gc, sys
 import executions.lambda_handler
 from moca.dynamodb import client
 print("gc:", gc.isenabled(), "clients:", len(client._clients))
-print("senders:", any(name.startswith(("events.senders", "events.schemes")) for name in sys.modules))
+print("senders:", "events.senders" in sys.modules)
 for name, module in sorted(sys.modules.items()):
     if "site-packages" in (getattr(module, "__file__", None) or ""):
         print("module:", name)
