@@ -20,6 +20,7 @@ from executions.backfill.model import Backfill
 from executions.models import (
     CancelRequest,
     HandedOverRun,
+    MeasuredProcess,
     OutputPiece,
     PendingEvent,
     QueuedRun,
@@ -167,6 +168,8 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
         requested_at=STARTED,
         ttl=expiry(STARTED),
     )
+    series = [["moca.runs", {"outcome": "success"}, [3.0]]]
+    MeasuredProcess.objects.create(id=new_id(), kind="web", series=series, seen_at=STARTED, ttl=1)
     OutputPiece.objects.create(
         id=f"{new_id()}#00001#000000000000000",
         execution_id=new_id(),
