@@ -191,6 +191,13 @@ TOO_MUCH_WORK_FOR_SOURCE = Code(
         "for fewer fields within its lists."
     ),
 )
+TOO_DEEP = Code(
+    "chain_too_deep",
+    _(
+        "The run would have been number %(depth)s in a row that started each other, and "
+        "CHAIN_DEPTH_LIMIT is %(most)s: look for a loop of triggers."
+    ),
+)
 MERGED = Code("merged", _("A further event came before the pause of debounceSeconds was over."))
 
 # What the product did to a trigger or its rows, for the audit log.

@@ -46,7 +46,7 @@ from executions.watch import beside_the_scheduler
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from moca.times import INSTANT
-from triggers import pauses
+from triggers import chains, pauses
 from triggers.catch_up import GRACE, catches_up_since
 from triggers.failures import ALL_PAUSED
 from triggers.models import LocalSchedule, OverlapPolicy, RunStatus, Trigger
@@ -437,7 +437,7 @@ class LocalSchedulerProcess:
 
 def _batch_size() -> int:
     """How many schedules fire, or results are written, in one transaction."""
-    return runner.batch_size(WRITES + outbox.writes_of_a_run())
+    return runner.batch_size(WRITES + outbox.writes_of_a_run() + chains.writes_of_a_run())
 
 
 def _put_off(rows: Sequence[Due], until: datetime) -> None:

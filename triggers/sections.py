@@ -56,6 +56,8 @@ SECTIONS = (
         "event",
         _("Event"),
         (
+            Entry("after_trigger"),
+            Entry("after_result"),
             Entry("event_source_id"),
             Entry("event_bus_name"),
             Entry("event_pattern"),

@@ -27,7 +27,7 @@ from executions.failures import (
 )
 from executions.models import CancelRequest, TriggerExecution
 from executions.outcomes import outcome_of
-from executions.runner import announce, spending
+from executions.runner import announce, ends, spending
 from executions.runner.waiting import note_waiting
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
@@ -299,6 +299,7 @@ def _write_record(
     if execution.cancel_requested_at:
         CancelRequest.objects.filter(pk=execution.pk).discard()
     note_waiting(execution, trigger)
+    ends.tell(trigger, execution, is_correction=how == CORRECTED)
     return how
 
 

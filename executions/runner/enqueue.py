@@ -5,7 +5,6 @@ process claims, or it is debounced (`debounceSeconds`), or dropped and counted (
 overlaps). The run's id is made from the event and the trigger, which deduplicates deliveries.
 """
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -26,7 +25,7 @@ from executions.runner.claim import REOPENED, Occurrence, new_record
 from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
-from moca.ids import uuid7
+from moca.ids import event_run_id
 from moca.retry import retry
 from moca.sentences import Reason
 from moca.times import CLOCKS_APART
@@ -86,9 +85,8 @@ class Offer:
             earlier_at: the other time that an earlier delivery may have had.
             refusal: why the trigger has to drop the event.
         """
-        digest = hashlib.sha256(f"{trigger.pk} {event_id}".encode()).digest()[:10]
         key, earlier = (
-            uuid7(round(moment.timestamp() * 1000), digest) if moment else ""
+            event_run_id(trigger.pk, event_id, moment) if moment else ""
             for moment in (at, earlier_at)
         )
         return cls(key, trigger.user_id, trigger.pk, at, event, earlier, refusal)

@@ -27,7 +27,7 @@ from moca.dynamodb.layout import Absent, Index, Layout
 from moca.ids import new_id
 from moca.reasons import CodeField, ParamsField
 from moca.validation import one_line
-from triggers import validation
+from triggers import chains, validation
 from triggers.failures import UNREADABLE
 from triggers.intervals import interval_errors
 from triggers.models.budget import BudgetedTrigger
@@ -129,6 +129,10 @@ class TriggerQuerySet(PausableQuerySet["Trigger"]):
     def events(self) -> Self:
         """The triggers that fire on events, enabled or not."""
         return self.filter(type=TriggerType.EVENT)
+
+    def hearing_runs(self) -> Self:
+        """The triggers whose own pattern names the ends of runs, enabled or not."""
+        return self.filter(hears_runs=True)
 
     def listening_to(self, source_id: str) -> Self:
         """The enabled triggers that fire on the events of a source."""
@@ -279,6 +283,9 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
     last_skip_reason = models.TextField(blank=True, editable=False)
     last_skip_reason_code, last_skip_reason_params = CodeField(), ParamsField()
 
+    # Whether its own pattern names the ends of runs; each save writes it. See `triggers.chains`.
+    hears_runs = models.BooleanField(default=False, editable=False)
+
     # Runs of events that started within the hour that `maxRunsPerHour` is about.
     hour_began_at = models.DateTimeField(null=True, blank=True, editable=False)
     runs_in_hour = models.PositiveIntegerField(default=0, editable=False)
@@ -306,6 +313,8 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
             ),
             # Its keys are attributes that triggers of other programs have, too.
             Index("TriggersByType", "{type}", "{id}", hash_key="type", range_key="id"),
+            # The few triggers that hear of the ends of runs.
+            Index("GSI3", "HEARS_RUNS", "{id}", when={"hears_runs": True}),
             # The paused triggers, of which those whose pause is over are read.
             Index("GSI4", "PAUSED", "{paused_until}"),
         ],
@@ -327,10 +336,22 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
         indexes = [
             models.Index(fields=["user_id", "id"]),
             models.Index(fields=["paused_until"]),
+            models.Index(fields=["hears_runs"]),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, **options: Any) -> None:
+        """Save as `VersionedModel.save()` does, and note whether it hears of the ends of runs."""
+        if self._state.adding or {"type", "event_config"} & self.changed_fields():
+            subscription = self.subscription
+            own = subscription.pattern if subscription and subscription.has_own_rule else None
+            self.hears_runs = own is not None and validation.names_runs(own.document)
+            names = options.get("update_fields")
+            if names is not None and {"type", "event_config"} & set(names):
+                options["update_fields"] = {*names, "hears_runs"}
+        super().save(**options)
 
     # Validation
 
@@ -347,6 +368,10 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
         is_concerned = self.changed_fields() & {"type", "schedule_config", "event_config"}
         is_enabling = self.enabled and not self.loaded_value("enabled")
         errors = self._map_errors() if is_concerned or is_enabling else {}
+        # By the other fields, triggers find the ends of each other's runs.
+        concerns_loops = is_concerned or self.changed_fields() & {"name", "agent_id", "tags"}
+        if not errors and self.type == TriggerType.EVENT and (concerns_loops or is_enabling):
+            errors = self._loop_errors()
         if "prompt" in self.changed_fields() and (found := validation.prompt_errors(self.prompt)):
             errors["prompt"] = found
         if errors:
@@ -373,6 +398,10 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
             found = {}
         found |= self._unused_map_errors()
         return {name: errors for name, errors in found.items() if errors}
+
+    def _loop_errors(self) -> dict[str, list[ValidationError]]:
+        loop = [each.name for each in chains.loop_of(self)]
+        return {"event_config": [validation.loop_error(loop)]} if loop else {}
 
     def _before(self, type_: TriggerType, name: str) -> Any:
         """A type's map as it was loaded; None for a new trigger, or if it had another type."""
