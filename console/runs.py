@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from console import chains, page_versions
+from console import chains, page_versions, turns
 from console.access import for_operators
 from console.advice import advice
 from console.answer_form import AnswerForm
@@ -254,6 +254,7 @@ def context_of(found: TriggerExecution, form: AnswerForm | None = None) -> dict[
         "cost": _cost(found.usage),
         "session_url": _session_url(found.session_id),
         **chains.of_run(found, trigger),
+        **turns.of_run(found),
         **activity_of(found),
         **panel_of(found, form),
     }

@@ -38,7 +38,7 @@ from executions.fan_out import deliver, event_key
 from executions.maintenance import tidy
 from executions.models import Source, TriggerExecution
 from executions.passes import watch
-from executions.runner import Occurrence, Run
+from executions.runner import Occurrence, Run, lines
 from executions.runner.execute import RESERVE_SECONDS
 from moca.ids import uuid7
 from moca.logs import bind
@@ -211,7 +211,7 @@ def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         watch(now, seen)
     done = sum(action.kind != "wait" for action in actions)
     failures = sum(action.kind == "fail" for action in actions)
-    emit(SyncFailures=(failures, "Count"))
+    emit(SyncFailures=(failures, "Count"), TurnsWaiting=(lines.waiting()[0], "Count"))
     return {"status": "reconciled", "actions": done, "failures": failures}
 
 

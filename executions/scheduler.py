@@ -39,7 +39,7 @@ from executions.heartbeat import Heartbeat
 from executions.models import QueuedRun
 from executions.process_lease import Load
 from executions.run_loop import RunLoop
-from executions.runner import CancelWatch, Occurrence, Run
+from executions.runner import CancelWatch, Occurrence, Run, lines
 from executions.runner.claim import Triggers
 from executions.under_way import UnderWay
 from executions.watch import beside_the_scheduler
@@ -49,7 +49,7 @@ from moca.times import INSTANT
 from triggers import chains, pauses
 from triggers.catch_up import GRACE, catches_up_since
 from triggers.failures import ALL_PAUSED
-from triggers.models import LocalSchedule, OverlapPolicy, RunStatus, Trigger
+from triggers.models import LocalSchedule, RunStatus, Trigger
 from triggers.schedulers.local import due_at, start_offset
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ logger = logging.getLogger(__name__)
 # How often the process looks for new and changed triggers, and for manual runs.
 POLL_SECONDS = 0.5
 # How many writes a transaction makes for each schedule that fires, or for each result.
-WRITES = 3
+WRITES = 4
 # How many received events one turn reads.
 EVENTS = 200
 # When to retry an occurrence that waits for an earlier run, and one whose row is broken.
@@ -196,8 +196,11 @@ class LocalSchedulerProcess:
     def _load(self) -> Load:
         """What this process has to do, for its row."""
         self._gates.tidy()
-        waiting = self._backlog.size
-        since = self._backlog.oldest if waiting else None
+        turns, asked = lines.waiting()
+        waiting = self._backlog.size + turns
+        since = self._backlog.oldest if self._backlog.size else None
+        if asked:
+            since = min(asked, since or asked)
         return Load(self.concurrency, len(self._runs), waiting, since)
 
     def _log_backlog(self) -> None:
@@ -362,7 +365,7 @@ class LocalSchedulerProcess:
         since = trigger.running_since
         if trigger.is_held(now):
             return since is not None and since > due >= now - self.catch_up
-        if trigger.overlap_policy != OverlapPolicy.SKIP:
+        if not trigger.holds_itself:
             return False
         return self._runs.is_under_way(trigger.pk) or (
             since is not None and not self._heartbeat.trusts_leases

@@ -103,6 +103,8 @@ SECTIONS = (
         (
             Entry("timeout_seconds", _("Timeout (seconds)")),
             Entry("overlap_policy"),
+            Entry("concurrency_key", _("Concurrency key")),
+            Entry("max_concurrent", _("Runs at once")),
             Entry("catch_up", _("After an outage")),
             Entry("max_retries", _("Retries")),
             Entry("pause_after_failures", _("Pause after failures")),

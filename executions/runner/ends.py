@@ -113,7 +113,7 @@ def _row(trigger: Trigger, execution: TriggerExecution, *, is_correction: bool) 
         received_at=ended,
         ttl=int((ended + KEPT).timestamp()),
     )
-    event = _event(trigger, _whole(execution), execution, ended)
+    event = _event(trigger, execution, ended)
     if is_correction:
         event["detail"]["corrected"] = True
     provenance.tag_event(event, row.pk)
@@ -139,19 +139,9 @@ def run_started_by(execution: TriggerExecution, trigger: Trigger) -> str:
     return event_run_id(trigger.pk, event_id(execution), _ended_at(execution))
 
 
-def _whole(execution: TriggerExecution) -> TriggerExecution:
-    """The record with its event, which a result from the spool lacks."""
-    if execution.event_payload:
-        return execution
-    record = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk).first()
-    return record or execution
-
-
-def _event(
-    trigger: Trigger, record: TriggerExecution, execution: TriggerExecution, ended: datetime
-) -> dict[str, Any]:
-    """The envelope of the event, without its tags; `record` has what the run began with."""
-    own, chain = envelope.deserialize(record.event_payload), cause_of(record)
+def _event(trigger: Trigger, execution: TriggerExecution, ended: datetime) -> dict[str, Any]:
+    """The envelope of the event, without its tags."""
+    own, chain = envelope.deserialize(execution.event_payload), cause_of(execution)
     usage = execution.usage if isinstance(execution.usage, dict) else None
     tags = trigger.tags if isinstance(trigger.tags, list) else []
     detail: dict[str, Any] = {
@@ -159,9 +149,9 @@ def _event(
         "triggerName": trigger.name,
         "userId": trigger.user_id,
         "executionId": execution.pk,
-        "agentId": record.agent_id or trigger.agent_id,
-        "source": str(record.source),
-        "scheduledAt": iso(record.scheduled_at) if record.scheduled_at else None,
+        "agentId": execution.agent_id or trigger.agent_id,
+        "source": str(execution.source),
+        "scheduledAt": iso(execution.scheduled_at) if execution.scheduled_at else None,
         "startedAt": iso(execution.started_at),
         "completedAt": iso(execution.completed_at) if execution.completed_at else None,
         "durationMs": execution.duration_ms,

@@ -207,7 +207,27 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
         help_text=_("Seconds after which a run is cancelled and counts as failed."),
     )
     overlap_policy = models.CharField(
-        max_length=5, choices=OverlapPolicy, default=OverlapPolicy.SKIP
+        max_length=12, choices=OverlapPolicy, default=OverlapPolicy.SKIP
+    )
+    # Runs with the same key share the places; see `executions.runner.entering`.
+    concurrency_key = models.CharField(
+        max_length=200,
+        blank=True,
+        validators=[one_line],
+        help_text=_(
+            "Runs of all your triggers with the same key share the places: agent for the trigger's "
+            "agent, a name such as a tag, or a value such as {{ event.detail.customer.id }}. "
+            "Empty: the trigger's own runs."
+        ),
+    )
+    max_concurrent = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text=_(
+            "So many runs of the key may be under way at once. Further ones wait, or are dropped, "
+            "as the policy says. Empty: 1 if there is a key."
+        ),
     )
     catch_up = models.CharField(
         max_length=6,
@@ -374,6 +394,10 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
             errors = self._loop_errors()
         if "prompt" in self.changed_fields() and (found := validation.prompt_errors(self.prompt)):
             errors["prompt"] = found
+        if "concurrency_key" in self.changed_fields() and (
+            found := validation.prompt_errors(self.concurrency_key)
+        ):
+            errors["concurrency_key"] = found
         if errors:
             raise ValidationError(errors)
 
@@ -539,10 +563,21 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
         self.end_pause()
         reasons.put(self, "paused_reason", reason)
 
+    @property
+    def has_line(self) -> bool:
+        """Whether its runs take places of a concurrency key, or wait for them."""
+        waits = (OverlapPolicy.BUFFER_ONE, OverlapPolicy.CANCEL_OTHER)
+        return bool(self.concurrency_key or self.max_concurrent or self.overlap_policy in waits)
+
+    @property
+    def holds_itself(self) -> bool:
+        """Whether a run of it keeps further ones from beginning, without a line."""
+        return self.overlap_policy == OverlapPolicy.SKIP and not self.has_line
+
     def is_held(self, now: datetime) -> bool:
         """Whether the overlap policy forbids a further run now, since one is running."""
         return (
-            self.overlap_policy == OverlapPolicy.SKIP
+            self.holds_itself
             and self.running_until is not None
             and self.running_until > now
             and (not self.running_process or has_lease(self.running_process, now))
