@@ -37,8 +37,9 @@ CANCELLED, UNKNOWN, INTERRUPTED = (
     "Execution Unknown",
     "Execution Interrupted",
 )
-# The `detail-type` of the end of a run by its outcome, one of `Outcome`. No run ends as missed,
-# because such a run has not begun. The names are written out, because the model needs this module.
+# The `detail-type` of the end of a run by its outcome, one of `Outcome`. A run ends as missed if its
+# turn did not come; others that are missed were never on record before. The names are written out,
+# because the model needs this module.
 DETAIL_TYPES = {
     "success": COMPLETED,
     "interrupted": INTERRUPTED,
@@ -50,10 +51,22 @@ DETAIL_TYPES = {
     "error": FAILED,
     "lost": FAILED,
     "over_budget": FAILED,
+    "missed": FAILED,
 }
 KINDS = frozenset(DETAIL_TYPES.values())
 
 
+# Parts of the end of a run, for those who try a pattern or a prompt.
+EXAMPLE = {
+    "triggerName": "Report",
+    "executionId": "019b2f6e-5b5c-7c3e-9d0a-0c2f4a6e8b1d",
+    "status": "completed",
+    "outcome": "success",
+    "durationMs": 5200,
+    "output": '{"total": 12}',
+    "value": {"total": 12},
+    "chain": {"depth": 1, "root": "019b2f6e-5b5c-7c3e-9d0a-0c2f4a6e8b1d"},
+}
 # What forms offer, each by the `detail-type`s that it stands for.
 EITHER, ONLY_COMPLETED, ONLY_FAILED = (
     (COMPLETED, FAILED, TIMED_OUT),

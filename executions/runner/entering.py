@@ -153,7 +153,7 @@ def _cancel_all(runs: Sequence[Sequence[str]], name: str) -> None:
         try:
             record = TriggerExecution.objects.keyed(trigger_id, execution_id).first()
             if record is not None:
-                cancel_run(record, by=audit.system("runner"), why=REPLACED(name=name))
+                cancel_run(record, by=audit.system("overlap policy"), why=REPLACED(name=name))
         except NOT_CANCELLED:
             # It has ended, or others write it.
             continue

@@ -68,6 +68,13 @@ def test_the_form_shows_whom_it_follows(editor: Client, make_trigger: Make) -> N
     )
 
 
+def test_the_example_has_what_prompts_use(editor: Client, make_trigger: Make) -> None:
+    first = make_trigger(name="First")
+    made = make_trigger(name="Second", prompt="{{ event.detail.output }}", **after(first))
+    page = editor.get(reverse("console:edit", args=[made.pk])).content.decode()
+    assert "The event does not have" not in page
+
+
 def test_page_of_a_trigger_links_both_ways(editor: Client, make_trigger: Make) -> None:
     first = make_trigger(name="First")
     second = make_trigger(name="Second", **after(first))
