@@ -37,9 +37,9 @@ CANCELLED, UNKNOWN, INTERRUPTED = (
     "Execution Unknown",
     "Execution Interrupted",
 )
-# The `detail-type` of the end of a run by its outcome, one of `Outcome`. A run ends as missed if its
-# turn did not come; others that are missed were never on record before. The names are written out,
-# because the model needs this module.
+# The `detail-type` of the end of a run by its outcome, one of `Outcome`. A run ends as missed if
+# its turn did not come; others that are missed were never on record before. The names are written
+# out, because the model needs this module.
 DETAIL_TYPES = {
     "success": COMPLETED,
     "interrupted": INTERRUPTED,
