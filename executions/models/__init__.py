@@ -14,6 +14,7 @@ from executions.models.execution import (
     usage_map,
 )
 from executions.models.lines import Line, Turn
+from executions.models.measured import MeasuredProcess
 from executions.models.under_way import CancelRequest, OutputPiece
 from executions.models.waiting import (
     HandedOverRun,
@@ -27,6 +28,7 @@ __all__ = [
     "CancelRequest",
     "HandedOverRun",
     "Line",
+    "MeasuredProcess",
     "OutputPiece",
     "PendingEvent",
     "QueuedRun",

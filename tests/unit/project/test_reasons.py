@@ -7,7 +7,7 @@ import pytest
 
 import events.failures  # noqa: F401
 import executions.failures
-import triggers.failures  # noqa: F401
+import triggers.failures
 from agents import errors
 from executions.outcomes import outcome_of
 from moca.reasons import columns
@@ -84,8 +84,11 @@ def test_codes_of_failed_runs_are_in_the_documents() -> None:
     of_runs += [failures.SHUT_DOWN, failures.TRIGGER_DELETED, failures.OVERTAKEN]
     of_runs += [failures.NOT_INVOKED, failures.MISSED, failures.CANCELLED]
     of_runs += [failures.UNANSWERED, failures.SENT_END_UNKNOWN, failures.UNREAD]
-    of_runs += [failures.DELETED_MEANWHILE]
+    of_runs += [failures.DELETED_MEANWHILE, failures.TURN_TOO_LATE]
     of_runs += [failures.OVER_BUDGET]
+    checks = triggers.failures
+    of_runs += [checks.OUTPUT_EMPTY, checks.OUTPUT_LACKS, checks.OUTPUT_NO_JSON]
+    of_runs += [checks.OUTPUT_UNFIT, checks.OUTPUT_TOO_LONG, checks.OUTPUT_UNCHECKED]
     assert told == named | {code.name for code in of_runs}
 
 

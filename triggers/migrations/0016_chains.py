@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("triggers", "0014_budgets")]
+    dependencies = [("triggers", "0015_output_checks")]
 
     operations = [
         migrations.AddField(

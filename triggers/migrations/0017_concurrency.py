@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("triggers", "0015_chains"),
+        ("triggers", "0016_chains"),
     ]
 
     operations = [
