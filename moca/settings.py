@@ -330,7 +330,7 @@ CORS_ALLOW_HEADERS = [
     # The frontend of 2026 sends an ID token in it with every request.
     "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token",
 ]
-CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After"]
+CORS_EXPOSE_HEADERS = ["X-Request-Id", "X-Next-Token", "Retry-After"]
 CORS_PREFLIGHT_MAX_AGE = 3600
 # Requests per user, such as "600/min"; empty for no limit.
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
