@@ -16,7 +16,7 @@ from events.kinds import SourceKind
 from events.models import REPLAY_SECONDS, EventSource
 from events.option_fields import OptionFields
 from events.schemes.hmac import BASE64, HEX, TEXT
-from events.validation import check_secret
+from events.secret_rules import check_secret
 from moca import sealing
 from moca.forms import JSONTextField, VersionedForm
 

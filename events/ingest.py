@@ -17,6 +17,7 @@ from events.buses import get_bus
 from events.kinds import SourceKind
 from events.models import KEPT, EventSource, ReceivedEvent
 from events.schemes.base import Message, SignatureError
+from events.schemes.public_key import PublicKeyScheme, key_of_nobody
 from events.signatures import Signature
 from events.webhooks import EnvelopeError
 from moca import sealing, tracing
@@ -72,7 +73,13 @@ def decoy_source(headers: Mapping[str, str], now: datetime) -> EventSource:
     timing then reveals that there is no source.
     """
     kind = senders.kind_of(headers) or SourceKind.WEBHOOK
-    return EventSource(kind=kind, secrets=signing_keys.seal(sealing.new_signing_secret(), now))
+    scheme = senders.sender_of(kind).scheme
+    secret = (
+        key_of_nobody(scheme.algorithm)
+        if isinstance(scheme, PublicKeyScheme)
+        else sealing.new_signing_secret()
+    )
+    return EventSource(kind=kind, secrets=signing_keys.seal(secret, now))
 
 
 def receive(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -17,15 +17,16 @@ from django.db import models
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
-from events import options as source_options
-from events import senders, signing_keys, validation
+from events import signing_keys, validation
 from events.kinds import SourceKind
 from events.seen import SeenMessage
-from events.senders import Sender
 from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
 from moca.tracing import MOST_CHARACTERS
 from moca.validation import one_line
+
+if TYPE_CHECKING:
+    from events.senders import Sender
 
 __all__ = ["EventSource", "EventState", "ReceivedEvent", "SeenMessage"]
 
@@ -35,6 +36,13 @@ KEPT = timedelta(days=7)
 # The seconds in which the same body is a duplicate, if its sender does not sign an id.
 REPLAY_SECONDS = 10
 MAX_REPLAY_SECONDS = int(KEPT.total_seconds())
+
+
+def kind_choices() -> list[tuple[Any, list[tuple[str, Any]]]]:
+    """The kinds of sources for forms, by group."""
+    from events import senders  # 15 ms of the handler, which shows no forms
+
+    return senders.choices()
 
 
 class EventSource(VersionedModel):
@@ -64,7 +72,7 @@ class EventSource(VersionedModel):
     kind = models.CharField(
         _("events come from"),
         max_length=20,
-        choices=senders.choices,
+        choices=kind_choices,
         default=SourceKind.WEBHOOK,
     )
     # How the sender of a general kind signs; see `events.options`.
@@ -99,9 +107,11 @@ class EventSource(VersionedModel):
         return self.name
 
     @property
-    def sender(self) -> Sender:
+    def sender(self) -> "Sender":
         """Who sends the source's events, and how."""
-        return source_options.sender_of(self.kind, self.pk, self.options)
+        from events import options  # 15 ms of the handler, to which nobody sends
+
+        return options.sender_of(self.kind, self.pk, self.options)
 
     @property
     def has_address(self) -> bool:
@@ -133,6 +143,8 @@ class EventSource(VersionedModel):
 
     def _errors(self) -> dict[str, list[ValidationError]]:
         """Find what is wrong with fields that depend on each other, by field."""
+        from events import secret_rules  # 15 ms of the handler, which saves no source
+
         found: dict[str, list[ValidationError]] = {}
         # A bus that was chosen earlier may stay, even if the settings no longer name it.
         is_free = self.is_configured or "bus_name" not in self.changed_fields()
@@ -140,11 +152,11 @@ class EventSource(VersionedModel):
             found["bus_name"] = errors
         if errors := self._pattern_errors():
             found["pattern"] = errors
-        if errors := validation.options_errors(self.kind, self.options):
+        if errors := secret_rules.options_errors(self.kind, self.options):
             found["options"] = errors
             return found
         if self.is_configured and (
-            errors := list(validation.secret_errors(self.sender, self.configured_secrets))
+            errors := list(secret_rules.secret_errors(self.sender, self.configured_secrets))
         ):
             found["secrets"] = errors
         return found
@@ -179,9 +191,11 @@ class EventSource(VersionedModel):
         return usable if found else []
 
     def _secret_fault(self, secret: str) -> str:
+        from events import secret_rules  # 15 ms of the handler, which opens no secrets
+
         # For the log, which is in English, whoever asks.
         with translation.override("en"):
-            return str(validation.secret_fault(self.sender, secret))
+            return str(secret_rules.secret_fault(self.sender, secret))
 
 
 # The most bytes of an envelope in a row, because a DynamoDB item has at most 400 KB.

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from events import signing_keys, validation
+from events import secret_rules, signing_keys
 from events.models import EventSource
 from moca import audit
 from moca.concurrency import ConflictError, rewrite
@@ -91,7 +91,7 @@ def take_settings(
     def write() -> None:
         source.kind, source.options, source.listening_until = kind, dict(options), None
         if secret:
-            validation.check_secret(kind, secret, options)
+            secret_rules.check_secret(kind, secret, options)
             source.secrets = signing_keys.seal(secret, timezone.now())
         source.full_clean(validate_unique=False)
         audit.save(source, by=by)

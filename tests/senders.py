@@ -129,7 +129,7 @@ def by_sendgrid(secret: Any, body: bytes, at: int, key: str) -> Mapping[str, str
 
 
 def by_twilio(secret: str, body: bytes, at: int, key: str) -> Mapping[str, str]:
-    fields = sorted(parse_qsl(body.decode(), keep_blank_values=True))
+    fields = sorted(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
     text = URL + "".join(name + value for name, value in fields)
     return {"X-Twilio-Signature": base64_of(hmac.digest(secret.encode(), text.encode(), "sha1"))}
 
@@ -425,7 +425,7 @@ def by_twilio_json(secret: str, body: bytes) -> Posted:
 
 def by_twilio_sha256(secret: str, body: bytes, url: str = URL) -> Posted:
     """A form of Twilio that a shared key has signed."""
-    fields = sorted(parse_qsl(body.decode(), keep_blank_values=True))
+    fields = sorted(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
     text = url + "".join(name + value for name, value in fields)
     headers = {
         "X-Twilio-Signature": base64_of(sha256(secret, text.encode())),

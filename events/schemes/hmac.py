@@ -149,6 +149,8 @@ class HmacScheme:
         return [part.strip() for part in text.split(self.split)]
 
     def _text(self, body: bytes, time: str, key: str, url: str) -> bytes:
+        if self.signed == "{body}":
+            return body
         values = {"body": body, "time": time.encode(), "id": key.encode(), "url": url.encode()}
         return b"".join(
             values[text] if is_field else text.encode() for is_field, text in _pieces(self.signed)

@@ -3,8 +3,10 @@
 The source's secret is the public key. Discord signs with Ed25519, SendGrid with ECDSA on P-256.
 """
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from events.schemes.base import (
     TOLERANCE_SECONDS,
@@ -85,6 +87,25 @@ class PublicKeyScheme:
         except ValueError:
             return []
         return [key] if len(key) == P256_BYTES and key.startswith(P256) else []
+
+
+@cache
+def key_of_nobody(algorithm: str) -> str:
+    """A public key as senders show it, whose private key is thrown away.
+
+    A message to an address without a source is verified with it.
+    """
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519  # 20 ms, as above
+    from cryptography.hazmat.primitives.serialization import (  # 20 ms, as above
+        Encoding,
+        PublicFormat,
+    )
+
+    if algorithm == ED25519:
+        return ed25519.Ed25519PrivateKey.generate().public_key().public_bytes_raw().hex()
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    found = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(found).decode()
 
 
 def _verify_ed25519(key: bytes, signature: bytes, signed: bytes) -> None:

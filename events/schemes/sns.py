@@ -65,7 +65,7 @@ class SnsProof:
     def check(self, key: bytes) -> str | None:
         topic = self.document["TopicArn"]
         # First, because only messages of the topic may have a certificate fetched.
-        if not hmac.compare_digest(key, topic.encode()):
+        if not hmac.compare_digest(key, topic.encode(errors="replace")):
             return None
         certificate = _certificate(_certificate_url(self.document, topic))
         if not _is_signed(certificate, self.document["SignatureVersion"], self):

@@ -7,10 +7,12 @@ from typing import Any
 
 from django.conf import settings
 
+from events.schemes.base import MAX_FIELDS, Message
 from events.senders import NAMES
 from events.webhooks.errors import EnvelopeError
 from moca.api.errors import APIError
 from moca.api.parsers import read_json
+from moca.api.storable import faults
 from moca.times import iso, parse_iso
 
 # Limits of EventBridge (PutEvents, PutEventsRequestEntry): every accepted event fits on a bus.
@@ -69,6 +71,16 @@ def parse_json(body: bytes) -> Any:
             first = error.details[0]
             raise EnvelopeError(first["field"], first["message"]) from error
         raise EnvelopeError("", error.message) from error
+
+
+def parse_form(message: Message) -> dict[str, Any]:
+    """The fields of a form; EnvelopeError if they are too many or cannot be stored."""
+    fields = message.document
+    if not isinstance(fields, dict):
+        raise EnvelopeError("", f"Send a form with at most {MAX_FIELDS:,} fields.")
+    for fault in faults(fields):
+        raise EnvelopeError(fault["field"], fault["message"])
+    return fields
 
 
 def require_object(document: Any, where: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from events.webhooks.fields import (
     check_source,
     make_event,
     optional_time,
+    parse_form,
     parse_json,
     required_text,
     unix_time,
@@ -84,9 +85,7 @@ def _described(sender: Sender, message: Message, now: datetime) -> list[Incoming
     """Events of a sender that the source describes: a CloudEvent, or what its options say."""
     media_type = message.media_type
     check(media_type, OF_GENERAL)
-    document = message.document if media_type == FORM else parse_json(message.body)
-    if media_type == FORM and document is None:
-        raise EnvelopeError("", "Send fewer fields.")
+    document = parse_form(message) if media_type == FORM else parse_json(message.body)
     if media_type == cloudevents.BATCHED or cloudevents.is_batch(document):
         return cloudevents.batch(document, now)
     if media_type == cloudevents.STRUCTURED or cloudevents.is_event(document):

@@ -19,10 +19,12 @@ from events.webhooks import cloudevents
 from events.webhooks.errors import EnvelopeError
 from events.webhooks.fields import (
     MAX_NAME,
+    MAX_TYPE,
     IncomingEvent,
     make_event,
     optional_text,
     optional_time,
+    parse_form,
     parse_json,
     require_object,
     required_text,
@@ -32,6 +34,13 @@ from events.webhooks.fields import (
 from moca.ids import new_id
 
 VERIFICATION = "url_verification"
+# The fields with the types of Twilio's events, each with what comes before it in `detail-type`.
+TWILIO_TYPES = {
+    "EventType": "",
+    "MessageStatus": "message.",
+    "SmsStatus": "message.",
+    "CallStatus": "call.",
+}
 # The types of Discord's interactions ("Receiving and Responding to Interactions").
 INTERACTIONS = {2: "application_command", 3: "message_component", 5: "modal_submit"}
 
@@ -133,7 +142,7 @@ def _slack_form(sender: Sender, message: Message, now: datetime) -> IncomingEven
 
     Its signature covers the time and a `trigger_id`, so that the body is another each time.
     """
-    fields = message.document if isinstance(message.document, dict) else {}
+    fields = parse_form(message)
     if "payload" in fields:
         fields = require_object(parse_json(str(fields["payload"]).encode()), "payload")
         kind = optional_text(fields.get("type")) or "interaction"
@@ -168,30 +177,26 @@ def _sns(sender: Sender, message: Message, now: datetime) -> list[IncomingEvent]
 
 
 def _twilio(sender: Sender, message: Message, now: datetime) -> list[IncomingEvent]:
-    if message.media_type != FORM:
-        return _twilio_json(sender, message, now)
-    fields = message.document
-    if not isinstance(fields, dict):
-        raise EnvelopeError("", "Send fewer fields.")
-    names = ("EventType", "MessageStatus", "SmsStatus", "CallStatus")
-    name = next((each for each in names if isinstance(fields.get(each), str)), "")
-    kind = str(fields.get(name, "")) or sender.type_default
-    if name.endswith("Status"):
-        kind = f"{'call' if name == 'CallStatus' else 'message'}.{kind}"
-    sent = parse_plain(sender, message, fields, now)
-    sent.envelope["detail-type"] = kind[:128]
+    """A form, or JSON; Event Streams send lists of CloudEvents."""
+    is_form = message.media_type == FORM
+    document = parse_form(message) if is_form else parse_json(message.body)
+    if cloudevents.is_batch(document):
+        found = cloudevents.batch(document, now)
+        for each in found:
+            each.envelope["source"] = sender.name
+        return found
+    sent = parse_plain(sender, message, document, now)
+    if isinstance(document, dict) and (kind := _twilio_type(document)):
+        sent.envelope["detail-type"] = kind[:MAX_TYPE]
     return [sent]
 
 
-def _twilio_json(sender: Sender, message: Message, now: datetime) -> list[IncomingEvent]:
-    """JSON of Twilio: its Event Streams send lists of CloudEvents."""
-    document = parse_json(message.body)
-    if not cloudevents.is_batch(document):
-        return [parse_plain(sender, message, document, now)]
-    found = cloudevents.batch(document, now)
-    for sent in found:
-        sent.envelope["source"] = sender.name
-    return found
+def _twilio_type(fields: dict[str, Any]) -> str:
+    """The type of an event, or the status of a message or a call. "" if there is none."""
+    for name, prefix in TWILIO_TYPES.items():
+        if isinstance(kind := fields.get(name), str) and kind:
+            return f"{prefix}{kind}"
+    return ""
 
 
 def _sendgrid(sender: Sender, message: Message, now: datetime) -> list[IncomingEvent]:

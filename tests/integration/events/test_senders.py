@@ -20,6 +20,7 @@ from tests.senders import BY_KIND, CASES, TIMED, Case, Posted
 # A token proves who sends, and not what.
 TOKENS = {"alertmanager", "grafana", "eventbridge", "gitlab"}
 SIGNED = [case for case in CASES if case.kind not in TOKENS]
+CHANGING = ("requestId", "timestamp")
 NOT_PRESETS = {"bus", "hmac", "token", "sns"}
 
 
@@ -145,6 +146,26 @@ def test_table_of_the_documents_has_each_sender() -> None:
     assert dict(rows) == known
 
 
+def answer_of(posted: Posted, source: str) -> tuple[int, dict[str, Any]]:
+    """The status and the body, without what is another at each request."""
+    path = posted.url.removeprefix("http://testserver").replace("shop", source)
+    headers = dict(posted.headers)
+    answer = Client().post(path, posted.body, content_type=posted.content_type, headers=headers)
+    told = {name: text for name, text in answer.json().items() if name not in CHANGING}
+    return answer.status_code, told
+
+
+@each_case
+@pytest.mark.parametrize("ago", [0, 100_000])
+def test_answer_does_not_say_whether_there_is_a_source(
+    make_source: MakeSource, case: Case, ago: int
+) -> None:
+    make_source(case.kind, secrets=sealed(case))
+    posted = case.post(at=now() - ago, secret=case.other)
+    known, unknown = (answer_of(posted, source) for source in ("shop", "nobody"))
+    assert (known[0], known) == (401, unknown)
+
+
 @pytest.mark.dynamodb
 @pytest.mark.parametrize("kind", ["github", "webhook"])
 def test_row_from_before_there_were_options(
@@ -186,3 +207,39 @@ class TestLinear:
         later(seconds=200)
         answer = deliver(first, **{"Linear-Delivery": "another"})
         assert (answer.status_code, len(stored())) == (200, 1)
+
+
+class TestSendgrid:
+    def test_large_batch_is_stored_in_parts(self, make_source: MakeSource) -> None:
+        case = BY_KIND["sendgrid"]
+        make_source("sendgrid", secrets=sealed(case))
+        events = [{"event": "open", "sg_event_id": f"e-{number}"} for number in range(120)]
+        body = json.dumps([*events, events[0]]).encode()
+        posted = Posted(body, case.sign(case.secret, body, now(), "1"))
+        first, again = deliver(posted).json()["events"], deliver(posted).json()["events"]
+        assert (len(first), len(stored()), {one["duplicate"] for one in again}) == (
+            121,
+            120,
+            {True},
+        )
+
+    @pytest.mark.parametrize("body", [b"{}", b'["x"]', b'[{"event": "x"}, 5]'])
+    def test_anything_but_a_list_of_events_is_refused(
+        self, make_source: MakeSource, body: bytes
+    ) -> None:
+        case = BY_KIND["sendgrid"]
+        make_source("sendgrid", secrets=sealed(case))
+        answer = deliver(Posted(body, case.sign(case.secret, body, now(), "1")))
+        assert (answer.status_code, stored()) == (400, [])
+
+
+class TestForms:
+    @pytest.mark.parametrize("body", ["Body=%00", "&".join(f"f{n}=1" for n in range(1001))])
+    def test_form_that_cannot_be_stored_is_refused(
+        self, make_source: MakeSource, body: str
+    ) -> None:
+        case = BY_KIND["twilio"]
+        make_source("twilio", secrets=sealed(case))
+        raw = body.encode()
+        headers = case.sign(case.secret, raw, 0, "1")
+        assert deliver(Posted(raw, headers, case.content_type)).status_code == 400
