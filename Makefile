@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LAMBDA := build/venv
 ARCHITECTURE := $(subst arm64,aarch64,$(shell uname -m))
 
-.PHONY: run test test-deployment test-contract check bench package clean
+.PHONY: run test test-deployment test-contract check client-models bench package clean
 .DELETE_ON_ERROR:
 
 ifneq ($(filter-out sqlite dynamodb moto,$(DATABASE)),)
@@ -53,9 +53,12 @@ test-contract: .venv/installed-dev ## against agents built with the published SD
 check: .venv/installed-dev ## format, lint, types, configuration
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy moca agents alerts events triggers executions console infra
+	$(BIN)/mypy moca agents alerts events triggers executions console infra moca_client
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+client-models: .venv/installed-dev ## the client's types, from the API's description
+	DJANGO_SETTINGS_MODULE=moca.settings $(BIN)/python -m moca_client.generate_models
 
 bench: .venv/installed-dev ## figures: speed, memory, calls
 	$(BIN)/python -m benchmarks
@@ -66,14 +69,14 @@ PYTHON_FITS = $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info
 define INSTALL
 	@$(PYTHON_FITS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(1)'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(1)' --editable ./moca_client
 endef
 
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml moca_client/pyproject.toml
 	$(call INSTALL,[scheduler])
 	@touch $@
 
-.venv/installed-dev: pyproject.toml
+.venv/installed-dev: pyproject.toml moca_client/pyproject.toml
 	$(call INSTALL,[dev])
 	@touch .venv/installed $@
 
