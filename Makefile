@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LAMBDA := build/venv
 ARCHITECTURE := $(subst arm64,aarch64,$(shell uname -m))
 
-.PHONY: run test test-deployment test-contract check client-models bench package clean
+.PHONY: run test test-deployment test-contract check client-models docs bench package clean
 .DELETE_ON_ERROR:
 
 ifneq ($(filter-out sqlite dynamodb moto,$(DATABASE)),)
@@ -60,11 +60,15 @@ check: .venv/installed-dev ## format, lint, types, configuration
 client-models: .venv/installed-dev ## the client's types, from the API's description
 	DJANGO_SETTINGS_MODULE=moca.settings $(BIN)/python -m moca_client.generate_models
 
+docs: .venv/installed-dev ## the documentation as a site, build/site/index.html; a broken link fails
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs/site -d build/site-cache . build/site
+	@cp build/site/README.html build/site/index.html
+
 bench: .venv/installed-dev ## figures: speed, memory, calls
 	$(BIN)/python -m benchmarks
 
-PYTHON_FITS = $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
-	|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 $@"; exit 1; }
+PYTHON_FITS = $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+	|| { echo "Python 3.11 to 3.14 is needed: make PYTHON=python3.12 $@"; exit 1; }
 
 define INSTALL
 	@$(PYTHON_FITS)
