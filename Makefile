@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LAMBDA := build/venv
 ARCHITECTURE := $(subst arm64,aarch64,$(shell uname -m))
 
-.PHONY: run test test-deployment test-contract check client-models docs bench package clean
+.PHONY: run test test-deployment test-contract test-next-django check client-models docs release bench package clean
 .DELETE_ON_ERROR:
 
 ifneq ($(filter-out sqlite dynamodb moto,$(DATABASE)),)
@@ -63,6 +63,18 @@ client-models: .venv/installed-dev ## the client's types, from the API's descrip
 docs: .venv/installed-dev ## the documentation as a site, build/site/index.html; a broken link fails
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs/site -d build/site-cache . build/site
 	@cp build/site/README.html build/site/index.html
+
+test-next-django: ## a fast part of the tests on Django's next release, in a virtual environment of its own
+	PYTHON=$(PYTHON) .ci/next-django
+
+release: .venv/installed-dev ## VERSION=1.2.3: check, test, tag, and build the files below build/release
+	.ci/release check '$(VERSION)'
+	$(MAKE) test
+	.ci/release tag '$(VERSION)'
+	rm -rf build/release && mkdir -p build/release
+	git archive --prefix=moca-triggers-$(VERSION)/ --output=build/release/moca-triggers-$(VERSION).tar.gz v$(VERSION)
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/release ./moca_client
+	@ls build/release
 
 bench: .venv/installed-dev ## figures: speed, memory, calls
 	$(BIN)/python -m benchmarks
