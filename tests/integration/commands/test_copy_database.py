@@ -183,6 +183,8 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
         requested_at=STARTED,
         ttl=expiry(STARTED),
     )
+    series = [["moca.runs", {"outcome": "success"}, [3.0]]]
+    MeasuredProcess.objects.create(id=new_id(), kind="web", series=series, seen_at=STARTED, ttl=1)
     OutputPiece.objects.create(
         id=f"{new_id()}#00001#000000000000000",
         execution_id=new_id(),
