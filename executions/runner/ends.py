@@ -28,6 +28,7 @@ from moca.ids import event_run_id
 from moca.times import iso
 from triggers import chains
 from triggers.models import RunStatus, Trigger
+from triggers.output_checks import unfenced
 from triggers.validation import RUN_ENDS
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,6 @@ logger = logging.getLogger(__name__)
 # starts has both on its record, beside its own output.
 MAX_OUTPUT_BYTES = 48_000
 MAX_DETAIL_BYTES = 150_000
-FENCE = "```"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ def _said(execution: TriggerExecution) -> dict[str, Any]:
         # A part of a JSON text is none.
         return _bounded({**said, "outputCut": True})
     try:
-        said["value"] = parse_json(_without_fence(text).encode())
+        said["value"] = parse_json(unfenced(text).encode())
     except EnvelopeError:
         return _bounded(said)
     return _bounded(said)
@@ -215,14 +215,6 @@ def _bounded(said: dict[str, Any]) -> dict[str, Any]:
 def _cut(text: str, most: int) -> tuple[str, bool]:
     data = text.encode("utf-8", "replace")
     return data[:most].decode(errors="ignore"), len(data) > most
-
-
-def _without_fence(text: str) -> str:
-    """The text within a block of code, if the text is one block; agents often write JSON so."""
-    text = text.strip()
-    first, line_end, rest = text.partition("\n")
-    is_block = first.startswith(FENCE) and rest.endswith(FENCE) and line_end
-    return rest.removesuffix(FENCE) if is_block and FENCE not in rest[: -len(FENCE)] else text
 
 
 def too_deep(event: Mapping[str, Any]) -> int:
