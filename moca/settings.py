@@ -134,6 +134,7 @@ INSTALLED_APPS = [
     "events",
     "triggers",
     "executions",
+    "mcp_server",
     "console",
     "moca.admin_config.AdminConfig",
     "django.contrib.auth",
@@ -325,9 +326,16 @@ CORS_ALLOW_HEADERS = [
     "If-Match",
     # The frontend of 2026 sends an ID token in it with every request.
     "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token",
+    # What MCP clients in browsers send to /mcp.
+    "MCP-Protocol-Version",
+    "Mcp-Method",
+    "Mcp-Name",
 ]
-CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After"]
+CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After", "WWW-Authenticate"]
 CORS_PREFLIGHT_MAX_AGE = 3600
+# The identifier of the resource server in the user pool whose scopes say what a token may do at
+# /mcp; empty if tokens may do what their users may do.
+MCP_RESOURCE_SERVER = env.str("MCP_RESOURCE_SERVER", default="").rstrip("/")
 # Requests per user, such as "600/min"; empty for no limit.
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
 MAX_TRIGGERS_PER_USER = whole_number("MAX_TRIGGERS_PER_USER", default=1000, least=1, most=100_000)

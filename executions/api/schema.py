@@ -10,7 +10,9 @@ from executions.api import (  # noqa: F401  (describe the routes of agents, back
 )
 from executions.api.views import (
     DEFAULT_PAGE,
+    LEAST_PART,
     MAX_PAGE,
+    MOST_PART,
     AllExecutionsView,
     AnswerView,
     CancelView,
@@ -240,6 +242,11 @@ describe(
         TRIGGER_ID,
         EXECUTION_ID,
         in_query("after", number(minimum=0, default=0), "The byte after which to go on."),
+        in_query(
+            "limit",
+            number(minimum=LEAST_PART, maximum=MOST_PART),
+            "The most bytes of text in the answer; all that there is without.",
+        ),
     ],
     answers=Body(
         OUTPUT,

@@ -39,6 +39,8 @@ from triggers.models import Outcome, RunStatus, Trigger
 UNLISTED = ("output", "output_tail", "reasoning", "tools")
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
+# The bytes of a part of an output, if a request asks for parts.
+LEAST_PART, MOST_PART = 1_000, 1_000_000
 
 
 class RunView(APIView):
@@ -128,19 +130,23 @@ class ExecutionView(APIView):
 
 
 class OutputView(APIView):
-    parameters: ClassVar = {"GET": ("after",)}
+    parameters: ClassVar = {"GET": ("after", "limit")}
 
     def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
         """Show the agent's output so far, from a byte on."""
         after = parameters.whole_number(
             request.query_params, "after", default=0, least=0, most=10**18
         )
+        limit = parameters.whole_number(
+            request.query_params, "limit", default=0, least=LEAST_PART, most=MOST_PART
+        )
         execution = _find(self.user_id, trigger_id, execution_id)
         fold_in(execution)
         execution.close_if_lost(timezone.now())
         note_look(execution)
-        text, following = execution.said.after(after)
-        done = execution.status != RunStatus.RUNNING
+        said = execution.said
+        text, following = said.page(after, limit) if limit else said.after(after)
+        done = execution.status != RunStatus.RUNNING and following >= said.total_bytes
         return Response({"text": text, "next": following, "done": done, "status": execution.status})
 
 

@@ -6,6 +6,8 @@ from django.urls.converters import StringConverter
 ROOTS = {
     *("triggers", "executions", "agents", "schedules", "events", "health", "openapi.json"),
     *("alert-rules", "budgets", "channels", "installation"),
+    # The MCP server, and where its clients get tokens.
+    *("mcp", ".well-known"),
 }
 # Paths whose requests are authenticated by a signature, in headers that differ by sender.
 SIGNED = {"/events"}

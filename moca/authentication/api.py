@@ -36,7 +36,7 @@ class JWTAuthentication(BaseAuthentication):
     If the request has an ID token too, it has to be valid and of the same user.
     """
 
-    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
+    def authenticate(self, request: Request) -> tuple[Caller, TokenUser] | None:
         header = request.headers.get("Authorization")
         if header is None:
             return None
@@ -48,7 +48,7 @@ class JWTAuthentication(BaseAuthentication):
             user = user_of(token)
             role = role_of_token(user)
             _check_id_token(request.headers.get(ID_TOKEN_HEADER, ""), user)
-            return Caller(user.user_id, role), None
+            return Caller(user.user_id, role), user
         except TokenError as error:
             raise AuthenticationError("INVALID_JWT", str(error)) from error
         except MachineUserError as error:
