@@ -45,7 +45,8 @@ def challenge(request: HttpRequest, *, error: str = "", scopes: Any = Scope) -> 
         parts["resource_metadata"] = _absolute(request, "mcp-resource-metadata")
     if settings.COGNITO_USER_POOL_ID or error == "insufficient_scope":
         parts["scope"] = " ".join(scopes_of(scopes))
-    return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in parts.items())
+    said = ", ".join(f'{name}="{value}"' for name, value in parts.items())
+    return f"Bearer {said}".strip()
 
 
 def scopes_of(scopes: Any) -> list[str]:

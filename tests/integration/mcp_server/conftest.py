@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from agents.output import Output
+from executions.models import Source, TriggerExecution, expiry
 from mcp_server.protocol import CAPABILITIES_KEY, CLIENT_KEY, NAMED_BY, VERSION_KEY
 from moca.authentication.tokens import issue
+from triggers.models import RunStatus
 
+STARTED = datetime(2027, 1, 4, 9, tzinfo=UTC)
 STATELESS, BEFORE = "2026-07-28", "2025-11-25"
 CREATE: dict[str, Any] = {
     "name": "Report",
@@ -33,9 +37,7 @@ class MCP:
     def raw(self, body: bytes, kind: str = "application/json", **headers: str) -> Any:
         """Send this very body; header names with `_` for `-`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.client.post(
-            "/mcp", body, content_type=kind, headers={**self.headers, **named}
-        )
+        return self.client.post("/mcp", body, content_type=kind, headers={**self.headers, **named})
 
     def send(self, method: str, version: str = STATELESS, **params: Any) -> Any:
         """Send a request of a revision, with all that the revision asks for."""
@@ -93,10 +95,28 @@ def nobody(db: None) -> MCP:
 
 
 @pytest.fixture
-def said(make_execution: Callable[..., Any]) -> Callable[..., Any]:
-    """Put a run on record in which an agent said a text."""
+def make_run(db: None) -> Callable[..., TriggerExecution]:
+    """Put a run of a trigger on record in which an agent said a text."""
+    numbers = iter(range(1, 1000))
 
-    def make(trigger: Any, text: str, **fields: Any) -> Any:
-        return make_execution(trigger, output=text, output_bytes=len(text.encode()), **fields)
+    def make(trigger_id: str, text: str = "All is well.", **fields: Any) -> TriggerExecution:
+        said = Output()
+        said.append(text)
+        run = TriggerExecution(
+            id=f"run-{next(numbers):03}",
+            trigger_id=trigger_id,
+            **{
+                "user_id": "alice",
+                "status": RunStatus.COMPLETED,
+                "source": Source.SCHEDULE,
+                "attempt": 1,
+                "started_at": STARTED,
+                "ttl": expiry(STARTED),
+                **fields,
+            },
+        )
+        run.set_output(said)
+        run.save()
+        return run
 
     return make
