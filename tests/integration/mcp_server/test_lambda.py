@@ -2,21 +2,31 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import override_settings
+from django.urls import clear_script_prefix
 
 from executions import lambda_http
 from moca.authentication.tokens import issue
 from tests.integration.api.test_auth import POOL
 from tests.integration.mcp_server.conftest import BEFORE, CREATE
 
-pytestmark = pytest.mark.django_db
+# A request closes the connection at its end.
+pytestmark = pytest.mark.django_db(transaction=True)
 STAGE = override_settings(
     FORCE_SCRIPT_NAME="/web", ALLOWED_HOSTS=["id.execute-api.eu-west-1.amazonaws.com"]
 )
+
+
+@pytest.fixture(autouse=True)
+def _prefix_is_forgotten() -> Iterator[None]:
+    """A request below a path leaves its prefix in the thread."""
+    yield
+    clear_script_prefix()
 
 
 def post(body: dict[str, Any], token: str = "") -> Any:
