@@ -10,6 +10,7 @@ from console import (
     budgets,
     cancel,
     clock,
+    connect,
     dashboard,
     deliveries,
     event_form,
@@ -75,6 +76,7 @@ urlpatterns = [
         name="received-event",
     ),
     path("agents", agents.agent_list, name="agents"),
+    path("connect", connect.connect, name="connect"),
     # The id of an agent may have slashes, so it comes last.
     path("agents/new", agents.new, name="agent-new"),
     path("agents/try", agent_trial.default_trial, name="default-agent-try"),
