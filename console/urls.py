@@ -17,6 +17,7 @@ from console import (
     event_list,
     event_source,
     pauses,
+    prompt_versions,
     received_events,
     runs,
     trigger_form,
@@ -32,6 +33,10 @@ urlpatterns = [
     path("triggers/new", trigger_form.new, name="new"),
     path("triggers/<str:trigger_id>", trigger_page.trigger_page, name="trigger"),
     path("triggers/<str:trigger_id>/edit", trigger_form.edit, name="edit"),
+    path("triggers/<str:trigger_id>/prompts", prompt_versions.versions, name="prompt-versions"),
+    path(
+        "triggers/<str:trigger_id>/prompts/restore", prompt_versions.restore, name="prompt-restore"
+    ),
     path("triggers/<str:trigger_id>/backfill", backfills.backfill, name="backfill"),
     path(
         "triggers/<str:trigger_id>/backfills/<str:backfill_id>/stop",

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from alerts.courier import Courier
 from executions import dead_man, deadlines, silence
+from executions.measured import Keeper
 from executions.process_lease import ProcessLease
 from executions.runner import HEARTBEAT
 from triggers.models import Process, ProcessKind
@@ -33,37 +34,40 @@ STOP_SECONDS = 2.0
 @contextmanager
 def beside_the_web_server() -> Iterator[None]:
     """Watch for silence and deliver alerts, which nobody else does while no scheduler is alive."""
-    with watching(WebServerTurn()), Courier():
+    with watching(WebServerTurn(), Keeper(ProcessKind.WEB)), Courier():
         yield
 
 
 def beside_the_scheduler(lease: ProcessLease) -> AbstractContextManager[None]:
     """Watch for silence and deadlines, and call HEARTBEAT_URL, beside a scheduler process."""
-    return watching(SchedulerTurn(lease))
+    return watching(SchedulerTurn(lease), Keeper(ProcessKind.SCHEDULER))
 
 
 @contextmanager
-def watching(turn: Callable[[], None]) -> Iterator[None]:
+def watching(turn: Callable[[], None], keeper: Keeper) -> Iterator[None]:
     """Run a thread that does a turn every 15 seconds, and looks for silence every minute."""
     over = threading.Event()
-    thread = threading.Thread(target=_watch, args=(turn, over), name="watch", daemon=True)
+    thread = threading.Thread(target=_watch, args=(turn, keeper, over), name="watch", daemon=True)
     thread.start()
     try:
-        yield
+        with keeper.counting():
+            yield
     finally:
         over.set()
         thread.join(STOP_SECONDS)
 
 
-def _watch(turn: Callable[[], None], over: threading.Event) -> None:
+def _watch(turn: Callable[[], None], keeper: Keeper, over: threading.Event) -> None:
     look_at = time.monotonic() + LOOK_SECONDS
     try:
         while True:
             _guarded(turn)
+            _guarded(keeper.write)
             if time.monotonic() >= look_at:
                 look_at = time.monotonic() + LOOK_SECONDS
                 _guarded(lambda: silence.look(timezone.now()))
             if over.wait(TURN_SECONDS):
+                _guarded(keeper.write)
                 return
     finally:
         connections.close_all()

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from moca.aws.secrets_manager import SecretError, secret
 from moca.local_keys import make_private, secret_key
+from moca.telemetry import TRACES, exporter
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -149,7 +150,10 @@ INSTALLED_APPS = [
 COMPRESSION = (
     [] if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else ["django.middleware.gzip.GZipMiddleware"]
 )
+# Traces of requests, if telemetry is on: see docs/telemetry.md.
+TRACING = ["moca.request_trace.RequestTraceMiddleware"] if exporter(TRACES) else []
 MIDDLEWARE = [
+    *TRACING,
     "moca.request_id.RequestIdMiddleware",
     "moca.prefixes.CookiePathMiddleware",
     *COMPRESSION,
@@ -491,6 +495,11 @@ EMAIL_FROM = env.str("EMAIL_FROM", default="Moca Triggers <moca-triggers@localho
 ALERT_KEY_ARN = env.str("ALERT_KEY_ARN", default="")
 # The address of this service, for the links in alerts and for the callbacks of agents.
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+
+# Metrics
+
+# The token by which Prometheus reads /metrics; empty to serve none.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # Logs: JSON lines, or plain lines for a terminal.
 

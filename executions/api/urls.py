@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from executions import measured
 from executions.api import agents, backfills, result, views
 
 EXECUTIONS = "triggers/<id:trigger_id>/executions"
@@ -24,6 +25,7 @@ urlpatterns = [
         backfills.StopBackfillView.as_view(),
         name="api-backfill-stop",
     ),
+    path("metrics", measured.page, name="metrics"),
     path("executions", views.AllExecutionsView.as_view(), name="api-all-executions"),
     path(EXECUTIONS, views.ExecutionsView.as_view(), name="api-executions"),
     path(f"{EXECUTIONS}/<id:execution_id>", views.ExecutionView.as_view(), name="api-execution"),
