@@ -71,7 +71,7 @@ KNOWN_IN = {
     "requests": HTTP,
     "smtplib": ["alerts/channels/email.py"],
     "standardwebhooks": ["alerts/channels/webhook.py"],
-    "rest_framework": ["*/api/*", "*/serializers.py", "moca/authentication/api.py"],
+    "rest_framework": ["*/api/*", "*/serializers.py"],
     "tzdata": ["moca/zone_data.py", "infra/*"],
     "urllib.request": HTTP,
     "urllib3": HTTP,
