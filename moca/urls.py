@@ -23,4 +23,5 @@ urlpatterns = [
     path("", include("triggers.api.urls")),
     path("", include("executions.api.urls")),
     path("", include("alerts.api.urls")),
+    path("", include("moca.authentication.api.urls")),
 ]

@@ -5,7 +5,7 @@ from django.urls.converters import StringConverter
 
 ROOTS = {
     *("triggers", "executions", "agents", "schedules", "events", "health", "openapi.json"),
-    *("alert-rules", "budgets", "channels", "installation"),
+    *("alert-rules", "budgets", "channels", "installation", "keys"),
 }
 # Paths whose requests are authenticated by a signature, in headers that differ by sender.
 SIGNED = {"/events"}
