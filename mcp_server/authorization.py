@@ -4,6 +4,7 @@ The user pool is the authorization server. RFC 9728 says how clients find it.
 https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +12,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from mcp_server.protocol import INVALID_REQUEST, ProtocolError
-from mcp_server.scopes import Scope
+from mcp_server.scopes import OFFERED
+from moca.authentication.api_keys.model import Scope
 
 
 def resource_url(request: HttpRequest) -> str:
@@ -27,12 +29,12 @@ def metadata(request: HttpRequest) -> dict[str, Any] | None:
         "resource": resource_url(request),
         "resource_name": "Moca Triggers",
         "authorization_servers": [_issuer()],
-        "scopes_supported": scopes_of(Scope),
+        "scopes_supported": scopes_of(OFFERED),
         "bearer_methods_supported": ["header"],
     }
 
 
-def challenge(request: HttpRequest, *, error: str = "", scopes: Any = Scope) -> str:
+def challenge(request: HttpRequest, *, error: str = "", scopes: Iterable[Scope] = OFFERED) -> str:
     """The header WWW-Authenticate.
 
     Args:
@@ -49,15 +51,15 @@ def challenge(request: HttpRequest, *, error: str = "", scopes: Any = Scope) -> 
     return f"Bearer {said}".strip()
 
 
-def scopes_of(scopes: Any) -> list[str]:
+def scopes_of(scopes: Iterable[Scope]) -> list[str]:
     """Scopes as the authorization server names them.
 
     Without MCP_RESOURCE_SERVER, a token of the pool has no scopes of this server: it may do what
     its user may do.
     """
     if settings.MCP_RESOURCE_SERVER:
-        return [f"{settings.MCP_RESOURCE_SERVER}/{scope}" for scope in scopes]
-    return ["openid"] if settings.COGNITO_USER_POOL_ID else list(scopes)
+        return [f"{settings.MCP_RESOURCE_SERVER}/{scope.value}" for scope in scopes]
+    return ["openid"] if settings.COGNITO_USER_POOL_ID else [scope.value for scope in scopes]
 
 
 def insufficient(request: HttpRequest, scope: Scope) -> ProtocolError:
@@ -65,7 +67,7 @@ def insufficient(request: HttpRequest, scope: Scope) -> ProtocolError:
     needed = challenge(request, error="insufficient_scope", scopes=[scope])
     return ProtocolError(
         INVALID_REQUEST,
-        f"This credential may not do this: it needs the scope {scope!s}.",
+        f"This credential may not do this: it needs the scope {scope.value}.",
         status=403,
         headers={"WWW-Authenticate": needed},
         always=True,

@@ -14,18 +14,18 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from moca.authentication.api import Caller
+
 # What of the outer request the API's answers depend on.
 _KEPT = ("SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "HTTP_HOST", "wsgi.url_scheme")
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who calls a method of this server, in which HTTP request, and by which client."""
+    """Who calls a method of this server, as an agent, and in which HTTP request."""
 
     request: HttpRequest
-    caller: Any
-    credential: Any = None
-    client: str = ""
+    caller: Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class _Known(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, Any]:
         session: Session = request._request.session_of_mcp  # type: ignore[attr-defined]
-        return session.caller, session.credential
+        return session.caller, None
 
 
 def send(session: Session, call: Call) -> dict[str, Any]:

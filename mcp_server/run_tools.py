@@ -6,7 +6,6 @@ from typing import Any
 from mcp_server import arguments, outputs, schemas
 from mcp_server.arguments import Given
 from mcp_server.calls import Call, Session, send
-from mcp_server.scopes import Scope
 from mcp_server.tool import Tool
 from mcp_server.trigger_tools import (
     FOLLOWING,
@@ -18,6 +17,7 @@ from mcp_server.trigger_tools import (
 )
 from mcp_server.waiting import MOST_SECONDS, wait_for_end
 from moca.api.json_schema import Schema, boolean, each, number, text
+from moca.authentication.api_keys.model import Scope
 from triggers.models import Outcome, RunStatus
 
 EXECUTION_ID = text("The `executionId` of a run, as list_runs or run_trigger returns it.")
@@ -27,7 +27,8 @@ WAIT = number(
     minimum=0,
     maximum=MOST_SECONDS,
 )
-_FILTERS = ("triggerId", "status", "outcome", "agentId", "since", "until", "nextToken", "order")
+_OF_TRIGGER = ("status", "outcome", "agentId", "nextToken", "order")
+_FILTERS = ("triggerId", "since", "until", *_OF_TRIGGER)
 
 
 def read_output(session: Session, ids: dict[str, str], after: int, limit: int) -> dict[str, Any]:
@@ -93,7 +94,13 @@ def _cancel(session: Session, given: Given) -> dict[str, Any]:
 
 def _list(session: Session, given: Given) -> dict[str, Any]:
     query = arguments.as_query(given, _FILTERS) | {"limit": page_size(given)}
-    found = send(session, Call("api-all-executions", query=query))
+    call = Call("api-all-executions", query=query)
+    if query["triggerId"] and not (query["since"] or query["until"]):
+        # Keys for some triggers can use this route.
+        of_trigger = {name: query[name] for name in (*_OF_TRIGGER, "limit")}
+        path = {"trigger_id": arguments.identifier(given, "triggerId")}
+        call = Call("api-executions", path=path, query=of_trigger)
+    found = send(session, call)
     return {**found, "executions": [outputs.short_run(one) for one in found["executions"]]}
 
 
@@ -140,7 +147,7 @@ TOOLS = [
         "run_trigger",
         "Run a trigger now",
         "Run a trigger now, enabled or not, and optionally wait for the end. Each call makes a "
-        "run, which costs what the agent costs.",
+        "run, which costs what the agent costs. What waits for a person is refused.",
         Scope.RUN,
         _run,
         lambda: ({"triggerId": TRIGGER_ID, "waitSeconds": WAIT}, ["triggerId"]),

@@ -10,8 +10,8 @@ from typing import Any
 from mcp_server import arguments, schemas
 from mcp_server.arguments import Given
 from mcp_server.calls import Session
-from mcp_server.scopes import Scope
 from moca.api.json_schema import Schema
+from moca.authentication.api_keys.model import Scope
 
 Run = Callable[[Session, Given], dict[str, Any]]
 
@@ -30,6 +30,8 @@ class Tool:
         returns: the schema of its result.
         destroys: whether it may destroy or end something.
         is_repeatable: whether a second call with the same arguments changes nothing more.
+        is_general: whether it concerns more than one trigger that its arguments name, so that keys
+            for some triggers cannot use it.
         leaves: whether it reaches others than this installation: the agent that a trigger calls.
     """
 
@@ -43,6 +45,7 @@ class Tool:
     destroys: bool = False
     is_repeatable: bool = False
     leaves: bool = False
+    is_general: bool = False
 
     def call(self, session: Session, given: Given) -> dict[str, Any]:
         """Check the names of the arguments, and run the tool.

@@ -7,9 +7,9 @@ from django.utils import timezone
 from mcp_server import arguments, outputs, schemas
 from mcp_server.arguments import Given
 from mcp_server.calls import Call, Session, send
-from mcp_server.scopes import Scope
 from mcp_server.tool import Tool
 from moca.api.json_schema import Schema, boolean, each, number, text
+from moca.authentication.api_keys.model import Scope
 from triggers.api.preview import DEFAULT_COUNT, MAX_COUNT, preview
 from triggers.api.views import MAX_KEY
 
@@ -21,7 +21,7 @@ NEXT = text("The `nextToken` of the page before, with the same filters.")
 LIMIT = number(f"How many; {LISTED} if it is left out.", minimum=1, maximum=MOST_LISTED)
 FOLLOWING = {"nextToken": text("If there are more: send it to get the next page.")}
 TRIGGER_ID = text("The `id` of a trigger, as list_triggers returns it.")
-_FILTERS = ("type", "enabled", "search", "nextToken", "order")
+_FILTERS = ("type", "enabled", "createdBy", "waitsForPerson", "search", "nextToken", "order")
 
 
 def by_id() -> Fields:
@@ -95,6 +95,8 @@ def _listed() -> Fields:
     return {
         "type": text("Only those of this type.", enum=["schedule", "event"]),
         "enabled": boolean("Only those that fire, or only those that do not."),
+        "createdBy": text("Only those that agents created.", enum=["agent"]),
+        "waitsForPerson": boolean("Only those that a person has to enable first, or the others."),
         "search": text("Only those with this text in the name or the description."),
         "limit": LIMIT,
         "nextToken": NEXT,
@@ -199,6 +201,7 @@ TOOLS = [
         _list,
         _listed,
         lambda: schemas.record({"triggers": each(schemas.trigger())}, FOLLOWING),
+        is_general=True,
     ),
     Tool(
         "get_trigger",
@@ -220,6 +223,7 @@ TOOLS = [
         _create,
         _created,
         _trigger,
+        is_general=True,
     ),
     Tool(
         "update_trigger",
@@ -236,7 +240,7 @@ TOOLS = [
     Tool(
         "enable_trigger",
         "Enable a trigger",
-        "Let a trigger fire.",
+        "Let a trigger fire. One that waits for a person (`waitsForPerson`) is mostly refused.",
         Scope.WRITE,
         _enable,
         by_id,
@@ -246,7 +250,7 @@ TOOLS = [
     Tool(
         "disable_trigger",
         "Disable a trigger",
-        "Keep a trigger from firing, until it is enabled. It can still be run by run_trigger.",
+        "Keep a trigger from firing, until it is enabled.",
         Scope.WRITE,
         _disable,
         by_id,

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -12,12 +12,13 @@ from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from mcp_server import authorization, methods, protocol
+from mcp_server import authorization, methods, protocol, scopes
 from mcp_server.calls import Session
 from mcp_server.protocol import INVALID_REQUEST, PARSE_ERROR, Message, ProtocolError
 from moca.api.errors import APIError, AuthenticationError, InvalidFieldsError, NotFoundError
 from moca.api.parsers import read_json
 from moca.api.views import APIView
+from moca.authentication.api import Caller
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ class IsAuthenticated(BasePermission):
 class MCPView(APIView):
     """The endpoint of Streamable HTTP: one message in, one JSON answer out, and no sessions."""
 
+    # The protocol describes itself.
+    schema = None
     permission_classes = (IsAuthenticated,)
 
     def get_authenticators(self) -> list[BaseAuthentication]:
@@ -65,7 +68,8 @@ class MCPView(APIView):
         if message.id is None:
             # A notification, or the answer to a request that this server never sends.
             return HttpResponse(status=202)
-        session = Session(request._request, request.user, request.auth, message.client)
+        caller = scopes.as_agent(cast(Caller, request.user), request.auth, message.client)
+        session = Session(request._request, caller)
         _log(message)
         try:
             return _respond(methods.answer(session, message))
@@ -77,6 +81,7 @@ class MCPView(APIView):
 class ResourceMetadataView(APIView):
     """Protected resource metadata (RFC 9728): who issues tokens for this server."""
 
+    schema = None
     authentication_classes = ()
     permission_classes = (AllowAny,)
     throttle_classes = ()

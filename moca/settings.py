@@ -325,6 +325,7 @@ CORS_ALLOW_CREDENTIALS = False
 CORS_ALLOW_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 CORS_ALLOW_HEADERS = [
     "Authorization",
+    "X-API-Key",
     "Content-Type",
     "Idempotency-Key",
     "If-Match",
@@ -349,6 +350,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "moca.authentication.api.KeyAuthentication",
         "moca.authentication.api.JWTAuthentication",
         "moca.authentication.api.OperatorSessionAuthentication",
     ],
@@ -378,6 +380,10 @@ SPECTACULAR_SETTINGS = {
 
 # Minutes that have to lie between two runs of a new schedule; 0 for no such limit.
 MIN_INTERVAL_MINUTES = whole_number("MIN_INTERVAL_MINUTES", default=0, least=0, most=10_080)
+# Limits of API keys that agents use, unless the key has its own: the least minutes between two runs
+# of what the agent creates, and how many triggers of it may exist.
+AGENT_KEY_MIN_INTERVAL = whole_number("AGENT_KEY_MIN_INTERVAL", default=15, least=0, most=10_080)
+AGENT_KEY_MAX_TRIGGERS = whole_number("AGENT_KEY_MAX_TRIGGERS", default=20, least=1, most=10_000)
 # The Lambda function that EventBridge Scheduler invokes. If it is not set, the local scheduler
 # process fires triggers.
 TRIGGER_LAMBDA_ARN = env.str("TRIGGER_LAMBDA_ARN", default="")

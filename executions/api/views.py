@@ -32,6 +32,7 @@ from moca.api.errors import (
 from moca.api.pagination import filtered_page, page
 from moca.api.views import APIView
 from moca.ids import first_id
+from triggers.agent_keys import WaitsForPersonError
 from triggers.api.views import find
 from triggers.models import Outcome, RunStatus, Trigger
 
@@ -47,7 +48,7 @@ class RunView(APIView):
     def post(self, request: Request, trigger_id: str) -> Response:
         """Run a trigger now, enabled or not."""
         trigger = find(self.user_id, trigger_id)
-        return _accepted(request, trigger)
+        return _accepted(request, trigger, self.user_id)
 
 
 class AllExecutionsView(APIView):
@@ -155,7 +156,7 @@ class ReplayView(APIView):
         """Run a trigger again with the event of an earlier execution."""
         execution = _find(self.user_id, trigger_id, execution_id)
         trigger = find(self.user_id, trigger_id)
-        return _accepted(request, trigger, replayed=execution)
+        return _accepted(request, trigger, self.user_id, replayed=execution)
 
 
 class CancelView(APIView):
@@ -267,10 +268,10 @@ def _list(
 
 
 def _accepted(
-    request: Request, trigger: Trigger, replayed: TriggerExecution | None = None
+    request: Request, trigger: Trigger, by: str, replayed: TriggerExecution | None = None
 ) -> Response:
     with _refusals():
-        execution = run_now(trigger, by=trigger.user_id, replayed=replayed)
+        execution = run_now(trigger, by=by, replayed=replayed)
     return _answer(request, execution, status=202)
 
 
@@ -279,7 +280,7 @@ def _refusals() -> Iterator[None]:
     """Turn the errors that refuse a manual run into answers."""
     try:
         yield
-    except TriggerBusyError as error:
+    except (TriggerBusyError, WaitsForPersonError) as error:
         raise APIError(409, str(error)) from error
     except DispatchError as error:
         raise APIError(503, str(error), headers={"Retry-After": "5"}) from error

@@ -18,6 +18,7 @@ from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from moca.ids import new_id
+from triggers.agent_keys import WaitsForPersonError, check_may_run
 from triggers.models import OverlapPolicy, Trigger
 
 # How long a manual run may wait for a process to claim it.
@@ -39,7 +40,7 @@ class TriggerBusyError(Exception):
 
 
 # Why a manual run may not begin. Each error has a message for the person who asked for the run.
-NOT_RUN = (TriggerBusyError, DispatchError, ConflictError)
+NOT_RUN = (TriggerBusyError, WaitsForPersonError, DispatchError, ConflictError)
 
 
 def run_now(
@@ -57,8 +58,10 @@ def run_now(
 
     Raises:
         TriggerBusyError: a run is under way that may not be overlapped.
+        WaitsForPersonError: an agent runs it, and a person has to enable it first.
         DispatchError: no process can be given the run, which is therefore not on record.
     """
+    check_may_run(trigger, by=by)
     source = Source.REPLAY if replayed else Source.MANUAL
     try:
         with transaction.atomic():

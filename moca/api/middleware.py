@@ -132,6 +132,7 @@ def _body_limit(request: HttpRequest) -> int:
 def _has_credentials(request: HttpRequest) -> bool:
     return (
         "Authorization" in request.headers
+        or "X-API-Key" in request.headers
         or settings.SESSION_COOKIE_NAME in request.COOKIES
         or _is_signed(request)
     )

@@ -5,7 +5,7 @@ from django.urls.converters import StringConverter
 
 ROOTS = {
     *("triggers", "executions", "agents", "schedules", "events", "health", "openapi.json"),
-    *("alert-rules", "budgets", "channels", "installation"),
+    *("alert-rules", "budgets", "channels", "installation", "keys"),
     # The MCP server, and where its clients get tokens.
     *("mcp", ".well-known"),
 }

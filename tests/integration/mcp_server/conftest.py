@@ -11,6 +11,8 @@ from django.test import Client
 from agents.output import Output
 from executions.models import Source, TriggerExecution, expiry
 from mcp_server.protocol import CAPABILITIES_KEY, CLIENT_KEY, NAMED_BY, VERSION_KEY
+from moca.authentication.api_keys import services
+from moca.authentication.api_keys.model import APIKey
 from moca.authentication.tokens import issue
 from triggers.models import RunStatus
 
@@ -87,6 +89,19 @@ def alice(db: None) -> MCP:
 @pytest.fixture
 def bob(db: None) -> MCP:
     return MCP("bob")
+
+
+def key_of(user_id: str, **fields: Any) -> str:
+    """A new API key of a user, for an agent that nobody has to watch."""
+    trusted = {"is_agent": True, "may_enable": True, "min_interval_minutes": 0, "max_triggers": 50}
+    values = {"name": "Robot", "scopes": ["read", "run", "write"], **trusted, **fields}
+    return services.make(APIKey(user_id=user_id, **values), by=user_id)
+
+
+@pytest.fixture
+def trusted(db: None) -> MCP:
+    """A client with a key of alice, whose triggers wait for nobody."""
+    return MCP(token=key_of("alice"))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 from moca.authentication.models import AuditEntry
 from moca.authentication.tokens import issue
 from tests.integration.mcp_server.conftest import BEFORE, CREATE, STATELESS
+from triggers.models import Trigger
 
 pytestmark = [
     pytest.mark.each_database,
@@ -24,13 +25,24 @@ pytestmark = [
 ]
 MODES = {STATELESS: "auto", BEFORE: "legacy"}
 
+FIELDS = {
+    "name": "Report",
+    "agent_id": "reporter",
+    "prompt": "Report.",
+    "schedule_config": {"expression": "cron(0 9 * * ? *)"},
+}
+
 Drive = Callable[[Client], Awaitable[Any]]
 
 
+@pytest.fixture
+def token(transactional_db: None) -> str:
+    return issue("alice", lasting=timedelta(hours=1), now=datetime.now(UTC))
+
+
 @pytest.fixture(params=MODES)
-def drive(request: Any, live_server: LiveServer) -> Callable[..., Any]:
+def drive(request: Any, live_server: LiveServer, token: str) -> Callable[..., Any]:
     """Run a function with a client that is connected as alice, in one era."""
-    token = issue("alice", lasting=timedelta(hours=1), now=datetime.now(UTC))
 
     async def connect(use: Drive) -> Any:
         headers = {"Authorization": f"Bearer {token}"}
@@ -49,7 +61,16 @@ async def call(client: Client, tool: str, **arguments: Any) -> Any:
     return result.structured_content
 
 
-def test_life_of_a_trigger(drive: Callable[..., Any], scheduler: Callable[..., Any]) -> None:
+def test_life_of_a_trigger(
+    drive: Callable[..., Any], scheduler: Callable[..., Any], live_server: LiveServer, token: str
+) -> None:
+    async def enable(trigger_id: str) -> None:
+        """Enable a trigger by the API, as a person does."""
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx2.AsyncClient(headers=headers) as http:
+            answer = await http.post(f"{live_server.url}/triggers/{trigger_id}/enable")
+            answer.raise_for_status()
+
     async def live(client: Client) -> list[Any]:
         await client.list_tools()
         schedule = {"expression": "cron(0 9 * * ? *)", "timezone": "Asia/Tokyo"}
@@ -57,6 +78,11 @@ def test_life_of_a_trigger(drive: Callable[..., Any], scheduler: Callable[..., A
         made = await call(client, "create_trigger", **{**CREATE, "scheduleConfig": schedule})
         named = {"triggerId": made["trigger"]["id"]}
         changed = await call(client, "update_trigger", **named, prompt="Say hello.")
+        refused = [
+            (await client.call_tool(name, named)).is_error
+            for name in ("enable_trigger", "run_trigger")
+        ]
+        await enable(made["trigger"]["id"])
         disabled = await call(client, "disable_trigger", **named)
         run = await call(client, "run_trigger", **named, waitSeconds=20)
         both = {**named, "executionId": run["execution"]["executionId"]}
@@ -67,6 +93,7 @@ def test_life_of_a_trigger(drive: Callable[..., Any], scheduler: Callable[..., A
         return [
             preview["description"],
             changed["trigger"]["prompt"],
+            refused,
             disabled["trigger"]["enabled"],
             run["execution"]["outcome"],
             output["done"],
@@ -79,6 +106,7 @@ def test_life_of_a_trigger(drive: Callable[..., Any], scheduler: Callable[..., A
     assert lived == [
         "At 09:00 every day, Tokyo time",
         "Say hello.",
+        [True, True],
         False,
         "success",
         True,
@@ -88,9 +116,11 @@ def test_life_of_a_trigger(drive: Callable[..., Any], scheduler: Callable[..., A
 
 
 def test_a_run_is_cancelled(drive: Callable[..., Any]) -> None:
+    trigger = Trigger(user_id="alice", **FIELDS)
+    trigger.save()
+
     async def cancel(client: Client) -> str:
-        made = await call(client, "create_trigger", **CREATE)
-        named = {"triggerId": made["trigger"]["id"]}
+        named = {"triggerId": trigger.pk}
         run = await call(client, "run_trigger", **named)
         both = {**named, "executionId": run["execution"]["executionId"]}
         ended = await call(client, "cancel_run", **both)
@@ -127,4 +157,5 @@ def test_no_such_resource(drive: Callable[..., Any]) -> None:
 
 def test_audit_entries_name_the_user(drive: Callable[..., Any]) -> None:
     drive(lambda client: call(client, "create_trigger", **CREATE))
-    assert [entry.actor for entry in AuditEntry.objects.all()] == ["alice"]
+    [entry] = AuditEntry.objects.all()
+    assert (entry.actor, entry.api_key.endswith("(mcp)")) == ("alice", True)

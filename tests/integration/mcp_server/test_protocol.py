@@ -9,6 +9,7 @@ from django.test import override_settings
 
 from mcp_server.protocol import CAPABILITIES_KEY, SERVER_KEY, VERSION_KEY, VERSIONS
 from tests.integration.mcp_server.conftest import BEFORE, MCP, STATELESS
+from triggers.api.body_limit import LARGEST_BODY
 
 HEADERS = {"MCP_Protocol_Version": STATELESS, "Mcp_Method": "tools/list"}
 META = {VERSION_KEY: STATELESS, CAPABILITIES_KEY: {}}
@@ -162,7 +163,7 @@ class TestTransport:
         assert alice.raw(listing(), "text/plain", **HEADERS).status_code == 415
 
     def test_a_huge_body(self, alice: MCP) -> None:
-        huge = listing(params={"_meta": META, "x": "x" * 1_000_000})
+        huge = listing(params={"_meta": META, "x": "x" * LARGEST_BODY})
         assert alice.raw(huge, **HEADERS).status_code == 413
 
     def test_a_trailing_slash(self, alice: MCP) -> None:

@@ -78,7 +78,7 @@ class TestOthers:
     def test_runs_of_anothers_trigger(self, alice: MCP, bob: MCP, make_run: Make) -> None:
         trigger = alice.create()
         make_run(trigger["id"])
-        assert bob.call("list_runs", triggerId=trigger["id"])["executions"] == []
+        assert "There is no such trigger" in bob.refusal("list_runs", triggerId=trigger["id"])
 
     @pytest.mark.parametrize("path", ["{0}", "{0}/executions/{1}/output"])
     def test_resources(self, alice: MCP, bob: MCP, make_run: Make, path: str) -> None:
@@ -186,16 +186,16 @@ class TestRuns:
         )
         assert "waitSeconds: Give a whole number" in said
 
-    def test_wait_has_an_end(self, alice: MCP) -> None:
-        trigger = alice.create()
-        found = alice.call("run_trigger", triggerId=trigger["id"], waitSeconds=1)
+    def test_wait_has_an_end(self, trusted: MCP) -> None:
+        trigger = trusted.create()
+        found = trusted.call("run_trigger", triggerId=trigger["id"], waitSeconds=1)
         assert found["execution"]["status"] == "running"
 
-    def test_cancel(self, alice: MCP) -> None:
-        trigger = alice.create()
-        run = alice.call("run_trigger", triggerId=trigger["id"])["execution"]
+    def test_cancel(self, trusted: MCP) -> None:
+        trigger = trusted.create()
+        run = trusted.call("run_trigger", triggerId=trigger["id"])["execution"]
         given = {"triggerId": trigger["id"], "executionId": run["executionId"]}
-        assert alice.call("cancel_run", **given)["execution"]["outcome"] == "cancelled"
+        assert trusted.call("cancel_run", **given)["execution"]["outcome"] == "cancelled"
 
     def test_failed_runs(self, alice: MCP, make_run: Make) -> None:
         trigger = alice.create()

@@ -76,7 +76,6 @@ KNOWN_IN = {
     "rest_framework": [
         "*/api/*",
         "*/serializers.py",
-        "moca/authentication/api.py",
         "mcp_server/calls.py",
         "mcp_server/views.py",
     ],
