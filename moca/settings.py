@@ -149,6 +149,7 @@ COMPRESSION = (
     [] if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else ["django.middleware.gzip.GZipMiddleware"]
 )
 MIDDLEWARE = [
+    "moca.api.middleware.FireTokenMiddleware",
     "moca.request_id.RequestIdMiddleware",
     "moca.prefixes.CookiePathMiddleware",
     *COMPRESSION,
@@ -331,6 +332,10 @@ CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After"]
 CORS_PREFLIGHT_MAX_AGE = 3600
 # Requests per user, such as "600/min"; empty for no limit.
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
+# Runs that one fire token may begin, such as "60/min", counted in each process; and the most bytes
+# of the JSON that is sent with it.
+FIRE_RATE_LIMIT = env.str("FIRE_RATE_LIMIT", default="60/min")
+MAX_FIRE_BYTES = 64 * 1024
 MAX_TRIGGERS_PER_USER = whole_number("MAX_TRIGGERS_PER_USER", default=1000, least=1, most=100_000)
 # The import path of the greatest size of the API's bodies in bytes; MAX_EVENT_BYTES for events.
 API_BODY_LIMIT = "triggers.api.body_limit.LARGEST_BODY"
