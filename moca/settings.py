@@ -153,6 +153,8 @@ COMPRESSION = (
 # Traces of requests, if telemetry is on: see docs/telemetry.md.
 TRACING = ["moca.request_trace.RequestTraceMiddleware"] if exporter(TRACES) else []
 MIDDLEWARE = [
+    # It takes secrets out of the path before others see it.
+    "moca.api.middleware.FireTokenMiddleware",
     *TRACING,
     "moca.request_id.RequestIdMiddleware",
     "moca.prefixes.CookiePathMiddleware",
@@ -343,6 +345,10 @@ CORS_PREFLIGHT_MAX_AGE = 3600
 MCP_RESOURCE_SERVER = env.str("MCP_RESOURCE_SERVER", default="").rstrip("/")
 # Requests per user, such as "600/min"; empty for no limit.
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
+# Runs that one fire token may begin, such as "60/min", counted in each process; and the most bytes
+# of the JSON that is sent with it.
+FIRE_RATE_LIMIT = env.str("FIRE_RATE_LIMIT", default="60/min")
+MAX_FIRE_BYTES = 64 * 1024
 MAX_TRIGGERS_PER_USER = whole_number("MAX_TRIGGERS_PER_USER", default=1000, least=1, most=100_000)
 # The import path of the greatest size of the API's bodies in bytes; MAX_EVENT_BYTES for events.
 API_BODY_LIMIT = "triggers.api.body_limit.LARGEST_BODY"

@@ -6,6 +6,7 @@ from executions.answers import MAX_BYTES
 from executions.api import (  # noqa: F401  (describe the routes of agents, backfills and results)
     agents_schema,
     backfills_schema,
+    fire_schema,
     result_schema,
 )
 from executions.api.views import (

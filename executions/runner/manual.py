@@ -18,6 +18,7 @@ from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from moca.ids import new_id
+from moca.times import iso
 from triggers.agent_keys import WaitsForPersonError, check_may_run
 from triggers.models import OverlapPolicy, Trigger
 
@@ -80,15 +81,17 @@ def accept(
     *,
     replayed: TriggerExecution | None = None,
     continued: TriggerExecution | None = None,
+    event: dict[str, Any] | None = None,
     **values: Any,
 ) -> TriggerExecution:
     """Put a manual run on record, without dispatching it.
 
     Args:
         trigger: the trigger to run, enabled or not.
-        source: MANUAL, REPLAY or ANSWER.
+        source: MANUAL, REPLAY, ANSWER or FIRE.
         replayed: the execution whose event is sent again.
         continued: the execution whose agent, session and task the run goes on with.
+        event: the EventBridge envelope, without an id and a time; None for one of a manual run.
         values: further fields of the record.
 
     Raises:
@@ -97,16 +100,21 @@ def accept(
     now = timezone.now()
     until = now + MANUAL_QUEUE_LEASE
     earlier = replayed or continued
+    key = new_id()
+    if event is not None:
+        event = {**event, "id": key, "time": iso(now)}
+    elif earlier:
+        event = envelope.deserialize(earlier.event_payload)
     occurrence = Occurrence(
-        id=new_id(),
+        id=key,
         user_id=trigger.user_id,
         trigger_id=trigger.pk,
         source=source,
-        event=envelope.deserialize(earlier.event_payload) if earlier else None,
+        event=event,
         replay_of=replayed.pk if replayed else "",
     )
-    event = occurrence.event_of(trigger, now)
-    execution = new_record(trigger, occurrence, event, now, until, attempt=0)
+    sent = occurrence.event_of(trigger, now)
+    execution = new_record(trigger, occurrence, sent, now, until, attempt=0)
     if continued:
         values |= {"continues": continued.pk, **{name: getattr(continued, name) for name in KEPT}}
     for name, value in values.items():

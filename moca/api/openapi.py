@@ -230,6 +230,7 @@ def describe(
     parameters: Sequence[OpenApiParameter] = (),
     faults: Iterable[Fault] = (),
     is_open: bool = False,
+    limit: int = 0,
 ) -> None:
     """Describe a method of a view. The method's docstring is the summary.
 
@@ -244,6 +245,7 @@ def describe(
         parameters: parameters of the path, the query and the headers.
         faults: its failures, beside those that all authenticated operations share.
         is_open: whether it needs no sign-in.
+        limit: the most bytes of its body; 0 for the usual.
     """
     function = getattr(view, method.lower())
     found = [*faults]
@@ -251,8 +253,8 @@ def describe(
         found.insert(0, UNKNOWN)
     if takes:
         # Operations without a sign-in receive signed events.
-        limit = settings.MAX_EVENT_BYTES if is_open else import_string(settings.API_BODY_LIMIT)
-        found += _for_bodies(limit)
+        usual = settings.MAX_EVENT_BYTES if is_open else import_string(settings.API_BODY_LIMIT)
+        found += _for_bodies(limit or usual)
     if not is_open:
         found += [*FOR_EVERYBODY, FOR_KEYS, *(FOR_CHANGES if method != "GET" else [])]
     success = OpenApiResponse(answers.schema, SUCCESSES[answers.status], answers.examples)

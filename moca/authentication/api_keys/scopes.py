@@ -53,6 +53,8 @@ RULES: dict[str, dict[str, Scope | None]] = {
     "api-channel-test": {"POST": ADMIN},
     "api-alert-rules": {"GET": ADMIN, "POST": ADMIN},
     "api-alert-rule": {"GET": ADMIN, **_OF_ADMINS},
+    # A fire token would outlive the key.
+    "api-fire-token": dict.fromkeys(["GET", "POST", "DELETE"], NO_KEY),
     "api-keys": {"GET": NO_KEY, "POST": NO_KEY},
     "api-key": dict.fromkeys(["GET", "PUT", "PATCH", "DELETE"], NO_KEY),
 }

@@ -31,12 +31,22 @@ class NewSecret:
     hash: str
 
 
-def new_secret(prefix: str) -> NewSecret:
-    """Make a secret text of a prefix such as `moca`."""
-    key = _base62(uuid.UUID(new_id()).int, ID_LENGTH)
+def new_secret(prefix: str, key: str = "") -> NewSecret:
+    """Make a secret text of a prefix such as `moca`.
+
+    Args:
+        prefix: the letters before the first underscore.
+        key: the public id; a new one if it is left out.
+    """
+    key = key or id_from(uuid.UUID(new_id()).bytes)
     body = f"{prefix}_{key}_{_base62(secrets.randbits(256), _SECRET_LENGTH)}"
     text = body + _checksum(body)
     return NewSecret(key, text, hash_of(text))
+
+
+def id_from(data: bytes) -> str:
+    """The public id that 16 bytes make."""
+    return _base62(int.from_bytes(data), ID_LENGTH)
 
 
 def id_in(prefix: str, text: str) -> str:

@@ -130,7 +130,7 @@ class TestDescription:
 
     def test_operations_have_different_names(self) -> None:
         names = [operation["operationId"] for _, _, operation in operations()]
-        assert len(set(names)) == len(names) == 73
+        assert len(set(names)) == len(names) == 77
 
     def test_all_but_health_signed_events_and_results_is_signed_in_to(self) -> None:
         is_open = [

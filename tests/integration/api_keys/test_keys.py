@@ -15,9 +15,11 @@ from django.test.utils import CaptureQueriesContext
 from moca.authentication.api_keys import secret, services
 from moca.authentication.api_keys.model import APIKey
 from moca.authentication.models import AuditEntry, Operator, Role
-from moca.copying import models
+from moca.copying import store, values_of
 from tests.integration.api.conftest import API, VALID
 from tests.integration.api_keys.conftest import api_with, make_key
+from triggers import fire_tokens
+from triggers.models import Trigger
 
 
 @pytest.fixture
@@ -208,22 +210,28 @@ def _texts_in(value: Any) -> Iterator[str]:
 def stored_texts() -> set[str]:
     """All texts in all tables, which could be sent as a secret."""
     found: set[str] = set()
-    for model in models("default"):
-        for row in model._base_manager.values():
-            found |= set(_texts_in(json.loads(json.dumps(row, cls=DjangoJSONEncoder))))
+    for _model, rows in store("default").pages():
+        for row in rows:
+            found |= set(_texts_in(json.loads(json.dumps(values_of(row), cls=DjangoJSONEncoder))))
     return {text for text in found if text.strip() and text.isascii() and text.isprintable()}
 
 
 def test_a_leaked_database_opens_no_door(alice: API) -> None:
     made(alice)
     make_key("alice", is_agent=True, scopes=["read"])
+    trigger = Trigger.objects.get(pk=alice.create()["id"])
+    fire_tokens.make(trigger, by="alice")
+    token = fire_tokens.token_of(trigger)
+    assert token is not None
     texts = stored_texts() | {f"moca_{k.pk}_{k.secret_hash}" for k in APIKey.objects.all()}
+    texts |= {f"mocafire_{token.pk}_{token.secret_hash}"}
     answers = set()
     for text in texts:
         # The limit of wrong keys must not be the reason.
         cache.clear()
         answers |= {API().get("/triggers", X_API_Key=text).status_code}
         answers |= {api_with(text).get("/triggers").status_code}
+        answers |= {API().post("/fire", {}, X_Fire_Token=text).status_code}
     assert answers == {401}
 
 

@@ -20,8 +20,9 @@ from tests.integration.api_keys.conftest import SCOPES, api_with, make_key
 from triggers.models import Trigger
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-# Routes that take no caller's credentials: signed events, agents' results, health.
+# Routes that take no caller's credentials: signed events, agents' results, fire tokens, health.
 OPEN = {("api-events", "POST"), ("api-result", "POST"), ("api-health", "GET")}
+OPEN |= {("api-fire", "POST")}
 # The model: what each route needs, written once more and independently of the code's table.
 RUNS = {"api-run", "api-replay", "api-answer", "api-cancel", "api-backfill-start"}
 RUNS |= {"api-backfill-stop"}
@@ -32,7 +33,7 @@ FOR_ADMINS |= {"api-installation-resume"}
 HIDDEN = {"api-channels", "api-channel", "api-channel-test", "api-alert-rules", "api-alert-rule"}
 WRITES = {"api-triggers", "api-trigger", "api-pause-many", "api-resume-many", "api-enable"}
 WRITES |= {"api-disable", "api-pause", "api-resume"}
-NO_KEYS = {"api-keys", "api-key"}
+NO_KEYS = {"api-keys", "api-key", "api-fire-token"}
 READS = {"api-events", "api-trigger-budget", "api-backfills", "api-backfill", "api-all-executions"}
 READS |= {"api-executions", "api-execution", "api-output"}
 WITHOUT_TRIGGER = {("api-agents", "GET"), ("api-events", "GET"), ("api-preview", "POST")}
