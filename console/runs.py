@@ -1,9 +1,9 @@
 """The pages of runs: the list, and one run with the agent's output, live."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from urllib.parse import quote
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.db import NotSupportedError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
@@ -18,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from console import page_versions
+from console import chains, page_versions, turns
 from console.access import for_operators
 from console.advice import advice
 from console.answer_form import AnswerForm
@@ -29,7 +30,7 @@ from console.markdown import render as render_markdown
 from console.run_activity import activity_of, changed_activity
 from console.sent_prompt import sent_prompt
 from events import provenance
-from executions import envelope
+from executions import envelope, search
 from executions.badges import outcome_badge, status_badge
 from executions.looks import note_look
 from executions.models import Source, TriggerExecution
@@ -42,16 +43,20 @@ from moca.changelist import whole_id
 from moca.concurrency import reason_of
 from moca.display import NOTHING, duration, excerpt, laid_out
 from moca.ids import first_id
-from moca.paging import read_page
+from moca.paging import Page, read_page
 from triggers.budgets import money
+from triggers.chains import KINDS
 from triggers.models import Outcome, RunStatus, Trigger
 from triggers.models.budget import MILLION
+from triggers.validation import RUN_ENDS
 
 PAGE = 30
 # The ids of runs sort by due time, so these filters read no earlier runs.
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 # Characters of the agent's output in a list.
 SAID = 160
+# What lists leave out.
+UNLISTED = ("event_payload", "reasoning", "tools", "questions")
 # So many triggers of one name are shown together.
 MERGED = 10
 MARKS = re.compile(r"[#*`|]+|-{3,}")
@@ -71,6 +76,8 @@ class RunRow:
     # How it ended, if that says more than the status.
     outcome_kind: str
     outcome: str
+    # What was said around what is searched for: pieces of text, and whether each was found.
+    found: list[tuple[str, bool]] = field(default_factory=list)
     trigger_name: str | None = None
 
 
@@ -113,6 +120,14 @@ def _lag(execution: TriggerExecution) -> str:
 class RunFilters(FilterForm):
     """The filters of a list of runs."""
 
+    search = forms.CharField(
+        label=_("Said"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(
+            attrs={"type": "search", "autocomplete": "off", "placeholder": _("Words of the output")}
+        ),
+    )
     status = forms.ChoiceField(
         label=_("Status"), required=False, choices=[("", _("Any status")), *RunStatus.choices]
     )
@@ -155,6 +170,29 @@ def page_of_runs(
     """The template context for a page of runs."""
     filters = kind(request.GET)
     chosen = filters.chosen
+    rows = narrowed(rows, chosen, now)
+    terms, bound = search.terms_of(chosen.get("search", "")), 0
+    rows = rows.defer(*UNLISTED, *([] if chosen.get("search") else ["output_tail"]))
+    if chosen.get("search") and not search.has_index():
+        page, bound = _searched(rows, terms), search.MOST_READ
+    else:
+        if chosen.get("search"):
+            rows = search.narrow(rows, terms)
+        page = read_page(rows, request.GET.get("p", ""), PAGE, is_narrowed=bool(chosen))
+    shown = run_rows(page.rows, now)
+    for row in shown:
+        row.found = search.snippet(row.execution, terms) if terms else []
+    return {
+        "filters": filters,
+        "page": page,
+        "rows": shown,
+        "searched": bound,
+        "export_trigger": chosen.get("trigger"),
+    }
+
+
+def narrowed(rows: Any, chosen: Mapping[str, str], now: datetime) -> Any:
+    """The runs that pass all filters but the search."""
     if trigger := chosen.get("trigger"):
         rows = rows.filter(trigger_id__in=_triggers_called(trigger))
     rows = rows.shown_as(chosen.get("status", ""), now).ended_as(chosen.get("outcome", ""), now)
@@ -164,17 +202,16 @@ def page_of_runs(
         rows = rows.filter(source=source)
     if since := SPANS.get(chosen.get("since", "")):
         rows = rows.filter(pk__gte=first_id(now - since))
-    page = read_page(
-        rows.defer("output_tail", "event_payload", "reasoning", "tools", "questions"),
-        request.GET.get("p", ""),
-        PAGE,
-        is_narrowed=bool(chosen),
-    )
-    return {
-        "filters": filters,
-        "page": page,
-        "rows": run_rows(page.rows, now),
-    }
+    return rows
+
+
+def _searched(rows: Any, terms: Sequence[search.Term]) -> Page:
+    """The newest runs that have said all terms, of so many as are read without an index."""
+    try:
+        newest = rows.order_by("-pk")[: search.MOST_READ]
+        return Page([each for each in newest if search.has_said(each, terms)][:PAGE])
+    except NotSupportedError:
+        return Page([], too_many=True)
 
 
 def _triggers_called(text: str) -> list[str]:
@@ -251,6 +288,8 @@ def context_of(found: TriggerExecution, form: AnswerForm | None = None) -> dict[
         "cached": _cached_tokens(found.usage),
         "cost": _cost(found.usage),
         "session_url": _session_url(found.session_id),
+        **chains.of_run(found, trigger),
+        **turns.of_run(found),
         **activity_of(found),
         **panel_of(found, form),
     }
@@ -341,7 +380,9 @@ def _event(found: TriggerExecution, trigger: Trigger | None) -> Event | None:
     if found.source not in (Source.EVENT, *again) or event is None:
         return None
     came_at, received = provenance.source_id(event), provenance.event_id(event)
-    if found.source in again and came_at is None and event.get("source") == "moca.triggers":
+    is_ours = came_at is None and event.get("source") == RUN_ENDS
+    if is_ours and (found.source in again or event.get("detail-type") in KINDS):
+        # The page says itself what the run was begun by.
         return None
     subscription = trigger.subscription if trigger else None
     source_id = came_at or (subscription.source_id if subscription else "")

@@ -14,7 +14,7 @@ from django.db import DatabaseError, close_old_connections, connections
 from django.utils import timezone
 
 from alerts.courier import Courier
-from executions import dead_man, deadlines, silence
+from executions import dead_man, deadlines, search, silence
 from executions.measured import Keeper
 from executions.process_lease import ProcessLease
 from executions.runner import HEARTBEAT
@@ -27,6 +27,8 @@ TURN_SECONDS = HEARTBEAT.total_seconds()
 # How often this process looks for silence. The first look waits as long, because the scheduler
 # deals with what was due meanwhile first.
 LOOK_SECONDS = 60.0
+# How long a turn indexes what agents have said, at the most: runs that begin come first.
+INDEX_SECONDS = 1.0
 # How long the end of the process waits for a turn that is under way.
 STOP_SECONDS = 2.0
 
@@ -119,3 +121,4 @@ class SchedulerTurn:
             self._call_at = time.monotonic() + dead_man.EVERY_SECONDS
             self._lease.call_error = dead_man.call()
         deadlines.enforce(timezone.now())
+        search.index_some(INDEX_SECONDS)
