@@ -130,7 +130,7 @@ class TestDescription:
 
     def test_operations_have_different_names(self) -> None:
         names = [operation["operationId"] for _, _, operation in operations()]
-        assert len(set(names)) == len(names) == 75
+        assert len(set(names)) == len(names) == 79
 
     def test_all_but_health_signed_events_and_results_is_signed_in_to(self) -> None:
         is_open = [
@@ -139,7 +139,8 @@ class TestDescription:
             if not operation.get("security")
         ]
         result = "/triggers/{triggerId}/executions/{executionId}/result"
-        assert is_open == [("POST", "/events"), ("GET", "/health"), ("POST", result)]
+        open_to_all = [("POST", "/events"), ("GET", "/health"), ("POST", "/fire")]
+        assert is_open == [*open_to_all, ("POST", result)]
 
     def test_version_is_the_projects(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -225,6 +226,7 @@ class TestOneList:
         values |= {"beginWithinMinutes": 1, "runWithinSeconds": 10, **LIMITS}
         texts = dict.fromkeys(["description", "modelId", "workingDirectory"], "x")
         lists = {name: ["x"] for name in ("enabledTools", "tags")}
+        values["outputChecks"] = {"notEmpty": True}
         alice.create(**values, **texts, **lists, eventConfig={"eventSourceId": "uploads"})
         written = StringIO()
         call_command("export_triggers", format="json", stdout=written)
@@ -234,7 +236,7 @@ class TestOneList:
     def test_all_fields_are_in_the_form(self, client: Client, db: None) -> None:
         client.force_login(Operator.objects.create_operator("admin", role=Role.ADMIN))
         asked = client.get("/admin/triggers/trigger/add/").context["adminform"].form.fields
-        maps = {"scheduleConfig", "eventConfig"}
+        maps = {"scheduleConfig", "eventConfig", "outputChecks"}
         assert {contract_name(name) for name in asked} >= self.FIELDS - maps
 
 
@@ -253,6 +255,7 @@ class TestAnswers:
             beginWithinMinutes=1,
             runWithinSeconds=10,
             **LIMITS,
+            outputChecks={"notEmpty": True, "contains": ["t"], "jsonSchema": {"type": "object"}},
             tags=["t"],
             eventConfig={"eventSourceId": "uploads", "eventPattern": {"source": ["a"]}},
         )
@@ -294,6 +297,7 @@ class TestAnswers:
             duration_ms=1,
             request_id="r",
             session_id="s",
+            prompt_version="9f86d08188",
             output="said",
             output_bytes=4,
             tools=[

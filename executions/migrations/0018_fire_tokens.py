@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("executions", "0015_looks_and_pieces"),
+        ("executions", "0017_prompt_version"),
     ]
 
     operations = [
