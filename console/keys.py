@@ -108,6 +108,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     found = list(rows[: MOST + 1])
     names = names_of([key.user_id for key in found]) if found else {}
     context = {
+        "now": timezone.now(),
         "keys": [(key, names.get(key.user_id, key.user_id)) for key in found[:MOST]],
         "has_more": len(found) > MOST,
         "most": MOST,
@@ -156,7 +157,7 @@ def revoke(request: HttpRequest, key_id: str) -> HttpResponse:
         messages.warning(request, reason_of(error))
     else:
         messages.success(request, _("%(name)s: revoked.") % {"name": key})
-    return HttpResponseRedirect(reverse("console:api-keys"))
+    return HttpResponseRedirect(reverse("console:keys"))
 
 
 @sensitive_variables("text", "address")

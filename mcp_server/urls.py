@@ -8,6 +8,6 @@ METADATA = ".well-known/oauth-protected-resource"
 
 urlpatterns = [
     path("mcp", views.MCPView.as_view(), name="mcp"),
-    path(METADATA, views.ResourceMetadataView.as_view()),
+    path(METADATA, views.ResourceMetadataView.as_view(), name="mcp-host-metadata"),
     path(f"{METADATA}/mcp", views.ResourceMetadataView.as_view(), name="mcp-resource-metadata"),
 ]

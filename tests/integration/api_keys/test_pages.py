@@ -46,6 +46,12 @@ def test_the_list_shows_no_secret(editor: Client) -> None:
     assert text[-49:] not in page
 
 
+def test_the_list_says_when_a_key_was_used(editor: Client) -> None:
+    api_with(secret_in(editor.post("/console/api-keys/new", SENT))).get("/triggers")
+    page = editor.get("/console/api-keys").content.decode()
+    assert ("Never" in page, " s ago" in page) == (False, True)
+
+
 def test_a_wrong_field_is_named(editor: Client) -> None:
     page = editor.post("/console/api-keys/new", {**SENT, "scopes": ["admin"]})
     assert "does not allow admin" in page.content.decode()
