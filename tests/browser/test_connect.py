@@ -31,6 +31,13 @@ def test_address_is_the_public_one(sign_in: SignIn, settings: Any) -> None:
     expect(page.locator("#address")).to_have_text("https://triggers.example/web/mcp")
 
 
+def test_leads_to_the_keys(sign_in: SignIn) -> None:
+    page = sign_in(Role.EDITOR)
+    page.goto("/console/connect")
+    page.get_by_role("link", name="Make a key for an agent").click()
+    expect(page.get_by_role("heading", name="API keys", exact=True)).to_be_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_axe_finds_nothing_and_nothing_sticks_out(
