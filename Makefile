@@ -53,7 +53,7 @@ test-contract: .venv/installed-dev ## against agents built with the published SD
 check: .venv/installed-dev ## format, lint, types, configuration
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy moca agents alerts events triggers executions console infra moca_client
+	$(BIN)/mypy moca agents alerts events triggers executions mcp_server console infra moca_client
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 

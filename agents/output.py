@@ -98,6 +98,25 @@ class Output:
             said += f"\n[... {left_out} bytes left out ...]\n"
         return said + tail.decode(), self.total_bytes
 
+    def page(self, offset: int, most: int) -> tuple[str, int]:
+        """Return a part of the text after byte `offset`, and the offset of the next part.
+
+        It ends between two characters, and at the end of the first part that is kept.
+
+        Args:
+            offset: as in `after()`.
+            most: the most bytes of the part, 4 or more.
+        """
+        offset = max(offset, 0)
+        if offset < len(self._head):
+            return _page(self._head, offset, most, 0)
+        tail = self._kept_tail()
+        left_out = self.total_bytes - len(tail) - offset
+        said, following = _page(tail, max(-left_out, 0), most, self.total_bytes - len(tail))
+        if left_out > 0:
+            said = f"[... {left_out} bytes left out ...]\n{said}"
+        return said, following
+
     def _kept_tail(self) -> bytes:
         tail = self._tail[-KEPT_AT_EACH_END:]
         return bytes(tail[_next_character(tail, 0) :])
@@ -108,7 +127,7 @@ def _continues(byte: int) -> bool:
     return byte & 0xC0 == 0x80
 
 
-def _character_start(data: bytes, limit: int) -> int:
+def _character_start(data: bytes | bytearray, limit: int) -> int:
     """Return the last place at or before `limit` that is between two characters."""
     if limit >= len(data):
         return len(data)
@@ -125,3 +144,10 @@ def _next_character(data: bytes | bytearray, offset: int) -> int:
 
 def _from(data: bytes | bytearray, offset: int) -> str:
     return data[_next_character(data, offset) :].decode()
+
+
+def _page(data: bytes | bytearray, start: int, most: int, before: int) -> tuple[str, int]:
+    """At most `most` bytes of whole characters, and the place after them in the whole text."""
+    start = _next_character(data, start)
+    end = _character_start(data, start + most)
+    return data[start:end].decode(), before + max(start, end)

@@ -101,6 +101,7 @@ class Overview:
     failing: list[Trigger] = field(default_factory=list)
     running: list[Trigger] = field(default_factory=list)
     unsynced: list[Trigger] = field(default_factory=list)
+    waiting: list[Trigger] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     hours: list[Tally] = field(default_factory=list)
     agents: list[Agent] = field(default_factory=list)
@@ -138,6 +139,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "other_failing": len(overview.failing) - NAMED,
         "running": overview.running[:NAMED],
         "other_running": overview.running[NAMED:],
+        "to_enable": overview.waiting[:NAMED],
+        "other_to_enable": len(overview.waiting) - NAMED,
         "unsynced": overview.unsynced[:NAMED],
         "unnamed_unsynced": overview.unsynced[NAMED:SYNCHRONIZED],
         "other_unsynced": len(overview.unsynced) - NAMED,
@@ -212,6 +215,8 @@ def overview_of(triggers: Iterable[Trigger], now: datetime) -> Overview:
             found.failing.append(trigger)
         if trigger.is_held(now):
             found.running.append(trigger)
+        if trigger.waits_for_person:
+            found.waiting.append(trigger)
         if trigger.sync_state != SyncState.SYNCED:
             found.unsynced.append(trigger)
         view = TriggerDisplay(trigger, now)

@@ -61,6 +61,8 @@ class Filters(forms.Form):
             ("", _("Any state")),
             ("enabled", _("Enabled")),
             ("disabled", _("Disabled")),
+            ("waiting", _("Waits for a person")),
+            ("by-agent", _("Created by an agent")),
             ("on-pause", _("Paused by a person")),
             ("failing", _("Failing")),
             ("paused", _("Paused after failures")),
@@ -148,6 +150,8 @@ def _in_state(rows: Any, state: str) -> Any:
     states: dict[str, Callable[[], Any]] = {
         "enabled": lambda: rows.firing(timezone.now()),
         "disabled": lambda: rows.filter(enabled=False),
+        "waiting": lambda: rows.filter(waits_for_person=True),
+        "by-agent": lambda: rows.filter(created_by_agent=True),
         "on-pause": lambda: rows.filter(paused_until__gt=timezone.now()),
         "failing": lambda: rows.filter(consecutive_failures__gt=0),
         "paused": lambda: rows.filter(enabled=False).exclude(paused_reason=""),

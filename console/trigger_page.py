@@ -29,6 +29,7 @@ from executions.models import PendingEvent, TriggerExecution
 from moca import reasons
 from moca.display import date_words, day_words, duration, duration_or_empty, exact, relative
 from moca.times import iso
+from triggers import fire_tokens
 from triggers.display import TriggerDisplay, kinds_of_failures
 from triggers.forms import TriggerForm
 from triggers.import_export.files import yaml_text
@@ -46,6 +47,7 @@ LABELS = {
     "paused_by": _("Paused by"),
     "pause_note": _("Pause note"),
     "backfill": _("Backfill"),
+    "waits_for_person": _("Waits for a person"),
     "runs": _("Runs"),
     "consecutive_failures": _("Failures in a row"),
 }
@@ -114,6 +116,7 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         "changes": [] if "HX-Request" in request.headers else _changes(trigger),
         "yaml": yaml_text(body(trigger)),
         "curl": _as_curl(request, trigger),
+        "fire_token": None if "HX-Request" in request.headers else fire_tokens.token_of(trigger),
     }
     return render(request, "console/trigger.html", context)
 

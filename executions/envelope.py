@@ -22,6 +22,7 @@ TYPES = {
     Source.ANSWER: "Answered Run",
     # The agent gets the event that it would have got in time.
     Source.BACKFILL: "Scheduled Event",
+    Source.FIRE: "Fired",
 }
 # In bytes. A record, with its output, has to stay below the 400 KB of a DynamoDB item.
 MAX_STORED_PAYLOAD = 200_000

@@ -32,7 +32,7 @@ from executions.runner import LEASE, close_lost, end_unanswered, lines
 from executions.runner.claim import extend_hold
 from executions.runner.execute import LAMBDA_SECONDS
 from moca import audit
-from moca.authentication.models import APIToken, AuditEntry, FailedSignIns
+from moca.authentication.models import APIKey, APIToken, AuditEntry, FailedSignIns
 from moca.sentences import Code, Reason
 from moca.times import CLOCKS_APART
 from triggers import pauses
@@ -50,6 +50,7 @@ EXPIRED: dict[type[Model], Code] = {
     TriggerExecution: EXECUTIONS_EXPIRED,
     ReceivedEvent: EVENTS_EXPIRED,
     APIToken: TOKENS_EXPIRED,
+    APIKey: TOKENS_EXPIRED,
 }
 
 
@@ -74,6 +75,7 @@ def remove_expired(now: datetime) -> None:
     handled = ReceivedEvent.objects.exclude(state=EventState.QUEUED)
     kinds: list[QuerySet[Any]] = [TriggerExecution.objects.all(), IdempotencyKey.objects.all()]
     kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
+    kinds += [APIKey.objects.all()]
     kinds += [CancelRequest.objects.all(), Process.objects.all(), Spending.objects.all()]
     kinds += [OutputPiece.objects.all(), MeasuredProcess.objects.all(), Line.objects.all()]
     kinds += [SeenMessage.objects.all()]

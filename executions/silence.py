@@ -45,7 +45,7 @@ MOST_OCCURRENCES = 100
 # How many records are read to find the run of an occurrence.
 MOST_RECORDS = 5
 # The runs that no schedule has started.
-OTHERS = {Source.EVENT, Source.MANUAL, Source.REPLAY, Source.ANSWER}
+OTHERS = {Source.EVENT, Source.MANUAL, Source.REPLAY, Source.ANSWER, Source.FIRE}
 # The fields that decide when a trigger fires.
 TIMES = ("type", "enabled", "schedule_config", "paused_until")
 

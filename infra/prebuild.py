@@ -4,7 +4,7 @@ import compileall
 import sysconfig
 from py_compile import PycInvalidationMode
 
-OWN = ("agents", "alerts", "console", "events", "executions", "moca", "triggers")
+OWN = ("agents", "alerts", "console", "events", "executions", "mcp_server", "moca", "triggers")
 
 
 def compile_modules() -> None:

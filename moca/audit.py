@@ -15,13 +15,14 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from moca import reasons, reconcile
+from moca.authentication.api_keys.grant import key_of
 from moca.authentication.models import AuditEntry
 from moca.concurrency import StaleVersionError, VersionedModel
 from moca.ids import first_id
 
 # Fields whose values are hidden in entries, and fields that entries leave out.
-SECRET = {"password", "secrets", "url"}
-SILENT = {"version", "updated_at", "last_login", "session_key"}
+SECRET = {"password", "secrets", "url", "secret_hash"}
+SILENT = {"version", "updated_at", "last_login", "session_key", "ttl"}
 # The prefix of actors that are parts of the product.
 SYSTEM = "system: "
 # How many entries are read to find a row's earlier values.
@@ -105,10 +106,12 @@ def note(
     changes: dict[str, list[Any]] | None = None,
 ) -> None:
     """Write an audit entry about an action on the instance; arguments as for `save()`."""
+    key = key_of(by)
     if by.startswith(SYSTEM) and not isinstance(by, System):
         by = f"user {by}"
     AuditEntry.objects.create(
         actor=by[:150],
+        api_key=key.label if key else "",
         **reasons.columns("reason", why),
         action=action,
         object_type=instance._meta.label_lower,

@@ -135,6 +135,7 @@ INSTALLED_APPS = [
     "events",
     "triggers",
     "executions",
+    "mcp_server",
     "console",
     "moca.admin_config.AdminConfig",
     "django.contrib.auth",
@@ -152,6 +153,8 @@ COMPRESSION = (
 # Traces of requests, if telemetry is on: see docs/telemetry.md.
 TRACING = ["moca.request_trace.RequestTraceMiddleware"] if exporter(TRACES) else []
 MIDDLEWARE = [
+    # It takes secrets out of the path before others see it.
+    "moca.api.middleware.FireTokenMiddleware",
     *TRACING,
     "moca.request_id.RequestIdMiddleware",
     "moca.prefixes.CookiePathMiddleware",
@@ -324,16 +327,28 @@ CORS_ALLOW_CREDENTIALS = False
 CORS_ALLOW_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 CORS_ALLOW_HEADERS = [
     "Authorization",
+    "X-API-Key",
     "Content-Type",
     "Idempotency-Key",
     "If-Match",
     # The frontend of 2026 sends an ID token in it with every request.
     "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token",
+    # What MCP clients in browsers send to /mcp.
+    "MCP-Protocol-Version",
+    "Mcp-Method",
+    "Mcp-Name",
 ]
-CORS_EXPOSE_HEADERS = ["X-Request-Id", "X-Next-Token", "Retry-After"]
+CORS_EXPOSE_HEADERS = ["X-Request-Id", "X-Next-Token", "Retry-After", "WWW-Authenticate"]
 CORS_PREFLIGHT_MAX_AGE = 3600
+# The identifier of the resource server in the user pool whose scopes say what a token may do at
+# /mcp; empty if tokens may do what their users may do.
+MCP_RESOURCE_SERVER = env.str("MCP_RESOURCE_SERVER", default="").rstrip("/")
 # Requests per user, such as "600/min"; empty for no limit.
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
+# Runs that one fire token may begin, such as "60/min", counted in each process; and the most bytes
+# of the JSON that is sent with it.
+FIRE_RATE_LIMIT = env.str("FIRE_RATE_LIMIT", default="60/min")
+MAX_FIRE_BYTES = 64 * 1024
 MAX_TRIGGERS_PER_USER = whole_number("MAX_TRIGGERS_PER_USER", default=1000, least=1, most=100_000)
 # The import path of the greatest size of the API's bodies in bytes; MAX_EVENT_BYTES for events.
 API_BODY_LIMIT = "triggers.api.body_limit.LARGEST_BODY"
@@ -341,6 +356,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "moca.authentication.api.KeyAuthentication",
         "moca.authentication.api.JWTAuthentication",
         "moca.authentication.api.OperatorSessionAuthentication",
     ],
@@ -370,6 +386,10 @@ SPECTACULAR_SETTINGS = {
 
 # Minutes that have to lie between two runs of a new schedule; 0 for no such limit.
 MIN_INTERVAL_MINUTES = whole_number("MIN_INTERVAL_MINUTES", default=0, least=0, most=10_080)
+# Limits of API keys that agents use, unless the key has its own: the least minutes between two runs
+# of what the agent creates, and how many triggers of it may exist.
+AGENT_KEY_MIN_INTERVAL = whole_number("AGENT_KEY_MIN_INTERVAL", default=15, least=0, most=10_080)
+AGENT_KEY_MAX_TRIGGERS = whole_number("AGENT_KEY_MAX_TRIGGERS", default=20, least=1, most=10_000)
 # The Lambda function that EventBridge Scheduler invokes. If it is not set, the local scheduler
 # process fires triggers.
 TRIGGER_LAMBDA_ARN = env.str("TRIGGER_LAMBDA_ARN", default="")

@@ -23,4 +23,6 @@ urlpatterns = [
     path("", include("triggers.api.urls")),
     path("", include("executions.api.urls")),
     path("", include("alerts.api.urls")),
+    path("", include("moca.authentication.api.urls")),
+    path("", include("mcp_server.urls")),
 ]

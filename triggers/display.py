@@ -205,6 +205,8 @@ class TriggerDisplay:
             return State("warn", _("Paused"), self._pause_words())
         if trigger.enabled:
             return State("good", _("Enabled"))
+        if trigger.waits_for_person:
+            return State("warn", _("Waits for a person"), self._agent_words())
         if trigger.paused_reason:
             return State("warn", _("Paused"), reasons.shown(trigger, "paused_reason"))
         return State("off", _("Disabled"))
@@ -213,6 +215,19 @@ class TriggerDisplay:
     def is_paused(self) -> bool:
         """Whether a person has paused the trigger."""
         return self.trigger.is_paused(self.now)
+
+    def _agent_words(self) -> str:
+        """Why the trigger waits for a person, and for whom."""
+        name = self.trigger.created_by_name
+        if name and self.trigger.created_by_agent:
+            return _(
+                "An agent created it with the API key %(name)s. It fires once its user, or an "
+                "operator who may change it, has enabled it."
+            ) % {"name": name}
+        return _(
+            "An agent changed it. It fires once its user, or an operator who may change it, has "
+            "enabled it."
+        )
 
     def _pause_words(self) -> str:
         """Who paused the trigger, until when and why."""

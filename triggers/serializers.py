@@ -20,7 +20,7 @@ from moca.api.fields import (
     Number,
     Text,
 )
-from moca.api.json_schema import each, moment, text
+from moca.api.json_schema import boolean, component, each, moment, record, text
 from moca.api.serializers import MapSerializer, RowSerializer
 from moca.times import iso
 from triggers.catch_up import MOST_CAUGHT_UP
@@ -50,6 +50,17 @@ from triggers.validation import (
 
 # How many of its next runs an answer tells.
 NEXT_RUNS = 3
+CREATED_BY = component(
+    "CreatedBy",
+    record(
+        "The API key that created a trigger.",
+        {
+            "keyId": text("The id of the key."),
+            "keyName": text("Its name at that time."),
+            "agent": boolean("Whether an agent used it."),
+        },
+    ),
+)
 
 
 class ScheduleConfigSerializer(MapSerializer):
@@ -241,6 +252,12 @@ class TriggerSerializer(RowSerializer):
     last_skip_reason = Text("Why it did not run.")
     consecutive_failures = Number("Failed runs in a row, up to the last.")
     version = Number("Counts the changes; `If-Match` takes it.")
+    created_by = Computed(CREATED_BY)
+    waits_for_person = Flag(
+        "Whether an agent wrote what it does, and a person has to enable it before it fires.",
+        always=False,
+        empty=(None, False),
+    )
 
     class Meta:
         model = Trigger
@@ -252,6 +269,15 @@ class TriggerSerializer(RowSerializer):
             return None
         runs = schedule.next_runs(after, NEXT_RUNS, anchor=trigger.anchor)
         return [iso(run) for run in runs]
+
+    def get_created_by(self, trigger: Trigger) -> dict[str, Any] | None:
+        if not trigger.created_by_key:
+            return None
+        return {
+            "keyId": trigger.created_by_key,
+            "keyName": trigger.created_by_name,
+            "agent": trigger.created_by_agent,
+        }
 
     def get_schedule_description(self, trigger: Trigger) -> str | None:
         return trigger.schedule_description

@@ -17,7 +17,7 @@ from django.utils import timezone
 from moca import audit, reconcile
 from moca.concurrency import ConflictError, retry_conflicts, rewrite
 from moca.reconcile import ProjectionError
-from triggers import pauses
+from triggers import agent_keys, pauses
 from triggers.models import IdempotencyKey, Trigger
 
 # Errors that refuse a change, each with a message for the operator.
@@ -67,8 +67,10 @@ def create(
             # The last try may have failed because of the quota.
             trigger.check_quota()
         is_retry = True
+        agent_keys.mark_new(trigger, by=by)
         try:
             with reconcile.atomic():
+                agent_keys.count_new(trigger, by=by)
                 if claim:
                     claim.trigger_id = trigger.pk
                     _store_claim(claim, earlier)
@@ -97,6 +99,7 @@ def save(trigger: Trigger, *, by: str, why: str = "") -> None:
     if trigger._state.adding:
         create(lambda: trigger, by=by, why=why)
     else:
+        agent_keys.mark_change(trigger, by=by)
         audit.save(trigger, by=by, why=why)
 
 
@@ -119,6 +122,7 @@ def change(trigger: Trigger, apply: Callable[[Trigger], None], *, by: str) -> bo
 
     def write() -> bool:
         apply(trigger)
+        agent_keys.mark_change(trigger, by=by)
         return audit.save(trigger, by=by, covered=True)
 
     return rewrite(trigger, write)

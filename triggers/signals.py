@@ -12,7 +12,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from moca.reconcile import writing
-from triggers import pauses
+from triggers import agent_keys, pauses
 from triggers.models import Trigger, TriggerCount
 from triggers.reconcile import TriggerProjection
 from triggers.schedulers import Scheduler, all_schedulers
@@ -41,6 +41,7 @@ def follow_save(
 def follow_delete(instance: Trigger, **_: Any) -> None:
     """Count a deleted trigger, and delete its schedule or rule."""
     TriggerCount.objects.release(instance.user_id)
+    agent_keys.count_deleted(instance)
     for scheduler in all_schedulers():
         if scheduler.had(instance):
             with _writing(instance, scheduler):

@@ -7,11 +7,14 @@ from executions.api import (  # noqa: F401  (describe the routes of agents, back
     agents_schema,
     backfills_schema,
     export_schema,
+    fire_schema,
     result_schema,
 )
 from executions.api.views import (
     DEFAULT_PAGE,
+    LEAST_PART,
     MAX_PAGE,
+    MOST_PART,
     AllExecutionsView,
     AnswerView,
     CancelView,
@@ -243,6 +246,11 @@ describe(
         TRIGGER_ID,
         EXECUTION_ID,
         in_query("after", number(minimum=0, default=0), "The byte after which to go on."),
+        in_query(
+            "limit",
+            number(minimum=LEAST_PART, maximum=MOST_PART),
+            "The most bytes of text in the answer; all that there is without.",
+        ),
     ],
     answers=Body(
         OUTPUT,

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from executions import measured
-from executions.api import agents, backfills, export, result, views
+from executions.api import agents, backfills, export, fire, result, views
 
 EXECUTIONS = "triggers/<id:trigger_id>/executions"
 BACKFILLS = "triggers/<id:trigger_id>/backfills"
@@ -12,6 +12,12 @@ urlpatterns = [
     path("agents", agents.AgentsView.as_view(), name="api-agents"),
     # The id of an agent may have slashes.
     path("agents/<path:agent_id>", agents.AgentView.as_view(), name="api-agent"),
+    path("fire", fire.FireView.as_view(), name="api-fire"),
+    path(
+        "triggers/<id:trigger_id>/fire-token",
+        fire.FireTokenView.as_view(),
+        name="api-fire-token",
+    ),
     path("triggers/<id:trigger_id>/run", views.RunView.as_view(), name="api-run"),
     path(
         "triggers/<id:trigger_id>/backfill",

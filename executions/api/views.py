@@ -33,6 +33,7 @@ from moca.api.errors import (
 from moca.api.pagination import filtered_page, page
 from moca.api.views import APIView
 from moca.ids import first_id
+from triggers.agent_keys import WaitsForPersonError
 from triggers.api.views import find
 from triggers.models import Outcome, RunStatus, Trigger
 
@@ -40,13 +41,15 @@ from triggers.models import Outcome, RunStatus, Trigger
 UNLISTED = ("output", "output_tail", "reasoning", "tools")
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
+# The bytes of a part of an output, if a request asks for parts.
+LEAST_PART, MOST_PART = 1_000, 1_000_000
 
 
 class RunView(APIView):
     def post(self, request: Request, trigger_id: str) -> Response:
         """Run a trigger now, enabled or not."""
         trigger = find(self.user_id, trigger_id)
-        return _accepted(request, trigger)
+        return _accepted(request, trigger, self.user_id)
 
 
 class AllExecutionsView(APIView):
@@ -136,19 +139,23 @@ class ExecutionView(APIView):
 
 
 class OutputView(APIView):
-    parameters: ClassVar = {"GET": ("after",)}
+    parameters: ClassVar = {"GET": ("after", "limit")}
 
     def get(self, request: Request, trigger_id: str, execution_id: str) -> Response:
         """Show the agent's output so far, from a byte on."""
         after = parameters.whole_number(
             request.query_params, "after", default=0, least=0, most=10**18
         )
+        limit = parameters.whole_number(
+            request.query_params, "limit", default=0, least=LEAST_PART, most=MOST_PART
+        )
         execution = _find(self.user_id, trigger_id, execution_id)
         fold_in(execution)
         execution.close_if_lost(timezone.now())
         note_look(execution)
-        text, following = execution.said.after(after)
-        done = execution.status != RunStatus.RUNNING
+        said = execution.said
+        text, following = said.page(after, limit) if limit else said.after(after)
+        done = execution.status != RunStatus.RUNNING and following >= said.total_bytes
         return Response({"text": text, "next": following, "done": done, "status": execution.status})
 
 
@@ -157,7 +164,7 @@ class ReplayView(APIView):
         """Run a trigger again with the event of an earlier execution."""
         execution = _find(self.user_id, trigger_id, execution_id)
         trigger = find(self.user_id, trigger_id)
-        return _accepted(request, trigger, replayed=execution)
+        return _accepted(request, trigger, self.user_id, replayed=execution)
 
 
 class CancelView(APIView):
@@ -281,10 +288,10 @@ def _list(
 
 
 def _accepted(
-    request: Request, trigger: Trigger, replayed: TriggerExecution | None = None
+    request: Request, trigger: Trigger, by: str, replayed: TriggerExecution | None = None
 ) -> Response:
     with _refusals():
-        execution = run_now(trigger, by=trigger.user_id, replayed=replayed)
+        execution = run_now(trigger, by=by, replayed=replayed)
     return _answer(request, execution, status=202)
 
 
@@ -293,7 +300,7 @@ def _refusals() -> Iterator[None]:
     """Turn the errors that refuse a manual run into answers."""
     try:
         yield
-    except TriggerBusyError as error:
+    except (TriggerBusyError, WaitsForPersonError) as error:
         raise APIError(409, str(error)) from error
     except DispatchError as error:
         raise APIError(503, str(error), headers={"Retry-After": "5"}) from error

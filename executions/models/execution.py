@@ -31,6 +31,8 @@ class Source(models.TextChoices):
     ANSWER = "answer", _("Answer")
     # What was missed or had failed, and runs later; see `executions.backfill`.
     BACKFILL = "backfill", _("Backfill")
+    # Another program has used the trigger's fire token.
+    FIRE = "fire", _("Fire token")
 
 
 # How many keys one read of a key-value table takes.

@@ -21,6 +21,8 @@ from moca.concurrency import ConflictError
 from moca.ids import new_id
 from moca.retry import retry
 from moca.sentences import Reason
+from moca.times import iso
+from triggers.agent_keys import WaitsForPersonError, check_may_run
 from triggers.models import Trigger
 
 # How long a manual run may wait for a process to claim it.
@@ -44,7 +46,7 @@ class TriggerBusyError(Exception):
 
 
 # Why a manual run may not begin. Each error has a message for the person who asked for the run.
-NOT_RUN = (TriggerBusyError, DispatchError, ConflictError)
+NOT_RUN = (TriggerBusyError, WaitsForPersonError, DispatchError, ConflictError)
 
 
 def run_now(
@@ -62,8 +64,10 @@ def run_now(
 
     Raises:
         TriggerBusyError: a run is under way that may not be overlapped.
+        WaitsForPersonError: an agent runs it, and a person has to enable it first.
         DispatchError: no process can be given the run, which is therefore not on record.
     """
+    check_may_run(trigger, by=by)
     source = Source.REPLAY if replayed else Source.MANUAL
 
     def once() -> TriggerExecution:
@@ -87,15 +91,17 @@ def accept(
     *,
     replayed: TriggerExecution | None = None,
     continued: TriggerExecution | None = None,
+    event: dict[str, Any] | None = None,
     **values: Any,
 ) -> TriggerExecution:
     """Put a manual run on record, without dispatching it.
 
     Args:
         trigger: the trigger to run, enabled or not.
-        source: MANUAL, REPLAY or ANSWER.
+        source: MANUAL, REPLAY, ANSWER or FIRE.
         replayed: the execution whose event is sent again.
         continued: the execution whose agent, session and task the run goes on with.
+        event: the EventBridge envelope, without an id and a time; None for one of a manual run.
         values: further fields of the record.
 
     Raises:
@@ -104,22 +110,27 @@ def accept(
     now = timezone.now()
     until = now + MANUAL_QUEUE_LEASE
     earlier = replayed or continued
+    key = new_id()
+    if event is not None:
+        event = {**event, "id": key, "time": iso(now)}
+    elif earlier:
+        event = envelope.deserialize(earlier.event_payload)
     occurrence = Occurrence(
-        id=new_id(),
+        id=key,
         user_id=trigger.user_id,
         trigger_id=trigger.pk,
         source=source,
-        event=envelope.deserialize(earlier.event_payload) if earlier else None,
+        event=event,
         replay_of=replayed.pk if replayed else "",
     )
-    event = occurrence.event_of(trigger, now)
-    execution = new_record(trigger, occurrence, event, now, until, attempt=0)
+    sent = occurrence.event_of(trigger, now)
+    execution = new_record(trigger, occurrence, sent, now, until, attempt=0)
     if continued:
         values |= {"continues": continued.pk, **{name: getattr(continued, name) for name in KEPT}}
     for name, value in values.items():
         setattr(execution, name, value)
     with transaction.atomic():
-        if isinstance(reason := enter(trigger, execution, event, now), Reason):
+        if isinstance(reason := enter(trigger, execution, sent, now), Reason):
             raise TriggerBusyError(reason)
         if trigger.holds_itself and not hold([trigger], now, until=until):
             raise TriggerBusyError

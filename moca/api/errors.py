@@ -59,6 +59,10 @@ AUTHENTICATION = {
     "MISSING_AUTHORIZATION": (401, "Send Authorization: Bearer <token>."),
     "INVALID_AUTHORIZATION_FORMAT": (401, "Send Authorization: Bearer <token>."),
     "INVALID_JWT": (401, "The token has expired."),
+    "INVALID_API_KEY": (
+        401,
+        "The API key is unknown, was revoked, or has ended: use another one.",
+    ),
     "INVALID_ID_TOKEN": (401, "The ID token has expired: sign in again."),
     "TOKEN_SUBJECT_MISMATCH": (
         401,

@@ -156,6 +156,7 @@ NOT_SIGNED_IN = component(
                     "MISSING_AUTHORIZATION",
                     "INVALID_AUTHORIZATION_FORMAT",
                     "INVALID_JWT",
+                    "INVALID_API_KEY",
                     "INVALID_ID_TOKEN",
                     "TOKEN_SUBJECT_MISMATCH",
                 ],

@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from moca.api.editions import error_body
 from moca.api.errors import APIError
-from moca.api.paths import SIGNED, is_api, is_route
+from moca.api.paths import FIRE, FIRE_HEADER, SIGNED, is_api, is_route
 
 
 def error_response(request: HttpRequest, error: APIError) -> HttpResponse:
@@ -84,6 +84,27 @@ class JSONErrorsMiddleware(MiddlewareMixin):
         return response
 
 
+class FireTokenMiddleware(MiddlewareMixin):
+    """Moves the token of `/fire/TOKEN` into a header, before anything can log the path.
+
+    Django logs the paths of refused requests, and shows them on error pages.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        path, token = request.path_info, ""
+        if path.startswith(f"{FIRE}/"):
+            token = path.removeprefix(f"{FIRE}/").strip("/")
+            before = request.path.removesuffix(path)
+            request.path_info, request.path = FIRE, f"{before}{FIRE}"
+            request.META["PATH_INFO"] = FIRE
+            for name in ("RAW_URI", "REQUEST_URI", "RAW_PATH"):
+                request.META.pop(name, None)
+        if token:
+            name = f"HTTP_{FIRE_HEADER.upper().replace('-', '_')}"
+            request.META[name] = token
+            request.__dict__.pop("headers", None)
+
+
 class TrailingSlashMiddleware(MiddlewareMixin):
     """Serves API paths with a trailing slash too; a redirect would drop the request's body."""
 
@@ -126,12 +147,16 @@ def _body_limit(request: HttpRequest) -> int:
     """The most bytes that the request's body may have."""
     if _is_signed(request):
         return int(settings.MAX_EVENT_BYTES)
+    if request.path_info.removesuffix("/") == FIRE:
+        return int(settings.MAX_FIRE_BYTES)
     return int(import_string(settings.API_BODY_LIMIT))
 
 
 def _has_credentials(request: HttpRequest) -> bool:
     return (
         "Authorization" in request.headers
+        or "X-API-Key" in request.headers
+        or FIRE_HEADER in request.headers
         or settings.SESSION_COOKIE_NAME in request.COOKIES
         or _is_signed(request)
     )

@@ -45,14 +45,21 @@ from moca.api.json_schema import (
 TAGS: list[Schema] = []
 # What this installation sends to others, by name; apps add theirs.
 WEBHOOKS: dict[str, Schema] = {}
-BEARER = "bearerAuth"
+BEARER, KEY = "bearerAuth", "apiKeyAuth"
 SCHEME = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "JWT",
-    "description": "An access or ID token of the installation's Cognito user pool, or one that the "
-    "installation issued.",
+    "description": "An access or ID token of the installation's Cognito user pool, one that the "
+    "installation issued, or an API key (`moca_...`).",
 }
+KEY_SCHEME = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "X-API-Key",
+    "description": "An API key (`moca_...`). It does what its scopes and its owner's role allow.",
+}
+_SIGN_INS: list[dict[str, list[str]]] = [{BEARER: []}, {KEY: []}]
 # Names of the failures that most operations share, by status.
 SHARED = {
     str(status): TITLES[status].replace(" ", "")
@@ -67,8 +74,9 @@ Keys are camelCase, times ISO 8601 in UTC with milliseconds, ids lower-case UUID
 is left out of an answer, never null. Keys that a body should not have are passed over, so that \
 what was answered may be sent back.
 
-Sign in with `Authorization: Bearer` and a token; operators who are signed in to the pages may use \
-their session cookie instead, with the CSRF token in `X-CSRFToken` for everything but GET.
+Sign in with `Authorization: Bearer` and a token or an API key, or with an API key in \
+`X-API-Key`; operators who are signed in to the pages may use their session cookie instead, with \
+the CSRF token in `X-CSRFToken` for everything but GET.
 
 Each answer, errors too, has its request's id in the header `X-Request-Id`, and each error has one \
 shape. A path takes a trailing slash as well; another method than those below is a 405.
@@ -100,6 +108,7 @@ FOR_EVERYBODY = [
     _sign_in("There is no token.", "MISSING_AUTHORIZATION", NOT_SIGNED_IN),
     _sign_in("It is not sent as `Bearer`.", "INVALID_AUTHORIZATION_FORMAT", NOT_SIGNED_IN),
     _sign_in("It is expired, or not of this installation.", "INVALID_JWT", NOT_SIGNED_IN),
+    _sign_in("The API key is not good.", "INVALID_API_KEY", NOT_SIGNED_IN),
     _sign_in("There is an ID token too, which is not good.", "INVALID_ID_TOKEN", NOT_SIGNED_IN),
     _sign_in("The ID token is another user's.", "TOKEN_SUBJECT_MISMATCH", NOT_SIGNED_IN),
     Fault(
@@ -110,6 +119,10 @@ FOR_EVERYBODY = [
     Fault("The database is busy; `Retry-After` says when to try again.", APIError(503)),
     _sign_in("The keys that check tokens are out of reach.", "KEYS_UNAVAILABLE"),
 ]
+FOR_KEYS = Fault(
+    "The API key has not the scope, or is for other triggers.",
+    APIError(403, "This API key has no scope write: use one that has it."),
+)
 FOR_CHANGES = [
     Fault(
         "A viewer's session, or one without its CSRF token.",
@@ -220,6 +233,7 @@ def describe(
     parameters: Sequence[OpenApiParameter] = (),
     faults: Iterable[Fault] = (),
     is_open: bool = False,
+    limit: int = 0,
 ) -> None:
     """Describe a method of a view. The method's docstring is the summary.
 
@@ -234,6 +248,7 @@ def describe(
         parameters: parameters of the path, the query and the headers.
         faults: its failures, beside those that all authenticated operations share.
         is_open: whether it needs no sign-in.
+        limit: the most bytes of its body; 0 for the usual.
     """
     function = getattr(view, method.lower())
     found = [*faults]
@@ -241,10 +256,10 @@ def describe(
         found.insert(0, UNKNOWN)
     if takes:
         # Operations without a sign-in receive signed events.
-        limit = settings.MAX_EVENT_BYTES if is_open else import_string(settings.API_BODY_LIMIT)
-        found += _for_bodies(limit)
+        usual = settings.MAX_EVENT_BYTES if is_open else import_string(settings.API_BODY_LIMIT)
+        found += _for_bodies(limit or usual)
     if not is_open:
-        found += [*FOR_EVERYBODY, *(FOR_CHANGES if method != "GET" else [])]
+        found += [*FOR_EVERYBODY, FOR_KEYS, *(FOR_CHANGES if method != "GET" else [])]
     success = OpenApiResponse(answers.schema, SUCCESSES[answers.status], answers.examples)
     failures = _failures(found)
     keys: list[Any] = [(answers.status, kind) for kind in answers.media] or [answers.status]
@@ -255,7 +270,7 @@ def describe(
         summary=(function.__doc__ or "").strip().rstrip("."),
         description=description,
         tags=[tag],
-        auth=[] if is_open else [{BEARER: []}],  # type: ignore[list-item]
+        auth=[] if is_open else _SIGN_INS,  # type: ignore[arg-type]
         parameters=[*parameters, *_headers([answers.status, *failures], is_open=is_open)],
         request={"application/json": body} if body else None,
         responses=responses,
@@ -306,7 +321,7 @@ def document() -> Schema:
     made["components"] = {
         "schemas": dict(sorted(COMPONENTS.items())),
         "responses": _shared_failures(found),
-        "securitySchemes": {BEARER: SCHEME},
+        "securitySchemes": {BEARER: SCHEME, KEY: KEY_SCHEME},
     }
     return made
 

@@ -5,10 +5,14 @@ from django.urls.converters import StringConverter
 
 ROOTS = {
     *("triggers", "executions", "agents", "schedules", "events", "health", "openapi.json"),
-    *("alert-rules", "budgets", "channels", "installation"),
+    *("alert-rules", "budgets", "channels", "installation", "keys", "fire"),
+    # The MCP server, and where its clients get tokens.
+    *("mcp", ".well-known"),
 }
 # Paths whose requests are authenticated by a signature, in headers that differ by sender.
 SIGNED = {"/events"}
+# Where programs send fire tokens, and the header in which the view gets them.
+FIRE, FIRE_HEADER = "/fire", "X-Fire-Token"
 
 
 def is_api(path: str) -> bool:

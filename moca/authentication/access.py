@@ -32,8 +32,21 @@ def role_of_token(user: TokenUser) -> Role:
         token = _cached("token", user.token_id, lambda: _token_state(user))
     if token == REVOKED:
         raise TokenError("The token was revoked: ask for another one.")
-    operator = _cached("operator", user.user_id, lambda: _operator_state(user.user_id))
-    if operator == INACTIVE or (operator == NOBODY and token == OF_OPERATOR):
+    return role_of_user(user.user_id, is_of_operator=token == OF_OPERATOR)
+
+
+def role_of_user(user_id: str, *, is_of_operator: bool) -> Role:
+    """The present role of a user: an operator's own role; editor for any other user.
+
+    Args:
+        user_id: the user.
+        is_of_operator: whether the user was an operator when the token or the key was issued.
+
+    Raises:
+        TokenError: the operator is inactive or deleted.
+    """
+    operator = _cached("operator", user_id, lambda: _operator_state(user_id))
+    if operator == INACTIVE or (operator == NOBODY and is_of_operator):
         raise TokenError("The operator whose token this is may not sign in any more.")
     return Role.EDITOR if operator == NOBODY else Role(operator)
 

@@ -17,7 +17,8 @@ from django.utils.safestring import SafeString
 from moca import audit
 from moca.admin import ModelAdmin, ReadOnlyModelAdmin, actor, operator_of
 from moca.authentication import cognito
-from moca.authentication.models import APIToken, AuditEntry, Operator, Role
+from moca.authentication.api_keys import services
+from moca.authentication.models import APIKey, APIToken, AuditEntry, Operator, Role
 from moca.changelist import whole_id
 from moca.display import NOTHING, badge, excerpt, short_time_tag, time_tag
 from moca.forms import VersionedForm
@@ -28,11 +29,11 @@ admin.site.unregister(Group)
 
 
 def is_last_admin(operator: Operator) -> bool:
-    """Whether this is the only active admin."""
-    admins = Operator.objects.filter(role=Role.ADMIN, is_active=True)
-    return operator.loaded_value("role") == Role.ADMIN and [a.pk for a in admins[:2]] == [
-        operator.pk
-    ]
+    """Whether this is the only active admin who can sign in."""
+    if operator.is_service or operator.loaded_value("role") != Role.ADMIN:
+        return False
+    admins = Operator.objects.filter(role=Role.ADMIN, is_active=True, is_service=False)
+    return [admin.pk for admin in admins[:2]] == [operator.pk]
 
 
 class OperatorForm(SetPasswordMixin, VersionedForm):
@@ -40,7 +41,7 @@ class OperatorForm(SetPasswordMixin, VersionedForm):
 
     class Meta:
         model = Operator
-        fields = ["username", "email", "role", "is_active", "subject"]
+        fields = ["username", "email", "role", "is_service", "is_active", "subject"]
         field_classes = {"username": UsernameField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -62,7 +63,10 @@ class OperatorForm(SetPasswordMixin, VersionedForm):
         elif given.get("password2") and not given.get("password1"):
             self.add_error("password1", "Type the password twice.")
         self.validate_passwords()
+        if given.get("is_service") and given.get("password1"):
+            self.add_error("password1", "A service account has no password: leave it empty.")
         stays = given.get("role") == Role.ADMIN and given.get("is_active")
+        stays = stays and not given.get("is_service")
         if not stays and not self.instance._state.adding and is_last_admin(self.instance):
             raise ValidationError(
                 "This is the last active admin: make somebody else one first.", code="last_admin"
@@ -83,11 +87,14 @@ class OperatorForm(SetPasswordMixin, VersionedForm):
 class OperatorAdmin(ModelAdmin):
     form = OperatorForm
     list_display = ["username", "email", "role_name", "signs_in", "last_seen"]
-    list_filter = ["role", "is_active"]
+    list_filter = ["role", "is_service", "is_active"]
     search_fields = ["username", "email", "subject__exact"]
     sortable_by = ()
     fieldsets = [
-        (None, {"fields": ["opened_version", "username", "email", "role", "is_active"]}),
+        (
+            None,
+            {"fields": ["opened_version", "username", "email", "role", "is_service", "is_active"]},
+        ),
         (
             "Password",
             {
@@ -113,6 +120,8 @@ class OperatorAdmin(ModelAdmin):
     def signs_in(self, operator: Operator) -> SafeString:
         if not operator.is_active:
             return badge("off", "Inactive")
+        if operator.is_service:
+            return badge("off", "Service account")
         return badge("good", "Password" if operator.has_usable_password() else "Cognito")
 
     @admin.display(description="last sign-in")
@@ -166,9 +175,46 @@ class APITokenAdmin(ReadOnlyModelAdmin):
         return operator_of(request).has_role(Role.ADMIN)
 
 
+@admin.register(APIKey)
+class APIKeyAdmin(ReadOnlyModelAdmin):
+    """API keys of all users. The action revokes them."""
+
+    list_display = ["id", "name", "user_id", "allows", "for_agent", "expires", "used"]
+    list_display_links = None
+    search_fields = ["user_id__exact"]
+    search_help_text = "The whole user id of the owner."
+    sortable_by = ()
+    actions = ["revoke"]
+
+    @admin.display(description="scopes")
+    def allows(self, key: APIKey) -> str:
+        return ", ".join(key.scopes)
+
+    @admin.display(description="agent", boolean=True)
+    def for_agent(self, key: APIKey) -> bool:
+        return key.is_agent
+
+    @admin.display(description="end")
+    def expires(self, key: APIKey) -> str:
+        return time_tag(key.expires_at, timezone.now()) if key.expires_at else "Never"
+
+    @admin.display(description="last used")
+    def used(self, key: APIKey) -> str:
+        return time_tag(key.last_used_at, timezone.now()) if key.last_used_at else "Never"
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: Any) -> None:
+        for key in queryset:
+            services.revoke(key, by=actor(request))
+        self.message_user(request, f"{len(queryset)} API keys were revoked.")
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return operator_of(request).has_role(Role.ADMIN)
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyModelAdmin):
-    list_display = ["time", "actor", "action", "what", "changed", "why"]
+    list_display = ["time", "who", "action", "what", "changed", "why"]
     list_display_links = None
     list_filter = ["action"]
     search_fields = ["actor", "object_name"]
@@ -183,6 +229,10 @@ class AuditEntryAdmin(ReadOnlyModelAdmin):
         if key:
             return queryset.filter(object_id=key), False
         return super().get_search_results(request, queryset, search_term)
+
+    @admin.display(description="actor")
+    def who(self, entry: AuditEntry) -> str:
+        return f"{entry.actor} by API key {entry.api_key}" if entry.api_key else entry.actor
 
     @admin.display(description="when")
     def time(self, entry: AuditEntry) -> str:

@@ -43,7 +43,10 @@ class OperatorBackend(BaseBackend):
             # Hash anyway: the duration must not reveal which names exist.
             Operator().set_password(password)
             return None
-        return operator if operator.check_password(password) and operator.is_active else None
+        is_right = operator.check_password(password)
+        return operator if is_right and operator.is_active and not operator.is_service else None
 
     def get_user(self, user_id: str) -> Operator | None:
-        return Operator.objects.filter(pk=user_id, is_active=True).first()
+        operator = Operator.objects.filter(pk=user_id, is_active=True).first()
+        # Somebody may have been signed in when the account became a service account.
+        return None if operator is None or operator.is_service else operator

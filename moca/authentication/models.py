@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from moca.authentication.api_keys.model import APIKey as APIKey
 from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
 from moca.ids import new_id
@@ -57,7 +58,9 @@ class OperatorManager(BaseUserManager["Operator"]):
 
 
 class Operator(VersionedModel, AbstractBaseUser):
-    """A person who signs in to the pages. The role decides all permissions; there are no groups.
+    """A person who signs in to the pages, or a service account, which cannot sign in.
+
+    The role decides all permissions; there are no groups.
 
     `subject` is the user id of the operator's own triggers. For a sign-in by Cognito it is the
     token's `sub`.
@@ -68,6 +71,11 @@ class Operator(VersionedModel, AbstractBaseUser):
     subject = models.CharField(max_length=128, unique=True, default=new_id, validators=[one_line])
     email = models.EmailField(blank=True)
     role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
+    is_service = models.BooleanField(
+        "service account",
+        default=False,
+        help_text="No person: it cannot sign in, owns triggers, and has API keys.",
+    )
     is_active = models.BooleanField(
         "active", default=True, help_text="Clear this instead of deleting an operator."
     )
@@ -155,6 +163,8 @@ class AuditEntry(models.Model):
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
     at = models.DateTimeField(default=timezone.now)
     actor = models.CharField(max_length=150)
+    # The name and the id of the API key that the actor used; empty without one.
+    api_key = models.CharField(max_length=90, blank=True)
     action = models.CharField(max_length=10, choices=Action)
     object_type = models.CharField(max_length=50)
     # The id of an agent has up to 200 characters.

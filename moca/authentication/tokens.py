@@ -1,7 +1,7 @@
 """Issues and verifies the API's tokens: JWTs of a Cognito user pool or, without one, our own."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
@@ -49,10 +49,14 @@ class TokenUser:
     Attributes:
         user_id: the token's `sub`.
         token_id: the token's `jti`, if this installation issued it; empty for a pool's token.
+        scopes: the OAuth scopes of a pool's access token; None for any other token.
+        resources: the resources that a pool's access token was issued for; empty for any.
     """
 
     user_id: str
     token_id: str = ""
+    scopes: frozenset[str] | None = None
+    resources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,22 @@ def user_of(token: str) -> TokenUser:
     if not isinstance(subject, str) or not is_user_id(subject):
         raise TokenError("The token names no user.")
     if settings.COGNITO_USER_POOL_ID:
-        return TokenUser(subject)
+        return _user_of_pool(subject, claims)
     token_id = claims.get("jti")
     if not isinstance(token_id, str) or not token_id:
         raise TokenError("The token cannot be revoked: print another one with issue_token.")
     return TokenUser(subject, token_id)
+
+
+def _user_of_pool(subject: str, claims: Mapping[str, Any]) -> TokenUser:
+    if claims["token_use"] == "id":  # noqa: S105  (no secret)
+        return TokenUser(subject)
+    audience = claims.get("aud", ())
+    return TokenUser(
+        subject,
+        scopes=frozenset(str(claims.get("scope", "")).split()),
+        resources=(audience,) if isinstance(audience, str) else tuple(map(str, audience or ())),
+    )
 
 
 def check_id_token(token: str, user: TokenUser) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from events.api.schema import EVENTS
 from moca.api.errors import APIError
-from moca.api.json_schema import Schema, boolean, number, text
+from moca.api.json_schema import Schema, boolean, enum, number, text
 from moca.api.openapi import (
     INTERNAL,
     NEXT_TOKEN,
@@ -157,6 +157,16 @@ describe(
         ORDER,
         in_query("type", shapes.TYPE, "Only those of this type."),
         in_query("enabled", boolean(), "Only those that fire, or only those that do not."),
+        in_query(
+            "createdBy",
+            enum("CreatedByFilter", ["agent"], "Only those that agents created."),
+            "Only those that agents created with their API keys.",
+        ),
+        in_query(
+            "waitsForPerson",
+            boolean(),
+            "Only those that wait for a person to enable them, or only the others.",
+        ),
         in_query(
             "search",
             text(maxLength=MAX_TEXT),

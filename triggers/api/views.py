@@ -49,7 +49,12 @@ def apply(change: Callable[..., Any], user_id: str, trigger_id: str) -> Trigger:
 
 
 class TriggersView(APIView):
-    parameters: ClassVar = {"GET": ("limit", "nextToken", "type", "enabled", "search", "order")}
+    parameters: ClassVar = {
+        "GET": (
+            *("limit", "nextToken", "type", "enabled", "search", "order"),
+            *("createdBy", "waitsForPerson"),
+        )
+    }
 
     def get(self, request: Request) -> Response:
         """List the user's triggers, newest first."""
@@ -58,6 +63,8 @@ class TriggersView(APIView):
             "type": parameters.choice(query, "type", TriggerType.values),
             "enabled": parameters.choice(query, "enabled", ["true", "false"]),
             "search": parameters.search_text(query, "search"),
+            "createdBy": parameters.choice(query, "createdBy", ["agent"]),
+            "waitsForPerson": parameters.choice(query, "waitsForPerson", ["true", "false"]),
         }
         triggers, following = page(
             _filtered(Trigger.objects.of_user(self.user_id), filters),
@@ -100,6 +107,10 @@ def _filtered(rows: TriggerQuerySet, filters: dict[str, str]) -> TriggerQuerySet
         rows = rows.firing(timezone.now(), wanted=enabled == "true")
     if text := filters["search"]:
         rows = rows.search(text)
+    if filters["createdBy"]:
+        rows = rows.filter(created_by_agent=True)
+    if waits := filters["waitsForPerson"]:
+        rows = rows.filter(waits_for_person=waits == "true")
     return rows
 
 

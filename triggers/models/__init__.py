@@ -11,6 +11,7 @@ from triggers.models.choices import (
     SyncState,
     TriggerType,
 )
+from triggers.models.fire_token import FireToken
 from triggers.models.idempotency_key import IdempotencyKey
 from triggers.models.local_schedule import LocalSchedule
 from triggers.models.pausable import FOREVER, MAX_PAUSE_NOTE
@@ -24,6 +25,7 @@ __all__ = [
     "FOREVER",
     "MAX_PAUSE_NOTE",
     "CatchUp",
+    "FireToken",
     "IdempotencyKey",
     "InstallationPause",
     "Limit",

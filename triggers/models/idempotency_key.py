@@ -9,13 +9,15 @@ from moca.dynamodb.layout import Layout
 
 
 class IdempotencyKey(models.Model):
-    """The trigger that a request with an `Idempotency-Key` created, kept for 24 hours.
+    """The trigger or the run that a request with an `Idempotency-Key` made, kept for 24 hours.
 
-    `id` is a hash of the user and the key.
+    `id` is a hash of the key, and of the user or the trigger.
     """
 
     id = models.CharField(primary_key=True, max_length=64)
     trigger_id = models.CharField(max_length=36)
+    # The run that a request with a fire token began; empty for a request that creates a trigger.
+    execution_id = models.CharField(max_length=36, blank=True)
     request_hash = models.CharField(max_length=64)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
 

@@ -41,6 +41,7 @@ from triggers.models.choices import (
     SyncState,
     TriggerType,
 )
+from triggers.models.made_by import MadeByKey
 from triggers.models.pausable import Pausable, PausableQuerySet
 from triggers.models.process import has_lease
 from triggers.models.quota import TriggerCount
@@ -148,7 +149,7 @@ class TriggerQuerySet(PausableQuerySet["Trigger"]):
         return self.filter(tags__icontains=json.dumps(tag))
 
 
-class Trigger(Pausable, BudgetedTrigger, VersionedModel):
+class Trigger(Pausable, BudgetedTrigger, MadeByKey, VersionedModel):
     """A prompt for an agent, and the schedule or the events that send it.
 
     `schedule_config` and `event_config` are stored with the keys of the HTTP API: `expression`,

@@ -5,6 +5,54 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 
+class APIKey(TypedDict):
+    id: str
+    userId: str
+    name: str
+    scopes: list[str]
+    isAgent: bool
+    mayEnable: bool
+    createdAt: str
+    createdBy: str
+    triggerIds: NotRequired[list[str]]
+    expiresAt: NotRequired[str]
+    minIntervalMinutes: NotRequired[int]
+    maxTriggers: NotRequired[int]
+    lastUsedAt: NotRequired[str]
+
+
+TriggerId: TypeAlias = str
+
+
+class APIKeyChange(TypedDict):
+    name: NotRequired[str]
+    scopes: NotRequired[list[Literal["read", "run", "write", "admin"]]]
+    triggerIds: NotRequired[list[TriggerId] | None]
+    expiresAt: NotRequired[str | None]
+    isAgent: NotRequired[bool]
+    mayEnable: NotRequired[bool]
+    minIntervalMinutes: NotRequired[int | None]
+    maxTriggers: NotRequired[int | None]
+
+
+class APIKeyInput(TypedDict):
+    name: str
+    scopes: list[Literal["read", "run", "write", "admin"]]
+    triggerIds: NotRequired[list[TriggerId] | None]
+    expiresAt: NotRequired[str | None]
+    isAgent: NotRequired[bool]
+    mayEnable: NotRequired[bool]
+    minIntervalMinutes: NotRequired[int | None]
+    maxTriggers: NotRequired[int | None]
+
+
+class APIKeyListMetadata(TypedDict):
+    requestId: str
+    timestamp: str
+    userId: str
+    count: int
+
+
 class Agent(TypedDict):
     id: str
     name: str
@@ -118,6 +166,7 @@ AuthenticationErrorCode: TypeAlias = Literal[
     "MISSING_AUTHORIZATION",
     "INVALID_AUTHORIZATION_FORMAT",
     "INVALID_JWT",
+    "INVALID_API_KEY",
     "INVALID_ID_TOKEN",
     "TOKEN_SUBJECT_MISMATCH",
 ]
@@ -189,6 +238,15 @@ class ChannelListMetadata(TypedDict):
     count: int
 
 
+class CreatedBy(TypedDict):
+    keyId: str
+    keyName: str
+    agent: bool
+
+
+CreatedByFilter: TypeAlias = Literal["agent"]
+
+
 class DeletedAgentMetadata(TypedDict):
     requestId: str
     timestamp: str
@@ -215,6 +273,13 @@ class DeletedChannelMetadata(TypedDict):
     timestamp: str
     userId: str
     channelId: str
+
+
+class EndedFireTokenMetadata(TypedDict):
+    requestId: str
+    timestamp: str
+    userId: str
+    triggerId: str
 
 
 class Suggestion(TypedDict):
@@ -280,6 +345,9 @@ class EventSourceListMetadata(TypedDict):
     count: int
 
 
+Everybody: TypeAlias = Literal["true", "false"]
+
+
 class ExecutionListMetadata(TypedDict):
     requestId: str
     timestamp: str
@@ -288,10 +356,23 @@ class ExecutionListMetadata(TypedDict):
     count: int
 
 
-ExecutionSource: TypeAlias = Literal["schedule", "event", "manual", "replay", "answer", "backfill"]
+ExecutionSource: TypeAlias = Literal[
+    "schedule", "event", "manual", "replay", "answer", "backfill", "fire"
+]
 
 
 ExportFormat: TypeAlias = Literal["csv", "jsonl"]
+
+
+class FireToken(TypedDict):
+    createdAt: str
+    createdBy: str
+    lastUsedAt: NotRequired[str]
+
+
+class FiredMetadata(TypedDict):
+    requestId: str
+    timestamp: str
 
 
 HealthCheck: TypeAlias = Literal["ok", "error"]
@@ -331,6 +412,12 @@ class Metadata(TypedDict):
     requestId: str
     timestamp: str
     userId: str
+
+
+class NewAPIKeyAnswer(TypedDict):
+    key: APIKey
+    secret: str
+    metadata: Metadata
 
 
 class NewAlertRule(TypedDict):
@@ -376,6 +463,12 @@ class NewChannel(TypedDict):
     secret: NotRequired[str | None]
     language: NotRequired[Language]
     enabled: NotRequired[bool]
+
+
+class NewFireTokenAnswer(TypedDict):
+    fireToken: FireToken
+    secret: str
+    metadata: Metadata
 
 
 class NewPrice(TypedDict):
@@ -515,6 +608,13 @@ ResultStatus: TypeAlias = Literal["completed", "failed"]
 class ResumeManyRequest(TypedDict):
     tag: NotRequired[str]
     all: NotRequired[bool]
+
+
+class RevokedAPIKeyMetadata(TypedDict):
+    requestId: str
+    timestamp: str
+    userId: str
+    keyId: str
 
 
 RunOutcome: TypeAlias = Literal[
@@ -720,6 +820,16 @@ class UserBudgetUpdate(TypedDict):
 
 
 ZoneDataSource: TypeAlias = Literal["package", "host", "PYTHONTZPATH"]
+
+
+class APIKeyAnswer(TypedDict):
+    key: APIKey
+    metadata: Metadata
+
+
+class APIKeyList(TypedDict):
+    keys: list[APIKey]
+    metadata: APIKeyListMetadata
 
 
 class AgentDetails(TypedDict):
@@ -933,6 +1043,12 @@ class DeletedChannel(TypedDict):
     metadata: DeletedChannelMetadata
 
 
+class EndedFireToken(TypedDict):
+    success: bool
+    message: str
+    metadata: EndedFireTokenMetadata
+
+
 class Error(TypedDict):
     error: str
     message: str
@@ -970,6 +1086,16 @@ class ExecutionOutput(TypedDict):
     done: bool
     status: RunStatus
     metadata: Metadata
+
+
+class FireTokenAnswer(TypedDict):
+    fireToken: FireToken
+    metadata: Metadata
+
+
+class FiredAnswer(TypedDict):
+    executionId: str
+    metadata: FiredMetadata
 
 
 class HealthZoneData(TypedDict):
@@ -1049,6 +1175,12 @@ class ResultAnswer(TypedDict):
     metadata: ResultMetadata
 
 
+class RevokedAPIKey(TypedDict):
+    success: bool
+    message: str
+    metadata: RevokedAPIKeyMetadata
+
+
 class Trigger(TypedDict):
     id: str
     userId: str
@@ -1103,6 +1235,8 @@ class Trigger(TypedDict):
     skippedRuns: NotRequired[int]
     lastSkippedAt: NotRequired[str]
     lastSkipReason: NotRequired[str]
+    createdBy: NotRequired[CreatedBy]
+    waitsForPerson: NotRequired[bool]
 
 
 class TriggerAnswer(TypedDict):

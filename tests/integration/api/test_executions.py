@@ -397,6 +397,24 @@ class TestOutput:
     def test_text(self, alice: API, path: str, query: str, text: str) -> None:
         assert alice.get(f"{path}/executions/e/output{query}").json()["text"] == text
 
+    def test_parts(self, alice: API, path: str) -> None:
+        text = "Grüße " * 500
+        size = len(text.encode())
+        TriggerExecution.objects.update(status="completed", output=text, output_bytes=size)
+        part: dict[str, Any] = {"next": 0, "done": False}
+        said = ""
+        while not part["done"]:
+            query = f"after={part['next']}&limit=1001"
+            part = alice.get(f"{path}/executions/e/output?{query}").json()
+            assert len(part["text"].encode()) <= 1001
+            said += part["text"]
+        assert said == text
+
+    @pytest.mark.parametrize("limit", ["0", "999", "1000001", "x", "-1"])
+    def test_parts_of_no_size(self, alice: API, path: str, limit: str) -> None:
+        response = alice.get(f"{path}/executions/e/output?limit={limit}")
+        assert response.status_code == 400
+
     def test_where_to_go_on(self, alice: API, path: str) -> None:
         assert alice.get(f"{path}/executions/e/output").json()["next"] == 7
 

@@ -140,7 +140,7 @@ class TestDescription:
 
     def test_operations_have_different_names(self) -> None:
         names = [operation["operationId"] for _, _, operation in operations()]
-        assert len(set(names)) == len(names) == 67
+        assert len(set(names)) == len(names) == 79
 
     def test_all_but_health_signed_events_and_results_is_signed_in_to(self) -> None:
         is_open = [
@@ -149,7 +149,8 @@ class TestDescription:
             if not operation.get("security")
         ]
         result = "/triggers/{triggerId}/executions/{executionId}/result"
-        assert is_open == [("POST", "/events"), ("GET", "/health"), ("POST", result)]
+        open_to_all = [("POST", "/events"), ("GET", "/health"), ("POST", "/fire")]
+        assert is_open == [*open_to_all, ("POST", result)]
 
     def test_version_is_the_projects(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -284,6 +285,10 @@ class TestAnswers:
             skipped_runs=1,
             last_skipped_at=STARTED,
             last_skip_reason="busy",
+            created_by_key="k",
+            created_by_name="Helper",
+            created_by_agent=True,
+            waits_for_person=True,
             schedule_config={**DAILY, "schedulerArn": "arn:aws:x", "scheduleGroupName": "default"},
         )
         shown = alice.get(f"/triggers/{made['id']}").json()["trigger"]

@@ -18,13 +18,14 @@ import pytest
 import console
 import events
 import executions
+import mcp_server
 import moca
 import triggers
 from agents.demo import answers
 from console.markdown import render
 from triggers.schedules import ExpressionError, parse
 
-PACKAGES = (console, events, executions, moca, triggers)
+PACKAGES = (console, events, executions, mcp_server, moca, triggers)
 SIZE = 2500
 # What most expressions repeat, and what comes before it.
 REPEATED = (

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class MCPServerConfig(AppConfig):
+    name = "mcp_server"
