@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("executions", "0017_prompt_version"),
+        ("executions", "0018_lines"),
     ]
 
     operations = [

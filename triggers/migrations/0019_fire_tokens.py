@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("triggers", "0016_api_keys"),
+        ("triggers", "0018_api_keys"),
     ]
 
     operations = [

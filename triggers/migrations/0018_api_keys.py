@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("triggers", "0015_output_checks"),
+        ("triggers", "0017_concurrency"),
     ]
 
     operations = [
