@@ -57,7 +57,10 @@ def _is_unusual(form: TriggerForm, field: BoundField) -> bool:
         return bool(value != OverlapPolicy.default_for(form["type"].value()))
     model_fields = {each.name: each for each in Trigger._meta.fields}
     known = model_fields.get(field.name)
-    return known is None or str(value) != str(known.get_default())
+    if known is None:
+        # A box that is not ticked.
+        return value is not False
+    return str(value) != str(known.get_default())
 
 
 @sensitive_post_parameters()

@@ -11,10 +11,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
 
-from events import deliveries, provenance, senders, signatures, signing_keys, webhooks
-from events.buses import BusError, get_bus
+from events import deliveries, provenance, senders, signatures, signing_keys, storing, webhooks
+from events.buses import get_bus
 from events.kinds import SourceKind
 from events.models import KEPT, EventSource, ReceivedEvent
 from events.schemes.base import Message, SignatureError
@@ -23,7 +22,6 @@ from events.signatures import Signature
 from events.webhooks import EnvelopeError
 from moca import sealing, tracing
 from moca.ids import new_id
-from moca.retry import retry
 
 # The most events that are stored in one transaction.
 GROUP = 50
@@ -169,7 +167,7 @@ def _store_and_publish(
     for row in sent:
         # A message may have the same event twice.
         rows.setdefault(row.pk, row)
-    known = (_store if signature.is_fresh else _stored)(list(rows.values()))
+    known = (storing.store if signature.is_fresh else _stored)(list(rows.values()))
     bus = get_bus()
     gone = {pk for pk, row in known.items() if bus.has(row)}
     # A stored row may hold only a part of a large event; the row from the message has all of it.
@@ -219,26 +217,3 @@ def _stored(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
     if len(known) < len(rows):
         raise SignatureError("stale", signatures.STALE)
     return known
-
-
-def _store(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
-    """Store events in one transaction; returns the rows that were stored before, by id."""
-    known: dict[str, ReceivedEvent] = {}
-
-    def once() -> dict[str, ReceivedEvent]:
-        nonlocal known
-        new = [row for row in rows if row.pk not in known]
-        if not new:
-            return known
-        try:
-            with transaction.atomic():
-                ReceivedEvent.objects.bulk_create(new)
-        except IntegrityError:
-            known = ReceivedEvent.objects.in_bulk([row.pk for row in rows])
-            raise
-        return known
-
-    try:
-        return retry(once, on=IntegrityError)
-    except IntegrityError as error:
-        raise BusError("Another request is storing the same events.") from error

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from events import signing_keys, validation
 from events.kinds import SourceKind
+from events.seen import SeenMessage
 from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
 from moca.tracing import MOST_CHARACTERS
@@ -26,6 +27,8 @@ from moca.validation import one_line
 
 if TYPE_CHECKING:
     from events.senders import Sender
+
+__all__ = ["EventSource", "EventState", "ReceivedEvent", "SeenMessage"]
 
 # How long a received event is stored: for the list of its source, and to recognize duplicates.
 KEPT = timedelta(days=7)
@@ -86,9 +89,8 @@ class EventSource(VersionedModel):
     )
     # Sealed, each with the epoch seconds at which it expires; see `events.signing_keys`.
     secrets = models.JSONField(default=list, blank=True, editable=False)
-    # The last messages that were refused, the latest first; see `events.rejections`. Each has `at`,
-    # `code`, `reason`, `requestId`, and `times`: how many were refused since the one before it.
-    refusals = models.JSONField(default=list, blank=True, editable=False)
+    # Until then messages to its address are only looked at; see `events.listening`.
+    listening_until = models.DateTimeField(_("listening until"), null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

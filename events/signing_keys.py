@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
+
 from moca import sealing
 from moca.aws.secrets_manager import SecretError, secret
 
@@ -59,21 +61,27 @@ def unseal_active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]
     Raises:
         UnreadableError: there are valid secrets, but SECRET_KEY decrypts none of them.
     """
-    from cryptography.fernet import InvalidToken  # 17 ms of the handler, which opens no secrets
-
     valid = [one for one in kept if _is_valid(one, now)]
-    fernet, found = sealing.fernet(PURPOSE), []
-    for one in valid:
-        try:
-            found.append(fernet.decrypt(str(one["sealed"]).encode()).decode())
-        except (InvalidToken, KeyError):
-            continue
+    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    opened = [_unseal(str(one.get("sealed", "")), keys) for one in valid]
+    found = [secret for secret in opened if secret is not None]
     if valid and not found:
         raise UnreadableError(
             "its secrets were sealed with another SECRET_KEY. Add that key to "
             "SECRET_KEY_FALLBACKS, or create a new secret for the source."
         )
     return found
+
+
+@lru_cache(maxsize=256)
+def _unseal(sealed: str, keys: tuple[str, ...]) -> str | None:
+    """A secret in plain text, or None if none of the keys decrypts it."""
+    from cryptography.fernet import InvalidToken  # 17 ms of the handler, which opens no secrets
+
+    try:
+        return sealing.fernet(PURPOSE).decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        return None
 
 
 def is_reference(text: str) -> bool:

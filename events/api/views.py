@@ -14,10 +14,12 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from events import answers, ingest, rejections, signatures, sources
-from events.answers import Answer
+from events import answers, ingest, listening, rejections, signatures, sources
+from events.answers import MAX_CHALLENGE, Answer
 from events.buses import BusError
+from events.kinds import SourceKind
 from events.models import EventSource
+from events.rejections import Rejection
 from events.schemes.base import Message, SignatureError, UnavailableError
 from events.serializers import EventSourceSerializer
 from events.signing_keys import UnreadableError
@@ -68,11 +70,14 @@ class EventsView(APIView):
             raise InvalidParameterError("source", "Name the event source: POST /events?source=ID.")
         message, now = _message(request), timezone.now()
         found = _with_address(source_id)
+        if found and listening.is_listening(found, now):
+            return _heard(found, message, now)
         source = found or ingest.decoy_source(message.headers, now)
 
-        def note(code: str, reason: str) -> bool:
+        def note(code: str, reason: str, *, is_verified: bool = False) -> bool:
             request_id = getattr(request, "request_id", "")
-            return rejections.record(found, source_id, code, reason, request_id, now)
+            rejection = Rejection(code, reason, message, request_id, is_verified)
+            return rejections.record(found, source_id, rejection, now)
 
         try:
             return _received(source, message, now)
@@ -81,7 +86,8 @@ class EventsView(APIView):
             reason = signatures.rejection_message(message, now)
             raise APIError(401, reason, code="INVALID_SIGNATURE") from error
         except EnvelopeError as error:
-            note(error.code, f"{error.field}: {error}" if error.field else str(error))
+            text = f"{error.field}: {error}" if error.field else str(error)
+            note(error.code, text, is_verified=found is not None)
             raise _refusal(error) from error
         except UnreadableError as error:
             if note("secrets", str(error)):
@@ -99,6 +105,18 @@ class EventsView(APIView):
             logger.error("Events of the source %s could not be published: %s", source.pk, error)
             reason = "The event could not be taken on: send it again in a moment."
             raise APIError(503, reason, headers={"Retry-After": "5"}) from error
+
+
+def _heard(source: EventSource, message: Message, now: datetime) -> Response:
+    """Look at a message that nobody verifies, and answer as if it were taken in."""
+    listening.hear(source, message, now)
+    try:
+        challenge = answers.slack_challenge(SourceKind.SLACK, message)
+    except EnvelopeError:
+        challenge = None
+    if challenge is not None:
+        return Response({"challenge": challenge[:MAX_CHALLENGE]})
+    return Response({"events": [], "metadata": {"count": 0}})
 
 
 def _received(source: EventSource, message: Message, now: datetime) -> Response | HttpResponse:
@@ -177,5 +195,5 @@ def _refusal(error: EnvelopeError) -> APIError:
 
 def _with_address(source_id: str) -> EventSource | None:
     """Return the source of an id, if it has an address."""
-    source = sources.find(source_id)
+    source = sources.find_kept(source_id)
     return source if source is not None and source.has_address else None

@@ -11,16 +11,19 @@ from typing import Any, NoReturn
 
 import yaml
 
+from moca_triggers import models
 from moca_triggers.errors import MocaTriggersError
-from moca_triggers.models import EventConfigInput, ScheduleConfigInput, Trigger, TriggerUpdate
+from moca_triggers.models import Trigger, TriggerUpdate
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 TRIGGERS, SOURCES = "triggers", "eventSources"
 # What people set, in the order of a file. The models are made from the API's description.
 FIELDS = list(TriggerUpdate.__annotations__)
+# The fields that are maps, each with the parts that people set.
 PARTS = {
-    "scheduleConfig": list(ScheduleConfigInput.__annotations__),
-    "eventConfig": list(EventConfigInput.__annotations__),
+    name: list(getattr(models, found[0]).__annotations__)
+    for name, kind in TriggerUpdate.__annotations__.items()
+    if (found := re.findall(r"\b\w+Input\b", getattr(kind, "__forward_arg__", str(kind))))
 }
 # What a file names besides.
 KNOWN = ["id", "userId", "createdAt"]

@@ -291,6 +291,9 @@ class ExecutionListMetadata(TypedDict):
 ExecutionSource: TypeAlias = Literal["schedule", "event", "manual", "replay", "answer", "backfill"]
 
 
+ExportFormat: TypeAlias = Literal["csv", "jsonl"]
+
+
 HealthCheck: TypeAlias = Literal["ok", "error"]
 
 
@@ -396,7 +399,22 @@ class NewUserBudget(TypedDict):
 OnDeadline: TypeAlias = Literal["warn", "cancel"]
 
 
-OverlapPolicy: TypeAlias = Literal["skip", "allow"]
+class OutputChecks(TypedDict):
+    notEmpty: NotRequired[bool]
+    contains: NotRequired[list[str]]
+    jsonSchema: NotRequired[dict[str, Any]]
+
+
+Contain: TypeAlias = str
+
+
+class OutputChecksInput(TypedDict):
+    notEmpty: NotRequired[bool | None]
+    contains: NotRequired[list[Contain] | None]
+    jsonSchema: NotRequired[dict[str, Any] | None]
+
+
+OverlapPolicy: TypeAlias = Literal["skip", "allow", "buffer_one", "cancel_other"]
 
 
 class PauseManyRequest(TypedDict):
@@ -454,6 +472,18 @@ class PriceUpdate(TypedDict):
     cacheReadPrice: NotRequired[float | None]
     cacheWritePrice: NotRequired[float | None]
     inputHasCached: NotRequired[bool]
+
+
+class PromptVersion(TypedDict):
+    version: str
+    prompt: str
+    since: NotRequired[str]
+    by: NotRequired[str]
+
+
+class PromptVersions(TypedDict):
+    versions: list[PromptVersion]
+    metadata: Metadata
 
 
 ReasoningEffort: TypeAlias = Literal["off", "low", "high", "max"]
@@ -561,6 +591,12 @@ class TriggerDeletedMetadata(TypedDict):
     triggerId: str
 
 
+class CausedBy(TypedDict):
+    executionId: str
+    triggerId: str
+    triggerName: NotRequired[str]
+
+
 class Question(TypedDict):
     id: str
     text: str
@@ -585,6 +621,7 @@ class TriggerExecution(TypedDict):
     source: NotRequired[ExecutionSource]
     requestId: NotRequired[str]
     sessionId: NotRequired[str]
+    promptVersion: NotRequired[str]
     output: NotRequired[str]
     toolUses: NotRequired[list[ToolUse]]
     reasoning: NotRequired[str]
@@ -594,6 +631,8 @@ class TriggerExecution(TypedDict):
     errorMessage: NotRequired[str]
     eventPayload: NotRequired[str]
     replayOf: NotRequired[str]
+    concurrencyKey: NotRequired[str]
+    causedBy: NotRequired[CausedBy]
     questions: NotRequired[list[Question]]
     continues: NotRequired[str]
     continuedBy: NotRequired[str]
@@ -627,6 +666,8 @@ class TriggerUpdate(TypedDict):
     eventConfig: NotRequired[EventConfigInput | None]
     timeoutSeconds: NotRequired[int]
     overlapPolicy: NotRequired[OverlapPolicy]
+    concurrencyKey: NotRequired[str | None]
+    maxConcurrent: NotRequired[int | None]
     catchUp: NotRequired[CatchUp]
     maxRetries: NotRequired[int]
     pauseAfterFailures: NotRequired[int | None]
@@ -640,6 +681,7 @@ class TriggerUpdate(TypedDict):
     maxTokensPerMonth: NotRequired[int | None]
     maxCostPerDay: NotRequired[float | None]
     maxCostPerMonth: NotRequired[float | None]
+    outputChecks: NotRequired[OutputChecksInput | None]
     tags: NotRequired[list[Tag] | None]
 
 
@@ -1040,6 +1082,8 @@ class Trigger(TypedDict):
     scheduleConfig: NotRequired[ScheduleConfig]
     eventConfig: NotRequired[EventConfig]
     lastExecutedAt: NotRequired[str]
+    concurrencyKey: NotRequired[str]
+    maxConcurrent: NotRequired[int]
     pauseAfterFailures: NotRequired[int]
     beginWithinMinutes: NotRequired[int]
     runWithinSeconds: NotRequired[int]
@@ -1049,6 +1093,7 @@ class Trigger(TypedDict):
     maxTokensPerMonth: NotRequired[int]
     maxCostPerDay: NotRequired[float]
     maxCostPerMonth: NotRequired[float]
+    outputChecks: NotRequired[OutputChecks]
     tags: NotRequired[list[str]]
     nextRuns: NotRequired[list[str]]
     scheduleDescription: NotRequired[str]
@@ -1082,6 +1127,8 @@ class TriggerCreate(TypedDict):
     eventConfig: NotRequired[EventConfigInput | None]
     timeoutSeconds: NotRequired[int]
     overlapPolicy: NotRequired[OverlapPolicy]
+    concurrencyKey: NotRequired[str | None]
+    maxConcurrent: NotRequired[int | None]
     catchUp: NotRequired[CatchUp]
     maxRetries: NotRequired[int]
     pauseAfterFailures: NotRequired[int | None]
@@ -1095,6 +1142,7 @@ class TriggerCreate(TypedDict):
     maxTokensPerMonth: NotRequired[int | None]
     maxCostPerDay: NotRequired[float | None]
     maxCostPerMonth: NotRequired[float | None]
+    outputChecks: NotRequired[OutputChecksInput | None]
     tags: NotRequired[list[Tag] | None]
 
 

@@ -234,6 +234,7 @@ class TestOneList:
     def test_all_fields_are_in_files(self, alice: API) -> None:
         values = {"sessionId": "s" * 33, "reasoningEffort": "low", "pauseAfterFailures": 1}
         values |= {"beginWithinMinutes": 1, "runWithinSeconds": 10, **LIMITS}
+        values |= {"concurrencyKey": "agent", "maxConcurrent": 2}
         texts = dict.fromkeys(["description", "modelId", "workingDirectory"], "x")
         lists = {name: ["x"] for name in ("enabledTools", "tags")}
         values["outputChecks"] = {"notEmpty": True}
@@ -262,6 +263,8 @@ class TestAnswers:
             workingDirectory="/w",
             enabledTools=["t"],
             pauseAfterFailures=1,
+            concurrencyKey="agent",
+            maxConcurrent=2,
             beginWithinMinutes=1,
             runWithinSeconds=10,
             **LIMITS,
@@ -331,6 +334,7 @@ class TestAnswers:
             error="broken",
             error_code="refused",
             event_payload=json.dumps(RUN_END),
+            concurrency_key="agent reporter",
             replay_of=str(uuid.uuid4()),
             outcome=Outcome.INTERRUPTED,
             questions=[{"id": "q", "text": "Pay?", "schema": {}}],

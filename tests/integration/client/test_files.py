@@ -39,6 +39,7 @@ def test_export_is_what_the_server_exports(
         prompt="First.\n\n\tSecond. \n",
         tags=["a", "b"],
         enabled_tools=[],
+        output_checks={"contains": ["b", "a"], "notEmpty": True},
         max_cost_per_run=0.5,
         schedule_config={"expression": "rate(5 minutes)", "flexibleTimeWindowMinutes": 5},
     )
