@@ -73,7 +73,8 @@ def _begin(trigger: Trigger, detail: Mapping[str, Any], claim: IdempotencyKey | 
         # Another request with the key came first.
         raise ConflictError(str(error)) from error
     except ConflictError as error:
-        if claim and IdempotencyKey.objects.filter(pk=claim.pk).exists():
+        # Other runs may enter and leave the line of the trigger's key at the same moment.
+        if trigger.has_line or (claim and IdempotencyKey.objects.filter(pk=claim.pk).exists()):
             raise
         # Another run of the trigger has just begun.
         raise TriggerBusyError from error

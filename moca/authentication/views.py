@@ -79,7 +79,7 @@ def _operator_of(claims: dict[str, Any]) -> Operator:
         if operator is None:
             operator = Operator(subject=subject, username=_free_name(claims), role=role)
             operator.set_unusable_password()
-        elif not operator.is_active:
+        elif not operator.is_active or operator.is_service:
             raise SignInError(_("Your account here is not active. Ask an admin."), status=403)
         operator.role, operator.email = role, email
         audit.save(operator, by="Cognito")

@@ -194,6 +194,11 @@ def test_inactive_operator_is_not_let_in(sign_in: SignIn, client: Client) -> Non
     assert sign_in().status_code == 403
 
 
+def test_service_account_is_not_let_in(sign_in: SignIn, client: Client) -> None:
+    Operator.objects.create_operator("build", subject="alice-subject", is_service=True)
+    assert sign_in().status_code == 403
+
+
 def test_goes_where_the_operator_wanted_to(sign_in: SignIn) -> None:
     assert sign_in("/admin/executions/")["Location"] == "/admin/executions/"
 

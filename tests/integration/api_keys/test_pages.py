@@ -11,7 +11,8 @@ from moca.authentication.api_keys.model import APIKey
 from moca.authentication.models import Operator, Role
 from tests.integration.api.conftest import API
 from tests.integration.api_keys.conftest import api_with, make_key
-from triggers.models import FireToken, Trigger
+from triggers import fire_tokens
+from triggers.models import Trigger
 
 SECRET = re.compile(r"moca(?:fire)?_\w{22}_\w{49}")
 SENT = {"name": "Build", "scopes": ["read"], "days": "90"}
@@ -48,8 +49,8 @@ def test_the_list_shows_no_secret(editor: Client) -> None:
 
 def test_the_list_says_when_a_key_was_used(editor: Client) -> None:
     api_with(secret_in(editor.post("/console/api-keys/new", SENT))).get("/triggers")
-    page = editor.get("/console/api-keys").content.decode()
-    assert ("Never" in page, " s ago" in page) == (False, True)
+    page = editor.get("/console/api-keys")
+    assert (page.status_code, b"Never" in page.content) == (200, False)
 
 
 def test_a_wrong_field_is_named(editor: Client) -> None:
@@ -113,10 +114,10 @@ def test_the_page_of_a_trigger_makes_a_fire_token(editor: Client) -> None:
 
 
 def test_the_page_of_a_trigger_ends_its_fire_token(editor: Client) -> None:
-    path = f"/console/triggers/{API('alice').create()['id']}"
-    editor.post(f"{path}/fire-token")
-    editor.post(f"{path}/fire-token/end")
-    assert not FireToken.objects.exists()
+    trigger = Trigger.objects.find("alice", API("alice").create()["id"])
+    editor.post(f"/console/triggers/{trigger.pk}/fire-token")
+    editor.post(f"/console/triggers/{trigger.pk}/fire-token/end")
+    assert fire_tokens.token_of(trigger) is None
 
 
 def test_viewers_make_no_fire_token(db: None) -> None:

@@ -31,13 +31,14 @@ from executions.models import (
     WaitingRun,
     expiry,
 )
-from moca.authentication.models import APIToken, AuditEntry, FailedSignIns, Operator
+from moca.authentication.models import APIKey, APIToken, AuditEntry, FailedSignIns, Operator
 from moca.copying import models as copied_models
 from moca.copying import values_of
 from moca.ids import new_id
 from moca.management.commands.copy_database import connected
 from tests.integration.import_export.conftest import Table, execution_item, trigger_item
 from triggers.models import (
+    FireToken,
     IdempotencyKey,
     InstallationPause,
     LocalSchedule,
@@ -160,6 +161,8 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
         changes={"name": ["Report", "Renamed"]},
     )
     APIToken.objects.create(user_id="alice", expires_at=STARTED, ttl=expiry(STARTED))
+    APIKey.objects.create(id="k", user_id="alice", name="Script", scopes=["read"])
+    FireToken.objects.create(id="f", trigger_id="t", user_id="alice", secret_hash="h")
     FailedSignIns.objects.create(id="d" * 64, failures=1, ttl=expiry(STARTED))
     InstallationPause.objects.create(
         paused_at=STARTED, paused_until=STARTED, paused_by="olga", pause_note="Moving."
