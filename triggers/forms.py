@@ -15,6 +15,14 @@ from moca.api.errors import offer_words
 from moca.forms import JSONTextField, VersionedForm
 from moca.times import iso, parse_iso
 from triggers.models import OnDeadline, OverlapPolicy, Trigger, TriggerType
+from triggers.plan_form import (
+    FIELDS_OF_CODES,
+    FIELDS_OF_PARTS,
+    PLAN_FIELDS,
+    PlanFields,
+    parts_of,
+    shown_parts,
+)
 from triggers.schedules import ExpressionError, parse_zone
 from triggers.sections import ENTRIES
 from triggers.validation import MAX_DEBOUNCE_SECONDS, MAX_RUNS_PER_HOUR, MAX_WINDOW_MINUTES
@@ -37,7 +45,7 @@ EVENT_FIELDS = {
 }
 # For each map: the fields of its parts, and the field that shows errors about other parts.
 MAPS = {
-    "schedule_config": (SCHEDULE_FIELDS, "expression"),
+    "schedule_config": (SCHEDULE_FIELDS | FIELDS_OF_PARTS, "expression"),
     "event_config": (EVENT_FIELDS, "event_source_id"),
 }
 DATES = ("startDate", "endDate")
@@ -85,7 +93,7 @@ class WallTimeField(forms.Field):
         return moment
 
 
-class TriggerForm(VersionedForm):
+class TriggerForm(PlanFields, VersionedForm):
     """Make or change a trigger.
 
     Parts of the maps that the form has no field for survive, and unchanged parts stay as they were
@@ -188,6 +196,7 @@ class TriggerForm(VersionedForm):
     )
 
     class Media:
+        extend = True
         js = ("moca/trigger_form.js",)
 
     class Meta:
@@ -202,6 +211,7 @@ class TriggerForm(VersionedForm):
         maps = {**_shown(instance.schedule_config), **_shown(instance.event_config)}
         fields = {**SCHEDULE_FIELDS, **EVENT_FIELDS}
         initial = {fields[part]: value for part, value in maps.items() if part in fields}
+        initial |= shown_parts(_shown(instance.schedule_config))
         initial |= kwargs.pop("initial", None) or {}
         if is_blank:
             initial.setdefault("overlap_policy", "")
@@ -301,6 +311,8 @@ class TriggerForm(VersionedForm):
         An unchanged date is left out: when clocks go back, two moments show the same wall time.
         """
         parts = self._entered(SCHEDULE_FIELDS)
+        if set(PLAN_FIELDS) & set(self.changed_data):
+            parts |= parts_of(self.cleaned_data)
         is_event = self.cleaned_data.get("type") == TriggerType.EVENT
         if self.instance._state.adding and is_event and not parts.get("expression"):
             # The script filled it in before the type was chosen.
@@ -324,6 +336,8 @@ class TriggerForm(VersionedForm):
 def _field_of_part(name: str, error: ValidationError) -> str:
     """The field that shows an error about a map."""
     fields, default = MAPS[name]
+    if error.code in FIELDS_OF_CODES and name == "schedule_config":
+        return FIELDS_OF_CODES[error.code]
     return fields.get((error.params or {}).get("part", ""), default)
 
 

@@ -11,6 +11,7 @@ from triggers.schedules import (
     Correction,
     Expression,
     ExpressionError,
+    Plan,
     describe,
     japanese,
     parse,
@@ -20,7 +21,7 @@ from triggers.schedules import (
 Suggestion = dict[str, Any]
 
 
-def describe_schedule(expression: Expression, zone: ZoneInfo | None) -> str:
+def describe_schedule(expression: Expression | Plan, zone: ZoneInfo | None) -> str:
     """Describe a schedule in the reader's language, with the zone if one is given."""
     if get_language() == "ja":
         return japanese.describe(expression, zone)
