@@ -1,5 +1,6 @@
 """The preview of a schedule beside the form: description, next runs, warnings and errors."""
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +16,7 @@ from console import charts
 from executions.runner.execute import LAMBDA_SECONDS, RESERVE_SECONDS
 from moca.display import day_words, duration, exact, relative
 from moca.times import iso, parse_iso
+from triggers.forms import form_values
 from triggers.i18n import Suggestion, describe_schedule, suggestions_of, translated
 from triggers.models import Trigger
 from triggers.plan_form import FIELDS_OF_CODES, FIELDS_OF_PARTS, parts_of
@@ -30,8 +32,9 @@ from triggers.schedules.plan import DayOff
 from triggers.schedules.plan_parts import read_plan
 
 RUNS_AHEAD = 10
-# Days off that are listed among the next runs.
-MOST_OFF = 15
+RUNS_ON_PAGE = 5
+# Days off that are listed among the next runs, at the most; and those that are in any case.
+MOST_OFF, LEAST_OFF = 15, 5
 # The longest run on Lambda.
 RUN_SECONDS = LAMBDA_SECONDS - RESERVE_SECONDS
 DAYS = 365
@@ -70,6 +73,7 @@ class Preview:
         warnings: surprises, such as skipped months.
         rows: the next runs with the days that are left out or moved between them; empty if the
             schedule leaves none out.
+        first_rows: the same with fewer runs, for the page of a trigger.
         errors: the form's field, the reason, and the suggestions of
             `triggers.i18n.suggestions_of`.
         year: the number of runs on each day.
@@ -80,6 +84,7 @@ class Preview:
     words: str = ""
     runs: list[tuple[str, str, str]] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
+    first_rows: list[Row] = field(default_factory=list)
     further: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
     errors: list[tuple[str, str, list[Suggestion]]] = field(default_factory=list)
@@ -119,6 +124,7 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     following = partial(expression.next_run, zone=zone, start=first, end=last, anchor=made)
     off = list(_days_off(expression, zone, after))
     shown.rows = _rows(runs, off, zone, now)
+    shown.first_rows = _rows(runs[:RUNS_ON_PAGE], off, zone, now)
     shown.year = _year(following, zone, after, {each.day for each in off})
     return shown
 
@@ -135,9 +141,18 @@ def _expression(
     try:
         expression = parse(shown.expression, zone)
     except ExpressionError as error:
-        shown.errors.append(("expression", translated(error.reason), suggestions_of(error)))
+        offers = [_with_fields(each, zone) for each in suggestions_of(error)]
+        shown.errors.append(("expression", translated(error.reason), offers))
         return None
-    return read_plan(expression, parts_of(entered), zone, fail)
+    return read_plan(expression, parts_of(entered), lambda text: parse(text, zone), fail)
+
+
+def _with_fields(offer: Suggestion, zone: ZoneInfo | None) -> Suggestion:
+    """A suggestion with the values of the form's fields for its further parts."""
+    if "parts" not in offer:
+        return offer
+    config = {"timezone": offer.get("timezone") or str(zone or "UTC"), **offer["parts"]}
+    return {**offer, "fields": json.dumps(form_values(config))}
 
 
 def _days_off(expression: Expression | Plan, zone: ZoneInfo, after: datetime) -> Iterable[DayOff]:
@@ -160,7 +175,8 @@ def _rows(runs: list[datetime], off: list[DayOff], zone: ZoneInfo, now: datetime
         note = _("moved from %(day)s") % {"day": day_words(origin)} if origin else ""
         found.append((day, 1, Row(iso(run), exact(run, zone), relative(run, now), note=note)))
     last = found[-1][0] if found else date.max
-    for each in [each for each in off if each.day <= last][:MOST_OFF]:
+    among = sum(each.day <= last for each in off)
+    for each in off[: min(max(among, LEAST_OFF), MOST_OFF)]:
         note = translated(each.why)
         if each.target:
             moved = _("moved to %(day)s") % {"day": day_words(each.target)}

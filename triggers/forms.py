@@ -370,6 +370,14 @@ def _shown(config: Any) -> dict[str, Any]:
     return shown
 
 
+def form_values(config: dict[str, Any]) -> dict[str, Any]:
+    """The values of the form's fields for the parts of a schedule's map, as JSON has them."""
+    shown = _shown(config)
+    found = {SCHEDULE_FIELDS[part]: value for part, value in shown.items() if part in DATES}
+    dates = {name: value.isoformat()[:19] for name, value in found.items()}
+    return shown_parts(shown) | dates
+
+
 def _wall_time(moment: datetime, zone: ZoneInfo) -> datetime:
     """The wall time in a zone; in UTC if the zone's would be out of the calendar."""
     try:

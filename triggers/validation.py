@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -229,7 +229,8 @@ def _parse_schedule(config: dict[str, Any]) -> tuple[Schedule | None, list[Valid
         )
     reader.errors += zones.errors
     if expression is not None and not _PLAN_PARTS.isdisjoint(config):
-        expression = read_plan(expression, config, valid_zone, reader.expression_error)
+        read = partial(parse, zone=valid_zone)
+        expression = read_plan(expression, config, read, reader.expression_error)
     start = reader.part("startDate", _moment)
     end = reader.part("endDate", _moment)
     minutes = _("Give a whole number of minutes from 0 (exact) to %(most)s.")

@@ -7,15 +7,15 @@ The parts are those of `scheduleConfig` in the HTTP API: `moreExpressions`, `eve
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
+from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
 from triggers.schedules.days_off import NO_DAYS_OFF, DaysOff, country_names
 from triggers.schedules.errors import ExpressionError
 from triggers.schedules.every import Every, EveryUnit
-from triggers.schedules.parser import Expression, parse
 from triggers.schedules.plan import Move, Plan
+from triggers.schedules.rate import Rate
 
 PLAN_PARTS = ("moreExpressions", "every", "daysOff", "moveTo", "workingDays")
 # The most expressions of one schedule, and what the other parts hold at the most.
@@ -25,35 +25,39 @@ MOST_EVERY: Mapping[EveryUnit, int] = {"days": 366, "weeks": 104, "months": 120}
 MOST_WORKING_DAY = 23
 MOVES = ("previous", "next")
 
+Expression = Cron | Rate | At
 PartError = Callable[[str, ExpressionError], None]
 
 
 def read_plan(
-    expression: Expression, config: Mapping[str, Any], zone: ZoneInfo | None, fail: PartError
+    expression: Expression,
+    config: Mapping[str, Any],
+    read: Callable[[str], Expression],
+    fail: PartError,
 ) -> Expression | Plan:
     """The schedule of an expression and the parts beside it.
 
     Args:
         expression: the first expression.
         config: the map that has the parts.
-        zone: its timezone, if that is known.
+        read: parses a further expression, or raises ExpressionError.
         fail: called with the name of each invalid part and its error.
 
     Returns:
         The expression itself if no part is set.
     """
 
-    def part(name: str, read: Callable[[Any], Any], default: Any) -> Any:
+    def part(name: str, convert: Callable[[Any], Any], default: Any) -> Any:
         value = config.get(name)
         if value is None or value in ("", [], {}):
             return default
         try:
-            return read(value)
+            return convert(value)
         except ExpressionError as error:
             fail(name, error)
             return default
 
-    more = part("moreExpressions", lambda value: _more(value, expression, zone), ())
+    more = part("moreExpressions", lambda value: _more(value, expression, read), ())
     every = part("every", _every, None)
     off = part("daysOff", _days_off, NO_DAYS_OFF)
     working = part("workingDays", _working_days, ())
@@ -68,7 +72,9 @@ def _error(name: str, reason: str) -> ExpressionError:
     return ExpressionError(field, _("%(name)s: %(reason)s", name=name, reason=reason))
 
 
-def _more(value: Any, first: Expression, zone: ZoneInfo | None) -> tuple[Expression, ...]:
+def _more(
+    value: Any, first: Expression, read: Callable[[str], Expression]
+) -> tuple[Expression, ...]:
     most = MOST_EXPRESSIONS - 1
     if not isinstance(value, list) or len(value) > most:
         reason = _("Give a list of at most %(most)s further expressions.", most=most)
@@ -79,7 +85,7 @@ def _more(value: Any, first: Expression, zone: ZoneInfo | None) -> tuple[Express
         if not isinstance(text, str):
             raise _error(name, _("Give a text such as cron(30 11 ? * SAT *)."))
         try:
-            each = parse(text, zone)
+            each = read(text)
         except ExpressionError as error:
             why = error.reason
             if error.suggestion:
