@@ -42,7 +42,6 @@ from triggers.schedules import MAX_LENGTH
 from triggers.schedules.plan_parts import (
     MOST_DATES,
     MOST_EVERY,
-    MOST_EXPRESSIONS,
     MOST_RANGES,
     MOST_WORKING_DAY,
 )
@@ -108,9 +107,8 @@ class ScheduleConfigSerializer(MapSerializer):
         rules={"minimum": 0, "maximum": MAX_WINDOW_MINUTES},
     )
     more_expressions = Names(
-        "Further expressions: it fires at the times of any of them.",
+        "Up to nine further expressions: it fires at the times of any of them.",
         each={"minLength": 1, "maxLength": MAX_LENGTH},
-        rules={"maxItems": MOST_EXPRESSIONS - 1, "uniqueItems": True},
     )
     every = Document(
         "The days of every so many days, weeks or months, counted from the date `from`, such as "

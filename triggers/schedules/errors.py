@@ -17,7 +17,7 @@ class Correction:
     """The IANA timezone to set with it; empty if the schedule keeps its own."""
     words: str = ""
     """The runs in English."""
-    parts: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Other parts of the schedule to set with it, by their names in `scheduleConfig`."""
 
 

@@ -7,9 +7,9 @@ does not parse is corrected again, until it parses. Each result has a descriptio
 `parser` imports this package on the first error only.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
@@ -108,10 +108,36 @@ def _valid_corrections(
             deeper = _suggest(error, correction.expression, own, read).corrections
             waiting.extend(_chain(correction, each) for each in reversed(deeper))
         else:
+            try:
+                correction = replace(correction, parts=_valid_parts(correction.parts, own, read))
+                plan = planned(expression, dict(correction.parts), read)
+            except ExpressionError:
+                # One of the further expressions has no meaning.
+                continue
             runs = (_run_times(expression), correction.timezone, repr(correction.parts))
-            plan = planned(expression, dict(correction.parts), read)
             found.setdefault(runs, _with_description(correction, plan, zone))
     return list(found.values())
+
+
+def _valid_parts(
+    parts: Mapping[str, Any], zone: ZoneInfo | None, read: Read[Expression]
+) -> Mapping[str, Any]:
+    """The parts with the likeliest correction of each further expression that does not parse."""
+    if "moreExpressions" not in parts:
+        return parts
+    more = [_valid_text(text, zone, read) for text in parts["moreExpressions"]]
+    return {**parts, "moreExpressions": more}
+
+
+def _valid_text(text: str, zone: ZoneInfo | None, read: Read[Expression]) -> str:
+    try:
+        read(text)
+    except ExpressionError as error:
+        offered = with_corrections(error, text, zone, read)
+        if offered.suggestion is None:
+            raise
+        return offered.suggestion
+    return text
 
 
 def _chain(correction: Correction, deeper: Correction) -> Correction:

@@ -105,13 +105,16 @@ def read(
         rest.pop(name, None)
     if "BYSETPOS" in rest:
         _set_positions(rest, found)
-    every_few = _is_in_cron(parts) and parts.get("INTERVAL", "1") != "1"
+    # BYSETPOS may have made it a rule of days, which counts months all the same.
+    in_cron = _is_in_cron(parts) and rest["FREQ"] == "MONTHLY"
+    every_few = in_cron and parts.get("INTERVAL", "1") != "1"
     texts, notes = _expressions(
         {**rest, "INTERVAL": parts["INTERVAL"]} if every_few else rest, start, plain
     )
     if start is not None:
         found["startDate"] = iso(start.replace(tzinfo=zone))
-        texts = _set_interval(parts, texts, start, found)
+        if not in_cron:
+            texts = _set_interval(parts, texts, start, found)
     _set_dates(body, texts, zone, found, parse)
     found |= {"moreExpressions": texts[1:]} if texts[1:] else {}
     if start is not None:
@@ -188,7 +191,7 @@ def _set_interval(
     if not re.fullmatch("[1-9][0-9]{0,3}", interval):
         raise NotSaidError(_("The interval is a whole number, such as INTERVAL=2."))
     number, frequency = int(interval), parts["FREQ"]
-    if number == 1 or _is_in_cron(parts):
+    if number == 1:
         return texts
     if frequency == "YEARLY":
         return [re.sub(r" \*\)$", f" {start.year}/{number})", each) for each in texts]
