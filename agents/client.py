@@ -35,6 +35,7 @@ from agents.transport import (
     refusal,
     with_retries,
 )
+from moca.tracing import CLIENT, NOTHING, Span
 
 # Bytes of an error's body that are read. Masking shortens it, so this is more than is quoted.
 ERROR_BYTES = 16 * 1024
@@ -242,7 +243,8 @@ class AgentClient:
 
     def _sending(self, invocation: Invocation, request: Request, url: str = "") -> Sending:
         headers = self._headers(invocation, request)
-        return Sending(self, request.content, headers, invocation.confidential, url or self.url)
+        secrets, span = invocation.confidential, invocation.span
+        return Sending(self, request.content, headers, secrets, url or self.url, span)
 
     def _headers(self, invocation: Invocation, request: Request) -> list[tuple[bytes, bytes]]:
         """Return the headers of a request. Raises AgentError if a header cannot have its value."""
@@ -250,6 +252,7 @@ class AgentClient:
             "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id": invocation.session_id,
             "X-Amzn-Trace-Id": invocation.trace,
             "Idempotency-Key": invocation.execution_id,
+            **invocation.span.headers,
         }
         if invocation.owner_token:
             values[_OWNER_TOKEN_HEADER] = invocation.owner_token
@@ -266,29 +269,45 @@ class AgentClient:
         """Send until there is a response of status 200, once more if the token is refused."""
 
         def once() -> httpx.Response:
-            token = self._token(deadline)
+            token = self._token(deadline, sending.span)
             try:
                 return self._open(sending, sending.headers_with(token), deadline)
             except AgentError as error:
                 if not sending.may_renew(error, token):
                     raise
                 self.tokens.discard(token or "")
-                if self._token(deadline) == token:
+                if self._token(deadline, sending.span) == token:
                     raise
             return once()
 
         return with_retries(once, deadline=deadline, max_retries=retries)
 
-    def _token(self, deadline: Deadline) -> str | None:
+    def _token(self, deadline: Deadline, span: Span = NOTHING) -> str | None:
         deadline.check()
         try:
-            return self.tokens.token(timeout=deadline.left)
+            with self.token_span(span):
+                return self.tokens.token(timeout=deadline.left)
         except AgentError as error:
             if error.kind == "timeout":
                 raise deadline.error(reached=False) from error
             # The token endpoint has already been asked again.
             error.transient = False
             raise
+
+    @contextmanager
+    def token_span(self, span: Span) -> Iterator[None]:
+        """Trace the fetching of a token below the agent's span; nothing if a token is kept."""
+        if span is NOTHING or self.tokens.is_kept:
+            yield
+            return
+        child = span.child("token", kind=CLIENT)
+        try:
+            yield
+        except AgentError as error:
+            child.end(error=error.code)
+            raise
+        finally:
+            child.end()
 
     def _open(self, sending: Sending, headers: Headers, deadline: Deadline) -> httpx.Response:
         """Send once, and return a response of status 200 with its body unread."""
@@ -341,6 +360,7 @@ class Sending:
         headers: those that do not authorize it.
         secrets: what is masked in answers, the tokens that were sent among them.
         url: the address.
+        span: the span of the agent.
     """
 
     client: AgentClient
@@ -348,6 +368,7 @@ class Sending:
     headers: Headers = field(repr=False)
     secrets: set[str] = field(repr=False)
     url: str
+    span: Span = NOTHING
     _has_renewed: bool = False
 
     def headers_with(self, token: str | None) -> Headers:

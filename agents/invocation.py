@@ -6,13 +6,12 @@ import json
 import os
 import re
 import secrets
-import string
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_LETTERS_AND_DIGITS = string.ascii_letters + string.digits
+from moca.tracing import NOTHING, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,8 @@ class Invocation:
     that are masked in everything that the agent says. `answers` are a person's answers to the
     questions of the run that this one continues, and `task_id` is the agent's own id of that run.
     `owner_token` goes into a header of its own. `callback` goes into headers and, if the protocol
-    has a place for it, into the body.
+    has a place for it, into the body. `span` is what the agent's own trace continues; its headers
+    are sent along.
     """
 
     prompt: str = field(repr=False)
@@ -69,6 +69,7 @@ class Invocation:
     task_id: str | None = None
     owner_token: str | None = field(default=None, repr=False)
     callback: Callback | None = None
+    span: Span = field(default=NOTHING, repr=False, compare=False)
 
     @property
     def answer_text(self) -> str:
@@ -103,10 +104,11 @@ class Invocation:
 
 def new_session_id() -> str:
     """Make a session id in the only form that every agent accepts: 33 letters and digits."""
-    return "".join(secrets.choice(_LETTERS_AND_DIGITS) for _ in range(33))
+    return secrets.token_hex(17)[:33]
 
 
 def new_trace_id() -> str:
     """Make a header that begins a trace (AWS X-Ray Developer Guide, "Trace header")."""
-    root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=1"
+    digits = secrets.token_hex(20)
+    root = f"1-{int(time.time()):08x}-{digits[:24]}"
+    return f"Root={root};Parent={digits[24:]};Sampled=1"

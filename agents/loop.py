@@ -41,6 +41,15 @@ from agents.transport import (
     unreachable,
 )
 
+try:
+    # An eighth less CPU for a call than with asyncio's own loop.
+    from uvloop import run
+except ImportError:
+    # It has no build for Windows.
+    from asyncio import run  # type: ignore[assignment]
+
+__all__ = ["AgentLoop", "Gate", "run"]
+
 
 class Gate(Protocol):
     """Limits how many requests one agent has at the same time."""
@@ -261,7 +270,8 @@ class _Call:
 
     async def _token(self) -> str | None:
         try:
-            return await self._loop.token(self._client, self._left)
+            with self._client.token_span(self._sending.span):
+                return await self._loop.token(self._client, self._left)
         except AgentError as error:
             if error.kind == "timeout":
                 raise self._ended() from error

@@ -75,6 +75,11 @@ class Output:
         """The whole text, or both parts and a line between them that says how much is left out."""
         return self.after(0)[0]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of it is left out."""
+        return self.total_bytes == len(self._head) + len(self._kept_tail())
+
     def after(self, offset: int) -> tuple[str, int]:
         """Return the text after byte `offset`, and the offset to pass next time.
 

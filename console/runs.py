@@ -1,9 +1,9 @@
 """The pages of runs: the list, and one run with the agent's output, live."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from urllib.parse import quote
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.db import NotSupportedError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
@@ -29,7 +30,7 @@ from console.markdown import render as render_markdown
 from console.run_activity import activity_of, changed_activity
 from console.sent_prompt import sent_prompt
 from events import provenance
-from executions import envelope
+from executions import envelope, search
 from executions.badges import outcome_badge, status_badge
 from executions.looks import note_look
 from executions.models import Source, TriggerExecution
@@ -42,7 +43,7 @@ from moca.changelist import whole_id
 from moca.concurrency import reason_of
 from moca.display import NOTHING, duration, excerpt, laid_out
 from moca.ids import first_id
-from moca.paging import read_page
+from moca.paging import Page, read_page
 from triggers.budgets import money
 from triggers.models import Outcome, RunStatus, Trigger
 from triggers.models.budget import MILLION
@@ -52,6 +53,8 @@ PAGE = 30
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 # Characters of the agent's output in a list.
 SAID = 160
+# What lists leave out.
+UNLISTED = ("event_payload", "reasoning", "tools", "questions")
 # So many triggers of one name are shown together.
 MERGED = 10
 MARKS = re.compile(r"[#*`|]+|-{3,}")
@@ -71,6 +74,8 @@ class RunRow:
     # How it ended, if that says more than the status.
     outcome_kind: str
     outcome: str
+    # What was said around what is searched for: pieces of text, and whether each was found.
+    found: list[tuple[str, bool]] = field(default_factory=list)
     trigger_name: str | None = None
 
 
@@ -113,6 +118,14 @@ def _lag(execution: TriggerExecution) -> str:
 class RunFilters(FilterForm):
     """The filters of a list of runs."""
 
+    search = forms.CharField(
+        label=_("Said"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(
+            attrs={"type": "search", "autocomplete": "off", "placeholder": _("Words of the output")}
+        ),
+    )
     status = forms.ChoiceField(
         label=_("Status"), required=False, choices=[("", _("Any status")), *RunStatus.choices]
     )
@@ -155,6 +168,29 @@ def page_of_runs(
     """The template context for a page of runs."""
     filters = kind(request.GET)
     chosen = filters.chosen
+    rows = narrowed(rows, chosen, now)
+    terms, bound = search.terms_of(chosen.get("search", "")), 0
+    rows = rows.defer(*UNLISTED, *([] if chosen.get("search") else ["output_tail"]))
+    if chosen.get("search") and not search.has_index():
+        page, bound = _searched(rows, terms), search.MOST_READ
+    else:
+        if chosen.get("search"):
+            rows = search.narrow(rows, terms)
+        page = read_page(rows, request.GET.get("p", ""), PAGE, is_narrowed=bool(chosen))
+    shown = run_rows(page.rows, now)
+    for row in shown:
+        row.found = search.snippet(row.execution, terms) if terms else []
+    return {
+        "filters": filters,
+        "page": page,
+        "rows": shown,
+        "searched": bound,
+        "export_trigger": chosen.get("trigger"),
+    }
+
+
+def narrowed(rows: Any, chosen: Mapping[str, str], now: datetime) -> Any:
+    """The runs that pass all filters but the search."""
     if trigger := chosen.get("trigger"):
         rows = rows.filter(trigger_id__in=_triggers_called(trigger))
     rows = rows.shown_as(chosen.get("status", ""), now).ended_as(chosen.get("outcome", ""), now)
@@ -164,17 +200,16 @@ def page_of_runs(
         rows = rows.filter(source=source)
     if since := SPANS.get(chosen.get("since", "")):
         rows = rows.filter(pk__gte=first_id(now - since))
-    page = read_page(
-        rows.defer("output_tail", "event_payload", "reasoning", "tools", "questions"),
-        request.GET.get("p", ""),
-        PAGE,
-        is_narrowed=bool(chosen),
-    )
-    return {
-        "filters": filters,
-        "page": page,
-        "rows": run_rows(page.rows, now),
-    }
+    return rows
+
+
+def _searched(rows: Any, terms: Sequence[search.Term]) -> Page:
+    """The newest runs that have said all terms, of so many as are read without an index."""
+    try:
+        newest = rows.order_by("-pk")[: search.MOST_READ]
+        return Page([each for each in newest if search.has_said(each, terms)][:PAGE])
+    except NotSupportedError:
+        return Page([], too_many=True)
 
 
 def _triggers_called(text: str) -> list[str]:

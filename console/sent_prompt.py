@@ -14,6 +14,7 @@ from executions import envelope, prompts
 from executions.models import TriggerExecution
 from moca.audit import Earlier, values_at
 from triggers.models import Trigger
+from triggers.prompt_versions import find, version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ def sent_prompt(found: TriggerExecution, trigger: Trigger | None) -> SentPrompt 
     if event is None:
         return SentPrompt("", note=_("The prompt sent is not known: its event is not kept whole."))
     earlier = values_at(trigger, prompts.FIELDS, found.started_at)
+    if found.prompt_version and version_of(earlier.values["prompt"]) != found.prompt_version:
+        # A program that writes no audit entries may have changed it in between.
+        known = find(trigger, found.prompt_version)
+        earlier.values["prompt"] = known.prompt if known else earlier.values["prompt"]
     try:
         text = prompts.compose(_as_it_was(trigger, earlier.values), event, found.started_at)
     except OSError:

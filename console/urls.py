@@ -16,7 +16,9 @@ from console import (
     event_list,
     event_source,
     pauses,
+    prompt_versions,
     received_events,
+    run_export,
     runs,
     trigger_form,
     trigger_list,
@@ -31,6 +33,10 @@ urlpatterns = [
     path("triggers/new", trigger_form.new, name="new"),
     path("triggers/<str:trigger_id>", trigger_page.trigger_page, name="trigger"),
     path("triggers/<str:trigger_id>/edit", trigger_form.edit, name="edit"),
+    path("triggers/<str:trigger_id>/prompts", prompt_versions.versions, name="prompt-versions"),
+    path(
+        "triggers/<str:trigger_id>/prompts/restore", prompt_versions.restore, name="prompt-restore"
+    ),
     path("triggers/<str:trigger_id>/backfill", backfills.backfill, name="backfill"),
     path(
         "triggers/<str:trigger_id>/backfills/<str:backfill_id>/stop",
@@ -61,6 +67,7 @@ urlpatterns = [
     path("pause", pauses.installation, name="pause-installation"),
     path("resume", pauses.resume_installation, name="resume-installation"),
     path("runs", runs.runs, name="runs"),
+    path("runs/export", run_export.export, name="run-export"),
     path("runs/offers", runs.offers, name="run-offers"),
     path("events", event_list.event_list, name="events"),
     path("events/new", event_form.new, name="event-source-new"),

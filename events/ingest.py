@@ -19,7 +19,7 @@ from events.kinds import SourceKind
 from events.models import KEPT, EventSource, ReceivedEvent
 from events.signatures import Signature, SignatureError
 from events.webhooks import EnvelopeError
-from moca import sealing
+from moca import sealing, tracing
 from moca.ids import new_id
 from moca.retry import retry
 
@@ -171,6 +171,7 @@ def _row(
         signature=signature.digest,
         # The scheduler handles events by this time: keep the order within a message.
         received_at=now + timedelta(microseconds=place),
+        trace_context=tracing.current().context,
         ttl=int((now + KEPT).timestamp()),
     )
     row.set_envelope(sent.envelope)

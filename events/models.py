@@ -21,6 +21,7 @@ from events import signing_keys, validation
 from events.kinds import SourceKind
 from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
+from moca.tracing import MOST_CHARACTERS
 from moca.validation import one_line
 
 # How long a received event is stored: for the list of its source, and to recognize duplicates.
@@ -208,6 +209,8 @@ class ReceivedEvent(models.Model):
     envelope = models.TextField()
     # How many triggers of this machine it was offered to.
     triggers = models.PositiveIntegerField(default=0)
+    # The trace of the request that brought it; see `moca.tracing`.
+    trace_context = models.CharField(max_length=MOST_CHARACTERS, blank=True, editable=False)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the row goes.")
 
     # The whole envelope of a larger event, while its message is being handled.

@@ -1,36 +1,21 @@
-"""Check a value against an agent's JSON schema within bounds, and say what to do about its faults.
-
-The schema comes from an agent. Therefore a check fetches nothing, it takes a limited number of
-steps and a limited time, and it matches no regular expressions, for which Python has no time limit.
-"""
+"""Check a value against an agent's JSON schema, and say what to do about its faults."""
 
 import json
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from django.utils.translation import gettext as _
-from jsonschema import Draft202012Validator, validators
-from referencing import Registry
+
+from moca.bounded_schema import bounded, check_schema
 
 logger = logging.getLogger(__name__)
 
-# How many keywords of schemas one check may look at.
-MAX_STEPS = 20_000
-# How many seconds one check may take. One keyword, such as uniqueItems, may take many comparisons.
-MAX_SECONDS = 2.0
-# Keywords that are not checked, because they match regular expressions.
-UNCHECKED = ("pattern", "patternProperties")
 # The most choices, and characters of a choice, that a message names.
 MAX_CHOICES, MAX_CHOICE = 20, 50
 
 # The path to the fault, a sentence with the remedy, and the kind of fault.
 SchemaFault = tuple[tuple[str, ...], str, str]
-
-
-class TooMuchWorkError(Exception):
-    """A schema takes more steps or time than a check may take."""
 
 
 def faults(schema: dict[str, Any], value: Any) -> Iterator[SchemaFault]:
@@ -40,42 +25,13 @@ def faults(schema: dict[str, Any], value: Any) -> Iterator[SchemaFault]:
     a person from answering. The agent checks what it gets itself.
     """
     try:
-        Draft202012Validator.check_schema(schema)
-        found = list(_bounded(schema).iter_errors(value))
+        check_schema(schema)
+        found = list(bounded(schema).iter_errors(value))
     except Exception as error:  # noqa: BLE001  (an agent's schema may be wrong in many ways)
         logger.warning("An agent's schema of an answer cannot be used: %s", type(error).__name__)
         return
     for each in found:
         yield from _faults_of(each)
-
-
-def _bounded(schema: dict[str, Any]) -> Any:
-    """A validator that raises TooMuchWorkError after `MAX_STEPS` or `MAX_SECONDS`."""
-    left, end = MAX_STEPS, time.monotonic() + MAX_SECONDS
-
-    def counted(keyword: Callable[..., Any]) -> Callable[..., Any]:
-        def look(*args: Any) -> Iterable[Any] | None:
-            nonlocal left
-            left -= 1
-            if left < 0 or time.monotonic() > end:
-                raise TooMuchWorkError
-            found: Iterable[Any] | None = keyword(*args)
-            return found
-
-        return look
-
-    keywords = {
-        name: counted(keyword)
-        for name, keyword in Draft202012Validator.VALIDATORS.items()
-        if name not in UNCHECKED
-    }
-    kind = validators.create(
-        meta_schema=Draft202012Validator.META_SCHEMA,
-        validators=keywords,
-        type_checker=Draft202012Validator.TYPE_CHECKER,
-    )
-    # An empty registry: without one, the library fetches what `$ref` names.
-    return kind(schema, registry=Registry())
 
 
 def _faults_of(error: Any) -> Iterator[SchemaFault]:

@@ -1,6 +1,9 @@
-"""The Django app of runs and of agents' records: registers its system check."""
+"""The Django app of runs and of agents' records: registers its check, and makes its index."""
+
+from typing import Any
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class ExecutionsConfig(AppConfig):
@@ -8,3 +11,11 @@ class ExecutionsConfig(AppConfig):
 
     def ready(self) -> None:
         from executions.agent_records import checks  # noqa: F401  (registers the system check)
+
+        post_migrate.connect(_install_search, sender=self)
+
+
+def _install_search(**_: Any) -> None:
+    from executions import search  # 5 ms of processes that migrate nothing
+
+    search.install()

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from executions.models import QueuedRun
+from moca.changes import Changes
 from moca.ids import made_at
 from triggers.models import LocalSchedule
 
@@ -22,7 +23,7 @@ Row = TypeVar("Row")
 # The most rows that one look reads.
 MOST_READ = 20_000
 # A look takes at most this share of the time.
-SHARE = 0.1
+SHARE = 0.03
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class Backlog:
         self._queued: dict[str, deque[Queued]] = {}
         self._upcoming: deque[Due] = deque()
         self._look_at = 0.0
+        self._changes = Changes()
         # The agents of schedules that wait for a place of their agent, by row and occurrence.
         self._parked: dict[tuple[str, datetime | None], str] = {}
 
@@ -89,11 +91,8 @@ class Backlog:
         found = rows.values_list("trigger_id", "user_id", "next_run_at", "due_at")[:MOST_READ]
         self._schedules = {}
         self._upcoming = deque(Due(*row) for row in found)  # type: ignore[arg-type]
-        self._queued = defaultdict(deque)
-        for key, trigger_id, user_id in QueuedRun.objects.values_list(
-            "id", "trigger_id", "user_id"
-        )[:MOST_READ]:
-            self._queued[user_id].append(Queued(key, trigger_id, user_id))
+        if self._queued or self._changes.may_be():
+            self._queued = _queued_runs()
         still = {(row.pk, row.next_run_at) for row in self._upcoming} if self._parked else set()
         self._parked = {key: agent for key, agent in self._parked.items() if key in still}
         took = time.monotonic() - began
@@ -144,7 +143,20 @@ class Backlog:
 
     def take_queued(self, most: int, running: Mapping[str, int]) -> list[Queued]:
         """Remove the queued runs whose turn it is; the arguments are as above."""
-        return _in_turns(self._queued, most, running, lambda _: True)
+        taken = _in_turns(self._queued, most, running, lambda _: True)
+        if taken:
+            # Those that cannot begin yet are found again.
+            self._changes.look_again()
+        return taken
+
+
+def _queued_runs() -> dict[str, deque[Queued]]:
+    """The runs on record that wait for a process, by user."""
+    found: dict[str, deque[Queued]] = defaultdict(deque)
+    rows = QueuedRun.objects.values_list("id", "trigger_id", "user_id")[:MOST_READ]
+    for key, trigger_id, user_id in rows:
+        found[user_id].append(Queued(key, trigger_id, user_id))
+    return found
 
 
 def _in_turns(

@@ -16,6 +16,7 @@ from executions import runner, spool
 from executions.failures import INTERNAL_ERROR
 from executions.runner import Run
 from moca.outages import database, is_away
+from triggers.models import OverlapPolicy, Trigger
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,10 @@ class BatchCompleter:
         waited = any(run.execution.pk in self._waited for run in runs)
         try:
             executions = [run.execution for run in runs]
-            runner.write(executions, waited=True) if waited else runner.write(executions)
+            if waited:
+                runner.write(executions, waited=True)
+            else:
+                runner.write(executions, known=_held(runs))
         except (OperationalError, InterfaceError):
             raise
         except Exception:
@@ -132,6 +136,7 @@ class BatchCompleter:
             _give_up(runs[0])
         database.over(began)
         for run in runs:
+            run.trace.end(run.execution)
             if run.execution.pk in self._waited:
                 self._waited.discard(run.execution.pk)
                 self._late += 1
@@ -140,6 +145,12 @@ class BatchCompleter:
         if self._late and not self._waited:
             logger.warning("Recorded the ends of %d runs that had waited for it", self._late)
             self._late = 0
+
+
+def _held(runs: list[Run]) -> dict[str, Trigger]:
+    """The triggers that runs have held since their start, by id. Only people change these."""
+    triggers = (run.trigger for run in runs)
+    return {each.pk: each for each in triggers if each.overlap_policy == OverlapPolicy.SKIP}
 
 
 def _give_up(run: Run) -> None:

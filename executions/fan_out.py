@@ -214,7 +214,12 @@ class _Matching:
             if asked.trigger:
                 self.offers.append(
                     Offer.of(
-                        asked.trigger, self._event, row.pk, row.received_at, refusal=asked.refusal
+                        asked.trigger,
+                        self._event,
+                        row.pk,
+                        row.received_at,
+                        refusal=asked.refusal,
+                        trace_context=row.trace_context,
                     )
                 )
             if steps >= most:

@@ -29,7 +29,7 @@ from django.utils import timezone
 from agents import AgentClient
 from events.outbox import publish_overdue
 from events.rules import FROM_SOURCE
-from executions import lambda_http, runner
+from executions import lambda_http, measures, runner
 from executions.agent_client import client_from_settings
 from executions.backfill import worker
 from executions.deadlines import timed
@@ -40,16 +40,20 @@ from executions.models import Source, TriggerExecution
 from executions.passes import watch
 from executions.runner import Occurrence, Run
 from executions.runner.execute import RESERVE_SECONDS
+from executions.runner.traces import XRAY
+from moca import telemetry
 from moca.ids import uuid7
 from moca.logs import bind
-from moca.metrics import emit
+from moca.metrics import emit, record
 from moca.times import parse_iso
-from triggers.models import Outcome, RunStatus, Trigger
+from moca.tracing import CONSUMER, begin, context_of_xray, inside
+from triggers.models import RunStatus, Trigger
 from triggers.reconcile import reconcile
 from triggers.schedulers.rules import FROM_TRIGGER
 
 logger = logging.getLogger(__name__)
 
+telemetry.start()
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     # Before the first event, while Lambda grants more CPU.
     if connection.vendor == "dynamodb":
@@ -99,11 +103,14 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         EventError: the event has no known shape.
         NotStartedError: the agent has not begun. Lambda retries the invocation.
     """
-    request = lambda_http.request_of(event)
-    if request:
-        return lambda_http.answer(request, context)
-    with bind(requestId=str(context.aws_request_id)):
-        return _act_of(event)(event, context)
+    try:
+        request = lambda_http.request_of(event)
+        if request:
+            return lambda_http.answer(request, context)
+        with bind(requestId=str(context.aws_request_id)):
+            return _act_of(event)(event, context)
+    finally:
+        telemetry.flush()
 
 
 def _act_of(event: Any) -> "Act":
@@ -130,8 +137,7 @@ def _fire(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     if run is None:
         return {"status": "skipped", "executionId": occurrence.id}
     if occurrence.due:
-        lag = (run.execution.started_at - occurrence.due).total_seconds() * 1000
-        emit(ScheduleLag=(lag, "Milliseconds"))
+        emit((measures.LAG, measures.lag_of(run.execution) or 0.0, {}))
     return _execute(run, context)
 
 
@@ -165,7 +171,11 @@ def _fan_out(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         detail = _detail({"detail": trigger}, "userId", "triggerId")
         row = Trigger.objects.filter(user_id=detail["userId"], pk=detail["triggerId"])
         triggers = [one for one in row if one.subscription and one.subscription.has_own_rule]
-    failed = deliver(found, triggers, key, *_stable_moments(found))
+    traced = begin(
+        "deliver event", context=context_of_xray(os.environ.get(XRAY, "")), kind=CONSUMER
+    )
+    with inside(traced):
+        failed = deliver(found, triggers, key, *_stable_moments(found))
     if failed:
         raise NotStartedError(f"The event could not be delivered to {', '.join(failed)}.")
     return {"status": "delivered", "triggers": len(triggers)}
@@ -211,7 +221,8 @@ def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         watch(now, seen)
     done = sum(action.kind != "wait" for action in actions)
     failures = sum(action.kind == "fail" for action in actions)
-    emit(SyncFailures=(failures, "Count"))
+    emit((measures.SYNC_FAILURES, failures, {}))
+    record(measures.SYNC_FAILURES, failures)
     return {"status": "reconciled", "actions": done, "failures": failures}
 
 
@@ -308,10 +319,8 @@ def _execute(run: Run, context: Any) -> dict[str, Any]:
 
 
 def _measure(execution: TriggerExecution) -> None:
-    is_good = execution.status == RunStatus.COMPLETED
-    says_nothing = execution.shown_outcome in (Outcome.CANCELLED, Outcome.UNKNOWN)
+    attributes = measures.end_of(execution)
     emit(
-        ExecutionsCompleted=(int(is_good), "Count"),
-        ExecutionsFailed=(int(not is_good and not says_nothing), "Count"),
-        ExecutionDuration=(execution.duration_ms or 0, "Milliseconds"),
+        (measures.RUNS, 1, attributes),
+        (measures.DURATION, (execution.duration_ms or 0) / 1000, attributes),
     )

@@ -20,7 +20,13 @@ from executions.failures import (
     LEASE_CORRECTED,
     TOKENS_EXPIRED,
 )
-from executions.models import CancelRequest, OutputPiece, PendingEvent, TriggerExecution
+from executions.models import (
+    CancelRequest,
+    MeasuredProcess,
+    OutputPiece,
+    PendingEvent,
+    TriggerExecution,
+)
 from executions.runner import LEASE, close_lost, end_unanswered
 from executions.runner.claim import extend_hold
 from executions.runner.execute import LAMBDA_SECONDS
@@ -67,7 +73,7 @@ def remove_expired(now: datetime) -> None:
     kinds: list[QuerySet[Any]] = [TriggerExecution.objects.all(), IdempotencyKey.objects.all()]
     kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
     kinds += [CancelRequest.objects.all(), Process.objects.all(), Spending.objects.all()]
-    kinds += [OutputPiece.objects.all()]
+    kinds += [OutputPiece.objects.all(), MeasuredProcess.objects.all()]
     kinds += [Happened.objects.exclude(state=HappenedState.WAITING)]
     kinds += [Delivery.objects.exclude(state=DeliveryState.WAITING)]
     kinds += [Backfill.objects.all()]

@@ -29,8 +29,9 @@ from executions.pieces import fold_in
 from executions.runner import handover
 from executions.runner.cancel import request_end
 from executions.runner.complete import log_ids, set_result, tokens_of, write
-from moca import reasons
 from moca.api.errors import Detail, detail
+from moca.sentences import Reason
+from triggers import output_checks
 from triggers.models import RunStatus
 
 logger = logging.getLogger(__name__)
@@ -210,13 +211,21 @@ def _set(execution: TriggerExecution, result: Result, mask: Mask) -> None:
     execution.reached_agent = True
     execution.result_digest = result.digest
     if result.status == "completed":
-        set_result(execution, RunStatus.COMPLETED)
-        reasons.put(execution, "error", "")
+        fault = _fault(execution)
+        set_result(execution, RunStatus.FAILED if fault else RunStatus.COMPLETED, error=fault or "")
         return
     said = printable(result.error).strip()
     error = AgentError(None if said else errors.AGENT_FAILED_SILENTLY(), kind="agent", quoted=said)
     error.hide(mask)
     set_result(execution, RunStatus.FAILED, error=error.reason)
+
+
+def _fault(execution: TriggerExecution) -> Reason | None:
+    """Why the output does not keep the checks of its trigger; None if it does."""
+    trigger, output = execution.find_trigger(), execution.said
+    if trigger is None:
+        return None
+    return output_checks.fault(trigger.output_checks, output.text, is_whole=output.is_whole)
 
 
 def _transcript(result: Result, mask: Mask) -> Transcript:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from agents import AgentClient
+from agents import AgentClient, loop
 from agents.loop import AgentLoop
 from executions import runner
 from executions.gates import Gates
@@ -69,7 +69,7 @@ class RunLoop:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _work(self) -> None:
-        asyncio.run(self._serve())
+        loop.run(self._serve())
 
     async def _serve(self) -> None:
         self._stopped = asyncio.Event()
@@ -82,11 +82,11 @@ class RunLoop:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin(self, runs: list[Run]) -> None:
-        loop = asyncio.get_running_loop()
+        running = asyncio.get_running_loop()
         for run in runs:
             # A request that takes longer waits for a token, its agent's host or its gate. It must
             # not keep the runs of other agents from being claimed.
-            loop.call_later(UNSENT_SECONDS, self._unsent.discard, run.execution.pk)
+            running.call_later(UNSENT_SECONDS, self._unsent.discard, run.execution.pk)
             task = asyncio.create_task(self._call(run))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -27,7 +27,7 @@ from agents import AgentClient
 from alerts import outbox
 from alerts.courier import Courier
 from events.models import ReceivedEvent
-from executions import runner, spool
+from executions import measures, runner, spool
 from executions.backfill.worker import Turns
 from executions.backlog import Backlog, Due, Queued
 from executions.completer import BatchCompleter
@@ -43,6 +43,7 @@ from executions.runner import CancelWatch, Occurrence, Run
 from executions.runner.claim import Triggers
 from executions.under_way import UnderWay
 from executions.watch import beside_the_scheduler
+from moca.changes import Changes
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from moca.times import INSTANT
@@ -102,6 +103,7 @@ class LocalSchedulerProcess:
         self._heartbeat = Heartbeat(GRACE)
         self._logged_at = time.monotonic()
         self._distributor = Distributor()
+        self._event_changes = Changes()
         self._backfills = Turns()
         self._wake = threading.Event()
         # Plain values, because a signal handler must not acquire the lock of an Event.
@@ -198,7 +200,9 @@ class LocalSchedulerProcess:
         self._gates.tidy()
         waiting = self._backlog.size
         since = self._backlog.oldest if waiting else None
-        return Load(self.concurrency, len(self._runs), waiting, since)
+        load = Load(self.concurrency, len(self._runs), waiting, since)
+        measures.queue(load.waiting, load.waiting_since, load.running, load.concurrency)
+        return load
 
     def _log_backlog(self) -> None:
         """Say now and then that runs wait for a place."""
@@ -219,9 +223,14 @@ class LocalSchedulerProcess:
         """
         try:
             runner.end_due_debounces(timezone.now())
+            if not self._event_changes.may_be():
+                return False, None
             received = list(ReceivedEvent.objects.queued()[:EVENTS])
+            if received:
+                self._event_changes.look_again()
             done = self._distributor.distribute(received) if received else 0
         except Exception as error:
+            self._event_changes.look_again()
             if isinstance(error, DatabaseError) and is_away(error):
                 return False, error
             logger.exception("The events could not be enqueued; trying again")

@@ -78,6 +78,9 @@ class ExecutionSerializer(RowSerializer):
     attempt = Number("Which try it is; 0 while it waits for a process to run it.")
     request_id = Text("The agent's id of the request.")
     session_id = Text("The session in which the agent was asked.")
+    prompt_version = Text(
+        "Which version of the trigger's prompt it has; older records leave it out.", always=False
+    )
     output = Computed(text("What the agent said; not in lists. Very long texts lack their middle."))
     tool_uses = Computed(
         each(

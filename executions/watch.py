@@ -14,7 +14,8 @@ from django.db import DatabaseError, close_old_connections, connections
 from django.utils import timezone
 
 from alerts.courier import Courier
-from executions import dead_man, deadlines, silence
+from executions import dead_man, deadlines, search, silence
+from executions.measured import Keeper
 from executions.process_lease import ProcessLease
 from executions.runner import HEARTBEAT
 from triggers.models import Process, ProcessKind
@@ -26,6 +27,8 @@ TURN_SECONDS = HEARTBEAT.total_seconds()
 # How often this process looks for silence. The first look waits as long, because the scheduler
 # deals with what was due meanwhile first.
 LOOK_SECONDS = 60.0
+# How long a turn indexes what agents have said, at the most: runs that begin come first.
+INDEX_SECONDS = 1.0
 # How long the end of the process waits for a turn that is under way.
 STOP_SECONDS = 2.0
 
@@ -33,37 +36,40 @@ STOP_SECONDS = 2.0
 @contextmanager
 def beside_the_web_server() -> Iterator[None]:
     """Watch for silence and deliver alerts, which nobody else does while no scheduler is alive."""
-    with watching(WebServerTurn()), Courier():
+    with watching(WebServerTurn(), Keeper(ProcessKind.WEB)), Courier():
         yield
 
 
 def beside_the_scheduler(lease: ProcessLease) -> AbstractContextManager[None]:
     """Watch for silence and deadlines, and call HEARTBEAT_URL, beside a scheduler process."""
-    return watching(SchedulerTurn(lease))
+    return watching(SchedulerTurn(lease), Keeper(ProcessKind.SCHEDULER))
 
 
 @contextmanager
-def watching(turn: Callable[[], None]) -> Iterator[None]:
+def watching(turn: Callable[[], None], keeper: Keeper) -> Iterator[None]:
     """Run a thread that does a turn every 15 seconds, and looks for silence every minute."""
     over = threading.Event()
-    thread = threading.Thread(target=_watch, args=(turn, over), name="watch", daemon=True)
+    thread = threading.Thread(target=_watch, args=(turn, keeper, over), name="watch", daemon=True)
     thread.start()
     try:
-        yield
+        with keeper.counting():
+            yield
     finally:
         over.set()
         thread.join(STOP_SECONDS)
 
 
-def _watch(turn: Callable[[], None], over: threading.Event) -> None:
+def _watch(turn: Callable[[], None], keeper: Keeper, over: threading.Event) -> None:
     look_at = time.monotonic() + LOOK_SECONDS
     try:
         while True:
             _guarded(turn)
+            _guarded(keeper.write)
             if time.monotonic() >= look_at:
                 look_at = time.monotonic() + LOOK_SECONDS
                 _guarded(lambda: silence.look(timezone.now()))
             if over.wait(TURN_SECONDS):
+                _guarded(keeper.write)
                 return
     finally:
         connections.close_all()
@@ -115,3 +121,4 @@ class SchedulerTurn:
             self._call_at = time.monotonic() + dead_man.EVERY_SECONDS
             self._lease.call_error = dead_man.call()
         deadlines.enforce(timezone.now())
+        search.index_some(INDEX_SECONDS)

@@ -130,9 +130,11 @@ class RunWorkerProcess:
             if _stays_open(run):
                 # This worker or another one claims it again, unless it has ended elsewhere.
                 handover.release(row, timezone.now() + PAUSE)
+                run.trace.end(run.execution)
                 return
             end = time.monotonic() + WRITE_SECONDS
             write_in_time(run.execution, lambda: end - time.monotonic())
+            run.trace.end(run.execution)
             handover.forget(row.pk)
             runner.stop_agent(run)
 

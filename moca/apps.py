@@ -9,7 +9,11 @@ class MocaConfig(AppConfig):
     name = "moca"
 
     def ready(self) -> None:
-        from moca import address_checks, checks  # noqa: F401  (their import registers the checks)
+        from moca import (  # noqa: F401  (their import registers the checks)
+            address_checks,
+            checks,
+            telemetry_checks,
+        )
         from moca.dynamodb.checks import check_layouts
 
         register(check_layouts)

@@ -4,7 +4,7 @@ What a form tells its operator about another's change is in `moca.forms`.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
@@ -14,7 +14,7 @@ from django.db import IntegrityError, connections, models, transaction
 from django.utils.translation import gettext as _
 
 from moca import reconcile
-from moca.columns import KnownColumnsQuery, update_row
+from moca.columns import KnownColumnsQuery, insert_rows, update_row
 from moca.dynamodb.errors import ConflictError
 from moca.reasons import translated
 from moca.retry import retry
@@ -108,6 +108,19 @@ class ExpectingQuerySet(models.QuerySet[Row]):
             return rows.update(**values)
         rows.update_expected(**values)
         return 1
+
+    def insert_all(self, rows: Sequence[Row]) -> None:
+        """Insert rows that have their keys, as `bulk_create()` does.
+
+        On SQLite it takes half of the time. Use it for rows that each run makes.
+
+        Raises:
+            IntegrityError: one of them exists. DynamoDB raises it at the commit.
+        """
+        if connections[self.db].vendor == "sqlite":
+            insert_rows(self.model, self.db, rows)
+        else:
+            self.bulk_create(rows)
 
     def replace(self, row: Row) -> None:
         """Write a row, whether one of its key is there or not; no signals."""

@@ -16,7 +16,10 @@ from typing import Any
 
 from moca.times import iso
 
-FIELDS = ("requestId", "triggerId", "executionId", "userId", "outcome", "errorCode")
+FIELDS = (
+    *("requestId", "triggerId", "executionId", "userId", "outcome", "errorCode"),
+    *("traceId", "spanId"),
+)
 # Characters that end a line or control a terminal: the control characters C0 and C1, Unicode's
 # line separators, and the marks that change the direction of text.
 _STEERING = (*range(32), *range(127, 160), 0x061C, 0x200E, 0x200F)

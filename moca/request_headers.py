@@ -4,6 +4,7 @@
 PLAIN = {
     *("accept", "accept-encoding", "a2a-version", "connection", "content-length", "content-type"),
     *("host", "idempotency-key", "user-agent", "x-amz-date", "x-amzn-trace-id"),
+    *("traceparent", "tracestate"),
     "x-amzn-bedrock-agentcore-runtime-custom-result-url",
     "x-amzn-bedrock-agentcore-runtime-session-id",
     "x-amzn-bedrock-agentcore-runtime-session-type",

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from moca.aws.secrets_manager import SecretError, secret
 from moca.local_keys import make_private, secret_key
+from moca.telemetry import TRACES, exporter
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -148,7 +149,10 @@ INSTALLED_APPS = [
 COMPRESSION = (
     [] if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else ["django.middleware.gzip.GZipMiddleware"]
 )
+# Traces of requests, if telemetry is on: see docs/telemetry.md.
+TRACING = ["moca.request_trace.RequestTraceMiddleware"] if exporter(TRACES) else []
 MIDDLEWARE = [
+    *TRACING,
     "moca.request_id.RequestIdMiddleware",
     "moca.prefixes.CookiePathMiddleware",
     *COMPRESSION,
@@ -326,7 +330,7 @@ CORS_ALLOW_HEADERS = [
     # The frontend of 2026 sends an ID token in it with every request.
     "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token",
 ]
-CORS_EXPOSE_HEADERS = ["X-Request-Id", "Retry-After"]
+CORS_EXPOSE_HEADERS = ["X-Request-Id", "X-Next-Token", "Retry-After"]
 CORS_PREFLIGHT_MAX_AGE = 3600
 # Requests per user, such as "600/min"; empty for no limit.
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="")
@@ -483,6 +487,11 @@ EMAIL_FROM = env.str("EMAIL_FROM", default="Moca Triggers <moca-triggers@localho
 ALERT_KEY_ARN = env.str("ALERT_KEY_ARN", default="")
 # The address of this service, for the links in alerts and for the callbacks of agents.
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+
+# Metrics
+
+# The token by which Prometheus reads /metrics; empty to serve none.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # Logs: JSON lines, or plain lines for a terminal.
 

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
+from moca import telemetry
 from moca.prefixes import find_prefix
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moca.settings")
 
 _django = get_wsgi_application()
+telemetry.start()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -13,7 +13,9 @@ OWN = (
     "DATABASE_",
     "DYNAMODB_",
     "EVENT_",
+    "METRICS_",
     "MOCA_",
+    "OTEL_",
     "SCHEDULER_",
     "TRIGGERS_",
 )

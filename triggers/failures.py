@@ -102,3 +102,19 @@ IMPORTED = Code("imported", _("A file was imported by the command."))
 PROJECTION_NOT_NEEDED = Code("copy_not_needed", _("it is not needed any more"))
 TRIGGER_GONE = Code("copy_without_trigger", _("its trigger is gone"))
 NO_PROJECTION_WANTED = Code("copy_unwanted", _("its trigger has no %(what)s"))
+
+# Why a run failed whose agent has answered: its output does not keep the checks of the trigger.
+OUTPUT_EMPTY = Code("output_empty", _("The output is empty."))
+OUTPUT_LACKS = Code("output_lacks", _("The output does not contain “%(text)s”."))
+OUTPUT_NO_JSON = Code("output_no_json", _("The output is no JSON: %(error)s"))
+OUTPUT_UNFIT = Code(
+    "output_unfit", _("The output does not fit the JSON schema, at %(where)s: %(error)s")
+)
+OUTPUT_TOO_LONG = Code(
+    "output_too_long",
+    _("The output was not checked for “%(text)s”: it is so long that its middle is not kept."),
+)
+OUTPUT_UNCHECKED = Code(
+    "output_unchecked",
+    _("The output was not checked: the JSON schema takes too much work. Make it simpler."),
+)

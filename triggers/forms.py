@@ -43,10 +43,16 @@ EVENT_FIELDS = {
     "debounceSeconds": "debounce_seconds",
     "maxRunsPerHour": "max_runs_per_hour",
 }
+CHECK_FIELDS = {
+    "notEmpty": "check_not_empty",
+    "contains": "check_contains",
+    "jsonSchema": "check_json_schema",
+}
 # For each map: the fields of its parts, and the field that shows errors about other parts.
 MAPS = {
     "schedule_config": (SCHEDULE_FIELDS | FIELDS_OF_PARTS, "expression"),
     "event_config": (EVENT_FIELDS, "event_source_id"),
+    "output_checks": (CHECK_FIELDS, "check_contains"),
 }
 DATES = ("startDate", "endDate")
 _OF_MODEL = {field.name for field in Trigger._meta.fields}
@@ -71,6 +77,14 @@ class NamesField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool((initial or []) != self.to_python(data))
+
+
+class TextsField(NamesField):
+    """A list of texts, entered one a line."""
+
+    def to_python(self, value: Any) -> Any:
+        texts = value if isinstance(value, list) else str(value or "").splitlines()
+        return [text.strip() for text in texts if text.strip()]
 
 
 class WallTimeField(forms.Field):
@@ -195,6 +209,22 @@ class TriggerForm(PlanFields, VersionedForm):
         choices=OnDeadline.choices,
     )
 
+    check_not_empty = forms.BooleanField(label=_("The output must not be empty"), required=False)
+    check_contains = TextsField(
+        label=_("The output must contain"),
+        required=False,
+        help_text=_("Texts, one a line, in just this spelling. A run without one of them fails."),
+    )
+    check_json_schema = JSONTextField(
+        label=_("JSON schema of the output"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6, "cols": 60, "spellcheck": "false"}),
+        help_text=_(
+            "The output has to be JSON, by itself or in a code block, and to fit this schema, or "
+            'the run fails: {"type": "object", "required": ["total"]}.'
+        ),
+    )
+
     class Media:
         extend = True
         js = ("moca/trigger_form.js",)
@@ -208,8 +238,12 @@ class TriggerForm(PlanFields, VersionedForm):
     def __init__(self, *args: Any, instance: Trigger | None = None, **kwargs: Any) -> None:
         is_blank = instance is None
         instance = instance or Trigger(user_id=self.owner)
-        maps = {**_shown(instance.schedule_config), **_shown(instance.event_config)}
-        fields = {**SCHEDULE_FIELDS, **EVENT_FIELDS}
+        maps = {
+            **_shown(instance.schedule_config),
+            **_shown(instance.event_config),
+            **_shown(instance.output_checks),
+        }
+        fields = {**SCHEDULE_FIELDS, **EVENT_FIELDS, **CHECK_FIELDS}
         initial = {fields[part]: value for part, value in maps.items() if part in fields}
         initial |= shown_parts(_shown(instance.schedule_config))
         initial |= kwargs.pop("initial", None) or {}
@@ -278,6 +312,7 @@ class TriggerForm(PlanFields, VersionedForm):
         trigger = self.instance
         trigger.schedule_config = _merged(trigger.schedule_config, self._schedule_parts())
         trigger.event_config = _merged(trigger.event_config, self._entered(EVENT_FIELDS))
+        trigger.output_checks = _merged(trigger.output_checks, self._entered(CHECK_FIELDS))
         return cleaned
 
     def add_error(self, field: str | None, error: Any) -> None:
@@ -400,7 +435,7 @@ def _merged(config: Any, entered: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or value == ""
+    return value is None or value is False or value in ("", [])
 
 
 def _date(date: Any) -> datetime | None:

@@ -38,10 +38,12 @@ from triggers.models import (
     Trigger,
     TriggerType,
 )
+from triggers.output_checks import MAX_TEXT, MAX_TEXTS
 from triggers.schedules import MAX_LENGTH
 from triggers.schedules.plan_parts import (
     MOST_DATES,
     MOST_EVERY,
+    MOST_EXPRESSIONS,
     MOST_RANGES,
     MOST_WORKING_DAY,
 )
@@ -107,8 +109,9 @@ class ScheduleConfigSerializer(MapSerializer):
         rules={"minimum": 0, "maximum": MAX_WINDOW_MINUTES},
     )
     more_expressions = Names(
-        "Up to nine further expressions: it fires at the times of any of them.",
+        "Further expressions: it fires at the times of any of them.",
         each={"minLength": 1, "maxLength": MAX_LENGTH},
+        rules={"maxItems": MOST_EXPRESSIONS - 1, "uniqueItems": True},
     )
     every = Document(
         "The days of every so many days, weeks or months, counted from the date `from`, such as "
@@ -153,6 +156,21 @@ class EventConfigSerializer(MapSerializer):
         rules={"minimum": 1, "maximum": MAX_RUNS_PER_HOUR},
     )
     rule_arn = Text("The rule in EventBridge.", read_only=True)
+
+
+class OutputChecksSerializer(MapSerializer):
+    """What the agent has to say, so that a run counts as a success."""
+
+    not_empty = Flag("Whether it has to say anything.")
+    contains = Names(
+        "Texts that have to occur in the output, in just this spelling.",
+        each={"minLength": 1, "maxLength": MAX_TEXT},
+        rules={"maxItems": MAX_TEXTS},
+    )
+    json_schema = Document(
+        "A JSON Schema (draft 2020-12) that the output has to fit. The output is then JSON, by "
+        "itself or in a code block. Without regular expressions and references to other documents."
+    )
 
 
 class TriggerSerializer(RowSerializer):
@@ -255,6 +273,7 @@ class TriggerSerializer(RowSerializer):
     )
     max_cost_per_day = Amount("Money a day.", empty=(None, 0), rules={"exclusiveMinimum": 0})
     max_cost_per_month = Amount("Money a month.", empty=(None, 0), rules={"exclusiveMinimum": 0})
+    output_checks = OutputChecksSerializer(required=False)
     tags = Names(
         each={"minLength": 1, "maxLength": MAX_TAG_LENGTH},
         of_each="Letters and digits of any script, without combining marks, spaces and "

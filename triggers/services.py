@@ -152,6 +152,16 @@ def disable(trigger: Trigger, *, by: str) -> bool:
     return change(trigger, apply, by=by)
 
 
+def set_prompt(trigger: Trigger, prompt: str, *, by: str) -> bool:
+    """Give a trigger another prompt; False if it has it. Raises the errors of `change()`."""
+
+    def apply(trigger: Trigger) -> None:
+        trigger.prompt = prompt
+        trigger.clean()
+
+    return change(trigger, apply, by=by)
+
+
 def pause(
     trigger: Trigger, *, until: str | datetime | None, note: str = "", by: str, zone: Any = None
 ) -> bool:

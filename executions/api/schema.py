@@ -6,6 +6,7 @@ from executions.answers import MAX_BYTES
 from executions.api import (  # noqa: F401  (describe the routes of agents, backfills and results)
     agents_schema,
     backfills_schema,
+    export_schema,
     result_schema,
 )
 from executions.api.views import (
@@ -182,14 +183,16 @@ FILTERS = [
     in_query("status", STATUS, "Only those that are so."),
     in_query("outcome", OUTCOME, "Only those that ended so."),
     in_query("agentId", text(maxLength=MAX_TEXT), "Only those that asked this agent."),
+    export_schema.SEARCH,
 ]
 describe(
     AllExecutionsView,
     "GET",
     "listAllExecutions",
     "Without what the agent said. Those of deleted triggers stay until their time is up. With "
-    f"`status`, `outcome` or `agentId`, a page looks through {MOST_READ} executions at the most: "
-    "it may have fewer than `limit`, or none, and still a `nextToken`.",
+    "`status`, `outcome` or `agentId`, and on DynamoDB with `search`, a page looks through "
+    f"{MOST_READ} executions at the most: it may have fewer than `limit`, or none, and still a "
+    "`nextToken`.",
     tag=RUNS,
     parameters=[
         LIMIT,

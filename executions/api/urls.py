@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from executions.api import agents, backfills, result, views
+from executions import measured
+from executions.api import agents, backfills, export, result, views
 
 EXECUTIONS = "triggers/<id:trigger_id>/executions"
 BACKFILLS = "triggers/<id:trigger_id>/backfills"
@@ -24,8 +25,11 @@ urlpatterns = [
         backfills.StopBackfillView.as_view(),
         name="api-backfill-stop",
     ),
+    path("metrics", measured.page, name="metrics"),
+    path("executions/export", export.AllExportView.as_view(), name="api-export-all"),
     path("executions", views.AllExecutionsView.as_view(), name="api-all-executions"),
     path(EXECUTIONS, views.ExecutionsView.as_view(), name="api-executions"),
+    path(f"{EXECUTIONS}/export", export.ExportView.as_view(), name="api-export"),
     path(f"{EXECUTIONS}/<id:execution_id>", views.ExecutionView.as_view(), name="api-execution"),
     path(f"{EXECUTIONS}/<id:execution_id>/output", views.OutputView.as_view(), name="api-output"),
     path(f"{EXECUTIONS}/<id:execution_id>/answer", views.AnswerView.as_view(), name="api-answer"),

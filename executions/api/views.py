@@ -10,6 +10,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from executions import search
 from executions.answers import Fault, InvalidAnswersError
 from executions.dispatchers import DispatchError
 from executions.looks import note_look
@@ -56,6 +57,7 @@ class AllExecutionsView(APIView):
             "status",
             "outcome",
             "agentId",
+            "search",
             "triggerId",
             "since",
             "until",
@@ -66,17 +68,17 @@ class AllExecutionsView(APIView):
     def get(self, request: Request) -> Response:
         """List the executions of all your triggers, newest first."""
         query, now = request.query_params, timezone.now()
-        filters = _Filters(query, now)
+        filters = Filters(query, now)
         trigger_id = parameters.search_text(query, "triggerId")
-        since, until = _span(query)
+        since, until = span(query)
         rows = TriggerExecution.objects.of_user(self.user_id)
         if trigger_id:
-            rows = _of_trigger(self.user_id, trigger_id)[0]
+            rows = of_trigger(self.user_id, trigger_id)[0]
         if since:
             rows = rows.filter(pk__gte=first_id(since))
         if until:
             rows = rows.filter(pk__lt=first_id(until))
-        rows = rows.defer(*UNLISTED)
+        rows = filters.listed(rows)
         pages: dict[str, Any] = {
             "limit": _limit(request),
             "token": query.get("nextToken"),
@@ -98,21 +100,27 @@ class AllExecutionsView(APIView):
 
 
 class ExecutionsView(APIView):
-    parameters: ClassVar = {"GET": ("limit", "nextToken", "status", "outcome", "agentId", "order")}
+    parameters: ClassVar = {
+        "GET": ("limit", "nextToken", "status", "outcome", "agentId", "search", "order")
+    }
 
     def get(self, request: Request, trigger_id: str) -> Response:
         """List a trigger's executions, newest first."""
         query, now = request.query_params, timezone.now()
-        filters = _Filters(query, now)
-        rows, is_there = _of_trigger(self.user_id, trigger_id)
-        executions, following = page(
-            filters.narrow(rows).defer(*UNLISTED),
-            limit=_limit(request),
-            token=query.get("nextToken"),
-            bound_to=[self.user_id, "executions", trigger_id, *filters.values],
-            oldest_first=is_oldest_first(request, usual=NEWEST_FIRST),
-            searched_by=filters.first,
-        )
+        filters = Filters(query, now)
+        rows, is_there = of_trigger(self.user_id, trigger_id)
+        pages: dict[str, Any] = {
+            "limit": _limit(request),
+            "token": query.get("nextToken"),
+            "bound_to": [self.user_id, "executions", trigger_id, *filters.values],
+            "oldest_first": is_oldest_first(request, usual=NEWEST_FIRST),
+        }
+        if filters.reads_outputs:
+            found = filtered_page(filters.listed(rows), filters.match, **pages)
+        else:
+            rows = filters.narrow(filters.listed(rows))
+            found = page(rows, **pages, searched_by=filters.first)
+        executions, following = found
         if not executions and not is_there:
             raise NotFoundError("trigger")
         return _list(request, executions, following, now, triggerId=trigger_id)
@@ -163,7 +171,7 @@ class CancelView(APIView):
         return _answer(request, cancelled, status=202)
 
 
-class _Filters:
+class Filters:
     """The filters of a list of executions that no index knows.
 
     Attributes:
@@ -176,9 +184,20 @@ class _Filters:
         self.status = parameters.choice(query, "status", RunStatus.values)
         self.outcome = parameters.choice(query, "outcome", Outcome.values)
         self.agent_id = parameters.search_text(query, "agentId")
-        self.values = [self.status, self.outcome, self.agent_id]
-        by_name = zip(("status", "outcome", "agentId"), self.values, strict=True)
+        self.search = parameters.search_text(query, "search")
+        self.terms = search.terms_of(self.search)
+        # Without an index, what agents said is read and compared run by run.
+        self.reads_outputs = bool(self.search) and not search.has_index()
+        self.values = [self.status, self.outcome, self.agent_id, self.search]
+        names = ["status", "outcome", "agentId", *(["search"] if self.reads_outputs else [])]
+        by_name = zip(names, self.values, strict=False)
         self.first = next((name for name, value in by_name if value), "")
+
+    def listed(self, rows: Any) -> Any:
+        """The executions that the index finds, without what a list does not show."""
+        if self.reads_outputs:
+            return rows.defer(*(name for name in UNLISTED if not name.startswith("output")))
+        return (search.narrow(rows, self.terms) if self.search else rows).defer(*UNLISTED)
 
     def narrow(self, rows: Any) -> Any:
         """Filter executions by a query."""
@@ -192,6 +211,7 @@ class _Filters:
             self.status in ("", execution.status)
             and self.outcome in ("", execution.shown_outcome)
             and self.agent_id in ("", execution.agent_id)
+            and (not self.reads_outputs or search.has_said(execution, self.terms))
         )
 
 
@@ -223,14 +243,14 @@ def _limit(request: Request) -> int:
     return edition_of(request).page_size(query, default=DEFAULT_PAGE, most=MAX_PAGE)
 
 
-def _span(query: QueryDict) -> tuple[datetime | None, datetime | None]:
+def span(query: QueryDict) -> tuple[datetime | None, datetime | None]:
     since, until = parameters.moment(query, "since"), parameters.moment(query, "until")
     if since and until and since >= until:
         raise InvalidParameterError("until", "Give a time after `since`.")
     return since, until
 
 
-def _of_trigger(user_id: str, trigger_id: str) -> tuple[Any, bool]:
+def of_trigger(user_id: str, trigger_id: str) -> tuple[Any, bool]:
     """A user's executions of a trigger, and whether the trigger is theirs and still there.
 
     A deleted trigger's executions stay, for their user. Records of the TypeScript service name no

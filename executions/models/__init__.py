@@ -13,6 +13,7 @@ from executions.models.execution import (
     tool_map,
     usage_map,
 )
+from executions.models.measured import MeasuredProcess
 from executions.models.under_way import CancelRequest, OutputPiece
 from executions.models.waiting import (
     HandedOverRun,
@@ -25,6 +26,7 @@ from executions.models.waiting import (
 __all__ = [
     "CancelRequest",
     "HandedOverRun",
+    "MeasuredProcess",
     "OutputPiece",
     "PendingEvent",
     "QueuedRun",

@@ -1,7 +1,7 @@
 """The records of runs."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -18,6 +18,7 @@ from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Absent, Index, Layout
 from moca.reasons import CodeField, ParamsField
 from moca.times import parse_iso
+from moca.tracing import MOST_CHARACTERS
 from triggers.models import Outcome, Process, RunStatus, Trigger, has_lease
 
 
@@ -211,6 +212,8 @@ class TriggerExecution(models.Model):
     reached_agent = models.BooleanField(default=False)
     request_id = models.CharField("agent's request", max_length=200, blank=True)
     session_id = models.CharField("session", max_length=256, blank=True)
+    # Which prompt of its trigger it has: see `triggers.prompt_versions`. Empty on older records.
+    prompt_version = models.CharField(max_length=10, blank=True, editable=False)
     # The agent's own id of the run, if it gives one (A2A), to cancel or to continue it.
     task_id = models.CharField("agent's task", max_length=200, blank=True)
     # The first and the last 64 KB of the agent's output, and the size of it all in bytes.
@@ -239,12 +242,16 @@ class TriggerExecution(models.Model):
     # SHA-256 of the token with which the agent may call back, and of the result that it sent.
     result_hash = models.CharField(max_length=64, blank=True, editable=False)
     result_digest = models.CharField(max_length=64, blank=True, editable=False)
+    # The trace of the request or event that queued the run; see `moca.tracing`.
+    trace_context = models.CharField(max_length=MOST_CHARACTERS, blank=True, editable=False)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the record goes.")
 
     # The token itself, only in the process that sends it; see `executions.result_tokens`.
     result_token = ""
     # The tokens that the trigger's statistics have of an earlier end of this run.
     counted_tokens = 0
+    # The ids of its trace for log lines, in the process that runs it.
+    trace_ids: Mapping[str, str] = {}
 
     objects: ClassVar[Any] = TriggerExecutionQuerySet.as_manager()
 

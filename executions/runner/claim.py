@@ -37,13 +37,15 @@ from executions.runner.complete import (
     note_late,
 )
 from executions.runner.spending import Cap, cap_of
-from moca import reasons
+from executions.runner.traces import NO_TRACE, RunTrace
+from moca import reasons, tracing
 from moca.concurrency import ConflictError
 from moca.ids import occurrence_id
 from moca.outages import is_away
 from moca.sentences import Reason
 from triggers.models import OverlapPolicy, RunStatus, Trigger, lapsed_among
 from triggers.pauses import reason_not_to_fire
+from triggers.prompt_versions import version_of
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +119,8 @@ class Run:
         cap: what the run may take; None if there is no limit.
         look: when somebody last looked at the run, as this process knows; None if nobody did.
         on_look: has what the agent says written soon; None before the agent is called.
+        claimed_at: when its claim was on record, in nanoseconds; 0 if it is not traced.
+        trace: its spans.
     """
 
     trigger: Trigger
@@ -130,6 +134,8 @@ class Run:
     cap: Cap | None = field(init=False)
     look: datetime | None = None
     on_look: Callable[[], object] | None = None
+    claimed_at: int = 0
+    trace: RunTrace = NO_TRACE
 
     def __post_init__(self) -> None:
         self.cap = cap_of(self.trigger)
@@ -163,6 +169,9 @@ def _claiming() -> Iterator[list[Run]]:
     try:
         with transaction.atomic():
             yield runs
+        if tracing.is_on():
+            for run in runs:
+                run.claimed_at = tracing.now()
     except Exception as error:
         if runs and is_away(error):
             raise UncertainStartError(runs, error) from error
@@ -238,7 +247,7 @@ def _start_by_steps(occurrence: Occurrence, lease: timedelta) -> tuple[Run | Non
     try:
         with _claiming() as runs:
             runs.append(run)
-            TriggerExecution.objects.bulk_create([run.execution])
+            TriggerExecution.objects.insert_all([run.execution])
             if not has_to_hold:
                 announce.started(trigger, run.execution)
     except IntegrityError:
@@ -332,7 +341,7 @@ def _start(
         _hold_triggers(runs, now)
     elif runs:
         _hold_triggers(runs, now)
-        TriggerExecution.objects.bulk_create([run.execution for run in runs])
+        TriggerExecution.objects.insert_all([run.execution for run in runs])
     for run in runs:
         announce.started(run.trigger, run.execution)
     return runs
@@ -415,8 +424,10 @@ def new_record(
         lease_until=lease_until,
         process_id=process_id,
         session_id=trigger.session_id or new_session_id(),
+        prompt_version=version_of(trigger.prompt),
         event_payload=envelope.serialize(event),
         replay_of=occurrence.replay_of,
+        trace_context=tracing.current().context,
         ttl=expiry(now),
     )
     if attempt:
@@ -458,6 +469,7 @@ def _claim_again(execution: TriggerExecution) -> bool:
         process_id=execution.process_id,
         session_id=execution.session_id,
         agent_id=execution.agent_id,
+        prompt_version=execution.prompt_version,
         result_hash=execution.result_hash,
     )
     return bool(changed)
@@ -476,8 +488,13 @@ def _hold_triggers(runs: Sequence[Run], now: datetime) -> None:
         return
     ends = [run.execution.lease_until for run in runs if run.execution.lease_until]
     process_id = runs[0].execution.process_id
-    if not hold(held, now, until=max(ends, default=None), process_id=process_id):
+    until = max(ends, default=None)
+    if not hold(held, now, until=until, process_id=process_id):
         raise IntegrityError("another process has just begun a run of the trigger")
+    for trigger in held:
+        # The end of the run is noted by what was read here, unless the trigger changes meanwhile.
+        trigger.running_since, trigger.running_until = now, until
+        trigger.running_process = process_id
 
 
 def hold(
@@ -568,6 +585,8 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta, process_id: st
         execution.started_at = holder
         _note_if_ended(execution)
         return None
+    if trigger is not None and not execution.continues:
+        execution.prompt_version = values["prompt_version"] = version_of(trigger.prompt)
     if trigger is not None and (digest := result_tokens.issue(execution, trigger, now)):
         values["result_hash"] = digest
     if not queued.update(**values, lease_until=until, process_id=process_id):

@@ -2,14 +2,16 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
+from types import MappingProxyType
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
 
+from executions import measures
 from executions.failures import (
     A_RUN,
     CLOSED,
@@ -53,6 +55,10 @@ WRITTEN, CORRECTED = "written", "corrected"
 LATEST_NOTE = timedelta(hours=6)
 # Among how many of a trigger's newest runs the one that holds it is looked for.
 NEWEST = 5
+
+# Triggers by id, as they were read at the start of a run.
+Known = Mapping[str, Trigger]
+NOTHING_KNOWN: Known = MappingProxyType({})
 
 # Codes of runs that the product itself ended before their agents had answered.
 CLOSED_BY_US = frozenset(
@@ -125,7 +131,7 @@ def write(
     executions: Sequence[TriggerExecution],
     *,
     waited: bool = False,
-    known: Trigger | None = None,
+    known: Known = NOTHING_KNOWN,
     replaces: Collection[str] = (LOST.name,),
 ) -> int:
     """Write the results of runs to their records and triggers, in one transaction.
@@ -135,7 +141,8 @@ def write(
         waited: whether the results waited for the database while leases ended. Maintenance may have
             closed such runs as lost; the true result replaces that. Each that completed has its log
             line at DEBUG only.
-        known: the trigger of the only record, as it was read at the start of the run.
+        known: triggers of the runs by id, as they were read at the start. Others are read. If one
+            of them has changed meanwhile, all are read.
         replaces: the codes of the ends that results which waited replace.
 
     Returns:
@@ -149,6 +156,8 @@ def write(
         written = _write(executions, expected=True, known=known)
     except ConflictError:
         if len(executions) > 1:
+            if known:
+                return write(executions, waited=waited, replaces=replaces)
             each = partial(write, waited=waited, replaces=replaces)
             return sum(each([execution]) for execution in executions)
         # Other processes write the same rows, so each retry reads them again.
@@ -158,6 +167,7 @@ def write(
         )
     spending.count(written)
     for execution, _ in written:
+        measures.ended(execution)
         level = logging.WARNING
         if execution.status == RunStatus.COMPLETED:
             level = logging.DEBUG if waited else logging.INFO
@@ -171,14 +181,14 @@ def write(
 
 
 def write_in_time(
-    execution: TriggerExecution, seconds: Callable[[], float], known: Trigger | None = None
+    execution: TriggerExecution, seconds: Callable[[], float], known: Known = NOTHING_KNOWN
 ) -> None:
     """Write the result of a run, with retries while the database is away and time is left.
 
     Args:
         execution: the record, with its result set.
         seconds: returns how many seconds are left.
-        known: its trigger, as it was read at the start of the run.
+        known: as for `write()`.
 
     Raises:
         OperationalError, InterfaceError: no time is left. The log has the status and the duration.
@@ -227,7 +237,7 @@ def _write(
     *,
     expected: bool,
     corrects: Collection[str] = (),
-    known: Trigger | None = None,
+    known: Known = NOTHING_KNOWN,
 ) -> list[tuple[TriggerExecution, Trigger | None]]:
     """Write results in one transaction.
 
@@ -238,19 +248,19 @@ def _write(
         executions: the records.
         expected: whether all records have to be unfinished; if one is not, ConflictError is raised.
         corrects: the codes of the ends that the results replace.
-        known: the trigger as it was read at the start of the run; None to read it.
+        known: the triggers that are not read, as for `write()`.
 
     Returns:
         The executions whose records were unfinished, with their triggers.
     """
     if len(executions) == 1 and is_charged() and not connection.in_atomic_block:
         (execution,) = executions
-        trigger = known or _triggers_of(executions).get(execution.trigger_id)
+        trigger = _triggers_of(executions, known).get(execution.trigger_id)
         if _write_by_steps(execution, trigger, expected=expected, corrects=corrects):
             return [(execution, trigger)]
         return []
     with reconcile.atomic():
-        triggers = _triggers_of(executions)
+        triggers = _triggers_of(executions, known)
         written: list[tuple[TriggerExecution, Trigger | None]] = []
         for execution in executions:
             trigger = triggers.get(execution.trigger_id)
@@ -263,10 +273,15 @@ def _write(
     return written
 
 
-def _triggers_of(executions: Sequence[TriggerExecution]) -> dict[str, Trigger]:
+def _triggers_of(
+    executions: Sequence[TriggerExecution], known: Known = NOTHING_KNOWN
+) -> dict[str, Trigger]:
     """The triggers of executions by id, without those that are deleted."""
     keys = {(execution.user_id, execution.trigger_id) for execution in executions}
-    triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(keys)}
+    triggers = {key: known[key] for _, key in keys if key in known}
+    keys = {key for key in keys if key[1] not in triggers}
+    if keys:
+        triggers |= {trigger.pk: trigger for trigger in Trigger.objects.named(keys)}
     for _, trigger_id in keys:
         # The trigger is deleted or, which is rare, another user's. To find out takes a read.
         rows = Trigger.objects.filter(pk=trigger_id)
@@ -389,8 +404,12 @@ def _note(trigger: Trigger, execution: TriggerExecution, *, is_correction: bool)
     _note_own_work(trigger, execution, is_correction=is_correction)
 
 
+@cache
 def is_charged() -> bool:
-    """Whether each write costs by the size of its row, and twice as much in a transaction."""
+    """Whether each write costs by the size of its row, and twice as much in a transaction.
+
+    A process has one database. To ask each time would make a connection in each task of the loop.
+    """
     return bool(getattr(connection.features, "charges_by_size", False))
 
 
@@ -522,4 +541,5 @@ def _pause_after_failures(trigger: Trigger, execution: TriggerExecution) -> None
 
 def log_ids(execution: TriggerExecution) -> dict[str, str]:
     """The ids that a log line about an execution has."""
-    return {"triggerId": execution.trigger_id, "executionId": execution.pk}
+    ids = {"triggerId": execution.trigger_id, "executionId": execution.pk}
+    return {**ids, **execution.trace_ids}

@@ -56,6 +56,7 @@ class Offer:
         event: the EventBridge envelope.
         earlier_id: the other id that an earlier delivery may have had; else empty.
         refusal: why the trigger has to drop the event; None if it need not.
+        trace_context: the trace of the request that brought it; see `moca.tracing`.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Offer:
     event: dict[str, Any]
     earlier_id: str = ""
     refusal: Reason | None = None
+    trace_context: str = ""
 
     @classmethod
     def of(
@@ -75,6 +77,7 @@ class Offer:
         at: datetime,
         earlier_at: datetime | None = None,
         refusal: Reason | None = None,
+        trace_context: str = "",
     ) -> "Offer":
         """Make the offer of an event to a trigger.
 
@@ -85,13 +88,15 @@ class Offer:
             at: when the event came in, which is the same for each delivery.
             earlier_at: the other time that an earlier delivery may have had.
             refusal: why the trigger has to drop the event.
+            trace_context: the trace of the request that brought it.
         """
         digest = hashlib.sha256(f"{trigger.pk} {event_id}".encode()).digest()[:10]
         key, earlier = (
             uuid7(round(moment.timestamp() * 1000), digest) if moment else ""
             for moment in (at, earlier_at)
         )
-        return cls(key, trigger.user_id, trigger.pk, at, event, earlier, refusal)
+        owner = trigger.user_id
+        return cls(key, owner, trigger.pk, at, event, earlier, refusal, trace_context)
 
 
 @dataclass(slots=True)
@@ -313,6 +318,7 @@ def _waiting_run(changes: _Changes, one: Offer, now: datetime) -> TriggerExecuti
     trigger, until = changes.trigger, now + EVENT_QUEUE_LEASE
     occurrence = Occurrence(one.id, one.user_id, trigger.pk, Source.EVENT, event=one.event)
     execution = new_record(trigger, occurrence, one.event, now, until, attempt=0)
+    execution.trace_context = one.trace_context or execution.trace_context
     if trigger.overlap_policy == OverlapPolicy.SKIP:
         changes.set(running_since=now, running_until=until, running_process="")
     subscription = trigger.subscription

@@ -17,7 +17,7 @@ from django.db import close_old_connections
 from agents import AgentClient, AgentError, Invocation, Reply, resumption
 from agents.errors import TIMED_OUT
 from agents.replies import Transcript
-from executions import prompts
+from executions import measures, prompts
 from executions.agent_records.clients import client_for
 from executions.agent_records.lookup import is_kept, record_of
 from executions.agent_records.model import Agent
@@ -36,9 +36,11 @@ from executions.runner.complete import log_ids, set_result, write_in_time
 from executions.runner.handover import hand_over, seconds_left_of
 from executions.runner.invocation import asks_aws, compose_invocation
 from executions.runner.progress import Progress
+from executions.runner.traces import begin as begin_trace
 from moca import reasons
 from moca.logs import bind
 from moca.sentences import Reason
+from triggers import output_checks
 from triggers.models import Outcome, RunStatus
 
 if TYPE_CHECKING:
@@ -53,6 +55,10 @@ FLUSH_SECONDS = 2.0
 LAMBDA_SECONDS = 1800
 # How many of them are reserved for writing the result.
 RESERVE_SECONDS = 10
+
+
+# How long the checks of an output may take, in seconds; a JSON schema gives up before.
+CHECK_SECONDS = 30.0
 
 
 class RunClosedError(Exception):
@@ -94,8 +100,10 @@ def execute(
         call(run, client, time_limit=time_limit)
     with bind(**log_ids(run.execution)):
         if run.execution.error_code == SENT_END_UNKNOWN.name and hand_over(run):
+            run.trace.end(run.execution)
             return run.execution
-        write_in_time(run.execution, seconds_left, run.trigger)
+        write_in_time(run.execution, seconds_left, {run.trigger.pk: run.trigger})
+        run.trace.end(run.execution)
     stop_agent(run)
     return run.execution
 
@@ -109,7 +117,8 @@ def call(run: Run, client: AgentClient, *, time_limit: float | None = None) -> N
     this = _Call(run, client, time_limit)
     with this.settled():
         this.prepare()
-        this.succeed(this.ask())
+        reply = this.ask()
+        this.end(reply, this.fault_of(reply))
 
 
 async def call_on_loop(
@@ -136,7 +145,8 @@ async def call_on_loop(
         # Thousands of runs are under way, so that none keeps what only its request needed.
         run.event = {}
         options |= {"gate": gate, "on_sent": on_sent}
-        this.succeed(await agents.invoke(this.chosen, this.invocation, **options))
+        reply = await agents.invoke(this.chosen, this.invocation, **options)
+        this.end(reply, await this.fault_on_loop(reply, threads))
 
 
 class _Call:
@@ -167,12 +177,16 @@ class _Call:
         self._flush = _Flush(run, on_loop=on_loop)
         self._borrowed = ExitStack()
         reasons.put(run.execution, "warning", prompts.warning(run.trigger.prompt))
+        run.trace = begin_trace(run.execution, run.claimed_at)
+        measures.begun(run.execution)
 
     def prepare(self) -> None:
         """Read the agent's record, and make what is sent. Raises AgentError."""
         self._record = record_of(self._run.execution.agent_id)
         self.invocation = compose_invocation(self._run, self._record, self._end)
         self.chosen = self._borrowed.enter_context(client_for(self._record, self._default))
+        trace = self._run.trace
+        self.invocation = trace.asked(self._record, self.chosen, self.invocation)
 
     async def prepare_on_loop(self, threads: Executor) -> None:
         """Do the same, in a thread if it may ask AWS or the database."""
@@ -198,12 +212,35 @@ class _Call:
             "cancellation": self._run.cancellation,
         }
 
-    def succeed(self, reply: Reply) -> None:
-        """Set the answer as the result."""
+    def fault_of(self, reply: Reply) -> Reason | None:
+        """Why an answer does not keep the checks of the trigger; None if it does."""
+        if Outcome(reply.outcome) != Outcome.SUCCESS:
+            return None
+        output = reply.output
+        return output_checks.fault(
+            self._run.trigger.output_checks, output.text, is_whole=output.is_whole
+        )
+
+    async def fault_on_loop(self, reply: Reply, threads: Executor) -> Reason | None:
+        """Find the same, in a thread if it may take long."""
+        if not output_checks.takes_long(self._run.trigger.output_checks):
+            return self.fault_of(reply)
+        found: list[Reason | None] = []
+        await _in_thread(threads, lambda: found.append(self.fault_of(reply)), CHECK_SECONDS)
+        return found[0]
+
+    def end(self, reply: Reply, fault: Reason | None) -> None:
+        """Set the answer as the result; the run has failed if there is a fault in its output."""
         execution = self._run.execution
         _set_reply(self._run, reply)
         execution.reached_agent = True
         _warn_of_excess(self._run)
+        if fault is not None:
+            logger.warning(
+                "The output does not keep the checks", extra={"errorCode": fault.code.name}
+            )
+            _fail(self._run, fault, reached=True)
+            return
         outcome = Outcome(reply.outcome)
         set_result(execution, RunStatus.COMPLETED, outcome=outcome, clock=self._run.clock)
 
@@ -225,6 +262,7 @@ class _Call:
                 logger.exception("The run broke off")
                 _set_what_came(run, self._flush.transcript)
                 _fail(run, INTERNAL_ERROR(), reached=True)
+            run.trace.answered(run.execution)
 
     def _cut_off(self, reason: Reason) -> None:
         """End a run that has taken too much, and have its agent told."""

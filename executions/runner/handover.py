@@ -67,6 +67,8 @@ def hand_over(run: Run) -> bool:
         "reached_agent": True,
         **reasons.columns("warning", reasons.of(execution, "warning")),
     }
+    if context := run.trace.root.context:
+        values["trace_context"] = context
     try:
         if not _can_go_on(execution, now):
             return False

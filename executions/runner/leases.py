@@ -100,3 +100,4 @@ def abandon(run: Run, reason: Reason) -> None:
         reasons.put(execution, "warning", reasons.of(run.execution, "warning"))
         reason = _cancelled([execution]).get(execution.pk, reason)
         close(execution, RunStatus.FAILED, error=reason, clock=run.clock)
+        run.trace.end(execution)

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from executions import measures
 from executions.failures import MISSED, MORE_RUNS, ONE_RUN, RUNS
 from executions.models import TriggerExecution
 from executions.runner import announce
@@ -63,6 +64,8 @@ def record_missed(trigger: Trigger, first: datetime, since: datetime) -> None:
         user_id=trigger.user_id, pk=trigger.pk, statistics=trigger.statistics
     )
     row.update_expected(statistics=statistics.text(compressed=is_charged()))
+    for record in new:
+        measures.ended(record)
     latest = new[-1]
     reason = MISSED(runs=_count(trigger, first, since), **_moments(first, dues[-1]))
     announce.missed(trigger, first, latest, reason)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -135,7 +136,7 @@ class Progress:
         self._looked_until = 0.0
         self._transcript = _NOTHING_YET
         self._is_set = False
-        self._written = self._values_of(_NOTHING_YET.so_far())
+        self._written = _values_of_nothing()
         self._bytes_written = 0
         self._is_over = False
         self._is_closed = False
@@ -224,7 +225,7 @@ class Progress:
             self._lock.release()
 
     def _piece_of(self, reply: Reply) -> Piece | None:
-        values = self._values_of(reply)
+        values = _values_of(reply)
         if values == self._written:
             values = {}
         rows: Sequence[OutputPiece] = ()
@@ -233,22 +234,6 @@ class Progress:
         if not values and not rows:
             return None
         return Piece(self.run, values, rows, reply.output.total_bytes)
-
-    def _values_of(self, reply: Reply) -> dict[str, Any]:
-        output = reply.output
-        if is_charged():
-            # Lists of runs show the beginning. The rest is in rows of its own.
-            output = Output()
-            output.append(reply.output.head[:BEGINNING])
-        return {
-            "output": output.head,
-            "output_tail": output.tail,
-            "output_bytes": output.total_bytes,
-            "reasoning": reply.reasoning,
-            "tools": [tool_map(tool) for tool in reply.tools] or None,
-            # With it, another process can ask what became of the run if this one dies.
-            **({"task_id": reply.task_id[:200]} if reply.task_id else {}),
-        }
 
     def _lengthen_pause(self) -> None:
         if not is_charged() or self._is_looked_at() or self._pause >= LONGEST_PAUSE_SECONDS:
@@ -269,6 +254,29 @@ class Progress:
 
 
 _NOTHING_YET = Transcript()
+
+
+def _values_of(reply: Reply) -> dict[str, Any]:
+    """The columns of a record with what an agent has said and done so far."""
+    output = reply.output
+    if is_charged():
+        # Lists of runs show the beginning. The rest is in rows of its own.
+        output = Output()
+        output.append(reply.output.head[:BEGINNING])
+    return {
+        "output": output.head,
+        "output_tail": output.tail,
+        "output_bytes": output.total_bytes,
+        "reasoning": reply.reasoning,
+        "tools": [tool_map(tool) for tool in reply.tools] or None,
+        # With it, another process can ask what became of the run if this one dies.
+        **({"task_id": reply.task_id[:200]} if reply.task_id else {}),
+    }
+
+
+@cache
+def _values_of_nothing() -> dict[str, Any]:
+    return _values_of(_NOTHING_YET.so_far())
 
 
 def write_and_log(batch: Sequence[Progress]) -> None:

@@ -199,10 +199,13 @@ class Body:
     schema: Schema
     example: Any
     status: int = 200
+    # Its media types; empty for JSON. Others have one example for each.
+    media: tuple[str, ...] = ()
 
     @property
     def examples(self) -> list[OpenApiExample]:
-        return [OpenApiExample("Example", self.example)]
+        kinds = self.media or ("application/json",)
+        return [OpenApiExample("Example", self.example, media_type=kind) for kind in kinds]
 
 
 def describe(
@@ -243,7 +246,9 @@ def describe(
     if not is_open:
         found += [*FOR_EVERYBODY, *(FOR_CHANGES if method != "GET" else [])]
     success = OpenApiResponse(answers.schema, SUCCESSES[answers.status], answers.examples)
-    responses = {answers.status: success, **_failures(found)}
+    failures = _failures(found)
+    keys: list[Any] = [(answers.status, kind) for kind in answers.media] or [answers.status]
+    responses: dict[Any, OpenApiResponse] = {**dict.fromkeys(keys, success), **failures}
     body = OpenApiRequest(takes.schema, examples=takes.examples) if takes else None
     decorate = extend_schema(
         operation_id=operation_id,
@@ -251,7 +256,7 @@ def describe(
         description=description,
         tags=[tag],
         auth=[] if is_open else [{BEARER: []}],  # type: ignore[list-item]
-        parameters=[*parameters, *_headers(responses, is_open=is_open)],
+        parameters=[*parameters, *_headers([answers.status, *failures], is_open=is_open)],
         request={"application/json": body} if body else None,
         responses=responses,
         methods=[method],

@@ -101,6 +101,20 @@ def filtered_page(
     return found, _following(last, salt)
 
 
+def token_after(last: str, bound_to: Sequence[Any]) -> str:
+    """A `nextToken` for what follows an id, newest first; `bound_to` is as for `page()`."""
+    return _following(last, _salt(bound_to, oldest_first=False))["nextToken"]
+
+
+def last_of(token: str | None, bound_to: Sequence[Any]) -> str:
+    """The id that a token of `token_after()` names; empty without a token.
+
+    Raises:
+        InvalidParameterError: the token is invalid or belongs to another list.
+    """
+    return _last(token, _salt(bound_to, oldest_first=False))
+
+
 def _rest(rows: QuerySet[Row], last: str, oldest_first: bool) -> QuerySet[Row]:
     """The rows that follow the row with the id `last`, in order; all if it is empty."""
     if last:

@@ -141,6 +141,7 @@ def _operation(
     body = operation.get("requestBody", {}).get("content", {}).get(JSON)
     found = operation["responses"]
     success = next(status for status in found if status < "400")
+    answer = next(iter(found[success]["content"].values()))
     sent = _example(body) if body else None
     return {
         "id": operation["operationId"],
@@ -154,8 +155,8 @@ def _operation(
         "sent": _pretty(sent) if body else "",
         "curl": _curl(path, method.upper(), operation, sent),
         "status": success,
-        "answers": type_of(found[success]["content"][JSON]["schema"]),
-        "answer": _pretty(_example(found[success]["content"][JSON])),
+        "answers": type_of(answer["schema"]),
+        "answer": _pretty(_example(answer)),
         "failures": [
             _failure(status, response)
             if "$ref" not in response
@@ -226,7 +227,8 @@ def _example(content: Schema) -> Any:
 
 
 def _pretty(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    # A text is of an answer that is no JSON.
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _curl(path: str, method: str, operation: Schema, sent: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from events.patterns.parser import MAX_LENGTH as MAX_PATTERN
 from moca.api.fields import Document, Names, Text
 from moca.api.serializers import Column, MapSerializer
+from triggers.output_checks import MAX_SCHEMA
 from triggers.serializers import TriggerSerializer
 from triggers.validation import MAX_TEXT_PART
 
@@ -40,7 +41,11 @@ def _longest_part(part: Any) -> int:
     """The most characters in a part of a map."""
     if part.read_only:
         return 0
-    return MAX_PATTERN if isinstance(part, Document) else MAX_TEXT_PART * isinstance(part, Text)
+    if isinstance(part, Names):
+        return int(part.rules["maxItems"] * part.each["maxLength"])
+    if isinstance(part, Document):
+        return max(MAX_PATTERN, MAX_SCHEMA)
+    return MAX_TEXT_PART * isinstance(part, Text)
 
 
 LARGEST_BODY = largest_body()

@@ -37,6 +37,7 @@ from triggers.api.pauses import (
     ResumeView,
 )
 from triggers.api.preview import PreviewView, preview
+from triggers.api.prompts import PromptVersionsView, RestorePromptView
 from triggers.api.views import MAX_KEY, MAX_PAGE, DisableView, EnableView, TriggersView, TriggerView
 from triggers.models import Trigger
 from triggers.pauses import CACHE_SECONDS
@@ -277,6 +278,39 @@ describe(
     parameters=[TRIGGER_ID],
     answers=one(version=3),
     faults=[NO_TRIGGER, OTHERS, REFUSED],
+)
+_VERSION = "9f86d08188"
+_VERSIONS: list[dict[str, Any]] = [
+    {"version": "2c26b46b68", "prompt": "Report on last week.", "since": TIMESTAMP, "by": "alice"},
+    {"version": _VERSION, "prompt": "Report on yesterday.", "since": TIMESTAMP, "by": "alice"},
+]
+describe(
+    PromptVersionsView,
+    "GET",
+    "listPromptVersions",
+    "From the record of changes: of the last 200 changes of the trigger, those of its prompt. "
+    "Prompts that other programs wrote may be missing.",
+    tag=TRIGGERS,
+    parameters=[TRIGGER_ID],
+    answers=Body(shapes.PROMPT_VERSIONS, {"versions": _VERSIONS, "metadata": metadata()}),
+    faults=[NO_TRIGGER],
+)
+describe(
+    RestorePromptView,
+    "POST",
+    "restorePromptVersion",
+    "Its next runs have that prompt. Nothing else of the trigger changes.",
+    tag=TRIGGERS,
+    parameters=[TRIGGER_ID, in_path("version_id", "The `version` of the prompt.")],
+    answers=one(version=2),
+    faults=[
+        Fault(
+            "There is no such trigger, or no such version.",
+            APIError(404, "There is no such version of the prompt."),
+        ),
+        OTHERS,
+        REFUSED,
+    ],
 )
 _NONE_NAMED = invalid("tag", "Give a tag; or all, which is true.", "required")
 _COUNTED = {"changed": 2, "unchanged": 0, "left": 0, "refused": [], "metadata": metadata()}

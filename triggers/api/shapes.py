@@ -106,6 +106,32 @@ INSTALLATION = answer(
     {"pause": _INSTALLATION_PAUSE},
 )
 
+# Prompts
+
+PROMPT_VERSIONS = answer(
+    "PromptVersions",
+    "The versions of a trigger's prompt that are known.",
+    {
+        "versions": each(
+            component(
+                "PromptVersion",
+                record(
+                    "A prompt that the trigger has or had.",
+                    {
+                        "version": text("Names it; executions have it as `promptVersion`."),
+                        "prompt": text(),
+                    },
+                    {
+                        "since": moment("When the trigger got it, if that is known."),
+                        "by": text("Who wrote it, if that is known."),
+                    },
+                ),
+            ),
+            "The present one first.",
+        )
+    },
+)
+
 # Schedules, health
 
 _OF_SCHEDULE: dict[str, Any] = ScheduleConfigSerializer._declared_fields

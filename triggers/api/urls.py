@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from moca.api.paths import IdConverter
-from triggers.api import budgets, health, pauses, preview, views
+from triggers.api import budgets, health, pauses, preview, prompts, views
 
 register_converter(IdConverter, "id")
 
@@ -16,6 +16,16 @@ urlpatterns = [
     path("triggers/<id:trigger_id>/disable", views.DisableView.as_view(), name="api-disable"),
     path("triggers/<id:trigger_id>/pause", pauses.PauseView.as_view(), name="api-pause"),
     path("triggers/<id:trigger_id>/resume", pauses.ResumeView.as_view(), name="api-resume"),
+    path(
+        "triggers/<id:trigger_id>/prompts",
+        prompts.PromptVersionsView.as_view(),
+        name="api-prompts",
+    ),
+    path(
+        "triggers/<id:trigger_id>/prompts/<id:version_id>/restore",
+        prompts.RestorePromptView.as_view(),
+        name="api-prompt-restore",
+    ),
     path(
         "triggers/<id:trigger_id>/budget",
         budgets.TriggerBudgetView.as_view(),

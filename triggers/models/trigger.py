@@ -27,7 +27,7 @@ from moca.dynamodb.layout import Absent, Index, Layout
 from moca.ids import new_id
 from moca.reasons import CodeField, ParamsField
 from moca.validation import one_line
-from triggers import validation
+from triggers import output_checks, validation
 from triggers.failures import UNREADABLE
 from triggers.intervals import interval_errors
 from triggers.models.budget import BudgetedTrigger
@@ -249,6 +249,7 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
         choices=OnDeadline,
         default=OnDeadline.WARN,
     )
+    output_checks = models.JSONField(null=True, blank=True, validators=[output_checks.validate])
     tags = models.JSONField(default=list, blank=True, validators=[validation.validate_tags])
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from agents import AgentError
 from executions.agent_client import client_from_settings
 from executions.scheduler import LocalSchedulerProcess
+from moca import telemetry
 
 
 class Command(BaseCommand):
@@ -25,7 +26,9 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: process.stop())
         _collect_less_garbage()
         self.stdout.write("Scheduler started")
+        telemetry.start()
         process.run()
+        telemetry.stop()
         self.stdout.write("Scheduler stopped")
         self.stdout.flush()
         logging.shutdown()

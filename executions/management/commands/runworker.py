@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from agents import AgentError
 from executions.agent_client import client_from_settings
 from executions.worker import RunWorkerProcess
+from moca import telemetry
 
 
 class Command(BaseCommand):
@@ -27,7 +28,9 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: process.stop())
         self.stdout.write("Worker started")
         self.stdout.flush()
+        telemetry.start()
         process.run()
+        telemetry.stop()
         self.stdout.write("Worker stopped")
         self.stdout.flush()
         logging.shutdown()

@@ -31,6 +31,7 @@ OF_THE_STACK_ALONE = {
     "ProjectName",
     "ReconcilerState",
     "SlowExecutionMilliseconds",
+    "XRayTracing",
 }
 
 
@@ -150,6 +151,8 @@ def _zappa_settings(stage: str, stack: dict[str, str]) -> dict[str, Any]:
         # The package contains compiled modules for this machine's architecture.
         "architecture": "arm64" if machine in ("arm64", "aarch64") else "x86_64",
     }
+    if tracing := stack.get("XRayTracing"):
+        found["xray_tracing"] = tracing == "Active"
     if stage == "handler":
         found["dead_letter_arn"] = stack["ScheduleDlqArn"]
     return found

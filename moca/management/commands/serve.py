@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.servers.basehttp import get_internal_wsgi_application
 from django.utils.module_loading import import_string
 
+from moca import telemetry
 from moca.server import WebServer
 
 
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         # A setting names it, because this package does not know runs.
         with import_string(settings.BESIDE_THE_WEB_SERVER)():
             server.run()
+        telemetry.stop()
 
 
 def port_number(text: str) -> int:

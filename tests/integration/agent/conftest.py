@@ -1,6 +1,5 @@
 """A demo agent, a client that gets its token there, and servers that misbehave on raw sockets."""
 
-import asyncio
 import itertools
 import socket
 import threading
@@ -13,7 +12,7 @@ import pytest
 
 from agents import AgentClient, CachedTokens, ClientCredentials, FixedToken, Invocation, Reply
 from agents.demo import DemoAgent
-from agents.loop import AgentLoop
+from agents.loop import AgentLoop, run
 from agents.replies import Transcript
 
 SESSION = "abcdefghijklmnopqrstuvwxyz0123456"
@@ -117,7 +116,7 @@ def invoke_on_loop(client: AgentClient, asked: Invocation, **options: Any) -> Re
             async with AgentLoop(threads) as agents:
                 return await agents.invoke(client, asked, on_transcript=report, **options)
 
-    return asyncio.run(call())
+    return run(call())
 
 
 @pytest.fixture(params=["threads", "loop"])

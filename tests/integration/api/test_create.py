@@ -124,6 +124,7 @@ def test_everything_that_can_be_set_comes_back(alice: API) -> None:
         "runWithinSeconds": 45,
         "onDeadline": "cancel",
         "pauseAfterFailures": 3,
+        "outputChecks": {"notEmpty": True, "contains": ["Total"], "jsonSchema": {"type": "object"}},
         "tags": ["daily"],
         "scheduleConfig": {
             **DAILY,

@@ -11,6 +11,7 @@ import sys
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -98,6 +99,12 @@ LIMITS = {
 }
 
 
+def items_of(field: str, size: int) -> list[str]:
+    """So many different items of a list."""
+    item = "at(2199-01-01T00:00:{:02})" if field.endswith("moreExpressions") else "t{}"
+    return [item.format(number) for number in range(size)]
+
+
 def bounds() -> Iterator[Any]:
     """Values at a documented limit, and beyond it."""
     for field, schema in FIELDS.items():
@@ -106,7 +113,7 @@ def bounds() -> Iterator[Any]:
             ("maxLength", 1, "x".__mul__),
             ("minimum", -1, int),
             ("maximum", 1, int),
-            ("maxItems", 1, lambda size: [f"t{number}" for number in range(size)]),
+            ("maxItems", 1, partial(items_of, field)),
         ]:
             if rule in schema:
                 limit = schema[rule]
@@ -130,7 +137,7 @@ class TestDescription:
 
     def test_operations_have_different_names(self) -> None:
         names = [operation["operationId"] for _, _, operation in operations()]
-        assert len(set(names)) == len(names) == 65
+        assert len(set(names)) == len(names) == 67
 
     def test_all_but_health_signed_events_and_results_is_signed_in_to(self) -> None:
         is_open = [
@@ -225,6 +232,7 @@ class TestOneList:
         values |= {"beginWithinMinutes": 1, "runWithinSeconds": 10, **LIMITS}
         texts = dict.fromkeys(["description", "modelId", "workingDirectory"], "x")
         lists = {name: ["x"] for name in ("enabledTools", "tags")}
+        values["outputChecks"] = {"notEmpty": True}
         alice.create(**values, **texts, **lists, eventConfig={"eventSourceId": "uploads"})
         written = StringIO()
         call_command("export_triggers", format="json", stdout=written)
@@ -234,7 +242,7 @@ class TestOneList:
     def test_all_fields_are_in_the_form(self, client: Client, db: None) -> None:
         client.force_login(Operator.objects.create_operator("admin", role=Role.ADMIN))
         asked = client.get("/admin/triggers/trigger/add/").context["adminform"].form.fields
-        maps = {"scheduleConfig", "eventConfig"}
+        maps = {"scheduleConfig", "eventConfig", "outputChecks"}
         assert {contract_name(name) for name in asked} >= self.FIELDS - maps
 
 
@@ -253,6 +261,7 @@ class TestAnswers:
             beginWithinMinutes=1,
             runWithinSeconds=10,
             **LIMITS,
+            outputChecks={"notEmpty": True, "contains": ["t"], "jsonSchema": {"type": "object"}},
             tags=["t"],
             eventConfig={"eventSourceId": "uploads", "eventPattern": {"source": ["a"]}},
         )
@@ -290,6 +299,7 @@ class TestAnswers:
             duration_ms=1,
             request_id="r",
             session_id="s",
+            prompt_version="9f86d08188",
             output="said",
             output_bytes=4,
             tools=[

@@ -152,3 +152,18 @@ def test_file_that_is_no_json_stays_as_it_is(stack: None, zappa_settings: Path) 
     zappa_settings.write_text("{'web'}")
     with pytest.raises(CommandError, match="no JSON"):
         call_command("deploy_env", "web", settings_file=zappa_settings)
+
+
+@pytest.mark.parametrize(("given", "traces"), [("PassThrough", False), ("Active", True)])
+def test_tracing_of_the_stack_is_that_of_the_functions(
+    stack: None, zappa_settings: Path, given: str, traces: bool
+) -> None:
+    aws.client("cloudformation").update_stack(
+        StackName="moca-triggers",
+        UsePreviousTemplate=True,
+        Parameters=[
+            {"ParameterKey": "AgentApiUrl", "ParameterValue": AGENT},
+            {"ParameterKey": "XRayTracing", "ParameterValue": given},
+        ],
+    )
+    assert stage_of(zappa_settings, "web")["xray_tracing"] is traces

@@ -125,7 +125,11 @@ def test_no_action_is_a_pattern() -> None:
 
 def test_only_lists_without_resources_are_about_everything() -> None:
     wide = [each["Action"] for each in statements() if each["Resource"] in ("*", ["*"])]
-    assert wide == [["events:ListEventBuses", "events:ListRuleNamesByTarget"]]
+    assert wide == [
+        ["events:ListEventBuses", "events:ListRuleNamesByTarget"],
+        # Only with XRayTracing=Active.
+        ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+    ]
 
 
 def test_every_call_is_allowed() -> None:
@@ -135,6 +139,8 @@ def test_every_call_is_allowed() -> None:
 def test_nothing_is_allowed_that_nobody_calls() -> None:
     # Lambda writes logs and dead letters, and Scheduler is passed its role.
     others = {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage", "iam:PassRole"}
+    # Lambda writes the traces of X-Ray with the functions' roles.
+    others |= {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
     # Requests that are signed, and sent by no client of botocore.
     others |= {"bedrock-agentcore:InvokeAgentRuntime", "bedrock-agentcore:StopRuntimeSession"}
     assert actions("WebRole", "HandlerRole") - called_by_functions() - others == set()

@@ -1,5 +1,6 @@
 """Many runs in one scheduler process: in flight together, late but not missed, in fair turns."""
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -314,3 +316,44 @@ def test_schedule_moves_on_after_a_wait(
     with scheduler():
         wait_for(all_ended(3))
         assert not LocalSchedule.objects.filter(due_at__lte=timezone.now()).exists()
+
+
+def test_end_of_a_run_is_noted_on_a_trigger_that_was_edited_meanwhile(
+    trigger: MakeTrigger, scheduler: Callable
+) -> None:
+    made = [trigger(name=f"T{number}", prompt="x\ndemo: first-byte 2") for number in range(3)]
+    for each in made:
+        make_due(each)
+    with scheduler():
+        wait_for(lambda: len(running()) == 3)
+        edited = Trigger.objects.get(pk=made[1].pk)
+        edited.name = "Edited"
+        edited.save()
+        wait_for(all_ended(3))
+    noted = Trigger.objects.order_by("pk").values_list("name", "last_status", "running_since")
+    assert list(noted) == [
+        ("T0", "completed", None),
+        ("Edited", "completed", None),
+        ("T2", "completed", None),
+    ]
+
+
+@pytest.mark.sqlite
+def test_idle_process_asks_the_database_less_than_seven_times_a_second(
+    scheduler: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    execute = CursorWrapper.execute
+
+    def noted(self: Any, sql: str, params: Any = None) -> Any:
+        if threading.current_thread() is not threading.main_thread() and sql.startswith("SELECT"):
+            asked.append(sql)
+        return execute(self, sql, params)
+
+    with scheduler():
+        time.sleep(3)
+        monkeypatch.setattr(CursorWrapper, "execute", noted)
+        time.sleep(5)
+        monkeypatch.undo()
+    # Without the look at what has changed, it would ask nine times a second.
+    assert 0 < len(asked) < 7 * 5

@@ -26,7 +26,7 @@ EXEMPT = {"moca/urls.py"}
 # The libraries that these may load, also through other modules of ours; Django and AWS are none.
 # The package `moca` itself sees to the time zones' data.
 KNOWS_ONLY = {
-    "agents": {"aiohttp", "httpx", "tzdata", "yarl"},
+    "agents": {"aiohttp", "httpx", "tzdata", "uvloop", "yarl"},
     "events.patterns": {"tzdata"},
     "triggers.schedules": {"holidays", "tzdata"},
 }
@@ -64,11 +64,12 @@ KNOWN_IN = {
     "holidays": ["triggers/schedules/days_off.py"],
     "httpcore": HTTP,
     "httpx": [*HTTP, "executions/dead_man.py"],
-    "jsonschema": ["executions/answer_schema.py"],
+    "jsonschema": ["moca/bounded_schema.py"],
     "jwt": ["moca/authentication/*"],
     "markdown_it": ["console/markdown.py"],
+    "opentelemetry": ["moca/otel.py"],
     "oauthlib": ["moca/authentication/*"],
-    "referencing": ["executions/answer_schema.py"],
+    "referencing": ["moca/bounded_schema.py"],
     "requests": HTTP,
     "smtplib": ["alerts/channels/email.py"],
     "standardwebhooks": ["alerts/channels/webhook.py"],
@@ -76,6 +77,7 @@ KNOWN_IN = {
     "tzdata": ["moca/zone_data.py", "infra/*"],
     "urllib.request": HTTP,
     "urllib3": HTTP,
+    "uvloop": ["agents/loop.py"],
     "waitress": ["moca/server.py"],
     "yarl": ["agents/loop.py"],
     "yaml": ["moca/entries.py", "triggers/import_export/*"],

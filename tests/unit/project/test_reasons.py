@@ -7,7 +7,7 @@ import pytest
 
 import events.failures  # noqa: F401
 import executions.failures
-import triggers.failures  # noqa: F401
+import triggers.failures
 from agents import errors
 from executions.outcomes import outcome_of
 from moca.reasons import columns
@@ -86,6 +86,9 @@ def test_codes_of_failed_runs_are_in_the_documents() -> None:
     of_runs += [failures.UNANSWERED, failures.SENT_END_UNKNOWN, failures.UNREAD]
     of_runs += [failures.DELETED_MEANWHILE]
     of_runs += [failures.OVER_BUDGET]
+    checks = triggers.failures
+    of_runs += [checks.OUTPUT_EMPTY, checks.OUTPUT_LACKS, checks.OUTPUT_NO_JSON]
+    of_runs += [checks.OUTPUT_UNFIT, checks.OUTPUT_TOO_LONG, checks.OUTPUT_UNCHECKED]
     assert told == named | {code.name for code in of_runs}
 
 
