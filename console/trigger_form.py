@@ -29,8 +29,6 @@ from triggers.sections import SECTIONS, Section, entries_on_pages
 
 # The section of what few triggers need, and the one that is shown within the schedule.
 OPTIONS, CALENDAR = "limits", "calendar"
-# Boxes of the form that are no fields of the model, and are empty in a new trigger.
-UNSET = ("weekends_off",)
 CALENDAR_SECTION = next(section for section in SECTIONS if section.key == CALENDAR)
 NOT_SAVED: tuple[type[Exception], ...] = (*services.REFUSALS, IntegrityError)
 
@@ -55,15 +53,16 @@ class ShownSection:
 def _is_unusual(form: TriggerForm, field: BoundField) -> bool:
     """Whether a field holds something other than a new trigger has."""
     value = field.value()
-    if value in (None, "", [], form.owner) or (field.name in UNSET and not value):
-        return False
-    if field.name == "every_unit":
+    if value in (None, "", [], form.owner) or field.name == "every_unit":
         return False
     if field.name == "overlap_policy":
         return bool(value != OverlapPolicy.default_for(form["type"].value()))
     model_fields = {each.name: each for each in Trigger._meta.fields}
     known = model_fields.get(field.name)
-    return known is None or str(value) != str(known.get_default())
+    if known is None:
+        # A box of the form alone is empty in a new trigger.
+        return value is not False
+    return str(value) != str(known.get_default())
 
 
 @sensitive_post_parameters()

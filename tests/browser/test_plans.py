@@ -119,3 +119,17 @@ def test_the_saved_trigger_is_described_on_its_page(form: Page) -> None:
     form.get_by_label("Not on weekends").check()
     save(form)
     expect(form.get_by_text("except on weekends").first).to_be_visible()
+
+
+def test_the_japanese_form_and_page(form: Page) -> None:
+    form.get_by_label("Not on public holidays of").fill("JP")
+    form.get_by_label("Not on weekends").check()
+    form.locator("[name=expression]").fill("cron(0 9 25 * ? *)")
+    form.get_by_label("A run on such a day").select_option("previous")
+    trigger = save(form)
+    form.get_by_role("button", name="日本語").click()
+    form.goto(f"/console/triggers/{trigger.pk}")
+    picture(form, "page-ja")
+    expect(form.get_by_text("祝日(JP)は前営業日に移動").first).to_be_visible()
+    form.goto(f"/console/triggers/{trigger.pk}/edit")
+    picture(form, "form-ja")
