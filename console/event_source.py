@@ -24,7 +24,7 @@ from console.changes import TEST_EVENT, changes_of
 from console.event_list import lacks_secret
 from console.received_events import counts_triggers, page_of_events
 from console.records import refusal_of_delete
-from events import examples, ingest, rejections, services, sources
+from events import answers, examples, ingest, rejections, services, sources
 from events.buses import BusError
 from events.forms import NewSecretForm
 from events.kinds import SourceKind
@@ -104,9 +104,12 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "address": address_of(request, source),
         "setting": "EVENT_SOURCES_FILE" if settings.EVENT_SOURCES_FILE else "EVENT_SOURCES_CONFIG",
         "pattern": pretty(source.pattern) if source.pattern else "",
+        "options": source.options or {},
         "endings": endings_of(source, now),
         "listeners": listeners[:LISTENERS],
         "has_more_listeners": len(listeners) > LISTENERS,
+        "sender": source.sender,
+        "verify_token": _verify_token(request, source),
         "changes": changes_of(source, {"secrets": _("Secret")}),
         "lacks_secret": lacks_secret(source, now),
         "counts_triggers": counts_triggers(),
@@ -114,6 +117,12 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         **(page_of_events(request, source) if source.has_address else {}),
     }
     return render(request, "console/event_source.html", context)
+
+
+def _verify_token(request: HttpRequest, source: EventSource) -> str:
+    """The token of Meta's handshake, for operators who may set the address at Meta."""
+    may_see = request.user.has_perm("events.change_eventsource")
+    return answers.verify_token(source.pk) if may_see and source.kind == SourceKind.META else ""
 
 
 def _refusals(source: EventSource) -> list[dict[str, Any]]:
@@ -173,6 +182,8 @@ def secret_shown(request: HttpRequest, source: EventSource, made: str) -> HttpRe
     context = {
         "source": source,
         "secret": made,
+        "sender": source.sender,
+        "verify_token": _verify_token(request, source),
         "address": address_of(request, source),
         "endings": endings_of(source, now),
         "now": now,
@@ -198,8 +209,13 @@ class SampleForm(forms.Form):
 
     def __init__(self, source: EventSource, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if source.kind != SourceKind.GITHUB:
+        if not examples.names_in_header(source.sender):
             del self.fields["name"]
+        elif source.kind != SourceKind.GITHUB:
+            header = source.sender.type_from[0].removeprefix("header:")
+            self.fields["name"].help_text = _("What the sender says in %(header)s.") % {
+                "header": header
+            }
         if source.kind == SourceKind.WEBHOOK:
             self.fields["body"].help_text = _(
                 "Any JSON, or an EventBridge envelope: source, detail-type and detail."
@@ -223,7 +239,8 @@ def test(request: HttpRequest, source_id: str) -> HttpResponse:
             )
     else:
         body = pretty(examples.example_body(source.kind, now))
-        form = SampleForm(source, initial={"body": body, "name": examples.GITHUB_EVENT})
+        name = examples.example_name(source.sender)
+        form = SampleForm(source, initial={"body": body, "name": name})
     listeners = listeners_of(source)
     context = {
         "source": source,

@@ -4,6 +4,7 @@ After a rotation the old secret stays valid for a day, so that no event is lost 
 uses the new one.
 """
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ MOST = 5
 # and a rotated secret is used after this time.
 REREAD_SECONDS = 10.0
 ARN = "arn:"
+# The secret of a source of Amazon SNS is the ARN of its topic.
+TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:")
 # What `moca.sealing` derives the key from, together with SECRET_KEY.
 PURPOSE = "event secrets"
 
@@ -73,13 +76,18 @@ def unseal_active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]
     return found
 
 
+def is_reference(text: str) -> bool:
+    """Whether a secret in the settings is the ARN of one in Secrets Manager."""
+    return text.startswith(ARN) and not TOPIC_ARN.match(text)
+
+
 def resolve(text: str) -> str:
     """A secret from the settings, which give the secret itself or its ARN in Secrets Manager.
 
     Raises:
         UnreadableError: the secret cannot be read.
     """
-    if not text.startswith(ARN):
+    if not is_reference(text):
         return text
     return _read(text, int(time.monotonic() / REREAD_SECONDS))
 

@@ -43,6 +43,7 @@ _CJK = re.compile(
 )
 _TERMS = re.compile(r'"([^"]*)"|([^\s"]+)')
 _WORD = re.compile(r"[^\W_]")
+_SEPARATORS = re.compile(r"[\W_]+")
 
 RUNS = "executions_triggerexecution"
 FTS, ROWS, STATE = "executions_said", "executions_saidrow", "executions_saidstate"
@@ -140,8 +141,8 @@ def has_said(execution: TriggerExecution, terms: Sequence[Term]) -> bool:
     """Whether a run that has ended has said all terms, where there is no index."""
     if not terms or execution.status == RunStatus.RUNNING:
         return False
-    said = _normalized(f"{execution.output}\n{execution.output_tail}").casefold()
-    return all(" ".join(term.text.casefold().split()) in " ".join(said.split()) for term in terms)
+    said = _tokens(f"{execution.output}\n{execution.output_tail}")
+    return all(_part(term) in said for term in terms)
 
 
 def snippet(execution: TriggerExecution, terms: Sequence[Term]) -> list[tuple[str, bool]]:
@@ -244,6 +245,17 @@ def _matching(term: Term) -> str:
     is_beginning = not term.is_phrase and not _CJK.match(words[-1])
     quoted = words.replace('"', '""')
     return f'"{quoted}"' + ("*" if is_beginning else "")
+
+
+def _part(term: Term) -> str:
+    """A term as it stands in `_tokens()`; the last word of it may go on, unless it is a phrase."""
+    tokens = _tokens(term.text)
+    return tokens if term.is_phrase else tokens.rstrip()
+
+
+def _tokens(text: str) -> str:
+    """The words of a text in one case, with a space before and after each."""
+    return f" {' '.join(_SEPARATORS.sub(' ', _words(text).casefold()).split())} "
 
 
 def _words(text: str) -> str:

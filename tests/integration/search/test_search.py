@@ -248,6 +248,20 @@ class TestIndex:
         assert (found(alice, "注文"), found(alice, "注文 静か")) == ([wanted], [])
 
 
+@pytest.mark.sqlite
+@pytest.mark.parametrize(
+    "query",
+    ["order", "rders", '"12 order"', "came-in", "「注文」", "文注", "ORDERS in", "12_orders"],
+)
+def test_search_without_an_index_finds_the_same(
+    alice: API, say: Callable[..., str], monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    say("12 orders came in; 注文が12件。")
+    by_index = found(alice, query)
+    monkeypatch.setattr(search, "has_index", lambda: False)
+    assert found(alice, query) == by_index
+
+
 def indexed() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM executions_said")
