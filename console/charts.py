@@ -1,7 +1,7 @@
 """Charts of the pages: coordinates of SVG shapes from numbers. The style sheet has the colours."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from math import log1p
@@ -154,6 +154,9 @@ class Year:
         levels: the days on which it fires, by runs per day.
         rests: the path of the days without runs.
         rest: the path of one such day.
+        outs: the path of the days that are left out.
+        out: the path of one such day.
+        out_days: their number.
         months: the x coordinate of each month, and its first day.
     """
 
@@ -161,6 +164,9 @@ class Year:
     rests: str
     rest: str
     months: list[tuple[int, date]]
+    outs: str = ""
+    out: str = ""
+    out_days: int = 0
     width: int = 53 * CELL + CELL
     height: int = 7 * CELL
 
@@ -181,16 +187,24 @@ class Year:
         return _("Runs per day: %(levels)s") % {"levels": _(", ").join(found) or "0"}
 
 
-def year(counts: Mapping[date, int], first: date) -> Year:
-    """The year that begins with `first`, given the number of runs on each day."""
+def year(counts: Mapping[date, int], first: date, off: Collection[date] = ()) -> Year:
+    """The year that begins with `first`, given the number of runs on each day.
+
+    Args:
+        counts: the number of runs.
+        first: the first day.
+        off: the days that the schedule leaves out.
+    """
     paths: list[list[str]] = [[] for _side in SIDES]
-    rests, months = [], []
+    rests, months, outs = [], [], []
     monday = first - timedelta(days=first.weekday())
     for number in range(365):
         day = first + timedelta(days=number)
         x, y = (day - monday).days // 7 * CELL, day.weekday() * CELL
         if day.day == 1:
             months.append((x, day))
+        if day in off:
+            outs.append(_cross(x, y))
         if count := counts.get(day):
             level = bisect_left(LEVELS, count)
             paths[level].append(_square(x, y, SIDES[level]))
@@ -201,7 +215,21 @@ def year(counts: Mapping[date, int], first: date) -> Year:
         Level(place + 1, words[place], _square(0, 0, side), "".join(path), len(path))
         for place, (side, path) in enumerate(zip(SIDES, paths, strict=True))
     ]
-    return Year(levels, "".join(rests), _square(0, 0, CELL - 2), months)
+    return Year(
+        levels,
+        "".join(rests),
+        _square(0, 0, CELL - 2),
+        months,
+        "".join(outs),
+        _cross(0, 0),
+        len(outs),
+    )
+
+
+def _cross(x: int, y: int) -> str:
+    """The path of a cross in a cell."""
+    side = CELL - 6
+    return f"M{x + 3} {y + 3}l{side} {side}m0 -{side}l-{side} {side}"
 
 
 def _square(x: int, y: int, side: int) -> str:

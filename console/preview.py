@@ -1,11 +1,12 @@
 """The preview of a schedule beside the form: description, next runs, warnings and errors."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -13,13 +14,27 @@ from django.utils.translation import gettext as _
 
 from console import charts
 from executions.runner.execute import LAMBDA_SECONDS, RESERVE_SECONDS
-from moca.display import duration, exact, relative
+from moca.display import day_words, duration, exact, relative
 from moca.times import iso, parse_iso
+from triggers.forms import form_values
 from triggers.i18n import Suggestion, describe_schedule, suggestions_of, translated
 from triggers.models import Trigger
-from triggers.schedules import ExpressionError, find_warnings, parse, parse_zone
+from triggers.plan_form import FIELDS_OF_CODES, FIELDS_OF_PARTS, parts_of
+from triggers.schedules import (
+    Expression,
+    ExpressionError,
+    Plan,
+    find_warnings,
+    parse,
+    parse_zone,
+)
+from triggers.schedules.plan import DayOff
+from triggers.schedules.plan_parts import read_plan
 
 RUNS_AHEAD = 10
+RUNS_ON_PAGE = 5
+# Days off that are listed among the next runs, at the most; and those that are in any case.
+MOST_OFF, LEAST_OFF = 15, 5
 # The longest run on Lambda.
 RUN_SECONDS = LAMBDA_SECONDS - RESERVE_SECONDS
 DAYS = 365
@@ -29,14 +44,36 @@ COUNTED = 2000
 LATEST = datetime(9998, 1, 1, tzinfo=UTC)
 
 
+class Row(NamedTuple):
+    """A line of the list of runs: a run, or a day without one.
+
+    Attributes:
+        utc: the time of the run in UTC; empty for a day.
+        text: the time or the day in the schedule's zone.
+        away: how far away the run is.
+        is_off: whether the day is left out.
+        note: what happens instead, and why.
+    """
+
+    utc: str
+    text: str
+    away: str = ""
+    is_off: bool = False
+    note: str = ""
+
+
 @dataclass(slots=True)
 class Preview:
     """A schedule before it is saved.
 
     Attributes:
         words: its description.
+        further: its further expressions.
         runs: its next runs: in UTC, in the schedule's time zone, and how far away.
         warnings: surprises, such as skipped months.
+        rows: the next runs with the days that are left out or moved between them; empty if the
+            schedule leaves none out.
+        first_rows: the same with fewer runs, for the page of a trigger.
         errors: the form's field, the reason, and the suggestions of
             `triggers.i18n.suggestions_of`.
         year: the number of runs on each day.
@@ -46,6 +83,9 @@ class Preview:
     zone: str = "UTC"
     words: str = ""
     runs: list[tuple[str, str, str]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    first_rows: list[Row] = field(default_factory=list)
+    further: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
     errors: list[tuple[str, str, list[Suggestion]]] = field(default_factory=list)
     year: charts.Year | None = None
@@ -63,13 +103,11 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
     zone = _zone(str(entered.get("timezone") or "UTC").strip(), shown)
     if not shown.expression:
         return shown
-    try:
-        expression = parse(shown.expression, zone)
-    except ExpressionError as error:
-        shown.errors.append(("expression", translated(error.reason), suggestions_of(error)))
+    expression = _expression(entered, zone, shown)
+    if expression is None or zone is None or shown.errors:
         return shown
-    if zone is None:
-        return shown
+    if isinstance(expression, Plan):
+        shown.further = tuple(each.canonical for each in expression.expressions[1:])
     first, last = _bound(entered, "start_date", zone), _bound(entered, "end_date", zone)
     after = min(first - timedelta(seconds=1) if first and first > now else now, LATEST)
     origin = after.replace(microsecond=0)
@@ -84,8 +122,67 @@ def preview(entered: Mapping[str, Any], now: datetime) -> Preview:
         shown.warnings.append(_("It never runs between its start date and end date."))
     shown.warnings += _too_long(entered)
     following = partial(expression.next_run, zone=zone, start=first, end=last, anchor=made)
-    shown.year = _year(following, zone, after)
+    off = list(_days_off(expression, zone, after))
+    shown.rows = _rows(runs, off, zone, now)
+    shown.first_rows = _rows(runs[:RUNS_ON_PAGE], off, zone, now)
+    shown.year = _year(following, zone, after, {each.day for each in off})
     return shown
+
+
+def _expression(
+    entered: Mapping[str, Any], zone: ZoneInfo | None, shown: Preview
+) -> Expression | Plan | None:
+    """The schedule that was entered; None if its expression is invalid."""
+
+    def fail(part: str, error: ExpressionError) -> None:
+        name = FIELDS_OF_CODES.get(error.field) or FIELDS_OF_PARTS[part]
+        shown.errors.append((name, translated(error.reason), []))
+
+    try:
+        expression = parse(shown.expression, zone)
+    except ExpressionError as error:
+        offers = [_with_fields(each, zone) for each in suggestions_of(error)]
+        shown.errors.append(("expression", translated(error.reason), offers))
+        return None
+    return read_plan(expression, parts_of(entered), lambda text: parse(text, zone), fail)
+
+
+def _with_fields(offer: Suggestion, zone: ZoneInfo | None) -> Suggestion:
+    """A suggestion with the values of the form's fields for its further parts."""
+    if "parts" not in offer:
+        return offer
+    config = {"timezone": offer.get("timezone") or str(zone or "UTC"), **offer["parts"]}
+    return {**offer, "fields": json.dumps(form_values(config))}
+
+
+def _days_off(expression: Expression | Plan, zone: ZoneInfo, after: datetime) -> Iterable[DayOff]:
+    """The days of the next year whose runs are left out or moved."""
+    if not isinstance(expression, Plan) or expression.days_off.is_empty:
+        return ()
+    first = (after + timedelta(seconds=1)).astimezone(zone).date()
+    return expression.days_left_out(first, first + timedelta(days=DAYS - 1))
+
+
+def _rows(runs: list[datetime], off: list[DayOff], zone: ZoneInfo, now: datetime) -> list[Row]:
+    """The runs, with the days off before the last of them."""
+    if not off:
+        return []
+    found: list[tuple[date, int, Row]] = []
+    origins = {each.target: each.day for each in off if each.target}
+    for run in runs:
+        day = run.astimezone(zone).date()
+        origin = origins.get(day)
+        note = _("moved from %(day)s") % {"day": day_words(origin)} if origin else ""
+        found.append((day, 1, Row(iso(run), exact(run, zone), relative(run, now), note=note)))
+    last = found[-1][0] if found else date.max
+    among = sum(each.day <= last for each in off)
+    for each in off[: min(max(among, LEAST_OFF), MOST_OFF)]:
+        note = translated(each.why)
+        if each.target:
+            moved = _("moved to %(day)s") % {"day": day_words(each.target)}
+            note = f"{note}: {moved}"
+        found.append((each.day, 0, Row("", day_words(each.day), is_off=True, note=note)))
+    return [row for _day, _order, row in sorted(found, key=lambda each: each[:2])]
 
 
 def with_creation(values: Mapping[str, Any], trigger: Trigger | None) -> dict[str, Any]:
@@ -160,7 +257,10 @@ def _too_long(entered: Mapping[str, Any]) -> list[str]:
 
 
 def _year(
-    following: Callable[[datetime], datetime | None], zone: ZoneInfo, after: datetime
+    following: Callable[[datetime], datetime | None],
+    zone: ZoneInfo,
+    after: datetime,
+    off: Collection[date],
 ) -> charts.Year:
     """The number of runs on each day of the next year. Counting stops after COUNTED runs.
 
@@ -168,6 +268,7 @@ def _year(
         following: returns the first run after a time.
         zone: the time zone of the days.
         after: the time after which the year begins.
+        off: the days that are left out.
     """
     origin = after.replace(microsecond=0)
     end = after + timedelta(days=DAYS)
@@ -183,7 +284,7 @@ def _year(
         counts[day] = count
         # From the last second of the day: the next result is the first run of a later day.
         run = following(max(run, midnight - timedelta(seconds=1)))
-    return charts.year(counts, (origin + timedelta(seconds=1)).astimezone(zone).date())
+    return charts.year(counts, (origin + timedelta(seconds=1)).astimezone(zone).date(), off)
 
 
 def _runs_until(

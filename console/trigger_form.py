@@ -27,15 +27,17 @@ from triggers.forms import TriggerForm
 from triggers.models import OverlapPolicy, Trigger, TriggerType
 from triggers.sections import SECTIONS, Section, entries_on_pages
 
-# The section of what few triggers need.
-OPTIONS = "limits"
+# The section of what few triggers need, and the one that is shown within the schedule.
+OPTIONS, CALENDAR = "limits", "calendar"
+CALENDAR_SECTION = next(section for section in SECTIONS if section.key == CALENDAR)
 NOT_SAVED: tuple[type[Exception], ...] = (*services.REFUSALS, IntegrityError)
 
 
 class ShownSection:
     """A section of the form.
 
-    The section of options is folded while its fields have default values.
+    The section of options and that of the calendar are folded while their fields have default
+    values.
     """
 
     def __init__(self, form: TriggerForm, section: Section) -> None:
@@ -43,7 +45,7 @@ class ShownSection:
         self.fields = [
             form[each.name] for each in entries_on_pages(section.key) if each.name in form.fields
         ]
-        self.is_folded = section.key == OPTIONS and not any(
+        self.is_folded = section.key in (OPTIONS, CALENDAR) and not any(
             field.errors or _is_unusual(form, field) for field in self.fields
         )
 
@@ -51,7 +53,7 @@ class ShownSection:
 def _is_unusual(form: TriggerForm, field: BoundField) -> bool:
     """Whether a field holds something other than a new trigger has."""
     value = field.value()
-    if value in (None, "", [], form.owner):
+    if value in (None, "", [], form.owner) or field.name == "every_unit":
         return False
     if field.name == "overlap_policy":
         return bool(value != OverlapPolicy.default_for(form["type"].value()))
@@ -162,7 +164,10 @@ def _shown(
         "form": form,
         "trigger": trigger,
         "source": source,
-        "sections": [ShownSection(form, section) for section in SECTIONS],
+        "sections": [
+            ShownSection(form, section) for section in SECTIONS if section.key != CALENDAR
+        ],
+        "calendar": ShownSection(form, CALENDAR_SECTION),
         "preview": preview_of(with_creation(values, trigger), now),
         "agents": agents_offered(),
         "sample": sample,

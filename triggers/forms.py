@@ -16,6 +16,14 @@ from moca.forms import JSONTextField, VersionedForm
 from moca.times import iso, parse_iso
 from triggers import chains
 from triggers.models import OnDeadline, OverlapPolicy, Trigger, TriggerType
+from triggers.plan_form import (
+    FIELDS_OF_CODES,
+    FIELDS_OF_PARTS,
+    PLAN_FIELDS,
+    PlanFields,
+    parts_of,
+    shown_parts,
+)
 from triggers.schedules import ExpressionError, parse_zone
 from triggers.sections import ENTRIES
 from triggers.validation import MAX_DEBOUNCE_SECONDS, MAX_RUNS_PER_HOUR, MAX_WINDOW_MINUTES
@@ -43,7 +51,7 @@ CHECK_FIELDS = {
 }
 # For each map: the fields of its parts, and the field that shows errors about other parts.
 MAPS = {
-    "schedule_config": (SCHEDULE_FIELDS, "expression"),
+    "schedule_config": (SCHEDULE_FIELDS | FIELDS_OF_PARTS, "expression"),
     "event_config": (EVENT_FIELDS, "event_source_id"),
     "output_checks": (CHECK_FIELDS, "check_contains"),
 }
@@ -100,7 +108,7 @@ class WallTimeField(forms.Field):
         return moment
 
 
-class TriggerForm(VersionedForm):
+class TriggerForm(PlanFields, VersionedForm):
     """Make or change a trigger.
 
     Parts of the maps that the form has no field for survive, and unchanged parts stay as they were
@@ -238,6 +246,7 @@ class TriggerForm(VersionedForm):
     )
 
     class Media:
+        extend = True
         js = ("moca/trigger_form.js",)
 
     class Meta:
@@ -256,6 +265,7 @@ class TriggerForm(VersionedForm):
         }
         fields = {**SCHEDULE_FIELDS, **EVENT_FIELDS, **CHECK_FIELDS}
         initial = {fields[part]: value for part, value in maps.items() if part in fields}
+        initial |= shown_parts(_shown(instance.schedule_config))
         if follows := chains.followed(initial.get("event_pattern")):
             initial |= {"after_trigger": follows[0], "after_result": ",".join(follows[1])}
         initial |= kwargs.pop("initial", None) or {}
@@ -376,6 +386,8 @@ class TriggerForm(VersionedForm):
         An unchanged date is left out: when clocks go back, two moments show the same wall time.
         """
         parts = self._entered(SCHEDULE_FIELDS)
+        if set(PLAN_FIELDS) & set(self.changed_data):
+            parts |= parts_of(self.cleaned_data)
         is_event = self.cleaned_data.get("type") == TriggerType.EVENT
         if self.instance._state.adding and is_event and not parts.get("expression"):
             # The script filled it in before the type was chosen.
@@ -399,6 +411,8 @@ class TriggerForm(VersionedForm):
 def _field_of_part(name: str, error: ValidationError) -> str:
     """The field that shows an error about a map."""
     fields, default = MAPS[name]
+    if error.code in FIELDS_OF_CODES and name == "schedule_config":
+        return FIELDS_OF_CODES[error.code]
     return fields.get((error.params or {}).get("part", ""), default)
 
 
@@ -429,6 +443,14 @@ def _shown(config: Any) -> dict[str, Any]:
         if moment is not None:
             shown[name] = _wall_time(moment, zone)
     return shown
+
+
+def form_values(config: dict[str, Any]) -> dict[str, Any]:
+    """The values of the form's fields for the parts of a schedule's map, as JSON has them."""
+    shown = _shown(config)
+    found = {SCHEDULE_FIELDS[part]: value for part, value in shown.items() if part in DATES}
+    dates = {name: value.isoformat()[:19] for name, value in found.items()}
+    return shown_parts(shown) | dates
 
 
 def _wall_time(moment: datetime, zone: ZoneInfo) -> datetime:

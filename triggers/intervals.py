@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from moca.api.errors import TOO_FREQUENT
-from triggers.schedules import Expression
+from triggers.schedules import Expression, Plan
 from triggers.schedules.intervals import smallest_gap
 from triggers.validation import read_schedule
 
@@ -33,7 +33,7 @@ def interval_errors(config: Any, before: Any, now: datetime) -> list[ValidationE
     return [ValidationError(fault, code=TOO_FREQUENT, params={"part": "expression"})]
 
 
-def interval_fault(expression: Expression, now: datetime) -> str:
+def interval_fault(expression: Expression | Plan, now: datetime) -> str:
     """Say that a schedule fires too often, and what is allowed; empty if it does not."""
     least = settings.MIN_INTERVAL_MINUTES * MINUTE
     gap = smallest_gap(expression, now) if least else None

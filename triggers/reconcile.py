@@ -35,6 +35,8 @@ from triggers.schedulers.base import ScheduleEntry
 
 CONCURRENCY = 16
 RECONCILER = audit.system("reconciler")
+# The part in which a trigger differs that has more schedules than expressions.
+FURTHER = "further schedules"
 # A younger schedule without a trigger may belong to a transaction that is not committed yet.
 ORPHAN_AGE = timedelta(minutes=5)
 
@@ -47,17 +49,20 @@ class TriggerProjection(Projection):
         what: `schedule` or `rule`, from its scheduler.
         id: the id of the trigger.
         owners: the owner before the transaction, and the one after it if that differs.
+        count: the most schedules that it had before the transaction, or has after it.
     """
 
     what: str
     id: str
     owners: tuple[str, ...]
+    count: int = 1
     id_name = "triggerId"
 
     @classmethod
     def of(cls, trigger: Trigger, scheduler: Scheduler) -> Self:
         owners = {trigger.user_id, trigger.loaded_value("user_id") or trigger.user_id}
-        return cls(scheduler.what, trigger.pk, tuple(sorted(owners)))
+        count = scheduler.count_of(trigger)
+        return cls(scheduler.what, trigger.pk, tuple(sorted(owners)), count)
 
     @property
     def _rows(self) -> QuerySet[Trigger]:
@@ -65,7 +70,7 @@ class TriggerProjection(Projection):
 
     def restore(self) -> None:
         [scheduler] = [each for each in all_schedulers() if each.what == self.what]
-        _write_stored(scheduler, self._rows, self.id)
+        _write_stored(scheduler, self._rows, self.id, self.count)
 
     def note_drift(self, reason: str) -> None:
         self._rows.update(sync_state=SyncState.PENDING, **reasons.columns("sync_error", reason))
@@ -113,7 +118,11 @@ def _reconcile_all_of(
     by: str,
     seen: list[Trigger] | None = None,
 ) -> list[Action]:
-    entries = {entry.trigger_id: entry for entry in scheduler.list()}
+    listed = list(scheduler.list())
+    entries = {entry.trigger_id: entry for entry in listed}
+    counts: dict[str, int] = {}
+    for entry in listed:
+        counts[entry.trigger_id] = max(entry.number, counts.get(entry.trigger_id, 1))
     triggers = list(Trigger.objects.filter(type=scheduler.trigger_type).order_by("-pk").iterator())
     if seen is not None:
         seen += triggers
@@ -126,13 +135,18 @@ def _reconcile_all_of(
         # A transaction may be about to commit their triggers. `_remove()` looks for these again.
         time.sleep(moca.reconcile.COMMIT_SECONDS)
     tasks: list[Callable[[], Action | None]] = [
-        partial(_repair, scheduler, trigger, dry_run=dry_run, by=by)
+        partial(
+            _repair, scheduler, trigger, dry_run=dry_run, by=by, count=counts.get(trigger.pk, 1)
+        )
         for trigger in triggers
         if trigger.pk in entries
         or scheduler.wants(trigger)
         or trigger.sync_state != SyncState.SYNCED
     ]
-    tasks += [partial(_remove, scheduler, orphan, dry_run=dry_run, by=by) for orphan in orphans]
+    tasks += [
+        partial(_remove, scheduler, orphan, dry_run=dry_run, by=by, count=counts[orphan])
+        for orphan in orphans
+    ]
     with ThreadPoolExecutor(concurrency, thread_name_prefix="sync") as pool:
         found = pool.map(_in_own_connection, tasks)
         done = [action for action in found if action is not None]
@@ -159,7 +173,7 @@ def known_drift(scheduler: Scheduler) -> tuple[list[str], list[str]]:
     Raises:
         ProjectionError: the schedules cannot be listed.
     """
-    scheduled = [entry.trigger_id for entry in scheduler.list()]
+    scheduled = dict.fromkeys(entry.trigger_id for entry in scheduler.list())
     states = dict(
         Trigger.objects.filter(type=scheduler.trigger_type).values_list("pk", "sync_state")
     )
@@ -191,17 +205,25 @@ def _in_own_connection(task: Callable[[], Action | None]) -> Action | None:
         connections.close_all()
 
 
-def _repair(scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str) -> Action | None:
-    """Compare the projection of a trigger, repair it and note the result; None if it is equal."""
+def _repair(
+    scheduler: Scheduler, trigger: Trigger, *, dry_run: bool, by: str, count: int = 1
+) -> Action | None:
+    """Compare the projection of a trigger, repair it and note the result; None if it is equal.
+
+    `count` is the highest number of a schedule that the scheduler has for the trigger.
+    """
     action: Action | None = None
     error = ""
     try:
         differences = scheduler.differences(trigger)
+        if differences is not None and count > scheduler.count_of(trigger):
+            differences = [*differences, FURTHER]
         if differences is None or differences:
             action = _planned_repair(scheduler, trigger, differences)
             if not dry_run:
                 with _one_transaction(scheduler):
-                    _write_stored(scheduler, _row_of(trigger), trigger.pk)
+                    count = max(count, scheduler.count_of(trigger))
+                    _write_stored(scheduler, _row_of(trigger), trigger.pk, count)
                     _note_repair(trigger, action, by)
     except ProjectionError as refusal:
         error = refusal.reason
@@ -251,12 +273,23 @@ def _planned_repair(
     return Action("delete", scheduler.what, trigger.pk, PROJECTION_NOT_NEEDED())
 
 
-def _write_stored(scheduler: Scheduler, rows: QuerySet[Trigger], trigger_id: str) -> None:
+def _write_stored(
+    scheduler: Scheduler, rows: QuerySet[Trigger], trigger_id: str, count: int
+) -> None:
     """Write the projection of a trigger as the database stores the trigger."""
-    write_stored(rows, lambda row: scheduler.restore(row) if row else scheduler.delete(trigger_id))
+
+    def write(row: Trigger | None) -> None:
+        if row:
+            scheduler.restore(row, count)
+        else:
+            scheduler.delete(trigger_id, count)
+
+    write_stored(rows, write)
 
 
-def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool, by: str) -> Action | None:
+def _remove(
+    scheduler: Scheduler, trigger_id: str, *, dry_run: bool, by: str, count: int
+) -> Action | None:
     """Delete an orphaned projection; None if its trigger has appeared meanwhile."""
     trigger = Trigger.objects.filter(pk=trigger_id).first()
     if trigger is not None and scheduler.wants(trigger):
@@ -267,7 +300,7 @@ def _remove(scheduler: Scheduler, trigger_id: str, *, dry_run: bool, by: str) ->
     try:
         if not dry_run:
             with _one_transaction(scheduler):
-                scheduler.delete(trigger_id)
+                scheduler.delete(trigger_id, count)
                 _note_repair(trigger or Trigger(pk=trigger_id, name=trigger_id), action, by)
     except ProjectionError as error:
         return Action("fail", scheduler.what, trigger_id, error.reason)

@@ -52,6 +52,22 @@ SECTIONS = (
             Entry("end_date", on_pages="limits"),
         ),
     ),
+    # The operators' pages show it within the schedule, folded away while it is empty.
+    Section(
+        "calendar",
+        _("Further times, intervals and days off"),
+        (
+            Entry("more_expressions"),
+            Entry("every_number"),
+            Entry("every_unit"),
+            Entry("every_from"),
+            Entry("weekends_off"),
+            Entry("holidays"),
+            Entry("days_off"),
+            Entry("move_to"),
+            Entry("working_days"),
+        ),
+    ),
     Section(
         "event",
         _("Event"),

@@ -18,6 +18,7 @@ from moca.api.fields import (
     Moment,
     Names,
     Number,
+    Numbers,
     Text,
 )
 from moca.api.json_schema import boolean, component, each, moment, record, text
@@ -27,6 +28,7 @@ from triggers.catch_up import MOST_CAUGHT_UP
 from triggers.models import (
     FOREVER,
     CatchUp,
+    MoveTo,
     OnDeadline,
     Outcome,
     OverlapPolicy,
@@ -37,6 +39,14 @@ from triggers.models import (
     TriggerType,
 )
 from triggers.output_checks import MAX_TEXT, MAX_TEXTS
+from triggers.schedules import MAX_LENGTH
+from triggers.schedules.plan_parts import (
+    MOST_DATES,
+    MOST_EVERY,
+    MOST_EXPRESSIONS,
+    MOST_RANGES,
+    MOST_WORKING_DAY,
+)
 from triggers.validation import (
     MAX_DEBOUNCE_SECONDS,
     MAX_RUNS_PER_HOUR,
@@ -63,6 +73,38 @@ CREATED_BY = component(
 )
 
 
+_DATE: dict[str, Any] = {"type": "string", "format": "date"}
+EVERY_RULES: dict[str, Any] = {
+    "properties": {
+        **{
+            unit: {"type": "integer", "minimum": 1, "maximum": most}
+            for unit, most in MOST_EVERY.items()
+        },
+        "from": _DATE,
+    },
+    "required": ["from"],
+    "additionalProperties": False,
+}
+DAYS_OFF_RULES: dict[str, Any] = {
+    "properties": {
+        "dates": {"type": "array", "items": _DATE, "maxItems": MOST_DATES},
+        "ranges": {
+            "type": "array",
+            "maxItems": MOST_RANGES,
+            "items": {
+                "type": "object",
+                "properties": {"from": _DATE, "to": _DATE},
+                "required": ["from", "to"],
+                "additionalProperties": False,
+            },
+        },
+        "holidays": {"type": "string", "pattern": "^[A-Z]{2}(-.+)?$"},
+        "weekends": {"type": "boolean"},
+    },
+    "additionalProperties": False,
+}
+
+
 class ScheduleConfigSerializer(MapSerializer):
     """When the trigger fires."""
 
@@ -76,6 +118,31 @@ class ScheduleConfigSerializer(MapSerializer):
     flexible_time_window_minutes = Number(
         "Minutes within which a run may begin; 0 is exact.",
         rules={"minimum": 0, "maximum": MAX_WINDOW_MINUTES},
+    )
+    more_expressions = Names(
+        "Further expressions: it fires at the times of any of them.",
+        each={"minLength": 1, "maxLength": MAX_LENGTH},
+        rules={"maxItems": MOST_EXPRESSIONS - 1, "uniqueItems": True},
+    )
+    every = Document(
+        "The days of every so many days, weeks or months, counted from the date `from`, such as "
+        '`{"weeks": 2, "from": "2026-12-07"}`.',
+        rules=EVERY_RULES,
+    )
+    days_off = Document(
+        "Days on which it does not fire: `dates`, `ranges`, the public `holidays` of a country "
+        "such as `DE` or of a part of it such as `DE-BY`, and `weekends`.",
+        rules=DAYS_OFF_RULES,
+    )
+    move_to = Choice(
+        MoveTo,
+        "The working day to which a run on a day off is moved; it is left out without. A working "
+        "day is neither off nor part of the weekend.",
+    )
+    working_days = Numbers(
+        "Only these working days of the month: 1 is the first and -1 the last.",
+        each={"minimum": -MOST_WORKING_DAY, "maximum": MOST_WORKING_DAY, "not": {"const": 0}},
+        rules={"uniqueItems": True},
     )
     scheduler_arn = Text("The schedule in EventBridge Scheduler.", read_only=True)
     schedule_group_name = Text("Its group there.", read_only=True)

@@ -34,7 +34,7 @@ def follow_save(
                 (scheduler.create if created else scheduler.update)(instance)
         elif not created and scheduler.had(instance):
             with _writing(instance, scheduler):
-                scheduler.delete(instance.pk)
+                scheduler.delete(instance.pk, scheduler.count_of(instance))
 
 
 @receiver(post_delete, sender=Trigger)
@@ -45,7 +45,7 @@ def follow_delete(instance: Trigger, **_: Any) -> None:
     for scheduler in all_schedulers():
         if scheduler.had(instance):
             with _writing(instance, scheduler):
-                scheduler.delete(instance.pk)
+                scheduler.delete(instance.pk, scheduler.count_of(instance))
 
 
 def _count_owner(trigger: Trigger, *, created: bool) -> None:

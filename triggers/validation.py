@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -27,8 +27,17 @@ from moca.times import parse_iso
 from moca.validation import ONE_LINE
 from triggers.i18n import Suggestion, suggestions_of, translated
 from triggers.placeholders import not_understood
-from triggers.schedules import Expression, ExpressionError, Rate, describe, parse, parse_zone
+from triggers.schedules import (
+    Expression,
+    ExpressionError,
+    Plan,
+    Rate,
+    describe,
+    parse,
+    parse_zone,
+)
 from triggers.schedules.grace import Expectation
+from triggers.schedules.plan_parts import PLAN_PARTS, read_plan
 
 MAX_TOOLS, MAX_TOOL_LENGTH = 50, 128
 MAX_TAGS, MAX_TAG_LENGTH = 20, 50
@@ -41,6 +50,7 @@ MAX_NAMED = 3
 # EventBridge Scheduler, CreateSchedule, FlexibleTimeWindow.
 MAX_WINDOW_MINUTES = 1440
 SCHEDULE_PARTS = ("expression", "timezone", "startDate", "endDate", "flexibleTimeWindowMinutes")
+_PLAN_PARTS = frozenset(PLAN_PARTS)
 # The `source` of the events that say how runs have ended; see `triggers.chains`.
 RUN_ENDS = "moca.triggers"
 _TAG = re.compile(r"[\w .:/@+-]{1,50}")
@@ -53,7 +63,7 @@ class Schedule:
     Triggers with equal maps share one object, and so its cached results.
     """
 
-    expression: Expression
+    expression: Expression | Plan
     zone: ZoneInfo
     start: datetime | None
     end: datetime | None
@@ -77,12 +87,42 @@ class Schedule:
         since, asked, runs = self._cached_runs
         # The next runs stay the same until the first of them is due.
         is_cached = since <= after and count <= asked and (not runs or after < runs[0])
-        if not is_cached or isinstance(self.expression, Rate):
+        if not is_cached or self._counts_from_anchor:
             runs = self.expression.next_runs(
                 after, self.zone, count, start=self.start, end=self.end, anchor=anchor
             )
             self.__dict__["_cached_runs"] = after, count, runs
         return runs[:count]
+
+    @property
+    def _counts_from_anchor(self) -> bool:
+        """Whether triggers with equal maps have different runs."""
+        if isinstance(self.expression, Plan):
+            return self.expression.counts_from_anchor
+        return isinstance(self.expression, Rate)
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        """Its expressions, of which each has a schedule in EventBridge Scheduler."""
+        plan = self.expression
+        return plan.expressions if isinstance(plan, Plan) else (plan,)
+
+    def next_run_of(
+        self, expression: Expression, after: datetime, *, anchor: datetime | None
+    ) -> datetime | None:
+        """The next run of one expression alone, between the schedule's dates."""
+        return expression.next_run(after, self.zone, start=self.start, end=self.end, anchor=anchor)
+
+    def is_meant(self, due: datetime, *, anchor: datetime | None) -> bool:
+        """Whether an occurrence that was fired is one of the schedule's.
+
+        EventBridge Scheduler fires the nearest expressions that it knows, which have more times.
+        """
+        if not isinstance(self.expression, Plan):
+            return True
+        return self.expression.is_meant(
+            due, self.zone, start=self.start, end=self.end, anchor=anchor
+        )
 
     def last_run(self, before: datetime, *, anchor: datetime | None) -> datetime | None:
         """The last run strictly before a moment, in UTC; None if there is none."""
@@ -123,12 +163,15 @@ class _Reader:
         try:
             return read(value)
         except ExpressionError as error:
-            self.error(name, error.reason, error.field, error.suggestion, suggestions_of(error))
+            self.expression_error(name, error)
         except PatternError as error:
             self.error(name, error.full_message, "pattern")
         except ValueError as error:
             self.error(name, str(error))
         return default
+
+    def expression_error(self, part: str, error: ExpressionError) -> None:
+        self.error(part, error.reason, error.field, error.suggestion, suggestions_of(error))
 
     def error(
         self,
@@ -155,14 +198,23 @@ def read_schedule(config: Any) -> tuple[Schedule | None, list[ValidationError]]:
     # An invalid map is parsed each time, since its errors are in the reader's language. A TypeError
     # is about parts that are lists or maps, which no cache can look up.
     with suppress(TypeError):
-        if schedule := _cached_schedule(*map(config.get, SCHEDULE_PARTS)):
+        if schedule := _cached_schedule(*map(config.get, SCHEDULE_PARTS), _plan_key(config)):
             return schedule, []
     return _parse_schedule(config)
 
 
+def _plan_key(config: dict[str, Any]) -> str:
+    """The parts of a plan as a text; empty if the map has none."""
+    if _PLAN_PARTS.isdisjoint(config):
+        return ""
+    return json.dumps({part: config[part] for part in PLAN_PARTS if part in config})
+
+
 @lru_cache(maxsize=2048, typed=True)
 def _cached_schedule(*parts: Any) -> Schedule | None:
-    return _parse_schedule(dict(zip(SCHEDULE_PARTS, parts, strict=True)))[0]
+    *own, plan = parts
+    config = dict(zip(SCHEDULE_PARTS, own, strict=True))
+    return _parse_schedule(config | json.loads(plan) if plan else config)[0]
 
 
 def _parse_schedule(config: dict[str, Any]) -> tuple[Schedule | None, list[ValidationError]]:
@@ -178,6 +230,9 @@ def _parse_schedule(config: dict[str, Any]) -> tuple[Schedule | None, list[Valid
             "required",
         )
     reader.errors += zones.errors
+    if expression is not None and not _PLAN_PARTS.isdisjoint(config):
+        read = partial(parse, zone=valid_zone)
+        expression = read_plan(expression, config, read, reader.expression_error)
     start = reader.part("startDate", _moment)
     end = reader.part("endDate", _moment)
     minutes = _("Give a whole number of minutes from 0 (exact) to %(most)s.")

@@ -358,6 +358,21 @@ def _start(
     return runs
 
 
+def _is_left_out(trigger: Trigger, occurrence: Occurrence) -> bool:
+    """Whether the schedule does not mean an occurrence that EventBridge Scheduler has fired.
+
+    Its language says less than ours, and a schedule there may have more times. They are no runs.
+    """
+    schedule = trigger.schedule if occurrence.source == Source.SCHEDULE else None
+    if schedule is None or occurrence.due is None:
+        return False
+    if schedule.is_meant(occurrence.due, anchor=trigger.anchor):
+        return False
+    ids = {"triggerId": occurrence.trigger_id, "executionId": occurrence.id}
+    logger.debug("Not run: the schedule leaves this time out", extra=ids)
+    return True
+
+
 def _make(
     triggers: Triggers,
     occurrence: Occurrence,
@@ -369,6 +384,8 @@ def _make(
 ) -> Run | None:
     """Make the run of an occurrence, which may have to wait for its turn; None if there is none."""
     trigger = triggers.get(occurrence.trigger_id)
+    if trigger is not None and _is_left_out(trigger, occurrence):
+        return None
     reason = _reason_to_skip(trigger, occurrence, now)
     if trigger is None or reason is not None:
         _note_skip(trigger, occurrence, reason or TRIGGER_GONE(), now)

@@ -149,6 +149,20 @@ class Names(Field):
         return json_schema.each(text, description, **(rules or {}))
 
 
+class Numbers(Field):
+    """A list of whole numbers; `each` has the limits of one."""
+
+    takes, remedy = list, "Give a list of whole numbers."
+
+    def __init__(self, help_text: str = "", *, each: Schema, **options: Any) -> None:
+        super().__init__(help_text, **options)
+        self.each = each
+
+    def shape(self, rules: Schema | None, description: str) -> Schema:
+        one = json_schema.number(**({} if rules is None else self.each))
+        return json_schema.each(one, description, **(rules or {}))
+
+
 class Computed(serializers.SerializerMethodField):
     """A value that the serializer's method `get_<name>` computes; `schema` is its JSON Schema."""
 

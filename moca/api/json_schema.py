@@ -126,6 +126,10 @@ DETAIL = component(
                         "expression": text("The corrected expression."),
                         "description": text("When it runs, in words."),
                         "timezone": text("The timezone, or the one to set with the expression."),
+                        "parts": {
+                            "type": "object",
+                            "description": "Other parts of `scheduleConfig` to set with it.",
+                        },
                         "notes": each(text(), "What it leaves out or takes for granted."),
                     },
                 ),

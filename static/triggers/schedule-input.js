@@ -3,7 +3,11 @@
 
 const DAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
 const WEEK = ["SUN", ...DAYS.slice(0, 6)]; // EventBridge counts from 1 = SUN.
-const SHOWN = ["expression", "timezone", "start_date", "end_date", "timeout_seconds"];
+const SHOWN = [
+  ...["expression", "timezone", "start_date", "end_date", "timeout_seconds"],
+  ...["more_expressions", "every_number", "every_unit", "every_from", "weekends_off", "holidays"],
+  ...["days_off", "move_to", "working_days"],
+];
 const PAUSE = 250; // Milliseconds without a key before the server is asked.
 
 const two = (number) => String(number).padStart(2, "0");
@@ -74,32 +78,18 @@ function writeDays(shown) {
   return date >= 1 && date <= 31 && `${date}${shown.month === "nearest" ? "W" : ""} * ?`;
 }
 
-class Builder {
-  constructor(root) {
+/** Shows the parts of an expression, and writes it. `written` is called after it has. */
+export class Parts {
+  constructor(root, written) {
     this.root = root;
-    this.form = root.closest("form");
+    this.written = written;
     this.builder = root.querySelector(".builder");
-    this.expression = root.querySelector("input[name]");
+    this.expression = root.querySelector("input[data-expression], :scope > input");
     this.mode = root.querySelector("[data-mode]");
-    this.output = document.getElementById("schedule-preview") ?? this.newOutput();
     this.builder.hidden = false;
     this.follow();
     this.builder.addEventListener("input", (event) => this.build(event));
     this.expression.addEventListener("input", () => this.follow());
-    for (const name of SHOWN) {
-      this.form.elements[name]?.addEventListener("input", () => this.preview());
-    }
-    this.output.addEventListener("click", (event) => this.use(event));
-    this.offerZone();
-    this.preview();
-  }
-
-  newOutput() {
-    const made = document.createElement("div");
-    made.className = "preview";
-    made.setAttribute("aria-live", "polite");
-    this.root.append(made);
-    return made;
   }
 
   part(name) {
@@ -147,7 +137,29 @@ class Builder {
     const boxes = [...this.builder.querySelectorAll("[data-day]")];
     shown.days = boxes.filter((box) => box.checked).map((box) => box.dataset.day);
     this.expression.value = write(shown) || "";
+    this.written();
+  }
+}
+
+class Builder extends Parts {
+  constructor(root) {
+    super(root, () => this.preview());
+    this.form = root.closest("form");
+    this.output = document.getElementById("schedule-preview") ?? this.newOutput();
+    for (const name of SHOWN) {
+      this.form.elements[name]?.addEventListener("input", () => this.preview());
+    }
+    this.output.addEventListener("click", (event) => this.use(event));
+    this.offerZone();
     this.preview();
+  }
+
+  newOutput() {
+    const made = document.createElement("div");
+    made.className = "preview";
+    made.setAttribute("aria-live", "polite");
+    this.root.append(made);
+    return made;
   }
 
   preview() {
@@ -158,9 +170,9 @@ class Builder {
   async ask() {
     this.asked?.abort();
     this.asked = new AbortController();
-    const data = new FormData();
+    const [entered, data] = [new FormData(this.form), new FormData()];
     for (const name of [...SHOWN, "csrfmiddlewaretoken"]) {
-      data.set(name, this.form.elements[name]?.value ?? "");
+      data.set(name, entered.get(name) ?? "");
     }
     data.set("counted_from", this.expression.dataset.countedFrom ?? "");
     try {
@@ -183,6 +195,13 @@ class Builder {
   use(event) {
     const button = event.target.closest("[data-use]");
     if (!button) return;
+    for (const [name, value] of Object.entries(JSON.parse(button.dataset.fields ?? "{}"))) {
+      const other = this.form.elements[name];
+      if (other?.type === "checkbox") other.checked = value;
+      else if (other) other.value = value;
+      other?.dispatchEvent(new Event("change", { bubbles: true }));
+      other?.closest("details")?.setAttribute("open", "");
+    }
     const field = this.form.elements[button.dataset.for];
     const zone = this.form.elements.timezone;
     if (button.dataset.zone && zone) {

@@ -193,7 +193,8 @@ def handler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
 
 @pytest.mark.parametrize("stage", ["web", "handler"])
 def test_zip_is_small(stage: str) -> None:
-    assert (BUILD / f"{stage}.zip").stat().st_size < 30 * 1024 * 1024
+    # The public holidays of 250 countries take 2.3 MiB of it, compiled and without translations.
+    assert (BUILD / f"{stage}.zip").stat().st_size < 32 * 1024 * 1024
 
 
 @pytest.mark.parametrize(

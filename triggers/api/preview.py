@@ -1,7 +1,8 @@
 """The API view that previews a schedule before it is saved."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -17,14 +18,17 @@ from triggers.intervals import interval_fault
 from triggers.schedules import (
     Expression,
     ExpressionError,
+    Plan,
     describe,
     find_warnings,
     parse,
     parse_zone,
 )
+from triggers.schedules.plan_parts import PLAN_PARTS, read_plan
 
 DEFAULT_COUNT = 10
 MAX_COUNT = 50
+YEAR = timedelta(days=365)
 
 Read = TypeVar("Read")
 
@@ -39,7 +43,8 @@ def preview(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The answer of the API: the schedule in words, its next runs and warnings.
 
     Args:
-        body: the request, with `expression`, and optionally `timezone` and `count`.
+        body: the request, with `expression`, and optionally `timezone`, `count` and the parts of
+            `scheduleConfig` that say more than one expression.
         now: the moment that the runs are later than.
 
     Raises:
@@ -52,15 +57,19 @@ def preview(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         if body.get("timezone")
         else ZoneInfo("UTC")
     )
-    expression = _parsed(body, "expression", lambda text: parse(text, zone), errors)
+    expression = _plan(
+        body, _parsed(body, "expression", lambda t: parse(t, zone), errors), zone, errors
+    )
     errors += zone_errors
     count = _parsed_count(body.get("count"), errors)
     if expression is None or zone is None or errors:
         raise InvalidFieldsError(errors)
+    off = _days_off(expression, zone, count, now)
     return {
         "expression": expression.canonical,
         "description": describe(expression, zone),
         "nextRuns": _runs(expression, zone, count, now),
+        **({"daysOff": off} if off else {}),
         "warnings": [
             *filter(None, [interval_fault(expression, now)]),
             *find_warnings(expression, zone, now),
@@ -68,8 +77,42 @@ def preview(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     }
 
 
+def _plan(
+    body: Mapping[str, Any],
+    expression: Expression | None,
+    zone: ZoneInfo | None,
+    errors: list[Detail],
+) -> Expression | Plan | None:
+    """The schedule of the expression and the parts beside it."""
+    if expression is None or not any(part in body for part in PLAN_PARTS):
+        return expression
+
+    def fail(part: str, error: ExpressionError) -> None:
+        errors.append(detail(part, error.reason, error.field))
+
+    return read_plan(expression, body, lambda text: parse(text, zone), fail)
+
+
+def _days_off(
+    expression: Expression | Plan, zone: ZoneInfo, count: int, now: datetime
+) -> list[dict[str, str]]:
+    """The next days of a year whose runs are left out or moved."""
+    if not isinstance(expression, Plan):
+        return []
+    today = now.astimezone(zone).date()
+    found = islice(expression.days_left_out(today, today + YEAR), count)
+    return [
+        {
+            "date": each.day.isoformat(),
+            "reason": each.why,
+            **({"movedTo": each.target.isoformat()} if each.target else {}),
+        }
+        for each in found
+    ]
+
+
 def _runs(
-    expression: Expression, zone: ZoneInfo, count: int, now: datetime
+    expression: Expression | Plan, zone: ZoneInfo, count: int, now: datetime
 ) -> list[dict[str, str]]:
     return [
         {"utc": iso(run), "local": run.astimezone(zone).isoformat()}

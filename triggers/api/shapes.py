@@ -1,5 +1,8 @@
 """JSON schemas of triggers, schedules and health in the OpenAPI document."""
 
+from typing import Any
+
+from moca.api.errors import contract_name
 from moca.api.json_schema import (
     COMPONENTS,
     answer,
@@ -17,7 +20,8 @@ from moca.api.json_schema import (
 from moca.api.openapi import FOLLOWING
 from triggers.api.preview import DEFAULT_COUNT, MAX_COUNT
 from triggers.models import MAX_PAUSE_NOTE
-from triggers.serializers import TriggerSerializer
+from triggers.schedules.plan_parts import PLAN_PARTS
+from triggers.serializers import ScheduleConfigSerializer, TriggerSerializer
 from triggers.validation import MAX_TAG_LENGTH
 
 # Triggers
@@ -130,6 +134,13 @@ PROMPT_VERSIONS = answer(
 
 # Schedules, health
 
+_OF_SCHEDULE: dict[str, Any] = ScheduleConfigSerializer._declared_fields
+# What a schedule has beside its expression, as `scheduleConfig` of a trigger has it.
+PLAN_SHAPES = {
+    contract_name(name): or_null(field.shape(getattr(field, "rules", {}), field.help_text))
+    for name, field in _OF_SCHEDULE.items()
+    if contract_name(name) in PLAN_PARTS
+}
 PREVIEW_REQUEST = component(
     "PreviewRequest",
     record(
@@ -147,6 +158,7 @@ PREVIEW_REQUEST = component(
                     f"How many runs to tell; {DEFAULT_COUNT} without.", minimum=1, maximum=MAX_COUNT
                 )
             ),
+            **PLAN_SHAPES,
         },
     ),
 )
@@ -155,6 +167,14 @@ _RUN = component(
     record(
         "One run.",
         {"utc": moment(), "local": text("The same in the zone.", format="date-time")},
+    ),
+)
+_DAY_OFF = component(
+    "PreviewDayOff",
+    record(
+        "A day on which the schedule would run, if it was not left out.",
+        {"date": text(format="date"), "reason": text("Why it is left out.")},
+        {"movedTo": text("The working day on which it runs instead.", format="date")},
     ),
 )
 PREVIEW_RESULT = answer(
@@ -166,6 +186,7 @@ PREVIEW_RESULT = answer(
         "nextRuns": each(_RUN, "Empty where it never fires again."),
         "warnings": each(text(), "What may surprise, such as runs that a change of clocks skips."),
     },
+    {"daysOff": each(_DAY_OFF, "The next days that are left out, in the year to come.")},
 )
 _CHECK = enum("HealthCheck", ["ok", "error"], "Whether it can be reached.")
 _CHECKS = component(

@@ -3,6 +3,7 @@
 from triggers.models.budget import Limit, Price, Spending, UserBudget
 from triggers.models.choices import (
     CatchUp,
+    MoveTo,
     OnDeadline,
     Outcome,
     OverlapPolicy,
@@ -30,6 +31,7 @@ __all__ = [
     "InstallationPause",
     "Limit",
     "LocalSchedule",
+    "MoveTo",
     "OnDeadline",
     "Outcome",
     "OverlapPolicy",

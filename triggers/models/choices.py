@@ -33,6 +33,13 @@ class CatchUp(models.TextChoices):
     ALL = "all", _("Run all of them, the newest 100 at most")
 
 
+class MoveTo(models.TextChoices):
+    """Where a run goes that is due on a day off."""
+
+    PREVIOUS = "previous", _("to the working day before")
+    NEXT = "next", _("to the working day after")
+
+
 class OnDeadline(models.TextChoices):
     WARN = "warn", _("Warn")
     CANCEL = "cancel", _("Warn and cancel the run")

@@ -19,12 +19,16 @@ class SchedulerError(ProjectionError):
 
 @dataclass(frozen=True, slots=True)
 class ScheduleEntry:
-    """A schedule or rule as the scheduler has it; times are None if the scheduler has none."""
+    """A schedule or rule as the scheduler has it; times are None if the scheduler has none.
+
+    `number` counts the schedules of one trigger, which has one for each expression.
+    """
 
     trigger_id: str
     enabled: bool
     next_run_at: datetime | None = None
     made_at: datetime | None = None
+    number: int = 1
 
 
 class Scheduler(ABC):
@@ -50,16 +54,30 @@ class Scheduler(ABC):
         """Update the trigger's schedule, or create it if it is missing."""
 
     @abstractmethod
-    def delete(self, trigger_id: str) -> None:
-        """Delete the trigger's schedule, if there is one."""
+    def delete(self, trigger_id: str, count: int = 1) -> None:
+        """Delete the trigger's schedule, if there is one.
+
+        Args:
+            trigger_id: the trigger's id.
+            count: the most schedules that it may have, one for each of its expressions.
+        """
 
     @abstractmethod
     def get(self, trigger_id: str) -> ScheduleEntry | None:
         """The trigger's schedule; None if there is none."""
 
-    def restore(self, trigger: Trigger) -> None:
-        """Write the schedule from the trigger, whatever a failed transaction has written."""
+    def restore(self, trigger: Trigger, count: int = 1) -> None:
+        """Write the schedule from the trigger, whatever a failed transaction has written.
+
+        Args:
+            trigger: the trigger.
+            count: as for `delete()`.
+        """
         self.update(trigger)
+
+    def count_of(self, trigger: Trigger) -> int:
+        """How many schedules the trigger has, or had when it was loaded, whichever is more."""
+        return 1
 
     def wants(self, trigger: Trigger) -> bool:
         """Whether the trigger should have a schedule."""

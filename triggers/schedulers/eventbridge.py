@@ -23,7 +23,9 @@ from moca.aws.clients import client, is_refusal
 from triggers import failures
 from triggers.models import AGENT_OPTIONS, CatchUp, Trigger
 from triggers.schedulers.base import PREFIX, ScheduleEntry, Scheduler, SchedulerError, name_of
-from triggers.schedules import At, Rate
+from triggers.schedules import At, Expression, Rate
+from triggers.schedules.plan_parts import MOST_EXPRESSIONS
+from triggers.schedules.projection import to_eventbridge
 
 # For schedules that fire once, when the events of a debounced trigger have paused.
 PAUSE_PREFIX = "events-"
@@ -96,14 +98,17 @@ class EventBridgeScheduler(Scheduler):
     def update(self, trigger: Trigger) -> None:
         self._put("update_schedule", trigger, f"{trigger.pk}-{trigger.version}")
 
-    def restore(self, trigger: Trigger) -> None:
-        """Write the schedule from the trigger, whatever a failed transaction has written."""
+    def restore(self, trigger: Trigger, count: int = 1) -> None:
         # The token of the trigger's version may belong to the write that has to be undone.
-        self._put("update_schedule", trigger, str(uuid4()))
+        self._put("update_schedule", trigger, str(uuid4()), count)
 
-    def delete(self, trigger_id: str) -> None:
-        name = name_of(trigger_id)
-        _call("delete_schedule", unless=MISSING, Name=name, GroupName=self.group)
+    def delete(self, trigger_id: str, count: int = 1) -> None:
+        for number in range(1, count + 1):
+            self._delete(trigger_id, number)
+
+    def count_of(self, trigger: Trigger) -> int:
+        maps = (trigger.schedule_config, trigger.loaded_value("schedule_config"))
+        return max(map(_count, maps))
 
     def get(self, trigger_id: str) -> ScheduleEntry | None:
         found = self._fetch(trigger_id)
@@ -117,25 +122,38 @@ class EventBridgeScheduler(Scheduler):
             pages = client("scheduler").get_paginator("list_schedules")
             for page in pages.paginate(GroupName=self.group, NamePrefix=PREFIX):
                 for found in page["Schedules"]:
+                    trigger_id, number = _parts_of(found["Name"])
                     yield ScheduleEntry(
-                        found["Name"].removeprefix(PREFIX),
+                        trigger_id,
                         found["State"] == "ENABLED",
                         made_at=found["CreationDate"],
+                        number=number,
                     )
         except (ClientError, BotoCoreError) as error:
             _refuse(error)
 
     def differences(self, trigger: Trigger) -> Sequence[str] | None:
-        found = self._fetch(trigger.pk)
         now = timezone.now()
-        wanted = schedule_of(trigger, now) if _will_fire(trigger, now) else None
+        each = [self._differences(trigger, number, now) for number in _numbers(trigger)]
+        if all(found is None for found in each):
+            return None
+        parts = (["schedule"] if found is None else found for found in each)
+        return list(dict.fromkeys(part for found in parts for part in found))
+
+    def _differences(self, trigger: Trigger, number: int, now: datetime) -> Sequence[str] | None:
+        """The parts in which one of the trigger's schedules differs; see `differences()`."""
+        found = self._fetch(trigger.pk, number)
+        will_fire = _will_fire(trigger, now, number)
+        wanted = schedule_of(trigger, now, number) if will_fire else None
         if found is None or wanted is None:
             return [] if found is None and wanted is None else None
         if wanted.get("StartDate") is None and (found.get("StartDate") or now) < now:
             # A start that is past makes no difference: that of a pause, or the trigger's own.
             del found["StartDate"]
-        if _starts_alike(trigger, found.get("StartDate"), wanted.get("StartDate"), now):
-            found["StartDate"] = wanted.get("StartDate")
+        expression = _expression(trigger, number)
+        start, its_own = found.get("StartDate"), wanted.get("StartDate")
+        if _starts_alike(trigger, expression, start, its_own, now):
+            found["StartDate"] = its_own
         return [part for part in COMPARED if _plain(found.get(part)) != _plain(wanted.get(part))]
 
     def wants(self, trigger: Trigger) -> bool:
@@ -177,21 +195,50 @@ class EventBridgeScheduler(Scheduler):
     def check(self) -> None:
         _call("get_schedule_group", Name=self.group)
 
-    def _fetch(self, trigger_id: str) -> dict[str, Any] | None:
-        name = name_of(trigger_id)
+    def _fetch(self, trigger_id: str, number: int = 1) -> dict[str, Any] | None:
+        name = name_of_number(trigger_id, number)
         return _call("get_schedule", unless=MISSING, Name=name, GroupName=self.group)
 
-    def _put(self, operation: str, trigger: Trigger, token: str) -> None:
+    def _delete(self, trigger_id: str, number: int) -> None:
+        name = name_of_number(trigger_id, number)
+        _call("delete_schedule", unless=MISSING, Name=name, GroupName=self.group)
+
+    def _put(self, operation: str, trigger: Trigger, token: str, count: int = 1) -> None:
+        """Write the schedule of each expression, and delete those that are left over.
+
+        Args:
+            operation: what to try first.
+            trigger: the trigger.
+            token: makes the requests idempotent.
+            count: the most schedules that the trigger had.
+        """
         now = timezone.now()
-        if not _will_fire(trigger, now):
+        numbers = _numbers(trigger)
+        try:
+            for number in numbers:
+                self._put_one(operation, trigger, token, number, now)
+            for number in range(len(numbers) + 1, max(count, self.count_of(trigger)) + 1):
+                self._delete(trigger.pk, number)
+        except SchedulerError as error:
+            # Those before it are written, whatever the service says of this one.
+            error.is_refusal = error.is_refusal and self.count_of(trigger) == 1 == count
+            raise
+
+    def _put_one(
+        self, operation: str, trigger: Trigger, token: str, number: int, now: datetime
+    ) -> None:
+        if not _will_fire(trigger, now, number):
             # The service has deleted a schedule that has fired for the last time, or refuses it.
-            self.delete(trigger.pk)
+            self._delete(trigger.pk, number)
             return
-        schedule = schedule_of(trigger, now)
+        schedule = schedule_of(trigger, now, number)
         if start := schedule.get("StartDate"):
             # A token is valid for one request only, and the StartDate changes with time.
             token = f"{token}-{int(start.timestamp())}"
-        schedule |= {"Name": name_of(trigger.pk), "GroupName": self.group, "ClientToken": token}
+        if number > 1:
+            token = f"{token}-{number}"
+        name = name_of_number(trigger.pk, number)
+        schedule |= {"Name": name, "GroupName": self.group, "ClientToken": token}
         others = {
             "create_schedule": (EXISTS, "update_schedule"),
             "update_schedule": (MISSING, "create_schedule"),
@@ -206,30 +253,63 @@ class EventBridgeScheduler(Scheduler):
             _call(other, after=error, **schedule)
 
 
-def schedule_of(trigger: Trigger, now: datetime | None = None) -> dict[str, Any]:
+def name_of_number(trigger_id: str, number: int) -> str:
+    """The name of one of the trigger's schedules: the first has the trigger's own."""
+    return name_of(trigger_id) if number == 1 else f"{name_of(trigger_id)}.{number}"
+
+
+def _parts_of(name: str) -> tuple[str, int]:
+    """The id of the trigger and the number in the name of a schedule."""
+    plain = name.removeprefix(PREFIX)
+    trigger_id, dot, number = plain.rpartition(".")
+    return (trigger_id, int(number)) if dot and number.isdecimal() else (plain, 1)
+
+
+def _count(config: Any) -> int:
+    """The number of schedules for a map, also for an invalid one."""
+    more = config.get("moreExpressions") if isinstance(config, dict) else None
+    return min(1 + len(more), MOST_EXPRESSIONS) if isinstance(more, list) else 1
+
+
+def _numbers(trigger: Trigger) -> Sequence[int]:
+    """The numbers of the trigger's schedules: one for each expression."""
+    schedule = trigger.schedule
+    return range(1, 1 + len(schedule.parts)) if schedule else (1,)
+
+
+def _expression(trigger: Trigger, number: int) -> Expression | None:
+    """The expression that one of the trigger's schedules has; None if there is none."""
+    schedule = trigger.schedule
+    if schedule is None:
+        return None
+    return to_eventbridge(schedule.expression)[number - 1].expression
+
+
+def schedule_of(trigger: Trigger, now: datetime | None = None, number: int = 1) -> dict[str, Any]:
     """The parameters of CreateSchedule for a trigger, without its name, group and token.
 
     Args:
         trigger: a schedule trigger.
         now: the moment that a rate's first run is later than; None for the present.
+        number: which of its expressions, from 1.
 
     Raises:
         SchedulerError: the trigger's schedule is invalid.
     """
-    schedule = trigger.schedule
-    if schedule is None:
+    schedule, expression = trigger.schedule, _expression(trigger, number)
+    if schedule is None or expression is None:
         raise SchedulerError(failures.SCHEDULE_UNREADABLE())
     window = schedule.window_minutes
     moment = now or timezone.now()
     return {
-        "ScheduleExpression": schedule.expression.canonical,
+        "ScheduleExpression": expression.canonical,
         "ScheduleExpressionTimezone": str(schedule.zone),
         "State": "ENABLED" if trigger.next_due(moment - PRECISION) else "DISABLED",
         "FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": window}
         if window
         else {"Mode": "OFF"},
         "ActionAfterCompletion": "DELETE",
-        **_dates(trigger, moment),
+        **_dates(trigger, expression, moment),
         "Target": _target(_input(trigger), trigger.catch_up),
     }
 
@@ -263,17 +343,17 @@ def _target(text: str, catch_up: str = CatchUp.RECENT) -> dict[str, Any]:
     }
 
 
-def _dates(trigger: Trigger, now: datetime) -> dict[str, datetime]:
-    """The StartDate and EndDate, if the schedule has them."""
+def _dates(trigger: Trigger, expression: Expression, now: datetime) -> dict[str, datetime]:
+    """The StartDate and EndDate, if the schedule of an expression has them."""
     schedule = trigger.schedule
-    if schedule is None or isinstance(schedule.expression, At):
+    if schedule is None or isinstance(expression, At):
         return {}
     start = schedule.start if schedule.start and schedule.start > now else None
-    if isinstance(schedule.expression, Rate):
+    if isinstance(expression, Rate):
         after = trigger.due_after(now) or now
         # The last run may be due right now, with no further run after it.
-        runs = trigger.next_runs(after, 1) or trigger.next_runs(now - PRECISION, 1)
-        start = next(iter(runs), None)
+        start = schedule.next_run_of(expression, after, anchor=trigger.anchor)
+        start = start or schedule.next_run_of(expression, now - PRECISION, anchor=trigger.anchor)
     elif trigger.is_paused(now) and trigger.paused_until and trigger.next_due(now):
         # The service fires after a StartDate, and what is due at the end of the pause fires, too.
         end = trigger.paused_until - timedelta(seconds=1)
@@ -283,15 +363,19 @@ def _dates(trigger: Trigger, now: datetime) -> dict[str, datetime]:
 
 
 def _starts_alike(
-    trigger: Trigger, found: datetime | None, wanted: datetime | None, now: datetime
+    trigger: Trigger,
+    expression: Expression | None,
+    found: datetime | None,
+    wanted: datetime | None,
+    now: datetime,
 ) -> bool:
     """Whether a rate has the same runs from now on, although its StartDate was sent long ago."""
     schedule = trigger.schedule
-    if schedule is None or not isinstance(schedule.expression, Rate) or not (found and wanted):
+    if schedule is None or not isinstance(expression, Rate) or not (found and wanted):
         return False
     # The service stores whole seconds, while a start date of ours may have a fraction.
     before = min(now, wanted - timedelta(seconds=1)).replace(microsecond=0)
-    run = schedule.expression.next_run(before, schedule.zone, start=found)
+    run = expression.next_run(before, schedule.zone, start=found)
     return _plain(run) == _plain(wanted)
 
 
@@ -323,9 +407,19 @@ def _input(trigger: Trigger) -> str:
     return text
 
 
-def _will_fire(trigger: Trigger, now: datetime) -> bool:
-    """Whether the trigger should have a schedule: it is valid and fires again."""
-    return trigger.schedule is not None and bool(trigger.next_runs(now - PRECISION, 1))
+def _will_fire(trigger: Trigger, now: datetime, number: int = 0) -> bool:
+    """Whether the trigger should have a schedule: it is valid and fires again.
+
+    With a number, whether the expression of that number fires again, too.
+    """
+    schedule = trigger.schedule
+    if schedule is None or not trigger.next_runs(now - PRECISION, 1):
+        return False
+    expression = _expression(trigger, number) if number and len(schedule.parts) > 1 else None
+    if expression is None:
+        return True
+    run = schedule.next_run_of(expression, now - PRECISION, anchor=trigger.anchor)
+    return run is not None
 
 
 def _send(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class LocalScheduler(Scheduler):
 
     update = create
 
-    def delete(self, trigger_id: str) -> None:
+    def delete(self, trigger_id: str, count: int = 1) -> None:
         LocalSchedule.objects.filter(pk=trigger_id).discard()
 
     def get(self, trigger_id: str) -> ScheduleEntry | None:

@@ -39,10 +39,10 @@ class RuleScheduler(Scheduler):
         else:
             self.create(trigger)
 
-    def restore(self, trigger: Trigger) -> None:
+    def restore(self, trigger: Trigger, count: int = 1) -> None:
         get_bus().replace(name_of(trigger.pk), rule_of(trigger))
 
-    def delete(self, trigger_id: str) -> None:
+    def delete(self, trigger_id: str, count: int = 1) -> None:
         get_bus().drop(name_of(trigger_id))
 
     def get(self, trigger_id: str) -> ScheduleEntry | None:

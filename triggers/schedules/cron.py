@@ -8,7 +8,7 @@ what happens to schedules with several runs an hour; this module applies the sam
 from bisect import bisect_left, bisect_right
 from calendar import monthrange
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -61,6 +61,14 @@ class Cron(Schedule):
         if self.rule.is_in_every_month:
             return True
         return any(self._days_in(y, m) for y in self.years for m in self.months)
+
+    def has_day_on(self, day: date) -> bool:
+        """Whether it runs on a date, whether or not a clock shows its times then."""
+        return (
+            day.month in self.months
+            and day.year in self.years
+            and day.day in self._days_in(day.year, day.month)
+        )
 
     @property
     def days(self) -> tuple[tuple[int, ...], ...]:

@@ -1,6 +1,5 @@
 """Describes a schedule in English, such as "At 09:00 on weekdays, Tokyo time"."""
 
-from collections.abc import Iterable
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -8,10 +7,13 @@ from moca.sentences import Sentence as _
 from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
 from triggers.schedules.fields import DAY_OF_WEEK, HOURS, MINUTES, MONTH, YEAR, DayRule, Field
+from triggers.schedules.phrases import MONTHS, joined, ordinal
+from triggers.schedules.phrases import date_words as date_words
+from triggers.schedules.plan import Plan
+from triggers.schedules.plan_words import describe_plan
 from triggers.schedules.rate import Rate
 from triggers.schedules.values import step_of, stretches
 
-MONTHS = tuple(date(2000, month, 1).strftime("%B") for month in range(1, 13))
 # From Sunday (2 January 2000), in the order of the day-of-week numbers.
 WEEKDAYS = tuple(date(2000, 1, day).strftime("%A") for day in range(2, 9))
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
@@ -20,11 +22,14 @@ _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 _LISTED_TIMES = 4
 
 
-def describe(expression: Cron | Rate | At, zone: ZoneInfo | None = None) -> str:
-    """Describe when an expression runs; the zone follows at the end if one is given.
+def describe(expression: Cron | Rate | At | Plan, zone: ZoneInfo | None = None) -> str:
+    """Describe when a schedule runs; the zone follows at the end if one is given.
 
     A rate counts elapsed time and does not depend on a zone: its description names none.
     """
+    if isinstance(expression, Plan):
+        words = describe_plan(expression, [describe(each) for each in expression.expressions])
+        return f"{words}, {zone_words(zone)}" if zone else words
     if isinstance(expression, Rate):
         if expression.value == 1:
             return f"Every {expression.unit}"
@@ -42,25 +47,6 @@ def zone_words(zone: ZoneInfo) -> str:
     if city in ("UTC", "UCT", "Universal", "Zulu"):
         return "UTC"
     return _("%(city)s time", city=zone.key if area == "Etc" else city.replace("_", " "))
-
-
-def date_words(day: date) -> str:
-    """A date such as "1 January 2027"."""
-    return _(
-        "%(day)s %(month)s %(year)s", day=day.day, month=_(MONTHS[day.month - 1]), year=day.year
-    )
-
-
-def joined(words: Iterable[str]) -> str:
-    """Join words to a list: "a", "a and b", "a, b and c"."""
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def ordinal(number: int) -> str:
-    """The ordinal of a number, such as "1st", "22nd", "13th"."""
-    suffix = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}th" if number in (11, 12, 13) else f"{number}{suffix}"
 
 
 def _at_words(at: At) -> str:

@@ -1,7 +1,8 @@
 """ExpressionError, which `parse` and `parse_zone` raise, and the corrections that it suggests."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Correction:
     """The IANA timezone to set with it; empty if the schedule keeps its own."""
     words: str = ""
     """The runs in English."""
+    parts: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Other parts of the schedule to set with it, by their names in `scheduleConfig`."""
 
 
 class ExpressionError(ValueError):

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from moca.times import INSTANT
 from triggers.schedules.parser import Expression
+from triggers.schedules.plan import Plan
 
 # EventBridge Scheduler starts a run up to a minute late, and a busy process needs some time, too.
 LEAST = timedelta(minutes=2)
@@ -42,7 +43,7 @@ class Expectation:
 
     def __init__(
         self,
-        expression: Expression,
+        expression: Expression | Plan,
         zone: ZoneInfo,
         window: timedelta,
         *,

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
+from triggers.schedules.plan import Plan
 from triggers.schedules.rate import Rate
 
 # Clock changes do not count: else the answer would depend on the season.
@@ -14,9 +15,11 @@ _CLOCK = ZoneInfo("UTC")
 _DAY = timedelta(days=1)
 # The days with runs that are looked at: more than seven years of a weekly schedule.
 _DAYS = 400
+# The runs of a plan that are looked at.
+_RUNS = 1000
 
 
-def smallest_gap(expression: Cron | Rate | At, after: datetime) -> timedelta | None:
+def smallest_gap(expression: Cron | Rate | At | Plan, after: datetime) -> timedelta | None:
     """The shortest time between two runs that follow each other, clock changes aside.
 
     Args:
@@ -31,6 +34,9 @@ def smallest_gap(expression: Cron | Rate | At, after: datetime) -> timedelta | N
             return None
         case Rate():
             return expression.period
+        case Plan():
+            runs = expression.next_runs(after, _CLOCK, _RUNS)
+            return min((later - run for run, later in pairwise(runs)), default=None)
     first = expression.next_run(after, _CLOCK)
     if first is None:
         return None

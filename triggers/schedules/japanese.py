@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
 from triggers.schedules.fields import HOURS, MINUTES, MONTH, YEAR, DayRule
+from triggers.schedules.plan import Plan
+from triggers.schedules.plan_words import plan_in_japanese
 from triggers.schedules.rate import Rate
 from triggers.schedules.values import step_of, stretches
 
@@ -16,8 +18,11 @@ _WEEKDAYS = "日月火水木金土"
 _LISTED_TIMES = 4
 
 
-def describe(expression: Cron | Rate | At, zone: ZoneInfo | None = None) -> str:
-    """Describe in Japanese when an expression runs; see `triggers.schedules.describe`."""
+def describe(expression: Cron | Rate | At | Plan, zone: ZoneInfo | None = None) -> str:
+    """Describe in Japanese when a schedule runs; see `triggers.schedules.describe`."""
+    if isinstance(expression, Plan):
+        words = plan_in_japanese(expression, "、".join(map(describe, expression.expressions)))
+        return f"{words} ({zone.key})" if zone else words
     if isinstance(expression, Rate):
         return f"{expression.value}{_UNITS[expression.unit]}ごと"
     words = _at_words(expression) if isinstance(expression, At) else _cron_words(expression)

@@ -9,6 +9,7 @@ from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
 from triggers.schedules.description import WEEKDAYS, date_words, zone_words
 from triggers.schedules.fields import HOURS, MONTH, WEEKDAY_NAMES
+from triggers.schedules.plan import Plan
 from triggers.schedules.rate import Rate
 from triggers.schedules.schedule import YEARS
 from triggers.schedules.step_warnings import step_warnings
@@ -25,12 +26,16 @@ _SKIPS_SHORT_MONTHS = {
 _END_OF_YEARS = datetime(YEARS[-1] + 1, 1, 3, tzinfo=UTC)
 
 
-def find_warnings(expression: Cron | Rate | At, zone: ZoneInfo, after: datetime) -> list[str]:
+def find_warnings(
+    expression: Cron | Rate | At | Plan, zone: ZoneInfo, after: datetime
+) -> list[str]:
     """Warnings about the runs in the year after `after`, one sentence each; the zone's come first.
 
     `after` is an aware datetime, usually the present.
     """
-    return [*timezone_warnings(zone), *_expression_warnings(expression, zone, after)]
+    each = expression.expressions if isinstance(expression, Plan) else (expression,)
+    found = [w for one in each for w in _expression_warnings(one, zone, after)]
+    return [*timezone_warnings(zone), *dict.fromkeys(found)]
 
 
 def _expression_warnings(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias
+
+from typing_extensions import TypedDict
 
 
 class APIKey(TypedDict):
@@ -286,6 +288,7 @@ class Suggestion(TypedDict):
     expression: NotRequired[str]
     description: NotRequired[str]
     timezone: NotRequired[str]
+    parts: NotRequired[dict[str, Any]]
     notes: NotRequired[list[str]]
 
 
@@ -414,6 +417,9 @@ class Metadata(TypedDict):
     userId: str
 
 
+MoveTo: TypeAlias = Literal["previous", "next"]
+
+
 class NewAPIKeyAnswer(TypedDict):
     key: APIKey
     secret: str
@@ -524,10 +530,56 @@ class PauseRequest(TypedDict):
     timezone: NotRequired[str | None]
 
 
+class PreviewDayOff(TypedDict):
+    date: str
+    reason: str
+    movedTo: NotRequired[str]
+
+
+MoreExpression: TypeAlias = str
+
+
+Every = TypedDict(
+    "Every",
+    {
+        "days": NotRequired[int],
+        "weeks": NotRequired[int],
+        "months": NotRequired[int],
+        "from": str,
+    },
+    closed=True,
+)
+
+
+Range = TypedDict(
+    "Range",
+    {
+        "from": str,
+        "to": str,
+    },
+    closed=True,
+)
+
+
+class DaysOff(TypedDict, closed=True):
+    dates: NotRequired[list[str]]
+    ranges: NotRequired[list[Range]]
+    holidays: NotRequired[str]
+    weekends: NotRequired[bool]
+
+
+WorkingDay: TypeAlias = int
+
+
 class PreviewRequest(TypedDict):
     expression: str
     timezone: NotRequired[str | None]
     count: NotRequired[int | None]
+    moreExpressions: NotRequired[list[MoreExpression] | None]
+    every: NotRequired[Every | None]
+    daysOff: NotRequired[DaysOff | None]
+    moveTo: NotRequired[MoveTo | None]
+    workingDays: NotRequired[list[WorkingDay] | None]
 
 
 class PreviewRun(TypedDict):
@@ -641,8 +693,20 @@ class ScheduleConfig(TypedDict):
     startDate: NotRequired[str]
     endDate: NotRequired[str]
     flexibleTimeWindowMinutes: NotRequired[int]
+    moreExpressions: NotRequired[list[str]]
+    every: NotRequired[dict[str, Any]]
+    daysOff: NotRequired[dict[str, Any]]
+    moveTo: NotRequired[MoveTo]
+    workingDays: NotRequired[list[int]]
     schedulerArn: NotRequired[str]
     scheduleGroupName: NotRequired[str]
+
+
+class DaysOff1(TypedDict, closed=True):
+    dates: NotRequired[list[str]]
+    ranges: NotRequired[list[Range]]
+    holidays: NotRequired[str]
+    weekends: NotRequired[bool]
 
 
 class ScheduleConfigInput(TypedDict):
@@ -651,6 +715,11 @@ class ScheduleConfigInput(TypedDict):
     startDate: NotRequired[str | None]
     endDate: NotRequired[str | None]
     flexibleTimeWindowMinutes: NotRequired[int | None]
+    moreExpressions: NotRequired[list[MoreExpression] | None]
+    every: NotRequired[Every | None]
+    daysOff: NotRequired[DaysOff1 | None]
+    moveTo: NotRequired[MoveTo | None]
+    workingDays: NotRequired[list[WorkingDay] | None]
 
 
 SyncState: TypeAlias = Literal["synced", "pending", "failed"]
@@ -1148,6 +1217,7 @@ class PreviewResult(TypedDict):
     nextRuns: list[PreviewRun]
     warnings: list[str]
     metadata: Metadata
+    daysOff: NotRequired[list[PreviewDayOff]]
 
 
 class PriceList(TypedDict):

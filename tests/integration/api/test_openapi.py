@@ -11,6 +11,7 @@ import sys
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -108,6 +109,12 @@ LIMITS = {
 }
 
 
+def items_of(field: str, size: int) -> list[str]:
+    """So many different items of a list."""
+    item = "at(2199-01-01T00:00:{:02})" if field.endswith("moreExpressions") else "t{}"
+    return [item.format(number) for number in range(size)]
+
+
 def bounds() -> Iterator[Any]:
     """Values at a documented limit, and beyond it."""
     for field, schema in FIELDS.items():
@@ -116,7 +123,7 @@ def bounds() -> Iterator[Any]:
             ("maxLength", 1, "x".__mul__),
             ("minimum", -1, int),
             ("maximum", 1, int),
-            ("maxItems", 1, lambda size: [f"t{number}" for number in range(size)]),
+            ("maxItems", 1, partial(items_of, field)),
         ]:
             if rule in schema:
                 limit = schema[rule]

@@ -54,6 +54,7 @@ UNNEEDED = [
     "django.db.migrations",
     "django.template.defaulttags",
     "django.views.debug",
+    "holidays",
     "httpx._main",
 ]
 

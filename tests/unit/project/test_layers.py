@@ -29,7 +29,7 @@ EXEMPT = {"moca/urls.py"}
 KNOWS_ONLY = {
     "agents": {"aiohttp", "httpx", "tzdata", "uvloop", "yarl"},
     "events.patterns": {"tzdata"},
-    "triggers.schedules": {"tzdata"},
+    "triggers.schedules": {"holidays", "tzdata"},
 }
 # The only places that may know a library. All that are used stand here, but for Django, and those
 # of the standard library by which calls could leave.
@@ -65,6 +65,7 @@ KNOWN_IN = {
     "drf_spectacular": ["moca/api/*"],
     "environ": ["moca/settings.py", "moca/mail.py", "moca/management/commands/copy_database.py"],
     "http.client": HTTP,
+    "holidays": ["triggers/schedules/days_off.py"],
     "httpcore": HTTP,
     "httpx": [*HTTP, "executions/dead_man.py"],
     "jsonschema": ["moca/bounded_schema.py"],

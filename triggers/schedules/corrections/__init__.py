@@ -7,9 +7,9 @@ does not parse is corrected again, until it parses. Each result has a descriptio
 `parser` imports this package on the first error only.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
@@ -18,12 +18,14 @@ from triggers.schedules.corrections.crontab import crontab
 from triggers.schedules.corrections.english import english
 from triggers.schedules.corrections.intervals import interval, repetition
 from triggers.schedules.corrections.moments import moment
+from triggers.schedules.corrections.recurrence import planned
 from triggers.schedules.corrections.rrule import rrule
 from triggers.schedules.corrections.wrapping import is_unclosed, opened, unwrapped
 from triggers.schedules.cron import Cron
 from triggers.schedules.description import describe
 from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.form import MAX_LENGTH
+from triggers.schedules.plan import Plan
 from triggers.schedules.rate import Rate
 
 Expression = TypeVar("Expression", bound=Cron | Rate | At)
@@ -70,7 +72,7 @@ def _suggest(
     else:
         found = (
             repetition(body, zone)
-            or rrule(body, zone)
+            or rrule(body, zone, read)
             or moment(error, body, zone, bare=True)
             or _bare_interval(error, keyword, body)
             or english(body)
@@ -92,10 +94,10 @@ def _valid_corrections(
     """The corrections that parse, the likeliest first, each with its description."""
     found: dict[object, Correction] = {}
     waiting = [*corrections][::-1]
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str, str]] = set()
     while waiting and len(seen) < _MAX_STEPS and len(found) < _MAX_SUGGESTIONS:
         correction = waiting.pop()
-        key = (correction.expression, correction.timezone)
+        key = (correction.expression, correction.timezone, repr(correction.parts))
         if key in seen:
             continue
         seen.add(key)
@@ -106,15 +108,43 @@ def _valid_corrections(
             deeper = _suggest(error, correction.expression, own, read).corrections
             waiting.extend(_chain(correction, each) for each in reversed(deeper))
         else:
-            runs = (_run_times(expression), correction.timezone)
-            found.setdefault(runs, _with_description(correction, expression, zone))
+            try:
+                correction = replace(correction, parts=_valid_parts(correction.parts, own, read))
+                plan = planned(expression, dict(correction.parts), read)
+            except ExpressionError:
+                # One of the further expressions has no meaning.
+                continue
+            runs = (_run_times(expression), correction.timezone, repr(correction.parts))
+            found.setdefault(runs, _with_description(correction, plan, zone))
     return list(found.values())
+
+
+def _valid_parts(
+    parts: Mapping[str, Any], zone: ZoneInfo | None, read: Read[Expression]
+) -> Mapping[str, Any]:
+    """The parts with the likeliest correction of each further expression that does not parse."""
+    if "moreExpressions" not in parts:
+        return parts
+    more = [_valid_text(text, zone, read) for text in parts["moreExpressions"]]
+    return {**parts, "moreExpressions": more}
+
+
+def _valid_text(text: str, zone: ZoneInfo | None, read: Read[Expression]) -> str:
+    try:
+        read(text)
+    except ExpressionError as error:
+        offered = with_corrections(error, text, zone, read)
+        if offered.suggestion is None:
+            raise
+        return offered.suggestion
+    return text
 
 
 def _chain(correction: Correction, deeper: Correction) -> Correction:
     """A correction of a correction, with the notes of both."""
     notes = dict.fromkeys((*correction.notes, *deeper.notes))
-    return replace(deeper, notes=tuple(notes), timezone=deeper.timezone or correction.timezone)
+    zone, parts = deeper.timezone or correction.timezone, deeper.parts or correction.parts
+    return replace(deeper, notes=tuple(notes), timezone=zone, parts=parts)
 
 
 def _run_times(expression: Cron | Rate | At) -> object:
@@ -126,7 +156,7 @@ def _run_times(expression: Cron | Rate | At) -> object:
 
 
 def _with_description(
-    correction: Correction, expression: Cron | Rate | At, zone: ZoneInfo | None
+    correction: Correction, expression: Cron | Rate | At | Plan, zone: ZoneInfo | None
 ) -> Correction:
     name = correction.timezone
     if not name or (zone and zone.key == name):

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from moca.sentences import Sentence as _
 from triggers.schedules.corrections import notes
-from triggers.schedules.description import MONTHS, WEEKDAYS
+from triggers.schedules.description import WEEKDAYS
 from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.fields import WEEKDAY_NAMES
+from triggers.schedules.phrases import MONTHS
 
 _FILLERS = {"a", "and", "at", "each", "every", "in", "of", "on", "once", "run", "the"}
 _NTH = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}

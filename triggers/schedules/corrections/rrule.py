@@ -5,7 +5,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from moca.sentences import Sentence as _
-from triggers.schedules.corrections.moments import Moment, parse_moment, weekday_name
+from triggers.schedules.corrections import recurrence
+from triggers.schedules.corrections.moments import Moment, weekday_name
 from triggers.schedules.corrections.notes import at_midnight, no_count, no_end, no_seconds
 from triggers.schedules.errors import Correction, ExpressionError
 from triggers.schedules.fields import WEEKDAY_NAMES
@@ -23,7 +24,7 @@ _FREQUENCIES = ("MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 Parts = dict[str, str]
 
 
-def rrule(body: str, zone: ZoneInfo | None) -> ExpressionError | None:
+def rrule(body: str, zone: ZoneInfo | None, parse: recurrence.Parse) -> ExpressionError | None:
     """The error for a recurrence rule, or None if the text is none."""
     match = re.search(r"(?:^|[\s:])((?:[A-Z]+=[^;\s]+;)*FREQ=[^\s]+)", body, re.IGNORECASE)
     if match is None:
@@ -35,6 +36,9 @@ def rrule(body: str, zone: ZoneInfo | None) -> ExpressionError | None:
     name, wall = "", None
     if start is not None:
         wall, name = start.at(zone)
+    if recurrence.needs_plan(parts, body, wall):
+        own = ZoneInfo(name) if name else zone or ZoneInfo("UTC")
+        return _planned(parts, body, wall, own, name, parse)
     written = _expression(parts, wall) if set(parts) <= _READ else None
     if written is None:
         return ExpressionError("expression", reason)
@@ -43,15 +47,29 @@ def rrule(body: str, zone: ZoneInfo | None) -> ExpressionError | None:
     return ExpressionError("expression", reason, corrections=[correction])
 
 
+def _planned(
+    parts: Parts,
+    body: str,
+    start: datetime | None,
+    zone: ZoneInfo,
+    name: str,
+    parse: recurrence.Parse,
+) -> ExpressionError:
+    """The error for a rule that needs more than one expression, with the schedule that says it."""
+    try:
+        found = recurrence.read(parts, body, start, zone, _expression, parse)
+    except recurrence.NotSaidError as error:
+        return ExpressionError("expression", error.args[0])
+    reason = _("A recurrence rule of iCalendar is written as a schedule with further parts.")
+    correction = Correction(found.expression, tuple(found.notes), name, parts=found.parts)
+    return ExpressionError("expression", reason, corrections=[correction])
+
+
 def _start(body: str) -> Moment | None:
     match = _START.search(body)
     if match is None:
         return None
-    zone, day, time = match[1] or "", match[2], match[3] or "000000"
-    name = "Z" if match[4] else f" {zone}"
-    return parse_moment(
-        f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}{name}".strip()
-    )
+    return recurrence.stamp(f"{match[2]}T{match[3] or '000000'}{match[4] or ''}", match[1] or "")
 
 
 def _left_out(parts: Parts) -> list[str]:

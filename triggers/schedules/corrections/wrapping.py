@@ -106,10 +106,12 @@ def _one_of(text: str) -> ExpressionError | None:
         parts = [part.strip() for part in re.split(r"\s*(?:;|\|\|?|\n)\s*", text) if part.strip()]
         if not 2 <= len(parts) <= 5 or not all(len(part.split()) > 4 for part in parts):
             return None
-    reason = _("A trigger has one schedule; make a trigger for each of these.")
+    first, *more = dict.fromkeys(parts)
+    reason = _("An expression is one schedule; give the others as further expressions.")
     note = _("It leaves out the other expressions.")
-    corrections = [Correction(part, (note,)) for part in dict.fromkeys(parts)]
-    return ExpressionError("expression", reason, corrections=corrections)
+    alone = [Correction(each, (note,)) for each in more]
+    whole = Correction(first, parts={"moreExpressions": more} if more else {})
+    return ExpressionError("expression", reason, corrections=[whole, *alone])
 
 
 def _bare(text: str) -> ExpressionError | None:
