@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # The order of the pages, by part.
 PARTS = {
     "Start": ["tutorial", "pages", "schedules", "events", "alerts", "budgets"],
-    "Programs": ["api", "client", "moving"],
+    "Programs": ["api", "client", "mcp", "moving"],
     "Agents": [
         *("agent-protocol", "runs", "agents", "demo-agent", "protocols"),
         *("protocols/agentcore", "protocols/ag-ui", "protocols/a2a", "protocols/openai"),

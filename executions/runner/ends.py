@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,16 +20,15 @@ from django.db import transaction
 from events import provenance
 from events.buses import BusError, get_bus
 from events.models import KEPT, EventSource, ReceivedEvent
-from events.webhooks import EnvelopeError
-from events.webhooks.fields import parse_json
 from executions import envelope
 from executions.models import TriggerExecution
 from moca import reasons
+from moca.api.storable import faults
 from moca.ids import event_run_id
 from moca.times import iso
 from triggers import chains
 from triggers.models import RunStatus, Trigger
-from triggers.output_checks import unfenced
+from triggers.output_checks import json_value
 from triggers.validation import RUN_ENDS
 
 logger = logging.getLogger(__name__)
@@ -197,10 +197,10 @@ def _said(execution: TriggerExecution) -> dict[str, Any]:
     if is_cut or execution.output_bytes > MAX_OUTPUT_BYTES:
         # A part of a JSON text is none.
         return _bounded({**said, "outputCut": True})
-    try:
-        said["value"] = parse_json(unfenced(text).encode())
-    except EnvelopeError:
-        return _bounded(said)
+    with suppress(ValueError):
+        value = json_value(text)
+        if not any(faults(value)):
+            said["value"] = value
     return _bounded(said)
 
 

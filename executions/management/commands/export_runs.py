@@ -28,7 +28,9 @@ class Command(BaseCommand):
             "--user", default="", help="only runs of this user's triggers, by id or username"
         )
         parser.add_argument("--trigger", default="", metavar="ID", help="only runs of this trigger")
-        parser.add_argument("--outcome", default="", choices=Outcome.values)
+        parser.add_argument(
+            "--outcome", default="", choices=Outcome.values, help="only runs that ended so"
+        )
         parser.add_argument("--search", default="", help="only runs that have said these words")
         parser.add_argument(
             "--since", type=_moment, metavar="TIME", help="only runs due from then on (ISO 8601)"

@@ -14,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from alerts.models import Bundle, Channel, Delivery, Happened, Rule
 from events import signing_keys
 from events.models import EventSource, ReceivedEvent
+from events.seen import Purpose, SeenMessage
 from executions.agent_records.model import Agent
 from executions.alarms import Alarm
 from executions.backfill.model import Backfill
@@ -161,6 +162,9 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
         changes={"name": ["Report", "Renamed"]},
     )
     APIToken.objects.create(user_id="alice", expires_at=STARTED, ttl=expiry(STARTED))
+    SeenMessage.objects.create(
+        source_id="orders", purpose=Purpose.REJECTED, seen_at=STARTED, reason="Old.", ttl=1
+    )
     APIKey.objects.create(id="k", user_id="alice", name="Script", scopes=["read"])
     FireToken.objects.create(id="f", trigger_id="t", user_id="alice", secret_hash="h")
     FailedSignIns.objects.create(id="d" * 64, failures=1, ttl=expiry(STARTED))
