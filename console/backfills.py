@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
+from console import chains
 from console.access import for_operators
 from console.lookups import find_trigger
 from executions.backfill import services
@@ -136,6 +137,7 @@ def backfill(request: HttpRequest, trigger_id: str) -> HttpResponse:
             messages.warning(request, str(error))
     found = list(Backfill.objects.of_trigger(trigger.pk)[:LISTED])
     context = {
+        **chains.of_trigger(trigger),
         "trigger": trigger,
         "form": form,
         "plan": plan,

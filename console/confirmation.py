@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from console.selection import MOST, Selection
-from triggers.models import OverlapPolicy, Trigger
+from triggers.models import Trigger
 
 TITLES = {
     "enable": _("Enable"),
@@ -52,7 +52,7 @@ def _ask_to_run(request: HttpRequest, chosen: Selection, back: str) -> HttpRespo
     ready: list[Trigger] = []
     busy: list[Trigger] = []
     for trigger in chosen.triggers:
-        is_busy = trigger.overlap_policy == OverlapPolicy.SKIP and trigger.is_held(now)
+        is_busy = trigger.is_held(now)
         (busy if is_busy else ready).append(trigger)
     context = {
         "ready": ready,

@@ -15,9 +15,11 @@ from events.patterns import Finding, Pattern, PatternError, TooMuchWorkError, pa
 from executions import envelope, prompts
 from executions.models import Source
 from moca.display import pretty
+from triggers import chains
 from triggers.i18n import translated
 from triggers.models import Trigger, TriggerType
 from triggers.placeholders import not_understood, paths
+from triggers.validation import RUN_ENDS
 
 # The number of latest events offered as samples.
 LATEST = 10
@@ -156,6 +158,8 @@ def _fill(sample: Sample, entered: Mapping[str, Any], now: datetime) -> None:
     sample.chosen = EXAMPLE
     pattern = _json(entered.get("event_pattern"))
     example = examples.example_envelope(sample.source, pattern, now)
+    if example["source"] == RUN_ENDS and isinstance(example["detail"], dict):
+        example["detail"] = {**chains.EXAMPLE, **example["detail"]}
     sample.text = pretty(example)
 
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from console import page_versions
+from console import chains, page_versions, turns
 from console.access import for_operators
 from console.advice import advice
 from console.answer_form import AnswerForm
@@ -45,8 +45,10 @@ from moca.display import NOTHING, duration, excerpt, laid_out
 from moca.ids import first_id
 from moca.paging import Page, read_page
 from triggers.budgets import money
+from triggers.chains import KINDS
 from triggers.models import Outcome, RunStatus, Trigger
 from triggers.models.budget import MILLION
+from triggers.validation import RUN_ENDS
 
 PAGE = 30
 # The ids of runs sort by due time, so these filters read no earlier runs.
@@ -286,6 +288,8 @@ def context_of(found: TriggerExecution, form: AnswerForm | None = None) -> dict[
         "cached": _cached_tokens(found.usage),
         "cost": _cost(found.usage),
         "session_url": _session_url(found.session_id),
+        **chains.of_run(found, trigger),
+        **turns.of_run(found),
         **activity_of(found),
         **panel_of(found, form),
     }
@@ -376,7 +380,9 @@ def _event(found: TriggerExecution, trigger: Trigger | None) -> Event | None:
     if found.source not in (Source.EVENT, *again) or event is None:
         return None
     came_at, received = provenance.source_id(event), provenance.event_id(event)
-    if found.source in again and came_at is None and event.get("source") == "moca.triggers":
+    is_ours = came_at is None and event.get("source") == RUN_ENDS
+    if is_ours and (found.source in again or event.get("detail-type") in KINDS):
+        # The page says itself what the run was begun by.
         return None
     subscription = trigger.subscription if trigger else None
     source_id = came_at or (subscription.source_id if subscription else "")

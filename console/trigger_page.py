@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from console import budgets, charts, page_versions
+from console import budgets, chains, charts, page_versions, turns
 from console.access import for_operators
 from console.advice import remedy
 from console.backfills import missed_lately
@@ -108,6 +108,8 @@ def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
         **page_of_runs(request, TriggerExecution.objects.of_trigger(trigger), now),
         **_events(trigger, view, now),
         **budgets.of_trigger(trigger, now),
+        **chains.of_trigger(trigger),
+        **turns.of_trigger(trigger),
         # Polls do not refresh this part of the page, and it may have megabytes.
         "changes": [] if "HX-Request" in request.headers else _changes(trigger),
         "yaml": yaml_text(body(trigger)),

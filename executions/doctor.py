@@ -24,6 +24,7 @@ from executions import owner_tokens
 from executions.agent_client import client_from_settings
 from executions.agent_records import lookup
 from executions.agent_records.clients import check_agent
+from executions.runner import lines
 from executions.runner.execute import LAMBDA_SECONDS
 from moca import zone_data
 from moca.authentication.keys import KeysUnavailableError
@@ -51,6 +52,8 @@ START = "Start the scheduler process: manage.py run, or manage.py runscheduler."
 SCHEDULES = 100
 # A schedule or event that is so late means that no scheduler process runs.
 OVERDUE = timedelta(minutes=2)
+# Runs that have waited for their turn for so long are worth a look.
+LONG_WAIT = timedelta(hours=1)
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -249,6 +252,20 @@ def _events() -> Iterator[Finding]:
     yield Finding("ok", "events", f"{len(found)} event sources; no event is held up.")
 
 
+def _turns() -> Iterator[Finding]:
+    """The runs that wait for their turn; nothing if none does."""
+    number, since = lines.waiting()
+    if since is None:
+        return
+    minutes = round((timezone.now() - since).total_seconds() / 60)
+    text = f"{number} runs wait for their turn, the first for {minutes} minutes."
+    if timezone.now() - since < LONG_WAIT:
+        yield Finding("ok", "turns", text)
+        return
+    fix = "Look at the runs that have the places, or raise maxConcurrent of their triggers."
+    yield Finding("warn", "turns", text, fix)
+
+
 def _handler() -> Iterator[Finding]:
     arn = settings.TRIGGER_LAMBDA_ARN
     if not arn:
@@ -418,6 +435,7 @@ PROBES: dict[str, Probe] = {
     "database": _database,
     "scheduler": _scheduler,
     "events": _events,
+    "turns": _turns,
     "handler": _handler,
     "dead letters": _dead_letters,
     "event sources": _event_sources,

@@ -25,6 +25,13 @@ INTERNAL_ERROR = Code(
 SHUT_DOWN = Code(
     "scheduler_shut_down", _("The scheduler was shut down before the agent had answered.")
 )
+TURN_TOO_LATE = Code(
+    "turn_too_late",
+    _(
+        "Its turn did not come in time, or no process picked it up then: other runs of its "
+        "concurrency key were going. Nothing was sent to the agent."
+    ),
+)
 TRIGGER_DELETED = Code("trigger_deleted", _("The trigger was deleted before the run."))
 OVERTAKEN = Code("overtaken", _("Another run of the trigger had begun."))
 NOT_INVOKED = Code(
@@ -166,6 +173,12 @@ TOO_LATE = Code(
     _("It could not begin in time: beginWithinMinutes is %(number)s, and onDeadline is cancel."),
 )
 BUSY = Code("busy", _("The run before was still going."))
+KEY_BUSY = Code(
+    "key_busy", _("As many runs of its concurrency key were going as may (%(number)s).")
+)
+BUFFERED = Code("buffered", _("A run of the trigger was waiting for its turn already."))
+LINE_FULL = Code("line_full", _("As many runs were waiting for their turn as may (%(number)s)."))
+REPLACED = Code("replaced", _("A later run of the trigger %(name)s begins in its place."))
 CLOCK_JUMPED = Code(
     "clock_jumped",
     _(
@@ -189,6 +202,13 @@ TOO_MUCH_WORK_FOR_SOURCE = Code(
     _(
         "The event has too many values to compare it with the pattern of the event source: ask "
         "for fewer fields within its lists."
+    ),
+)
+TOO_DEEP = Code(
+    "chain_too_deep",
+    _(
+        "The run would have been number %(depth)s in a row that started each other, and "
+        "CHAIN_DEPTH_LIMIT is %(most)s: look for a loop of triggers."
     ),
 )
 MERGED = Code("merged", _("A further event came before the pause of debounceSeconds was over."))

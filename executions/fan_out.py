@@ -25,10 +25,11 @@ from alerts import outbox
 from events import provenance, sources
 from events.models import EventSource, EventState, ReceivedEvent
 from events.patterns import Pattern, PatternError, TooMuchWorkError, Work
-from executions.failures import TOO_MUCH_WORK, TOO_MUCH_WORK_FOR_SOURCE
-from executions.runner import Offer, batch_size, offer
+from executions.failures import TOO_DEEP, TOO_MUCH_WORK, TOO_MUCH_WORK_FOR_SOURCE
+from executions.runner import Offer, batch_size, ends, offer
 from moca.concurrency import ConflictError
 from moca.sentences import Reason
+from triggers import chains
 from triggers.models import Trigger
 from triggers.validation import Subscription, compiled
 
@@ -94,13 +95,16 @@ def _match(
     trigger: Trigger, subscription: Subscription | None, event: Event, work: Work | None = None
 ) -> _Match:
     """Match an event with a trigger's pattern. If that is too much work, the trigger drops it."""
-    if subscription is None:
+    if subscription is None or not chains.takes(trigger, subscription, event):
         return _Match(False)
     try:
-        return _Match(subscription.takes(event, work))
+        matches = subscription.takes(event, work)
     except TooMuchWorkError as error:
         logger.error("An event was dropped: %s", error, extra={"triggerId": trigger.pk})
         return _Match(True, TOO_MUCH_WORK())
+    if matches and (depth := ends.too_deep(event)):
+        return _Match(True, TOO_DEEP(depth=depth, most=settings.CHAIN_DEPTH_LIMIT))
+    return _Match(matches)
 
 
 def _try_offer(one: Offer) -> bool:

@@ -38,7 +38,7 @@ from executions.fan_out import deliver, event_key
 from executions.maintenance import tidy
 from executions.models import Source, TriggerExecution
 from executions.passes import watch
-from executions.runner import Occurrence, Run
+from executions.runner import Occurrence, Run, lines
 from executions.runner.execute import RESERVE_SECONDS
 from executions.runner.traces import XRAY
 from moca import telemetry
@@ -221,8 +221,10 @@ def _reconcile(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         watch(now, seen)
     done = sum(action.kind != "wait" for action in actions)
     failures = sum(action.kind == "fail" for action in actions)
-    emit((measures.SYNC_FAILURES, failures, {}))
+    turns = lines.waiting()[0]
+    emit((measures.SYNC_FAILURES, failures, {}), (measures.TURNS_WAITING, turns, {}))
     record(measures.SYNC_FAILURES, failures)
+    record(measures.TURNS_WAITING, turns)
     return {"status": "reconciled", "actions": done, "failures": failures}
 
 

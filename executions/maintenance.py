@@ -22,12 +22,13 @@ from executions.failures import (
 )
 from executions.models import (
     CancelRequest,
+    Line,
     MeasuredProcess,
     OutputPiece,
     PendingEvent,
     TriggerExecution,
 )
-from executions.runner import LEASE, close_lost, end_unanswered
+from executions.runner import LEASE, close_lost, end_unanswered, lines
 from executions.runner.claim import extend_hold
 from executions.runner.execute import LAMBDA_SECONDS
 from moca import audit
@@ -59,6 +60,7 @@ def tidy(now: datetime) -> None:
         OperationalError: the database is away.
     """
     close_lost(now)
+    lines.repair(now)
     end_unanswered(now)
     remove_expired(now)
     pauses.end_due(now)
@@ -73,7 +75,7 @@ def remove_expired(now: datetime) -> None:
     kinds: list[QuerySet[Any]] = [TriggerExecution.objects.all(), IdempotencyKey.objects.all()]
     kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
     kinds += [CancelRequest.objects.all(), Process.objects.all(), Spending.objects.all()]
-    kinds += [OutputPiece.objects.all(), MeasuredProcess.objects.all()]
+    kinds += [OutputPiece.objects.all(), MeasuredProcess.objects.all(), Line.objects.all()]
     kinds += [Happened.objects.exclude(state=HappenedState.WAITING)]
     kinds += [Delivery.objects.exclude(state=DeliveryState.WAITING)]
     kinds += [Backfill.objects.all()]

@@ -86,7 +86,17 @@ SYNC_FAILURES = Metric(
     "Schedules that could not be reconciled with their triggers.",
     cloudwatch=(CloudWatch("SyncFailures", "Count"),),
 )
-ALL = (RUNS, DURATION, LAG, USED, COST, WAITING, OLDEST, RUNNING, PLACES, SYNC_FAILURES)
+TURNS_WAITING = Metric(
+    "moca.queue.turns",
+    Kind.GAUGE,
+    "{run}",
+    "Runs that wait for their turn, because others of their concurrency key are going.",
+    cloudwatch=(CloudWatch("TurnsWaiting", "Count"),),
+)
+ALL = (
+    *(RUNS, DURATION, LAG, USED, COST),
+    *(WAITING, OLDEST, RUNNING, PLACES, SYNC_FAILURES, TURNS_WAITING),
+)
 
 _agents: set[str] = set()
 

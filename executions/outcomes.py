@@ -11,6 +11,7 @@ from executions.failures import (
     OVER_BUDGET,
     SENT_END_UNKNOWN,
     SHUT_DOWN,
+    TURN_TOO_LATE,
     UNANSWERED,
     UNREAD,
 )
@@ -25,6 +26,7 @@ OUTCOMES = {
     SHUT_DOWN.name: Outcome.LOST,
     CANCELLED.name: Outcome.CANCELLED,
     MISSED.name: Outcome.MISSED,
+    TURN_TOO_LATE.name: Outcome.MISSED,
     SENT_END_UNKNOWN.name: Outcome.UNKNOWN,
     DELETED_MEANWHILE.name: Outcome.UNKNOWN,
     UNREAD.name: Outcome.UNKNOWN,

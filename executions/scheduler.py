@@ -39,7 +39,7 @@ from executions.heartbeat import Heartbeat
 from executions.models import QueuedRun
 from executions.process_lease import Load
 from executions.run_loop import RunLoop
-from executions.runner import CancelWatch, Occurrence, Run
+from executions.runner import CancelWatch, Occurrence, Run, lines
 from executions.runner.claim import Triggers
 from executions.under_way import UnderWay
 from executions.watch import beside_the_scheduler
@@ -47,10 +47,10 @@ from moca.changes import Changes
 from moca.concurrency import ConflictError
 from moca.outages import database, is_away
 from moca.times import INSTANT
-from triggers import pauses
+from triggers import chains, pauses
 from triggers.catch_up import GRACE, catches_up_since
 from triggers.failures import ALL_PAUSED
-from triggers.models import LocalSchedule, OverlapPolicy, RunStatus, Trigger
+from triggers.models import LocalSchedule, RunStatus, Trigger
 from triggers.schedulers.local import due_at, start_offset
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ logger = logging.getLogger(__name__)
 # How often the process looks for new and changed triggers, and for manual runs.
 POLL_SECONDS = 0.5
 # How many writes a transaction makes for each schedule that fires, or for each result.
-WRITES = 3
+WRITES = 4
 # How many received events one turn reads.
 EVENTS = 200
 # When to retry an occurrence that waits for an earlier run, and one whose row is broken.
@@ -198,8 +198,11 @@ class LocalSchedulerProcess:
     def _load(self) -> Load:
         """What this process has to do, for its row."""
         self._gates.tidy()
-        waiting = self._backlog.size
-        since = self._backlog.oldest if waiting else None
+        turns, asked = lines.waiting()
+        waiting = self._backlog.size + turns
+        since = self._backlog.oldest if self._backlog.size else None
+        if asked:
+            since = min(asked, since or asked)
         load = Load(self.concurrency, len(self._runs), waiting, since)
         measures.queue(load.waiting, load.waiting_since, load.running, load.concurrency)
         return load
@@ -371,7 +374,7 @@ class LocalSchedulerProcess:
         since = trigger.running_since
         if trigger.is_held(now):
             return since is not None and since > due >= now - self.catch_up
-        if trigger.overlap_policy != OverlapPolicy.SKIP:
+        if not trigger.holds_itself:
             return False
         return self._runs.is_under_way(trigger.pk) or (
             since is not None and not self._heartbeat.trusts_leases
@@ -446,7 +449,7 @@ class LocalSchedulerProcess:
 
 def _batch_size() -> int:
     """How many schedules fire, or results are written, in one transaction."""
-    return runner.batch_size(WRITES + outbox.writes_of_a_run())
+    return runner.batch_size(WRITES + outbox.writes_of_a_run() + chains.writes_of_a_run())
 
 
 def _put_off(rows: Sequence[Due], until: datetime) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 from agents.replies import KEPT_NAME_BYTES, KEPT_TOOL_CHARACTERS, KEPT_TOOLS
 from executions.models import Source, TriggerExecution
+from executions.runner import ends
+from executions.runner.entering import shown_key
 from moca.api.editions import OURS
 from moca.api.fields import Amount, Choice, Computed, Id, Moment, Number, Text
 from moca.api.json_schema import boolean, component, each, number, record, text
@@ -95,6 +97,14 @@ class ExecutionSerializer(RowSerializer):
     error_message = Text("The same as `error`.", source="error")
     event_payload = Computed(text("The event that was sent along, as JSON; its first 10 KB."))
     replay_of = Id("The execution whose input this one has.")
+    concurrency_key = Computed(text("The key whose places it shares with other executions."))
+    caused_by = Computed(
+        record(
+            "The end of another run, which started this one.",
+            {"executionId": text("That run."), "triggerId": text("Its trigger.")},
+            {"triggerName": text("The name that the trigger had then.")},
+        )
+    )
     questions = Computed(
         each(
             record(
@@ -128,6 +138,16 @@ class ExecutionSerializer(RowSerializer):
 
     def get_questions(self, execution: TriggerExecution) -> list[dict[str, Any]]:
         return (execution.questions or []) if execution.awaits_answer else []
+
+    def get_concurrency_key(self, execution: TriggerExecution) -> str:
+        return shown_key(execution)
+
+    def get_caused_by(self, execution: TriggerExecution) -> dict[str, str] | None:
+        cause = ends.cause_of(execution)
+        if not cause.execution_id:
+            return None
+        name = {"triggerName": cause.trigger_name} if cause.trigger_name else {}
+        return {"executionId": cause.execution_id, "triggerId": cause.trigger_id, **name}
 
     def get_event_payload(self, execution: TriggerExecution) -> str:
         if not self.context.get("edition", OURS).indents_payloads:

@@ -4,7 +4,6 @@ import threading
 from collections import Counter
 
 from executions.runner import Run
-from triggers.models import OverlapPolicy
 
 
 class UnderWay:
@@ -51,7 +50,7 @@ class UnderWay:
 
     def _count(self, run: Run, by: int) -> None:
         counted = [(self._users, run.trigger.user_id)]
-        if run.trigger.overlap_policy == OverlapPolicy.SKIP:
+        if run.trigger.holds_itself:
             counted.append((self._exclusive, run.trigger.pk))
         for counter, key in counted:
             counter[key] += by

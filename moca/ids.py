@@ -58,3 +58,9 @@ def occurrence_id(trigger_id: str, at: datetime) -> str:
     milliseconds = round(at.timestamp() * 1000)
     digest = hashlib.sha256(f"{trigger_id} {milliseconds}".encode()).digest()
     return uuid7(milliseconds, digest[:10])
+
+
+def event_run_id(trigger_id: str, event_id: str, at: datetime) -> str:
+    """The id of the run of a trigger for an event, the same each time for the same arguments."""
+    digest = hashlib.sha256(f"{trigger_id} {event_id}".encode()).digest()[:10]
+    return uuid7(round(at.timestamp() * 1000), digest)

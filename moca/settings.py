@@ -389,6 +389,8 @@ EVENT_BUS_NAME = env.str("EVENT_BUS_NAME", default="default")
 EVENT_BUSES = texts("EVENT_BUSES")
 # Users whose triggers may listen to a bus by a pattern without a source; "*" for all.
 EVENT_PATTERN_USERS = texts("EVENT_PATTERN_USERS", default=["*"])
+# How many runs may start each other in a row.
+CHAIN_DEPTH_LIMIT = whole_number("CHAIN_DEPTH_LIMIT", default=10, least=1, most=1000)
 # MAX_EVENT_BYTES limits a message's body, and all its events together.
 if TRIGGER_LAMBDA_ARN:
     EVENT_BUS = "events.buses.eventbridge.EventBridgeBus"

@@ -25,7 +25,7 @@ from executions.scheduler import LocalSchedulerProcess
 from moca.dynamodb.layout import all_tables
 from moca.dynamodb.local import DynamoDBLocal, UnavailableError
 from tests.progress import Progress
-from triggers import budgets, pauses
+from triggers import budgets, chains, pauses
 from triggers.models import Trigger
 
 
@@ -182,6 +182,12 @@ def _alert_rules_are_forgotten() -> None:
 def _budgets_are_forgotten() -> None:
     """Have this process know no prices and no users' budgets before each test."""
     budgets.know_none()
+
+
+@pytest.fixture(autouse=True)
+def _listeners_to_runs_are_forgotten() -> None:
+    """Have this process know nobody who hears of the ends of runs before each test."""
+    chains.know_none()
 
 
 @pytest.fixture

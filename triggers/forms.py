@@ -14,11 +14,12 @@ from django.utils.translation import gettext_lazy as _
 from moca.api.errors import offer_words
 from moca.forms import JSONTextField, VersionedForm
 from moca.times import iso, parse_iso
+from triggers import chains
 from triggers.models import OnDeadline, OverlapPolicy, Trigger, TriggerType
 from triggers.schedules import ExpressionError, parse_zone
 from triggers.sections import ENTRIES
 from triggers.validation import MAX_DEBOUNCE_SECONDS, MAX_RUNS_PER_HOUR, MAX_WINDOW_MINUTES
-from triggers.widgets import ScheduleInput, SourceSelect, ZoneInput
+from triggers.widgets import ScheduleInput, SourceSelect, TriggerSelect, ZoneInput
 
 # The form's field for each part of a map.
 SCHEDULE_FIELDS = {
@@ -150,6 +151,25 @@ class TriggerForm(VersionedForm):
         max_value=MAX_WINDOW_MINUTES,
         help_text=_("Minutes within which a run may start after it is due. Empty: at once."),
     )
+    after_trigger = forms.CharField(
+        label=_("When a run of another trigger ends"),
+        required=False,
+        max_length=36,
+        widget=TriggerSelect,
+        help_text=_(
+            "Fills in the pattern. The prompt can use what the agent said, as "
+            "{{ event.detail.output }} or, if it is JSON, {{ event.detail.value.name }}."
+        ),
+    )
+    after_result = forms.ChoiceField(
+        label=_("And has"),
+        required=False,
+        choices=[
+            (",".join(chains.ONLY_COMPLETED), _("completed")),
+            (",".join(chains.ONLY_FAILED), _("failed")),
+            (",".join(chains.EITHER), _("completed or failed")),
+        ],
+    )
     event_source_id = forms.CharField(
         label=_("Event source"), required=False, max_length=256, widget=SourceSelect
     )
@@ -236,6 +256,8 @@ class TriggerForm(VersionedForm):
         }
         fields = {**SCHEDULE_FIELDS, **EVENT_FIELDS, **CHECK_FIELDS}
         initial = {fields[part]: value for part, value in maps.items() if part in fields}
+        if follows := chains.followed(initial.get("event_pattern")):
+            initial |= {"after_trigger": follows[0], "after_result": ",".join(follows[1])}
         initial |= kwargs.pop("initial", None) or {}
         if is_blank:
             initial.setdefault("overlap_policy", "")
@@ -251,6 +273,9 @@ class TriggerForm(VersionedForm):
             self.fields["enabled_tools"].help_text = NO_TOOLS
         if "catch_up" in self.fields:
             self.fields["catch_up"].required = False
+        if "after_trigger" in self.fields:
+            widget = self.fields["after_trigger"].widget
+            widget.owner, widget.without = instance.user_id, instance.pk
         if "overlap_policy" in self.fields:
             self._offer_policies(self.fields["overlap_policy"])
 
@@ -301,7 +326,7 @@ class TriggerForm(VersionedForm):
             self.instance.check_quota()
         trigger = self.instance
         trigger.schedule_config = _merged(trigger.schedule_config, self._schedule_parts())
-        trigger.event_config = _merged(trigger.event_config, self._entered(EVENT_FIELDS))
+        trigger.event_config = _merged(trigger.event_config, self._event_parts())
         trigger.output_checks = _merged(trigger.output_checks, self._entered(CHECK_FIELDS))
         return cleaned
 
@@ -329,6 +354,21 @@ class TriggerForm(VersionedForm):
         """The entered values of a map, by part."""
         cleaned = self.cleaned_data
         return {part: cleaned[name] for part, name in fields.items() if name in cleaned}
+
+    def _event_parts(self) -> dict[str, Any]:
+        """The entered parts of the event's map; the pattern of a trigger that is chosen to follow.
+
+        The page's script has filled it in. Without it, the pattern is as it was.
+        """
+        parts, changed = self._entered(EVENT_FIELDS), set(self.changed_data)
+        chosen = self.cleaned_data.get("after_trigger")
+        if not chosen or "event_pattern" in changed:
+            return parts
+        if not changed & {"after_trigger", "after_result"}:
+            return parts
+        kinds = self.cleaned_data.get("after_result") or ",".join(chains.ONLY_COMPLETED)
+        pattern = chains.pattern_after(chosen, kinds.split(","))
+        return {**parts, "eventSourceId": "", "eventPattern": pattern}
 
     def _schedule_parts(self) -> dict[str, Any]:
         """The entered parts of the schedule's map; dates get the offset of the entered zone.

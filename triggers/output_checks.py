@@ -1,7 +1,6 @@
 """The checks of a trigger: what its agent has to say, so that a run counts as a success."""
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +25,7 @@ MAX_SCHEMA = 20_000
 MAX_NAMED = 200
 # Keywords that are refused, because Python has no time limit for regular expressions.
 EXPRESSIONS = ("pattern", "patternProperties")
-_FENCED = re.compile(r"\A```[a-zA-Z]*\n(.*)\n```\Z", re.DOTALL)
+FENCE = "```"
 
 
 def validate(checks: Any) -> None:
@@ -157,9 +156,15 @@ def json_value(output: str) -> Any:
     Raises:
         ValueError: it is no JSON.
     """
-    text = output.strip()
-    fenced = _FENCED.match(text)
     try:
-        return json.loads(fenced[1] if fenced else text)
+        return json.loads(unfenced(output))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def unfenced(output: str) -> str:
+    """The text within a block of code, if the output is one block; agents often write JSON so."""
+    text = output.strip()
+    first, line_end, rest = text.partition("\n")
+    is_block = first.startswith(FENCE) and rest.endswith(FENCE) and line_end
+    return rest.removesuffix(FENCE) if is_block and FENCE not in rest[: -len(FENCE)] else text

@@ -56,6 +56,8 @@ SECTIONS = (
         "event",
         _("Event"),
         (
+            Entry("after_trigger"),
+            Entry("after_result"),
             Entry("event_source_id"),
             Entry("event_bus_name"),
             Entry("event_pattern"),
@@ -101,6 +103,8 @@ SECTIONS = (
         (
             Entry("timeout_seconds", _("Timeout (seconds)")),
             Entry("overlap_policy"),
+            Entry("concurrency_key", _("Concurrency key")),
+            Entry("max_concurrent", _("Runs at once")),
             Entry("catch_up", _("After an outage")),
             Entry("max_retries", _("Retries")),
             Entry("pause_after_failures", _("Pause after failures")),

@@ -153,8 +153,19 @@ class TriggerSerializer(RowSerializer):
     )
     overlap_policy = Choice(
         OverlapPolicy,
-        "Whether a run is skipped while the one before is still going, or goes beside it. Without, "
-        "a new schedule skips, and the runs of a new event trigger overlap.",
+        "Whether a run is skipped while the one before is still going, goes beside it, waits for "
+        "it (one at the most), or has it cancelled and then begins. Without, a new schedule skips, "
+        "and the runs of a new event trigger overlap.",
+    )
+    concurrency_key = Text(
+        "Runs of the user's triggers with the same key share the places: `agent` for the agent, a "
+        "name, or a value of the event such as `{{ event.detail.customer.id }}`; without, the "
+        "trigger's own runs."
+    )
+    max_concurrent = Number(
+        "How many runs of the key may be under way at once; 1 if there is a key. With the policy "
+        "`allow`, further ones wait; with `skip`, they are dropped.",
+        empty=(None, 0),
     )
     catch_up = Choice(
         CatchUp,

@@ -41,6 +41,8 @@ MAX_NAMED = 3
 # EventBridge Scheduler, CreateSchedule, FlexibleTimeWindow.
 MAX_WINDOW_MINUTES = 1440
 SCHEDULE_PARTS = ("expression", "timezone", "startDate", "endDate", "flexibleTimeWindowMinutes")
+# The `source` of the events that say how runs have ended; see `triggers.chains`.
+RUN_ENDS = "moca.triggers"
 _TAG = re.compile(r"[\w .:/@+-]{1,50}")
 
 
@@ -333,6 +335,26 @@ def own_pattern_errors(config: Any, before: Any, user_id: str) -> list[Validatio
     return reader.errors
 
 
+def loop_error(names: Sequence[str]) -> ValidationError:
+    """The error that triggers of these names would start each other without end.
+
+    Args:
+        names: the triggers of the loop in their order, the first of which is saved.
+    """
+    if len(names) == 1:
+        found = _("This would be a loop: the end of each run of %(name)s would start its next run.")
+    else:
+        found = _("This would be a loop, in which each run starts the next one: %(loop)s.")
+    remedy = _(
+        "Name in detail.triggerId the triggers whose runs it is to follow, or leave those of the "
+        'loop out, such as by {"detail": {"triggerName": [{"anything-but": "%(last)s"}]}}.'
+    )
+    shown = {"name": names[0], "loop": " → ".join([*names, names[0]]), "last": names[-1]}
+    reader = _Reader({})
+    reader.error("eventPattern", f"{found % shown} {remedy % shown}", "loop")
+    return reader.errors[0]
+
+
 def prompt_errors(prompt: str) -> list[ValidationError]:
     """The error about invalid placeholders in a prompt; none if all are valid."""
     found = not_understood(prompt)
@@ -427,6 +449,16 @@ def _pattern(value: Any) -> Pattern:
 def compiled(text: str) -> Pattern:
     """The pattern of a JSON text, cached; PatternError if it is invalid."""
     return parse_pattern(json.loads(text))
+
+
+def names_runs(pattern: Any) -> bool:
+    """Whether a pattern lists the source of the ends of runs, outside of an `$or` or within."""
+    if not isinstance(pattern, dict):
+        return False
+    listed, alternatives = pattern.get("source"), pattern.get("$or")
+    if isinstance(listed, list) and RUN_ENDS in listed:
+        return True
+    return isinstance(alternatives, list) and any(map(names_runs, alternatives))
 
 
 def _fail(message: str) -> NoReturn:

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from events import sources
+from triggers.models import Trigger
 from triggers.schedules import zone_names
 
 
@@ -66,3 +67,29 @@ class SourceSelect(forms.Select):
             )
         if chosen and chosen not in {source.pk for source in known}:
             yield chosen, _("%(source)s: there is no such source any more") % {"source": chosen}
+
+
+class TriggerSelect(forms.Select):
+    """A choice of one of a user's triggers or none; one that was deleted stays offered.
+
+    Attributes:
+        owner: the user's id; empty offers none.
+        without: the id of the trigger that is not offered.
+    """
+
+    owner = without = ""
+    # The most that are offered: the newest ones.
+    MOST = 500
+
+    def optgroups(self, name: str, value: list[str], attrs: Any = None) -> Any:
+        self.choices = list(self._offered(value[0] if value else ""))
+        return super().optgroups(name, value, attrs)
+
+    def _offered(self, chosen: str) -> Iterator[tuple[str, str]]:
+        yield "", _("No trigger: other events")
+        rows = Trigger.objects.of_user(self.owner).order_by("-pk").values_list("pk", "name")
+        known = dict(rows[: self.MOST]) if self.owner else {}
+        known.pop(self.without, None)
+        yield from sorted(known.items(), key=lambda each: (each[1].lower(), each[0]))
+        if chosen and chosen not in known:
+            yield chosen, _("%(trigger)s: there is no such trigger any more") % {"trigger": chosen}

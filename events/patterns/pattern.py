@@ -8,6 +8,7 @@ from typing import Any
 from events.patterns.explain import Finding, explain
 from events.patterns.matcher import Matcher, compile_matcher
 from events.patterns.parser import AllOf, parse_tree
+from events.patterns.partial import may_match
 from events.patterns.work import Work
 
 
@@ -35,6 +36,10 @@ class Pattern:
             TooMuchWorkError: the limit was reached.
         """
         return self._matcher(_as_dict(event), work or Work())
+
+    def may_match(self, known: Mapping[str, Any]) -> bool:
+        """Whether an event could match of which only a part is known; see `partial`."""
+        return may_match(self._tree, known)
 
     def explain(self, event: Mapping[str, Any], work: Work | None = None) -> list[Finding]:
         """Whether the event has what each field wants, in the pattern's order.

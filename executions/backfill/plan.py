@@ -23,7 +23,7 @@ from executions.models import TriggerExecution
 from executions.outcomes import outcome_of
 from moca.ids import first_id, made_at, occurrence_id, uuid7
 from moca.times import INSTANT
-from triggers.models import Outcome, OverlapPolicy, RunStatus, Trigger
+from triggers.models import Outcome, RunStatus, Trigger
 
 # The most runs of one backfill, and how many occurrences are looked through to find them.
 MOST_ITEMS = 1000
@@ -278,7 +278,7 @@ def _estimate(trigger: Trigger, wanted: Wanted, number: int) -> Estimate:
         for duration, usage, status in rows.values_list("duration_ms", "usage", "status")
         if status == RunStatus.COMPLETED
     ]
-    at_once = 1 if trigger.overlap_policy == OverlapPolicy.SKIP else wanted.at_once
+    at_once = 1 if trigger.holds_itself else wanted.at_once
     by_pace = 60 * max(0, number - 1) / wanted.per_minute
     if not runs:
         return Estimate(seconds=round(by_pace))

@@ -22,6 +22,7 @@ from executions.failures import DISABLED, TRIGGER_GONE
 from executions.models import Source, TriggerExecution, expiry
 from executions.runner.claim import REOPENED, Occurrence, hold, new_record
 from executions.runner.complete import log_ids
+from executions.runner.entering import enter
 from executions.runner.manual import MANUAL_QUEUE_LEASE, TriggerBusyError
 from moca import audit, reasons
 from moca.authentication.models import AuditEntry
@@ -30,7 +31,7 @@ from moca.ids import occurrence_id
 from moca.outages import is_away
 from moca.sentences import Reason
 from triggers.failures import PAUSED
-from triggers.models import Outcome, OverlapPolicy, RunStatus, Trigger
+from triggers.models import Outcome, RunStatus, Trigger
 from triggers.pauses import wider_pause
 
 logger = logging.getLogger(__name__)
@@ -136,7 +137,7 @@ def _step(backfill: Backfill) -> bool:
     if wider_pause(backfill.user_id, now):
         _write(backfill, next_at=now + PAUSED_AGAIN, **ended)
         return False
-    at_once = 1 if trigger.overlap_policy == OverlapPolicy.SKIP else backfill.at_once
+    at_once = 1 if trigger.holds_itself else backfill.at_once
     if len(ended.get("open", backfill.open)) >= at_once or backfill.pace_at > now:
         _write(backfill, next_at=max(now + SOON, min(backfill.pace_at, now + BURST)), **ended)
         return False
@@ -220,7 +221,9 @@ def _put_on_record(kind: str, trigger: Trigger, key: Any, now: datetime) -> Trig
     until = now + MANUAL_QUEUE_LEASE
     event = occurrence.event_of(trigger, now)
     execution = new_record(trigger, occurrence, event, now, until, attempt=0)
-    if trigger.overlap_policy == OverlapPolicy.SKIP and not hold([trigger], now, until=until):
+    if isinstance(reason := enter(trigger, execution, event, now), Reason):
+        raise TriggerBusyError(reason)
+    if trigger.holds_itself and not hold([trigger], now, until=until):
         raise TriggerBusyError
     if earlier is None:
         execution.save(force_insert=True)
@@ -233,7 +236,8 @@ def _put_on_record(kind: str, trigger: Trigger, key: Any, now: datetime) -> Trig
         agent_id=execution.agent_id,
         session_id=trigger.session_id or new_session_id(),
         started_at=now,
-        lease_until=until,
+        lease_until=execution.lease_until,
+        concurrency_key=execution.concurrency_key,
         event_payload=execution.event_payload,
         ttl=expiry(now),
     )

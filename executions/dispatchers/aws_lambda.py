@@ -1,6 +1,7 @@
 """Dispatch runs to the Lambda function of the handler, by an invocation after the commit."""
 
 import json
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -18,6 +19,8 @@ from triggers.models import RunStatus
 from triggers.schedulers import SchedulerError
 from triggers.schedulers.eventbridge import EventBridgeScheduler
 
+logger = logging.getLogger(__name__)
+
 
 class LambdaDispatcher(Dispatcher):
     is_transactional = False
@@ -29,7 +32,11 @@ class LambdaDispatcher(Dispatcher):
             DispatchError: raised at the commit, if the function could not be invoked.
         """
         for execution in executions:
-            transaction.on_commit(partial(_invoke, execution))
+            if not execution.waits_for_turn:
+                transaction.on_commit(partial(_invoke, execution))
+
+    def hand_on(self, execution: TriggerExecution) -> None:
+        transaction.on_commit(partial(_try_to_invoke, execution))
 
     def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:
         try:
@@ -39,6 +46,24 @@ class LambdaDispatcher(Dispatcher):
 
 
 def _invoke(execution: TriggerExecution) -> None:
+    try:
+        _send(execution)
+    except (ClientError, BotoCoreError) as error:
+        reason = NOT_INVOKED(error=str(error))
+        # If only the answer was lost, the function has claimed the run, which stays open then.
+        if close(execution, RunStatus.FAILED, error=reason):
+            raise DispatchError(reason) from error
+
+
+def _try_to_invoke(execution: TriggerExecution) -> None:
+    try:
+        _send(execution)
+    except (ClientError, BotoCoreError) as error:
+        ids = {"triggerId": execution.trigger_id, "executionId": execution.pk}
+        logger.error("A run whose turn has come was not dispatched: %s", error, extra=ids)
+
+
+def _send(execution: TriggerExecution) -> None:
     event = {
         "version": "0",
         "source": "moca.triggers",
@@ -49,14 +74,8 @@ def _invoke(execution: TriggerExecution) -> None:
             "executionId": execution.pk,
         },
     }
-    try:
-        client("lambda").invoke(
-            FunctionName=settings.TRIGGER_LAMBDA_ARN,
-            InvocationType="Event",
-            Payload=json.dumps(event).encode(),
-        )
-    except (ClientError, BotoCoreError) as error:
-        reason = NOT_INVOKED(error=str(error))
-        # If only the answer was lost, the function has claimed the run, which stays open then.
-        if close(execution, RunStatus.FAILED, error=reason):
-            raise DispatchError(reason) from error
+    client("lambda").invoke(
+        FunctionName=settings.TRIGGER_LAMBDA_ARN,
+        InvocationType="Event",
+        Payload=json.dumps(event).encode(),
+    )

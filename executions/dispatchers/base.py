@@ -39,7 +39,14 @@ class Dispatcher(ABC):
 
     @abstractmethod
     def dispatch_all(self, executions: Sequence[TriggerExecution]) -> None:
-        """Dispatch several runs, as `dispatch()` does."""
+        """Dispatch several runs, as `dispatch()` does, without those that wait for their turn."""
+
+    @abstractmethod
+    def hand_on(self, execution: TriggerExecution) -> None:
+        """Dispatch a run that waited for its turn, in the transaction that gives it its place.
+
+        If the process cannot be notified, this only logs it. Maintenance dispatches it again.
+        """
 
     @abstractmethod
     def wake(self, user_id: str, trigger_id: str, at: datetime) -> None:

@@ -13,6 +13,7 @@ from executions.models.execution import (
     tool_map,
     usage_map,
 )
+from executions.models.lines import Line, Turn
 from executions.models.measured import MeasuredProcess
 from executions.models.under_way import CancelRequest, OutputPiece
 from executions.models.waiting import (
@@ -26,6 +27,7 @@ from executions.models.waiting import (
 __all__ = [
     "CancelRequest",
     "HandedOverRun",
+    "Line",
     "MeasuredProcess",
     "OutputPiece",
     "PendingEvent",
@@ -34,6 +36,7 @@ __all__ = [
     "Source",
     "TriggerExecution",
     "TriggerExecutionQuerySet",
+    "Turn",
     "WaitingRun",
     "expiry",
     "question_map",

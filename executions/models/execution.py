@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agents import Output, Reply
 from agents.replies import Question, ToolUse
-from executions.failures import LOST, NOT_PICKED_UP, UNREAD
+from executions.failures import LOST, NOT_PICKED_UP, TURN_TOO_LATE, UNREAD
 from executions.outcomes import OUTCOMES, outcome_of
 from moca import reasons
 from moca.concurrency import ExpectingQuerySet
@@ -239,6 +239,8 @@ class TriggerExecution(models.Model):
     # What a person answered, a list of {"id", "question", "value"}, and who that was.
     answers = models.JSONField(null=True, blank=True)
     answered_by = models.CharField(max_length=150, blank=True)
+    # The key whose places it shares with other runs; see `executions.runner.entering`.
+    concurrency_key = models.CharField(max_length=200, blank=True, editable=False)
     # SHA-256 of the token with which the agent may call back, and of the result that it sent.
     result_hash = models.CharField(max_length=64, blank=True, editable=False)
     result_digest = models.CharField(max_length=64, blank=True, editable=False)
@@ -246,6 +248,8 @@ class TriggerExecution(models.Model):
     trace_context = models.CharField(max_length=MOST_CHARACTERS, blank=True, editable=False)
     ttl = models.PositiveBigIntegerField(help_text="Epoch seconds after which the record goes.")
 
+    # Whether it waits in the line of its key, in the process that puts it on record.
+    waits_for_turn = False
     # The token itself, only in the process that sends it; see `executions.result_tokens`.
     result_token = ""
     # The tokens that the trigger's statistics have of an earlier end of this run.
@@ -362,6 +366,8 @@ class TriggerExecution(models.Model):
         """
         was_begun = self.attempt > 0 or not self.source
         reason = LOST() if was_begun else NOT_PICKED_UP()
+        if self.concurrency_key and not was_begun:
+            reason = TURN_TOO_LATE()
         if self.handed_over_at:
             reason = UNREAD(session=self.session_id)
         self.status = RunStatus.FAILED

@@ -15,6 +15,7 @@ from executions import answers as rules
 from executions.dispatchers import get_dispatcher
 from executions.failures import HOURS, ONE_HOUR, UNANSWERED
 from executions.models import Source, TriggerExecution, WaitingRun
+from executions.runner import ends
 from executions.runner.complete import is_charged, last_error, log_ids, past_run
 from executions.runner.manual import TriggerBusyError, accept
 from executions.runner.waiting import SHOWN
@@ -150,6 +151,7 @@ def _end(row: WaitingRun) -> bool:
         record.filter(outcome=Outcome.INTERRUPTED).update_expected(**ending)
         if trigger := execution.find_trigger():
             _note(trigger, execution)
+            ends.tell(trigger, execution, is_correction=False)
     logger.warning("Run ended: %s", execution.error, extra=log_ids(execution))
     return True
 

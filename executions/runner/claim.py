@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
@@ -19,16 +20,19 @@ from django.utils import timezone
 from agents import Cancellation, new_session_id
 from executions import envelope, result_tokens
 from executions.failures import (
+    BUFFERED,
     BUSY,
     DISABLED,
     ENDED,
+    KEY_BUSY,
+    LINE_FULL,
     OVERTAKEN,
     TOO_LATE,
     TRIGGER_DELETED,
     TRIGGER_GONE,
 )
 from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
-from executions.runner import announce
+from executions.runner import announce, lines
 from executions.runner.complete import (
     close,
     is_charged,
@@ -36,14 +40,16 @@ from executions.runner.complete import (
     note_ended_holder,
     note_late,
 )
+from executions.runner.entering import Entered, enter
 from executions.runner.spending import Cap, cap_of
 from executions.runner.traces import NO_TRACE, RunTrace
 from moca import reasons, tracing
 from moca.concurrency import ConflictError
 from moca.ids import occurrence_id
 from moca.outages import is_away
+from moca.retry import retry
 from moca.sentences import Reason
-from triggers.models import OverlapPolicy, RunStatus, Trigger, lapsed_among
+from triggers.models import RunStatus, Trigger, lapsed_among
 from triggers.pauses import reason_not_to_fire
 from triggers.prompt_versions import version_of
 
@@ -56,6 +62,8 @@ BATCH = 100
 
 # A person may start these, whatever the trigger's state.
 MANUAL = {Source.MANUAL, Source.REPLAY, Source.ANSWER, Source.BACKFILL}
+# Why an occurrence is skipped if another run, or its own of an earlier delivery, is going.
+OF_OTHER_RUNS = (BUSY, KEY_BUSY, BUFFERED, LINE_FULL)
 # The fields of a trigger that say which run holds it.
 HELD = ("running_since", "running_until")
 # What a failed record loses when its run is claimed again.
@@ -215,9 +223,15 @@ def start(occurrence: Occurrence, *, lease: timedelta = LEASE, process_id: str =
         run, is_decided = _start_by_steps(occurrence, lease)
         if is_decided:
             return run
-    found = start_claimed(
-        [occurrence.trigger_key], lambda _: [occurrence], lease=lease, process_id=process_id
+    claimed = partial(
+        start_claimed,
+        [occurrence.trigger_key],
+        lambda _: [occurrence],
+        lease=lease,
+        process_id=process_id,
     )
+    # Others may enter and leave the line of its concurrency key at the same moment.
+    found = retry(claimed, on=(ConflictError, IntegrityError))
     return found[0] if found else None
 
 
@@ -243,7 +257,9 @@ def _start_by_steps(occurrence: Occurrence, lease: timedelta) -> tuple[Run | Non
         return None, False
     event = occurrence.event_of(trigger, now)
     run = Run(trigger, new_record(trigger, occurrence, event, now, now + lease), event)
-    has_to_hold = trigger.overlap_policy == OverlapPolicy.SKIP
+    if trigger.has_line:
+        return None, False
+    has_to_hold = trigger.holds_itself
     try:
         with _claiming() as runs:
             runs.append(run)
@@ -323,19 +339,16 @@ def _start(
     """
     now = timezone.now()
     triggers = {trigger.pk: trigger for trigger in Trigger.objects.named(trigger_keys)}
-    runs = []
-    for occurrence in claim(triggers):
-        trigger = triggers.get(occurrence.trigger_id)
-        reason = _reason_to_skip(trigger, occurrence, now)
-        if reason is not None:
-            _note_skip(trigger, occurrence, reason, now)
-        elif trigger is not None:
-            event = occurrence.event_of(trigger, now)
-            until = lease_end(trigger, now, lease, process_id)
-            execution = new_record(trigger, occurrence, event, now, until, process_id=process_id)
-            runs.append(Run(trigger, execution, event))
+    made = [
+        run
+        for occurrence in claim(triggers)
+        if (run := _make(triggers, occurrence, now, lease, process_id, again=again))
+    ]
+    runs = [run for run in made if not run.execution.waits_for_turn]
+    waiting = [run.execution for run in made if run.execution.waits_for_turn]
+    TriggerExecution.objects.bulk_create(waiting)
     if again:
-        runs = [run for run in runs if _claim_again(run.execution)]
+        runs = [run for run in runs if _claim_again_or_leave(run.execution)]
         _hold_triggers(runs, now)
     elif runs:
         _hold_triggers(runs, now)
@@ -343,6 +356,59 @@ def _start(
     for run in runs:
         announce.started(run.trigger, run.execution)
     return runs
+
+
+def _make(
+    triggers: Triggers,
+    occurrence: Occurrence,
+    now: datetime,
+    lease: timedelta,
+    process_id: str,
+    *,
+    again: bool,
+) -> Run | None:
+    """Make the run of an occurrence, which may have to wait for its turn; None if there is none."""
+    trigger = triggers.get(occurrence.trigger_id)
+    reason = _reason_to_skip(trigger, occurrence, now)
+    if trigger is None or reason is not None:
+        _note_skip(trigger, occurrence, reason or TRIGGER_GONE(), now)
+        return None
+    event = occurrence.event_of(trigger, now)
+    until = lease_end(trigger, now, lease, process_id)
+    execution = new_record(trigger, occurrence, event, now, until, process_id=process_id)
+    run = Run(trigger, execution, event)
+    if not trigger.has_line:
+        return run
+    found = _enter(trigger, execution, event, now, again=again)
+    if isinstance(found, Reason):
+        _note_skip(trigger, occurrence, found, now)
+        return None
+    if found is Entered.TURN:
+        # Whoever begins it issues its token.
+        execution.result_hash = ""
+    return run if found else None
+
+
+def _enter(
+    trigger: Trigger,
+    execution: TriggerExecution,
+    event: dict[str, Any],
+    now: datetime,
+    *,
+    again: bool,
+) -> Entered | Reason | None:
+    """Enter the line of a run; None if the occurrence has been run before.
+
+    A run that is tried again begins at once or not at all.
+    """
+    earlier = None
+    if again:
+        earlier = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk).first()
+    if earlier is not None and (earlier.status != RunStatus.FAILED or earlier.reached_agent):
+        logger.info("Not run again: the occurrence is on record", extra=log_ids(execution))
+        _note_if_ended(earlier)
+        return None
+    return enter(trigger, execution, event, now, may_wait=earlier is None)
 
 
 def _reason_to_skip(
@@ -369,7 +435,7 @@ def _note_skip(
 ) -> None:
     ids = {"triggerId": occurrence.trigger_id, "executionId": occurrence.id}
     record = TriggerExecution.objects.keyed(occurrence.trigger_id, occurrence.id)
-    if reason.code is BUSY and record.exists():
+    if reason.code in OF_OTHER_RUNS and record.exists():
         # The run that holds the trigger is of this very occurrence, or of a later one.
         logger.info("Not run again: the occurrence is on record", extra=ids)
         return
@@ -454,8 +520,17 @@ def _claim_again(execution: TriggerExecution) -> bool:
         agent_id=execution.agent_id,
         prompt_version=execution.prompt_version,
         result_hash=execution.result_hash,
+        concurrency_key=execution.concurrency_key,
     )
     return bool(changed)
+
+
+def _claim_again_or_leave(execution: TriggerExecution) -> bool:
+    """Claim a record again, or give the place back that the run has just taken."""
+    if _claim_again(execution):
+        return True
+    lines.leave(execution)
+    return False
 
 
 def _note_if_ended(execution: TriggerExecution) -> None:
@@ -466,7 +541,7 @@ def _note_if_ended(execution: TriggerExecution) -> None:
 
 def _hold_triggers(runs: Sequence[Run], now: datetime) -> None:
     """Hold the triggers of runs that must not overlap; `running_since` names the holder."""
-    held = [run.trigger for run in runs if run.trigger.overlap_policy == OverlapPolicy.SKIP]
+    held = [run.trigger for run in runs if run.trigger.holds_itself]
     if not held:
         return
     ends = [run.execution.lease_until for run in runs if run.execution.lease_until]
@@ -568,6 +643,9 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta, process_id: st
         execution.started_at = holder
         _note_if_ended(execution)
         return None
+    if not lines.begin(execution):
+        # It waits for its turn, and is dispatched when that has come.
+        return None
     if trigger is not None and not execution.continues:
         execution.prompt_version = values["prompt_version"] = version_of(trigger.prompt)
     if trigger is not None and (digest := result_tokens.issue(execution, trigger, now)):
@@ -578,7 +656,7 @@ def _resume(trigger_id: str, execution_id: str, lease: timedelta, process_id: st
     if trigger is None:
         close(execution, RunStatus.FAILED, error=TRIGGER_DELETED())
         return None
-    if trigger.overlap_policy == OverlapPolicy.SKIP and not hold(
+    if trigger.holds_itself and not hold(
         [trigger], now, until=until, holder=holder, process_id=process_id
     ):
         close(execution, RunStatus.FAILED, error=OVERTAKEN())

@@ -25,11 +25,12 @@ from executions.failures import (
     RESULT_SENT,
     RUNS_IN_A_ROW,
     SHUT_DOWN,
+    TURN_TOO_LATE,
     UNREAD,
 )
 from executions.models import CancelRequest, TriggerExecution
 from executions.outcomes import outcome_of
-from executions.runner import announce, spending
+from executions.runner import announce, ends, lines, spending
 from executions.runner.waiting import note_waiting
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
@@ -62,7 +63,8 @@ NOTHING_KNOWN: Known = MappingProxyType({})
 
 # Codes of runs that the product itself ended before their agents had answered.
 CLOSED_BY_US = frozenset(
-    code.name for code in (LOST, NOT_PICKED_UP, SHUT_DOWN, OVERTAKEN, NOT_INVOKED, UNREAD)
+    code.name
+    for code in (LOST, NOT_PICKED_UP, TURN_TOO_LATE, SHUT_DOWN, OVERTAKEN, NOT_INVOKED, UNREAD)
 )
 
 # The fields of a result that come from the agent's answer.
@@ -152,13 +154,19 @@ def write(
         OperationalError, InterfaceError: the database is away.
         ConflictError: other processes keep writing the same rows.
     """
+    each = partial(write, waited=waited, replaces=replaces)
+    if len(executions) > 1 and is_charged() and any(one.concurrency_key for one in executions):
+        # A line that many runs leave would make one transaction of all of them fail.
+        shared = [one for one in executions if not one.concurrency_key]
+        alone = [one for one in executions if one.concurrency_key]
+        written_together = each(shared, known=known) if shared else 0
+        return written_together + sum(each([one], known=known) for one in alone)
     try:
         written = _write(executions, expected=True, known=known)
     except ConflictError:
         if len(executions) > 1:
             if known:
                 return write(executions, waited=waited, replaces=replaces)
-            each = partial(write, waited=waited, replaces=replaces)
             return sum(each([execution]) for execution in executions)
         # Other processes write the same rows, so each retry reads them again.
         written = retry(
@@ -314,6 +322,8 @@ def _write_record(
     if execution.cancel_requested_at:
         CancelRequest.objects.filter(pk=execution.pk).discard()
     note_waiting(execution, trigger)
+    lines.leave(execution)
+    ends.tell(trigger, execution, is_correction=how == CORRECTED)
     return how
 
 
@@ -440,9 +450,10 @@ def _note_result(
         ConflictError: another process has written the trigger.
     """
     failed = execution.status == RunStatus.FAILED
-    # A run that was cancelled, or whose end is not known, says nothing about the agent: it neither
-    # counts as a failure in a row nor ends such a row.
-    counts = execution.shown_outcome not in (Outcome.CANCELLED, Outcome.UNKNOWN)
+    # A run that was cancelled, whose turn did not come, or whose end is not known, says nothing
+    # about the agent: it neither counts as a failure in a row nor ends such a row.
+    nothing = (Outcome.CANCELLED, Outcome.UNKNOWN, Outcome.MISSED)
+    counts = execution.shown_outcome not in nothing
     was_counted = is_correction and trigger.last_outcome != Outcome.UNKNOWN
     statistics = Statistics.read(trigger.statistics)
     run = past_run(execution)

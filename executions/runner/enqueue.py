@@ -5,7 +5,6 @@ process claims, or it is debounced (`debounceSeconds`), or dropped and counted (
 overlaps). The run's id is made from the event and the trigger, which deduplicates deliveries.
 """
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -23,14 +22,15 @@ from executions.failures import BUSY, DISABLED, HELD_BACK, MERGED, TOO_LARGE, TO
 from executions.models import PendingEvent, Source, TriggerExecution
 from executions.runner import announce, debounce
 from executions.runner.claim import REOPENED, Occurrence, new_record
+from executions.runner.entering import enter
 from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
-from moca.ids import uuid7
+from moca.ids import event_run_id
 from moca.retry import retry
 from moca.sentences import Reason
 from moca.times import CLOCKS_APART
-from triggers.models import OverlapPolicy, RunStatus, Trigger
+from triggers.models import RunStatus, Trigger
 from triggers.pauses import reason_not_to_fire
 
 logger = logging.getLogger(__name__)
@@ -90,9 +90,8 @@ class Offer:
             refusal: why the trigger has to drop the event.
             trace_context: the trace of the request that brought it.
         """
-        digest = hashlib.sha256(f"{trigger.pk} {event_id}".encode()).digest()[:10]
         key, earlier = (
-            uuid7(round(moment.timestamp() * 1000), digest) if moment else ""
+            event_run_id(trigger.pk, event_id, moment) if moment else ""
             for moment in (at, earlier_at)
         )
         owner = trigger.user_id
@@ -231,7 +230,7 @@ def _offer(offers: Sequence[Offer], *, known: bool, debounced: bool = False) -> 
         # event.
         earlier = _earlier(one) if known or waits or reason or one.earlier_id else None
         if earlier is not None:
-            again += _to_dispatch_again(earlier)
+            again += _to_dispatch_again(earlier, own.trigger, one.event)
         elif waits:
             ids = (one.id, one.earlier_id)
             if dropped := debounce.postpone(own.trigger, one.event, ids, one.at, now):
@@ -240,8 +239,8 @@ def _offer(offers: Sequence[Offer], *, known: bool, debounced: bool = False) -> 
             own.skipped.append((reason, one.at))
             if reason.code is TOO_MANY:
                 _note_limit(own)
-        else:
-            new.append(_waiting_run(own, one, now))
+        elif (made := _waiting_run(own, one, now)) is not None:
+            new.append(made)
     for own in changes.values():
         own.write()
     TriggerExecution.objects.bulk_create(new)
@@ -257,15 +256,20 @@ def _earlier(one: Offer) -> TriggerExecution | None:
     return found
 
 
-def _to_dispatch_again(execution: TriggerExecution) -> list[TriggerExecution]:
+def _to_dispatch_again(
+    execution: TriggerExecution, trigger: Trigger, event: dict[str, Any]
+) -> list[TriggerExecution]:
     """The run on record, if no process has claimed it and its dispatch may have failed."""
     if get_dispatcher().is_transactional or execution.attempt or execution.reached_agent:
         return []
     if execution.status == RunStatus.FAILED:
         record = TriggerExecution.objects.keyed(execution.trigger_id, execution.pk)
-        until = timezone.now() + EVENT_QUEUE_LEASE
+        now = timezone.now()
+        until = now + EVENT_QUEUE_LEASE
+        if isinstance(enter(trigger, execution, event, now), Reason):
+            return []
         if not record.filter(status=RunStatus.FAILED, attempt=0).update(
-            **REOPENED, lease_until=until
+            **REOPENED, lease_until=until, concurrency_key=execution.concurrency_key
         ):
             return []
     return [execution]
@@ -313,13 +317,19 @@ def _is_same_hour(trigger: Trigger, now: datetime) -> bool:
     return began is not None and began - CLOCKS_APART <= now < began + HOUR
 
 
-def _waiting_run(changes: _Changes, one: Offer, now: datetime) -> TriggerExecution:
-    """Make the record of a run that waits for a process; it holds its trigger, and counts there."""
+def _waiting_run(changes: _Changes, one: Offer, now: datetime) -> TriggerExecution | None:
+    """Make the record of a run that waits for a process; it holds its trigger, and counts there.
+
+    None if the line of its concurrency key does not take it.
+    """
     trigger, until = changes.trigger, now + EVENT_QUEUE_LEASE
     occurrence = Occurrence(one.id, one.user_id, trigger.pk, Source.EVENT, event=one.event)
     execution = new_record(trigger, occurrence, one.event, now, until, attempt=0)
     execution.trace_context = one.trace_context or execution.trace_context
-    if trigger.overlap_policy == OverlapPolicy.SKIP:
+    if isinstance(reason := enter(trigger, execution, one.event, now), Reason):
+        changes.skipped.append((reason, one.at))
+        return None
+    if trigger.holds_itself:
         changes.set(running_since=now, running_until=until, running_process="")
     subscription = trigger.subscription
     if subscription and subscription.runs_per_hour is not None:

@@ -18,6 +18,7 @@ from executions.runner.handover import take_over
 from moca import reasons
 from moca.concurrency import ConflictError
 from moca.sentences import Reason
+from triggers import chains
 from triggers.models import Process, RunStatus
 
 # How often a process renews its lease.
@@ -69,7 +70,7 @@ def _close_all(overdue: Sequence[TriggerExecution], now: datetime) -> int:
     """Hand lost runs over, or close them, many in one transaction; returns how many it closed."""
     cancelled = _cancelled(overdue)
     lost = [each for each in overdue if each.pk in cancelled or not take_over(each, now)]
-    closed, size = 0, batch_size(WRITES_TO_CLOSE)
+    closed, size = 0, batch_size(WRITES_TO_CLOSE + chains.writes_of_a_run())
     for first in range(0, len(lost), size):
         some = lost[first : first + size]
         for execution in some:

@@ -6,7 +6,7 @@ The run is put on record and dispatched; another process claims it by `runner.re
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -14,11 +14,14 @@ from executions import envelope
 from executions.dispatchers import DispatchError, get_dispatcher
 from executions.models import Source, TriggerExecution
 from executions.runner.claim import Occurrence, hold, new_record
-from moca import audit
+from executions.runner.entering import enter
+from moca import audit, reasons
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
 from moca.ids import new_id
-from triggers.models import OverlapPolicy, Trigger
+from moca.retry import retry
+from moca.sentences import Reason
+from triggers.models import Trigger
 
 # How long a manual run may wait for a process to claim it.
 MANUAL_QUEUE_LEASE = timedelta(hours=1)
@@ -29,9 +32,11 @@ KEPT = ("agent_id", "session_id", "task_id")
 class TriggerBusyError(Exception):
     """A run of the trigger is under way, and its overlap policy allows no other."""
 
-    def __init__(self) -> None:
+    def __init__(self, reason: Reason | None = None) -> None:
         super().__init__(
-            _(
+            reasons.translated(reason)
+            if reason
+            else _(
                 "The trigger is running, and its overlap policy is to skip: wait for the run to "
                 "end, or allow overlaps."
             )
@@ -60,15 +65,20 @@ def run_now(
         DispatchError: no process can be given the run, which is therefore not on record.
     """
     source = Source.REPLAY if replayed else Source.MANUAL
-    try:
+
+    def once() -> TriggerExecution:
         with transaction.atomic():
             execution = accept(trigger, source, replayed=replayed)
             get_dispatcher().dispatch(execution)
             audit.note(AuditEntry.Action.RUN, trigger, by=by)
+        return execution
+
+    try:
+        # Other runs may enter and leave the line of its key at the same moment.
+        return retry(once, on=(ConflictError, IntegrityError)) if trigger.has_line else once()
     except ConflictError as error:
         # Another run of the trigger has just begun.
         raise TriggerBusyError from error
-    return execution
 
 
 def accept(
@@ -109,7 +119,9 @@ def accept(
     for name, value in values.items():
         setattr(execution, name, value)
     with transaction.atomic():
-        if trigger.overlap_policy == OverlapPolicy.SKIP and not hold([trigger], now, until=until):
+        if isinstance(reason := enter(trigger, execution, event, now), Reason):
+            raise TriggerBusyError(reason)
+        if trigger.holds_itself and not hold([trigger], now, until=until):
             raise TriggerBusyError
         execution.save(force_insert=True)
     return execution

@@ -18,4 +18,32 @@ document.addEventListener("DOMContentLoaded", () => {
   };
   type.addEventListener("change", show);
   show();
+
+  // Choosing a trigger to follow writes the pattern of the ends of its runs.
+  const followed = document.getElementById("id_after_trigger");
+  const result = document.getElementById("id_after_result");
+  const pattern = document.getElementById("id_event_pattern");
+  const source = document.getElementById("id_event_source_id");
+  const showResult = () => {
+    const row = result?.closest(".field, .form-row");
+    if (row) row.hidden = followed.value === "";
+  };
+  const follow = () => {
+    showResult();
+    if (!followed.value || !pattern) return;
+    const wanted = {
+      source: ["moca.triggers"],
+      "detail-type": result.value.split(","),
+      detail: { triggerId: [followed.value] },
+    };
+    pattern.value = JSON.stringify(wanted, null, 2);
+    if (source) source.value = "";
+    for (const changed of [source, pattern]) {
+      changed?.dispatchEvent(new Event("input", { bubbles: true }));
+      changed?.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+  };
+  followed?.addEventListener("change", follow);
+  result?.addEventListener("change", follow);
+  if (followed) showResult();
 });

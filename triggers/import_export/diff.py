@@ -22,6 +22,7 @@ from moca.api.errors import Detail, InvalidFieldsError, detail
 from moca.api.serializers import Column, RowSerializer
 from moca.api.storable import faults
 from moca.times import parse_iso
+from triggers import chains
 from triggers.import_export.files import Contents, FileEntry
 from triggers.import_export.plan import Note, Plan, unknown_keys
 from triggers.import_export.serialize import (
@@ -37,6 +38,7 @@ from triggers.import_export.serialize import (
 from triggers.models import OverlapPolicy, Trigger
 from triggers.models.quota import import_beyond_quota
 from triggers.serializers import TriggerSerializer
+from triggers.validation import loop_error
 
 # The number of triggers that are looked up at a time.
 BATCH = 100
@@ -66,6 +68,7 @@ def compare(contents: Contents, *, user_id: str = "", disabled: bool = False) ->
         comparison.compare_batch(contents.triggers[first : first + BATCH])
     _note_duplicate_ids(contents.triggers, plan)
     comparison.check_quotas()
+    comparison.check_loops()
     return plan
 
 
@@ -141,6 +144,8 @@ class _TriggerComparison:
         self.sources = [entry.value.get("id") for entry in contents.sources]
         self.named = {str(entry.value.get("id")) for entry in contents.triggers}
         self.new: dict[str, list[FileEntry]] = defaultdict(list)
+        # The triggers that the import writes, each with its entry.
+        self.written: list[tuple[FileEntry, Trigger]] = []
         # For each user, the contents of the triggers that the file does not name by id.
         self.unnamed: dict[str, Counter[str]] = {}
 
@@ -166,6 +171,26 @@ class _TriggerComparison:
             if stored + len(entries) > most:
                 message = import_beyond_quota(owner, stored, len(entries))
                 self._note(entries[max(most - stored, 0)], [detail("userId", message, "quota")])
+
+    def check_loops(self) -> None:
+        """Add a fault for each loop that triggers of the file close with each other.
+
+        Each of them alone was compared with the triggers that are stored.
+        """
+        owners = {trigger.user_id for _, trigger in self.written if chains.as_listener(trigger)}
+        for owner in owners:
+            listeners = {each.trigger.pk: each for each in chains.listeners_of(owner)}
+            for entry, trigger in self.written:
+                if trigger.user_id != owner:
+                    continue
+                listeners.pop(trigger.pk, None)
+                own = chains.as_listener(trigger)
+                if own is None:
+                    continue
+                listeners[trigger.pk] = own
+                if loop := chains.loop_of(trigger, listeners.values()):
+                    message = loop_error([each.name for each in loop]).messages[0]
+                    self._note(entry, [detail("eventConfig.eventPattern", message, "loop")])
 
     def _owner(self, entry: FileEntry) -> Any:
         return self.user_id or entry.value.get("userId")
@@ -228,6 +253,7 @@ class _TriggerComparison:
             self._note(entry, [detail("id", message)])
             return
         self.new[owner].append(entry)
+        self.written.append((entry, trigger))
         self.plan.put(trigger, [])
 
     def _has_equal(self, trigger: Trigger) -> bool:
@@ -247,6 +273,7 @@ class _TriggerComparison:
         changes = TriggerSerializer(row, data=_body(OF_TRIGGER, wanted, names))
         if self._note(entry, _fill(changes, names)):
             after = body(row)
+            self.written.append((entry, row))
             self.plan.put(
                 row, [name for name in names if not json_equal(before.get(name), after.get(name))]
             )

@@ -12,6 +12,8 @@ class TriggerType(models.TextChoices):
 class OverlapPolicy(models.TextChoices):
     SKIP = "skip", _("Skip the run while the previous one is in progress")
     ALLOW = "allow", _("Let runs overlap")
+    BUFFER_ONE = "buffer_one", _("Let one run wait until the previous one has ended")
+    CANCEL_OTHER = "cancel_other", _("Cancel the previous run, then begin")
 
     @classmethod
     def default_for(cls, trigger_type: str | None) -> "OverlapPolicy":

@@ -27,7 +27,7 @@ from moca.dynamodb.layout import Absent, Index, Layout
 from moca.ids import new_id
 from moca.reasons import CodeField, ParamsField
 from moca.validation import one_line
-from triggers import output_checks, validation
+from triggers import chains, output_checks, validation
 from triggers.failures import UNREADABLE
 from triggers.intervals import interval_errors
 from triggers.models.budget import BudgetedTrigger
@@ -130,6 +130,10 @@ class TriggerQuerySet(PausableQuerySet["Trigger"]):
         """The triggers that fire on events, enabled or not."""
         return self.filter(type=TriggerType.EVENT)
 
+    def hearing_runs(self) -> Self:
+        """The triggers whose own pattern names the ends of runs, enabled or not."""
+        return self.filter(hears_runs=True)
+
     def listening_to(self, source_id: str) -> Self:
         """The enabled triggers that fire on the events of a source."""
         return self.events().filter(event_config__eventSourceId=source_id, enabled=True)
@@ -203,7 +207,27 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
         help_text=_("Seconds after which a run is cancelled and counts as failed."),
     )
     overlap_policy = models.CharField(
-        max_length=5, choices=OverlapPolicy, default=OverlapPolicy.SKIP
+        max_length=12, choices=OverlapPolicy, default=OverlapPolicy.SKIP
+    )
+    # Runs with the same key share the places; see `executions.runner.entering`.
+    concurrency_key = models.CharField(
+        max_length=200,
+        blank=True,
+        validators=[one_line],
+        help_text=_(
+            "Runs of all your triggers with the same key share the places: agent for the trigger's "
+            "agent, a name such as a tag, or a value such as {{ event.detail.customer.id }}. "
+            "Empty: the trigger's own runs."
+        ),
+    )
+    max_concurrent = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text=_(
+            "So many runs of the key may be under way at once. Further ones wait, or are dropped, "
+            "as the policy says. Empty: 1 if there is a key."
+        ),
     )
     catch_up = models.CharField(
         max_length=6,
@@ -280,6 +304,9 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
     last_skip_reason = models.TextField(blank=True, editable=False)
     last_skip_reason_code, last_skip_reason_params = CodeField(), ParamsField()
 
+    # Whether its own pattern names the ends of runs; each save writes it. See `triggers.chains`.
+    hears_runs = models.BooleanField(default=False, editable=False)
+
     # Runs of events that started within the hour that `maxRunsPerHour` is about.
     hour_began_at = models.DateTimeField(null=True, blank=True, editable=False)
     runs_in_hour = models.PositiveIntegerField(default=0, editable=False)
@@ -307,6 +334,8 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
             ),
             # Its keys are attributes that triggers of other programs have, too.
             Index("TriggersByType", "{type}", "{id}", hash_key="type", range_key="id"),
+            # The few triggers that hear of the ends of runs.
+            Index("GSI3", "HEARS_RUNS", "{id}", when={"hears_runs": True}),
             # The paused triggers, of which those whose pause is over are read.
             Index("GSI4", "PAUSED", "{paused_until}"),
         ],
@@ -328,10 +357,22 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
         indexes = [
             models.Index(fields=["user_id", "id"]),
             models.Index(fields=["paused_until"]),
+            models.Index(fields=["hears_runs"]),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, **options: Any) -> None:
+        """Save as `VersionedModel.save()` does, and note whether it hears of the ends of runs."""
+        if self._state.adding or {"type", "event_config"} & self.changed_fields():
+            subscription = self.subscription
+            own = subscription.pattern if subscription and subscription.has_own_rule else None
+            self.hears_runs = own is not None and validation.names_runs(own.document)
+            names = options.get("update_fields")
+            if names is not None and {"type", "event_config"} & set(names):
+                options["update_fields"] = {*names, "hears_runs"}
+        super().save(**options)
 
     # Validation
 
@@ -348,8 +389,16 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
         is_concerned = self.changed_fields() & {"type", "schedule_config", "event_config"}
         is_enabling = self.enabled and not self.loaded_value("enabled")
         errors = self._map_errors() if is_concerned or is_enabling else {}
+        # By the other fields, triggers find the ends of each other's runs.
+        concerns_loops = is_concerned or self.changed_fields() & {"name", "agent_id", "tags"}
+        if not errors and self.type == TriggerType.EVENT and (concerns_loops or is_enabling):
+            errors = self._loop_errors()
         if "prompt" in self.changed_fields() and (found := validation.prompt_errors(self.prompt)):
             errors["prompt"] = found
+        if "concurrency_key" in self.changed_fields() and (
+            found := validation.prompt_errors(self.concurrency_key)
+        ):
+            errors["concurrency_key"] = found
         if errors:
             raise ValidationError(errors)
 
@@ -374,6 +423,10 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
             found = {}
         found |= self._unused_map_errors()
         return {name: errors for name, errors in found.items() if errors}
+
+    def _loop_errors(self) -> dict[str, list[ValidationError]]:
+        loop = [each.name for each in chains.loop_of(self)]
+        return {"event_config": [validation.loop_error(loop)]} if loop else {}
 
     def _before(self, type_: TriggerType, name: str) -> Any:
         """A type's map as it was loaded; None for a new trigger, or if it had another type."""
@@ -511,10 +564,21 @@ class Trigger(Pausable, BudgetedTrigger, VersionedModel):
         self.end_pause()
         reasons.put(self, "paused_reason", reason)
 
+    @property
+    def has_line(self) -> bool:
+        """Whether its runs take places of a concurrency key, or wait for them."""
+        waits = (OverlapPolicy.BUFFER_ONE, OverlapPolicy.CANCEL_OTHER)
+        return bool(self.concurrency_key or self.max_concurrent or self.overlap_policy in waits)
+
+    @property
+    def holds_itself(self) -> bool:
+        """Whether a run of it keeps further ones from beginning, without a line."""
+        return self.overlap_policy == OverlapPolicy.SKIP and not self.has_line
+
     def is_held(self, now: datetime) -> bool:
         """Whether the overlap policy forbids a further run now, since one is running."""
         return (
-            self.overlap_policy == OverlapPolicy.SKIP
+            self.holds_itself
             and self.running_until is not None
             and self.running_until > now
             and (not self.running_process or has_lease(self.running_process, now))

@@ -5,11 +5,12 @@ source has no rule of its own, since the source's rule delivers its events.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from events.buses import Rule, get_bus
 from triggers.models import Trigger, TriggerType
 from triggers.schedulers.base import PREFIX, ScheduleEntry, Scheduler, name_of
-from triggers.validation import read_subscription
+from triggers.validation import RUN_ENDS, read_subscription
 
 # The field that the rule of a trigger adds to its events.
 FROM_TRIGGER = "_trigger"
@@ -71,10 +72,21 @@ def rule_of(trigger: Trigger) -> Rule | None:
     return Rule(
         name_of(trigger.pk),
         subscription.bus,
-        subscription.pattern.document,
+        _of_own_runs(subscription.pattern.document, trigger.user_id),
         enabled=trigger.enabled,
         added={FROM_TRIGGER: {"userId": trigger.user_id, "triggerId": trigger.pk}},
     )
+
+
+def _of_own_runs(pattern: dict[str, Any], user_id: str) -> dict[str, Any]:
+    """The pattern, which asks for the runs of the user alone if it is about ends of runs alone.
+
+    The handler drops those of other users in any case. This saves its invocations.
+    """
+    detail = pattern.get("detail", {})
+    if pattern.get("source") != [RUN_ENDS] or "userId" in detail or "$or" in detail:
+        return pattern
+    return {**pattern, "detail": {**detail, "userId": [user_id]}}
 
 
 def _bus_before(trigger: Trigger) -> str:

@@ -40,6 +40,16 @@ from triggers.schedulers.local import LocalScheduler
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMAS = document()["components"]["schemas"]
+RUN_END = {
+    "source": "moca.triggers",
+    "detail-type": "Execution Completed",
+    "detail": {
+        "executionId": str(uuid.uuid4()),
+        "triggerId": str(uuid.uuid4()),
+        "triggerName": "First",
+        "chain": {"depth": 1, "root": ""},
+    },
+}
 FIELDS = {
     **SCHEMAS["TriggerUpdate"]["properties"],
     **{
@@ -315,7 +325,7 @@ class TestAnswers:
             },
             error="broken",
             error_code="refused",
-            event_payload="{}",
+            event_payload=json.dumps(RUN_END),
             replay_of=str(uuid.uuid4()),
             outcome=Outcome.INTERRUPTED,
             questions=[{"id": "q", "text": "Pay?", "schema": {}}],

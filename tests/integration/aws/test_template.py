@@ -278,3 +278,9 @@ def test_ecs_tasks_have_the_handlers_role_only_if_the_stack_is_told_so() -> None
     [statement] = RESOURCES["HandlerRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     services = statement["Principal"]["Service"]["Fn::Split"][1]["Ref"]
     assert TEMPLATE["Parameters"][services]["Default"] == "lambda.amazonaws.com"
+
+
+def test_the_handler_may_publish_ends_of_runs() -> None:
+    allowed = [each for each in statements("HandlerRole") if each["Action"] == "events:PutEvents"]
+    resources = [json.dumps(each["Resource"]) for each in allowed]
+    assert "event-bus/${EventBusName}" in resources[0]

@@ -20,12 +20,14 @@ from executions.backfill.model import Backfill
 from executions.models import (
     CancelRequest,
     HandedOverRun,
+    Line,
     MeasuredProcess,
     OutputPiece,
     PendingEvent,
     QueuedRun,
     RunWorker,
     TriggerExecution,
+    Turn,
     WaitingRun,
     expiry,
 )
@@ -132,6 +134,19 @@ def rows(make_trigger: Callable[..., Trigger]) -> dict[str, Any]:
     event = {"envelope": "{}", "trigger_id": first.pk, "user_id": "alice", "execution_id": "e"}
     PendingEvent.objects.create(**event, first_at=STARTED, last_at=STARTED, due_at=STARTED)
     waiting = {"id": runs[0].pk, "trigger_id": first.pk, "user_id": "alice", "question": "Pay?"}
+    Turn.objects.create(
+        id=runs[0].pk,
+        line_id="f" * 64,
+        trigger_id=first.pk,
+        user_id="alice",
+        most=2,
+        asked_at=STARTED,
+    )
+    MeasuredProcess.objects.create(
+        id=new_id(), kind="web", series={"runs": 1}, seen_at=STARTED, ttl=1
+    )
+    holders = [[runs[0].pk, first.pk]]
+    Line.objects.create(id="f" * 64, user_id="alice", holders=holders, stamp=new_id(), ttl=1)
     WaitingRun.objects.create(**waiting, asked_at=STARTED, due_at=STARTED)
     ReceivedEvent.objects.create(
         id="e" * 64, source_id="shop", signature="s", received_at=STARTED, envelope="{}", ttl=1

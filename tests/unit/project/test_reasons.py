@@ -84,7 +84,7 @@ def test_codes_of_failed_runs_are_in_the_documents() -> None:
     of_runs += [failures.SHUT_DOWN, failures.TRIGGER_DELETED, failures.OVERTAKEN]
     of_runs += [failures.NOT_INVOKED, failures.MISSED, failures.CANCELLED]
     of_runs += [failures.UNANSWERED, failures.SENT_END_UNKNOWN, failures.UNREAD]
-    of_runs += [failures.DELETED_MEANWHILE]
+    of_runs += [failures.DELETED_MEANWHILE, failures.TURN_TOO_LATE]
     of_runs += [failures.OVER_BUDGET]
     checks = triggers.failures
     of_runs += [checks.OUTPUT_EMPTY, checks.OUTPUT_LACKS, checks.OUTPUT_NO_JSON]
