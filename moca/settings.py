@@ -329,6 +329,9 @@ CORS_ALLOW_HEADERS = [
     "If-Match",
     # The frontend of 2026 sends an ID token in it with every request.
     "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Id-Token",
+    # Frontends that are traced continue their trace here.
+    "traceparent",
+    "tracestate",
 ]
 CORS_EXPOSE_HEADERS = ["X-Request-Id", "X-Next-Token", "Retry-After"]
 CORS_PREFLIGHT_MAX_AGE = 3600
