@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LAMBDA := build/venv
 ARCHITECTURE := $(subst arm64,aarch64,$(shell uname -m))
 
-.PHONY: run test test-deployment test-contract check bench package clean
+.PHONY: run test test-deployment test-contract test-next-django check client-models docs release bench package clean
 .DELETE_ON_ERROR:
 
 ifneq ($(filter-out sqlite dynamodb moto,$(DATABASE)),)
@@ -53,27 +53,46 @@ test-contract: .venv/installed-dev ## against agents built with the published SD
 check: .venv/installed-dev ## format, lint, types, configuration
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy moca agents alerts events triggers executions console infra
+	$(BIN)/mypy moca agents alerts events triggers executions console infra moca_client
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+client-models: .venv/installed-dev ## the client's types, from the API's description
+	DJANGO_SETTINGS_MODULE=moca.settings $(BIN)/python -m moca_client.generate_models
+
+docs: .venv/installed-dev ## the documentation as a site, build/site/index.html; a broken link fails
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs/site -d build/site-cache . build/site
+	@cp build/site/README.html build/site/index.html
+
+test-next-django: ## a fast part of the tests on Django's next release, in a virtual environment of its own
+	PYTHON=$(PYTHON) .ci/next-django
+
+release: .venv/installed-dev ## VERSION=1.2.3: check, test, tag, and build the files below build/release
+	.ci/release check '$(VERSION)'
+	$(MAKE) test
+	.ci/release tag '$(VERSION)'
+	rm -rf build/release && mkdir -p build/release
+	git archive --prefix=moca-triggers-$(VERSION)/ --output=build/release/moca-triggers-$(VERSION).tar.gz v$(VERSION)
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/release ./moca_client
+	@ls build/release
 
 bench: .venv/installed-dev ## figures: speed, memory, calls
 	$(BIN)/python -m benchmarks
 
-PYTHON_FITS = $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
-	|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 $@"; exit 1; }
+PYTHON_FITS = $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+	|| { echo "Python 3.11 to 3.14 is needed: make PYTHON=python3.12 $@"; exit 1; }
 
 define INSTALL
 	@$(PYTHON_FITS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(1)'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(1)' --editable ./moca_client
 endef
 
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml moca_client/pyproject.toml
 	$(call INSTALL,[scheduler])
 	@touch $@
 
-.venv/installed-dev: pyproject.toml
+.venv/installed-dev: pyproject.toml moca_client/pyproject.toml
 	$(call INSTALL,[dev])
 	@touch .venv/installed $@
 

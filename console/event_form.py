@@ -15,10 +15,11 @@ from console.access import for_operators
 from console.event_source import editable, secret_shown
 from console.received_events import counts_triggers
 from console.records import bound_form, reason_not_saved, refused_form
-from events import services
+from events import senders, services
 from events.buses import BusError
 from events.forms import EventSourceForm
 from events.models import EventSource
+from events.option_fields import OF_BOTH, OF_HMAC, OF_TOKEN
 from moca.admin import actor
 from moca.authentication.models import Role
 from moca.concurrency import ConflictError, reason_of
@@ -58,8 +59,24 @@ def _form(request: HttpRequest, source_id: str) -> HttpResponse:
         "source": form.instance if source_id else None,
         "address": request.build_absolute_uri(reverse("api-events")),
         "has_bus": not counts_triggers(),
+        "kinds": {} if source_id else _kinds(),
+        "for_hmac": [form[name] for name in OF_HMAC if name in form.fields],
+        "for_token": [form[name] for name in OF_TOKEN if name in form.fields],
+        "for_both": [form[name] for name in OF_BOTH if name in form.fields],
     }
     return render(request, "console/event_form.html", context)
+
+
+def _kinds() -> dict[str, dict[str, Any]]:
+    """What the form's script says of each kind: what to enter as secret, and what else it asks."""
+    return {
+        one.kind: {
+            "secret": str(one.secret_help),
+            "window": one.is_described or one.has_replay_window,
+            "described": one.is_described,
+        }
+        for one in senders.senders()
+    }
 
 
 def _row(source_id: str) -> EventSource | None:

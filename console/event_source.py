@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,7 +25,9 @@ from console.changes import TEST_EVENT, changes_of
 from console.event_list import lacks_secret
 from console.received_events import counts_triggers, page_of_events
 from console.records import refusal_of_delete
-from events import examples, ingest, rejections, services, sources
+from console.rejected_messages import rejected_rows
+from console.sending import guide_of
+from events import answers, examples, ingest, listening, services, sources
 from events.buses import BusError
 from events.forms import NewSecretForm
 from events.kinds import SourceKind
@@ -35,9 +38,10 @@ from moca.admin import actor
 from moca.authentication.models import AuditEntry, Role
 from moca.concurrency import reason_of
 from moca.display import pretty
-from moca.times import parse_iso
 from triggers.models import Trigger
 
+# Hosts that no other machine reaches.
+LOCAL = ("127.0.0.1", "localhost", "::1")
 # The page names at most this many listening triggers.
 LISTENERS = 100
 
@@ -61,10 +65,15 @@ def editable(source_id: str) -> EventSource:
 
 
 def address_of(request: HttpRequest, source: EventSource) -> str:
-    """The full URL to which senders post events. Empty if the source has none."""
+    """The full URL to which senders post events, below PUBLIC_URL. Empty if the source has none."""
     if not source.has_address:
         return ""
-    return f"{request.build_absolute_uri(reverse('api-events'))}?source={source.pk}"
+    path = reverse("api-events")
+    if settings.PUBLIC_URL:
+        address = f"{settings.PUBLIC_URL}{path.removeprefix(get_script_prefix().rstrip('/'))}"
+    else:
+        address = request.build_absolute_uri(path)
+    return f"{address}?source={source.pk}"
 
 
 def listeners_of(source: EventSource) -> list[Trigger]:
@@ -103,21 +112,38 @@ def event_source(request: HttpRequest, source_id: str) -> HttpResponse:
         "kept": KEPT,
         "address": address_of(request, source),
         "setting": "EVENT_SOURCES_FILE" if settings.EVENT_SOURCES_FILE else "EVENT_SOURCES_CONFIG",
+        **_sending(request, source),
         "pattern": pretty(source.pattern) if source.pattern else "",
+        "options": source.options or {},
         "endings": endings_of(source, now),
         "listeners": listeners[:LISTENERS],
         "has_more_listeners": len(listeners) > LISTENERS,
         "changes": changes_of(source, {"secrets": _("Secret")}),
         "lacks_secret": lacks_secret(source, now),
+        "is_listening": listening.is_listening(source, now),
         "counts_triggers": counts_triggers(),
-        "refusals": _refusals(source) if source.has_address else [],
+        "refusals": rejected_rows(source) if source.has_address else [],
         **(page_of_events(request, source) if source.has_address else {}),
     }
     return render(request, "console/event_source.html", context)
 
 
-def _refusals(source: EventSource) -> list[dict[str, Any]]:
-    return [{**each, "at": parse_iso(each["at"])} for each in rejections.recent(source)]
+def _sending(request: HttpRequest, source: EventSource) -> dict[str, Any]:
+    """The template context for what to enter at the sender."""
+    address = address_of(request, source)
+    if not address:
+        return {}
+    return {
+        "guide": guide_of(source, address),
+        "verify_token": _verify_token(request, source),
+        "is_local": urlsplit(address).hostname in LOCAL,
+    }
+
+
+def _verify_token(request: HttpRequest, source: EventSource) -> str:
+    """The token of Meta's handshake, for operators who may set the address at Meta."""
+    may_see = request.user.has_perm("events.change_eventsource")
+    return answers.verify_token(source.pk) if may_see and source.kind == SourceKind.META else ""
 
 
 @require_http_methods(["GET", "POST"])
@@ -172,6 +198,7 @@ def secret_shown(request: HttpRequest, source: EventSource, made: str) -> HttpRe
     now = timezone.now()
     context = {
         "source": source,
+        **_sending(request, source),
         "secret": made,
         "address": address_of(request, source),
         "endings": endings_of(source, now),
@@ -198,8 +225,13 @@ class SampleForm(forms.Form):
 
     def __init__(self, source: EventSource, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if source.kind != SourceKind.GITHUB:
+        if not examples.names_in_header(source.sender):
             del self.fields["name"]
+        elif source.kind != SourceKind.GITHUB:
+            header = source.sender.type_from[0].removeprefix("header:")
+            self.fields["name"].help_text = _("What the sender says in %(header)s.") % {
+                "header": header
+            }
         if source.kind == SourceKind.WEBHOOK:
             self.fields["body"].help_text = _(
                 "Any JSON, or an EventBridge envelope: source, detail-type and detail."
@@ -223,7 +255,8 @@ def test(request: HttpRequest, source_id: str) -> HttpResponse:
             )
     else:
         body = pretty(examples.example_body(source.kind, now))
-        form = SampleForm(source, initial={"body": body, "name": examples.GITHUB_EVENT})
+        name = examples.example_name(source.sender)
+        form = SampleForm(source, initial={"body": body, "name": name})
     listeners = listeners_of(source)
     context = {
         "source": source,

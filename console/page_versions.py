@@ -24,7 +24,8 @@ from django.utils.translation import get_language
 
 from console.access import View
 from console.times import times_of
-from events.models import ReceivedEvent
+from events.models import ReceivedEvent, SeenMessage
+from events.seen import Purpose
 from executions.maintenance import LONGEST_LEASE
 from executions.models import TriggerExecution
 from moca.authentication.models import AuditEntry
@@ -164,6 +165,11 @@ def newest_events(source_ids: Sequence[str], _now: datetime) -> Iterable[Any]:
     """The last received events of some sources."""
     rows = ReceivedEvent.objects.filter(source_id__in=source_ids).order_by("-received_at")
     return from_index(rows).values_list("pk", flat=True)[:NEWEST]
+
+
+def newest_heard(source_id: str, _now: datetime) -> Iterable[Any]:
+    """The last message that came while a source listened."""
+    return SeenMessage.objects.of(source_id, Purpose.HEARD).values_list("pk", flat=True)[:1]
 
 
 def queued_events(_now: datetime) -> Iterable[Any]:

@@ -14,6 +14,7 @@ from console import (
     deliveries,
     event_form,
     event_list,
+    event_listening,
     event_source,
     pauses,
     prompt_versions,
@@ -75,6 +76,7 @@ urlpatterns = [
     path("events/<str:source_id>/edit", event_form.edit, name="event-source-edit"),
     path("events/<str:source_id>/delete", event_source.delete, name="event-source-delete"),
     path("events/<str:source_id>/secret", event_source.new_secret, name="event-source-secret"),
+    path("events/<str:source_id>/listen", event_listening.listen, name="event-source-listen"),
     path("events/<str:source_id>/test", event_source.test, name="event-source-test"),
     path(
         "events/<str:source_id>/received/<str:event_id>",

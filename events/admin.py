@@ -1,5 +1,6 @@
 """Pages of the admin: event sources that operators have added, and received events."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -13,6 +14,8 @@ from django.utils.safestring import SafeString
 from events import services, sources
 from events.forms import EventSourceForm
 from events.models import EventSource, EventState, ReceivedEvent
+from events.option_fields import FIELDS
+from events.options import NAMES
 from moca.admin import ModelAdmin, ReadOnlyModelAdmin, actor
 from moca.changelist import ChangeList
 from moca.display import NOTHING, badge, excerpt, pretty, shortened, time_tag
@@ -64,21 +67,30 @@ class EventSourceAdmin(ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if not self.has_change_permission(request, obj):
-            return [(None, {"fields": ABOUT}), ("Events", {"fields": [*EVENTS, WINDOW]})]
+            return [(None, {"fields": ABOUT}), ("Events", {"fields": [*EVENTS, "options", WINDOW]})]
         # The id and the kind cannot be changed. A further secret is set on its own page.
         secret = ["secret"] if obj is None else []
         about = ABOUT if obj is None else [name for name in ABOUT if name not in ("id", "kind")]
         window = [WINDOW] if obj is None or obj.has_replay_window else []
-        return [
+        found: list[Any] = [
             (None, {"fields": ["opened_version", *about]}),
             ("Events", {"fields": [*secret, *EVENTS, *window]}),
         ]
+        if names := [FIELDS[name] for name in _options(obj)]:
+            title = "How the sender of a general kind signs"
+            found.append((title, {"fields": names, "classes": [] if obj else ["collapse"]}))
+        return found
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         services.save(obj, by=actor(request))
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         services.delete(obj, by=actor(request))
+
+
+def _options(source: EventSource | None) -> Iterable[str]:
+    """The options that a source may have; of a new one, those of all kinds."""
+    return FIELDS if source is None else NAMES.get(source.kind, ())
 
 
 class SourceFilter(admin.SimpleListFilter):

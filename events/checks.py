@@ -10,7 +10,7 @@ from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 
 from events import sources
-from events.signing_keys import ARN
+from events.signing_keys import TOPIC_ARN, is_reference
 from events.validation import BUS_NAME
 
 
@@ -33,7 +33,7 @@ def _of_list() -> Iterator[CheckMessage]:
     literal = [
         source.pk
         for source in found.values()
-        if not all(text.startswith(ARN) for text in source.configured_secrets)
+        if not all(map(_is_hidden, source.configured_secrets))
     ]
     if literal and settings.TRIGGER_LAMBDA_ARN:
         yield CheckWarning(
@@ -42,6 +42,11 @@ def _of_list() -> Iterator[CheckMessage]:
             hint="Store each in Secrets Manager, and give its ARN.",
             id="moca.W006",
         )
+
+
+def _is_hidden(text: str) -> bool:
+    """Whether a secret in the settings may be read: the ARN of a secret, or of a topic."""
+    return is_reference(text) or TOPIC_ARN.match(text) is not None
 
 
 def _of_settings() -> Iterator[CheckMessage]:

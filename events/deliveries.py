@@ -1,10 +1,10 @@
-"""Deduplicates events whose sender signs the body but not the id, as GitHub does.
+"""Deduplicates events whose sender signs the body but not the id, as GitHub and others do.
 
 GitHub sends a delivery id with each event and signs the body alone. Two events can have the same
 body, such as two manual runs of a workflow, and a redelivery has the id of the first delivery. An
 attacker who has a signed message can replay it under any id. Within the source's `replay_seconds`
 (REPLAY_SECONDS in `events.models` unless it is set), events with the same body therefore count as
-one, whatever their ids.
+one, whatever their ids. Events without any id get one here, so that the window alone decides.
 """
 
 from dataclasses import replace
@@ -36,12 +36,21 @@ def with_deduplication_key(
         return sent
     if not source.replay_seconds:
         return own
-    since = now - timedelta(seconds=source.replay_seconds)
+    since = now - timedelta(seconds=_window(source))
     if first is None or first.received_at > since:
         # The first event keeps the body's key: of several simultaneous ones, one is stored.
         return sent
     latest = _latest(source, signature, since)
     return own if latest is None else replace(sent, key=_delivery_key(sent.key, _delivery(latest)))
+
+
+def _window(source: EventSource) -> int:
+    """The replay window. If the time is signed, a replay is accepted for as long as it is fresh."""
+    sender = source.sender
+    if sender.scheme is None or not sender.signs_time:
+        return source.replay_seconds
+    # The sender's clock may be ahead of ours by the tolerance, or behind it.
+    return max(source.replay_seconds, 2 * sender.scheme.tolerance)
 
 
 def _delivery_key(body: str, delivery: str) -> str:

@@ -6,42 +6,41 @@ from typing import Any
 
 from django.conf import settings
 
-from events import webhooks
+from events import sender_examples, webhooks
 from events.kinds import SourceKind
 from events.models import EventSource
+from events.schemes.base import HEADER
+from events.senders import Sender
 from moca.times import iso
 
 # The value of a field that a pattern describes without naming a value.
 ANYTHING = "example"
-# GitHub sends the event's name in a header.
-GITHUB_EVENT = "pull_request"
+# The names of events that these senders put in a header.
+EXAMPLE_NAMES = {
+    SourceKind.GITHUB: "pull_request",
+    "bitbucket": "pullrequest:created",
+    "gitea": "pull_request",
+    "gitlab": "Merge Request Hook",
+    "gitlab-signed": "Merge Request Hook",
+    "sentry": "issue",
+    "shopify": "orders/paid",
+}
 
 
-def example_body(kind: str, now: datetime) -> dict[str, Any]:
+def example_name(sender: Sender) -> str:
+    """The name of an event that a sender puts in a header, or "" if it puts it in the body."""
+    return EXAMPLE_NAMES.get(sender.kind, "example") if names_in_header(sender) else ""
+
+
+def names_in_header(sender: Sender) -> bool:
+    """Whether a sender names the event in a header."""
+    return bool(sender.type_from) and sender.type_from[0].startswith(HEADER)
+
+
+def example_body(kind: str, now: datetime) -> Any:
     """A body that a sender of a kind sends, with fields from the sender's documentation."""
-    seconds = int(now.timestamp())
-    bodies: dict[str, dict[str, Any]] = {
-        SourceKind.GITHUB: {
-            "action": "opened",
-            "number": 42,
-            "pull_request": {"title": "Count the sheep", "user": {"login": "octocat"}},
-            "repository": {"full_name": "acme/meadow"},
-        },
-        SourceKind.SLACK: {
-            "type": "event_callback",
-            "event_id": "Ev0EXAMPLE",
-            "event_time": seconds,
-            "team_id": "T0EXAMPLE",
-            "event": {"type": "app_mention", "channel": "C0EXAMPLE", "text": "Count the sheep"},
-        },
-        SourceKind.STRIPE: {
-            "id": "evt_example",
-            "type": "invoice.paid",
-            "created": seconds,
-            "data": {"object": {"id": "in_example", "amount_paid": 1250, "currency": "eur"}},
-        },
-    }
-    return bodies.get(kind, {"type": "order.paid", "order": {"id": 4711, "total": 12.5}})
+    body = sender_examples.bodies(now).get(kind)
+    return {"type": "order.paid", "order": {"id": 4711, "total": 12.5}} if body is None else body
 
 
 def example_envelope(source: EventSource | None, pattern: Any, now: datetime) -> dict[str, Any]:
@@ -53,10 +52,9 @@ def example_envelope(source: EventSource | None, pattern: Any, now: datetime) ->
         now: the present.
     """
     if source is not None and source.has_address:
-        headers = {"webhook-id": "example", "x-github-event": GITHUB_EVENT}
         text = json.dumps(example_body(source.kind, now)).encode()
-        content = webhooks.JSON
-        (sent,) = webhooks.parse(source.kind, source.pk, content, headers, text, now)
+        message = webhooks.sample(source.sender, "example", example_name(source.sender), text)
+        (sent, *_) = webhooks.parse(source.sender, source.pk, message, now)
         return sent.envelope
     example = {
         "version": "0",

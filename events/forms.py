@@ -1,5 +1,7 @@
 """Forms for event sources and their secrets, for the operators' pages and the admin."""
 
+import base64
+import secrets
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -9,13 +11,17 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from events import signing_keys, sources
+from events import senders, signing_keys, sources
 from events.kinds import SourceKind
 from events.models import REPLAY_SECONDS, EventSource
-from events.validation import MADE_BY_SENDER, check_secret
+from events.option_fields import OptionFields
+from events.schemes.hmac import BASE64, HEX, TEXT
+from events.secret_rules import check_secret
 from moca import sealing
 from moca.forms import JSONTextField, VersionedForm
 
+# The bytes of a key that is made for a sender that wants it in base64 or hexadecimal.
+KEY_BYTES = 32
 # Ids that no source may have, because a page has the same address.
 TAKEN = {"new"}
 
@@ -29,7 +35,7 @@ class SecretField(forms.CharField):
         super().__init__(**{"required": False, "max_length": 256, **options})
 
 
-class EventSourceForm(VersionedForm):
+class EventSourceForm(OptionFields, VersionedForm):
     """Creates or changes an event source. Its kind cannot be changed.
 
     A new source with an address gets a secret: the one entered, or a generated one if the sender
@@ -43,8 +49,8 @@ class EventSourceForm(VersionedForm):
     secret = SecretField(
         label=_("Secret"),
         help_text=_(
-            "For webhooks and GitHub leave it empty: one is made, and shown once. Slack calls it "
-            "the signing secret, Stripe the endpoint's: enter what they show you."
+            "Leave it empty if the sender lets you choose: one is made, and shown once. Senders "
+            "such as Slack and Stripe make their own: enter what they show you."
         ),
     )
     pattern = JSONTextField(
@@ -76,7 +82,7 @@ class EventSourceForm(VersionedForm):
             "id": _("By which triggers name it: lower-case letters, digits, - and _."),
             "icon": _("A name that other programs show it with."),
             "replay_seconds": _(
-                "Of GitHub alone, which signs the body and no id: for so long, the same body is "
+                "Of GitHub and others that sign the body and no id: for so long, the same body is "
                 "the same event, whatever id its delivery has. 0: never."
             ),
         }
@@ -96,6 +102,7 @@ class EventSourceForm(VersionedForm):
         if not self.instance._state.adding:
             for name in ("id", "kind", "secret"):
                 self.fields.pop(name, None)
+            self.show_options(self.instance.kind, self.instance.options or {})
             if not self.instance.has_replay_window:
                 self.fields.pop("replay_seconds", None)
 
@@ -113,14 +120,19 @@ class EventSourceForm(VersionedForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        if self.instance._state.adding and "kind" in self.cleaned_data:
-            self._set_secret(self.cleaned_data["kind"], timezone.now())
+        is_new = self.instance._state.adding
+        kind = self.cleaned_data.get("kind") if is_new else self.instance.kind
+        if kind:
+            self.instance.options = self.options_of(kind)
+        if kind and is_new and not self.has_option_errors():
+            self._set_secret(kind, timezone.now())
         return cleaned
 
     def add_error(self, field: str | None, error: Any) -> None:
         """Add an error, but not the model's errors of fields that already have one."""
         if field is None and hasattr(error, "error_dict"):
-            for name in self.errors.keys() & error.error_dict.keys():
+            # The fields of the options have what is wrong with them.
+            for name in {*self.errors, "options"} & error.error_dict.keys():
                 del error.error_dict[name]
             if not error.error_dict:
                 return
@@ -131,7 +143,7 @@ class EventSourceForm(VersionedForm):
         if kind == SourceKind.BUS or "secret" in self.errors:
             return
         try:
-            secret = chosen_secret(kind, entered, makes=self.makes_secrets)
+            secret = chosen_secret(kind, entered, self.instance.options, makes=self.makes_secrets)
         except ValidationError as error:
             self.add_error("secret", error)
             return
@@ -151,19 +163,21 @@ class NewSecretForm(forms.Form):
 
     def __init__(self, source: EventSource, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.source = source
+        self.source, sender = source, source.sender
         self.fields["secret"].help_text = (
-            _("Enter what the sender's pages show you.")
-            if source.kind in MADE_BY_SENDER
+            sender.secret_help or _("Enter what the sender's pages show you.")
+            if sender.makes_secret
             else _("Empty: one is made, and shown once.")
         )
-        self.fields["secret"].widget.is_required = source.kind in MADE_BY_SENDER
+        self.fields["secret"].widget.is_required = sender.makes_secret
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         if "secret" not in self.errors:
             try:
-                self.new = chosen_secret(self.source.kind, self.cleaned_data["secret"], makes=True)
+                entered = self.cleaned_data["secret"]
+                options = self.source.options
+                self.new = chosen_secret(self.source.kind, entered, options, makes=True)
             except ValidationError as error:
                 self.add_error("secret", error)
         return cleaned
@@ -174,20 +188,31 @@ class NewSecretForm(forms.Form):
         return "" if self.cleaned_data["secret"] else self.new
 
 
-def chosen_secret(kind: str, entered: str, *, makes: bool) -> str:
+def chosen_secret(kind: str, entered: str, options: Any, *, makes: bool) -> str:
     """Return the secret to use: the entered one, or a new one.
 
     Args:
         kind: the source's kind.
         entered: what was entered, or "" for nothing.
+        options: the source's options, which are valid.
         makes: whether to generate one if nothing was entered and the sender accepts ours.
 
     Raises:
         ValidationError: none was entered though the sender has one, or it cannot be a secret.
     """
     if entered:
-        check_secret(kind, entered)
+        check_secret(kind, entered, options)
         return entered
-    if makes and kind not in MADE_BY_SENDER:
-        return sealing.new_signing_secret()
+    if makes and not senders.sender_of(kind).makes_secret:
+        return _new_secret(kind, options)
     raise ValidationError(_("Enter the secret that the sender signs with."), code="required")
+
+
+def _new_secret(kind: str, options: Any) -> str:
+    """A random secret in the form that the sender of a kind accepts."""
+    form = (options or {}).get("key", TEXT)
+    if form == HEX:
+        return secrets.token_hex(KEY_BYTES)
+    if form == BASE64:
+        return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+    return sealing.new_signing_secret()

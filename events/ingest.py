@@ -5,23 +5,26 @@ publishing fails, the sender gets an error and retries, and `events.outbox` retr
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
 
-from events import deliveries, provenance, signatures, signing_keys, webhooks
-from events.buses import BusError, get_bus
+from events import deliveries, provenance, senders, signatures, signing_keys, storing, webhooks
+from events.buses import get_bus
 from events.kinds import SourceKind
 from events.models import KEPT, EventSource, ReceivedEvent
-from events.signatures import Signature, SignatureError
+from events.schemes.base import Message, SignatureError
+from events.schemes.public_key import PublicKeyScheme, key_of_nobody
+from events.signatures import Signature
 from events.webhooks import EnvelopeError
 from moca import sealing, tracing
 from moca.ids import new_id
-from moca.retry import retry
+
+# The most events that are stored in one transaction.
+GROUP = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +40,29 @@ class Receipt:
     is_duplicate: bool
 
 
-def authenticate(
-    source: EventSource, content_type: str, headers: Mapping[str, str], body: bytes, now: datetime
-) -> Signature:
+def authenticate(source: EventSource, message: Message, now: datetime) -> Signature:
     """Verify that a message is signed with a secret of the source.
 
     Args:
         source: the source at whose address the message arrived.
-        content_type: the message's Content-Type.
-        headers: its headers, their names in lower case.
-        body: its body, byte for byte.
+        message: the message.
         now: the present.
 
     Raises:
         SignatureError: the signature is invalid, or the message is too old and not all of its
             events are stored.
+        UnavailableError: the signature cannot be checked at present.
         UnreadableError: the source's secrets cannot be read.
     """
+    scheme = source.sender.scheme
+    if scheme is None:
+        raise SignatureError("no-sender", "This source has no senders that sign.")
     return signatures.verify(
-        source.kind,
-        headers,
-        body,
+        scheme,
+        message,
         partial(source.active_secrets, now),
         now,
-        is_stored=partial(_is_stored, source, content_type, headers, body, now),
+        is_stored=partial(_is_stored, source, message, now),
     )
 
 
@@ -70,26 +72,28 @@ def decoy_source(headers: Mapping[str, str], now: datetime) -> EventSource:
     A message to an address without a source is verified against it. Neither the answer nor its
     timing then reveals that there is no source.
     """
-    kind = signatures.kind_of(headers) or SourceKind.WEBHOOK
-    return EventSource(kind=kind, secrets=signing_keys.seal(sealing.new_signing_secret(), now))
+    kind = senders.kind_of(headers) or SourceKind.WEBHOOK
+    scheme = senders.sender_of(kind).scheme
+    secret = (
+        key_of_nobody(scheme.algorithm)
+        if isinstance(scheme, PublicKeyScheme)
+        else sealing.new_signing_secret()
+    )
+    return EventSource(kind=kind, secrets=signing_keys.seal(secret, now))
 
 
 def receive(
-    source: EventSource,
-    signature: Signature,
-    content_type: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    now: datetime,
+    source: EventSource, signature: Signature, message: Message, now: datetime
 ) -> list[Receipt]:
     """Store and publish all events of a message, or none.
+
+    Only of a large batch of SendGrid's, a part may be stored if publishing fails. SendGrid sends
+    the batch again, and what is stored is known by its id.
 
     Args:
         source: the source at whose address the message arrived.
         signature: the result of `authenticate()`.
-        content_type: the message's Content-Type.
-        headers: its headers, their names in lower case.
-        body: its body, byte for byte.
+        message: the message.
         now: the present.
 
     Raises:
@@ -99,9 +103,25 @@ def receive(
     """
     found = [
         deliveries.with_deduplication_key(source, sent, signature.digest, now)
-        for sent in webhooks.parse(source.kind, source.pk, content_type, headers, body, now)
+        for sent in webhooks.parse(source.sender, source.pk, message, now)
     ]
-    return _store_and_publish(source, found, signature, now)
+    return [
+        receipt
+        for some in _in_groups(source, found)
+        for receipt in _store_and_publish(source, some, signature, now)
+    ]
+
+
+def _in_groups(
+    source: EventSource, found: list[webhooks.IncomingEvent]
+) -> Iterable[Sequence[webhooks.IncomingEvent]]:
+    """The events of a message, in groups that fit in a transaction.
+
+    SendGrid alone sends more, and with envelopes more than a bus takes at once.
+    """
+    if source.kind != SourceKind.SENDGRID:
+        return [found]
+    return [found[start : start + GROUP] for start in range(0, len(found), GROUP)]
 
 
 def receive_test(source: EventSource, body: bytes, now: datetime, *, name: str, by: str) -> Receipt:
@@ -119,8 +139,8 @@ def receive_test(source: EventSource, body: bytes, now: datetime, *, name: str, 
         BusError: publishing failed.
     """
     key = new_id()
-    headers = {"webhook-id": key, "x-github-event": name, "x-github-delivery": key}
-    (sent,) = webhooks.parse(source.kind, source.pk, webhooks.JSON, headers, body, now)
+    message = webhooks.sample(source.sender, key, name, body)
+    (sent, *_) = webhooks.parse(source.sender, source.pk, message, now)
     provenance.tag_test(sent.envelope, by)
     signature = Signature(hashlib.sha256(key.encode()).hexdigest(), is_fresh=True)
     # It has a key of its own, because an earlier event may have the same body.
@@ -147,7 +167,7 @@ def _store_and_publish(
     for row in sent:
         # A message may have the same event twice.
         rows.setdefault(row.pk, row)
-    known = (_store if signature.is_fresh else _stored)(list(rows.values()))
+    known = (storing.store if signature.is_fresh else _stored)(list(rows.values()))
     bus = get_bus()
     gone = {pk for pk, row in known.items() if bus.has(row)}
     # A stored row may hold only a part of a large event; the row from the message has all of it.
@@ -178,15 +198,13 @@ def _row(
     return row
 
 
-def _is_stored(
-    source: EventSource, content_type: str, headers: Mapping[str, str], body: bytes, now: datetime
-) -> bool:
+def _is_stored(source: EventSource, message: Message, now: datetime) -> bool:
     """Whether all events of a message are stored.
 
     If the answer is lost, a proxy or a client repeats the message unchanged, with the old time.
     """
     try:
-        found = webhooks.parse(source.kind, source.pk, content_type, headers, body, now)
+        found = webhooks.parse(source.sender, source.pk, message, now)
     except EnvelopeError:
         return False
     ids = {source.event_id(sent.key) for sent in found}
@@ -199,26 +217,3 @@ def _stored(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
     if len(known) < len(rows):
         raise SignatureError("stale", signatures.STALE)
     return known
-
-
-def _store(rows: Sequence[ReceivedEvent]) -> dict[str, ReceivedEvent]:
-    """Store events in one transaction; returns the rows that were stored before, by id."""
-    known: dict[str, ReceivedEvent] = {}
-
-    def once() -> dict[str, ReceivedEvent]:
-        nonlocal known
-        new = [row for row in rows if row.pk not in known]
-        if not new:
-            return known
-        try:
-            with transaction.atomic():
-                ReceivedEvent.objects.bulk_create(new)
-        except IntegrityError:
-            known = ReceivedEvent.objects.in_bulk([row.pk for row in rows])
-            raise
-        return known
-
-    try:
-        return retry(once, on=IntegrityError)
-    except IntegrityError as error:
-        raise BusError("Another request is storing the same events.") from error

@@ -1,14 +1,24 @@
-"""The kinds of event sources, in a module of their own that models and validation can import."""
+"""The kinds of event sources that code names, in a module that models and validation can import.
 
-from django.db import models
-from django.utils.translation import gettext_lazy as _
+`events.senders` has the kinds of all senders.
+"""
 
 
-class SourceKind(models.TextChoices):
+class SourceKind:
     """Says where a source's events come from, and how they are signed."""
 
-    BUS = "bus", _("An event bus")
-    WEBHOOK = "webhook", _("Signed webhooks")
-    GITHUB = "github", _("GitHub webhooks")
-    SLACK = "slack", _("Slack events")
-    STRIPE = "stripe", _("Stripe webhooks")
+    BUS = "bus"
+    WEBHOOK = "webhook"
+    HMAC = "hmac"
+    TOKEN = "token"  # noqa: S105
+    GITHUB = "github"
+    SLACK = "slack"
+    STRIPE = "stripe"
+    SVIX = "svix"
+    META = "meta"
+    ZOOM = "zoom"
+    DISCORD = "discord"
+    EVENTBRIDGE = "eventbridge"
+    SENDGRID = "sendgrid"
+    SNS = "sns"
+    TWILIO = "twilio"

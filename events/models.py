@@ -3,7 +3,7 @@
 import hashlib
 import json
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -19,10 +19,16 @@ from django.utils.translation import gettext_lazy as _
 
 from events import signing_keys, validation
 from events.kinds import SourceKind
+from events.seen import SeenMessage
 from moca.concurrency import ExpectingQuerySet, VersionedModel
 from moca.dynamodb.layout import Index, Layout
 from moca.tracing import MOST_CHARACTERS
 from moca.validation import one_line
+
+if TYPE_CHECKING:
+    from events.senders import Sender
+
+__all__ = ["EventSource", "EventState", "ReceivedEvent", "SeenMessage"]
 
 # How long a received event is stored: for the list of its source, and to recognize duplicates.
 KEPT = timedelta(days=7)
@@ -32,12 +38,19 @@ REPLAY_SECONDS = 10
 MAX_REPLAY_SECONDS = int(KEPT.total_seconds())
 
 
+def kind_choices() -> list[tuple[Any, list[tuple[str, Any]]]]:
+    """The kinds of sources for forms, by group."""
+    from events import senders  # 15 ms of the handler, which shows no forms
+
+    return senders.choices()
+
+
 class EventSource(VersionedModel):
     """A source of events, to which event triggers listen.
 
     A source of the kind `bus` selects events of an event bus by its pattern. The other kinds
     receive events at an address of their own (`POST /events?source=ID`). Senders sign each with one
-    of the source's secrets, and a pattern may select among them.
+    of the source's secrets, and a pattern may select among them. `events.senders` has the kinds.
     """
 
     id = models.CharField(
@@ -57,12 +70,17 @@ class EventSource(VersionedModel):
     )
     icon = models.CharField(_("icon"), max_length=100, blank=True, validators=[one_line])
     kind = models.CharField(
-        _("events come from"), max_length=10, choices=SourceKind, default=SourceKind.WEBHOOK
+        _("events come from"),
+        max_length=20,
+        choices=kind_choices,
+        default=SourceKind.WEBHOOK,
     )
+    # How the sender of a general kind signs; see `events.options`.
+    options = models.JSONField(_("options"), default=dict, blank=True)
     bus_name = models.CharField(_("event bus"), max_length=256, blank=True)
     pattern = models.JSONField(_("pattern"), null=True, blank=True)
-    # GitHub signs only the body. Within this time the same body is a duplicate, even if its
-    # delivery has another id.
+    # Some senders, such as GitHub, sign no id. Within this time the same body is a duplicate, even
+    # if its delivery has another id.
     replay_seconds = models.PositiveIntegerField(
         _("replay window"),
         default=REPLAY_SECONDS,
@@ -71,9 +89,8 @@ class EventSource(VersionedModel):
     )
     # Sealed, each with the epoch seconds at which it expires; see `events.signing_keys`.
     secrets = models.JSONField(default=list, blank=True, editable=False)
-    # The last messages that were refused, the latest first; see `events.rejections`. Each has `at`,
-    # `code`, `reason`, `requestId`, and `times`: how many were refused since the one before it.
-    refusals = models.JSONField(default=list, blank=True, editable=False)
+    # Until then messages to its address are only looked at; see `events.listening`.
+    listening_until = models.DateTimeField(_("listening until"), null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -90,6 +107,13 @@ class EventSource(VersionedModel):
         return self.name
 
     @property
+    def sender(self) -> "Sender":
+        """Who sends the source's events, and how."""
+        from events import options  # 15 ms of the handler, to which nobody sends
+
+        return options.sender_of(self.kind, self.pk, self.options)
+
+    @property
     def has_address(self) -> bool:
         """Whether the source receives events at an address of its own."""
         return self.kind != SourceKind.BUS
@@ -97,7 +121,7 @@ class EventSource(VersionedModel):
     @property
     def has_replay_window(self) -> bool:
         """Whether the window matters: only if the sender signs no id."""
-        return self.kind == SourceKind.GITHUB
+        return self.sender.has_replay_window
 
     @property
     def bus(self) -> str:
@@ -119,6 +143,8 @@ class EventSource(VersionedModel):
 
     def _errors(self) -> dict[str, list[ValidationError]]:
         """Find what is wrong with fields that depend on each other, by field."""
+        from events import secret_rules  # 15 ms of the handler, which saves no source
+
         found: dict[str, list[ValidationError]] = {}
         # A bus that was chosen earlier may stay, even if the settings no longer name it.
         is_free = self.is_configured or "bus_name" not in self.changed_fields()
@@ -126,8 +152,11 @@ class EventSource(VersionedModel):
             found["bus_name"] = errors
         if errors := self._pattern_errors():
             found["pattern"] = errors
+        if errors := secret_rules.options_errors(self.kind, self.options):
+            found["options"] = errors
+            return found
         if self.is_configured and (
-            errors := list(validation.secret_errors(self.kind, self.configured_secrets))
+            errors := list(secret_rules.secret_errors(self.sender, self.configured_secrets))
         ):
             found["secrets"] = errors
         return found
@@ -162,9 +191,11 @@ class EventSource(VersionedModel):
         return usable if found else []
 
     def _secret_fault(self, secret: str) -> str:
+        from events import secret_rules  # 15 ms of the handler, which opens no secrets
+
         # For the log, which is in English, whoever asks.
         with translation.override("en"):
-            return str(validation.secret_fault(self.kind, secret))
+            return str(secret_rules.secret_fault(self.sender, secret))
 
 
 # The most bytes of an envelope in a row, because a DynamoDB item has at most 400 KB.

@@ -17,8 +17,9 @@ class EventSourceSerializer(RowSerializer):
     kind = Text(required=True, write_only=True)
     event_bus_name = Text(source="bus_name", write_only=True)
     event_pattern = Document(source="pattern")
+    options = Document(write_only=True)
     replay_window_seconds = Number(
-        "Of GitHub's: how long the same body is the same event, whatever its delivery's id.",
+        "If no id is signed: how long the same body is the same event, whatever its delivery's id.",
         source="replay_seconds",
     )
 

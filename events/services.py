@@ -3,9 +3,13 @@
 It writes each change with its audit entry and the source's rule on the bus, or not at all.
 """
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from django.utils import timezone
 
-from events import signing_keys
+from events import secret_rules, signing_keys
 from events.models import EventSource
 from moca import audit
 from moca.concurrency import ConflictError, rewrite
@@ -54,6 +58,43 @@ def rotate_secret(source: EventSource, secret: str, *, by: str, at_once: bool = 
         kept = [] if at_once else source.secrets
         source.secrets = signing_keys.seal(secret, timezone.now(), kept)
         audit.save(source, by=by, covered=True)
+
+    rewrite(source, write)
+
+
+def listen(source: EventSource, until: datetime | None, *, by: str) -> None:
+    """Have a source listen until a moment; None ends it. Raises the same as `rotate_secret()`."""
+
+    def write() -> None:
+        source.listening_until = until
+        audit.save(source, by=by)
+
+    rewrite(source, write)
+
+
+def take_settings(
+    source: EventSource, kind: str, options: Mapping[str, Any], secret: str, *, by: str
+) -> None:
+    """Give a source the kind of its sender, and end its listening.
+
+    Args:
+        source: the source.
+        kind: the kind, which has an address.
+        options: the options of a general kind.
+        secret: the sender's secret, the only valid one from now on; "" leaves the secrets.
+        by: the operator's name.
+
+    Raises:
+        ValidationError: the kind, its options and the secret do not fit.
+    """
+
+    def write() -> None:
+        source.kind, source.options, source.listening_until = kind, dict(options), None
+        if secret:
+            secret_rules.check_secret(kind, secret, options)
+            source.secrets = signing_keys.seal(secret, timezone.now())
+        source.full_clean(validate_unique=False)
+        audit.save(source, by=by)
 
     rewrite(source, write)
 

@@ -1,16 +1,37 @@
-"""Signal receivers that write a source's rule to the bus in the source's own transaction."""
+"""Signal receivers of sources: each has its rule on the bus, and no process uses an old one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
+from events import sources
 from events.buses import EventBus, get_bus
-from events.models import EventSource
+from events.models import EventSource, SeenMessage
 from events.rules import SourceRule, name_of, rule_of
+from events.seen import Purpose
 from moca.reconcile import writing
+
+
+@receiver([post_save, post_delete], sender=EventSource)
+def forget_source(instance: EventSource, **_: Any) -> None:
+    """Have this process read the source again, for the messages to its address."""
+    sources.forget(instance.pk)
+    # A message may have read it before the commit.
+    transaction.on_commit(partial(sources.forget, instance.pk))
+
+
+@receiver(post_delete, sender=EventSource)
+def remove_messages(instance: EventSource, **_: Any) -> None:
+    """Remove what was seen of messages to the source."""
+    for purpose in Purpose:
+        rows = SeenMessage.objects.of(instance.pk, purpose)
+        for pk in list(rows.values_list("pk", flat=True)):
+            SeenMessage.objects.filter(pk=pk).delete()
 
 
 @receiver(post_save, sender=EventSource)

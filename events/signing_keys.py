@@ -4,11 +4,14 @@ After a rotation the old secret stays valid for a day, so that no event is lost 
 uses the new one.
 """
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
+
+from django.conf import settings
 
 from moca import sealing
 from moca.aws.secrets_manager import SecretError, secret
@@ -21,6 +24,8 @@ MOST = 5
 # and a rotated secret is used after this time.
 REREAD_SECONDS = 10.0
 ARN = "arn:"
+# The secret of a source of Amazon SNS is the ARN of its topic.
+TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:")
 # What `moca.sealing` derives the key from, together with SECRET_KEY.
 PURPOSE = "event secrets"
 
@@ -56,15 +61,10 @@ def unseal_active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]
     Raises:
         UnreadableError: there are valid secrets, but SECRET_KEY decrypts none of them.
     """
-    from cryptography.fernet import InvalidToken  # 17 ms of the handler, which opens no secrets
-
     valid = [one for one in kept if _is_valid(one, now)]
-    fernet, found = sealing.fernet(PURPOSE), []
-    for one in valid:
-        try:
-            found.append(fernet.decrypt(str(one["sealed"]).encode()).decode())
-        except (InvalidToken, KeyError):
-            continue
+    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    opened = [_unseal(str(one.get("sealed", "")), keys) for one in valid]
+    found = [secret for secret in opened if secret is not None]
     if valid and not found:
         raise UnreadableError(
             "its secrets were sealed with another SECRET_KEY. Add that key to "
@@ -73,13 +73,29 @@ def unseal_active(kept: Iterable[Mapping[str, Any]], now: datetime) -> list[str]
     return found
 
 
+@lru_cache(maxsize=256)
+def _unseal(sealed: str, keys: tuple[str, ...]) -> str | None:
+    """A secret in plain text, or None if none of the keys decrypts it."""
+    from cryptography.fernet import InvalidToken  # 17 ms of the handler, which opens no secrets
+
+    try:
+        return sealing.fernet(PURPOSE).decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        return None
+
+
+def is_reference(text: str) -> bool:
+    """Whether a secret in the settings is the ARN of one in Secrets Manager."""
+    return text.startswith(ARN) and not TOPIC_ARN.match(text)
+
+
 def resolve(text: str) -> str:
     """A secret from the settings, which give the secret itself or its ARN in Secrets Manager.
 
     Raises:
         UnreadableError: the secret cannot be read.
     """
-    if not text.startswith(ARN):
+    if not is_reference(text):
         return text
     return _read(text, int(time.monotonic() / REREAD_SECONDS))
 

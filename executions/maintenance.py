@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
 from alerts.models import Delivery, DeliveryState, Happened, HappenedState
-from events.models import EventState, ReceivedEvent
+from events.models import EventState, ReceivedEvent, SeenMessage
 from executions.backfill.model import Backfill
 from executions.failures import (
     DEBOUNCE_CORRECTED,
@@ -76,6 +76,7 @@ def remove_expired(now: datetime) -> None:
     kinds += [handled, APIToken.objects.all(), FailedSignIns.objects.all()]
     kinds += [CancelRequest.objects.all(), Process.objects.all(), Spending.objects.all()]
     kinds += [OutputPiece.objects.all(), MeasuredProcess.objects.all(), Line.objects.all()]
+    kinds += [SeenMessage.objects.all()]
     kinds += [Happened.objects.exclude(state=HappenedState.WAITING)]
     kinds += [Delivery.objects.exclude(state=DeliveryState.WAITING)]
     kinds += [Backfill.objects.all()]

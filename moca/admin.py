@@ -243,9 +243,9 @@ class ModelAdmin(admin.ModelAdmin):
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def response_action(
-        self, request: HttpRequest, queryset: models.QuerySet[Any]
+        self, request: HttpRequest, queryset: models.QuerySet[Any], **_where: Any
     ) -> HttpResponse | None:
-        """Run the chosen action on the ticked rows."""
+        """Run the chosen action on the ticked rows; Django 6.1 says on which page it was chosen."""
         form: Any = self.action_form(request.POST)
         form.fields["action"].choices = self.get_action_choices(request)
         if not form.is_valid():

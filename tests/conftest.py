@@ -20,6 +20,7 @@ from agents import AgentClient, FixedToken
 from agents.demo import DemoAgent
 from agents.protocols import PROTOCOLS
 from alerts import rules as alert_rules
+from events import sources
 from executions.agent_records import clients, lookup
 from executions.scheduler import LocalSchedulerProcess
 from moca.dynamodb.layout import all_tables
@@ -165,11 +166,12 @@ def _in_english() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _rows_are_forgotten() -> Iterator[None]:
-    """Empty what this process remembers of agents and pauses: no signal tells of a rollback."""
+    """Empty what this process remembers of rows: no signal tells of a rollback."""
     yield
     lookup.forget()
     clients.close_all()
     pauses.forget()
+    sources.forget_all()
 
 
 @pytest.fixture(autouse=True)

@@ -38,8 +38,9 @@ describe(
     "POST",
     "receiveEvents",
     "Signed with a secret of the source in place of a token: as Standard Webhooks say, in the "
-    "headers below, or as GitHub, Slack and Stripe sign theirs. A `webhook-id` that comes again "
-    "is known and runs nothing twice, and so is a CloudEvent by its `source` and `id`. CloudEvents "
+    "headers below, or as the source's sender signs, such as GitHub or Shopify. Some senders get "
+    "an answer in a form of their own. A `webhook-id` that comes again is known and runs nothing "
+    "twice, and so is a CloudEvent by its `source` and `id`. CloudEvents "
     "may come as `application/cloudevents+json`, as `application/cloudevents-batch+json`, as "
     "`application/json`, or with `ce-` headers. All events of a message are taken, or none.",
     tag=EVENTS,

@@ -6,8 +6,7 @@ The largest body is MAX_EVENT_BYTES of the settings; signatures are in `events.s
 from events.webhooks.content_types import JSON
 from events.webhooks.errors import ContentTypeError, EnvelopeError, SizeError
 from events.webhooks.fields import IncomingEvent
-from events.webhooks.parse import parse
-from events.webhooks.providers import slack_challenge
+from events.webhooks.parse import parse, sample
 
 __all__ = [
     "JSON",
@@ -16,5 +15,5 @@ __all__ = [
     "IncomingEvent",
     "SizeError",
     "parse",
-    "slack_challenge",
+    "sample",
 ]

@@ -7,9 +7,12 @@ from typing import Any
 
 from django.conf import settings
 
+from events.schemes.base import MAX_FIELDS, Message
+from events.senders import NAMES
 from events.webhooks.errors import EnvelopeError
 from moca.api.errors import APIError
 from moca.api.parsers import read_json
+from moca.api.storable import faults
 from moca.times import iso, parse_iso
 
 # Limits of EventBridge (PutEvents, PutEventsRequestEntry): every accepted event fits on a bus.
@@ -18,8 +21,9 @@ MAX_TYPE = 128
 MAX_RESOURCE = 2048
 MAX_WHOLE = 2**63 - 1
 # Prefixes of source names that a sender may not use: names of AWS and of this service.
-RESERVED = ("aws.", "moca.", "webhook.")
-GITHUB, SLACK, STRIPE = "github.com", "slack.com", "stripe.com"
+RESERVED = ("aws.", "moca.", "webhook.", "eventbridge.")
+# Times in Unix seconds are less than this for ages, those in milliseconds more.
+MIN_MILLISECONDS = 10**11
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,16 @@ def parse_json(body: bytes) -> Any:
             first = error.details[0]
             raise EnvelopeError(first["field"], first["message"]) from error
         raise EnvelopeError("", error.message) from error
+
+
+def parse_form(message: Message) -> dict[str, Any]:
+    """The fields of a form; EnvelopeError if they are too many or cannot be stored."""
+    fields = message.document
+    if not isinstance(fields, dict):
+        raise EnvelopeError("", f"Send a form with at most {MAX_FIELDS:,} fields.")
+    for fault in faults(fields):
+        raise EnvelopeError(fault["field"], fault["message"])
+    return fields
 
 
 def require_object(document: Any, where: str) -> dict[str, Any]:
@@ -124,6 +138,15 @@ def unix_time(seconds: Any, now: datetime) -> datetime:
         return now
 
 
+def sender_time(value: Any, now: datetime) -> datetime:
+    """A sender's time in Unix seconds, in milliseconds or as text, or the present."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 16:
+        value = int(value)
+    if isinstance(value, int | float) and value >= MIN_MILLISECONDS:
+        value /= 1000
+    return unix_time(value.upper() if isinstance(value, str) else value, now)
+
+
 def check_resource(text: Any, field: str) -> None:
     """Validate an entry of `resources`."""
     if not isinstance(text, str) or len(text) > MAX_RESOURCE:
@@ -140,5 +163,5 @@ def check_source(source: str, field: str) -> None:
             f"A name may not begin with {', '.join(others)} or {last}, as those of AWS and of this "
             "service do: use another.",
         )
-    if lowered in (GITHUB, SLACK, STRIPE):
+    if lowered in NAMES:
         raise EnvelopeError(field, f"{lowered} is what {lowered} alone signs: use another name.")

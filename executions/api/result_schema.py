@@ -31,10 +31,16 @@ from triggers.api.shapes import OUTCOME, STATUS
 _ID = "0194b0a9-51d0-7c11-8a6e-90f3b7d2c415"
 _COUNT = number(minimum=0, maximum=results.MOST_TOKENS)
 _VALUE = {"description": "Any JSON value; the first 2,000 characters of its text are kept."}
-TOOL = record(
-    "A call of a tool.",
-    {"id": text(minLength=1), "name": text(minLength=1)},
-    {"input": _VALUE, "result": _VALUE, "failed": boolean("Whether the tool failed.")},
+TOOL = component(
+    "ReportedTool",
+    record(
+        "A call of a tool.",
+        {"id": text(minLength=1), "name": text(minLength=1)},
+        {"input": _VALUE, "result": _VALUE, "failed": boolean("Whether the tool failed.")},
+    ),
+)
+USAGE = component(
+    "ReportedUsage", record("Tokens that the run took.", {}, dict.fromkeys(results.COUNTS, _COUNT))
 )
 RESULT = component(
     "Result",
@@ -44,7 +50,7 @@ RESULT = component(
         {
             "output": text("The answer. If it is left out, what the stream said stays."),
             "error": text("Why the work failed; the first 2 KB are kept. Only with `failed`."),
-            "usage": record("Tokens that the run took.", {}, dict.fromkeys(results.COUNTS, _COUNT)),
+            "usage": USAGE,
             "toolUses": each(TOOL, "The tools that the agent called.", maxItems=100),
         },
     ),
@@ -54,9 +60,17 @@ TAKEN = component(
     record(
         "The run with its end.",
         {
-            "result": record(
-                "How the run ended.",
-                {"executionId": uuid(), "triggerId": uuid(), "status": STATUS, "outcome": OUTCOME},
+            "result": component(
+                "RecordedEnd",
+                record(
+                    "How the run ended.",
+                    {
+                        "executionId": uuid(),
+                        "triggerId": uuid(),
+                        "status": STATUS,
+                        "outcome": OUTCOME,
+                    },
+                ),
             ),
             "metadata": component(
                 "ResultMetadata",

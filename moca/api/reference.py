@@ -75,7 +75,7 @@ def type_of(schema: Schema) -> SafeString:
         return format_html_join(" or ", "{}", ((type_of(one),) for one in schema["anyOf"]))
     if "const" in schema:
         return format_html("<code>{}</code>", json.dumps(schema["const"]))
-    kinds = schema["type"]
+    kinds = schema.get("type", "any value")
     if isinstance(kinds, list):
         named = [type_of({**schema, "type": kind}) for kind in kinds]
         return format_html_join(" or ", "{}", ((one,) for one in named))

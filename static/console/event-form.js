@@ -4,12 +4,27 @@ const form = document.querySelector("[data-event-source]");
 const kind = form.elements.kind;
 const id = form.elements.id;
 
-function arrange() {
-  const hasAddress = (kind?.value ?? form.dataset.kind) !== "bus";
-  for (const part of form.querySelectorAll(".for-address")) {
-    part.hidden = !hasAddress && !part.querySelector(".errors");
+// What each kind asks, and what to enter as its secret. A stored source shows its own fields only.
+const kinds = JSON.parse(document.getElementById("kinds")?.textContent ?? "{}");
+const secretHelp = document.getElementById("id_secret_helptext");
+
+function show(name, isShown) {
+  for (const part of form.querySelectorAll(`.for-${name}`)) {
+    part.hidden = !isShown && !part.querySelector(".errors");
   }
-  for (const part of form.querySelectorAll(".for-bus")) part.hidden = hasAddress;
+}
+
+function arrange() {
+  const chosen = kind?.value ?? form.dataset.kind;
+  show("address", chosen !== "bus");
+  for (const part of form.querySelectorAll(".for-bus")) part.hidden = chosen !== "bus";
+  const about = kinds[chosen];
+  if (!about) return;
+  show("general", about.described);
+  show("hmac", chosen === "hmac");
+  show("token", chosen === "token");
+  show("window", about.window);
+  if (secretHelp && about.secret) secretHelp.textContent = about.secret;
 }
 
 // The id follows the name until the operator enters one.

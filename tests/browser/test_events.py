@@ -173,6 +173,27 @@ class TestForm:
         editor.get_by_label("Events come from").select_option("bus")
         expect(editor.get_by_label("Secret")).to_be_hidden()
 
+    def test_sender_says_what_its_secret_is(self, editor: Page) -> None:
+        editor.goto("/console/events/new")
+        editor.get_by_label("Events come from").select_option("shopify")
+        expect(editor.get_by_text("The client secret of the app")).to_be_visible()
+
+    def test_only_a_general_kind_asks_how_its_sender_signs(self, editor: Page) -> None:
+        editor.goto("/console/events/new")
+        asked = [editor.get_by_label(label) for label in ("What is signed", "Authorization")]
+        shown = []
+        for kind in ("shopify", "hmac", "token"):
+            editor.get_by_label("Events come from").select_option(kind)
+            shown.append([each.is_visible() for each in asked])
+        assert shown == [[False, False], [True, False], [False, True]]
+
+    def test_form_with_all_fields_fits_a_phone(self, editor: Page) -> None:
+        editor.set_viewport_size({"width": 390, "height": 800})
+        editor.goto("/console/events/new")
+        editor.get_by_label("Events come from").select_option("hmac")
+        width = editor.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390
+
 
 @pytest.mark.each_database
 def test_dropped_events_are_told(editor: Page, thanks: Trigger) -> None:

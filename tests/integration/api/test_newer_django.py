@@ -6,7 +6,10 @@ import pytest
 from django.db import models
 
 from executions.models import TriggerExecution
+from moca.authentication.models import Role
 from moca.concurrency import StaleVersionError
+from tests.integration.admin.conftest import TRIGGERS, signed_in
+from triggers.admin import TriggerAdmin
 from triggers.models import Trigger
 
 
@@ -44,3 +47,19 @@ def test_fetch_mode_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models.Model, "from_db", classmethod(from_db))
     Trigger.from_db("default", ["id"], ["t1"], fetch_mode="peers")
     assert seen == ["peers"]
+
+
+def test_an_action_of_the_admin_may_say_where_it_was_chosen(
+    monkeypatch: pytest.MonkeyPatch, make_trigger: Any
+) -> None:
+    trigger = make_trigger()
+    act = TriggerAdmin.response_action
+    monkeypatch.setattr(
+        TriggerAdmin,
+        "response_action",
+        lambda self, request, queryset: act(self, request, queryset, action_location="list"),
+    )
+    posted = {"action": "disable", "_selected_action": [trigger.pk]}
+    signed_in(Role.EDITOR).post(TRIGGERS, posted)
+    trigger.refresh_from_db()
+    assert not trigger.enabled

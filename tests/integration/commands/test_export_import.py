@@ -721,6 +721,21 @@ class TestEventSources:
         assert "Without a secret, and so without events: shop." in report
         assert EventSource.objects.get(pk="shop").secrets == []
 
+    def test_describes_its_sender(self, file: File) -> None:
+        options = {"header": "X-Acme-Signature", "split": " ", "tolerance": 60}
+        make_source(kind="hmac", options=options)
+        file.export()
+        wipe()
+        file.load()
+        assert EventSource.objects.get(pk="shop").options == options
+
+    def test_description_that_is_wrong_is_named(self, file: File) -> None:
+        source = {"id": "app", "name": "App", "kind": "hmac", "options": {"header": "x y"}}
+        file.write({"eventSources": [source]})
+        with pytest.raises(CommandError):
+            file.load()
+        assert "options: header: Give the name of a header" in file.told
+
     def test_keeps_its_secrets(self, file: File) -> None:
         make_source(secrets=signing_keys.seal("s", NOON))
         file.write({"eventSources": [{"id": "shop", "name": "Other", "kind": "webhook"}]})

@@ -7,9 +7,8 @@ from http.cookies import SimpleCookie
 import pytest
 from django.test import Client
 
-from events.models import EventSource
+from events.models import EventSource, SeenMessage
 from executions.models import TriggerExecution
-from moca.times import iso
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
 
 MakeExecution = Callable[..., TriggerExecution]
@@ -106,8 +105,10 @@ def test_open_page_follows_the_choice(viewer: Client, run: None) -> None:
 
 
 def test_rejected_message_in_the_chosen_form(viewer: Client) -> None:
-    refusal = {"at": iso(STARTED), "code": "x", "reason": "x", "requestId": "x", "times": 1}
-    EventSource.objects.create(id="shop", name="Shop", kind="webhook", refusals=[refusal])
+    EventSource.objects.create(id="shop", name="Shop", kind="webhook", created_at=STARTED)
+    SeenMessage.objects.create(
+        source_id="shop", purpose="rejected", seen_at=STARTED, code="x", ttl=2**32
+    )
     choose(viewer, "local", "Asia/Tokyo")
     page = viewer.get("/console/events/shop").content.decode()
     assert ">Wed 2026-07-01 18:00 +09:00</time>" in page

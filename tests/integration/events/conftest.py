@@ -19,11 +19,12 @@ from django.utils import timezone
 from events import signing_keys
 from events.api import views
 from events.models import EventSource, ReceivedEvent
+from tests.integration.admin.conftest import editor
 from tests.integration.api.conftest import API, alice, nobody
 from tests.integration.aws.conftest import moto
 from tests.signing import KEY, OTHER, SECRET, digest, signed
 
-__all__ = ["KEY", "OTHER", "SECRET", "alice", "digest", "moto", "nobody", "signed"]
+__all__ = ["KEY", "OTHER", "SECRET", "alice", "digest", "editor", "moto", "nobody", "signed"]
 
 STRUCTURED, BATCHED = "application/cloudevents+json", "application/cloudevents-batch+json"
 ORDER = {"type": "order.paid", "order": {"id": 4711}}

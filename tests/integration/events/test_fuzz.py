@@ -3,12 +3,16 @@
 import json
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.db import transaction
+from django.test import Client
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from events import signing_keys
 from tests.examples import examples
 from tests.integration.api.test_fuzz import (
     anything,
@@ -29,6 +33,7 @@ from tests.integration.events.conftest import (
     Send,
     signed,
 )
+from tests.senders import CASES, FORM, Case
 
 fuzz = settings(every, max_examples=examples(200))
 
@@ -152,3 +157,67 @@ def test_forged_messages(
     forged = {**own, **headers}
     answer = sent(send, body, kind, source=address, content_type=content_type, headers=forged)
     assert answer.status_code in (400, 401, 404, 413)
+
+
+OF_SENDERS = [
+    *("alert", "event.id", "event_id", "id", "type", "Type", "Message", "MessageId", "TopicArn"),
+    *("payload", "command", "ssl_check", "event", "event_ts", "object", "webhookTimestamp"),
+    *("sg_event_id", "timestamp", "token", "MessageStatus", "CallStatus", "source", "detail"),
+    *("detail-type", "resources", "time", "status", "groupKey", "specversion", "data"),
+]
+sent_documents = st.dictionaries(st.sampled_from(OF_SENDERS), values, max_size=4)
+sent_bodies = (
+    (sent_documents | st.lists(sent_documents, max_size=3)).map(json.dumps).map(str.encode)
+    | payload
+    | st.dictionaries(st.sampled_from(OF_SENDERS), odd_text, max_size=4).map(
+        lambda fields: urlencode(fields, errors="replace").encode()
+    )
+)
+EXTRA = dict.fromkeys(
+    (
+        *("X-Shopify-Topic", "X-Shopify-Event-Id", "X-Shopify-Triggered-At", "Request-ID"),
+        *("Idempotency-Key", "X-Gitlab-Event", "Linear-Delivery", "X-Event-Key"),
+        "X-Twilio-Webhooks-Signature-Settings",
+    ),
+    header_text,
+)
+
+
+def id_of(case: Case) -> str:
+    """The id of a sender's source. Twilio signs the address of `shop`."""
+    return "shop" if case.kind == "twilio" else case.kind
+
+
+@pytest.fixture
+def all_sources(make_source: MakeSource) -> None:
+    for case in CASES:
+        secrets = signing_keys.seal(case.shown(case.secret), timezone.now())
+        make_source(case.kind, id=id_of(case), secrets=secrets)
+
+
+@fuzz
+@given(
+    case=st.sampled_from(CASES),
+    body=sent_bodies,
+    content_type=st.sampled_from(["application/json", "application/json", FORM, "text/plain"]),
+    headers=some(EXTRA, 3),
+    is_right=st.sampled_from([True, True, True, False]),
+)
+def test_messages_of_all_senders(
+    all_sources: None,
+    case: Case,
+    body: bytes,
+    content_type: str,
+    headers: dict[str, str],
+    is_right: bool,
+) -> None:
+    own = case.sign(case.secret if is_right else case.other, body, int(time.time()), "1")
+    with transaction.atomic():
+        answer = Client(raise_request_exception=False).post(
+            f"/events?source={id_of(case)}",
+            body,
+            content_type=content_type,
+            headers={**headers, **own},
+        )
+        transaction.set_rollback(True)
+    assert answer.status_code in ((200, 204, 400, 401, 413, 415) if is_right else (401,))

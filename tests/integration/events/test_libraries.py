@@ -16,7 +16,7 @@ from slack_sdk.signature import SignatureVerifier
 from standardwebhooks import Webhook
 
 from events import signing_keys
-from events.validation import check_secret
+from events.secret_rules import check_secret
 from tests.integration.events.conftest import (
     KEY,
     ORDER,

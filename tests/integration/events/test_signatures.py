@@ -10,8 +10,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from events import signatures, signing_keys
+from events import signing_keys
 from events.models import EventSource
+from events.schemes import hmac as signatures
 from tests.integration.events.conftest import (
     BATCHED,
     CLOUD,

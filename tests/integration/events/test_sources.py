@@ -206,7 +206,7 @@ MISTAKES = {
     f"- {{id: {'a' * 37}, name: Shop}}": "EVENT_SOURCES_CONFIG[0].id: Ensure this value has at",
     "- {id: a, name: A}\n- {id: a, name: B}": "has the id 'a' twice",
     "- {id: a, name: A, sekrets: [x]}": "EVENT_SOURCES_CONFIG[0] has 'sekrets': give some of id,",
-    "- {id: a, name: A, kind: gitlab}": "kind is 'gitlab': give one of bus, webhook, github",
+    "- {id: a, name: A, kind: pigeon}": "kind is 'pigeon': give one of bus, webhook, github",
     "- {id: a, name: A, kind: slack}": "secrets: Give a list with the secret",
     "- {id: a, name: A, kind: bus, secrets: [x]}": "secrets: A bus has no senders that sign",
     "- {id: a, name: A, secrets: x}": "EVENT_SOURCES_CONFIG[0].secrets is no list of texts",

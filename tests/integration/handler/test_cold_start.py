@@ -15,6 +15,7 @@ import gc, sys
 import executions.lambda_handler
 from moca.dynamodb import client
 print("gc:", gc.isenabled(), "clients:", len(client._clients))
+print("senders:", "events.senders" in sys.modules)
 for name, module in sorted(sys.modules.items()):
     if "site-packages" in (getattr(module, "__file__", None) or ""):
         print("module:", name)
@@ -89,6 +90,11 @@ def test_part_of_django_that_no_run_needs_is_not_loaded(loaded: list[str], name:
 
 def test_client_of_dynamodb_is_ready_and_memory_is_collected_again(loaded: list[str]) -> None:
     assert "gc: True clients: 1" in loaded
+
+
+def test_senders_of_events_are_not_loaded(loaded: list[str]) -> None:
+    """The handler gets events from the bus, and verifies no signature."""
+    assert "senders: False" in loaded
 
 
 def test_number_of_modules_stays_small(loaded: list[str]) -> None:

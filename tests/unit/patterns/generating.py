@@ -40,6 +40,25 @@ def make_array(random):
     return values
 
 
+def changed(random, event):
+    """The event with one thing changed, anywhere in it."""
+    if isinstance(event, dict) and event:
+        name = random.choice(list(event))
+        rest = {other: value for other, value in event.items() if other != name}
+        if random.random() < 0.2:
+            return rest
+        return {**event, name: changed(random, event[name])}
+    if isinstance(event, list) and event and random.random() < 0.7:
+        place = random.randrange(len(event))
+        return [*event[:place], changed(random, event[place]), *event[place + 1 :]]
+    kind = random.random()
+    if kind < 0.2:
+        return [event, make_value(random)]
+    if kind < 0.3:
+        return {random.choice(FEW_NAMES): event}
+    return make_value(random)
+
+
 def make_pattern(random, event):
     fields = list(fields_of(event)) or [(("a",), ABSENT)]
     fields.append(((*random.choice(fields)[0][:-1], "absent"), ABSENT))

@@ -1,17 +1,28 @@
 """Event Ruler's definition of a match, written down plainly and slowly, to compare with.
 
-Source: Event Ruler's README, "JSON Array Matching": an event is a flat list of fields, each with
+Source: Event Ruler's README. "JSON Array Matching": an event is a flat list of fields, each with
 the array elements in which it lies, and no match may use fields from different elements of one
-array. Its `$or` is written out as one flat pattern for each combination.
+array. Its `$or` is written out as one flat pattern for each combination. "Ruler by Example": what
+one value may be; see `reference_values.py`. Nothing of `events.patterns` is used.
 """
 
-import json
-from functools import cache
 from itertools import count, product
 
-from events.patterns import parse
+from tests.unit.patterns.reference_values import accepts
 
 ABSENT = {"exists": False}
+# RESERVED_FIELD_NAMES_IN_OR_RELATIONSHIP of Constants.java, which the README names.
+RESERVED = {
+    "exactly",
+    "exists",
+    "numeric",
+    "prefix",
+    "suffix",
+    "anything-but",
+    "cidr",
+    "equals-ignore-case",
+    "wildcard",
+}
 
 
 def matches(pattern, event):
@@ -37,7 +48,7 @@ def written_out(pattern, path):
     """Each flat pattern, as pairs of a name and a list of conditions."""
     choices = []
     for name, wanted in pattern.items():
-        if name == "$or":
+        if name == "$or" and is_or(wanted):
             choices.append([way for each in wanted for way in written_out(each, path)])
         elif isinstance(wanted, dict):
             choices.append(list(written_out(wanted, (*path, name))))
@@ -78,10 +89,13 @@ def consistent(membership, other):
 
 
 def accepted(wanted, value):
-    return conditions(json.dumps(wanted)).matches({"value": value})
+    return any(accepts(condition, value) for condition in wanted)
 
 
-@cache
-def conditions(wanted):
-    """What one value may be, which is tried elsewhere."""
-    return parse({"value": json.loads(wanted)})
+def is_or(wanted):
+    """Whether this is the operator, and not a field of that name ("And and Or", README)."""
+    return (
+        isinstance(wanted, list)
+        and len(wanted) > 1
+        and all(isinstance(each, dict) and each and not each.keys() & RESERVED for each in wanted)
+    )

@@ -37,6 +37,7 @@ HTTP = [
     "moca/authentication/*",
     "alerts/channels/webhook.py",
     "executions/dead_man.py",
+    "events/schemes/sns.py",
 ]
 KNOWN_IN = {
     "aiohttp": ["agents/loop.py"],
@@ -53,6 +54,8 @@ KNOWN_IN = {
     "corsheaders": ["moca/api/*"],
     "cryptography": [
         "alerts/channel_secrets.py",
+        "events/schemes/public_key.py",
+        "events/schemes/sns.py",
         "events/signing_keys.py",
         "moca/sealing.py",
         "moca/authentication/*",

@@ -19,6 +19,8 @@ _KEY = re.compile(
 )
 _ZONE_FIRST = re.compile(r"(?:CRON_)?TZ\s*=\s*(\S+)\s+(.+)", re.IGNORECASE | re.DOTALL)
 _ZONE_LAST = re.compile(r"(.*\S)\s+\(?((?:[A-Za-z_]+/)+[A-Za-z0-9_+-]+|UTC|GMT)\)?", re.DOTALL)
+_PLACE_LAST = re.compile(r"(.*\S)\s+in\s+(\S.*)", re.IGNORECASE | re.DOTALL)
+_ZONE_APART = _("The timezone has a field of its own; leave it out of the expression.")
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
 _QUOTES = dict.fromkeys(map(ord, "\u2018\u2019\u201c\u201d\u00b4\u300c\u300d"), '"')
 
@@ -128,15 +130,32 @@ def _zoned(text: str) -> ExpressionError | None:
         match = _ZONE_LAST.fullmatch(body)
         if match and keyword != "at" and re.search(r"[0-9*]", match[1]):
             return _in_zone(match[2], rewrite(match[1].strip()))
-    return None
+    return _in_place(text)
+
+
+def _in_place(text: str) -> ExpressionError | None:
+    """The corrections of "every weekday at 9 in Tokyo", one for each zone that may be meant.
+
+    None if what follows the last "in" is no place, as in "every monday in march".
+    """
+    match = _PLACE_LAST.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        zones = [parse_zone(match[2]).key]
+    except ExpressionError as error:
+        zones = [each.expression for each in error.corrections]
+    corrections = [Correction(match[1], timezone=zone) for zone in zones]
+    return ExpressionError("expression", _ZONE_APART, corrections=corrections) if zones else None
 
 
 def _in_zone(name: str, plain: str) -> ExpressionError:
-    reason = _("The timezone has a field of its own; leave it out of the expression.")
     try:
         zone = parse_zone(name.strip("\"'")).key
     except ExpressionError as error:
         if error.suggestion is None:
             return ExpressionError("timezone", error.reason)
         zone = error.suggestion
-    return ExpressionError("expression", reason, corrections=[Correction(plain, timezone=zone)])
+    return ExpressionError(
+        "expression", _ZONE_APART, corrections=[Correction(plain, timezone=zone)]
+    )
