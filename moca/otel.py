@@ -132,13 +132,8 @@ class OTelSpan(Span):
 
     @property
     def headers(self) -> dict[str, str]:  # type: ignore[override]
-        own = self._span.get_span_context()
-        trace_id, is_sampled = f"{own.trace_id:032x}", int(own.trace_flags.sampled)
-        root = f"1-{trace_id[:8]}-{trace_id[8:]}"
-        found = {
-            "traceparent": self._parent,
-            "X-Amzn-Trace-Id": f"Root={root};Parent={own.span_id:016x};Sampled={is_sampled}",
-        }
+        parent = self._parent
+        found = {"traceparent": parent, "X-Amzn-Trace-Id": tracing.xray_of(parent)}
         return found | ({"tracestate": state} if (state := self._state) else {})
 
     @property

@@ -337,6 +337,9 @@ CORS_ALLOW_HEADERS = [
     "MCP-Protocol-Version",
     "Mcp-Method",
     "Mcp-Name",
+    # Frontends that are traced continue their trace here.
+    "traceparent",
+    "tracestate",
 ]
 CORS_EXPOSE_HEADERS = ["X-Request-Id", "X-Next-Token", "Retry-After", "WWW-Authenticate"]
 CORS_PREFLIGHT_MAX_AGE = 3600

@@ -133,6 +133,14 @@ def context_of(traceparent: str, tracestate: str = "") -> str:
     return f"{parent[:55]} {state}" if state and is_good else parent[:55]
 
 
+def xray_of(context: str) -> str:
+    """The X-Ray header of a context; empty if that is."""
+    if not context:
+        return ""
+    _, trace, parent, flags = context.partition(" ")[0].split("-")
+    return f"Root=1-{trace[:8]}-{trace[8:]};Parent={parent};Sampled={int(flags, 16) & 1}"
+
+
 def context_of_xray(header: str) -> str:
     """The context of an X-Ray header, such as Lambda's; empty if X-Ray does not sample the trace.
 

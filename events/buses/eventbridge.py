@@ -17,12 +17,11 @@ from events.buses.base import BusError, EventBus, Rule
 from events.models import EventSource, EventState, ReceivedEvent
 from moca.aws.clients import client, is_refusal
 from moca.times import parse_iso
-from moca.tracing import current
+from moca.tracing import xray_of
 
 # PutEvents accepts ten entries at a time.
 MOST = 10
 TARGET_ID = "moca-handler"
-TRACE_HEADER = "X-Amzn-Trace-Id"
 # The id of the permission that lets rules invoke the handler.
 PERMISSION_ID = "moca-event-rules"
 # RetryPolicy of PutTargets. An event that Lambda does not accept in an hour goes to the DLQ.
@@ -246,7 +245,7 @@ def _entry(bus_name: str, row: ReceivedEvent) -> dict[str, Any]:
         "Detail": json.dumps(envelope["detail"], ensure_ascii=False),
         "Resources": envelope["resources"],
         # The bus hands it on to the function, whose own trace continues it.
-        **({"TraceHeader": header} if (header := current().headers.get(TRACE_HEADER)) else {}),
+        **({"TraceHeader": xray_of(row.trace_context)} if row.trace_context else {}),
     }
 
 

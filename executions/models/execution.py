@@ -258,6 +258,8 @@ class TriggerExecution(models.Model):
     counted_tokens = 0
     # The ids of its trace for log lines, in the process that runs it.
     trace_ids: Mapping[str, str] = {}
+    # What others continue its trace from, there.
+    own_context = ""
 
     objects: ClassVar[Any] = TriggerExecutionQuerySet.as_manager()
 

@@ -111,6 +111,8 @@ def _row(trigger: Trigger, execution: TriggerExecution, *, is_correction: bool) 
         id=event_id(execution),
         source_id=RUN_ENDS,
         received_at=ended,
+        # The runs that it starts are a part of the trace of this one.
+        trace_context=execution.own_context,
         ttl=int((ended + KEPT).timestamp()),
     )
     event = _event(trigger, execution, ended)

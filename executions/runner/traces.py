@@ -122,7 +122,7 @@ def begin(execution: TriggerExecution, claimed_at: int) -> RunTrace:
         attributes=_run(execution),
     )
     root.child("claim", at=began).end(claimed)
-    execution.trace_ids = root.ids
+    execution.trace_ids, execution.own_context = root.ids, root.context
     return RunTrace(root, root.child("prepare", at=claimed))
 
 

@@ -12,8 +12,8 @@ from events.buses import eventbridge
 from events.models import ReceivedEvent
 from executions.fan_out import distribute
 from executions.models import RunWorker, TriggerExecution
-from moca import tracing
 from tests.conftest import wait_for
+from tests.integration.chains.conftest import after
 from tests.integration.events.conftest import make_source
 from tests.integration.handover.conftest import (
     Worker,
@@ -74,14 +74,13 @@ def test_run_of_a_webhook_goes_on_with_the_trace(received: ReceivedEvent) -> Non
 
 
 def test_event_on_a_bus_has_the_trace(received: ReceivedEvent) -> None:
-    span = tracing.begin("request", context=TRACEPARENT)
-    with tracing.inside(span):
-        entry = eventbridge._entry("default", received)
-    root = f"Root=1-{TRACE[:8]}-{TRACE[8:]}"
-    assert entry["TraceHeader"] == f"{root};Parent={span.ids['spanId']};Sampled=1"
+    entry = eventbridge._entry("default", received)
+    parent = received.trace_context.split("-")[2]
+    assert entry["TraceHeader"] == f"Root=1-{TRACE[:8]}-{TRACE[8:]};Parent={parent};Sampled=1"
 
 
 def test_event_on_a_bus_has_none_without_a_trace(received: ReceivedEvent) -> None:
+    received.trace_context = ""
     assert "TraceHeader" not in eventbridge._entry("default", received)
 
 
@@ -102,3 +101,14 @@ def test_worker_goes_on_with_the_trace_of_a_run(
     first = next(root for root in roots if root.parent_id == PARENT)
     others = [root.parent_id for root in roots if root is not first]
     assert ({root.trace_id for root in roots}, {*others}) == ({TRACE}, {first.id})
+
+
+def test_run_that_another_starts_is_of_its_trace(
+    sending: Collector, scheduler: Callable, due: Callable[..., Trigger]
+) -> None:
+    first = due(include_context=False)
+    Trigger(user_id="alice", name="Next", agent_id="a", prompt="Go on.", **after(first)).save()
+    with scheduler():
+        (following,) = wait_for(lambda: sending.named("run event"))
+    (root,) = sending.named("run schedule")
+    assert (following.trace_id, following.parent_id) == (root.trace_id, root.id)
