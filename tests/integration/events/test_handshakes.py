@@ -138,6 +138,28 @@ class TestTwilio:
         post("twilio", urlencode({"CallSid": "CA1", "CallStatus": "ringing"}).encode(), FORM)
         assert stored()[0]["detail-type"] == "call.ringing"
 
+    @pytest.mark.parametrize("kind", ["twilio", "bitbucket"])
+    def test_host_with_an_impossible_port_is_refused(
+        self, make_source: MakeSource, kind: str
+    ) -> None:
+        make_source(kind, secrets=sealed(BY_KIND[kind]))
+        answer = deliver(BY_KIND["twilio"].post(at=0), Host="testserver:99999")
+        assert answer.status_code == 401
+
+    @pytest.mark.parametrize(
+        "again", ["To=1&Body=Hi", "Body=H%69&To=1", "Body=Hi&To=1&To=1", "Body=Hi&&To=1"]
+    )
+    def test_fields_in_another_order_are_the_same_message(
+        self, make_source: MakeSource, again: str
+    ) -> None:
+        case = BY_KIND["twilio"]
+        make_source("twilio", secrets=sealed(case))
+        headers = case.sign(case.secret, b"Body=Hi&To=1", 0, "1")
+        for number, body in enumerate(("Body=Hi&To=1", again)):
+            own = {**headers, "I-Twilio-Idempotency-Token": str(number)}
+            assert deliver(Posted(body.encode(), own, FORM)).status_code == 200
+        assert len(stored()) == 1
+
 
 class TestMeta:
     def shake(self, **query: str) -> Any:
