@@ -125,6 +125,11 @@ class TestZoom:
         make_source("zoom", secrets=sealed(case, case.other))
         assert post("zoom", self.BODY).status_code == 401
 
+    def test_half_a_character_is_refused(self, make_source: MakeSource) -> None:
+        make_source("zoom", secrets=sealed(BY_KIND["zoom"]))
+        body = {"event": "endpoint.url_validation", "payload": {"plainToken": "\ud800"}}
+        assert post("zoom", body).status_code == 400
+
 
 class TestTwilio:
     def test_answer_holds_no_instructions(self, make_source: MakeSource) -> None:
