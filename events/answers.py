@@ -17,6 +17,7 @@ from events.kinds import SourceKind
 from events.schemes import sns
 from events.schemes.base import FORM, Message
 from events.signatures import Signature
+from events.webhooks.errors import EnvelopeError
 from events.webhooks.fields import parse_json
 
 VERIFICATION = "url_verification"
@@ -135,7 +136,11 @@ def _zoom_question(signature: Signature, message: Message) -> Answer | None:
     plain = payload.get("plainToken") if isinstance(payload, dict) else None
     if not isinstance(plain, str):
         return None
-    mac = hmac.new(signature.secret.encode(), plain.encode(), hashlib.sha256).hexdigest()
+    try:
+        data = plain.encode()
+    except UnicodeEncodeError as error:
+        raise EnvelopeError("payload.plainToken", "Give a text without half characters.") from error
+    mac = hmac.new(signature.secret.encode(), data, hashlib.sha256).hexdigest()
     return _of_json({"plainToken": plain, "encryptedToken": mac})
 
 

@@ -99,7 +99,8 @@ def _keywords(schema: Any) -> Iterator[tuple[str, Any]]:
         return
     for keyword, value in schema.items():
         yield keyword, value
-        if keyword in ("properties", "$defs", "definitions", "dependentSchemas"):
+        is_map = keyword in ("properties", "$defs", "definitions", "dependentSchemas")
+        if is_map and isinstance(value, dict):
             yield from _keywords(list(value.values()))
         elif keyword not in ("const", "enum", "default", "examples"):
             yield from _keywords(value)

@@ -58,7 +58,7 @@ def _algorithm(text: str) -> str:
 def _signed(url: str, message: Message) -> Iterable[str]:
     """What Twilio may have signed: it names the port in some products, and not in others."""
     if message.media_type == FORM:
-        fields = _fields(message.body)
+        fields = signed_fields(message.body)
     elif _has_digest(url, message.body):
         fields = ""
     else:
@@ -66,7 +66,8 @@ def _signed(url: str, message: Message) -> Iterable[str]:
     return [each + fields for each in _with_and_without_port(url)]
 
 
-def _fields(body: bytes) -> str:
+def signed_fields(body: bytes) -> str:
+    """What Twilio signs of a form: the same for each order and encoding of its fields."""
     pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
     # Each value once, like Twilio's libraries.
     return "".join(name + value for name, value in sorted(set(pairs)))
@@ -79,8 +80,12 @@ def _has_digest(url: str, body: bytes) -> bool:
 
 def _with_and_without_port(url: str) -> list[str]:
     parts = urlsplit(url)
-    port = PORTS.get(parts.scheme)
-    if port is None or (parts.port is not None and parts.port != port):
+    try:
+        port, named = PORTS.get(parts.scheme), parts.port
+    except ValueError:
+        # Django accepts a Host with any number as port.
+        return [url]
+    if port is None or (named is not None and named != port):
         return [url]
     host = parts.netloc.removesuffix(f":{port}")
     return [parts._replace(netloc=each).geturl() for each in (host, f"{host}:{port}")]

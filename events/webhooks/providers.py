@@ -14,6 +14,7 @@ from events.kinds import SourceKind
 from events.schemes.base import BODY, FORM, HEADER, Message, SignatureError, text_in
 from events.schemes.hmac import HmacScheme
 from events.schemes.token import TokenScheme
+from events.schemes.twilio import TwilioScheme, signed_fields
 from events.senders import Sender
 from events.webhooks import cloudevents
 from events.webhooks.errors import EnvelopeError
@@ -101,7 +102,12 @@ def _is_signed(sender: Sender, place: str) -> bool:
 
 
 def _body_digest(sender: Sender, message: Message, document: Any) -> str:
-    """The digest of a body, without the time at which it was sent, which is another in a retry."""
+    """The digest of a body, without the time at which it was sent, which is another in a retry.
+
+    Of Twilio's forms only what is signed counts: else anybody could replay one in another order.
+    """
+    if isinstance(sender.scheme, TwilioScheme) and message.media_type == FORM:
+        return _digest(signed_fields(message.body).encode())
     time = getattr(sender.scheme, "time", "")
     if not time.startswith(BODY) or not isinstance(document, dict):
         return _digest(message.body)

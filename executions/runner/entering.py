@@ -119,7 +119,7 @@ def enter(
     execution.attempt, execution.waits_for_turn = 0, True
     execution.lease_until, execution.process_id = now + lines.LONGEST_WAIT, ""
     if trigger.overlap_policy == OverlapPolicy.CANCEL_OTHER:
-        holders = line.holders[: len(line.holders) - most + 1]
+        holders = line.holders[: max(0, len(line.holders) - most + 1)]
         replaced = [*holders, *([turn.pk, turn.trigger_id] for turn in own)]
         transaction.on_commit(partial(_cancel_all, replaced, trigger.name))
     return Entered.TURN

@@ -98,6 +98,11 @@ def test_checks_come_back(alice: API) -> None:
     assert alice.create(outputChecks=checks)["outputChecks"] == checks
 
 
+def test_keyword_that_nobody_knows_may_hold_anything(alice: API) -> None:
+    checks = {"jsonSchema": {"x-note": {"properties": [1], "$defs": "a"}}}
+    assert alice.create(outputChecks=checks)["outputChecks"] == checks
+
+
 def test_null_clears_a_check(alice: API) -> None:
     made = alice.create(outputChecks={"notEmpty": True, "contains": ["Total"]})
     answer = alice.patch(f"/triggers/{made['id']}", {"outputChecks": {"contains": None}})

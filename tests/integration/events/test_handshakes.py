@@ -125,6 +125,11 @@ class TestZoom:
         make_source("zoom", secrets=sealed(case, case.other))
         assert post("zoom", self.BODY).status_code == 401
 
+    def test_half_a_character_is_refused(self, make_source: MakeSource) -> None:
+        make_source("zoom", secrets=sealed(BY_KIND["zoom"]))
+        body = {"event": "endpoint.url_validation", "payload": {"plainToken": "\ud800"}}
+        assert post("zoom", body).status_code == 400
+
 
 class TestTwilio:
     def test_answer_holds_no_instructions(self, make_source: MakeSource) -> None:
@@ -137,6 +142,28 @@ class TestTwilio:
         make_source("twilio", secrets=sealed(BY_KIND["twilio"]))
         post("twilio", urlencode({"CallSid": "CA1", "CallStatus": "ringing"}).encode(), FORM)
         assert stored()[0]["detail-type"] == "call.ringing"
+
+    @pytest.mark.parametrize("kind", ["twilio", "bitbucket"])
+    def test_host_with_an_impossible_port_is_refused(
+        self, make_source: MakeSource, kind: str
+    ) -> None:
+        make_source(kind, secrets=sealed(BY_KIND[kind]))
+        answer = deliver(BY_KIND["twilio"].post(at=0), Host="testserver:99999")
+        assert answer.status_code == 401
+
+    @pytest.mark.parametrize(
+        "again", ["To=1&Body=Hi", "Body=H%69&To=1", "Body=Hi&To=1&To=1", "Body=Hi&&To=1"]
+    )
+    def test_fields_in_another_order_are_the_same_message(
+        self, make_source: MakeSource, again: str
+    ) -> None:
+        case = BY_KIND["twilio"]
+        make_source("twilio", secrets=sealed(case))
+        headers = case.sign(case.secret, b"Body=Hi&To=1", 0, "1")
+        for number, body in enumerate(("Body=Hi&To=1", again)):
+            own = {**headers, "I-Twilio-Idempotency-Token": str(number)}
+            assert deliver(Posted(body.encode(), own, FORM)).status_code == 200
+        assert len(stored()) == 1
 
 
 class TestMeta:

@@ -195,6 +195,17 @@ class TestPolicies:
         _, latest = arrive(trigger), arrive(trigger)
         assert [one.pk for one in begin()] == [latest]
 
+    def test_cancel_other_ends_nothing_while_it_has_places(self, listen: MakeTrigger) -> None:
+        other = listen(concurrency_key="shop", max_concurrent=3)
+        trigger = listen(concurrency_key="shop", max_concurrent=5, overlap_policy="cancel_other")
+        for _ in range(3):
+            arrive(other)
+        running = begin()
+        arrive(other)
+        arrive(trigger)
+        asked = [record(other, one.pk) for one in running]
+        assert [one.cancel_requested_at for one in asked if one] == [None] * 3
+
     def test_a_person_waits_in_the_line(self, listen: MakeTrigger) -> None:
         trigger = listen(overlap_policy="buffer_one")
         run_now(trigger, by="ann")

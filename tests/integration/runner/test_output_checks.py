@@ -1,5 +1,7 @@
 """Checks of the output: an answer without an error fails its run if it does not keep them."""
 
+import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +16,7 @@ from executions.models import TriggerExecution
 from executions.runner import Occurrence
 from tests.conftest import wait_for
 from tests.integration.scheduler.conftest import ended, make_due
+from triggers import output_checks
 from triggers.models import Outcome, RunStatus, Trigger
 
 NINE = datetime(2027, 1, 4, 9, tzinfo=UTC)
@@ -50,6 +53,7 @@ KEPT = [
     ({"jsonSchema": TOTAL}, '{"total": 5}'),
     ({"jsonSchema": TOTAL}, '\n```json\n{"total": 5}\n```\n'),
     ({"jsonSchema": {"$ref": "#/$defs/t", "$defs": {"t": TOTAL}}}, '{"total": 5}'),
+    ({"jsonSchema": {"uniqueItems": True}}, "[1, true, 0, false]"),
     ({"contains": ["end"]}, "x" * 300_000 + "end"),
     ({}, ""),
 ]
@@ -63,6 +67,31 @@ BROKEN = [
     ({"jsonSchema": TOTAL}, "[" * 100_000, "output_no_json"),
     ({"jsonSchema": TOTAL}, "1" * 300_000, "output_too_long"),
     ({"jsonSchema": {"items": TOTAL}}, f"[{MANY}]", "output_unchecked"),
+    ({"jsonSchema": {"unevaluatedItems": False, "items": {}}}, f"[{MANY}]", "output_unchecked"),
+    ({"jsonSchema": {"uniqueItems": True}}, '[1, "a", 1.0]', "output_unfit"),
+    ({"jsonSchema": {"uniqueItems": True}}, '[{"a": 1, "b": 2}, {"b": 2, "a": 1}]', "output_unfit"),
+]
+# A text for which the expression of SLOW takes half a minute, and a list whose items the library
+# compares each with each.
+SLOW, TEXT = {"pattern": "(a+)+$"}, json.dumps("a" * 27 + "b")
+MIXED = json.dumps([value for number in range(6000) for value in (number, str(number))])
+OLDER = "http://json-schema.org/draft-07/schema#"
+QUICK = [
+    ({"$ref": "#/default", "default": {"$schema": OLDER, **SLOW}}, TEXT),
+    ({"$ref": "#/const", "const": {"$schema": OLDER, **SLOW}}, TEXT),
+    ({"uniqueItems": True}, MIXED),
+    (
+        {"$ref": "#/default", "default": {"patternProperties": {"(a+)+$": {}}}}
+        | {"unevaluatedProperties": False},
+        f"{{{TEXT}: 1}}",
+    ),
+    (
+        {
+            "$ref": "#/default",
+            "default": {"patternProperties": {"(a+)+$": {}}, "additionalProperties": False},
+        },
+        f"{{{TEXT}: 1}}",
+    ),
 ]
 
 
@@ -80,6 +109,15 @@ def test_output_that_breaks_a_check_fails_the_run(
 ) -> None:
     ended = run(make_trigger(output_checks=checks), Saying(said))
     assert (ended.outcome, ended.error_code) == (Outcome.ERROR, code)
+
+
+@pytest.mark.parametrize(("schema", "said"), QUICK)
+def test_no_schema_holds_up_the_process(schema: dict[str, Any], said: str) -> None:
+    checks = {"jsonSchema": schema}
+    output_checks.validate(checks)
+    begun = time.monotonic()
+    output_checks.fault(checks, said, is_whole=True)
+    assert time.monotonic() - begun < 3
 
 
 def test_failed_run_keeps_what_the_agent_said(make_trigger: MakeTrigger) -> None:
