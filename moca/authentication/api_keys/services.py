@@ -12,6 +12,7 @@ from moca.authentication.api_keys.access import PREFIX
 from moca.authentication.api_keys.model import APIKey, Scope
 from moca.authentication.api_keys.secret import new_secret
 from moca.authentication.models import Operator, Role
+from moca.authentication.tokens import TokenError
 from moca.concurrency import rewrite
 
 # The end of a key whose maker names none, and how long the row of an ended key stays.
@@ -84,7 +85,11 @@ def check(key: APIKey) -> None:
         raise ValidationError({"expires_at": _("Give a time ahead.")})
     key.ttl = int((key.expires_at + KEPT_AFTER_END).timestamp()) if key.expires_at else None
     key.full_clean(validate_unique=False)
-    role = role_of_user(key.user_id, is_of_operator=key.is_of_operator)
+    try:
+        role = role_of_user(key.user_id, is_of_operator=key.is_of_operator)
+    except TokenError as error:
+        message = _("The owner may not sign in any more: activate the account first.")
+        raise ValidationError({"user_id": message}) from error
     if beyond := [each for each in key.scopes if each not in SCOPES_OF_ROLE[role]]:
         message = _("The role of the owner does not allow %(scopes)s.")
         raise ValidationError({"scopes": message % {"scopes": ", ".join(beyond)}})
