@@ -86,6 +86,22 @@ class TestOthers:
         uri = "moca://triggers/" + path.format(trigger["id"], make_run(trigger["id"]).pk)
         assert bob.error("resources/read", uri=uri) == (400, -32602)
 
+    @pytest.mark.parametrize("uri", ["moca://triggers/%ff", "moca://triggers/%E2%80%A8"])
+    def test_resources_of_ids_beyond_latin_1(self, alice: MCP, uri: str) -> None:
+        assert alice.error("resources/read", uri=uri) == (400, -32602)
+
+    @pytest.mark.parametrize("trigger_id", ["日報", "ü", "\u2028", "\ufffd"])
+    def test_ids_beyond_ascii(self, alice: MCP, trigger_id: str) -> None:
+        assert "There is no such trigger" in alice.refusal("get_trigger", triggerId=trigger_id)
+
+    def test_a_trigger_whose_id_is_beyond_latin_1(self, alice: MCP) -> None:
+        alice.create()
+        trigger = Trigger.objects.get()
+        trigger.pk, trigger._state.adding = "日報", True
+        trigger.save()
+        found = alice.call("get_trigger", triggerId="日報")
+        assert found["trigger"]["id"] == "日報"
+
     def test_prompts(self, alice: MCP, bob: MCP, make_run: Make) -> None:
         trigger = alice.create()
         named = {"triggerId": trigger["id"], "executionId": make_run(trigger["id"]).pk}
