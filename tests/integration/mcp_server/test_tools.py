@@ -12,6 +12,7 @@ from mcp_server import outputs, tools
 from mcp_server.waiting import MOST_SECONDS
 from tests.integration.mcp_server.conftest import CREATE, MCP
 from triggers.models import Outcome, RunStatus, Trigger
+from triggers.schedules.plan_parts import PLAN_PARTS
 
 Make = Callable[..., TriggerExecution]
 OF_TRIGGERS = [name for name, tool in tools.ALL.items() if "triggerId" in tool.takes()[1]]
@@ -156,6 +157,21 @@ class TestTriggers:
         found = alice.call("preview_schedule", expression="rate(1 hour)", count=2)
         assert (found["description"], len(found["nextRuns"])) == ("Every hour", 2)
 
+    def test_preview_of_days_off(self, alice: MCP) -> None:
+        found = alice.call(
+            "preview_schedule",
+            expression="cron(0 9 ? * SAT *)",
+            daysOff={"weekends": True},
+            moveTo="next",
+        )
+        assert "movedTo" in found["daysOff"][0]
+
+    def test_preview_takes_all_parts_of_a_schedule(self, alice: MCP) -> None:
+        [preview] = [
+            tool for tool in alice.result("tools/list")["tools"] if "preview" in tool["name"]
+        ]
+        assert set(PLAN_PARTS) <= set(preview["inputSchema"]["properties"])
+
     def test_results_fit_their_schemas(self, alice: MCP, make_run: Make) -> None:
         trigger = alice.create(tags=["a"], description="It reports.")
         run = make_run(trigger["id"])
@@ -165,7 +181,7 @@ class TestTriggers:
                 continue
             given = ids(name, trigger["id"], run.pk) if name in OF_TRIGGERS else {}
             if name == "preview_schedule":
-                given = {"expression": "rate(1 hour)"}
+                given = {"expression": "0 9 * * ? *", "daysOff": {"weekends": True}}
             Draft202012Validator(tool["outputSchema"]).validate(alice.call(name, **given))
 
     def test_prompts_in_lists_are_cut(self, alice: MCP) -> None:
