@@ -295,3 +295,8 @@ def test_the_key_of_an_inactive_account_can_be_revoked(root: Operator, robot: Op
     robot.save()
     API("root")("DELETE", f"/keys/{key.pk}")
     assert not APIKey.objects.exists()
+
+
+def test_a_key_ends_within_some_years(alice: API) -> None:
+    body = {"name": "B", "scopes": ["read"], "expiresAt": "9999-12-31T23:59:59Z"}
+    assert alice.post("/keys", body).json()["details"][0]["field"] == "expiresAt"
