@@ -100,7 +100,8 @@ def _request(session: Session, call: Call) -> Any:
         **{name: session.request.META[name] for name in _KEPT if name in session.request.META},
         **headers,
         "REQUEST_METHOD": call.method,
-        "PATH_INFO": path,
+        # WSGI has bytes as characters of Latin-1.
+        "PATH_INFO": path.encode().decode("latin-1"),
         "QUERY_STRING": urlencode(query),
         "CONTENT_TYPE": "application/json" if body else "",
         "CONTENT_LENGTH": str(len(body)),

@@ -11,6 +11,7 @@ from mcp_server.tool import Tool
 from moca.api.json_schema import Schema, boolean, each, number, text
 from moca.authentication.api_keys.model import Scope
 from triggers.api.preview import DEFAULT_COUNT, MAX_COUNT, preview
+from triggers.api.shapes import PLAN_SHAPES
 from triggers.api.views import MAX_KEY
 
 Fields = tuple[dict[str, Schema], list[str]]
@@ -67,18 +68,21 @@ def _previewed() -> Fields:
             minimum=1,
             maximum=MAX_COUNT,
         ),
+        **PLAN_SHAPES,
     }, ["expression"]
 
 
 def _preview_result() -> Schema:
     run = {"utc": text(), "local": text("The same in the time zone.")}
+    day = schemas.record({"date": text(), "reason": text()}, {"movedTo": text()})
     return schemas.record(
         {
             "expression": text("As EventBridge Scheduler has it."),
             "description": text("The schedule in words."),
             "nextRuns": each(schemas.record(run), "Empty if it never fires again."),
             "warnings": each(text(), "What may surprise a person about it."),
-        }
+        },
+        {"daysOff": each(day, "The next days whose runs are left out or moved.")},
     )
 
 

@@ -54,6 +54,11 @@ def end(trigger: Trigger, *, by: str) -> bool:
     return True
 
 
+def forget(trigger: Trigger) -> None:
+    """Delete the token of a deleted trigger: a later trigger with its id must not have it."""
+    FireToken.objects.filter(pk=_id_of(trigger.pk)).discard()
+
+
 def verify(text: str) -> FireToken | None:
     """The stored token of a text; None if it is none. All wrong texts take the same steps."""
     digest = secret.hash_of(text)

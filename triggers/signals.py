@@ -12,7 +12,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from moca.reconcile import writing
-from triggers import agent_keys, pauses
+from triggers import agent_keys, fire_tokens, pauses
 from triggers.models import Trigger, TriggerCount
 from triggers.reconcile import TriggerProjection
 from triggers.schedulers import Scheduler, all_schedulers
@@ -39,8 +39,9 @@ def follow_save(
 
 @receiver(post_delete, sender=Trigger)
 def follow_delete(instance: Trigger, **_: Any) -> None:
-    """Count a deleted trigger, and delete its schedule or rule."""
+    """Count a deleted trigger, and delete its fire token and its schedule or rule."""
     TriggerCount.objects.release(instance.user_id)
+    fire_tokens.forget(instance)
     agent_keys.count_deleted(instance)
     for scheduler in all_schedulers():
         if scheduler.had(instance):

@@ -22,6 +22,7 @@ from executions.runner.waiting import SHOWN
 from moca import audit, reasons, reconcile
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError
+from triggers.agent_keys import check_may_run
 from triggers.models import Outcome, RunStatus, Trigger
 from triggers.statistics import Statistics
 
@@ -51,6 +52,7 @@ def answer_run(
     Raises:
         NotWaitingError: the run asks nothing, was answered or has ended, or its trigger is deleted
             or another user's.
+        WaitsForPersonError: an agent answers, and a person has to enable the trigger first.
         InvalidAnswersError: an answer does not fit its question.
         TriggerBusyError: a run is under way that may not be overlapped.
         DispatchError: no process can be given the new run. The question can be answered again.
@@ -66,6 +68,7 @@ def answer_run(
         raise NotWaitingError(
             _("The trigger of this run is another user's now, so it cannot go on: run it again.")
         )
+    check_may_run(trigger, by=by)
     rules.check(questions, answers)
     given = [
         {"id": each["id"], "question": each["text"][:SHOWN], "value": answers[each["id"]]}

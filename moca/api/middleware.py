@@ -87,13 +87,15 @@ class JSONErrorsMiddleware(MiddlewareMixin):
 class FireTokenMiddleware(MiddlewareMixin):
     """Moves the token of `/fire/TOKEN` into a header, before anything can log the path.
 
-    Django logs the paths of refused requests, and shows them on error pages.
+    Django logs the paths of refused requests, and shows them on error pages. A client whose base
+    address ends with a slash sends `//fire/TOKEN`, which is served too.
     """
 
     def process_request(self, request: HttpRequest) -> None:
         path, token = request.path_info, ""
-        if path.startswith(f"{FIRE}/"):
-            token = path.removeprefix(f"{FIRE}/").strip("/")
+        plain = f"/{path.lstrip('/')}"
+        if plain.startswith(f"{FIRE}/"):
+            token = plain.removeprefix(f"{FIRE}/").strip("/")
             before = request.path.removesuffix(path)
             request.path_info, request.path = FIRE, f"{before}{FIRE}"
             request.META["PATH_INFO"] = FIRE

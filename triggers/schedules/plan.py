@@ -111,6 +111,34 @@ class Plan(Schedule):
                 return run
             after = run
 
+    def next_runs(
+        self,
+        after: datetime,
+        zone: ZoneInfo,
+        count: int,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        anchor: datetime | None = None,
+    ) -> list[datetime]:
+        """The next `count` runs strictly later than `after`; fewer if the schedule ends.
+
+        Only an expression that has just run is asked for its next run: one that hardly ever runs,
+        or never, takes long to say so.
+        """
+        after = within_reach(after)
+        bounds = {"start": start, "end": end, "anchor": anchor or after}
+        coming = [self._next_of(each, after, zone, bounds) for each in self.expressions]
+        runs: list[datetime] = []
+        while len(runs) < count and any(coming):
+            run = min(each for each in coming if each is not None)
+            if run == self._first_of_minute(run, zone, bounds):
+                runs.append(run)
+            for number, each in enumerate(self.expressions):
+                if coming[number] == run:
+                    coming[number] = self._next_of(each, run, zone, bounds)
+        return runs
+
     def previous_run(
         self,
         before: datetime,

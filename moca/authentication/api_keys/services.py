@@ -1,9 +1,10 @@
 """Makes, changes and revokes API keys: the one write path of the API, the pages and commands."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from moca import audit
@@ -12,6 +13,7 @@ from moca.authentication.api_keys.access import PREFIX
 from moca.authentication.api_keys.model import APIKey, Scope
 from moca.authentication.api_keys.secret import new_secret
 from moca.authentication.models import Operator, Role
+from moca.authentication.tokens import TokenError
 from moca.concurrency import rewrite
 
 # The end of a key whose maker names none, and how long the row of an ended key stays.
@@ -80,11 +82,15 @@ def check(key: APIKey) -> None:
         ValidationError: by field.
     """
     # The end of a key that has ended may stay as it is.
-    if "expires_at" in key.changed_fields() and key.has_ended:
-        raise ValidationError({"expires_at": _("Give a time ahead.")})
+    if "expires_at" in key.changed_fields() and key.expires_at is not None:
+        _check_end(key.expires_at)
     key.ttl = int((key.expires_at + KEPT_AFTER_END).timestamp()) if key.expires_at else None
     key.full_clean(validate_unique=False)
-    role = role_of_user(key.user_id, is_of_operator=key.is_of_operator)
+    try:
+        role = role_of_user(key.user_id, is_of_operator=key.is_of_operator)
+    except TokenError as error:
+        message = _("The owner may not sign in any more: activate the account first.")
+        raise ValidationError({"user_id": message}) from error
     if beyond := [each for each in key.scopes if each not in SCOPES_OF_ROLE[role]]:
         message = _("The role of the owner does not allow %(scopes)s.")
         raise ValidationError({"scopes": message % {"scopes": ", ".join(beyond)}})
@@ -93,3 +99,12 @@ def check(key: APIKey) -> None:
         raise ValidationError({"scopes": message})
     if Scope.ADMIN in key.scopes and key.is_agent:
         raise ValidationError({"scopes": _("A key for an agent cannot have the scope admin.")})
+
+
+def _check_end(end: datetime) -> None:
+    ahead = end - timezone.now()
+    if ahead <= timedelta():
+        raise ValidationError({"expires_at": _("Give a time ahead.")})
+    if ahead > timedelta(days=MOST_DAYS):
+        message = _("Give a time within %(days)s days, or null for no end.") % {"days": MOST_DAYS}
+        raise ValidationError({"expires_at": message})

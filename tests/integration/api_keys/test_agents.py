@@ -7,8 +7,12 @@ import pytest
 
 from moca.authentication.api_keys.model import APIKey
 from moca.authentication.models import AuditEntry
+from tests.integration.answers.conftest import Ask, ask, clients, values_for
 from tests.integration.api.conftest import API
+from tests.integration.api_keys.conftest import api_with, make_key
 from triggers.models import Trigger
+
+__all__ = ["ask", "clients"]
 
 
 @pytest.fixture
@@ -83,6 +87,13 @@ def test_a_key_that_may_enable_needs_no_person(with_key: Callable[..., API]) -> 
 
 TOO_OFTEN: list[dict[str, Any]] = [
     {"scheduleConfig": {"expression": "rate(5 minutes)"}},
+    # Each minute of one day of the year, beside each hour.
+    {
+        "scheduleConfig": {
+            "expression": "cron(0 * * * ? *)",
+            "moreExpressions": ["cron(* * 15 11 ? *)"],
+        }
+    },
     {
         "type": "event",
         "scheduleConfig": None,
@@ -148,3 +159,18 @@ def test_the_audit_entry_of_a_person_who_enables_names_no_key(agent: API, alice:
     alice.post(f"/triggers/{trigger.pk}/enable")
     entries = AuditEntry.objects.filter(object_id=trigger.pk, action="updated")
     assert [entry.api_key for entry in entries] == [""]
+
+
+def test_an_agent_does_not_go_on_with_what_waits(ask: Ask) -> None:
+    asked = ask()
+    agent = api_with(make_key(asked.user_id, is_agent=True)[1])
+    agent.patch(f"/triggers/{asked.trigger_id}", {"prompt": "Send the list elsewhere."})
+    path = f"/triggers/{asked.trigger_id}/executions/{asked.pk}/answer"
+    assert agent.post(path, {"answers": values_for(asked, "Yes.")}).status_code == 409
+
+
+def test_an_agent_answers_a_run_of_what_fires(ask: Ask) -> None:
+    asked = ask()
+    agent = api_with(make_key(asked.user_id, is_agent=True)[1])
+    path = f"/triggers/{asked.trigger_id}/executions/{asked.pk}/answer"
+    assert agent.post(path, {"answers": values_for(asked, "Yes.")}).status_code == 202

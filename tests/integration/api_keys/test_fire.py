@@ -14,7 +14,7 @@ from moca.authentication.api_keys import secret
 from moca.authentication.models import AuditEntry
 from tests.integration.api.conftest import API, VALID
 from triggers import fire_tokens
-from triggers.models import Trigger
+from triggers.models import FireToken, Trigger
 
 
 @pytest.fixture
@@ -98,6 +98,17 @@ def test_an_ended_token_is_refused(alice: API, trigger: str, token: str) -> None
 def test_the_token_of_a_deleted_trigger_is_refused(alice: API, trigger: str, token: str) -> None:
     alice("DELETE", f"/triggers/{trigger}")
     assert fired(token).status_code == 401
+
+
+def test_a_deleted_trigger_leaves_no_token(alice: API, trigger: str, token: str) -> None:
+    alice("DELETE", f"/triggers/{trigger}")
+    assert not FireToken.objects.filter(pk=secret.id_in("mocafire", token)).exists()
+
+
+def test_a_path_with_two_slashes_is_served(token: str, client: Any) -> None:
+    path = f"//fire/{token}"
+    response = client.post("/", b"{}", content_type="application/json", PATH_INFO=path)
+    assert response.status_code == 202
 
 
 def test_a_disabled_trigger_is_not_fired(alice: API, trigger: str, token: str) -> None:

@@ -273,3 +273,30 @@ def test_a_service_account_cannot_sign_in(robot: Operator, client: Any) -> None:
 def test_a_session_of_a_service_account_is_nobodys(robot: Operator, client: Any) -> None:
     client.force_login(robot, backend="moca.authentication.backends.OperatorBackend")
     assert client.get("/triggers").status_code == 401
+
+
+def test_an_inactive_account_gets_no_key(root: Operator, robot: Operator) -> None:
+    robot.is_active = False
+    robot.save()
+    body = {"name": "B", "scopes": ["read"], "userId": "robot"}
+    assert API("root").post("/keys", body).json()["details"][0]["field"] == "userId"
+
+
+def test_the_key_of_an_inactive_account_does_not_change(root: Operator, robot: Operator) -> None:
+    key, _text = make_key("robot", scopes=["read"])
+    robot.is_active = False
+    robot.save()
+    assert API("root").patch(f"/keys/{key.pk}", {"name": "C"}).status_code == 400
+
+
+def test_the_key_of_an_inactive_account_can_be_revoked(root: Operator, robot: Operator) -> None:
+    key, _text = make_key("robot", scopes=["read"])
+    robot.is_active = False
+    robot.save()
+    API("root")("DELETE", f"/keys/{key.pk}")
+    assert not APIKey.objects.exists()
+
+
+def test_a_key_ends_within_some_years(alice: API) -> None:
+    body = {"name": "B", "scopes": ["read"], "expiresAt": "9999-12-31T23:59:59Z"}
+    assert alice.post("/keys", body).json()["details"][0]["field"] == "expiresAt"

@@ -12,6 +12,7 @@ from mcp_server import outputs, tools
 from mcp_server.waiting import MOST_SECONDS
 from tests.integration.mcp_server.conftest import CREATE, MCP
 from triggers.models import Outcome, RunStatus, Trigger
+from triggers.schedules.plan_parts import PLAN_PARTS
 
 Make = Callable[..., TriggerExecution]
 OF_TRIGGERS = [name for name, tool in tools.ALL.items() if "triggerId" in tool.takes()[1]]
@@ -86,6 +87,22 @@ class TestOthers:
         uri = "moca://triggers/" + path.format(trigger["id"], make_run(trigger["id"]).pk)
         assert bob.error("resources/read", uri=uri) == (400, -32602)
 
+    @pytest.mark.parametrize("uri", ["moca://triggers/%ff", "moca://triggers/%E2%80%A8"])
+    def test_resources_of_ids_beyond_latin_1(self, alice: MCP, uri: str) -> None:
+        assert alice.error("resources/read", uri=uri) == (400, -32602)
+
+    @pytest.mark.parametrize("trigger_id", ["日報", "ü", "\u2028", "\ufffd"])
+    def test_ids_beyond_ascii(self, alice: MCP, trigger_id: str) -> None:
+        assert "There is no such trigger" in alice.refusal("get_trigger", triggerId=trigger_id)
+
+    def test_a_trigger_whose_id_is_beyond_latin_1(self, alice: MCP) -> None:
+        alice.create()
+        trigger = Trigger.objects.get()
+        trigger.pk, trigger._state.adding = "日報", True
+        trigger.save()
+        found = alice.call("get_trigger", triggerId="日報")
+        assert found["trigger"]["id"] == "日報"
+
     def test_prompts(self, alice: MCP, bob: MCP, make_run: Make) -> None:
         trigger = alice.create()
         named = {"triggerId": trigger["id"], "executionId": make_run(trigger["id"]).pk}
@@ -140,6 +157,21 @@ class TestTriggers:
         found = alice.call("preview_schedule", expression="rate(1 hour)", count=2)
         assert (found["description"], len(found["nextRuns"])) == ("Every hour", 2)
 
+    def test_preview_of_days_off(self, alice: MCP) -> None:
+        found = alice.call(
+            "preview_schedule",
+            expression="cron(0 9 ? * SAT *)",
+            daysOff={"weekends": True},
+            moveTo="next",
+        )
+        assert "movedTo" in found["daysOff"][0]
+
+    def test_preview_takes_all_parts_of_a_schedule(self, alice: MCP) -> None:
+        [preview] = [
+            tool for tool in alice.result("tools/list")["tools"] if "preview" in tool["name"]
+        ]
+        assert set(PLAN_PARTS) <= set(preview["inputSchema"]["properties"])
+
     def test_results_fit_their_schemas(self, alice: MCP, make_run: Make) -> None:
         trigger = alice.create(tags=["a"], description="It reports.")
         run = make_run(trigger["id"])
@@ -149,7 +181,7 @@ class TestTriggers:
                 continue
             given = ids(name, trigger["id"], run.pk) if name in OF_TRIGGERS else {}
             if name == "preview_schedule":
-                given = {"expression": "rate(1 hour)"}
+                given = {"expression": "0 9 * * ? *", "daysOff": {"weekends": True}}
             Draft202012Validator(tool["outputSchema"]).validate(alice.call(name, **given))
 
     def test_prompts_in_lists_are_cut(self, alice: MCP) -> None:

@@ -1,7 +1,8 @@
 """The shortest time between two runs of a schedule."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 
 from tests.examples import examples
 from triggers.schedules import parse, parse_zone
+from triggers.schedules.every import Every
 from triggers.schedules.intervals import smallest_gap
+from triggers.schedules.plan import Plan
 
 NOW = datetime(2027, 1, 29, 12, 30, tzinfo=UTC)
 
@@ -58,3 +61,32 @@ def test_no_two_runs_are_closer(minute: list[int], hour: list[int], days: str) -
     schedule = parse(text)
     runs = schedule.next_runs(NOW, parse_zone("UTC"), 400)
     assert smallest_gap(schedule, NOW) == min(b - a for a, b in pairwise(runs))
+
+
+def plan_gap(*expressions: str, **rules: Any) -> timedelta | None:
+    return smallest_gap(Plan(tuple(parse(each) for each in expressions), **rules), NOW)
+
+
+@pytest.mark.parametrize(
+    ("expressions", "expected"),
+    [
+        # Each minute of one day of the year, after more than 1000 runs of the other expression.
+        (["cron(0 * * * ? *)", "cron(* * 15 11 ? *)"], 1),
+        # One run that is close to one of the other expression, in another year.
+        (["cron(0 * * * ? *)", "cron(7 9 15 11 ? 2031)"], 7),
+        (["cron(0 9 * * ? *)", "cron(0 12 * * ? *)"], 180),
+        (["rate(1 hour)", "at(2031-01-29T12:40:00)"], 10),
+    ],
+)
+def test_the_gap_of_a_plan_counts_expressions_that_run_late(
+    expressions: list[str], expected: int
+) -> None:
+    assert plan_gap(*expressions) == timedelta(minutes=expected)
+
+
+def test_an_expression_that_never_runs_does_not_count() -> None:
+    every_second_monday = Every(14, "days", date(1970, 1, 5))
+
+    gap = plan_gap("cron(0 9 ? * MON *)", "cron(1 9 ? * TUE *)", every=every_second_monday)
+
+    assert gap == timedelta(days=14)

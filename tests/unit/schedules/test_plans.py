@@ -21,6 +21,7 @@ import pytest
 from tests.examples import examples
 from triggers.schedules import Plan, parse
 from triggers.schedules.days_off import country_names
+from triggers.schedules.every import Every
 from triggers.schedules.plan_parts import read_plan
 from triggers.schedules.projection import to_eventbridge
 
@@ -286,3 +287,31 @@ def test_each_country_of_the_package_can_be_chosen() -> None:
         name: tuple(parts)
         for name, parts in holidays.list_supported_countries(include_aliases=False).items()
     }
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_many_runs_are_those_that_follow_each_other(seed: int) -> None:
+    model = _model(seed)
+    zone, plan, (first, _last) = ZoneInfo(model.zone), model.plan(), _window(seed)
+    after = datetime.combine(first, time(9, 30, 20), UTC)
+    end, one_by_one = after + 60 * DAY, []
+    run = plan.next_run(after, zone, end=end, anchor=after)
+    while run is not None and len(one_by_one) < 40:
+        one_by_one.append(run)
+        run = plan.next_run(run, zone, end=end, anchor=after)
+    assert plan.next_runs(after, zone, 40, end=end, anchor=after) == one_by_one
+
+
+def test_an_expression_that_never_runs_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    every = Every(14, "days", date(1970, 1, 5))
+    plan = Plan((parse("cron(0 9 ? * MON *)"), parse("cron(0 9 ? * TUE *)")), every=every)
+    searched: list[Any] = []
+    search = Plan._next_of
+
+    def count(plan: Plan, expression: Any, *args: Any) -> datetime | None:
+        searched.append(expression)
+        return search(plan, expression, *args)
+
+    monkeypatch.setattr(Plan, "_next_of", count)
+    plan.next_runs(datetime(2027, 1, 1, tzinfo=UTC), ZoneInfo("UTC"), 20)
+    assert searched.count(plan.expressions[1]) == 1
