@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,6 +13,10 @@ from agents import AgentError
 from executions.agent_client import client_from_settings
 from executions.scheduler import LocalSchedulerProcess
 from moca import telemetry
+
+# How long one of its three busy threads works before another may. Each switch costs CPU: with
+# Python's own 5 ms, 10,000 runs at once take a fifth more.
+SWITCH_SECONDS = 0.02
 
 
 class Command(BaseCommand):
@@ -25,6 +30,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: process.stop())
         _collect_less_garbage()
+        sys.setswitchinterval(SWITCH_SECONDS)
         self.stdout.write("Scheduler started")
         telemetry.start()
         process.run()
