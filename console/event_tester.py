@@ -131,7 +131,7 @@ def sample_of(entered: Mapping[str, Any], now: datetime, *, offers: bool = False
         sample.latest = _latest(source)
         sample.chosen = sample.latest[0].row.pk if sample.latest else EXAMPLE
         _fill(sample, entered, now)
-    elif chosen not in (shown, OWN):
+    elif chosen not in (shown, OWN) or _is_outdated(sample, entered, now):
         sample.latest = _latest(source)
         _fill(sample, entered, now)
     elif offers:
@@ -156,11 +156,36 @@ def _fill(sample: Sample, entered: Mapping[str, Any], now: datetime) -> None:
         sample.text = found.text
         return
     sample.chosen = EXAMPLE
+    sample.text = pretty(_example(sample, entered, now))
+
+
+def _example(sample: Sample, entered: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     pattern = _json(entered.get("event_pattern"))
     example = examples.example_envelope(sample.source, pattern, now)
     if example["source"] == RUN_ENDS and isinstance(example["detail"], dict):
         example["detail"] = {**chains.EXAMPLE, **example["detail"]}
-    sample.text = pretty(example)
+    return example
+
+
+def _is_outdated(sample: Sample, entered: Mapping[str, Any], now: datetime) -> bool:
+    """Whether the sample is an example, and the form now waits for the end of another run.
+
+    The list of triggers fills in the pattern after the first example was made. An example that
+    does not match it would tell people that their chain is wrong.
+    """
+    if sample.chosen != EXAMPLE:
+        return False
+    example, shown = _example(sample, entered, now), _json(sample.text)
+    return example["source"] == RUN_ENDS and _end(shown) != _end(example)
+
+
+def _end(event: Any) -> tuple[Any, ...]:
+    """What tells the ends of runs apart in a pattern of the form."""
+    if not isinstance(event, dict):
+        return ()
+    detail = event.get("detail")
+    trigger = detail.get("triggerId") if isinstance(detail, dict) else None
+    return event.get("source"), event.get("detail-type"), trigger
 
 
 def _json(value: Any) -> Any:

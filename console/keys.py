@@ -34,6 +34,13 @@ LIFETIMES = (
 )
 
 
+# What the page offers for the key of an assistant that looks after triggers.
+FOR_AGENTS = {
+    "scopes": [Scope.READ.value, Scope.RUN.value, Scope.WRITE.value],
+    "is_agent": True,
+}
+
+
 class KeyForm(forms.ModelForm):
     """The form of a new key, whose owner is in `instance` unless the form chooses another one."""
 
@@ -121,8 +128,13 @@ def overview(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @for_operators()
 def new(request: HttpRequest) -> HttpResponse:
-    """Make a key. Its text is shown once, in the response."""
-    form = KeyForm(operator_of(request), request.POST if request.method == "POST" else None)
+    """Make a key. Its text is shown once, in the response.
+
+    `?for=agent` offers the scopes that an assistant needs, because it could only read by default.
+    """
+    entered = request.POST if request.method == "POST" else None
+    initial = FOR_AGENTS if request.GET.get("for") == "agent" else None
+    form = KeyForm(operator_of(request), entered, initial=initial)
     if form.is_bound and form.is_valid():
         key = form.save(commit=False)
         try:

@@ -19,7 +19,13 @@ from moca.times import iso, parse_iso
 from triggers.forms import form_values
 from triggers.i18n import Suggestion, describe_schedule, suggestions_of, translated
 from triggers.models import Trigger
-from triggers.plan_form import FIELDS_OF_CODES, FIELDS_OF_PARTS, parts_of
+from triggers.plan_form import (
+    FIELDS_OF_CODES,
+    FIELDS_OF_PARTS,
+    PlanFields,
+    parts_of,
+    without_name,
+)
 from triggers.schedules import (
     Expression,
     ExpressionError,
@@ -136,7 +142,8 @@ def _expression(
 
     def fail(part: str, error: ExpressionError) -> None:
         name = FIELDS_OF_CODES.get(error.field) or FIELDS_OF_PARTS[part]
-        shown.errors.append((name, translated(error.reason), []))
+        label = PlanFields.base_fields[name].label
+        shown.errors.append((name, f"{label}: {without_name(translated(error.reason))}", []))
 
     try:
         expression = parse(shown.expression, zone)

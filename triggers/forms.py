@@ -23,6 +23,7 @@ from triggers.plan_form import (
     PlanFields,
     parts_of,
     shown_parts,
+    without_name,
 )
 from triggers.schedules import ExpressionError, parse_zone
 from triggers.sections import ENTRIES
@@ -418,7 +419,7 @@ def _field_of_part(name: str, error: ValidationError) -> str:
 
 def _with_suggestion(error: ValidationError) -> ValidationError:
     """The error with its suggestions in the message, with their descriptions if it needs them."""
-    message = error.messages[0]
+    message = without_name(error.messages[0])
     params = error.params or {}
     suggestion, offered = params.get("suggestion"), params.get("suggestions", ())
     has_words = all("description" in offer for offer in offered)

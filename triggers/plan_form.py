@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from triggers.models import MoveTo
 from triggers.schedules.days_off import countries
+from triggers.schedules.plan_parts import PLAN_PARTS
 
 _DATE = r"\d{4}-\d\d-\d\d"
 _RANGE = re.compile(rf"({_DATE})\s*(?:[-~\u2013\u301c/]|\.\.+|to)?\s*({_DATE})")
@@ -41,6 +42,14 @@ FIELDS_OF_PARTS = {
     "workingDays": "working_days",
 }
 FIELDS_OF_CODES = {"daysOff.holidays": "holidays", "every.from": "every_from"}
+# How errors name the part of the API that they are about.
+_NAME_OF_PART = re.compile(rf"(?:{'|'.join(PLAN_PARTS)})(?:\.\w+|\[\d+\])*: ")
+
+
+def without_name(message: str) -> str:
+    """The message without the API's name of the part: a form has a label for each field."""
+    named = _NAME_OF_PART.match(message)
+    return message[named.end() :] if named else message
 
 
 class CountryInput(forms.TextInput):

@@ -185,3 +185,11 @@ for (const tabs of document.querySelectorAll("[data-tabs]")) {
     }
   });
 }
+
+// On narrow screens the sections are one line that scrolls: show the present one.
+const sections = document.querySelector(".bar nav");
+const present = sections?.querySelector("[aria-current]");
+if (present) {
+  const middle = present.offsetLeft - sections.offsetLeft + present.offsetWidth / 2;
+  sections.scrollLeft = middle - sections.clientWidth / 2;
+}

@@ -31,11 +31,12 @@ def test_address_is_the_public_one(sign_in: SignIn, settings: Any) -> None:
     expect(page.locator("#address")).to_have_text("https://triggers.example/web/mcp")
 
 
-def test_leads_to_the_keys(sign_in: SignIn) -> None:
+def test_leads_to_a_new_key_for_an_agent(sign_in: SignIn) -> None:
     page = sign_in(Role.EDITOR)
     page.goto("/console/connect")
     page.get_by_role("link", name="Make a key for an agent").click()
-    expect(page.get_by_role("heading", name="API keys", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="New API key", exact=True)).to_be_visible()
+    expect(page.get_by_label("An agent uses it", exact=True)).to_be_checked()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -51,3 +52,14 @@ def test_axe_finds_nothing_and_nothing_sticks_out(
     found = Axe().run(page, options=NO_PRELOAD).response["violations"]
     sticks_out = page.evaluate("document.documentElement.scrollWidth") > width
     assert ([each["id"] for each in found], sticks_out) == ([], False)
+
+
+def test_the_narrow_menu_is_one_line_and_shows_the_present_section(sign_in: SignIn) -> None:
+    page = sign_in(Role.EDITOR)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/console/api-keys")
+    menu = page.locator(".bar nav")
+    expect(menu.get_by_role("link", name="API keys")).to_be_in_viewport(ratio=1)
+    size = menu.bounding_box()
+    assert size is not None
+    assert size["height"] < 40

@@ -166,3 +166,10 @@ def test_the_form_of_a_person_enables_it(waiting: Trigger, editor: Client) -> No
 
 def test_changes_name_the_key(waiting: Trigger, editor: Client) -> None:
     assert "by API key Helper" in editor.get(f"/console/triggers/{waiting.pk}").content.decode()
+
+
+def test_the_page_for_assistants_leads_to_a_key_that_they_can_use(editor: Client) -> None:
+    page = editor.get("/console/connect").content.decode()
+    assert 'href="/console/api-keys/new?for=agent"' in page
+    form = editor.get("/console/api-keys/new?for=agent").context["form"]
+    assert (form["scopes"].value(), form["is_agent"].value()) == (["read", "run", "write"], True)

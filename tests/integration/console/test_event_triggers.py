@@ -246,6 +246,29 @@ class TestTester:
         page = viewer.post(PREVIEW, entered).content.decode()
         assert ('id="event-sample" hx-swap-oob="true"' in page, "event 0" in page) == (True, True)
 
+    def test_an_example_follows_the_trigger_whose_run_ends(self, viewer: Client) -> None:
+        before = viewer.post(PREVIEW, {"type": "event"}).context["sample"]
+        pattern = {"source": ["moca.triggers"], "detail": {"triggerId": ["019b2f6e"]}}
+        entered = {
+            "type": "event",
+            "event_pattern": json.dumps(pattern),
+            "sample": before.text,
+            "sample_event": before.chosen,
+            "sample_shown": before.shown,
+        }
+        assert viewer.post(PREVIEW, entered).context["tester"].matched is True
+
+    def test_an_example_stays_while_other_parts_of_the_form_change(self, viewer: Client) -> None:
+        before = viewer.post(PREVIEW, {"type": "event"}).context["sample"]
+        entered = {
+            "type": "event",
+            "event_pattern": '{"source": ["other.app"]}',
+            "sample": before.text,
+            "sample_event": before.chosen,
+            "sample_shown": before.shown,
+        }
+        assert viewer.post(PREVIEW, entered).context["sample"].text == before.text
+
     def test_what_is_written_stays(self, viewer: Client, make_source: MakeSource) -> None:
         make_source()
         page = previewed(viewer, event_source_id="shop")

@@ -36,6 +36,28 @@ def previewed(client: Client, **entered: Any) -> str:
     return client.post(PREVIEW, entered).content.decode()
 
 
+PLAN_ERRORS = [
+    ({"every_number": "2", "every_unit": "weeks"}, "Counted from: Give the date", "Give the date"),
+    ({"holidays": "Japan"}, "Not on public holidays of: Give the code", "Give the code"),
+    ({"more_expressions": "nonsense"}, "Further times: ", "A cron expression"),
+]
+
+
+class TestErrorsBesideTheExpression:
+    """They are named by the labels of the form, and not by the names of the API."""
+
+    @pytest.mark.parametrize(("entered", "shown", "_saved"), PLAN_ERRORS)
+    def test_preview(self, viewer: Client, entered: Any, shown: str, _saved: str) -> None:
+        page = previewed(viewer, **{**ENTERED, **entered})
+        assert f'<div class="message error">{shown}' in page
+
+    @pytest.mark.parametrize(("entered", "_shown", "saved"), PLAN_ERRORS)
+    def test_save(self, editor: Client, entered: Any, _shown: str, saved: str) -> None:
+        form = editor.post(NEW, {**ENTERED, **entered}).context["form"]
+        (message,) = (each for errors in form.errors.values() for each in errors)
+        assert message.startswith(saved)
+
+
 class TestSave:
     def test_new_trigger(self, editor: Client) -> None:
         editor.post(NEW, ENTERED)

@@ -172,6 +172,16 @@ def test_the_moment_stays(text, zone, expression, timezone):
             "It leaves out the seconds (30), for a schedule runs at whole minutes.",
         ),
         ("0 9 1 * MON", "It leaves out the day-of-week MON; make another trigger for that."),
+        (
+            "every other Monday at 9 in Tokyo",
+            "It leaves out the interval; set every 2 weeks beside it, with the date from which it "
+            "counts.",
+        ),
+        (
+            "every 3 days at 9",
+            "It leaves out the interval; set every 3 days beside it, with the date from which it "
+            "counts.",
+        ),
         # Friday the 13th in Spring, and no two triggers.
         ("0 0 9 13 * FRI", "It leaves out the day-of-week FRI."),
         ("0 0 29 2 ? 2027", "It leaves out the year 2027."),

@@ -1,7 +1,7 @@
 """Corrects schedules in plain English, such as "every weekday at 9am"."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from moca.sentences import Sentence as _
 from triggers.schedules.corrections import notes
@@ -40,6 +40,12 @@ class _Said:
     pace: str = ""
 
 
+# "every other monday at 9" and "every 3 days at 9": an interval that no expression can have.
+_INTERVAL = re.compile(
+    r"every (other|[0-9]+) (?:(day|week|month)s? |(?=(?:mon|tue|wed|thu|fri|sat|sun)))(.+)"
+)
+
+
 def english(text: str) -> ExpressionError | None:
     """The error for a text that is a schedule in English, or None if it is not.
 
@@ -49,8 +55,11 @@ def english(text: str) -> ExpressionError | None:
     words = re.sub(r"([0-9])\s+(am|pm)\b", r"\1\2", " ".join(words.split()))
     if not re.search("[a-z]{2}|:", words):
         return None
-    said = _read(words)
+    interval = _INTERVAL.fullmatch(words)
+    said = _read(_without(interval) if interval else words)
     corrections = _corrections(said) if said else []
+    if interval:
+        corrections = [_noting(interval, each) for each in corrections]
     if not corrections and not re.match(r"every\b", words):
         return None
     reason = _(
@@ -58,6 +67,17 @@ def english(text: str) -> ExpressionError | None:
         "pace as a rate, such as rate(5 minutes)."
     )
     return ExpressionError("expression", reason, corrections=corrections)
+
+
+def _without(interval: re.Match[str]) -> str:
+    """The words without the interval: those for each day, week or month."""
+    return f"every {interval[2] or ''} {interval[3]}"
+
+
+def _noting(interval: re.Match[str], each: Correction) -> Correction:
+    number = "2" if interval[1] == "other" else interval[1]
+    note = notes.no_interval(number, f"{interval[2] or 'week'}s")
+    return replace(each, notes=(*each.notes, note))
 
 
 def clock_time(word: str) -> tuple[int, int] | None:

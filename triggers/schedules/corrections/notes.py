@@ -24,3 +24,12 @@ def at_midnight() -> str:
 
 def one_time_only() -> str:
     return _("It leaves out the other times; make a trigger for each.")
+
+
+def no_interval(number: str, unit: str) -> str:
+    return _(
+        "It leaves out the interval; set every %(number)s %(unit)s beside it, with the date from "
+        "which it counts.",
+        number=number,
+        unit=unit,
+    )
