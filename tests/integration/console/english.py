@@ -15,9 +15,11 @@ ALLOWED = {
     # Event sources of the tests, and the name of the bus.
     *("Orders", "orders", "Uploads", "uploads", "default"),
 }
-# Schedules, URLs, JSON, ranges of days and values of fields are the same in all languages.
+# Schedules, URLs, JSON, ranges of days, values of fields and ids of prompts are the same in all
+# languages.
 CODE = re.compile(
     r"(?:cron|rate|at)\([^)]*\)|\{[^}]*\}|[\w-]+=[\w-]+|[\d-]{10} to [\d-]{10}|「agent」"
+    r"|(?<![0-9a-zA-Z])(?=[a-f]*\d)[0-9a-f]{10}(?![0-9a-zA-Z])"
 )
 WORD = re.compile(r"[A-Za-z]*[a-z][A-Za-z]+")
 # Elements whose text is input of users, or is not shown.
