@@ -216,7 +216,7 @@ def test_source_that_listens(admin: Client, make_source: MakeSource, send: Send)
     make_source(name="牧場", listening_until=timezone.now() + timedelta(minutes=5))
     send(ORDER)
     page = admin.get("/console/events/shop/listen").content.decode()
-    assert "署名付きWebhook、GitLab（signing token）" in page
+    assert "署名付きWebhook、GitLab" in page
 
 
 @pytest.mark.parametrize("action", ["enable", "disable", "run", "delete", "synchronize", ""])
