@@ -9,13 +9,18 @@ ALLOWED = {
     *("Moca", "Triggers", "English", "Cognito", "EventBridge", "Scheduler", "PassRole", "Cookie"),
     *("cron", "rate", "at", "curl", "manage", "py", "doctor"),
     *("Slack", "Teams", "Webhook", "Apprise"),
+    *("Lines",),  # JSON Lines, a format.
     *("minutes", "hours", "days", "yyyy", "mm", "ddThh", "ss"),
     *("Asia", "Tokyo", "America", "New", "York"),
     # Event sources of the tests, and the name of the bus.
     *("Orders", "orders", "Uploads", "uploads", "default"),
 }
-# Schedules, URLs and JSON are the same in all languages.
-CODE = re.compile(r"(?:cron|rate|at)\([^)]*\)|\{[^}]*\}|[\w-]+=[\w-]+")
+# Schedules, URLs, JSON, ranges of days, values of fields and ids of prompts are the same in all
+# languages.
+CODE = re.compile(
+    r"(?:cron|rate|at)\([^)]*\)|\{[^}]*\}|[\w-]+=[\w-]+|[\d-]{10} to [\d-]{10}|「agent」"
+    r"|(?<![0-9a-zA-Z])(?=[a-f]*\d)[0-9a-f]{10}(?![0-9a-zA-Z])"
+)
 WORD = re.compile(r"[A-Za-z]*[a-z][A-Za-z]+")
 # Elements whose text is input of users, or is not shown.
 DATA = {"script", "style", "pre", "code", "textarea", "datalist", "del", "ins"}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
@@ -14,15 +15,20 @@ from agents.errors import AGENT, HTTP_STATUS, QUOTED, TIMED_OUT, TRIED
 from executions.failures import BUSY, LOST, NOT_PICKED_UP, PAUSED, RUNS_IN_A_ROW
 from executions.models import Source, TriggerExecution
 from moca import audit, reasons
+from moca.authentication.api_keys import services
+from moca.authentication.api_keys.model import APIKey
 from moca.authentication.models import Operator, Role
 from tests.integration.console.conftest import TRIGGERS, MakeTrigger
 from tests.integration.console.english import words_in
 from tests.integration.console.test_form import ENTERED, NEW, PREVIEW
+from tests.integration.events.conftest import ORDER, MakeSource, Send, make_source, send
 from triggers.failures import SCHEDULER_THROTTLING
 from triggers.models import RunStatus, Trigger
 from triggers.schedulers import SchedulerError
 from triggers.schedules import parse
 from triggers.statistics import PastRun, Statistics
+
+__all__ = ["make_source", "send"]
 
 JAPANESE = {"accept-language": "ja"}
 REFUSED = SCHEDULER_THROTTLING()
@@ -185,6 +191,32 @@ def test_runs(admin: Client, some: list[Trigger]) -> None:
     runs = TriggerExecution.objects.all()
     pages = [f"{TRIGGERS}/{run.trigger_id}/runs/{run.pk}" for run in runs]
     assert english(**{page: admin.get(page) for page in pages}) == {}
+
+
+def test_versions_of_a_prompt(admin: Client, make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger(name="羊", prompt="羊を探して")
+    trigger.prompt = "羊を数えて"
+    audit.save(trigger, by="羊飼い")
+    assert english(page=admin.get(f"{TRIGGERS}/{trigger.pk}/prompts")) == {}
+
+
+def test_limits_of_a_run(admin: Client, make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger(max_tokens_per_run=5000, max_cost_per_run=Decimal("2.50"))
+    page = admin.get(f"{TRIGGERS}/{trigger.pk}").content.decode()
+    assert re.search("<dd>[^<]*トークン、[^<]*2[.]50", page)
+
+
+def test_keys(admin: Client) -> None:
+    services.make(APIKey(name="羊", user_id="羊飼い", scopes=["read"]), by="羊飼い")
+    shown = words_in(admin.get("/console/api-keys").content.decode())
+    assert shown == ["read"]
+
+
+def test_source_that_listens(admin: Client, make_source: MakeSource, send: Send) -> None:
+    make_source(name="牧場", listening_until=timezone.now() + timedelta(minutes=5))
+    send(ORDER)
+    page = admin.get("/console/events/shop/listen").content.decode()
+    assert "署名付きWebhook、GitLab" in page
 
 
 @pytest.mark.parametrize("action", ["enable", "disable", "run", "delete", "synchronize", ""])
