@@ -251,14 +251,14 @@ def _start_by_steps(occurrence: Occurrence, lease: timedelta) -> tuple[Run | Non
     # The run that holds the trigger may have ended without a note of it.
     if trigger is not None and note_ended_holder(trigger):
         trigger = Trigger.objects.named([occurrence.trigger_key]).first()
+    if trigger is not None and _is_left_out(trigger, occurrence):
+        return None, True
     if trigger is None or _reason_to_skip(trigger, occurrence, now) is not None:
         return None, False
-    if trigger.running_since is not None:
+    if trigger.running_since is not None or trigger.has_line:
         return None, False
     event = occurrence.event_of(trigger, now)
     run = Run(trigger, new_record(trigger, occurrence, event, now, now + lease), event)
-    if trigger.has_line:
-        return None, False
     has_to_hold = trigger.holds_itself
     try:
         with _claiming() as runs:

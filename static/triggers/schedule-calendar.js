@@ -94,6 +94,8 @@ class Days extends Lines {
     const input = document.createElement("input");
     input.type = "date";
     label.append(text ?? "", input);
+    // The admin's form has no texts for it.
+    if (!text) input.setAttribute("aria-label", this.area.labels[0]?.textContent ?? "");
     this.adder.append(label);
     return input;
   }

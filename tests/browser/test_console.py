@@ -667,7 +667,7 @@ class TestReach:
     def test_own_triggers_name_their_operator(self, editor: Page) -> None:
         Trigger(name="Own", user_id=Operator.objects.get().subject).save()
         editor.goto("/console/triggers")
-        expect(editor.get_by_role("link", name="olga")).to_be_visible()
+        expect(editor.get_by_role("main").get_by_role("link", name="olga")).to_be_visible()
 
 
 class TestDrawing:

@@ -41,7 +41,7 @@ for line in sys.stdin:
     print("outcome:" + json.dumps(outcome), flush=True)
 """
 # What only the processes of one machine import, or the one that deploys.
-LOCAL = {"aiohttp", "waitress", "yarl"}
+LOCAL = {"aiohttp", "opentelemetry", "uvloop", "waitress", "yarl"}
 COMMANDS = [
     {"raw_command": "open('{file}', 'w')"},
     {"command": "zappa.cli.shamelessly_promote"},

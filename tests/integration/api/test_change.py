@@ -28,7 +28,7 @@ class RefusingScheduler(LocalScheduler):
     def update(self, trigger: Trigger) -> None:
         self.create(trigger)
 
-    def delete(self, trigger_id: str) -> None:
+    def delete(self, trigger_id: str, count: int = 1) -> None:
         raise SchedulerError("The scheduler is away.")
 
 

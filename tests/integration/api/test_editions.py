@@ -13,6 +13,7 @@ from moca.api.editions import ID_TOKEN_HEADER
 from moca.api.openapi import document
 from tests.integration.api.conftest import API, VALID
 from tests.integration.api.test_auth import KeyServer, key_server, pool, pool_token
+from triggers.api.body_limit import LARGEST_BODY
 from triggers.models import Trigger
 
 __all__ = ["key_server", "pool"]
@@ -129,7 +130,7 @@ def codes(api: API) -> dict[int, str]:
         api.get("/triggers/none"),
         api("PUT", "/events"),
         api.raw("POST", "/triggers", b"{}", "text/plain", Authorization=f"Bearer {api.token}"),
-        api.post("/triggers", {**VALID, "prompt": "x" * 2_000_000}),
+        api.post("/triggers", {**VALID, "prompt": "x" * LARGEST_BODY}),
         api.get("/nothing", Accept="*/*"),
     ]
     bodies = {answer.status_code: answer.json() for answer in answers if answer.status_code > 399}

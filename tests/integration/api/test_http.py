@@ -349,7 +349,7 @@ class TestCors:
         assert answer["Access-Control-Allow-Origin"] == ORIGIN
 
     def test_what_is_too_large_can_be_read(self, alice: API) -> None:
-        body = {**VALID, "prompt": "x" * 2_000_000}
+        body = {**VALID, "prompt": "x" * LARGEST_BODY}
         answer = alice.post("/triggers", body, Origin=ORIGIN)
         assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (413, ORIGIN)
 

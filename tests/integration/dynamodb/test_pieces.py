@@ -161,7 +161,7 @@ def test_units_of_half_an_hour_that_says_128_kilobytes(
         monkeypatch.undo()
         talk.run.execution.set_output(talk.said)
         runner.set_result(talk.run.execution, RunStatus.COMPLETED)
-        runner.write([talk.run.execution], known=talk.run.trigger)
+        runner.write([talk.run.execution], known={talk.run.trigger.pk: talk.run.trigger})
     # To write the whole record each time took 1,969. The end alone takes 126.
     assert (len(units), sum(units) <= 285) == (38, True)
 

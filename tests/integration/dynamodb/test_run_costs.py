@@ -45,7 +45,7 @@ def begin(trigger: Trigger, due: datetime = NINE) -> Run | None:
 def end(run: Run, output: str = "All is well.") -> None:
     run.execution.output, run.execution.output_bytes = output, len(output)
     runner.set_result(run.execution, RunStatus.COMPLETED)
-    runner.write([run.execution], known=run.trigger)
+    runner.write([run.execution], known={run.trigger.pk: run.trigger})
 
 
 def stored(trigger: Trigger) -> Trigger:
@@ -268,7 +268,7 @@ def test_outage_between_the_result_and_its_note_is_made_good_by_the_retry(
 
     with pytest.raises(OperationalError), fault(connection, decide):
         end(run)
-    runner.write([run.execution], known=run.trigger)
+    runner.write([run.execution], known={run.trigger.pk: run.trigger})
     row = stored(run.trigger)
     assert (row.last_status, row.running_since, counted(row)) == (
         RunStatus.COMPLETED,

@@ -214,9 +214,8 @@ class TestHandler:
         ) as queries:
             handler(event(trigger, "2026-12-14T09:00:00Z"), Context())
         said = [each["sql"].split()[0] for each in queries.captured_queries]
-        assert [word for word in said if word not in ("BEGIN", "SAVEPOINT", "RELEASE")] == [
-            "SELECT"
-        ]
+        read = [word for word in said if word not in ("BEGIN", "SAVEPOINT", "RELEASE")]
+        assert read in (["SELECT"], ["GetItem"])
 
     def test_what_is_left_out_counts_as_no_skip(self, make_trigger: MakeTrigger) -> None:
         trigger = make_trigger(schedule_config=FORTNIGHT)
