@@ -174,7 +174,7 @@ def test_test_event_of_each_sender(editor: Client, case: Any) -> None:
     EventSource(id="shop", name="The shop", kind=case.kind, secrets=secrets).save()
     form = editor.get("/console/events/shop/test").context["form"]
     answer = editor.post("/console/events/shop/test", form.initial)
-    (event,) = ReceivedEvent.objects.all()
+    (event,) = ReceivedEvent.objects.filter(source_id="shop")
     found = (
         event.contents["source"],
         bool(event.contents["detail-type"] not in ("event", "example")),
