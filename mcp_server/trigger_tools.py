@@ -10,8 +10,7 @@ from mcp_server.calls import Call, Session, send
 from mcp_server.tool import Tool
 from moca.api.json_schema import Schema, boolean, each, number, text
 from moca.authentication.api_keys.model import Scope
-from triggers.api.preview import DEFAULT_COUNT, MAX_COUNT, preview
-from triggers.api.shapes import PLAN_SHAPES
+from triggers.api.preview import DEFAULT_COUNT, MAX_COUNT, PLAN_SHAPES, preview
 from triggers.api.views import MAX_KEY
 
 Fields = tuple[dict[str, Schema], list[str]]

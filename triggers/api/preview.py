@@ -10,7 +10,8 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from moca.api.errors import Detail, InvalidFieldsError, detail
+from moca.api.errors import Detail, InvalidFieldsError, contract_name, detail
+from moca.api.json_schema import or_null
 from moca.api.views import APIView
 from moca.times import iso
 from triggers.i18n import suggestions_of
@@ -25,12 +26,21 @@ from triggers.schedules import (
     parse_zone,
 )
 from triggers.schedules.plan_parts import PLAN_PARTS, read_plan
+from triggers.serializers import ScheduleConfigSerializer
 
 DEFAULT_COUNT = 10
 MAX_COUNT = 50
 YEAR = timedelta(days=365)
 
 Read = TypeVar("Read")
+
+_OF_SCHEDULE: dict[str, Any] = ScheduleConfigSerializer._declared_fields
+# What a schedule has beside its expression, as `scheduleConfig` of a trigger has it.
+PLAN_SHAPES = {
+    contract_name(name): or_null(field.shape(getattr(field, "rules", {}), field.help_text))
+    for name, field in _OF_SCHEDULE.items()
+    if contract_name(name) in PLAN_PARTS
+}
 
 
 class PreviewView(APIView):

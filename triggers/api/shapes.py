@@ -1,8 +1,5 @@
 """JSON schemas of triggers, schedules and health in the OpenAPI document."""
 
-from typing import Any
-
-from moca.api.errors import contract_name
 from moca.api.json_schema import (
     COMPONENTS,
     answer,
@@ -18,10 +15,9 @@ from moca.api.json_schema import (
     uuid,
 )
 from moca.api.openapi import FOLLOWING
-from triggers.api.preview import DEFAULT_COUNT, MAX_COUNT
+from triggers.api.preview import DEFAULT_COUNT, MAX_COUNT, PLAN_SHAPES
 from triggers.models import MAX_PAUSE_NOTE
-from triggers.schedules.plan_parts import PLAN_PARTS
-from triggers.serializers import ScheduleConfigSerializer, TriggerSerializer
+from triggers.serializers import TriggerSerializer
 from triggers.validation import MAX_TAG_LENGTH
 
 # Triggers
@@ -134,13 +130,6 @@ PROMPT_VERSIONS = answer(
 
 # Schedules, health
 
-_OF_SCHEDULE: dict[str, Any] = ScheduleConfigSerializer._declared_fields
-# What a schedule has beside its expression, as `scheduleConfig` of a trigger has it.
-PLAN_SHAPES = {
-    contract_name(name): or_null(field.shape(getattr(field, "rules", {}), field.help_text))
-    for name, field in _OF_SCHEDULE.items()
-    if contract_name(name) in PLAN_PARTS
-}
 PREVIEW_REQUEST = component(
     "PreviewRequest",
     record(
