@@ -7,11 +7,11 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from console.access import for_operators
+from moca.public_address import public_address
 
 # The variable in which people keep a key, and the name of the server in clients.
 VARIABLE, NAME = "MOCA_KEY", "moca-triggers"
@@ -30,7 +30,7 @@ class Client:
 @require_GET
 @for_operators()
 def connect(request: HttpRequest) -> HttpResponse:
-    address = _address(request)
+    address = public_address(request, "mcp")
     context = {
         "address": address,
         "clients": _clients(address),
@@ -38,14 +38,6 @@ def connect(request: HttpRequest) -> HttpResponse:
         "pool": settings.COGNITO_USER_POOL_ID,
     }
     return render(request, "console/connect.html", context)
-
-
-def _address(request: HttpRequest) -> str:
-    path = reverse("mcp")
-    if settings.PUBLIC_URL:
-        prefix = reverse("home").rstrip("/")
-        return f"{settings.PUBLIC_URL}{path.removeprefix(prefix)}"
-    return request.build_absolute_uri(path)
 
 
 def _clients(address: str) -> list[Client]:

@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import get_script_prefix, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -38,6 +38,7 @@ from moca.admin import actor
 from moca.authentication.models import AuditEntry, Role
 from moca.concurrency import reason_of
 from moca.display import pretty
+from moca.public_address import public_address
 from triggers.models import Trigger
 
 # Hosts that no other machine reaches.
@@ -68,12 +69,7 @@ def address_of(request: HttpRequest, source: EventSource) -> str:
     """The full URL to which senders post events, below PUBLIC_URL. Empty if the source has none."""
     if not source.has_address:
         return ""
-    path = reverse("api-events")
-    if settings.PUBLIC_URL:
-        address = f"{settings.PUBLIC_URL}{path.removeprefix(get_script_prefix().rstrip('/'))}"
-    else:
-        address = request.build_absolute_uri(path)
-    return f"{address}?source={source.pk}"
+    return f"{public_address(request, 'api-events')}?source={source.pk}"
 
 
 def listeners_of(source: EventSource) -> list[Trigger]:

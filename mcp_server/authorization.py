@@ -9,16 +9,16 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import reverse
 
 from mcp_server.protocol import INVALID_REQUEST, ProtocolError
 from mcp_server.scopes import OFFERED
 from moca.authentication.api_keys.model import Scope
+from moca.public_address import public_address
 
 
 def resource_url(request: HttpRequest) -> str:
     """The address of this server, which names it to the authorization server."""
-    return _absolute(request, "mcp")
+    return public_address(request, "mcp")
 
 
 def metadata(request: HttpRequest) -> dict[str, Any] | None:
@@ -44,7 +44,7 @@ def challenge(request: HttpRequest, *, error: str = "", scopes: Iterable[Scope] 
     """
     parts = {"error": error} if error else {}
     if settings.COGNITO_USER_POOL_ID:
-        parts["resource_metadata"] = _absolute(request, "mcp-resource-metadata")
+        parts["resource_metadata"] = public_address(request, "mcp-resource-metadata")
     if settings.COGNITO_USER_POOL_ID or error == "insufficient_scope":
         parts["scope"] = " ".join(scopes_of(scopes))
     said = ", ".join(f'{name}="{value}"' for name, value in parts.items())
@@ -86,11 +86,3 @@ def is_for_another(request: HttpRequest, credential: Any) -> bool:
 def _issuer() -> str:
     pool = settings.COGNITO_USER_POOL_ID
     return f"https://cognito-idp.{pool.partition('_')[0]}.amazonaws.com/{pool}"
-
-
-def _absolute(request: HttpRequest, name: str) -> str:
-    path = reverse(name)
-    if not settings.PUBLIC_URL:
-        return request.build_absolute_uri(path)
-    prefix = reverse("home").rstrip("/")
-    return f"{settings.PUBLIC_URL}{path.removeprefix(prefix)}"
