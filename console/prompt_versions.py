@@ -1,7 +1,6 @@
 """The page of a trigger's prompts: which there were, how two of them differ, and the way back."""
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -60,13 +59,7 @@ def restore(request: HttpRequest, trigger_id: str) -> HttpResponse:
     try:
         services.set_prompt(trigger, earlier.prompt, by=actor(request))
     except services.REFUSALS as error:
-        messages.warning(request, _("Not restored: %(reason)s") % {"reason": _reason(error)})
+        messages.warning(request, _("Not restored: %(reason)s") % {"reason": reason_of(error)})
     else:
         messages.success(request, _("The trigger has this prompt again, from its next run on."))
     return HttpResponseRedirect(here)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return " ".join(error.messages)
-    return reason_of(error)

@@ -34,7 +34,6 @@ from events.webhooks.fields import (
 )
 from moca.ids import new_id
 
-VERIFICATION = "url_verification"
 # The fields with the types of Twilio's events, each with what comes before it in `detail-type`.
 TWILIO_TYPES = {
     "EventType": "",

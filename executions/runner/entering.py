@@ -102,27 +102,29 @@ def enter(
     own = _own_turns(line, trigger)
     if reason := _why_dropped(trigger, line, own, may_wait=may_wait):
         return reason
-    Turn.objects.bulk_create(
-        [
-            Turn(
-                pk=execution.pk,
-                line_id=line.pk,
-                trigger_id=trigger.pk,
-                user_id=execution.user_id,
-                most=most,
-                asked_at=now,
-            )
-        ]
-    )
-    line.waiting += 1
-    lines.save(line, now)
-    execution.attempt, execution.waits_for_turn = 0, True
-    execution.lease_until, execution.process_id = now + lines.LONGEST_WAIT, ""
+    _wait(execution, line, most, now)
     if trigger.overlap_policy == OverlapPolicy.CANCEL_OTHER:
         holders = line.holders[: max(0, len(line.holders) - most + 1)]
         replaced = [*holders, *([turn.pk, turn.trigger_id] for turn in own)]
         transaction.on_commit(partial(_cancel_all, replaced, trigger.name))
     return Entered.TURN
+
+
+def _wait(execution: TriggerExecution, line: Line, most: int, now: datetime) -> None:
+    """Have a run wait for its turn in a line with so many places."""
+    turn = Turn(
+        pk=execution.pk,
+        line_id=line.pk,
+        trigger_id=execution.trigger_id,
+        user_id=execution.user_id,
+        most=most,
+        asked_at=now,
+    )
+    Turn.objects.bulk_create([turn])
+    line.waiting += 1
+    lines.save(line, now)
+    execution.attempt, execution.waits_for_turn = 0, True
+    execution.lease_until, execution.process_id = now + lines.LONGEST_WAIT, ""
 
 
 def _own_turns(line: Line, trigger: Trigger) -> list[Turn]:

@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import close_old_connections
 
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from agents.loop import AgentLoop, Gate
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 # How often what an agent has said and done is written to the record of its run, at most.
 FLUSH_SECONDS = 2.0
@@ -225,9 +227,7 @@ class _Call:
         """Find the same, in a thread if it may take long."""
         if not output_checks.takes_long(self._run.trigger.output_checks):
             return self.fault_of(reply)
-        found: list[Reason | None] = []
-        await _in_thread(threads, lambda: found.append(self.fault_of(reply)), CHECK_SECONDS)
-        return found[0]
+        return await _in_thread(threads, partial(self.fault_of, reply), CHECK_SECONDS)
 
     def end(self, reply: Reply, fault: Reason | None) -> None:
         """Set the answer as the result; the run has failed if there is a fault in its output."""
@@ -293,24 +293,24 @@ class _Call:
         _fail(run, CANCELLED(name=run.cancelled_by), reached=error.reached)
 
 
-async def _in_thread(threads: Executor, work: Callable[[], None], seconds: float) -> None:
-    """Do what may block in a thread.
+async def _in_thread(threads: Executor, work: Callable[[], Result], seconds: float) -> Result:
+    """Do what may block in a thread, and return what it returns.
 
     Raises:
         AgentError: it took longer than `seconds`.
     """
     import asyncio  # Functions on AWS, which have no loop, save 30 ms at a start.
 
-    def in_thread() -> None:
+    def in_thread() -> Result:
         try:
-            work()
+            return work()
         finally:
             close_old_connections()
 
     loop, context = asyncio.get_running_loop(), copy_context()
     try:
         async with asyncio.timeout(seconds):
-            await loop.run_in_executor(threads, context.run, in_thread)
+            return await loop.run_in_executor(threads, context.run, in_thread)
     except TimeoutError as error:
         raise AgentError(TIMED_OUT(seconds=f"{round(seconds, 1):g}"), kind="timeout") from error
 

@@ -100,8 +100,7 @@ def leave(execution: TriggerExecution) -> None:
         line.holders = [holder for holder in line.holders if holder[0] != execution.pk]
         if not execution.attempt:
             Turn.objects.filter(line_id=line.pk, pk=execution.pk).discard()
-    elif Turn.objects.filter(line_id=line.pk, pk=execution.pk).exists():
-        Turn.objects.filter(line_id=line.pk, pk=execution.pk).delete()
+    elif Turn.objects.filter(line_id=line.pk, pk=execution.pk).delete()[0]:
         line.waiting = max(0, line.waiting - 1)
     else:
         return

@@ -99,17 +99,8 @@ class Plan(Schedule):
         anchor: datetime | None = None,
     ) -> datetime | None:
         """The first run strictly later than `after`, or None if there is none."""
-        after = within_reach(after)
-        bounds = {"start": start, "end": end, "anchor": anchor or after}
-        while True:
-            found = [self._next_of(each, after, zone, bounds) for each in self.expressions]
-            runs = [run for run in found if run is not None]
-            if not runs:
-                return None
-            run = min(runs)
-            if run == self._first_of_minute(run, zone, bounds):
-                return run
-            after = run
+        runs = self.next_runs(after, zone, 1, start=start, end=end, anchor=anchor)
+        return runs[0] if runs else None
 
     def next_runs(
         self,
