@@ -7,7 +7,7 @@ from executions.runner import ends
 from triggers import chains
 from triggers.models import RunStatus, Trigger
 
-# So many triggers or runs are named; the page tells how many more there are.
+# How many triggers or runs the page names. It tells how many more there are.
 NAMED = 10
 
 

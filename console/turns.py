@@ -7,7 +7,7 @@ from executions.runner import lines
 from executions.runner.entering import key_of, shown_key
 from triggers.models import RunStatus, Trigger
 
-# So many runs are named that have the places.
+# How many of the runs that have the places the page names.
 NAMED = 5
 
 

@@ -33,7 +33,7 @@ MAX_PREFIX = 20
 SEPARATORS = (" ", ",", ";", "|", "&")
 # Both ways in which a token may stand in Authorization.
 ANY_WAY = "any"
-# Where events of a general kind have their type, unless the options say otherwise.
+# The field from which a general kind takes the type of an event if the options name none.
 TYPE = f"{BODY}type"
 EVENT_PLACES = ("type", "id", "eventTime")
 CHOICES: dict[str, tuple[str, ...]] = {

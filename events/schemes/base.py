@@ -16,8 +16,8 @@ TOLERANCE_SECONDS = 300
 # The forms of a time: Unix time in seconds or milliseconds, and RFC 3339.
 SECONDS, MILLISECONDS, ISO = "s", "ms", "iso"
 TIME_FORMS = (SECONDS, MILLISECONDS, ISO)
-# Where a value is: a header, a field of the body (names joined by dots), or a part of the header
-# with the signature.
+# What the place of a value begins with. A value is in a header, in a field of the body (whose names
+# are joined by dots), or in a part of the header that has the signature.
 HEADER, BODY, PART = "header:", "body:", "part:"
 
 

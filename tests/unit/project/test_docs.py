@@ -42,6 +42,11 @@ def test_the_largest_body_is_documented() -> None:
     assert told in (ROOT / "docs" / "api.md").read_text()
 
 
+def test_the_largest_result_is_documented() -> None:
+    told = f"A body may have {LARGEST_BODY // 1024} KB"
+    assert told in (ROOT / "docs" / "agent-protocol.md").read_text()
+
+
 def test_commands_in_the_documentation_exist() -> None:
     commands = set(get_commands()) | {"help"}
     documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
