@@ -89,6 +89,20 @@ def send(db: None) -> Send:
 
 
 @pytest.fixture
+def clock_from(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Have the clock show a time in Unix seconds now, and go on from there.
+
+    Messages that a module signs when it is loaded would be too old in a long run of tests.
+    """
+
+    def start(seconds: int) -> None:
+        now, ahead = timezone.now, timedelta(seconds=time.time() - seconds)
+        monkeypatch.setattr(views.timezone, "now", lambda: now() - ahead)
+
+    return start
+
+
+@pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     """Have the address take messages so much later than they come."""
 
