@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from agents import errors
 from agents.cancellation import Cancellation
@@ -96,7 +97,7 @@ def _read(
     if request is None:
         raise _unreadable(f"{client.protocol.name} has no such request")
     own = {"Accept": "application/json", "Idempotency-Key": f"{invocation.execution_id}-status"}
-    request.headers.update(own)
+    request = replace(request, headers={**request.headers, **own})
     limit = min(ANSWER_SECONDS, max(left, 0.001))
     body, mask = client.fetch(
         invocation, request, time_limit=limit, most_bytes=MOST_BYTES, cancellation=cancellation

@@ -6,6 +6,7 @@ Without the header `A2A-Version` a server takes the request for version 0.3, and
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import Any
 
 from agents import errors
@@ -14,7 +15,8 @@ from agents.invocation import Invocation
 from agents.protocols.base import Protocol, Reader, Request, failure
 from agents.replies import Question, Reply, Transcript, as_text, items, mapping, name
 
-_VERSION = {"A2A-Version": "1.0"}
+# All requests share it.
+_VERSION = MappingProxyType({"A2A-Version": "1.0"})
 _FAILED = {
     "TASK_STATE_FAILED": errors.AGENT_FAILED_SILENTLY,
     "TASK_STATE_REJECTED": errors.TASK_REJECTED,

@@ -106,6 +106,24 @@ def test_worker_reads_the_whole_answer(work: Worker, long_run: Callable[..., Tri
     )
 
 
+def test_questions_about_a_run_leave_other_requests_alone(
+    work: Worker, long_run: Callable[..., Trigger], demo_agent: DemoAgent
+) -> None:
+    """Each run has an Idempotency-Key of its own: an agent ignores a key that it has seen."""
+    with work():
+        wait_for(RunWorker.objects.exists)
+        first = invoke(long_run())
+        wait_for(lambda: read(first).status != RunStatus.RUNNING)
+        second = invoke(long_run())
+        wait_for(lambda: read(second).status != RunStatus.RUNNING)
+    sent = [
+        request.headers["idempotency-key"]
+        for request in demo_agent.requests
+        if request.body and request.body.get("method") == "SendStreamingMessage"
+    ]
+    assert sent == [first.pk, second.pk]
+
+
 def test_run_that_has_ended_is_forgotten(work: Worker, long_run: Callable[..., Trigger]) -> None:
     with work():
         wait_for(RunWorker.objects.exists)
