@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -52,7 +53,12 @@ def drive(request: Any, live_server: LiveServer, token: str) -> Callable[..., An
                 assert client.protocol_version == request.param
                 return await use(client)
 
-    return lambda use: asyncio.run(connect(use))
+    def run(use: Drive) -> Any:
+        # Tests in the browser leave a running loop in the main thread.
+        with ThreadPoolExecutor(1) as apart:
+            return apart.submit(lambda: asyncio.run(connect(use))).result()
+
+    return run
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> Any:
