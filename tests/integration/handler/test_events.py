@@ -305,8 +305,9 @@ class TestPause:
     def test_earlier_event_that_comes_again_does_not_take_the_place_of_the_latest(
         self, paused: Trigger, schedules: list[dict[str, Any]]
     ) -> None:
+        begun = timezone.now().replace(microsecond=0)
         for number in (1, 2, 1):
-            moment = iso(timezone.now().replace(microsecond=0) + timedelta(seconds=number))
+            moment = iso(begun + timedelta(seconds=number))
             handler(of_source(id=str(number), time=moment, detail={"n": number}), Context())
         PendingEvent.objects.update(due_at=timezone.now() - timedelta(seconds=1))
         handler(json.loads(schedules[0]["Target"]["Input"]), Context())

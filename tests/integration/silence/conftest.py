@@ -14,8 +14,9 @@ from triggers.models import LocalSchedule, Process, ProcessKind, Trigger
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-# The next full hour, at which the schedules of the tests are due.
-DUE = timezone.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
+# The full hour after the next, at which the schedules of the tests are due. The next may come
+# while the tests run, and a schedule that ends in the past is refused.
+DUE = timezone.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0) + 2 * HOUR
 
 
 def process(seen_at: datetime, kind: str = ProcessKind.SCHEDULER) -> Process:
