@@ -70,6 +70,10 @@ class DaysOff:
         """Whether a day is neither left out nor part of a weekend."""
         return day in self._year(day.year).working
 
+    def knows_holidays(self, year: int) -> bool:
+        """Whether its country has a public holiday in a year; true if it names no country."""
+        return not self.holidays or bool(_country(self.holidays, year).holidays)
+
     def why(self, day: date) -> str:
         """Why a day is left out, in a word or two; empty if it is not."""
         if not self.is_left_out(day):

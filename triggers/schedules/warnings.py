@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from moca.sentences import Sentence as _
 from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
+from triggers.schedules.days_off import DaysOff
 from triggers.schedules.description import WEEKDAYS, date_words, zone_words
 from triggers.schedules.fields import HOURS, MONTH, WEEKDAY_NAMES
 from triggers.schedules.plan import Plan
@@ -35,7 +36,29 @@ def find_warnings(
     """
     each = expression.expressions if isinstance(expression, Plan) else (expression,)
     found = [w for one in each for w in _expression_warnings(one, zone, after)]
+    if isinstance(expression, Plan):
+        found += _unknown_holidays(expression.days_off, zone, after)
     return [*timezone_warnings(zone), *dict.fromkeys(found)]
+
+
+def _unknown_holidays(off: DaysOff, zone: ZoneInfo, after: datetime) -> list[str]:
+    """A warning if no public holidays are known of a year that the next 366 days are in.
+
+    The data of some countries end with a year, and Ukraine has none while martial law lasts.
+    """
+    first = after.astimezone(zone)
+    years = {first.year, (first + timedelta(days=_YEAR_DAYS)).year}
+    missing = [str(year) for year in sorted(years) if not off.knows_holidays(year)]
+    if not missing:
+        return []
+    return [
+        _(
+            "No public holidays of %(country)s are known for %(years)s, so none is a day off. "
+            "Upgrade the holidays package, or list the days off by their dates.",
+            country=off.holidays,
+            years=", ".join(missing),
+        )
+    ]
 
 
 def _expression_warnings(

@@ -123,6 +123,11 @@ class TestPreview:
             ("12-25", "Christmas Day")
         ]
 
+    def test_it_warns_of_a_country_without_holidays(self, alice: API) -> None:
+        body = {"expression": "0 9 * * ? *", "daysOff": {"holidays": "BV"}}
+        (warning,) = alice.post("/schedules/preview", body).json()["warnings"]
+        assert warning.startswith("No public holidays of BV are known for 20")
+
     def test_an_error_names_the_part(self, alice: API) -> None:
         body = {"expression": "0 9 25 12 ? *", "daysOff": {"holidays": "XX"}}
         (found,) = alice.post("/schedules/preview", body).json()["details"]

@@ -19,7 +19,7 @@ import holidays
 import pytest
 
 from tests.examples import examples
-from triggers.schedules import Plan, parse
+from triggers.schedules import Plan, find_warnings, parse
 from triggers.schedules.days_off import country_names
 from triggers.schedules.every import Every
 from triggers.schedules.plan_parts import read_plan
@@ -280,6 +280,13 @@ def test_the_holidays_are_those_of_the_package() -> None:
         assert [d for d in days if off.is_left_out(d)] == sorted(
             d for d in country_of(name).holidays if days[0] <= d <= days[-1]
         )
+
+
+def test_a_warning_names_the_first_year_whose_holidays_are_unknown() -> None:
+    last = holidays.country_holidays("LK").end_year
+    plan = Model("UTC", [_expression(random.Random(1))], country="LK").plan()
+    found = find_warnings(plan, ZoneInfo("UTC"), datetime(last, 7, 1, tzinfo=UTC))
+    assert any(f"holidays of LK are known for {last + 1}," in each for each in found)
 
 
 def test_each_country_of_the_package_can_be_chosen() -> None:
