@@ -251,6 +251,22 @@ class TestPage:
     def test_other_formats_are_refused(self, viewer: Client) -> None:
         assert viewer.get("/console/runs/export?format=xml").status_code == 400
 
+    @pytest.mark.parametrize(
+        ("query", "said"),
+        [
+            ("status=done", "status: "),
+            ("since=year", "Give one of hour, day, week."),
+            (f"agent={'x' * 201}", "agent: "),
+        ],
+    )
+    def test_invalid_filters_are_refused(self, viewer: Client, query: str, said: str) -> None:
+        answer = viewer.get(f"/console/runs/export?{query}")
+        assert (answer.status_code, said in answer.content.decode()) == (400, True)
+
+    def test_refusal_is_plain_text(self, viewer: Client) -> None:
+        answer = viewer.get("/console/runs/export?status=<b>")
+        assert answer["Content-Type"] == "text/plain; charset=utf-8"
+
     def test_nobody_exports_without_signing_in(self, db: None) -> None:
         assert Client().get("/console/runs/export").status_code == 302
 
