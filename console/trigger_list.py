@@ -19,7 +19,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from console import charts, confirmation, page_versions, pauses, selection
+from console import chains, charts, confirmation, page_versions, pauses, selection
 from console.access import for_operators
 from console.lookups import agents_in_use, names_of
 from console.selection import Selection
@@ -174,15 +174,20 @@ class Row:
 
 
 def rows_of(triggers: Iterable[Trigger], now: datetime) -> list[Row]:
-    """The triggers with all that a list shows of them: one read of names, and one of sources."""
+    """The triggers with all that a list shows of them.
+
+    That is one read of users' names, and one each of event sources and of followed triggers if the
+    list has any.
+    """
     found = list(triggers)
     names = names_of(trigger.user_id for trigger in found)
     has_events = any(trigger.type == TriggerType.EVENT for trigger in found)
     known = {source.pk: source for source in all_sources()} if has_events else None
+    followed = chains.names_followed(found)
     return [
         Row(
             trigger,
-            TriggerDisplay(trigger, now, known),
+            TriggerDisplay(trigger, now, known, followed),
             names.get(trigger.user_id, trigger.user_id),
             charts.strip(Statistics.read(trigger.statistics).runs),
             trigger.is_held(now),

@@ -79,7 +79,7 @@ def _subject(trigger_id: str) -> str:
 def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
     trigger = find_trigger(trigger_id)
     now = timezone.now()
-    view = TriggerDisplay(trigger, now, _sources_of(trigger))
+    view = TriggerDisplay(trigger, now, _sources_of(trigger), chains.names_followed([trigger]))
     statistics = Statistics.read(trigger.statistics)
     days = statistics.days(now)
     month = Tally.total(days)
