@@ -31,9 +31,10 @@ from moca.changelist import whole_id
 from moca.dynamodb.queries import from_index
 from moca.paging import Page, read_page
 from triggers import services
-from triggers.bulk import act_on_each
+from triggers.bulk import Outcome, act_on_each
 from triggers.display import TriggerDisplay
 from triggers.models import RunStatus, SyncState, Trigger, TriggerType
+from triggers.models.process import no_scheduler
 from triggers.reconcile import reconcile_one
 from triggers.statistics import Statistics
 
@@ -299,6 +300,12 @@ def _run(trigger: Trigger, *, by: str) -> bool:
     return True
 
 
+# A run that no process claims fails after an hour, `MANUAL_QUEUE_LEASE`.
+WAITS_FOR_SCHEDULER = _(
+    "No scheduler is alive. A run waits for one for an hour, then it fails: start the scheduler "
+    "(manage.py runscheduler), and read its log."
+)
+
 ACTIONS: dict[str, tuple[Callable[..., bool], Any]] = {
     "enable": (services.enable, _("enabled")),
     "disable": (services.disable, _("disabled")),
@@ -339,15 +346,23 @@ def act(request: HttpRequest) -> HttpResponse:
     outcome = act_on_each(
         chosen.triggers, partial(do, by=actor(request)), refusals, seconds=ACT_SECONDS
     )
-    words = outcome.sentence(str(done))
-    if len(chosen.triggers) == 1 and not outcome.refused:
-        words = _("%(name)s: %(done)s.") % {"name": chosen.triggers[0].name, "done": done}
-    (messages.warning if outcome.refused else messages.success)(request, words)
+    waits = action == "run" and outcome.done > 0 and no_scheduler(timezone.now())
+    _tell(request, outcome, chosen, str(_("queued") if waits else done))
+    if waits:
+        messages.warning(request, WAITS_FOR_SCHEDULER)
     if outcome.left and action == "pause":
         return pauses.ask(request, form, Selection(outcome.left), back)
     if outcome.left:
         return confirmation.ask(request, action, Selection(outcome.left), back, goes_on=True)
     return HttpResponseRedirect(back)
+
+
+def _tell(request: HttpRequest, outcome: Outcome, chosen: Selection, done: str) -> None:
+    """Say what came of an action; `done` is its participle."""
+    words = outcome.sentence(done)
+    if len(chosen.triggers) == 1 and not outcome.refused:
+        words = _("%(name)s: %(done)s.") % {"name": chosen.triggers[0].name, "done": done}
+    (messages.warning if outcome.refused else messages.success)(request, words)
 
 
 def _chosen(posted: QueryDict, key: str) -> Selection:
