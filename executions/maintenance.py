@@ -29,8 +29,8 @@ from executions.models import (
     TriggerExecution,
 )
 from executions.runner import LEASE, close_lost, end_unanswered, lines
-from executions.runner.claim import extend_hold
 from executions.runner.execute import LAMBDA_SECONDS
+from executions.runner.holds import extend_hold
 from moca import audit
 from moca.authentication.models import APIKey, APIToken, AuditEntry, FailedSignIns
 from moca.sentences import Code, Reason

@@ -20,10 +20,11 @@ from executions.backfill.plan import due_of, rerun_id
 from executions.dispatchers import DispatchError, get_dispatcher
 from executions.failures import DISABLED, TRIGGER_GONE
 from executions.models import Source, TriggerExecution, expiry
-from executions.runner.claim import REOPENED, Occurrence, hold, new_record
 from executions.runner.complete import log_ids
 from executions.runner.entering import enter
+from executions.runner.holds import hold
 from executions.runner.manual import MANUAL_QUEUE_LEASE, TriggerBusyError
+from executions.runner.occurrence import REOPENED, Occurrence, new_record
 from moca import audit, reasons
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError

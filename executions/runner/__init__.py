@@ -5,17 +5,7 @@ The scheduler process, the Lambda function, the API and the pages use the names 
 
 from executions.runner.answer import answer_run, end_unanswered
 from executions.runner.cancel import CancelWatch, RunEndedError, cancel_run, stop_agent
-from executions.runner.claim import (
-    LEASE,
-    Occurrence,
-    Run,
-    UncertainStartError,
-    batch_size,
-    is_begun,
-    resume,
-    start,
-    start_claimed,
-)
+from executions.runner.claim import UncertainStartError, is_begun, resume, start, start_claimed
 from executions.runner.complete import close, set_result, write
 from executions.runner.enqueue import (
     Offer,
@@ -27,6 +17,7 @@ from executions.runner.execute import call, call_on_loop, execute
 from executions.runner.leases import HEARTBEAT, abandon, close_lost, restate
 from executions.runner.manual import TriggerBusyError, accept
 from executions.runner.missed import record_missed
+from executions.runner.occurrence import LEASE, Occurrence, Run, batch_size
 
 __all__ = [
     "HEARTBEAT",

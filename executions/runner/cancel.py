@@ -18,9 +18,9 @@ from django.utils import timezone
 from agents import AgentError
 from executions.failures import CANCELLED
 from executions.models import CancelRequest
-from executions.runner.claim import Run
 from executions.runner.complete import log_ids
 from executions.runner.leases import abandon
+from executions.runner.occurrence import Run
 from executions.runner.requests import NOT_CANCELLED, RunEndedError, cancel_run, request_end
 from moca.dynamodb.queries import from_index
 from moca.logs import bind

@@ -5,19 +5,15 @@ occurrence, one of them runs it.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import Q
 from django.utils import timezone
 
-from agents import Cancellation, new_session_id
 from executions import envelope, result_tokens
 from executions.failures import (
     BUFFERED,
@@ -31,7 +27,7 @@ from executions.failures import (
     TRIGGER_DELETED,
     TRIGGER_GONE,
 )
-from executions.models import Source, TriggerExecution, TriggerExecutionQuerySet, expiry
+from executions.models import Source, TriggerExecution
 from executions.runner import announce, lines
 from executions.runner.complete import (
     close,
@@ -41,117 +37,31 @@ from executions.runner.complete import (
     note_late,
 )
 from executions.runner.entering import Entered, enter
-from executions.runner.spending import Cap, cap_of
-from executions.runner.traces import NO_TRACE, RunTrace
-from moca import reasons, tracing
+from executions.runner.holds import HELD, hold, hold_all
+from executions.runner.occurrence import (
+    LEASE,
+    REOPENED,
+    Occurrence,
+    Run,
+    lease_end,
+    new_record,
+)
+from moca import tracing
 from moca.concurrency import ConflictError
-from moca.ids import occurrence_id
 from moca.outages import is_away
 from moca.retry import retry
 from moca.sentences import Reason
-from triggers.models import RunStatus, Trigger, lapsed_among
+from triggers.models import RunStatus, Trigger
 from triggers.pauses import reason_not_to_fire
 from triggers.prompt_versions import version_of
 
 logger = logging.getLogger(__name__)
 
-# How long a claim holds without a heartbeat.
-LEASE = timedelta(seconds=60)
-# How many rows of one kind are written in a transaction, if the database sets no limit.
-BATCH = 100
 
 # A person may start these, whatever the trigger's state.
 MANUAL = {Source.MANUAL, Source.REPLAY, Source.ANSWER, Source.BACKFILL}
 # Why an occurrence is skipped if another run, or its own of an earlier delivery, is going.
 OF_OTHER_RUNS = (BUSY, KEY_BUSY, BUFFERED, LINE_FULL)
-# The fields of a trigger that say which run holds it.
-HELD = ("running_since", "running_until")
-# What a failed record loses when its run is claimed again.
-REOPENED = {
-    "status": RunStatus.RUNNING,
-    "outcome": "",
-    "completed_at": None,
-    "duration_ms": None,
-    **reasons.columns("error", ""),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Occurrence:
-    """One firing of a trigger.
-
-    Attributes:
-        id: the execution's id, which is the same for each delivery of the occurrence.
-        user_id: the trigger's user.
-        trigger_id: the trigger's id.
-        source: what fired it.
-        due: when it was due; None for a manual run.
-        event: the EventBridge envelope that started it; None if `event_of()` is to make one.
-        replay_of: the id of the execution whose event is sent again; else empty.
-    """
-
-    id: str
-    user_id: str
-    trigger_id: str
-    source: Source
-    due: datetime | None = None
-    event: dict[str, Any] | None = None
-    replay_of: str = ""
-
-    @classmethod
-    def scheduled(cls, user_id: str, trigger_id: str, due: datetime) -> "Occurrence":
-        """The occurrence of a schedule at a time."""
-        key = occurrence_id(trigger_id, due)
-        return cls(key, user_id, trigger_id, Source.SCHEDULE, due)
-
-    @property
-    def trigger_key(self) -> tuple[str, str]:
-        """The user and the id of its trigger."""
-        return self.user_id, self.trigger_id
-
-    def event_of(self, trigger: Trigger, now: datetime) -> dict[str, Any]:
-        """The event that the agent is sent; made here if none came in."""
-        return self.event or envelope.build(trigger, self.source, self.id, self.due or now)
-
-
-@dataclass(slots=True)
-class Run:
-    """A run that this process has claimed.
-
-    Attributes:
-        clock: the monotonic time of its start, in seconds.
-        cancellation: ends the call of the agent.
-        cancelled_by: who cancelled the run, once `cancellation` is used.
-        stop_agent: tells the agent that the run is cancelled; None if there is nothing to tell.
-        gate: the places of its agent in a scheduler process; None elsewhere.
-        cap: what the run may take; None if there is no limit.
-        look: when somebody last looked at the run, as this process knows; None if nobody did.
-        on_look: has what the agent says written soon; None before the agent is called.
-        claimed_at: when its claim was on record, in nanoseconds; 0 if it is not traced.
-        trace: its spans.
-    """
-
-    trigger: Trigger
-    execution: TriggerExecution
-    event: dict[str, Any]
-    clock: float = field(default_factory=time.monotonic)
-    cancellation: Cancellation = field(default_factory=Cancellation)
-    cancelled_by: str = ""
-    stop_agent: Callable[[], object] | None = None
-    gate: Any = None
-    cap: Cap | None = field(init=False)
-    look: datetime | None = None
-    on_look: Callable[[], object] | None = None
-    claimed_at: int = 0
-    trace: RunTrace = NO_TRACE
-
-    def __post_init__(self) -> None:
-        self.cap = cap_of(self.trigger)
-
-    def record(self) -> TriggerExecutionQuerySet:
-        """The run's record; empty once another process has closed or claimed it."""
-        rows: TriggerExecutionQuerySet = TriggerExecution.objects.unfinished(self.execution)
-        return rows
 
 
 class UncertainStartError(OperationalError):
@@ -189,12 +99,6 @@ def _claiming() -> Iterator[list[Run]]:
 def is_begun(run: Run) -> bool:
     """Whether the claim of a run of an `UncertainStartError` is on record."""
     return run.record().filter(started_at=run.execution.started_at).exists()
-
-
-def batch_size(writes: int) -> int:
-    """How many rows fit into one transaction, if each of them takes so many writes."""
-    most: int | None = getattr(connection.features, "max_transaction_items", None)
-    return BATCH if most is None else most // writes
 
 
 Triggers = Mapping[str, Trigger]
@@ -349,9 +253,9 @@ def _start(
     TriggerExecution.objects.bulk_create(waiting)
     if again:
         runs = [run for run in runs if _claim_again_or_leave(run.execution)]
-        _hold_triggers(runs, now)
+        hold_all(runs, now)
     elif runs:
-        _hold_triggers(runs, now)
+        hold_all(runs, now)
         TriggerExecution.objects.insert_all([run.execution for run in runs])
     for run in runs:
         announce.started(run.trigger, run.execution)
@@ -462,54 +366,6 @@ def _note_skip(
         announce.skipped(trigger, reason, occurrence.id)
 
 
-def new_record(
-    trigger: Trigger,
-    occurrence: Occurrence,
-    event: dict[str, Any],
-    now: datetime,
-    lease_until: datetime | None,
-    *,
-    attempt: int = 1,
-    process_id: str = "",
-) -> TriggerExecution:
-    """Make the record of an occurrence, unsaved.
-
-    Args:
-        attempt: 0 if the run waits for a process to claim it.
-        process_id: the scheduler process that runs it, or empty.
-    """
-    execution = TriggerExecution(
-        id=occurrence.id,
-        trigger_id=trigger.pk,
-        user_id=trigger.user_id,
-        agent_id=trigger.agent_id,
-        source=occurrence.source,
-        attempt=attempt,
-        scheduled_at=occurrence.due,
-        started_at=now,
-        lease_until=lease_until,
-        process_id=process_id,
-        session_id=trigger.session_id or new_session_id(),
-        prompt_version=version_of(trigger.prompt),
-        event_payload=envelope.serialize(event),
-        replay_of=occurrence.replay_of,
-        trace_context=tracing.current().context,
-        ttl=expiry(now),
-    )
-    if attempt:
-        result_tokens.issue(execution, trigger, now)
-    return execution
-
-
-def lease_end(trigger: Trigger, now: datetime, lease: timedelta, process_id: str) -> datetime:
-    """When the own lease of a run ends: after its time-out if its process keeps the true lease.
-
-    Nobody renews it then. It ends the run's claim if the row of the process gets lost.
-    """
-    longest = timedelta(seconds=trigger.timeout_seconds) if process_id else timedelta(0)
-    return now + lease + longest
-
-
 def _claim_again(execution: TriggerExecution) -> bool:
     """Claim the record of a run that failed before it reached the agent, for another attempt.
 
@@ -554,60 +410,6 @@ def _note_if_ended(execution: TriggerExecution) -> None:
     """Note the result of a run on its trigger if its process died before it had done so."""
     if is_charged() and execution.status != RunStatus.RUNNING:
         note_late(execution)
-
-
-def _hold_triggers(runs: Sequence[Run], now: datetime) -> None:
-    """Hold the triggers of runs that must not overlap; `running_since` names the holder."""
-    held = [run.trigger for run in runs if run.trigger.holds_itself]
-    if not held:
-        return
-    ends = [run.execution.lease_until for run in runs if run.execution.lease_until]
-    process_id = runs[0].execution.process_id
-    until = max(ends, default=None)
-    if not hold(held, now, until=until, process_id=process_id):
-        raise IntegrityError("another process has just begun a run of the trigger")
-    for trigger in held:
-        # The end of the run is noted by what was read here, unless the trigger changes meanwhile.
-        trigger.running_since, trigger.running_until = now, until
-        trigger.running_process = process_id
-
-
-def hold(
-    triggers: Sequence[Trigger],
-    since: datetime,
-    *,
-    until: datetime | None,
-    holder: datetime | None = None,
-    process_id: str = "",
-) -> bool:
-    """Mark triggers as running, so that no other run of them begins.
-
-    Args:
-        triggers: the triggers.
-        since: the start of the run that holds them.
-        until: when the hold ends unless it is renewed.
-        holder: the earlier start of the same run, if it holds the triggers already.
-        process_id: the process whose lease ends the hold, too; empty if there is none.
-
-    Returns:
-        Whether all are marked: False if another run holds one of them.
-    """
-    free = Q(running_until__isnull=True) | Q(running_until__lt=since) | Q(running_since=holder)
-    of_others = [each for each in triggers if each.running_until and each.running_until >= since]
-    if lapsed := lapsed_among((each.running_process for each in of_others), since):
-        free |= Q(running_process__in=lapsed)
-    held = Trigger.objects.named((trigger.user_id, trigger.pk) for trigger in triggers)
-    marked = held.filter(free).update(
-        running_since=since, running_until=until, running_process=process_id
-    )
-    return bool(marked == len(triggers))
-
-
-def extend_hold(execution: TriggerExecution, until: datetime) -> None:
-    """Have an execution hold its trigger until a moment, if it holds it."""
-    trigger = Trigger.objects.filter(user_id=execution.user_id, pk=execution.trigger_id)
-    held = trigger.filter(running_since=execution.started_at)
-    held.update(running_until=until, running_process=execution.process_id)
 
 
 def resume(

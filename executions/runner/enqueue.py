@@ -21,8 +21,8 @@ from executions.dispatchers import get_dispatcher
 from executions.failures import BUSY, DISABLED, HELD_BACK, MERGED, TOO_LARGE, TOO_MANY
 from executions.models import PendingEvent, Source, TriggerExecution
 from executions.runner import announce, debounce
-from executions.runner.claim import REOPENED, Occurrence, new_record
 from executions.runner.entering import enter
+from executions.runner.occurrence import REOPENED, Occurrence, new_record
 from moca import audit
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError

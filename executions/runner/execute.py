@@ -31,10 +31,10 @@ from executions.failures import (
 )
 from executions.models import TriggerExecution, question_map, tool_map, usage_map
 from executions.runner.cancel import CancelWatch, stop_agent
-from executions.runner.claim import Run
 from executions.runner.complete import log_ids, set_result, write_in_time
 from executions.runner.handover import hand_over, seconds_left_of
 from executions.runner.invocation import asks_aws, compose_invocation
+from executions.runner.occurrence import Run
 from executions.runner.progress import Progress
 from executions.runner.traces import begin as begin_trace
 from moca import reasons

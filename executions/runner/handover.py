@@ -22,8 +22,9 @@ from executions.agent_records.lookup import record_of
 from executions.failures import DELETED_MEANWHILE
 from executions.models import HandedOverRun, RunWorker, Source, TriggerExecution
 from executions.pieces import fold_in
-from executions.runner.claim import LEASE, REOPENED, Occurrence, Run, extend_hold
 from executions.runner.complete import ANSWER, close, log_ids
+from executions.runner.holds import extend_hold
+from executions.runner.occurrence import LEASE, REOPENED, Occurrence, Run
 from moca import reasons
 from moca.concurrency import ConflictError
 from triggers.models import RunStatus, Trigger

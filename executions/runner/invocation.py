@@ -11,7 +11,7 @@ from executions import owner_tokens, prompts, result_tokens
 from executions.agent_client import profile_of
 from executions.agent_records.model import Agent
 from executions.failures import BESIDES, NO_OWNER_TOKEN
-from executions.runner.claim import Run
+from executions.runner.occurrence import Run
 from moca import reasons
 from moca.sentences import Reason
 

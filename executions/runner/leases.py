@@ -12,9 +12,10 @@ from django.utils import timezone
 from executions.failures import CANCELLED
 from executions.models import CancelRequest, TriggerExecution
 from executions.pieces import fold_in
-from executions.runner.claim import LEASE, Run, batch_size, extend_hold, lease_end
 from executions.runner.complete import close, set_result, write
 from executions.runner.handover import take_over
+from executions.runner.holds import extend_hold
+from executions.runner.occurrence import LEASE, Run, batch_size, lease_end
 from moca import reasons
 from moca.concurrency import ConflictError
 from moca.sentences import Reason

@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from executions import envelope
 from executions.dispatchers import DispatchError, get_dispatcher
 from executions.models import Source, TriggerExecution
-from executions.runner.claim import Occurrence, hold, new_record
 from executions.runner.entering import enter
+from executions.runner.holds import hold
+from executions.runner.occurrence import Occurrence, new_record
 from moca import audit, reasons
 from moca.authentication.models import AuditEntry
 from moca.concurrency import ConflictError

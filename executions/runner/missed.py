@@ -14,8 +14,8 @@ from executions import measures
 from executions.failures import MISSED, MORE_RUNS, ONE_RUN, RUNS
 from executions.models import TriggerExecution
 from executions.runner import announce
-from executions.runner.claim import Occurrence, new_record
 from executions.runner.complete import is_charged, log_ids, past_run
+from executions.runner.occurrence import Occurrence, new_record
 from moca import reasons
 from moca.sentences import Reason
 from moca.times import INSTANT

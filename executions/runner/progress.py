@@ -25,8 +25,8 @@ from agents import Output
 from agents.replies import Reply, Transcript
 from executions.models import OutputPiece, TriggerExecution, tool_map
 from executions.pieces import new_pieces
-from executions.runner.claim import BATCH, Run
 from executions.runner.complete import is_charged, log_ids
+from executions.runner.occurrence import BATCH, Run
 from moca.dynamodb.queries import may_lag
 from moca.outages import database, is_away
 

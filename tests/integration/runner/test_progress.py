@@ -20,9 +20,8 @@ from agents.protocols import PROTOCOLS, read_answer
 from agents.replies import Transcript
 from executions import runner
 from executions.models import TriggerExecution
-from executions.runner import Run
+from executions.runner import Occurrence, Run, start
 from executions.runner import progress as progress_module
-from executions.runner.claim import Occurrence, start
 from executions.runner.manual import run_now
 from executions.runner.progress import Progress
 from tests.conftest import wait_for

@@ -83,7 +83,7 @@ class TestStart:
         row = Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk)
         row.update(running_since=past, running_until=past)
         free = {"running_since": None, "running_until": None}
-        interrupt(claim, "_hold_triggers", lambda: row.update(**free))
+        interrupt(claim, "hold_all", lambda: row.update(**free))
         assert begin(trigger).execution.attempt == 1
 
     def test_same_occurrence_meanwhile_is_not_run_again(
@@ -92,7 +92,7 @@ class TestStart:
         trigger = make_trigger(overlap_policy="allow")
         occurrence = Occurrence.scheduled(trigger.user_id, trigger.pk, NINE)
         begun = []
-        interrupt(claim, "_hold_triggers", lambda: begun.append(runner.start(occurrence)))
+        interrupt(claim, "hold_all", lambda: begun.append(runner.start(occurrence)))
         begun.append(runner.start(occurrence))
         assert sum(run is not None for run in begun) == 1
 
