@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from executions import exports
 from executions.api import export
@@ -60,7 +62,25 @@ def test_columns_are_those_of_the_api(alice: API, run: Callable[..., str]) -> No
     shown = alice.get("/executions").json()["executions"][0]
     shown |= {name: shown["usage"].get(name, "") for name in usage}
     expected = {name: str(shown.get(name, "")) for name in exports.COLUMNS}
+    expected["triggerName"] = Trigger.objects.get().name
     assert (row["executionId"], row) == (key, expected)
+
+
+@pytest.mark.sqlite
+def test_one_query_finds_the_name_for_all_runs_of_a_trigger(
+    alice: API, run: Callable[..., str]
+) -> None:
+    for _ in range(3):
+        run()
+    with CaptureQueriesContext(connection) as asked:
+        exported(alice)
+    assert len([each for each in asked if '"triggers_trigger"' in each["sql"]]) == 1
+
+
+def test_name_of_a_deleted_trigger_is_empty(alice: API, run: Callable[..., str]) -> None:
+    run()
+    Trigger.objects.all().delete()
+    assert exported(alice)[0]["triggerName"] == ""
 
 
 def test_times_are_utc(alice: API, run: Callable[..., str]) -> None:
