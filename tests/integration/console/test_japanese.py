@@ -215,7 +215,7 @@ def test_keys(admin: Client) -> None:
 def test_masked_headers(admin: Client, make_source: MakeSource, send: Send) -> None:
     make_source("github", name="牧場", listening_until=timezone.now() + timedelta(minutes=5))
     send(ORDER, "github")
-    page = admin.get("/console/events/github/listen").content.decode()
+    page = admin.get("/console/events/shop/listen").content.decode()
     assert ("sha256=••• (71" in page, "characters" in page) == (True, False)
 
 
