@@ -111,9 +111,15 @@ def _multiple_of(
     """Check multipleOf in decimals. The library divides floats, and refuses 19.99 for 0.01."""
     if not validator.is_type(instance, "number"):
         return
-    is_finite = not isinstance(instance, float) or math.isfinite(instance)
-    if not is_finite or Fraction(repr(instance)) % Fraction(repr(factor)):
+    one, other = _exact(instance), _exact(factor)
+    if one is None or other is None or one % other:
         yield ValidationError(f"{instance!r} is not a multiple of {factor!r}")
+
+
+def _exact(number: float) -> Fraction | None:
+    """A number as it was written; None for an infinite one, which JSON's 1e999 is read as."""
+    is_finite = isinstance(number, int) or math.isfinite(number)
+    return Fraction(repr(number)) if is_finite else None
 
 
 def _unique_items(
