@@ -190,6 +190,11 @@ class Transcript:
         return bool(text or self._thought.output.total_bytes or self._tools or self.questions)
 
     @property
+    def lacks_result(self) -> bool:
+        """Whether a tool was called that has returned nothing so far."""
+        return any(tool.result is None for tool in self._tools.values())
+
+    @property
     def has_text(self) -> bool:
         """Whether there is text of the answer."""
         return bool(self._said.pieces or self._said.output.total_bytes)
@@ -213,6 +218,10 @@ class Transcript:
         tool = self._tools.get((tool_id or "")[:_HELD_ID])
         if tool is not None and piece and len(tool.input) < _HELD_CHARACTERS:
             tool.input += piece[:_HELD_CHARACTERS]
+
+    def call_of(self, tool_id: str) -> ToolUse | None:
+        """Return the call of a tool that was noted, with its whole input."""
+        return self._tools.get(tool_id[:_HELD_ID])
 
     def call_result(self, tool_id: str, result: str, *, failed: bool = False) -> None:
         """Note what a tool returned."""

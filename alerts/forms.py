@@ -112,7 +112,7 @@ class RuleForm(VersionedForm):
             "name": _("Name"),
             "enabled": _("Switched on"),
             "tag": _("Only triggers with the tag"),
-            "trigger_id": _("Only the trigger with the id"),
+            "trigger_id": _("Only this trigger"),
             "after_failures": _("After failures in a row"),
             "pause_minutes": _("Minutes between messages about a trigger"),
             "quiet_from": _("Quiet from"),
@@ -122,6 +122,7 @@ class RuleForm(VersionedForm):
         }
         help_texts: ClassVar[dict[str, Any]] = {
             "tag": _("Empty: all triggers, and the installation itself."),
+            "trigger_id": _("Its id."),
             "after_failures": _(
                 "From so many on, failures are told. That a trigger keeps failing is told at this "
                 "number, and at ten times as many."

@@ -270,7 +270,7 @@ class DeliveryQuerySet(ExpectingQuerySet["Delivery"]):
 
 
 class Delivery(models.Model):
-    """One message of a rule to a channel. All its tries have its id."""
+    """One message to a channel. All its tries have its id. A test message has no rule."""
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
     rule_id = models.CharField(max_length=36)
@@ -282,7 +282,7 @@ class Delivery(models.Model):
     )
     # How many happenings it tells.
     number = models.PositiveIntegerField(default=0)
-    # What it says; see `alerts.gather`.
+    # What it says; see `alerts.gather`. `isTest` marks a test message, which says nothing else.
     contents = models.JSONField(default=dict)
     made_at = models.DateTimeField(default=timezone.now)
     # When the tries of the present day of retries began.
@@ -311,3 +311,8 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return self.pk
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is a test message, which somebody sent by hand."""
+        return bool(self.contents.get("isTest"))

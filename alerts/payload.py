@@ -17,6 +17,8 @@ ALERT, TEST = "moca.alert", "moca.alert.test"
 def body_of(delivery: Delivery, channel: Channel) -> bytes:
     """The body that tells of a delivery."""
     text = texts.text_of(delivery, channel.language)
+    if delivery.is_test:
+        return _test_body(delivery, text)
     with translation.override(channel.language):
         happenings = [_happening(group) for group in groups_of(delivery)]
     data = {
@@ -33,10 +35,9 @@ def body_of(delivery: Delivery, channel: Channel) -> bytes:
     return _dumped(ALERT, delivery.made_at, data)
 
 
-def test_body(message_id: str, now: datetime, text: texts.Text) -> bytes:
-    """The body of a test message."""
-    data = {"id": message_id, "subject": text.subject, "text": text.body, "url": text.link or None}
-    return _dumped(TEST, now, data)
+def _test_body(delivery: Delivery, text: texts.Text) -> bytes:
+    data = {"id": delivery.pk, "subject": text.subject, "text": text.body, "url": text.link or None}
+    return _dumped(TEST, delivery.made_at, data)
 
 
 def _happening(group: Mapping[str, Any]) -> dict[str, Any]:

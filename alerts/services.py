@@ -10,13 +10,12 @@ from importlib import import_module
 from django.db import transaction
 from django.utils import timezone
 
-from alerts import channel_secrets, channels, payload, texts
-from alerts.channels import Message
+from alerts import channel_secrets, channels, courier
+from alerts.channels import ChannelError
 from alerts.happenings import DEFAULTS
 from alerts.models import KEPT, Bundle, Channel, ChannelKind, Delivery, DeliveryState, Rule
 from moca import audit, reasons, sealing
 from moca.concurrency import ConflictError, rewrite
-from moca.ids import new_id
 
 # Exceptions that refuse a change. Their message is for the operator.
 REFUSALS: tuple[type[Exception], ...] = (ConflictError, Channel.DoesNotExist, Rule.DoesNotExist)
@@ -148,15 +147,38 @@ def make_default(recipients: str, language: str, *, by: str) -> Channel:
 
 
 def test(channel: Channel) -> str:
-    """Send a test message now; returns a warning or an empty text.
+    """Send a test message now, and keep it as a delivery that belongs to no rule.
+
+    Nothing retries it by itself.
+
+    Returns:
+        A warning, or an empty text.
 
     Raises:
         ChannelError: it was not taken.
     """
-    now, key = timezone.now(), new_id()
-    text = texts.test_text(channel.name, channel.language)
-    body = payload.test_body(key, now, text)
-    return channels.send(channel, Message(key, text, body, now))
+    now = timezone.now()
+    delivery = Delivery(
+        channel_id=channel.pk,
+        channel_name=channel.name,
+        contents={"isTest": True},
+        state=DeliveryState.UNDELIVERED,
+        made_at=now,
+        first_at=now,
+        tries=1,
+        ttl=int((now + KEPT).timestamp()),
+    )
+    try:
+        warning = channels.send(channel, courier.message_of(delivery, channel))
+        delivery.state = DeliveryState.SENT
+        reasons.put(delivery, "error", warning)
+        return warning
+    except ChannelError as error:
+        reasons.put(delivery, "error", error.reason)
+        raise
+    finally:
+        delivery.ended_at = timezone.now()
+        delivery.save(force_insert=True)
 
 
 def send_again(delivery: Delivery, now: datetime) -> bool:

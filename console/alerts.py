@@ -17,7 +17,12 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from alerts import services
 from alerts.channels import ChannelError
@@ -35,6 +40,9 @@ from moca.concurrency import ConflictError
 from moca.reasons import shown, translated
 from triggers.models import Trigger
 
+# The newest triggers that the form of a rule offers.
+MOST_OFFERED = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
@@ -48,6 +56,31 @@ class RuleRow:
     def kinds(self) -> list[str]:
         known = dict(Happening.choices)
         return [str(known.get(kind, kind)) for kind in self.rule.kinds]
+
+
+class ConsoleRuleForm(RuleForm):
+    """The form of a rule, which offers the triggers by name."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["trigger_id"]
+        field.widget.attrs |= {"list": "rule-triggers", "data-by-name": ""}
+        field.help_text = _("Type its name and choose it, or enter its id.")
+
+    def clean_trigger_id(self) -> str:
+        """The id of a trigger that exists, or of one that was deleted since the rule names it."""
+        entered: str = self.cleaned_data["trigger_id"]
+        if entered and "trigger_id" in self.changed_data and not _named(entered):
+            raise ValidationError(
+                _("There is no trigger with the id %(id)s: choose one by its name."),
+                code="unknown",
+                params={"id": entered},
+            )
+        return entered
+
+
+def _named(trigger_id: str | None) -> Trigger | None:
+    return Trigger.objects.with_id(trigger_id) if trigger_id else None
 
 
 def _turns(**_path: str) -> page_versions.Turns:
@@ -196,6 +229,15 @@ def new_rule(request: HttpRequest) -> HttpResponse:
     return _rule_form(request, "")
 
 
+@require_safe
+@for_operators(Role.ADMIN)
+def rule_offers(request: HttpRequest) -> HttpResponse:
+    """The triggers that the form of a rule offers, once somebody is about to choose one."""
+    rows = Trigger.objects.order_by("-pk").values_list("pk", "name")[:MOST_OFFERED]
+    context = {"triggers": sorted(rows, key=lambda row: row[1].casefold())}
+    return render(request, "console/alert_rule_offers.html", context)
+
+
 @require_http_methods(["GET", "POST"])
 @for_operators(Role.ADMIN)
 def edit_rule(request: HttpRequest, rule_id: str) -> HttpResponse:
@@ -205,7 +247,7 @@ def edit_rule(request: HttpRequest, rule_id: str) -> HttpResponse:
 
 def _rule_form(request: HttpRequest, rule_id: str) -> HttpResponse:
     row = partial(_rule, rule_id) if rule_id else lambda: None
-    form = bound_form(RuleForm, request, row())
+    form = bound_form(ConsoleRuleForm, request, row())
     if not rule_id:
         for name in ("trigger", "channel"):
             if given := request.GET.get(name, "")[:36]:
@@ -217,13 +259,14 @@ def _rule_form(request: HttpRequest, rule_id: str) -> HttpResponse:
             messages.success(request, _("%(name)s: saved.") % {"name": saved.name})
             return HttpResponseRedirect(reverse("console:alerts"))
     except (ConflictError, IntegrityError) as error:
-        form = refused_form(RuleForm, request, row(), reason_not_saved(error))
+        form = refused_form(ConsoleRuleForm, request, row(), reason_not_saved(error))
     labels = {name: str(label) for name, label in RuleForm.Meta.labels.items()}
     context = {
         "form": form,
         "rule": form.instance if rule_id else None,
         "changes": changes_of(form.instance, labels) if rule_id else [],
         "has_channels": Channel.objects.exists(),
+        "chosen": _named(form["trigger_id"].value()),
         "now": timezone.now(),
     }
     return render(request, "console/alert_rule_form.html", context)

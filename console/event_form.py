@@ -23,6 +23,7 @@ from events.option_fields import OF_BOTH, OF_HMAC, OF_TOKEN
 from moca.admin import actor
 from moca.authentication.models import Role
 from moca.concurrency import ConflictError, reason_of
+from moca.public_address import public_address
 
 
 @sensitive_post_parameters()
@@ -57,7 +58,7 @@ def _form(request: HttpRequest, source_id: str) -> HttpResponse:
     context: dict[str, Any] = {
         "form": form,
         "source": form.instance if source_id else None,
-        "address": request.build_absolute_uri(reverse("api-events")),
+        "address": public_address(request, "api-events"),
         "has_bus": not counts_triggers(),
         "kinds": {} if source_id else _kinds(),
         "for_hmac": [form[name] for name in OF_HMAC if name in form.fields],

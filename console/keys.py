@@ -22,6 +22,7 @@ from moca.authentication.api_keys import services
 from moca.authentication.api_keys.model import APIKey, Scope
 from moca.authentication.models import Operator, Role
 from moca.concurrency import ConflictError, reason_of
+from moca.public_address import public_address
 from triggers import fire_tokens
 
 # How many keys the page shows.
@@ -183,7 +184,7 @@ def make_fire_token(request: HttpRequest, trigger_id: str) -> HttpResponse:
     except ConflictError as error:
         messages.warning(request, reason_of(error))
         return HttpResponseRedirect(reverse("console:trigger", args=[trigger_id]))
-    address = request.build_absolute_uri(reverse("api-fire"))
+    address = public_address(request, "api-fire")
     context = {"trigger": trigger, "secret": text, "address": f"{address}/{text}"}
     return render(request, "console/fire_token_shown.html", context)
 

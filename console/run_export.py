@@ -23,7 +23,11 @@ def export(request: HttpRequest) -> Any:
     form = request.GET.get("format", exports.CSV)
     if form not in exports.FORMATS:
         return HttpResponse(f"format: give one of {', '.join(exports.FORMATS)}.\n", status=400)
-    now, chosen = timezone.now(), AllRunFilters(request.GET).chosen
+    filters = AllRunFilters(request.GET)
+    if not filters.is_valid():
+        # A file has no place to say that it ignores a filter.
+        return HttpResponse(_refusal(filters), status=400, content_type="text/plain; charset=utf-8")
+    now, chosen = timezone.now(), filters.chosen
     rows: Any = TriggerExecution.objects.all()
     with_output = bool(request.GET.get("output"))
     rows, terms = narrowed(rows, chosen, now), search.terms_of(chosen.get("search", ""))
@@ -51,3 +55,14 @@ def export(request: HttpRequest) -> Any:
             messages.warning(request, text)
             return HttpResponseRedirect(f"{reverse('console:runs')}?{request.GET.urlencode()}")
     return HttpResponse(bytes(body), content_type=kind, headers=headers)
+
+
+def _refusal(filters: AllRunFilters) -> str:
+    """The invalid filters, a line each: the parameter, what is wrong, and the values to give."""
+    lines = []
+    for name, errors in filters.errors.items():
+        choices: Any = getattr(filters.fields[name], "choices", ())
+        values = ", ".join(str(value) for value, _label in choices if value)
+        offer = _("Give one of %(values)s.") % {"values": values} if values else ""
+        lines.append(f"{name}: {' '.join([*errors, offer]).strip()}\n")
+    return "".join(lines)

@@ -121,7 +121,7 @@ class RunFilters(FilterForm):
     """The filters of a list of runs."""
 
     search = forms.CharField(
-        label=_("Said"),
+        label=_("What the agent said"),
         required=False,
         max_length=200,
         widget=forms.TextInput(

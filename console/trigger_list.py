@@ -19,7 +19,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from console import charts, confirmation, page_versions, pauses, selection
+from console import chains, charts, confirmation, page_versions, pauses, selection
 from console.access import for_operators
 from console.lookups import agents_in_use, names_of
 from console.selection import Selection
@@ -31,9 +31,10 @@ from moca.changelist import whole_id
 from moca.dynamodb.queries import from_index
 from moca.paging import Page, read_page
 from triggers import services
-from triggers.bulk import act_on_each
+from triggers.bulk import Outcome, act_on_each
 from triggers.display import TriggerDisplay
 from triggers.models import RunStatus, SyncState, Trigger, TriggerType
+from triggers.models.process import no_scheduler
 from triggers.reconcile import reconcile_one
 from triggers.statistics import Statistics
 
@@ -174,15 +175,20 @@ class Row:
 
 
 def rows_of(triggers: Iterable[Trigger], now: datetime) -> list[Row]:
-    """The triggers with all that a list shows of them: one read of names, and one of sources."""
+    """The triggers with all that a list shows of them.
+
+    That is one read of users' names, and one each of event sources and of followed triggers if the
+    list has any.
+    """
     found = list(triggers)
     names = names_of(trigger.user_id for trigger in found)
     has_events = any(trigger.type == TriggerType.EVENT for trigger in found)
     known = {source.pk: source for source in all_sources()} if has_events else None
+    followed = chains.names_followed(found)
     return [
         Row(
             trigger,
-            TriggerDisplay(trigger, now, known),
+            TriggerDisplay(trigger, now, known, followed),
             names.get(trigger.user_id, trigger.user_id),
             charts.strip(Statistics.read(trigger.statistics).runs),
             trigger.is_held(now),
@@ -294,6 +300,12 @@ def _run(trigger: Trigger, *, by: str) -> bool:
     return True
 
 
+# A run that no process claims fails after an hour, `MANUAL_QUEUE_LEASE`.
+WAITS_FOR_SCHEDULER = _(
+    "No scheduler is alive. A run waits for one for an hour, then it fails: start the scheduler "
+    "(manage.py runscheduler), and read its log."
+)
+
 ACTIONS: dict[str, tuple[Callable[..., bool], Any]] = {
     "enable": (services.enable, _("enabled")),
     "disable": (services.disable, _("disabled")),
@@ -334,15 +346,23 @@ def act(request: HttpRequest) -> HttpResponse:
     outcome = act_on_each(
         chosen.triggers, partial(do, by=actor(request)), refusals, seconds=ACT_SECONDS
     )
-    words = outcome.sentence(str(done))
-    if len(chosen.triggers) == 1 and not outcome.refused:
-        words = _("%(name)s: %(done)s.") % {"name": chosen.triggers[0].name, "done": done}
-    (messages.warning if outcome.refused else messages.success)(request, words)
+    waits = action == "run" and outcome.done > 0 and no_scheduler(timezone.now())
+    _tell(request, outcome, chosen, str(_("queued") if waits else done))
+    if waits:
+        messages.warning(request, WAITS_FOR_SCHEDULER)
     if outcome.left and action == "pause":
         return pauses.ask(request, form, Selection(outcome.left), back)
     if outcome.left:
         return confirmation.ask(request, action, Selection(outcome.left), back, goes_on=True)
     return HttpResponseRedirect(back)
+
+
+def _tell(request: HttpRequest, outcome: Outcome, chosen: Selection, done: str) -> None:
+    """Say what came of an action; `done` is its participle."""
+    words = outcome.sentence(done)
+    if len(chosen.triggers) == 1 and not outcome.refused:
+        words = _("%(name)s: %(done)s.") % {"name": chosen.triggers[0].name, "done": done}
+    (messages.warning if outcome.refused else messages.success)(request, words)
 
 
 def _chosen(posted: QueryDict, key: str) -> Selection:

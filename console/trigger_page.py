@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -28,6 +27,7 @@ from executions.alarms import Alarm
 from executions.models import PendingEvent, TriggerExecution
 from moca import reasons
 from moca.display import date_words, day_words, duration, duration_or_empty, exact, relative
+from moca.public_address import public_address
 from moca.times import iso
 from triggers import fire_tokens
 from triggers.display import TriggerDisplay, kinds_of_failures
@@ -79,7 +79,7 @@ def _subject(trigger_id: str) -> str:
 def trigger_page(request: HttpRequest, trigger_id: str) -> HttpResponse:
     trigger = find_trigger(trigger_id)
     now = timezone.now()
-    view = TriggerDisplay(trigger, now, _sources_of(trigger))
+    view = TriggerDisplay(trigger, now, _sources_of(trigger), chains.names_followed([trigger]))
     statistics = Statistics.read(trigger.statistics)
     days = statistics.days(now)
     month = Tally.total(days)
@@ -162,7 +162,7 @@ def _changes(trigger: Trigger) -> list[dict[str, Any]]:
 
 def _as_curl(request: HttpRequest, trigger: Trigger) -> str:
     """The curl command that creates a copy of the trigger through the API."""
-    address = request.build_absolute_uri(reverse("api-triggers"))
+    address = public_address(request, "api-triggers")
     text = json.dumps(body(trigger), ensure_ascii=False, indent=2).replace("'", "'\\''")
     return (
         f"curl -X POST {address} \\\n"

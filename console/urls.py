@@ -116,6 +116,7 @@ urlpatterns = [
         name="alert-channel-delete",
     ),
     path("alerts/rules/new", alerts.new_rule, name="alert-rule-new"),
+    path("alerts/rules/offers", alerts.rule_offers, name="alert-rule-offers"),
     path("alerts/rules/<str:rule_id>", alerts.edit_rule, name="alert-rule"),
     path("alerts/rules/<str:rule_id>/delete", alerts.delete_rule, name="alert-rule-delete"),
     path("alerts/deliveries", deliveries.deliveries, name="alert-deliveries"),

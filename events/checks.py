@@ -10,7 +10,7 @@ from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 
 from events import sources
-from events.signing_keys import TOPIC_ARN, is_reference
+from events.signing_keys import LENGTHS, TOPIC_ARN, is_reference
 from events.validation import BUS_NAME
 
 
@@ -30,6 +30,18 @@ def _of_list() -> Iterator[CheckMessage]:
             id="moca.E026",
         )
         return
+    short = [
+        source.pk
+        for source in found.values()
+        if any(len(text) < LENGTHS.start for text in source.configured_secrets)
+    ]
+    if short:
+        yield CheckWarning(
+            f"The event sources {', '.join(short)} in the settings have secrets of fewer than "
+            f"{LENGTHS.start} characters, which could be guessed.",
+            hint="Have their senders make longer ones. Sources on the pages have to have them.",
+            id="moca.W008",
+        )
     literal = [
         source.pk
         for source in found.values()

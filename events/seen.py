@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from django.db import models, transaction
+from django.utils.translation import ngettext
 
 from moca.concurrency import ExpectingQuerySet
 from moca.dynamodb.layout import Index, Layout
@@ -33,6 +34,8 @@ OPEN_NAME = re.compile(
 OPAQUE = re.compile(r"[^\s:;,]{20,}")
 # What may stand before a signature or token: `sha256=`, `v1,`, `Bearer `.
 LEAD = re.compile(r"(?:[A-Za-z][A-Za-z0-9_-]{0,11}[=, ])")
+# What `_form()` has stored in place of a secret.
+MASKED = re.compile(r"(.*)••• \((\d{1,9}) characters\)")
 
 
 class Purpose(models.TextChoices):
@@ -124,6 +127,16 @@ def _form(text: str) -> str:
     """What a secret looks like: what leads it, and how long it is. `sha256=••• (71 characters)`."""
     lead = LEAD.match(text)
     return f"{lead.group() if lead else ''}••• ({len(text)} characters)"
+
+
+def header_words(value: str) -> str:
+    """The stored value of a header in the reader's language, in which a masked one is described."""
+    masked = MASKED.fullmatch(value)
+    if masked is None:
+        return value
+    lead, number = masked[1], int(masked[2])
+    words = ngettext("%(number)s character", "%(number)s characters", number)
+    return f"{lead}••• ({words % {'number': number}})"
 
 
 def printable(text: str, most: int) -> str:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from executions.models import TriggerExecution
 from moca.times import iso
+from triggers.models import Trigger
 
 CSV, JSONL = "csv", "jsonl"
 FORMATS = {CSV: "text/csv; charset=utf-8", JSONL: "application/x-ndjson"}
@@ -74,7 +75,16 @@ COLUMNS: dict[str, Callable[[TriggerExecution], Value]] = {
     "replayOf": lambda run: run.replay_of,
     "continues": lambda run: run.continues,
 }
-SAID = "output"
+NAME, SAID = "triggerName", "output"
+
+
+class _Names(dict[tuple[str, str], str]):
+    """The names of triggers by their user and id, each read once; empty if a trigger is deleted."""
+
+    def __missing__(self, key: tuple[str, str]) -> str:
+        trigger = Trigger.objects.named([key]).first()
+        self[key] = trigger.name if trigger else ""
+        return self[key]
 
 
 def read(
@@ -118,11 +128,13 @@ def lines(
         is_first: whether CSV begins with a line of names.
         mark: whether CSV begins with a byte order mark, for spreadsheets.
     """
-    names = [*COLUMNS, *([SAID] if with_output else [])]
+    names = [*COLUMNS, NAME, *([SAID] if with_output else [])]
+    of_triggers = _Names()
     if form == CSV and is_first:
         yield (MARK if mark else "") + _csv_line(names)
     for execution in executions:
         values = [read_value(execution) for read_value in COLUMNS.values()]
+        values.append(of_triggers[execution.user_id, execution.trigger_id])
         if with_output:
             values.append(execution.said.text)
         if form == CSV:

@@ -5,11 +5,19 @@ regular expressions, for which Python has no time limit.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from typing import Any
 
-from jsonschema import Draft202012Validator, SchemaError, ValidationError, validators
+from jsonschema import (
+    Draft202012Validator,
+    FormatChecker,
+    SchemaError,
+    ValidationError,
+    validators,
+)
 from referencing import Registry
 
 # How many keywords of schemas one check may look at.
@@ -20,6 +28,8 @@ MAX_SECONDS = 2.0
 UNCHECKED = ("pattern", "patternProperties")
 # Keywords that match the expressions of patternProperties, if a schema has any.
 DEPENDENT = ("additionalProperties", "unevaluatedProperties")
+# A schema is accepted whatever its regular expressions are.
+NO_FORMATS = FormatChecker(formats=())
 # Keywords for which the library compares each member with each, and how many members it may.
 QUADRATIC, MAX_MEMBERS = ("unevaluatedItems", "unevaluatedProperties"), 2000
 
@@ -29,9 +39,13 @@ class TooMuchWorkError(Exception):
 
 
 def check_schema(schema: dict[str, Any]) -> None:
-    """Raise ValueError, with the place and the fault, if this is no JSON Schema (2020-12)."""
+    """Raise ValueError, with the place and the fault, if this is no JSON Schema (2020-12).
+
+    Regular expressions are not looked at: the library would refuse those of JavaScript that Python
+    does not know, such as `\\p{L}`, and with them the whole schema.
+    """
     try:
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(schema, format_checker=NO_FORMATS)
     except SchemaError as error:
         where = "/" + "/".join(map(str, error.absolute_path))
         raise ValueError(f"{where}: {error.message}") from error
@@ -56,7 +70,8 @@ def bounded(schema: dict[str, Any]) -> Any:
 
     has_expressions = '"patternProperties"' in json.dumps(schema)
     unchecked = (*UNCHECKED, *DEPENDENT) if has_expressions else UNCHECKED
-    known = {**Draft202012Validator.VALIDATORS, "uniqueItems": _unique_items}
+    own = {"multipleOf": _multiple_of, "uniqueItems": _unique_items}
+    known = {**Draft202012Validator.VALIDATORS, **own}
     kind = validators.create(
         meta_schema=Draft202012Validator.META_SCHEMA,
         validators={
@@ -88,6 +103,23 @@ def _of_same_kind(evolve: Callable[..., Any]) -> Callable[..., Any]:
         return evolve(validator, **changes)
 
     return into
+
+
+def _multiple_of(
+    validator: Any, factor: Any, instance: Any, whole: Any
+) -> Iterator[ValidationError]:
+    """Check multipleOf in decimals. The library divides floats, and refuses 19.99 for 0.01."""
+    if not validator.is_type(instance, "number"):
+        return
+    one, other = _exact(instance), _exact(factor)
+    if one is None or other is None or one % other:
+        yield ValidationError(f"{instance!r} is not a multiple of {factor!r}")
+
+
+def _exact(number: float) -> Fraction | None:
+    """A number as it was written; None for an infinite one, which JSON's 1e999 is read as."""
+    is_finite = isinstance(number, int) or math.isfinite(number)
+    return Fraction(repr(number)) if is_finite else None
 
 
 def _unique_items(

@@ -4,20 +4,19 @@ Django's `reverse` knows the prefix from SCRIPT_NAME.
 """
 
 import re
+from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.http import HttpRequest, HttpResponse, parse_cookie
-from django.urls import get_script_prefix
+from django.urls import URLPattern, URLResolver, get_resolver, get_script_prefix
 from django.utils.deprecation import MiddlewareMixin
 
 HEADER = "HTTP_X_FORWARDED_PREFIX"
 # Whole segments of characters that need no escapes; this excludes `//host`.
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+){1,8}")
-# First segments of the application's own paths. A proxy that uses one of them as the prefix has to
-# remove it itself, since `/admin/` would be ambiguous.
-OWN = {"admin", "console", "docs", "events", "health", "schedules", "sign-in", "static", "triggers"}
 
 
 def find_prefix(environ: dict[str, Any]) -> None:
@@ -33,8 +32,27 @@ def find_prefix(environ: dict[str, Any]) -> None:
     path = environ.get("PATH_INFO", "")
     if path != prefix and not path.startswith(f"{prefix}/"):
         return
-    if prefix.split("/")[1] not in OWN:
+    if prefix.split("/")[1] not in _own_segments():
         environ["PATH_INFO"] = path.removeprefix(prefix) or "/"
+
+
+@cache
+def _own_segments() -> frozenset[str]:
+    """The first segments of the application's own paths.
+
+    A proxy that uses one of them as the prefix has to remove it itself, since `/admin/` would be
+    ambiguous.
+    """
+    own = settings.STATIC_URL.rstrip("/").rpartition("/")[2]
+    return frozenset({own, *_first_segments(get_resolver().url_patterns)})
+
+
+def _first_segments(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[str]:
+    for pattern in patterns:
+        if segment := str(pattern.pattern).partition("/")[0]:
+            yield segment
+        elif isinstance(pattern, URLResolver):
+            yield from _first_segments(pattern.url_patterns)
 
 
 def _forwarded(environ: dict[str, Any]) -> str:

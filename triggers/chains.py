@@ -95,6 +95,17 @@ def followed(pattern: Any) -> tuple[str, tuple[str, ...]] | None:
     return (trigger_id, kinds) if is_made and kinds in KINDS_OFFERED else None
 
 
+def follows(subscription: Subscription) -> tuple[str, tuple[str, ...]] | None:
+    """The trigger and the kinds of the ends that a subscription asks for and nothing else.
+
+    None for other events, and for a bus on which there are no ends of runs.
+    """
+    pattern = subscription.pattern
+    if subscription.source_id or pattern is None or subscription.bus != settings.EVENT_BUS_NAME:
+        return None
+    return followed(pattern.document)
+
+
 class Trigger(Protocol):
     """What this module knows of the model, which needs it to find loops."""
 

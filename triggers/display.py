@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 from events.models import EventSource
 from moca import reasons
 from moca.display import exact, pretty
+from triggers import chains
 from triggers.i18n import describe_schedule, translated
 from triggers.models import FOREVER, Outcome, RunStatus, SyncState, Trigger, TriggerType
 from triggers.schedules import find_warnings
@@ -85,6 +86,16 @@ class State:
     reason: str = ""
 
 
+def _words_of_chain(kinds: tuple[str, ...]) -> str:
+    """What a trigger starts after, as a template with `name`."""
+    words = {
+        chains.ONLY_COMPLETED: _("After completed runs of %(name)s"),
+        chains.ONLY_FAILED: _("After failed runs of %(name)s"),
+        chains.EITHER: _("After completed or failed runs of %(name)s"),
+    }
+    return words[kinds]
+
+
 class TriggerDisplay:
     """A trigger as pages show it at one moment; its schedule or subscription is parsed once."""
 
@@ -93,6 +104,7 @@ class TriggerDisplay:
         trigger: Trigger,
         now: datetime,
         sources: Mapping[str, EventSource] | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> None:
         """Parse the schedule or the subscription.
 
@@ -101,6 +113,8 @@ class TriggerDisplay:
             now: the moment that next runs and warnings are about.
             sources: all event sources by id, which give the source's name and show whether it was
                 deleted; None if the page shows neither.
+            names: the names of triggers by id, for the one whose runs this one follows; None if
+                the page shows its pattern instead.
         """
         self.trigger = trigger
         self.now = now
@@ -112,6 +126,8 @@ class TriggerDisplay:
         else:
             self.subscription, errors = read_subscription(trigger.event_config)
         self.problems = [message for error in errors for message in error.messages]
+        self.follows = chains.follows(self.subscription) if self.subscription else None
+        self.followed_name = (names or {}).get(self.follows[0], "") if self.follows else ""
         if sources is not None and self.source_id:
             self.source = sources.get(self.source_id)
             if self.source is None:
@@ -138,6 +154,8 @@ class TriggerDisplay:
         if subscription is None:
             return ""
         source = self.source.name if self.source else subscription.source_id
+        if self.follows and self.followed_name:
+            return _words_of_chain(self.follows[1]) % {"name": self.followed_name}
         if not source:
             return _("Events of the bus %(bus)s, by a pattern") % {"bus": subscription.bus}
         if subscription.pattern is not None:
@@ -215,6 +233,12 @@ class TriggerDisplay:
     def is_paused(self) -> bool:
         """Whether a person has paused the trigger."""
         return self.trigger.is_paused(self.now)
+
+    @property
+    def pause_end(self) -> datetime | None:
+        """When the pause of a person ends; None if there is none, or if somebody has to end it."""
+        is_open = not self.trigger.enabled or self.trigger.paused_until == FOREVER
+        return self.trigger.paused_until if self.is_paused and not is_open else None
 
     def _agent_words(self) -> str:
         """Why the trigger waits for a person, and for whom."""

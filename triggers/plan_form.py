@@ -53,12 +53,15 @@ def without_name(message: str) -> str:
 
 
 class CountryInput(forms.TextInput):
-    """A text input that suggests the countries whose public holidays are known."""
+    """A text input for a code that suggests, by name, the countries whose holidays are known."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        field = super().render(name, value, {**(attrs or {}), "list": f"{name}_names"}, renderer)
+        named = {"list": f"{name}_names", "data-by-name": ""}
+        field = super().render(name, value, {**(attrs or {}), **named}, renderer)
         options = format_html_join("", '<option value="{}">{}</option>', countries().items())
-        return format_html('{}<datalist id="{}_names">{}</datalist>', field, name, options)
+        shown = format_html('<output class="fine" for="{}"></output>', (attrs or {}).get("id", ""))
+        names = format_html('<datalist id="{}_names" data-regions>{}</datalist>', name, options)
+        return field + shown + names
 
 
 def _lines(rows: int, **attrs: str) -> forms.Textarea:
@@ -94,7 +97,10 @@ class PlanFields(forms.Form):
         required=False,
         max_length=60,
         widget=CountryInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text=_("A country, such as DE, or a part of it, such as DE-BY or US-CA."),
+        help_text=_(
+            "Type a country's name and choose it, or enter its code, such as DE, or that of a part "
+            "of it, such as DE-BY or US-CA."
+        ),
     )
     days_off = forms.CharField(
         label=_("Not on these days"),
@@ -115,7 +121,10 @@ class PlanFields(forms.Form):
     )
 
     class Media:
-        js: ClassVar[list[Any]] = [Script("triggers/schedule-calendar.js", type="module")]
+        js: ClassVar[list[Any]] = [
+            Script("triggers/schedule-calendar.js", type="module"),
+            Script("moca/named-options.js", type="module"),
+        ]
 
 
 def parts_of(entered: Mapping[str, Any]) -> dict[str, Any]:

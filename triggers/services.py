@@ -17,7 +17,7 @@ from django.utils import timezone
 from moca import audit, reconcile
 from moca.concurrency import ConflictError, retry_conflicts, rewrite
 from moca.reconcile import ProjectionError
-from triggers import agent_keys, pauses
+from triggers import agent_keys, limited_keys, pauses
 from triggers.models import IdempotencyKey, Trigger
 
 # Errors that refuse a change, each with a message for the operator.
@@ -92,14 +92,14 @@ def save(trigger: Trigger, *, by: str, why: str = "") -> None:
     A lost race over a changed trigger is an error, since the caller has to validate it again.
 
     Raises:
-        ValidationError: the user has reached the quota.
+        ValidationError: the user has reached the quota, or the caller's API key does not allow it.
         ProjectionError: the scheduler refuses.
         ConflictError: another write changed the trigger since it was read.
     """
     if trigger._state.adding:
         create(lambda: trigger, by=by, why=why)
     else:
-        agent_keys.mark_change(trigger, by=by)
+        _check_change(trigger, by=by)
         audit.save(trigger, by=by, why=why)
 
 
@@ -115,6 +115,7 @@ def change(trigger: Trigger, apply: Callable[[Trigger], None], *, by: str) -> bo
         False if there was nothing to change.
 
     Raises:
+        ValidationError: the API key of the caller does not allow the change.
         ProjectionError: the scheduler refuses.
         Trigger.DoesNotExist: the user has no trigger of this id.
         ConflictError: other writes came first at each try.
@@ -122,10 +123,20 @@ def change(trigger: Trigger, apply: Callable[[Trigger], None], *, by: str) -> bo
 
     def write() -> bool:
         apply(trigger)
-        agent_keys.mark_change(trigger, by=by)
+        _check_change(trigger, by=by)
         return audit.save(trigger, by=by, covered=True)
 
     return rewrite(trigger, write)
+
+
+def _check_change(trigger: Trigger, *, by: str) -> None:
+    """Apply the limits of the API key by which a trigger is changed.
+
+    Raises:
+        ValidationError: the key does not allow the change.
+    """
+    limited_keys.check_change(trigger, by=by)
+    agent_keys.mark_change(trigger, by=by)
 
 
 def enable(trigger: Trigger, *, by: str) -> bool:

@@ -11,7 +11,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from agents.framing import DONE, Batch, Raw, ended_early
+from agents import errors
+from agents.framing import DONE, Batch, Raw, ended_early, unreadable
 from agents.protocols.base import failure
 from agents.protocols.strands import StrandsReader
 from agents.replies import Question, Transcript, Usage, as_text, count, items, mapping
@@ -246,8 +247,27 @@ class ValuesReader(StrandsReader):
     def _vercel_result(self, value: dict[str, Any]) -> None:
         self.transcript.call_result(as_text(value.get("toolCallId")), as_text(value.get("output")))
 
+    def _vercel_tool_failed(self, value: dict[str, Any]) -> None:
+        tool_id, reason = as_text(value.get("toolCallId")), as_text(value.get("errorText"))
+        self.transcript.call_result(tool_id, reason, failed=True)
+
+    def _vercel_approval(self, value: dict[str, Any]) -> None:
+        """Read a call of a tool that a person has to approve."""
+        call = self.transcript.call_of(as_text(value.get("toolCallId")))
+        text = f"{call.name} {call.input}".strip() if call else ""
+        self.transcript.ask(Question(as_text(value.get("approvalId")), text))
+
     def _vercel_finish(self, value: dict[str, Any]) -> None:
-        self.transcript.stop(value.get("finishReason"))
+        reason = value.get("finishReason")
+        if reason == "tool-calls" and self.transcript.outcome is None:
+            if self.transcript.lacks_result:
+                raise unreadable(errors.TOOL_WITHOUT_CALLER())
+            # `stopWhen` ended the run before the model could read the results.
+            reason = "limit_turns"
+        self.transcript.stop(reason)
+
+    def _vercel_abort(self, _value: dict[str, Any]) -> None:
+        self.transcript.stop("cancelled")
 
     def _vercel_error(self, value: dict[str, Any]) -> None:
         # `finish` and `[DONE]` follow, but they do not make it a success.
@@ -268,9 +288,16 @@ _FRAMEWORKS: dict[str, Callable[[Any, dict[str, Any]], None]] = {
     "reasoning-delta": ValuesReader._vercel_reasoning,
     "tool-input-available": ValuesReader._vercel_call,
     "tool-output-available": ValuesReader._vercel_result,
+    # The input did not fit, or the tool is not there. `tool-output-error` follows.
+    "tool-input-error": ValuesReader._vercel_call,
+    "tool-output-error": ValuesReader._vercel_tool_failed,
+    "tool-approval-request": ValuesReader._vercel_approval,
     "finish": ValuesReader._vercel_finish,
     "error": ValuesReader._vercel_error,
+    "abort": ValuesReader._vercel_abort,
     "start": ValuesReader._pass,
+    "start-step": ValuesReader._pass,
+    "finish-step": ValuesReader._pass,
     "text-start": ValuesReader._pass,
     "text-end": ValuesReader._pass,
 }

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from agents import errors
 from console.times import Form, Times, times_of
+from events.seen import header_words
 from executions.agent_records import lookup
 from executions.failures import MERGED
 from executions.models import TriggerExecution
@@ -46,6 +47,7 @@ DEFAULT_TRIAL = "console:default-agent-try"
 register = template.Library()
 register.filter("reason", reasons.shown)
 register.filter("last_result", last_result)
+register.filter("header_words", header_words)
 
 
 @register.simple_tag(takes_context=True)

@@ -9,7 +9,7 @@ is free once the run is closed as lost.
 import hashlib
 import json
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -32,9 +32,11 @@ KEPT = timedelta(days=7)
 MOST_HANDED = 10
 # Waiting turns are counted up to here.
 MOST_COUNTED = 1000
-# How many waiting turns maintenance looks at, and when it dispatches a run again.
+# How many waiting turns maintenance looks at in one call, and when it dispatches a run again. A
+# transaction puts fewer turns on record, which ask at the same moment.
 MOST_REPAIRED = 200
 AGAIN_AFTER = timedelta(minutes=2)
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 def line_id(user_id: str, key: str) -> str:
@@ -130,12 +132,19 @@ def _hand_on(line: Line, now: datetime) -> None:
         get_dispatcher().hand_on(record)
 
 
+class _Round:
+    """Where the next call of `repair()` in this process goes on, so that it comes to all turns."""
+
+    since = BEGINNING
+
+
 def repair(now: datetime) -> None:
     """Hand on the places of lines whose holders have ended without leaving, for maintenance.
 
     It also dispatches runs again that were given a place and that no process has begun.
     """
-    turns = list(Turn.objects.waiting()[:MOST_REPAIRED])
+    turns = list(Turn.objects.waiting().filter(asked_at__gte=_Round.since)[:MOST_REPAIRED])
+    _Round.since = turns[-1].asked_at if len(turns) == MOST_REPAIRED else BEGINNING
     for key in dict.fromkeys(turn.line_id for turn in turns):
         try:
             with transaction.atomic():

@@ -46,7 +46,7 @@ class FurtherTimes extends Lines {
   show() {
     this.root.replaceChildren();
     this.more = button(texts(this.area).addTime ?? "+", "", () => {
-      this.add("cron(0 9 ? * MON *)").querySelector("[data-mode]").focus();
+      this.add("").querySelector("[data-mode]").focus();
       this.changed();
     });
     this.root.append(this.more);
@@ -132,6 +132,11 @@ const pattern = document.querySelector("[data-schedule]")?.cloneNode(true);
 // The row for a further expression has neither the preview of the first nor its element.
 pattern?.querySelector(".preview")?.remove();
 delete pattern?.dataset.schedule;
+// A copy keeps what the first schedule's builder shows. A new row begins with the defaults.
+for (const part of pattern?.querySelectorAll(".builder input") ?? []) {
+  part.value = part.defaultValue;
+  part.checked = part.defaultChecked;
+}
 for (const area of document.querySelectorAll("[data-more]")) {
   if (pattern) new FurtherTimes(area, pattern);
 }

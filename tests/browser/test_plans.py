@@ -40,6 +40,7 @@ def add_day(page: Page, first: str, last: str = "") -> None:
 def test_a_second_time_has_a_builder(form: Page) -> None:
     form.get_by_role("button", name="Add another time").click()
     row = form.locator(".more-times .schedule-input")
+    row.locator("[data-mode]").select_option("weekly")
     row.locator("[data-day=MON]").uncheck()
     row.locator("[data-day=SAT]").check()
     row.locator("[data-part=time]").fill("11:30")
@@ -52,6 +53,42 @@ def test_a_second_time_can_be_removed(form: Page) -> None:
     form.locator(".more-times .schedule-input > input").nth(0).fill("rate(1 hour)")
     form.locator(".more-times").get_by_role("button", name="Remove").nth(1).click()
     assert save(form).schedule_config["moreExpressions"] == ["rate(1 hour)"]
+
+
+def test_a_further_time_begins_empty(form: Page) -> None:
+    form.get_by_role("button", name="Add another time").click()
+    assert "moreExpressions" not in save(form).schedule_config
+
+
+def test_a_further_time_repeats_nothing_of_the_first(form: Page) -> None:
+    form.locator("[name=expression]").fill("cron(30 11 ? * SAT *)")
+    form.goto(f"/console/triggers/{save(form).pk}/edit")
+    form.locator("details.calendar > summary").click()
+    form.get_by_role("button", name="Add another time").click()
+    form.locator(".more-times [data-mode]").select_option("weekly")
+    further = form.locator(".more-times .schedule-input > input")
+    expect(further).to_have_value("cron(0 9 ? * MON *)")
+
+
+@pytest.mark.parametrize("typed", ["Japan", "japan", "jp"])
+def test_a_country_is_chosen_by_its_name(form: Page, typed: str) -> None:
+    form.get_by_label("Not on public holidays of").press_sequentially(typed)
+    form.keyboard.press("Tab")
+    assert save(form).schedule_config["daysOff"] == {"holidays": "JP"}
+
+
+def test_the_chosen_country_is_named(form: Page) -> None:
+    form.get_by_label("Not on public holidays of").fill("JP")
+    expect(form.locator(".field-holidays output")).to_have_text("Japan")
+
+
+def test_countries_are_named_in_the_language_of_the_page(form: Page) -> None:
+    form.get_by_role("button", name="日本語").click()
+    form.goto("/console/triggers/new")
+    form.locator("details.calendar > summary").click()
+    form.locator("[name=holidays]").press_sequentially("日本")
+    form.keyboard.press("Tab")
+    expect(form.locator("[name=holidays]")).to_have_value("JP")
 
 
 def test_days_are_picked(form: Page) -> None:
@@ -90,6 +127,7 @@ def test_the_preview_says_where_a_run_is_moved_to(form: Page) -> None:
 
 def test_the_saved_parts_are_shown_again(form: Page) -> None:
     form.get_by_role("button", name="Add another time").click()
+    form.locator(".more-times [data-mode]").select_option("daily")
     add_day(form, "2026-12-31")
     trigger = save(form)
     form.goto(f"/console/triggers/{trigger.pk}/edit")
@@ -102,6 +140,7 @@ def test_form_and_page_are_accessible_and_fit(form: Page, width: int, scheme: st
     form.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     form.set_viewport_size({"width": width, "height": 900})
     form.get_by_role("button", name="Add another time").click()
+    form.locator(".more-times [data-mode]").select_option("weekly")
     add_day(form, "2027-01-02", "2027-01-05")
     form.get_by_label("Not on weekends").check()
     form.get_by_label("Not on public holidays of").fill("DE-BY")

@@ -205,6 +205,13 @@ def which_fire() -> Sequence[Process]:
     return sorted(rows, key=lambda row: row.seen_at, reverse=True)
 
 
+def no_scheduler(now: datetime) -> bool:
+    """Whether runs wait because no local scheduler process is alive; one read. False on AWS."""
+    if firing_kind() != ProcessKind.SCHEDULER:
+        return False
+    return not any(row.is_alive(now) for row in which_fire())
+
+
 _believed: dict[str, tuple[float, datetime]] = {}
 _lock = threading.Lock()
 

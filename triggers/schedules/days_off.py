@@ -138,6 +138,15 @@ def countries() -> Mapping[str, str]:
     return dict(sorted(found.items(), key=lambda each: each[1]))
 
 
+def code_of(text: str) -> str:
+    """The code of a country, given its English name or its code in small letters; else empty."""
+    wanted = text.strip().casefold()
+    found = (
+        code for code, name in countries().items() if wanted in (name.casefold(), code.lower())
+    )
+    return next(found, "")
+
+
 def country_names() -> Mapping[str, tuple[str, ...]]:
     """The countries whose public holidays are known, each with its subdivisions."""
     from holidays import list_supported_countries  # 100 ms of each start, and 17 MB

@@ -11,7 +11,7 @@ from typing import Any, cast
 from moca.sentences import Sentence as _
 from triggers.schedules.at import At
 from triggers.schedules.cron import Cron
-from triggers.schedules.days_off import NO_DAYS_OFF, DaysOff, country_names
+from triggers.schedules.days_off import NO_DAYS_OFF, DaysOff, code_of, country_names
 from triggers.schedules.errors import ExpressionError
 from triggers.schedules.every import Every, EveryUnit
 from triggers.schedules.plan import Move, Plan
@@ -174,12 +174,16 @@ def _country(value: Any) -> str:
     if value in (None, ""):
         return ""
     name = "daysOff.holidays"
-    countries = country_names()
+    known_countries = country_names()
     country, dash, subdivision = value.partition("-") if isinstance(value, str) else ("", "", "")
-    if country not in countries:
+    if country not in known_countries:
+        if code := code_of(str(value)):
+            raise _error(
+                name, _("Give the code %(code)s instead of %(text)s.", code=code, text=value)
+            )
         reason = _("Give the code of a country, such as DE, or of a part of it, such as DE-BY.")
         raise _error(name, reason)
-    parts = countries[country]
+    parts = known_countries[country]
     if dash and subdivision not in parts:
         if not parts:
             reason = _("%(country)s has no parts; write %(country)s alone.", country=country)

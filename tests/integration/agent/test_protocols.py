@@ -205,6 +205,19 @@ WITHOUT_USAGE: dict[str, tuple[str, list[Any]]] = {
     ),
 }
 ALL = {**ANSWERS, **WITHOUT_USAGE}
+# What the AI SDK 6.0.326 streams of a step that calls a tool.
+VERCEL_CALL: list[dict[str, Any]] = [
+    {"type": "start"},
+    {"type": "start-step"},
+    {
+        "type": "tool-input-available",
+        "toolCallId": "c1",
+        "toolName": "delete",
+        "input": {"path": "/tmp/x"},
+    },
+]
+VERCEL_RESULT = {"type": "tool-output-available", "toolCallId": "c1", "output": "Deleted."}
+VERCEL_TOOLS = [{"type": "finish-step"}, {"type": "finish", "finishReason": "tool-calls"}, "[DONE]"]
 
 
 def frames(values: list[Any]) -> list[str]:
@@ -388,6 +401,8 @@ def test_failure_is_told_with_its_reason(protocol: str, values: list[Any], reaso
             [{"event": "RunContent", "content": "A"}, {"event": "RunCancelled", "reason": "x"}],
             "cancelled",
         ),
+        ("agentcore", [*VERCEL_CALL, VERCEL_RESULT, *VERCEL_TOOLS], "limited"),
+        ("agentcore", [*VERCEL_CALL, {"type": "abort", "reason": "x"}, "[DONE]"], "cancelled"),
     ],
 )
 def test_end_that_is_no_success_is_a_failure_of_its_kind(
@@ -403,10 +418,41 @@ def test_tool_of_agno_waits_for_a_person() -> None:
     assert (reply.outcome, asked) == ("interrupted", [("t1", 'delete {"path": "/tmp/x"}')])
 
 
-def test_call_of_a_tool_that_nobody_makes_is_a_failure() -> None:
-    call = {"index": 0, "id": "c1", "function": {"name": "clock", "arguments": "{}"}}
-    error = failure("openai", chunk(tool_calls=[call]), chunk("tool_calls"), "[DONE]")
-    assert "nobody is there to make it" in error.message
+def test_tool_of_the_ai_sdk_waits_for_a_person() -> None:
+    asked = {"type": "tool-approval-request", "approvalId": "a1", "toolCallId": "c1"}
+    reply = read("agentcore", stream([*VERCEL_CALL, asked, *VERCEL_TOOLS]))
+    questions = [(question.id, question.text) for question in reply.questions]
+    assert (reply.outcome, questions) == ("interrupted", [("a1", 'delete {"path": "/tmp/x"}')])
+
+
+@pytest.mark.parametrize(
+    ("begun", "failed"),
+    [
+        ("tool-input-available", {"type": "tool-output-error", "errorText": "no such file"}),
+        ("tool-input-error", {"type": "tool-output-error", "errorText": "no such tool"}),
+    ],
+)
+def test_failed_tool_of_the_ai_sdk(begun: str, failed: dict[str, Any]) -> None:
+    call = {**VERCEL_CALL[-1], "type": begun}
+    said = {"type": "text-delta", "id": "0", "delta": "Sorry."}
+    end = {"type": "finish", "finishReason": "stop"}
+    reply = read("agentcore", stream([call, {**failed, "toolCallId": "c1"}, said, end, "[DONE]"]))
+    (tool,) = reply.tools
+    assert (tool.name, tool.failed, tool.result) == ("delete", True, failed["errorText"])
+
+
+CALL = {"index": 0, "id": "c1", "function": {"name": "clock", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "values"),
+    [
+        ("openai", [chunk(tool_calls=[CALL]), chunk("tool_calls"), "[DONE]"]),
+        ("agentcore", [*VERCEL_CALL, *VERCEL_TOOLS]),
+    ],
+)
+def test_call_of_a_tool_that_nobody_makes_is_a_failure(protocol: str, values: list[Any]) -> None:
+    assert "nobody is there to make it" in failure(protocol, *values).message
 
 
 def test_question_of_ag_ui_has_its_schema() -> None:

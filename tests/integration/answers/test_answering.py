@@ -189,6 +189,14 @@ class TestSchema:
         ('{"enum":["red","blue"]}', "green", (), "Give one of red, blue."),
         ('{"type":["string","null"]}', 1, (), "Give a text or null."),
         ('{"type":"object","additionalProperties":false}', {"x": 1}, ("x",), "no such field"),
+        ('{"type":"number","multipleOf":0.01}', 19.995, (), "Give a multiple of 0.01."),
+        # An expression of JavaScript, which Python does not know.
+        (
+            r'{"required":["name"],"properties":{"name":{"pattern":"^\\p{L}+$"}}}',
+            {},
+            ("name",),
+            "This is needed.",
+        ),
     )
 
     @pytest.mark.parametrize(("schema", "value", "path", "message"), CASES)
@@ -214,6 +222,7 @@ class TestSchema:
         '{"type":"nonsense"}',
         '{"$ref":"#/minimum","minimum":3}',
         '{"pattern":"^(a+)+$"}',
+        '{"$ref":"#/default","default":{"multipleOf":"1e999999999"}}',
     )
 
     @pytest.mark.parametrize("schema", HOSTILE)
@@ -222,6 +231,10 @@ class TestSchema:
     ) -> None:
         asked = ask(schema=schema)
         assert runner.answer_run(asked, values_for(asked, "a" * 60 + "!"), by="ann").pk
+
+    def test_price_is_a_multiple_of_a_cent(self, ask: Ask) -> None:
+        asked = ask(schema='{"type":"number","multipleOf":0.01}')
+        assert runner.answer_run(asked, values_for(asked, 19.99), by="ann").pk
 
     def test_check_of_an_answer_fetches_nothing(self, ask: Ask) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:

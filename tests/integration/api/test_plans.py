@@ -70,7 +70,7 @@ def test_the_answer_has_words(alice: API) -> None:
             "daysOff",
             "exchange the two",
         ),
-        ("daysOff", {"holidays": "Germany"}, "daysOff", "such as DE"),
+        ("daysOff", {"holidays": "Germany"}, "daysOff", "Give the code DE"),
         ("daysOff", {"holidays": "DE-XX"}, "daysOff", "DE has the parts BB, BE"),
         ("daysOff", {"holidays": "VA-1"}, "daysOff", "VA has no parts"),
         ("daysOff", {"holidays": ["DE"]}, "daysOff", "such as DE"),

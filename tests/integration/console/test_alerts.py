@@ -7,10 +7,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from alerts import channel_secrets
+from alerts import channel_secrets, courier
 from alerts.happenings import Happening
 from alerts.models import Bundle, Channel, ChannelKind, Delivery, DeliveryState, Rule
 from moca.authentication.models import AuditEntry, Operator, Role
+from tests.conftest import make_many
 from tests.integration.alerts.receivers import SECRET, MailServer, Receiver
 from triggers.models import Trigger
 
@@ -168,6 +169,29 @@ class TestTestMessage:
             admin.post(f"/console/alerts/channels/{channel.pk}/test")
         assert receiver.taken[0]["type"] == "moca.alert.test"
 
+    def test_it_is_among_the_deliveries(self, admin: Client, settings: Any) -> None:
+        with MailServer() as server:
+            settings.EMAIL_URL = server.url
+            admin.post(f"/console/alerts/channels/{make_channel().pk}/test")
+        page = text_of(admin.get("/console/alerts/deliveries?state=sent"))
+        assert "Test message from Moca Triggers" in page
+
+    def test_failed_one_is_among_the_deliveries(self, admin: Client) -> None:
+        admin.post(f"/console/alerts/channels/{make_channel().pk}/test")
+        page = text_of(admin.get("/console/alerts/deliveries?state=undelivered"))
+        assert "set EMAIL_URL" in page
+
+    def test_it_is_sent_again_as_a_test(self, admin: Client) -> None:
+        with Receiver() as receiver:
+            kept = channel_secrets.kept(SECRET)
+            channel = make_channel(kind=ChannelKind.WEBHOOK, url=receiver.url, secrets=kept)
+            admin.post(f"/console/alerts/channels/{channel.pk}/test")
+            [delivery] = Delivery.objects.all()
+            admin.post(f"/console/alerts/deliveries/{delivery.pk}/again")
+            courier.deliver()
+        first, again = receiver.taken
+        assert again == first
+
 
 class TestRules:
     def sent(self, channel: Channel, **fields: Any) -> dict[str, Any]:
@@ -218,6 +242,40 @@ class TestRules:
         admin.post(path, self.sent(channel, name="First", opened_version=1))
         admin.post(path, self.sent(channel, name="Second", opened_version=1))
         assert Rule.objects.get(pk=rule.pk).name == "First"
+
+    def test_triggers_are_offered_by_name(self, admin: Client, make_trigger: Any) -> None:
+        trigger = make_trigger(name="Weekly report")
+        offered = admin.get("/console/alerts/rules/offers").content.decode()
+        assert f'<option value="{trigger.pk}">Weekly report</option>' in offered
+
+    @pytest.mark.sqlite
+    @pytest.mark.parametrize("number", [1, 1100])
+    def test_one_read_offers_a_thousand(
+        self, admin: Client, number: int, django_assert_num_queries: Any
+    ) -> None:
+        make_many(number)
+        with django_assert_num_queries(2):
+            offered = admin.get("/console/alerts/rules/offers").content.decode()
+        assert offered.count("<option") == min(number, 1000)
+
+    def test_name_in_place_of_the_id_is_refused(self, admin: Client, make_trigger: Any) -> None:
+        make_trigger(name="Weekly report")
+        sent = self.sent(make_channel(), trigger_id="Weekly report")
+        page = text_of(admin.post("/console/alerts/rules/new", sent))
+        assert "There is no trigger with the id Weekly report: choose one by its name." in page
+
+    def test_rule_keeps_its_deleted_trigger(self, admin: Client) -> None:
+        rule = Rule.objects.create(name="Old", channel_id=make_channel().pk, trigger_id="gone")
+        sent = self.sent(
+            Channel.objects.get(), name="New", trigger_id="gone", opened_version=rule.version
+        )
+        admin.post(f"/console/alerts/rules/{rule.pk}", sent)
+        assert Rule.objects.get().name == "New"
+
+    def test_chosen_trigger_is_named(self, admin: Client, make_trigger: Any) -> None:
+        trigger = make_trigger(name="Weekly report")
+        page = admin.get(f"/console/alerts/rules/new?trigger={trigger.pk}").content.decode()
+        assert ">Weekly report</output>" in page
 
     def test_deleted_rule_is_gone(self, admin: Client) -> None:
         admin.post("/console/alerts/rules/new", self.sent(make_channel()))

@@ -38,7 +38,9 @@ def previewed(client: Client, **entered: Any) -> str:
 
 PLAN_ERRORS = [
     ({"every_number": "2", "every_unit": "weeks"}, "Counted from: Give the date", "Give the date"),
-    ({"holidays": "Japan"}, "Not on public holidays of: Give the code", "Give the code"),
+    ({"holidays": "Narnia"}, "Not on public holidays of: Give the code of", "Give the code of"),
+    ({"holidays": "Japan"}, "Not on public holidays of: Give the code JP", "Give the code JP"),
+    ({"holidays": "jp"}, "Not on public holidays of: Give the code JP", "Give the code JP"),
     ({"more_expressions": "nonsense"}, "Further times: ", "A cron expression"),
 ]
 

@@ -212,6 +212,13 @@ def test_keys(admin: Client) -> None:
     assert shown == ["read"]
 
 
+def test_masked_headers(admin: Client, make_source: MakeSource, send: Send) -> None:
+    make_source("github", name="牧場", listening_until=timezone.now() + timedelta(minutes=5))
+    send(ORDER, "github")
+    page = admin.get("/console/events/shop/listen").content.decode()
+    assert ("sha256=••• (71" in page, "characters" in page) == (True, False)
+
+
 def test_source_that_listens(admin: Client, make_source: MakeSource, send: Send) -> None:
     make_source(name="牧場", listening_until=timezone.now() + timedelta(minutes=5))
     send(ORDER)

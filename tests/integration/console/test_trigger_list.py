@@ -13,7 +13,8 @@ from executions.models import TriggerExecution
 from moca.authentication.models import AuditEntry, Operator
 from tests.conftest import make_many
 from tests.integration.console.conftest import ACT, TRIGGERS, Act, MakeTrigger, ticked
-from triggers.models import Trigger
+from triggers import chains
+from triggers.models import FOREVER, Process, ProcessKind, Trigger
 from triggers.pauses import installation_pause
 from triggers.statistics import PastRun, Statistics
 
@@ -27,10 +28,69 @@ def note(trigger: Trigger, **fields: Any) -> None:
     Trigger.objects.filter(user_id=trigger.user_id, pk=trigger.pk).update(**fields)
 
 
+def follow(make_trigger: MakeTrigger, pattern: dict[str, Any]) -> Trigger:
+    return make_trigger(
+        name="Second", type="event", schedule_config=None, event_config={"eventPattern": pattern}
+    )
+
+
 class TestShown:
     def test_schedule_in_words(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         make_trigger()
         assert "At 09:00" in viewer.get(TRIGGERS).content.decode()
+
+    @pytest.mark.parametrize(
+        ("kinds", "words"),
+        [
+            (chains.ONLY_COMPLETED, "After completed runs of First"),
+            (chains.ONLY_FAILED, "After failed runs of First"),
+            (chains.EITHER, "After completed or failed runs of First"),
+        ],
+    )
+    def test_chain_in_words(
+        self, viewer: Client, make_trigger: MakeTrigger, kinds: tuple[str, ...], words: str
+    ) -> None:
+        first = make_trigger(name="First")
+        follow(make_trigger, chains.pattern_after(first.pk, kinds))
+        page = viewer.get(TRIGGERS).content.decode()
+        shown = f'<a href="{TRIGGERS}/{first.pk}">{words}</a>' in page
+        assert (shown, "moca.triggers" in page) == (True, False)
+
+    def test_page_of_a_chain_has_the_same_words(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        first = make_trigger(name="First")
+        second = follow(make_trigger, chains.pattern_after(first.pk, chains.ONLY_FAILED))
+        page = viewer.get(f"{TRIGGERS}/{second.pk}").content.decode()
+        assert ">After failed runs of First</a>" in page
+
+    @pytest.mark.parametrize("more", [{"tags": ["daily"]}, {"triggerId": ["a", "b"]}])
+    def test_chain_that_words_cannot_say(
+        self, viewer: Client, make_trigger: MakeTrigger, more: dict[str, Any]
+    ) -> None:
+        pattern = chains.pattern_after(make_trigger(name="First").pk, chains.ONLY_COMPLETED)
+        follow(make_trigger, {**pattern, "detail": {**pattern["detail"], **more}})
+        assert "moca.triggers" in viewer.get(TRIGGERS).content.decode()
+
+    def test_chain_after_a_deleted_trigger(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        follow(make_trigger, chains.pattern_after("gone", chains.ONLY_COMPLETED))
+        assert "moca.triggers" in viewer.get(TRIGGERS).content.decode()
+
+    def test_chain_names_no_trigger_of_another_user(
+        self, viewer: Client, make_trigger: MakeTrigger
+    ) -> None:
+        other = make_trigger(name="First", user_id="bob")
+        follow(make_trigger, chains.pattern_after(other.pk, chains.ONLY_COMPLETED))
+        assert "runs of First" not in viewer.get(TRIGGERS).content.decode()
+
+    def test_end_of_a_pause(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        end = datetime(2099, 2, 1, 7, 13, tzinfo=UTC)
+        note(make_trigger(), paused_at=timezone.now(), paused_until=end, paused_by="ann")
+        assert ">Sun 2099-02-01 07:13 " in viewer.get(TRIGGERS).content.decode()
+
+    def test_pause_without_an_end(self, viewer: Client, make_trigger: MakeTrigger) -> None:
+        note(make_trigger(), paused_at=timezone.now(), paused_until=FOREVER, paused_by="ann")
+        assert "until <time" not in viewer.get(TRIGGERS).content.decode()
 
     def test_owner_by_name(self, viewer: Client, make_trigger: MakeTrigger) -> None:
         make_trigger(user_id=Operator.objects.get().subject)
@@ -383,6 +443,22 @@ def test_reads_do_not_grow_with_the_list(
         viewer.get(TRIGGERS)
 
 
+@pytest.mark.sqlite
+@pytest.mark.parametrize("number", [1, 30])
+def test_names_of_followed_triggers_are_one_read(
+    viewer: Client, make_trigger: MakeTrigger, number: int, django_assert_num_queries: Any
+) -> None:
+    installation_pause(timezone.now())
+    for each in range(number):
+        first = make_trigger(name=f"First {each}", user_id=f"user-{each % 3}")
+        pattern = chains.pattern_after(first.pk, chains.ONLY_COMPLETED)
+        make_many(1, user_id=first.user_id, type="event", event_config={"eventPattern": pattern})
+    Trigger.objects.filter(type="event").update(hears_runs=True)
+    # The same as without chains, the event sources, and the followed triggers.
+    with django_assert_num_queries(10):
+        viewer.get(TRIGGERS)
+
+
 def test_last_run_of_a_clock_that_was_ahead_is_not_said_to_come(
     viewer: Client, make_trigger: MakeTrigger
 ) -> None:
@@ -390,3 +466,24 @@ def test_last_run_of_a_clock_that_was_ahead_is_not_said_to_come(
     ahead = timezone.now() + timedelta(hours=3)
     Trigger.objects.filter(pk=pk).update(last_executed_at=ahead, last_status="completed")
     assert "hours ahead of the clock" in viewer.get(TRIGGERS).content.decode()
+
+
+class TestRunNowWithoutAScheduler:
+    def test_says_that_the_run_waits(self, act: Act, make_trigger: MakeTrigger) -> None:
+        page = act("run", make_trigger(name="Report"))
+        assert ("Report: queued." in page, "manage.py runscheduler" in page) == (True, True)
+
+    def test_says_so_of_a_scheduler_that_died(self, act: Act, make_trigger: MakeTrigger) -> None:
+        self._scheduler(seen_at=timezone.now() - timedelta(minutes=10))
+        assert "No scheduler is alive." in act("run", make_trigger())
+
+    def test_a_scheduler_that_is_alive_starts_it(self, act: Act, make_trigger: MakeTrigger) -> None:
+        self._scheduler(seen_at=timezone.now())
+        page = act("run", make_trigger(name="Report"))
+        assert ("Report: started." in page, "No scheduler is alive." in page) == (True, False)
+
+    @staticmethod
+    def _scheduler(**fields: Any) -> None:
+        row = Process.of_this(ProcessKind.SCHEDULER)
+        Process.objects.replace(row)
+        Process.objects.filter(pk=row.pk).update(**fields)

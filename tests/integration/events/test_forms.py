@@ -217,6 +217,14 @@ FORMS: dict[str, tuple[str, Any, str, dict[str, str], dict[str, Any]]] = {
         CE,
         envelope("msg_1", detail={"data": "<order/>", **kept(datacontenttype="application/xml")}),
     ),
+    # The SDKs of CloudEvents for Python and npm send a text so.
+    "binary, of a text that is called JSON": (
+        "webhook",
+        b"The shop is open.",
+        "application/json; charset=utf-8",
+        CE,
+        envelope("msg_1", detail={"data": "The shop is open."}),
+    ),
     "binary, of bytes": (
         "webhook",
         b"\x89PNG",

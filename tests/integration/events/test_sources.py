@@ -309,6 +309,13 @@ class TestWarnings:
         settings.TRIGGER_LAMBDA_ARN = FUNCTION
         assert SECRET not in found("W006")[0]
 
+    @pytest.mark.parametrize(("secret", "expected"), [("x" * 15, 1), ("x" * 16, 0)])
+    def test_secret_that_could_be_guessed(
+        self, configure: Configure, secret: str, expected: int
+    ) -> None:
+        configure({**SHOP, "kind": "github", "secrets": [secret]})
+        assert len(found("W008")) == expected
+
     def test_list_and_file(self, settings: Any, tmp_path: Path) -> None:
         path = tmp_path / "sources.yaml"
         path.write_text("[]")

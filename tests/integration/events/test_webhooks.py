@@ -185,6 +185,12 @@ def test_wrong_attribute(make_source: MakeSource, send: Send, name: str, text: s
     assert (answer.status_code, told, stored()) == (400, [field], [])
 
 
+def test_binary_event_with_broken_json(make_source: MakeSource, send: Send) -> None:
+    make_source()
+    answer = send(b'{"order": 47', content_type="application/json", headers=CE)
+    assert (answer.status_code, stored()) == (400, [])
+
+
 @pytest.mark.parametrize(
     ("kind", "content_type"),
     [

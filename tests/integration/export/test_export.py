@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from executions import exports
 from executions.api import export
@@ -60,7 +62,25 @@ def test_columns_are_those_of_the_api(alice: API, run: Callable[..., str]) -> No
     shown = alice.get("/executions").json()["executions"][0]
     shown |= {name: shown["usage"].get(name, "") for name in usage}
     expected = {name: str(shown.get(name, "")) for name in exports.COLUMNS}
+    expected["triggerName"] = Trigger.objects.get().name
     assert (row["executionId"], row) == (key, expected)
+
+
+@pytest.mark.sqlite
+def test_one_query_finds_the_name_for_all_runs_of_a_trigger(
+    alice: API, run: Callable[..., str]
+) -> None:
+    for _ in range(3):
+        run()
+    with CaptureQueriesContext(connection) as asked:
+        exported(alice)
+    assert len([each for each in asked if '"triggers_trigger"' in each["sql"]]) == 1
+
+
+def test_name_of_a_deleted_trigger_is_empty(alice: API, run: Callable[..., str]) -> None:
+    run()
+    Trigger.objects.all().delete()
+    assert exported(alice)[0]["triggerName"] == ""
 
 
 def test_times_are_utc(alice: API, run: Callable[..., str]) -> None:
@@ -250,6 +270,22 @@ class TestPage:
 
     def test_other_formats_are_refused(self, viewer: Client) -> None:
         assert viewer.get("/console/runs/export?format=xml").status_code == 400
+
+    @pytest.mark.parametrize(
+        ("query", "said"),
+        [
+            ("status=done", "status: "),
+            ("since=year", "Give one of hour, day, week."),
+            (f"agent={'x' * 201}", "agent: "),
+        ],
+    )
+    def test_invalid_filters_are_refused(self, viewer: Client, query: str, said: str) -> None:
+        answer = viewer.get(f"/console/runs/export?{query}")
+        assert (answer.status_code, said in answer.content.decode()) == (400, True)
+
+    def test_refusal_is_plain_text(self, viewer: Client) -> None:
+        answer = viewer.get("/console/runs/export?status=<b>")
+        assert answer["Content-Type"] == "text/plain; charset=utf-8"
 
     def test_nobody_exports_without_signing_in(self, db: None) -> None:
         assert Client().get("/console/runs/export").status_code == 302

@@ -40,6 +40,16 @@ def line_of(trigger: Trigger) -> Line:
     return found
 
 
+def fill(trigger: Trigger, number: int) -> None:
+    """Have many runs wait in the line of a trigger, longer than all others."""
+    line, asked_at = line_of(trigger), timezone.now() - timedelta(hours=1)
+    own = {"line_id": line.pk, "trigger_id": trigger.pk, "user_id": trigger.user_id, "most": 1}
+    for each in range(number):
+        at = asked_at + timedelta(seconds=each)
+        Turn.objects.create(pk=f"waiting-{each:04}", asked_at=at, **own)
+    Line.objects.filter(pk=line.pk).update(waiting=number)
+
+
 def begin() -> list[TriggerExecution]:
     """Do what the scheduler process does: begin all runs that are dispatched."""
     begun = []
@@ -241,6 +251,18 @@ class TestCrashes:
         second = arrive(trigger)
         TriggerExecution.objects.keyed(trigger.pk, first).delete()
         repair(timezone.now())
+        assert [one.pk for one in begin()] == [second]
+
+    def test_a_holder_that_is_gone_behind_a_long_line(self, listen: MakeTrigger) -> None:
+        long, broken = listen(max_concurrent=1), listen(max_concurrent=1)
+        arrive(long)
+        first = arrive(broken)
+        begin()
+        second = arrive(broken)
+        TriggerExecution.objects.keyed(broken.pk, first).delete()
+        fill(long, 250)
+        for _ in range(2):
+            repair(timezone.now())
         assert [one.pk for one in begin()] == [second]
 
     def test_a_waiting_run_does_not_begin_by_its_dispatch(self, listen: MakeTrigger) -> None:

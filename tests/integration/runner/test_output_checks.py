@@ -54,6 +54,7 @@ KEPT = [
     ({"jsonSchema": TOTAL}, '\n```json\n{"total": 5}\n```\n'),
     ({"jsonSchema": {"$ref": "#/$defs/t", "$defs": {"t": TOTAL}}}, '{"total": 5}'),
     ({"jsonSchema": {"uniqueItems": True}}, "[1, true, 0, false]"),
+    ({"jsonSchema": {"items": {"multipleOf": 0.01}}}, "[19.99, 0.07, 1e300, 3]"),
     ({"contains": ["end"]}, "x" * 300_000 + "end"),
     ({}, ""),
 ]
@@ -68,6 +69,8 @@ BROKEN = [
     ({"jsonSchema": TOTAL}, "1" * 300_000, "output_too_long"),
     ({"jsonSchema": {"items": TOTAL}}, f"[{MANY}]", "output_unchecked"),
     ({"jsonSchema": {"unevaluatedItems": False, "items": {}}}, f"[{MANY}]", "output_unchecked"),
+    ({"jsonSchema": {"multipleOf": 0.01}}, "19.995", "output_unfit"),
+    ({"jsonSchema": {"multipleOf": 0.01}}, "Infinity", "output_unfit"),
     ({"jsonSchema": {"uniqueItems": True}}, '[1, "a", 1.0]', "output_unfit"),
     ({"jsonSchema": {"uniqueItems": True}}, '[{"a": 1, "b": 2}, {"b": 2, "a": 1}]', "output_unfit"),
 ]

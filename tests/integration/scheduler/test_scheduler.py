@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from executions.models import TriggerExecution
 from executions.runner.manual import run_now
-from tests.conftest import wait_for
+from tests.conftest import patient, wait_for
 from triggers.models import LocalSchedule, RunStatus, Trigger
 from triggers.schedulers.local import start_offset
 
@@ -34,7 +34,7 @@ def test_start_is_close_to_the_due_time(
     make_due(made, -timedelta(seconds=1.2))
     with scheduler():
         execution = wait_for(ended)[0]
-    assert execution.started_at - execution.scheduled_at < timedelta(seconds=0.4)
+    assert execution.started_at - execution.scheduled_at < timedelta(seconds=patient(0.4))
 
 
 def test_schedule_moves_on(trigger: Callable[..., Trigger], scheduler: Callable) -> None:
@@ -167,7 +167,7 @@ def test_missed_runs_do_not_count_as_failures(
 def test_overlapping_occurrence_is_skipped(
     trigger: Callable[..., Trigger], scheduler: Callable
 ) -> None:
-    made = trigger(prompt="x\ndemo: first-byte 2")
+    made = trigger(prompt=f"x\ndemo: first-byte {patient(2):g}")
     make_due(made)
     with scheduler():
         wait_for(lambda: executions(status=RunStatus.RUNNING))

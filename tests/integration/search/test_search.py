@@ -149,6 +149,9 @@ class TestPage:
         (shown,) = re.findall(r'class="said">(.*?)</td>', page)
         assert "&lt;i&gt;12 <mark>orders</mark>&lt;/i&gt; came in." in shown
 
+    def test_field_says_what_it_searches(self, viewer: Client) -> None:
+        assert ">What the agent said</span>" in viewer.get("/console/runs").content.decode()
+
     def test_leaves_out_what_was_not_found(self, viewer: Client, say: Callable[..., str]) -> None:
         say("All is quiet.")
         assert "No run matches." in viewer.get("/console/runs?search=orders").content.decode()

@@ -24,6 +24,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from moca import telemetry
 from moca.authentication.tokens import issue
+from tests.conftest import patient
 from triggers.models import LocalSchedule, Trigger
 
 
@@ -105,6 +106,17 @@ class Collector:
     def points(self, name: str) -> list[Any]:
         metric = self.metrics.get(name)
         return list(getattr(metric, metric.WhichOneof("data")).data_points) if metric else []
+
+
+@pytest.fixture(autouse=True)
+def _threads_that_send_have_ended(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Wait for them: they use `random`, which would confuse the property tests that follow."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        if thread.name.startswith(("telemetry", "Otel")):
+            thread.join(patient(30))
 
 
 @pytest.fixture

@@ -1,0 +1,55 @@
+"""What a change by an API key for some triggers may not do: reach the triggers of its owner that it
+is not for. `triggers.services` applies it to each change.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from moca.authentication.api_keys.grant import Grant, key_of
+from triggers import chains
+from triggers.models import Trigger
+
+
+def check_change(trigger: Trigger, *, by: str) -> None:
+    """Check a changed trigger, which is not saved yet.
+
+    Raises:
+        ValidationError: it would hear of runs of other triggers, whose output its prompt may use,
+            or share its concurrency key with them, whose runs it may hold up or cancel.
+    """
+    key = key_of(by)
+    if key is None or not key.trigger_ids:
+        return
+    changed = trigger.changed_fields()
+    if changed & {"type", "event_config"} and chains.as_listener(trigger):
+        _check_heard(trigger, key)
+    # A key for its agent is shared with the other triggers of that agent.
+    decisive = ["concurrency_key", "max_concurrent", "overlap_policy", "agent_id"]
+    if trigger.concurrency_key and (of_line := [name for name in decisive if name in changed]):
+        message = _(
+            "Triggers that this API key is not for may have the same concurrency key: let a person "
+            "or a key for all triggers change this."
+        )
+        raise ValidationError({of_line[0]: message})
+
+
+def _check_heard(trigger: Trigger, key: Grant) -> None:
+    """Check that a trigger hears only of runs of triggers that the key is for.
+
+    Its pattern has to name them by their ids. By other fields it could match triggers that are yet
+    to be created.
+    """
+    pattern = (trigger.event_config or {}).get("eventPattern")
+    detail = pattern.get("detail") if isinstance(pattern, Mapping) else None
+    named: Any = detail.get("triggerId") if isinstance(detail, Mapping) else None
+    if isinstance(named, list) and all(isinstance(one, str) and key.is_for(one) for one in named):
+        return
+    message = _(
+        "This API key is for some triggers: in detail.triggerId, name the ones whose runs are to "
+        "start this trigger, and only those that the key is for."
+    )
+    error = ValidationError(message, params={"part": "eventPattern"})
+    raise ValidationError({"event_config": error})
