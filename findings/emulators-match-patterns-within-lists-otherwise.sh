@@ -7,10 +7,10 @@
 # failed.
 #
 # One would have guessed: the first event matches and the second does not, as in EventBridge. Event
-# Ruler, its library, looks for one object of the list that has both values ("array consistency").
-# Seen: for moto neither matches; a rule with such a pattern never fires. For localstack both match: it
-# takes the name from one check and the state from another. ministack 1.5.33 answers as EventBridge
-# does.
+# Ruler, its library, wants both values in one object of the list (its README, "JSON Array Matching").
+# Seen: for moto neither matches; a rule with such a pattern never fires. For the rule engine of
+# localstack both match: it takes the name from one check and the state from another. ministack 1.5.33
+# answers as EventBridge does.
 # What to do: test such patterns with ministack or in an account.
 #
 # Output:
