@@ -16,8 +16,6 @@ from django.conf import settings
 from moca import sealing
 from moca.aws.secrets_manager import SecretError, secret
 
-# How many characters a secret has. Shorter ones could be guessed.
-LENGTHS = range(16, 257)
 # How long a secret stays valid after a rotation.
 OVERLAP = timedelta(days=1)
 # Secrets that are valid at the same time, after several rotations within a day.

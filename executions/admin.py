@@ -146,7 +146,7 @@ class ExecutionAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description="trigger")
     def trigger(self, execution: TriggerExecution) -> str:
-        return _trigger_link(execution.trigger_id, getattr(execution, "trigger_name", None))
+        return _trigger_link(execution.trigger_id, execution.trigger_name)
 
     @admin.display(description="due")
     def due(self, execution: TriggerExecution) -> str:

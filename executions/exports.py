@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from executions.models import TriggerExecution
 from moca.times import iso
-from triggers.models import Trigger
 
 CSV, JSONL = "csv", "jsonl"
 FORMATS = {CSV: "text/csv; charset=utf-8", JSONL: "application/x-ndjson"}
@@ -75,22 +74,24 @@ COLUMNS: dict[str, Callable[[TriggerExecution], Value]] = {
     "replayOf": lambda run: run.replay_of,
     "continues": lambda run: run.continues,
 }
-NAME, SAID = "triggerName", "output"
+SAID, NAME = "output", "triggerName"
 
 
-class _Names(dict[tuple[str, str], str]):
-    """The names of triggers by their user and id, each read once; empty if a trigger is deleted."""
+def columns(*, with_output: bool) -> dict[str, Callable[[TriggerExecution], Value]]:
+    """The columns of an export, each with the function that reads its value of a run.
 
-    def __missing__(self, key: tuple[str, str]) -> str:
-        trigger = Trigger.objects.named([key]).first()
-        self[key] = trigger.name if trigger else ""
-        return self[key]
+    New ones come last, after the output too, because scripts may count columns.
+    """
+    said = {SAID: lambda run: run.said.text} if with_output else {}
+    return {**COLUMNS, **said, NAME: lambda run: run.trigger_name}
 
 
 def read(
     rows: Any, *, with_output: bool = False, after: str = "", most: float = float("inf")
 ) -> Iterator[TriggerExecution]:
-    """The runs of a query, newest first; one that is lost is shown as failed.
+    """The runs of a query, newest first, with the names of their triggers.
+
+    One that is lost is shown as failed.
 
     Args:
         rows: the query.
@@ -100,10 +101,15 @@ def read(
     """
     now, last = timezone.now(), after
     size = WITH_OUTPUT_AT_ONCE if with_output else READ_AT_ONCE
+    names: dict[str, str] = {}
     rows = rows.defer(*LEFT_OUT, *(() if with_output else OUTPUT)).order_by("-pk")
     while most > 0:
         some = list((rows.filter(pk__lt=last) if last else rows)[: int(min(size, most))])
+        if new := [execution for execution in some if execution.trigger_id not in names]:
+            names |= dict.fromkeys((execution.trigger_id for execution in new), "")
+            names |= TriggerExecution.objects.trigger_names(new, only_own=True)
         for execution in some:
+            execution.trigger_name = names[execution.trigger_id]
             execution.close_if_lost(now)
             yield execution
         if len(some) < size:
@@ -122,21 +128,18 @@ def lines(
     """The lines of an export, one for each run.
 
     Args:
-        executions: the runs.
+        executions: the runs, from `read()`.
         form: `csv` or `jsonl`.
         with_output: whether there is a column with what the agent said.
         is_first: whether CSV begins with a line of names.
         mark: whether CSV begins with a byte order mark, for spreadsheets.
     """
-    names = [*COLUMNS, NAME, *([SAID] if with_output else [])]
-    of_triggers = _Names()
+    reads = columns(with_output=with_output)
+    names = [*reads]
     if form == CSV and is_first:
         yield (MARK if mark else "") + _csv_line(names)
     for execution in executions:
-        values = [read_value(execution) for read_value in COLUMNS.values()]
-        values.append(of_triggers[execution.user_id, execution.trigger_id])
-        if with_output:
-            values.append(execution.said.text)
+        values = [read_value(execution) for read_value in reads.values()]
         if form == CSV:
             yield _csv_line([_cell(value) for value in values])
         else:

@@ -16,7 +16,7 @@ from executions.clock import ClockWatch, Jump
 from executions.failures import CLOCK_JUMPED
 from executions.maintenance import end_far_debounces, end_far_leases, remove_expired
 from executions.process_lease import Load, ProcessLease
-from executions.runner import HEARTBEAT, LEASE, Run, announce
+from executions.runner import HEARTBEAT, LEASE, Run, announce, lines
 from executions.runner.missed import MOST_COUNTED
 from moca.outages import database
 from moca.times import INSTANT
@@ -111,6 +111,7 @@ class Heartbeat:
             self._repaired = ""
             end_far_leases(now)
             end_far_debounces(now)
+            lines.repair(now)
 
     def _react_to(self, jump: Jump) -> None:
         self.hurry()

@@ -10,7 +10,11 @@ from django.utils.translation import gettext as _
 
 from moca.authentication.api_keys.grant import Grant, key_of
 from triggers import chains
-from triggers.models import Trigger
+from triggers.models import Trigger, TriggerType
+from triggers.validation import names_runs
+
+# The parts of a trigger's map of events that say which ones it hears.
+LISTENS_BY = ("eventSourceId", "eventBusName", "eventPattern")
 
 
 def check_change(trigger: Trigger, *, by: str) -> None:
@@ -24,7 +28,7 @@ def check_change(trigger: Trigger, *, by: str) -> None:
     if key is None or not key.trigger_ids:
         return
     changed = trigger.changed_fields()
-    if changed & {"type", "event_config"} and chains.as_listener(trigger):
+    if changed & {"type", "event_config"} and _listens_anew(trigger) and _hears_runs(trigger):
         _check_heard(trigger, key)
     # A key for its agent is shared with the other triggers of that agent.
     decisive = ["concurrency_key", "max_concurrent", "overlap_policy", "agent_id"]
@@ -34,6 +38,21 @@ def check_change(trigger: Trigger, *, by: str) -> None:
             "or a key for all triggers change this."
         )
         raise ValidationError({of_line[0]: message})
+
+
+def _listens_anew(trigger: Trigger) -> bool:
+    """Whether it listens to other events than before: bounds of its runs say nothing about that."""
+    now, before = trigger.event_config or {}, trigger.loaded_value("event_config") or {}
+    is_same = all(now.get(part) == before.get(part) for part in LISTENS_BY)
+    return not is_same or trigger.loaded_value("type") != TriggerType.EVENT
+
+
+def _hears_runs(trigger: Trigger) -> bool:
+    """Whether it hears of runs, by whatever name of the bus: the ARN of a bus is one, too."""
+    subscription = trigger.subscription
+    own = subscription.pattern if subscription and subscription.has_own_rule else None
+    is_named = own is not None and names_runs(own.document)
+    return is_named or chains.as_listener(trigger) is not None
 
 
 def _check_heard(trigger: Trigger, key: Grant) -> None:

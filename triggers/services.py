@@ -99,7 +99,8 @@ def save(trigger: Trigger, *, by: str, why: str = "") -> None:
     if trigger._state.adding:
         create(lambda: trigger, by=by, why=why)
     else:
-        _check_change(trigger, by=by)
+        limited_keys.check_change(trigger, by=by)
+        agent_keys.mark_change(trigger, by=by)
         audit.save(trigger, by=by, why=why)
 
 
@@ -122,21 +123,15 @@ def change(trigger: Trigger, apply: Callable[[Trigger], None], *, by: str) -> bo
     """
 
     def write() -> bool:
-        apply(trigger)
-        _check_change(trigger, by=by)
+        try:
+            apply(trigger)
+        finally:
+            # Before any other error: that of a loop names triggers that the key may not be for.
+            limited_keys.check_change(trigger, by=by)
+        agent_keys.mark_change(trigger, by=by)
         return audit.save(trigger, by=by, covered=True)
 
     return rewrite(trigger, write)
-
-
-def _check_change(trigger: Trigger, *, by: str) -> None:
-    """Apply the limits of the API key by which a trigger is changed.
-
-    Raises:
-        ValidationError: the key does not allow the change.
-    """
-    limited_keys.check_change(trigger, by=by)
-    agent_keys.mark_change(trigger, by=by)
 
 
 def enable(trigger: Trigger, *, by: str) -> bool:

@@ -14,10 +14,11 @@ SEARCH = in_query(
     "Only those whose agent has said all these words; a text in quotes is a phrase.",
 )
 DESCRIPTION = (
-    f"Columns: {', '.join(exports.COLUMNS)}, and with `output=true` `{exports.SAID}`. JSON lines "
-    "leave out what is not set. A text in CSV that a spreadsheet would take for a formula begins "
-    "with an apostrophe. Without `limit` the answer is streamed whole; with it, and always on AWS, "
-    f"it is a part, and the header `{NEXT}` has the `nextToken` of the next one."
+    f"Columns: {', '.join(exports.COLUMNS)}, with `output=true` `{exports.SAID}`, and "
+    f"`{exports.NAME}`, which is empty if the trigger was deleted. JSON lines leave out what is "
+    "not set. A text in CSV that a spreadsheet would take for a formula begins with an apostrophe. "
+    "Without `limit` the answer is streamed whole; with it, and always on AWS, it is a part, and "
+    f"the header `{NEXT}` has the `nextToken` of the next one."
 )
 PARAMETERS = [
     in_query(

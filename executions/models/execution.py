@@ -149,8 +149,15 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
                 return models.Q(outcome=outcome)
         return models.Q(outcome=outcome) | old
 
-    def trigger_names(self, executions: Iterable["TriggerExecution"]) -> dict[str, str]:
-        """The names of the executions' triggers by id, read by key in as few reads as possible."""
+    def trigger_names(
+        self, executions: Iterable["TriggerExecution"], *, only_own: bool = False
+    ) -> dict[str, str]:
+        """The names of the executions' triggers by id, read by key in as few reads as possible.
+
+        Args:
+            executions: the executions.
+            only_own: whether to leave out triggers that belong to another user by now.
+        """
         by_user: dict[str, set[str]] = defaultdict(set)
         for execution in executions:
             by_user[execution.user_id].add(execution.trigger_id)
@@ -160,7 +167,8 @@ class TriggerExecutionQuerySet(ExpectingQuerySet["TriggerExecution"]):
             names |= found.values_list("pk", "name")
         # These triggers belong to another user by now, or the TypeScript service ran them, which
         # notes no user. A key-value table finds them by id one at a time.
-        for key in set().union(*by_user.values()) - names.keys():
+        others = by_user[""] if only_own else set().union(*by_user.values())
+        for key in others - names.keys():
             names |= Trigger.objects.filter(pk=key).values_list("pk", "name")
         return names
 
@@ -260,6 +268,8 @@ class TriggerExecution(models.Model):
     trace_ids: Mapping[str, str] = {}
     # What others continue its trace from, there.
     own_context = ""
+    # The name of its trigger, if a list has read it.
+    trigger_name: str | None = None
 
     objects: ClassVar[Any] = TriggerExecutionQuerySet.as_manager()
 

@@ -9,7 +9,7 @@ is free once the run is closed as lost.
 import hashlib
 import json
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,6 +18,7 @@ from executions.dispatchers import get_dispatcher
 from executions.models import Line, TriggerExecution, Turn
 from moca.concurrency import ConflictError
 from moca.ids import new_id
+from moca.times import parse_iso
 from triggers.models import RunStatus
 
 logger = logging.getLogger(__name__)
@@ -32,11 +33,12 @@ KEPT = timedelta(days=7)
 MOST_HANDED = 10
 # Waiting turns are counted up to here.
 MOST_COUNTED = 1000
-# How many waiting turns maintenance looks at in one call, and when it dispatches a run again. A
-# transaction puts fewer turns on record, which ask at the same moment.
+# How many waiting turns a pass of maintenance looks at, and when it dispatches a run again.
 MOST_REPAIRED = 200
+# The id of the row beside the lines that has in `stamp` up to which time the last pass came. There
+# is none if the next one begins with the turn that has waited longest.
+REACHED = "reached"
 AGAIN_AFTER = timedelta(minutes=2)
-BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 def line_id(user_id: str, key: str) -> str:
@@ -132,19 +134,13 @@ def _hand_on(line: Line, now: datetime) -> None:
         get_dispatcher().hand_on(record)
 
 
-class _Round:
-    """Where the next call of `repair()` in this process goes on, so that it comes to all turns."""
-
-    since = BEGINNING
-
-
 def repair(now: datetime) -> None:
     """Hand on the places of lines whose holders have ended without leaving, for maintenance.
 
-    It also dispatches runs again that were given a place and that no process has begun.
+    It also dispatches runs again that were given a place and that no process has begun. A pass
+    looks at about MOST_REPAIRED turns. If more wait, the next pass goes on behind them.
     """
-    turns = list(Turn.objects.waiting().filter(asked_at__gte=_Round.since)[:MOST_REPAIRED])
-    _Round.since = turns[-1].asked_at if len(turns) == MOST_REPAIRED else BEGINNING
+    turns = _next_turns(now)
     for key in dict.fromkeys(turn.line_id for turn in turns):
         try:
             with transaction.atomic():
@@ -158,6 +154,24 @@ def repair(now: datetime) -> None:
             record = TriggerExecution.objects.keyed(turn.trigger_id, turn.pk).first()
             if record and record.status == RunStatus.RUNNING and not record.attempt:
                 get_dispatcher().hand_on(record)
+
+
+def _next_turns(now: datetime) -> list[Turn]:
+    """The turns behind those of the last pass, which is noted; the first ones after the last."""
+    reached: Line | None = Line.objects.filter(pk=REACHED).first()
+    waiting = Turn.objects.waiting()
+    if reached:
+        waiting = waiting.filter(asked_at__gt=parse_iso(reached.stamp))
+    turns: list[Turn] = list(waiting[:MOST_REPAIRED])
+    if len(turns) == MOST_REPAIRED:
+        # All turns of the last one's time, because the next pass leaves them out.
+        last = turns[-1].asked_at
+        turns += Turn.objects.filter(asked_at=last)
+        row = Line(pk=REACHED, stamp=last.isoformat(), ttl=int((now + KEPT).timestamp()))
+        Line.objects.replace(row)
+    elif reached:
+        Line.objects.filter(pk=REACHED).discard()
+    return list({turn.pk: turn for turn in turns}.values())
 
 
 def _repair(key: str, now: datetime) -> None:

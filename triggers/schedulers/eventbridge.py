@@ -259,7 +259,10 @@ def name_of_number(trigger_id: str, number: int) -> str:
 
 
 def _parts_of(name: str) -> tuple[str, int]:
-    """The id of the trigger and the number in the name of a schedule."""
+    """The id of the trigger and the number in the name of a schedule.
+
+    No id has a dot: new ones are UUIDs, and imports take letters, digits, - and _ alone.
+    """
     plain = name.removeprefix(PREFIX)
     trigger_id, dot, number = plain.rpartition(".")
     return (trigger_id, int(number)) if dot and number.isdecimal() else (plain, 1)

@@ -309,6 +309,38 @@ class TestWarnings:
         settings.TRIGGER_LAMBDA_ARN = FUNCTION
         assert SECRET not in found("W006")[0]
 
+    @pytest.mark.parametrize(
+        ("entry", "message"),
+        [
+            ({"secrets": ["short"]}, "Give 16 to 256 letters, digits and signs without spaces."),
+            ({"secrets": [SECRET, "f" * 15]}, "Give 16 to 256 letters"),
+            ({"secrets": ["whsec_c2hvcnQgc2VjcmV0"]}, "the base64 of 24 to 64 bytes."),
+            ({"kind": "gitlab", "secrets": ["short"]}, "Give 16 to 256 letters"),
+            (
+                {"kind": "token", "options": {"header": "X-Token"}, "secrets": ["short"]},
+                "Give 16 to 256 letters",
+            ),
+        ],
+    )
+    def test_secret_that_the_page_would_refuse(
+        self, configure: Configure, entry: dict[str, Any], message: str
+    ) -> None:
+        configure({**SHOP, **entry})
+        assert [message in each for each in found("W008")] == [True]
+
+    def test_such_a_secret_is_not_told(self, configure: Configure) -> None:
+        configure({**SHOP, "secrets": ["hunter2"]})
+        assert "hunter2" not in found("W008")[0]
+
+    def test_such_a_source_takes_events(self, configure: Configure, send: Send) -> None:
+        configure({**SHOP, "secrets": ["hunter2-hunter"]})
+        assert send(ORDER, secret="hunter2-hunter").status_code == 200
+
+    @pytest.mark.parametrize("secret", [SECRET, ARN])
+    def test_other_secrets(self, configure: Configure, secret: str) -> None:
+        configure({**SHOP, "secrets": [secret]})
+        assert found("W008") == []
+
     @pytest.mark.parametrize(("secret", "expected"), [("x" * 15, 1), ("x" * 16, 0)])
     def test_secret_that_could_be_guessed(
         self, configure: Configure, secret: str, expected: int

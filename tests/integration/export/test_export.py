@@ -12,9 +12,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from executions import exports
 from executions.api import export
@@ -62,25 +60,62 @@ def test_columns_are_those_of_the_api(alice: API, run: Callable[..., str]) -> No
     shown = alice.get("/executions").json()["executions"][0]
     shown |= {name: shown["usage"].get(name, "") for name in usage}
     expected = {name: str(shown.get(name, "")) for name in exports.COLUMNS}
-    expected["triggerName"] = Trigger.objects.get().name
+    expected["triggerName"] = "Report"
     assert (row["executionId"], row) == (key, expected)
 
 
-@pytest.mark.sqlite
-def test_one_query_finds_the_name_for_all_runs_of_a_trigger(
-    alice: API, run: Callable[..., str]
-) -> None:
-    for _ in range(3):
+class TestTriggerName:
+    @pytest.mark.parametrize("query", ["", "output=true"])
+    def test_is_the_last_column(self, alice: API, run: Callable[..., str], query: str) -> None:
         run()
-    with CaptureQueriesContext(connection) as asked:
-        exported(alice)
-    assert len([each for each in asked if '"triggers_trigger"' in each["sql"]]) == 1
+        assert [*exported(alice, query)[0]][-1] == "triggerName"
 
+    def test_json_lines(self, alice: API, run: Callable[..., str]) -> None:
+        run()
+        line = text_of(alice.get(f"{ALL}?format=jsonl"))
+        assert json.loads(line)["triggerName"] == "Report"
 
-def test_name_of_a_deleted_trigger_is_empty(alice: API, run: Callable[..., str]) -> None:
-    run()
-    Trigger.objects.all().delete()
-    assert exported(alice)[0]["triggerName"] == ""
+    def test_as_it_is_now(self, alice: API, run: Callable[..., str]) -> None:
+        run()
+        trigger = Trigger.objects.get()
+        trigger.name = "Weekly"
+        trigger.save()
+        assert exported(alice)[0]["triggerName"] == "Weekly"
+
+    def test_of_a_deleted_trigger(self, alice: API, run: Callable[..., str]) -> None:
+        run()
+        Trigger.objects.all().delete()
+        assert exported(alice)[0]["triggerName"] == ""
+
+    def test_of_a_trigger_that_is_anothers_by_now(
+        self, alice: API, run: Callable[..., str], make_trigger: MakeTrigger
+    ) -> None:
+        run()
+        trigger = Trigger.objects.get()
+        trigger.delete()
+        make_trigger(pk=trigger.pk, user_id="bob", name="Payroll of bob")
+        assert exported(alice)[0]["triggerName"] == ""
+
+    def test_is_no_formula(
+        self, alice: API, make_trigger: MakeTrigger, make_execution: MakeExecution
+    ) -> None:
+        make_execution(make_trigger(name="=1+1"))
+        assert exported(alice)[0]["triggerName"] == "'=1+1"
+
+    @pytest.mark.sqlite
+    def test_is_not_read_for_each_run(
+        self,
+        alice: API,
+        make_trigger: MakeTrigger,
+        make_execution: MakeExecution,
+        django_assert_num_queries: Any,
+    ) -> None:
+        for _ in range(10):
+            trigger = make_trigger()
+            for _ in range(5):
+                make_execution(trigger, id=new_id())
+        with django_assert_num_queries(2):
+            assert len(exported(alice)) == 50
 
 
 def test_times_are_utc(alice: API, run: Callable[..., str]) -> None:

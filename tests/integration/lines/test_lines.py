@@ -1,7 +1,7 @@
 """Concurrency keys and overlap policies: who gets a place, who waits, and who is dropped."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -40,16 +40,6 @@ def line_of(trigger: Trigger) -> Line:
     return found
 
 
-def fill(trigger: Trigger, number: int) -> None:
-    """Have many runs wait in the line of a trigger, longer than all others."""
-    line, asked_at = line_of(trigger), timezone.now() - timedelta(hours=1)
-    own = {"line_id": line.pk, "trigger_id": trigger.pk, "user_id": trigger.user_id, "most": 1}
-    for each in range(number):
-        at = asked_at + timedelta(seconds=each)
-        Turn.objects.create(pk=f"waiting-{each:04}", asked_at=at, **own)
-    Line.objects.filter(pk=line.pk).update(waiting=number)
-
-
 def begin() -> list[TriggerExecution]:
     """Do what the scheduler process does: begin all runs that are dispatched."""
     begun = []
@@ -62,6 +52,38 @@ def begin() -> list[TriggerExecution]:
 
 def end(execution: TriggerExecution) -> None:
     close(execution, RunStatus.COMPLETED)
+
+
+def wait_long(trigger: Trigger, number: int, apart: timedelta = timedelta(seconds=1)) -> datetime:
+    """Have runs of a trigger wait behind one that is under way; returns since when the first has.
+
+    They have waited for an hour or less, and each asked `apart` later than the one before.
+    """
+    arrive(trigger)
+    begin()
+    arrive(trigger)
+    first, (one,) = timezone.now() - timedelta(hours=1), Turn.objects.of_line(line_of(trigger).pk)
+    Turn.objects.filter(line_id=one.line_id, pk=one.pk).update(asked_at=first)
+    names = ("line_id", "trigger_id", "user_id", "most")
+    values = {name: getattr(one, name) for name in names}
+    rows = [
+        Turn(pk=f"waiting-{each}", asked_at=first + each * apart, **values)
+        for each in range(1, number)
+    ]
+    # A transaction of DynamoDB takes no more.
+    for place in range(0, len(rows), 100):
+        Turn.objects.bulk_create(rows[place : place + 100])
+    return first
+
+
+def broken(trigger: Trigger, *, asked_at: datetime) -> str:
+    """A run that waits for a place whose holder is gone; returns its id."""
+    first = arrive(trigger)
+    begin()
+    second = arrive(trigger)
+    TriggerExecution.objects.keyed(trigger.pk, first).delete()
+    Turn.objects.filter(line_id=line_of(trigger).pk, pk=second).update(asked_at=asked_at)
+    return second
 
 
 @pytest.fixture
@@ -253,16 +275,30 @@ class TestCrashes:
         repair(timezone.now())
         assert [one.pk for one in begin()] == [second]
 
-    def test_a_holder_that_is_gone_behind_a_long_line(self, listen: MakeTrigger) -> None:
-        long, broken = listen(max_concurrent=1), listen(max_concurrent=1)
-        arrive(long)
-        first = arrive(broken)
-        begin()
-        second = arrive(broken)
-        TriggerExecution.objects.keyed(broken.pk, first).delete()
-        fill(long, 250)
+    @pytest.mark.parametrize("apart", [timedelta(seconds=1), timedelta(0)])
+    def test_a_holder_that_is_gone_behind_many_that_wait(
+        self, listen: MakeTrigger, apart: timedelta
+    ) -> None:
+        wait_long(listen(max_concurrent=1), 249, apart=apart)
+        second = broken(listen(max_concurrent=1), asked_at=timezone.now())
         for _ in range(2):
             repair(timezone.now())
+        assert [one.pk for one in begin()] == [second]
+
+    def test_many_of_the_same_moment(self, listen: MakeTrigger) -> None:
+        """They may share a page of the turns with others, and none of them is left out."""
+        asked = wait_long(listen(max_concurrent=1), 249, apart=timedelta(0))
+        second = broken(listen(max_concurrent=1), asked_at=asked)
+        for _ in range(2):
+            repair(timezone.now())
+        assert [one.pk for one in begin()] == [second]
+
+    def test_the_oldest_have_their_turn_again(self, listen: MakeTrigger) -> None:
+        asked = wait_long(listen(max_concurrent=1), 249)
+        for _ in range(2):
+            repair(timezone.now())
+        second = broken(listen(max_concurrent=1), asked_at=asked)
+        repair(timezone.now())
         assert [one.pk for one in begin()] == [second]
 
     def test_a_waiting_run_does_not_begin_by_its_dispatch(self, listen: MakeTrigger) -> None:

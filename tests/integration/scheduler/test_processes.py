@@ -13,6 +13,7 @@ from executions import runner
 from executions.models import TriggerExecution
 from executions.runner import Occurrence
 from tests.conftest import wait_for
+from tests.integration.lines.test_lines import broken
 from triggers.models import Process, RunStatus, Trigger
 
 from .conftest import SchedulerCommand, ended, executions, make_due
@@ -96,3 +97,19 @@ def test_same_occurrence_in_many_threads_at_once_starts_once(trigger: MakeTrigge
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(start, range(40))) == 1
+
+
+def test_place_whose_holder_is_gone_is_handed_on(
+    make_trigger: MakeTrigger, runscheduler: Start
+) -> None:
+    config = {"eventPattern": {"source": ["shop"]}}
+    listener = make_trigger(
+        type="event",
+        event_config=config,
+        schedule_config=None,
+        overlap_policy="allow",
+        max_concurrent=1,
+    )
+    second = broken(listener, asked_at=timezone.now())
+    runscheduler()
+    wait_for(lambda: executions(pk=second, status=RunStatus.COMPLETED))

@@ -1,0 +1,112 @@
+"""A key for some triggers reaches no others of its owner by what it writes to its own."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.integration.api.conftest import API
+from tests.integration.api_keys.conftest import api_with, make_key
+from tests.integration.mcp_server.conftest import MCP
+from triggers.models import Trigger
+
+Make = Callable[..., Trigger]
+ALL_ENDS = {"source": ["moca.triggers"]}
+ORDERS = {"source": ["shop"], "detail-type": ["order"]}
+
+
+def ends_of(*trigger_ids: Any) -> dict[str, Any]:
+    return {**ALL_ENDS, "detail": {"triggerId": [*trigger_ids]}}
+
+
+def listening_to(pattern: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The fields of an event trigger with a pattern of its own."""
+    config = {"eventPattern": pattern, **more}
+    return {"type": "event", "schedule_config": None, "event_config": config}
+
+
+@pytest.fixture
+def mine(make_trigger: Make) -> Trigger:
+    """The trigger that the key is for. It listens to orders."""
+    return make_trigger(name="Mine", overlap_policy="allow", **listening_to(ORDERS))
+
+
+@pytest.fixture
+def other(make_trigger: Make) -> Trigger:
+    return make_trigger(name="Payroll")
+
+
+@pytest.fixture
+def limited(mine: Trigger) -> API:
+    """The API with a key for `mine` alone."""
+    return api_with(make_key(trigger_ids=[mine.pk])[1])
+
+
+def faults(response: Any) -> list[str]:
+    """The fields that an answer refuses, if the reason is the key."""
+    found = response.json().get("details", [])
+    return [each["field"] for each in found if "This API key is for some" in each["message"]]
+
+
+def change(limited: API, mine: Trigger, config: dict[str, Any], **more: Any) -> Any:
+    return limited.patch(f"/triggers/{mine.pk}", {"eventConfig": config, **more})
+
+
+REFUSED = ["eventConfig.eventPattern"]
+
+
+class TestEndsOfRuns:
+    def test_the_error_names_the_remedy(self, limited: API, mine: Trigger) -> None:
+        said = change(limited, mine, {"eventPattern": ALL_ENDS}).json()["message"]
+        assert "only those that the key is for" in said
+
+    def test_nothing_is_stored(self, limited: API, mine: Trigger) -> None:
+        change(limited, mine, {"eventPattern": ALL_ENDS})
+        mine.refresh_from_db()
+        assert mine.event_config == {"eventPattern": ORDERS}
+
+    def test_by_put(self, limited: API, mine: Trigger) -> None:
+        body = {"eventConfig": {"eventPattern": ALL_ENDS}}
+        assert faults(limited("PUT", f"/triggers/{mine.pk}", body)) == REFUSED
+
+    def test_by_another_name_of_the_bus(self, limited: API, mine: Trigger, settings: Any) -> None:
+        settings.EVENT_BUSES = ["*"]
+        bus = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
+        response = change(limited, mine, {"eventPattern": ALL_ENDS, "eventBusName": bus})
+        assert faults(response) == REFUSED
+
+    def test_by_another_type(self, limited: API, mine: Trigger) -> None:
+        """A schedule hears nothing, so its map of events may have anything."""
+        schedule = {"type": "schedule", "scheduleConfig": {"expression": "rate(1 day)"}}
+        change(limited, mine, {"eventPattern": ALL_ENDS}, **schedule)
+        response = limited.patch(f"/triggers/{mine.pk}", {"type": "event"})
+        assert faults(response) == REFUSED
+
+    def test_a_loop_names_no_other_trigger(
+        self, limited: API, mine: Trigger, make_trigger: Make
+    ) -> None:
+        fields = listening_to(ends_of(mine.pk))
+        next_one = make_trigger(name="Payroll", overlap_policy="allow", **fields)
+        pattern = ends_of(next_one.pk)
+        assert b"Payroll" not in change(limited, mine, {"eventPattern": pattern}).content
+
+    def test_over_mcp(self, mine: Trigger) -> None:
+        client = MCP(token=make_key(trigger_ids=[mine.pk])[1])
+        given = {"triggerId": mine.pk, "eventConfig": {"eventPattern": ALL_ENDS}}
+        assert "This API key is for some" in client.refusal("update_trigger", **given)
+
+
+class TestOfItsOwner:
+    """The owner has `mine` listen to another trigger. The key may change all the rest."""
+
+    @pytest.fixture(autouse=True)
+    def _listen(self, mine: Trigger, other: Trigger) -> None:
+        mine.event_config = {"eventPattern": ends_of(other.pk)}
+        mine.save()
+
+    def test_the_whole_trigger_sent_back(self, limited: API, mine: Trigger) -> None:
+        path = f"/triggers/{mine.pk}"
+        assert limited("PUT", path, limited.get(path).json()["trigger"]).status_code == 200
+
+    def test_most_runs_in_an_hour(self, limited: API, mine: Trigger) -> None:
+        assert change(limited, mine, {"maxRunsPerHour": 5}).status_code == 200
