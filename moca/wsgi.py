@@ -7,6 +7,7 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 
 from moca import telemetry
+from moca.charsets import drop_unusable_charset
 from moca.prefixes import find_prefix
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moca.settings")
@@ -18,4 +19,5 @@ telemetry.start()
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Answer a request, whether or not a proxy has removed the prefix from its path."""
     find_prefix(environ)
+    drop_unusable_charset(environ)
     return _django(environ, start_response)
