@@ -163,7 +163,7 @@ def _example(sample: Sample, entered: Mapping[str, Any], now: datetime) -> dict[
     pattern = _json(entered.get("event_pattern"))
     example = examples.example_envelope(sample.source, pattern, now)
     if example["source"] == RUN_ENDS and isinstance(example["detail"], dict):
-        example["detail"] = {**chains.EXAMPLE, **example["detail"]}
+        example["detail"] = {**chains.example_of(example["detail-type"]), **example["detail"]}
     return example
 
 

@@ -56,8 +56,8 @@ DETAIL_TYPES = {
 KINDS = frozenset(DETAIL_TYPES.values())
 
 
-# Parts of the end of a run, for those who try a pattern or a prompt.
-EXAMPLE = {
+# Parts of the end of a run that completed, for those who try a pattern or a prompt.
+_EXAMPLE = {
     "triggerName": "Report",
     "executionId": "019b2f6e-5b5c-7c3e-9d0a-0c2f4a6e8b1d",
     "status": "completed",
@@ -67,6 +67,19 @@ EXAMPLE = {
     "value": {"total": 12},
     "chain": {"depth": 1, "root": "019b2f6e-5b5c-7c3e-9d0a-0c2f4a6e8b1d"},
 }
+
+
+def example_of(kind: str) -> dict[str, Any]:
+    """Parts of the `detail` of an end of a run that has a `detail-type`, as an example."""
+    if kind not in (FAILED, TIMED_OUT, CANCELLED, UNKNOWN):
+        return dict(_EXAMPLE)
+    outcome = next(each for each in ("error", *DETAIL_TYPES) if DETAIL_TYPES[each] == kind)
+    error = {"code": outcome, "message": "The reason of the failure."}
+    example = {**_EXAMPLE, "status": "failed", "outcome": outcome, "error": error}
+    del example["value"]
+    return {**example, "output": "What the agent had said."}
+
+
 # What forms offer, each by the `detail-type`s that it stands for.
 EITHER, ONLY_COMPLETED, ONLY_FAILED = (
     (COMPLETED, FAILED, TIMED_OUT),

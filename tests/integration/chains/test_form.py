@@ -75,6 +75,17 @@ def test_the_example_has_what_prompts_use(editor: Client, make_trigger: Make) ->
     assert "The event does not have" not in page
 
 
+@pytest.mark.parametrize("kind", ["Execution Failed", "Execution Timed Out"])
+def test_the_example_of_a_failure_has_its_error(
+    editor: Client, make_trigger: Make, kind: str
+) -> None:
+    first = make_trigger(name="First")
+    prompt = "{{ event.detail.error.message }}"
+    made = make_trigger(name="Second", prompt=prompt, **after(first, kinds=[kind]))
+    page = editor.get(reverse("console:edit", args=[made.pk])).content.decode()
+    assert "The event does not have" not in page
+
+
 def test_page_of_a_trigger_links_both_ways(editor: Client, make_trigger: Make) -> None:
     first = make_trigger(name="First")
     second = make_trigger(name="Second", **after(first))
