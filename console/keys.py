@@ -24,6 +24,7 @@ from moca.authentication.models import Operator, Role
 from moca.concurrency import ConflictError, reason_of
 from moca.public_address import public_address
 from triggers import fire_tokens
+from triggers.models import Trigger
 
 # How many keys the page shows.
 MOST = 300
@@ -60,7 +61,7 @@ class KeyForm(forms.ModelForm):
         label=gettext_lazy("Only these triggers"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
-        help_text=gettext_lazy("Ids of triggers, one a line. Empty: all of the owner."),
+        help_text=gettext_lazy("Names or ids of triggers, one a line. Empty: all of the owner."),
     )
     days = forms.TypedChoiceField(
         label=gettext_lazy("Valid for"), choices=LIFETIMES, coerce=int, initial=90
@@ -93,16 +94,41 @@ class KeyForm(forms.ModelForm):
             del self.fields["owner"]
             self.instance.user_id = operator.subject
 
-    def clean_trigger_ids(self) -> list[str]:
-        return list(dict.fromkeys(self.cleaned_data["trigger_ids"].split()))
-
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
         if owner := cleaned.get("owner"):
             self.instance.user_id = owner
+        try:
+            cleaned["trigger_ids"] = _ids_of(cleaned.get("trigger_ids", ""), self.instance.user_id)
+        except ValidationError as error:
+            self.add_error("trigger_ids", error)
         days = cleaned.get("days")
         self.instance.expires_at = timezone.now() + timedelta(days=days) if days else None
         return cleaned
+
+
+def _ids_of(entered: str, user_id: str) -> list[str]:
+    """The ids of a user's triggers that are entered by their names or ids, one a line.
+
+    Raises:
+        ValidationError: the user has no such trigger, or several of a name. A key for a trigger
+            that does not exist would be refused everywhere.
+    """
+    lines = dict.fromkeys(line.strip() for line in entered.splitlines())
+    if not (wanted := [line for line in lines if line]):
+        return []
+    own = dict(Trigger.objects.of_user(user_id).values_list("pk", "name"))
+    ids = []
+    for line in wanted:
+        found = [line] if line in own else [pk for pk, name in own.items() if name.strip() == line]
+        if not found:
+            message = _("The owner of the key has no trigger %(name)s: give its name or id.")
+            raise ValidationError(message % {"name": line})
+        if len(found) > 1:
+            message = _("The owner of the key has several triggers %(name)s: give the id of one.")
+            raise ValidationError(message % {"name": line})
+        ids += found
+    return list(dict.fromkeys(ids))
 
 
 @require_safe

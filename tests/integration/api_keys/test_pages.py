@@ -63,6 +63,23 @@ def test_no_scope_is_an_error(editor: Client) -> None:
     assert "Choose one or more." in page.content.decode()
 
 
+def test_a_trigger_is_given_by_its_name(editor: Client) -> None:
+    trigger = API("alice").create(name="Morning report")["id"]
+    editor.post("/console/api-keys/new", {**SENT, "trigger_ids": "Morning report\r\n"})
+    assert APIKey.objects.get().trigger_ids == [trigger]
+
+
+@pytest.mark.parametrize(
+    ("entered", "error"),
+    [("Payroll", "has no trigger Payroll"), ("Twin", "has several triggers Twin")],
+)
+def test_a_key_for_no_one_trigger_is_not_made(editor: Client, entered: str, error: str) -> None:
+    for user, name in [("alice", "Twin"), ("alice", "Twin"), ("bob", "Payroll")]:
+        API(user).create(name=name)
+    page = editor.post("/console/api-keys/new", {**SENT, "trigger_ids": entered})
+    assert (error in page.content.decode(), APIKey.objects.count()) == (True, 0)
+
+
 def test_a_viewer_makes_a_key_to_read(db: None) -> None:
     page = signed_in("vera", Role.VIEWER).post("/console/api-keys/new", SENT)
     assert api_with(secret_in(page)).get("/triggers").status_code == 200
