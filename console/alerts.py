@@ -64,7 +64,9 @@ class ConsoleRuleForm(RuleForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["trigger_id"]
-        field.widget.attrs |= {"list": "rule-triggers", "data-by-name": ""}
+        # A name may be longer than an id, which takes its place.
+        longest = Trigger._meta.get_field("name").max_length
+        field.widget.attrs |= {"list": "rule-triggers", "data-by-name": "", "maxlength": longest}
         field.help_text = _("Type its name and choose it, or enter its id.")
 
     def clean_trigger_id(self) -> str:

@@ -48,3 +48,12 @@ def test_a_name_of_several_triggers_chooses_none(form: Page) -> None:
     make_many(1)
     choose(form, "T0000")
     expect(form.get_by_label("Only this trigger")).to_have_value("T0000")
+
+
+def test_a_name_may_be_longer_than_an_id(form: Page) -> None:
+    name = "What the night shift has to know in the morning"
+    trigger = Trigger.objects.get(name="T0001")
+    trigger.name = name
+    trigger.save()
+    choose(form, name)
+    expect(form.get_by_label("Only this trigger")).to_have_value(trigger.pk)
