@@ -54,3 +54,7 @@ BROKE_OFF = Code(
 )
 # Instead of an agent's own words, which rules include only if somebody has chosen that.
 OWN_WORDS = Code("alert_own_words", _("the agent's own words are on the page of the run"))
+MANY_TESTS = Code(
+    "alert_many_tests",
+    _("Two test messages are waiting for their receivers: send this one when they are done."),
+)

@@ -6,16 +6,22 @@ It writes each change with its audit entry, or not at all.
 from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
+from threading import BoundedSemaphore
 
 from django.db import transaction
 from django.utils import timezone
 
 from alerts import channel_secrets, channels, courier
 from alerts.channels import ChannelError
+from alerts.failures import MANY_TESTS
 from alerts.happenings import DEFAULTS
 from alerts.models import KEPT, Bundle, Channel, ChannelKind, Delivery, DeliveryState, Rule
 from moca import audit, reasons, sealing
 from moca.concurrency import ConflictError, rewrite
+
+# How many test messages wait for receivers at a time, because each occupies a thread of the web
+# server, by e-mail for two minutes.
+_free = BoundedSemaphore(2)
 
 # Exceptions that refuse a change. Their message is for the operator.
 REFUSALS: tuple[type[Exception], ...] = (ConflictError, Channel.DoesNotExist, Rule.DoesNotExist)
@@ -155,8 +161,17 @@ def test(channel: Channel) -> str:
         A warning, or an empty text.
 
     Raises:
-        ChannelError: it was not taken.
+        ChannelError: it was not taken, or others wait for their receivers.
     """
+    if not _free.acquire(blocking=False):
+        raise ChannelError(MANY_TESTS())
+    try:
+        return _send_test(channel)
+    finally:
+        _free.release()
+
+
+def _send_test(channel: Channel) -> str:
     now = timezone.now()
     delivery = Delivery(
         channel_id=channel.pk,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from alerts import channel_secrets
+from alerts import channel_secrets, channels
 from alerts.models import Channel, ChannelKind, Rule
 from moca.authentication.models import AuditEntry, Operator
 from tests.integration.alerts.receivers import SECRET, Receiver
@@ -96,6 +96,23 @@ class TestChannels:
     def test_failed_test_says_why(self, ann: API, channel: Channel) -> None:
         Channel.objects.filter(pk=channel.pk).update(url="http://127.0.0.1:9/x")
         assert "cannot be reached" in ann.post(f"/channels/{channel.pk}/test").json()["message"]
+
+    def test_a_third_test_message_at_a_time_is_refused(
+        self, ann: API, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each would occupy a thread of the web server, until none is left for anything else."""
+        answers: list[int] = []
+        under_way: list[object] = []
+
+        def send(*args: object) -> str:
+            under_way.append(args)
+            if len(under_way) < 4:
+                answers.append(ann.post(f"/channels/{channel.pk}/test", {}).status_code)
+            return ""
+
+        monkeypatch.setattr(channels, "send", send)
+        ann.post(f"/channels/{channel.pk}/test", {})
+        assert answers == [502, 200]
 
 
 class TestRules:
