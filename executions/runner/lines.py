@@ -37,7 +37,7 @@ MOST_COUNTED = 1000
 MOST_REPAIRED = 200
 AGAIN_AFTER = timedelta(minutes=2)
 # The id of a row among the lines that notes how far the last pass came: its `stamp` is the
-# `asked_at` of the last turn. Without it, the next pass begins with the run that has waited longest.
+# `asked_at` of the last turn. Without it, the next pass begins with the oldest turn.
 REACHED = "reached"
 
 
