@@ -61,8 +61,8 @@ class TestEndsOfRuns:
         said = change(limited, mine, {"eventPattern": ALL_ENDS}).json()["message"]
         assert "only those that the key is for" in said
 
-    def test_nothing_is_stored(self, limited: API, mine: Trigger) -> None:
-        change(limited, mine, {"eventPattern": ALL_ENDS})
+    def test_nothing_is_stored(self, limited: API, mine: Trigger, other: Trigger) -> None:
+        change(limited, mine, {"eventPattern": ends_of(other.pk)})
         mine.refresh_from_db()
         assert mine.event_config == {"eventPattern": ORDERS}
 
