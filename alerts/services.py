@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from alerts import channel_secrets, channels, courier
 from alerts.channels import ChannelError
+from alerts.failures import BROKE_OFF
 from alerts.happenings import DEFAULTS
 from alerts.models import KEPT, Bundle, Channel, ChannelKind, Delivery, DeliveryState, Rule
 from moca import audit, reasons, sealing
@@ -173,8 +174,9 @@ def test(channel: Channel) -> str:
         delivery.state = DeliveryState.SENT
         reasons.put(delivery, "error", warning)
         return warning
-    except ChannelError as error:
-        reasons.put(delivery, "error", error.reason)
+    except Exception as error:
+        reason = error.reason if isinstance(error, ChannelError) else BROKE_OFF()
+        reasons.put(delivery, "error", reason)
         raise
     finally:
         delivery.ended_at = timezone.now()
