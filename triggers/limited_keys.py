@@ -3,6 +3,7 @@
 By such a change, a trigger cannot reach triggers of the key's owner that the key is not for.
 """
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from triggers.models import Trigger, TriggerType
 
 # The parts of `event_config` that say which events a trigger hears.
 LISTENS_BY = ("eventSourceId", "eventBusName", "eventPattern")
+# What the ends of its runs say of a trigger: others may listen for it.
+HEARD_BY = ("name", "agent_id", "tags")
 
 
 def check_change(trigger: Trigger, *, by: str) -> None:
@@ -22,7 +25,8 @@ def check_change(trigger: Trigger, *, by: str) -> None:
 
     Raises:
         ValidationError: it would hear of runs of other triggers, whose output its prompt may use,
-            or share its concurrency key with them, whose runs it may hold up or cancel.
+            start them by the ends of its own runs, close a loop with them, or share its
+            concurrency key with them, whose runs it may hold up or cancel.
     """
     key = key_of(by)
     if key is None or not key.trigger_ids:
@@ -30,6 +34,9 @@ def check_change(trigger: Trigger, *, by: str) -> None:
     changed = trigger.changed_fields()
     if changed & {"type", "event_config"} and _listens_anew(trigger) and _hears_runs(trigger):
         _check_heard(trigger, key)
+    if heard_by := [name for name in HEARD_BY if name in changed]:
+        _check_hearers(trigger, key, heard_by[0])
+    _check_loop(trigger, key)
     # A key for its agent is shared with the other triggers of that agent.
     decisive = ["concurrency_key", "max_concurrent", "overlap_policy", "agent_id"]
     if trigger.concurrency_key and (of_line := [name for name in decisive if name in changed]):
@@ -69,6 +76,34 @@ def _check_heard(trigger: Trigger, key: Grant) -> None:
     message = _(
         "This API key is for some triggers: in detail.triggerId, name the ones whose runs are to "
         "start this trigger, and only those that the key is for."
+    )
+    error = ValidationError(message, params={"part": "eventPattern"})
+    raise ValidationError({"event_config": error})
+
+
+def _check_hearers(trigger: Trigger, key: Grant, field: str) -> None:
+    """Check that a new name, agent or tag has no trigger start that the key is not for."""
+    before = copy.copy(trigger)
+    for name in HEARD_BY:
+        setattr(before, name, trigger.loaded_value(name))
+    for listener in chains.listeners_of(trigger.user_id):
+        if key.is_for(listener.trigger.pk) or not listener.may_hear(trigger):
+            continue
+        if not listener.may_hear(before):
+            message = _(
+                "This API key is for some triggers: with this value, another one would start "
+                "after the runs of this one. Let a person or a key for all triggers change it."
+            )
+            raise ValidationError({field: message})
+
+
+def _check_loop(trigger: Trigger, key: Grant) -> None:
+    """Check that it closes no loop with triggers that the key is not for, and name none of them."""
+    if all(key.is_for(each.pk) for each in chains.loop_of(trigger)):
+        return
+    message = _(
+        "This API key is for some triggers: others would start after the runs of this one, and "
+        "this one after theirs, in a loop. Let a person or a key for all triggers change this."
     )
     error = ValidationError(message, params={"part": "eventPattern"})
     raise ValidationError({"event_config": error})

@@ -164,3 +164,60 @@ class TestConcurrencyKey:
     def test_own_runs_are_limited_without_one(self, limited: API, mine: Trigger) -> None:
         fields = {"maxConcurrent": 2, "overlapPolicy": "buffer_one"}
         assert limited.patch(f"/triggers/{mine.pk}", fields).status_code == 200
+
+
+class TestWhoHearsOfIt:
+    """What a trigger is called, tagged with and runs on is what others may listen for."""
+
+    @pytest.fixture
+    def payroll(self, make_trigger: Make) -> Trigger:
+        """A trigger that starts after runs of any `Report`, by any of its parts."""
+        named: list[dict[str, Any]] = [
+            {"triggerName": ["Report"]},
+            {"tags": ["report"]},
+            {"agentId": ["accountant"]},
+        ]
+        pattern = {**ALL_ENDS, "detail": {"$or": named}}
+        return make_trigger(name="Payroll", overlap_policy="allow", **listening_to(pattern))
+
+    @pytest.mark.parametrize(
+        ("field", "value"), [("name", "Report"), ("tags", ["report"]), ("agentId", "accountant")]
+    )
+    def test_no_other_trigger_starts_after_it(
+        self, limited: API, mine: Trigger, payroll: Trigger, field: str, value: Any
+    ) -> None:
+        response = limited.patch(f"/triggers/{mine.pk}", {field: value})
+        assert faults(response) == [field]
+
+    def test_the_error_names_no_other_trigger(
+        self, limited: API, mine: Trigger, payroll: Trigger
+    ) -> None:
+        mine.event_config = {"eventPattern": ends_of(payroll.pk)}
+        mine.save()
+        response = limited.patch(f"/triggers/{mine.pk}", {"name": "Report"})
+        assert b"Payroll" not in response.content
+
+    def test_one_that_starts_already(self, limited: API, mine: Trigger, make_trigger: Make) -> None:
+        make_trigger(overlap_policy="allow", **listening_to(ends_of(mine.pk)))
+        response = limited.patch(f"/triggers/{mine.pk}", {"name": "Report"})
+        assert response.status_code == 200
+
+    def test_one_that_the_key_is_for(self, mine: Trigger, payroll: Trigger) -> None:
+        both = api_with(make_key(trigger_ids=[mine.pk, payroll.pk])[1])
+        response = both.patch(f"/triggers/{mine.pk}", {"name": "Report"})
+        assert response.status_code == 200
+
+    def test_a_key_for_all(self, mine: Trigger, payroll: Trigger) -> None:
+        response = api_with(make_key()[1]).patch(f"/triggers/{mine.pk}", {"name": "Report"})
+        assert response.status_code == 200
+
+    def test_a_loop_through_others_names_none(self, mine: Trigger, make_trigger: Make) -> None:
+        """Between the two of the key is one that it is not for."""
+        payroll = make_trigger(
+            name="Payroll", overlap_policy="allow", **listening_to(ends_of(mine.pk))
+        )
+        fields = listening_to(ends_of(payroll.pk))
+        last = make_trigger(name="Last", overlap_policy="allow", **fields)
+        both = api_with(make_key(trigger_ids=[mine.pk, last.pk])[1])
+        response = change(both, mine, {"eventPattern": ends_of(last.pk)})
+        assert (response.status_code, b"Payroll" in response.content) == (400, False)
