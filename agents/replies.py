@@ -220,7 +220,7 @@ class Transcript:
             tool.input += piece[:_HELD_CHARACTERS]
 
     def call_of(self, tool_id: str) -> ToolUse | None:
-        """Return the call of a tool that was noted, with its whole input."""
+        """Return a call that was noted, with its input so far; None if there is none of the id."""
         return self._tools.get(tool_id[:_HELD_ID])
 
     def call_result(self, tool_id: str, result: str, *, failed: bool = False) -> None:

@@ -122,7 +122,7 @@ class RuleForm(VersionedForm):
         }
         help_texts: ClassVar[dict[str, Any]] = {
             "tag": _("Empty: all triggers, and the installation itself."),
-            "trigger_id": _("Its id."),
+            "trigger_id": _("The id of the trigger."),
             "after_failures": _(
                 "From so many on, failures are told. That a trigger keeps failing is told at this "
                 "number, and at ten times as many."

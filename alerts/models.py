@@ -282,7 +282,7 @@ class Delivery(models.Model):
     )
     # How many happenings it tells.
     number = models.PositiveIntegerField(default=0)
-    # What it says; see `alerts.gather`. `isTest` marks a test message, which says nothing else.
+    # What it says; see `alerts.gather`. `isTest` is all that a test message has here.
     contents = models.JSONField(default=dict)
     made_at = models.DateTimeField(default=timezone.now)
     # When the tries of the present day of retries began.

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from alerts import channel_secrets, channels, courier
 from alerts.channels import ChannelError
-from alerts.failures import MANY_TESTS
+from alerts.failures import BROKE_OFF, MANY_TESTS
 from alerts.happenings import DEFAULTS
 from alerts.models import KEPT, Bundle, Channel, ChannelKind, Delivery, DeliveryState, Rule
 from moca import audit, reasons, sealing
@@ -188,8 +188,9 @@ def _send_test(channel: Channel) -> str:
         delivery.state = DeliveryState.SENT
         reasons.put(delivery, "error", warning)
         return warning
-    except ChannelError as error:
-        reasons.put(delivery, "error", error.reason)
+    except Exception as error:
+        reason = error.reason if isinstance(error, ChannelError) else BROKE_OFF()
+        reasons.put(delivery, "error", reason)
         raise
     finally:
         delivery.ended_at = timezone.now()

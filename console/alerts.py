@@ -40,7 +40,7 @@ from moca.concurrency import ConflictError
 from moca.reasons import shown, translated
 from triggers.models import Trigger
 
-# The newest triggers that the form of a rule offers.
+# How many triggers the form of a rule offers, the newest.
 MOST_OFFERED = 1000
 
 
@@ -70,9 +70,9 @@ class ConsoleRuleForm(RuleForm):
         field.help_text = _("Type its name and choose it, or enter its id.")
 
     def clean_trigger_id(self) -> str:
-        """The id of a trigger that exists, or of one that was deleted since the rule names it."""
+        """Check that there is the trigger, unless the rule names it already: it may be deleted."""
         entered: str = self.cleaned_data["trigger_id"]
-        if entered and "trigger_id" in self.changed_data and not _named(entered):
+        if entered and "trigger_id" in self.changed_data and not _trigger(entered):
             raise ValidationError(
                 _("There is no trigger with the id %(id)s: choose one by its name."),
                 code="unknown",
@@ -81,7 +81,7 @@ class ConsoleRuleForm(RuleForm):
         return entered
 
 
-def _named(trigger_id: str | None) -> Trigger | None:
+def _trigger(trigger_id: str | None) -> Trigger | None:
     return Trigger.objects.with_id(trigger_id) if trigger_id else None
 
 
@@ -268,7 +268,7 @@ def _rule_form(request: HttpRequest, rule_id: str) -> HttpResponse:
         "rule": form.instance if rule_id else None,
         "changes": changes_of(form.instance, labels) if rule_id else [],
         "has_channels": Channel.objects.exists(),
-        "chosen": _named(form["trigger_id"].value()),
+        "chosen": _trigger(form["trigger_id"].value()),
         "now": timezone.now(),
     }
     return render(request, "console/alert_rule_form.html", context)

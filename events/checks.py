@@ -52,7 +52,7 @@ def _of_secrets(source: EventSource) -> Iterator[CheckMessage]:
 
     This is no error: senders sign with these secrets today, and an error would stop all triggers.
     """
-    from events import secret_rules  # 15 ms of the handler if the settings list no source
+    from events import secret_rules  # 15 ms, which the handler saves without sources
 
     name = "EVENT_SOURCES_FILE" if settings.EVENT_SOURCES_FILE else "EVENT_SOURCES_CONFIG"
     for text in source.configured_secrets:
@@ -62,8 +62,8 @@ def _of_secrets(source: EventSource) -> Iterator[CheckMessage]:
             secret_rules.check_secret(source.kind, text, source.options)
         except ValidationError as error:
             yield CheckWarning(
-                f"{name}: a secret of the event source {source.pk} is none that the page of "
-                f"sources would accept. {' '.join(error.messages)}",
+                f"{name}: the page of sources would refuse a secret of the event source "
+                f"{source.pk}. {' '.join(error.messages)}",
                 hint="List a new secret beside it, enter that at the sender, then take this one "
                 "out.",
                 id="moca.W008",

@@ -135,15 +135,14 @@ def lines(
         mark: whether CSV begins with a byte order mark, for spreadsheets.
     """
     reads = columns(with_output=with_output)
-    names = [*reads]
     if form == CSV and is_first:
-        yield (MARK if mark else "") + _csv_line(names)
+        yield (MARK if mark else "") + _csv_line([*reads])
     for execution in executions:
         values = [read_value(execution) for read_value in reads.values()]
         if form == CSV:
             yield _csv_line([_cell(value) for value in values])
         else:
-            found = zip(names, values, strict=True)
+            found = zip(reads, values, strict=True)
             present = {name: value for name, value in found if value not in (None, "")}
             yield json.dumps(present, ensure_ascii=False, separators=(",", ":")) + "\n"
 

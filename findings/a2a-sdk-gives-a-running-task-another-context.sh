@@ -1,13 +1,13 @@
 #!/bin/sh
 # a2a-sdk 1.3.0 (PyPI): the context of a task that goes on.
 #
-# Valid input: SendMessage by JSON-RPC. The task asks for input. The answer names the task by its
+# Valid input: SendStreamingMessage by JSON-RPC. The task asks for input. The answer names the task by its
 # taskId and leaves contextId out, which the specification allows: "Agents MUST infer contextId from
 # the task if only taskId is provided".
 #
 # One would have guessed: the executor is called with the context of the task.
 # Seen: it is called with a new contextId. An agent that keeps its memory by context has forgotten the
-# question. The updates of the stream name the new context, and GetTask the old one.
+# question. The updates of the stream name the new context, while GetTask still names the old one.
 # What to do: send contextId with each message, and let an executor use current_task.context_id.
 set -eu
 folder=$(mktemp -d)
@@ -79,12 +79,16 @@ async def run():
     ) as client:
         task = (await stream(client))[0]["task"]
         last = (await stream(client, taskId=task["id"]))[-1]["statusUpdate"]
-    return task, last
+        call = {"jsonrpc": "2.0", "id": "2", "method": "GetTask", "params": {"id": task["id"]}}
+        stored = (await client.post("/", json=call)).json()["result"]
+    return task, last, stored
 
 
-task, last = asyncio.run(run())
+task, last, stored = asyncio.run(run())
 assert last["taskId"] == task["id"] and last["status"]["state"] == "TASK_STATE_COMPLETED"
 print("the executor goes on in the task's context:", called_with[1] == task["contextId"])
 print("the update names the task's context:", last["contextId"] == task["contextId"])
+print("GetTask names the task's context:", stored["contextId"] == task["contextId"])
 assert called_with[1] == last["contextId"] != task["contextId"], "the behaviour has changed"
+assert stored["contextId"] == task["contextId"], "the behaviour has changed"
 PYTHON

@@ -1,8 +1,8 @@
 #!/bin/sh
 # anthropic 2.14.0 (PyPI), client.messages.stream(): the final message of a stream that broke off.
 #
-# Valid input: the first events of a message, and then the end of the body, as a proxy ends it that
-# loses the model server. There is no message_delta and no message_stop.
+# Valid input: the first events of a message, and then the regular end of the body, as a proxy sends
+# it when the model server is gone. There is no message_delta and no message_stop.
 #
 # One would have guessed: get_final_message() raises, since the protocol's last event is missing, as
 # the SDK of OpenAI does for a response without its last event.
@@ -13,7 +13,7 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" --quiet --disable-pip-version-check install anthropic==2.14.0 httpx2
+"$folder/venv/bin/pip" --quiet --disable-pip-version-check install anthropic==2.14.0 httpx2==2.16.2
 "$folder/venv/bin/python" - <<'PYTHON'
 import json
 

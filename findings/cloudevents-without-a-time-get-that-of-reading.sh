@@ -4,10 +4,10 @@
 # Valid input: one CloudEvent 1.0 in the JSON format without `time`, which is optional. It is read
 # twice, as a retry or a replay brings it.
 #
-# One would have guessed: an event without a time, since the specification lets the producer alone set
-# another time than that of the occurrence.
-# Seen: the moment of reading, in the events and in what is written of them again, where nobody can
-# tell it from a time of the sender. Each reading of the same message has another: events that are
+# One would have guessed: an event without a time, since the specification lets only the producer put
+# another time in place of that of the occurrence.
+# Seen: `time` is the moment of reading, and is written out with the event, where nobody can tell it
+# from a time of the sender. It differs each time the same message is read, so events that are
 # compared or hashed are never equal.
 # What to do: look into the message itself before you believe `time`.
 set -eu

@@ -8,8 +8,8 @@
 # One would have guessed: the same value, since both write the W3C's header `baggage`, in which a
 # space is %20 and a plus sign stands for itself.
 # Seen: "Ann+Lee+++Co". Python encodes as HTML forms do, a space as a plus sign. JavaScript leaves
-# that sign alone, as the W3C says. The other way round, a plus sign of any other sender becomes a
-# space in Python.
+# that sign alone, as the W3C says. The other way round, a plus sign that another sender leaves as it
+# is becomes a space in Python.
 # What to do: quote values yourself by urllib.parse.quote() before set_baggage(), and unquote them at
 # the end.
 set -eu
@@ -27,6 +27,8 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 headers = {}
 W3CBaggagePropagator().inject(headers, context=baggage.set_baggage("customer", "Ann Lee + Co"))
 print(headers["baggage"])
+read = W3CBaggagePropagator().extract({"baggage": "sum=1+1"})
+assert baggage.get_baggage("sum", read) == "1 1", "the behaviour has changed"
 PYTHON
 )
 cat >read.mjs <<'JAVASCRIPT'
@@ -40,4 +42,7 @@ console.log(propagation.getBaggage(context).getEntry('customer').value)
 JAVASCRIPT
 value=$(node read.mjs "$header")
 echo "Python sends $header, JavaScript reads $value"
-test "$value" = "Ann+Lee+++Co"
+test "$value" = "Ann+Lee+++Co" || {
+    echo 'the behaviour has changed'
+    exit 1
+}

@@ -1,5 +1,6 @@
-"""What a change by an API key for some triggers may not do: reach the triggers of its owner that it
-is not for. `triggers.services` applies it to each change.
+"""The rules for changes by API keys that are for some triggers; `triggers.services` applies them.
+
+By such a change, a trigger cannot reach triggers of the key's owner that the key is not for.
 """
 
 import copy
@@ -12,9 +13,8 @@ from django.utils.translation import gettext as _
 from moca.authentication.api_keys.grant import Grant, key_of
 from triggers import chains
 from triggers.models import Trigger, TriggerType
-from triggers.validation import names_runs
 
-# The parts of a trigger's map of events that say which ones it hears.
+# The parts of `event_config` that say which events a trigger hears.
 LISTENS_BY = ("eventSourceId", "eventBusName", "eventPattern")
 # What the ends of its runs say of a trigger: others may listen for it.
 HEARD_BY = ("name", "agent_id", "tags")
@@ -48,17 +48,17 @@ def check_change(trigger: Trigger, *, by: str) -> None:
 
 
 def _listens_anew(trigger: Trigger) -> bool:
-    """Whether it listens to other events than before: bounds of its runs say nothing about that."""
+    """Whether it listens to other events than before. Limits of its runs do not count."""
     now, before = trigger.event_config or {}, trigger.loaded_value("event_config") or {}
     is_same = all(now.get(part) == before.get(part) for part in LISTENS_BY)
     return not is_same or trigger.loaded_value("type") != TriggerType.EVENT
 
 
 def _hears_runs(trigger: Trigger) -> bool:
-    """Whether it hears of runs, by whatever name of the bus: the ARN of a bus is one, too."""
+    """Whether it hears of the ends of runs. `trigger.hears_runs` is not set before it is saved."""
     subscription = trigger.subscription
-    own = subscription.pattern if subscription and subscription.has_own_rule else None
-    is_named = own is not None and names_runs(own.document)
+    # `as_listener` knows a bus by its name, and this one may be given by its ARN.
+    is_named = subscription is not None and subscription.names_runs
     return is_named or chains.as_listener(trigger) is not None
 
 

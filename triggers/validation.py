@@ -293,6 +293,11 @@ class Subscription:
         return not self.source_id and self.pattern is not None
 
     @property
+    def names_runs(self) -> bool:
+        """Whether its own rule names the source of the ends of runs, on whatever bus."""
+        return self.has_own_rule and self.pattern is not None and names_runs(self.pattern.document)
+
+    @property
     def bus(self) -> str:
         """The name of the event bus that it listens to."""
         return self.bus_name or str(settings.EVENT_BUS_NAME)

@@ -15,10 +15,10 @@ SEARCH = in_query(
 )
 DESCRIPTION = (
     f"Columns: {', '.join(exports.COLUMNS)}, with `output=true` `{exports.SAID}`, and "
-    f"`{exports.NAME}`, which is empty if the trigger was deleted. JSON lines leave out what is "
-    "not set. A text in CSV that a spreadsheet would take for a formula begins with an apostrophe. "
-    "Without `limit` the answer is streamed whole; with it, and always on AWS, it is a part, and "
-    f"the header `{NEXT}` has the `nextToken` of the next one."
+    f"`{exports.NAME}`, which is empty if the trigger was deleted or is another user's by now. "
+    "JSON lines leave out what is not set. A text in CSV that a spreadsheet would take for a "
+    "formula begins with an apostrophe. Without `limit` the answer is streamed whole; with it, and "
+    f"always on AWS, it is a part, and the header `{NEXT}` has the `nextToken` of the next one."
 )
 PARAMETERS = [
     in_query(

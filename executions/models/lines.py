@@ -13,6 +13,8 @@ class Line(models.Model):
 
     Each write has the condition that the row is as it was read, which `stamp` says. Whoever enters
     the line, leaves it or hands a place on writes the row, so no two of them decide at once.
+
+    One row is no line: `executions.runner.lines.REACHED` notes how far maintenance has looked.
     """
 
     # A digest of the user and the key.

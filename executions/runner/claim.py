@@ -57,7 +57,6 @@ from triggers.prompt_versions import version_of
 
 logger = logging.getLogger(__name__)
 
-
 # A person may start these, whatever the trigger's state.
 MANUAL = {Source.MANUAL, Source.REPLAY, Source.ANSWER, Source.BACKFILL}
 # Why an occurrence is skipped if another run, or its own of an earlier delivery, is going.

@@ -35,10 +35,10 @@ MOST_HANDED = 10
 MOST_COUNTED = 1000
 # How many waiting turns a pass of maintenance looks at, and when it dispatches a run again.
 MOST_REPAIRED = 200
-# The id of the row beside the lines that has in `stamp` up to which time the last pass came. There
-# is none if the next one begins with the turn that has waited longest.
-REACHED = "reached"
 AGAIN_AFTER = timedelta(minutes=2)
+# The id of a row among the lines that notes how far the last pass came: its `stamp` is the
+# `asked_at` of the last turn. Without it, the next pass begins with the oldest turn.
+REACHED = "reached"
 
 
 def line_id(user_id: str, key: str) -> str:
@@ -157,7 +157,10 @@ def repair(now: datetime) -> None:
 
 
 def _next_turns(now: datetime) -> list[Turn]:
-    """The turns behind those of the last pass, which is noted; the first ones after the last."""
+    """The turns that this pass looks at; notes where the next one goes on.
+
+    They are those behind the turns of the last pass, and the oldest ones again after the end.
+    """
     reached: Line | None = Line.objects.filter(pk=REACHED).first()
     waiting = Turn.objects.waiting()
     if reached:

@@ -452,7 +452,7 @@ class TestRun:
     ) -> None:
         editor.goto("/console/runs")
         before = editor.locator("datalist").count()
-        editor.get_by_label("Agent").focus()
+        editor.get_by_label("Agent", exact=True).focus()
         expect(editor.locator("#agents option")).not_to_have_count(0)
         assert before == 0
 

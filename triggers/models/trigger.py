@@ -368,8 +368,7 @@ class Trigger(Pausable, BudgetedTrigger, MadeByKey, VersionedModel):
         """Save as `VersionedModel.save()` does, and note whether it hears of the ends of runs."""
         if self._state.adding or {"type", "event_config"} & self.changed_fields():
             subscription = self.subscription
-            own = subscription.pattern if subscription and subscription.has_own_rule else None
-            self.hears_runs = own is not None and validation.names_runs(own.document)
+            self.hears_runs = subscription is not None and subscription.names_runs
             names = options.get("update_fields")
             if names is not None and {"type", "event_config"} & set(names):
                 options["update_fields"] = {*names, "hears_runs"}

@@ -174,16 +174,16 @@ def _country(value: Any) -> str:
     if value in (None, ""):
         return ""
     name = "daysOff.holidays"
-    known_countries = country_names()
+    countries = country_names()
     country, dash, subdivision = value.partition("-") if isinstance(value, str) else ("", "", "")
-    if country not in known_countries:
+    if country not in countries:
         if code := code_of(str(value)):
             raise _error(
                 name, _("Give the code %(code)s instead of %(text)s.", code=code, text=value)
             )
         reason = _("Give the code of a country, such as DE, or of a part of it, such as DE-BY.")
         raise _error(name, reason)
-    parts = known_countries[country]
+    parts = countries[country]
     if dash and subdivision not in parts:
         if not parts:
             reason = _("%(country)s has no parts; write %(country)s alone.", country=country)

@@ -1,4 +1,4 @@
-"""A content type with any charset gets an answer of the application, not a failure of the server."""
+"""A content type with any charset gets an answer of the application."""
 
 from typing import Any
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from events.models import EventSource
 from tests.integration.api.conftest import API
 from tests.integration.api_keys.conftest import api_with, make_key
 from tests.integration.mcp_server.conftest import MCP
@@ -33,7 +34,7 @@ def mine(make_trigger: Make) -> Trigger:
 
 @pytest.fixture
 def other(make_trigger: Make) -> Trigger:
-    return make_trigger(name="Payroll")
+    return make_trigger(pk="other", name="Payroll")
 
 
 @pytest.fixture
@@ -60,8 +61,8 @@ class TestEndsOfRuns:
         said = change(limited, mine, {"eventPattern": ALL_ENDS}).json()["message"]
         assert "only those that the key is for" in said
 
-    def test_nothing_is_stored(self, limited: API, mine: Trigger) -> None:
-        change(limited, mine, {"eventPattern": ALL_ENDS})
+    def test_nothing_is_stored(self, limited: API, mine: Trigger, other: Trigger) -> None:
+        change(limited, mine, {"eventPattern": ends_of(other.pk)})
         mine.refresh_from_db()
         assert mine.event_config == {"eventPattern": ORDERS}
 
@@ -74,6 +75,30 @@ class TestEndsOfRuns:
         bus = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
         response = change(limited, mine, {"eventPattern": ALL_ENDS, "eventBusName": bus})
         assert faults(response) == REFUSED
+
+    @pytest.mark.parametrize(
+        "detail",
+        [
+            {"triggerId": ["other"]},
+            {"triggerId": [{"prefix": "oth"}]},
+            {"triggerName": ["Payroll"]},
+            {"triggerName": ["not created yet"]},
+            {"$or": [{"triggerId": ["other"]}, {"triggerName": ["Payroll"]}]},
+        ],
+    )
+    @pytest.mark.usefixtures("other")
+    def test_by_its_detail(self, limited: API, mine: Trigger, detail: dict[str, Any]) -> None:
+        response = change(limited, mine, {"eventPattern": {**ALL_ENDS, "detail": detail}})
+        assert faults(response) == REFUSED
+
+    def test_by_an_event_source(self, limited: API, mine: Trigger, other: Trigger) -> None:
+        EventSource(id="runs", name="Runs", kind="bus", pattern=ends_of(other.pk)).save()
+        response = change(limited, mine, {"eventSourceId": "runs"})
+        assert faults(response) == REFUSED
+
+    def test_of_those_that_the_key_is_for(self, mine: Trigger, other: Trigger) -> None:
+        api = api_with(make_key(trigger_ids=[mine.pk, other.pk])[1])
+        assert change(api, mine, {"eventPattern": ends_of(other.pk)}).status_code == 200
 
     def test_by_another_type(self, limited: API, mine: Trigger) -> None:
         """A schedule hears nothing, so its map of events may have anything."""
@@ -110,6 +135,35 @@ class TestOfItsOwner:
 
     def test_most_runs_in_an_hour(self, limited: API, mine: Trigger) -> None:
         assert change(limited, mine, {"maxRunsPerHour": 5}).status_code == 200
+
+    def test_the_same_events_with_another_prompt(
+        self, limited: API, mine: Trigger, other: Trigger
+    ) -> None:
+        config = {"eventPattern": ends_of(other.pk)}
+        assert change(limited, mine, config, prompt="Another.").status_code == 200
+
+
+class TestConcurrencyKey:
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"concurrencyKey": "orders"},
+            {"concurrencyKey": "orders", "overlapPolicy": "cancel_other"},
+        ],
+    )
+    def test_is_not_entered(self, limited: API, mine: Trigger, fields: dict[str, Any]) -> None:
+        response = limited.patch(f"/triggers/{mine.pk}", fields)
+        fields_refused = [each["field"] for each in response.json().get("details", [])]
+        assert (response.status_code, fields_refused) == (400, ["concurrencyKey"])
+
+    def test_its_runs_are_not_cancelled(self, limited: API, mine: Trigger) -> None:
+        Trigger.objects.filter(user_id=mine.user_id, pk=mine.pk).update(concurrency_key="orders")
+        response = limited.patch(f"/triggers/{mine.pk}", {"overlapPolicy": "cancel_other"})
+        assert response.status_code == 400
+
+    def test_own_runs_are_limited_without_one(self, limited: API, mine: Trigger) -> None:
+        fields = {"maxConcurrent": 2, "overlapPolicy": "buffer_one"}
+        assert limited.patch(f"/triggers/{mine.pk}", fields).status_code == 200
 
 
 class TestWhoHearsOfIt:

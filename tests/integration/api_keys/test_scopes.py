@@ -1,7 +1,7 @@
 """No key reaches beyond its scopes and triggers, on any route of the API."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -13,12 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.views import APIView
 
-from events.models import EventSource
 from moca.authentication.api_keys.model import APIKey
 from moca.authentication.api_keys.scopes import RULES
 from moca.authentication.models import Operator, Role
 from tests.examples import examples
-from tests.integration.api.conftest import API
 from tests.integration.api_keys.conftest import SCOPES, api_with, make_key
 from triggers.models import Trigger
 
@@ -170,73 +168,3 @@ def test_no_scope_reaches_beyond_itself(triggers: list[str], data: st.DataObject
     else:
         assert not refused
         assert response.status_code != 401
-
-
-class TestKeyForOneTrigger:
-    """Whoever has it changes this trigger, and learns of no other one of its owner."""
-
-    @pytest.fixture
-    def api(self, with_key: Callable[..., API]) -> API:
-        _store("alice")
-        return with_key(trigger_ids=["mine"])
-
-    def listen(self, api: API, pattern: dict[str, Any], **config: Any) -> Any:
-        event = {"eventPattern": {"source": ["moca.triggers"], **pattern}, **config}
-        return api.patch("/triggers/mine", {"type": "event", "eventConfig": event})
-
-    @pytest.mark.parametrize(
-        "detail",
-        [
-            {"triggerId": ["other"]},
-            {"triggerId": [{"prefix": "oth"}]},
-            {"triggerName": ["other"]},
-            {"triggerName": ["not created yet"]},
-            {"$or": [{"triggerId": ["other"]}, {"triggerName": ["other"]}]},
-        ],
-    )
-    def test_does_not_hear_of_the_runs_of_others(self, api: API, detail: dict[str, Any]) -> None:
-        response = self.listen(api, {"detail": detail})
-        fields = [each["field"] for each in response.json().get("details", [])]
-        assert (response.status_code, fields) == (400, ["eventConfig.eventPattern"])
-
-    def test_does_not_hear_of_them_by_an_event_source(self, api: API) -> None:
-        pattern = {"source": ["moca.triggers"], "detail": {"triggerId": ["other"]}}
-        EventSource(id="runs", name="Runs", kind="bus", pattern=pattern).save()
-        config = {"eventSourceId": "runs"}
-        response = api.patch("/triggers/mine", {"type": "event", "eventConfig": config})
-        assert response.status_code == 400
-
-    def test_hears_of_those_that_it_is_for(self, with_key: Callable[..., API]) -> None:
-        _store("alice")
-        api = with_key(trigger_ids=["mine", "other"])
-        response = self.listen(api, {"detail": {"triggerId": ["other"]}})
-        assert response.status_code == 200
-
-    def test_what_a_person_has_set_stays(self, api: API) -> None:
-        config = {"eventPattern": {"source": ["moca.triggers"], "detail": {"triggerId": ["other"]}}}
-        mine = Trigger.objects.get(pk="mine", user_id="alice")
-        mine.type, mine.event_config, mine.schedule_config = "event", config, None
-        mine.save()
-        response = api.patch("/triggers/mine", {"prompt": "Another.", "eventConfig": config})
-        assert response.status_code == 200
-
-    @pytest.mark.parametrize(
-        "change",
-        [
-            {"concurrencyKey": "orders"},
-            {"concurrencyKey": "orders", "overlapPolicy": "cancel_other"},
-        ],
-    )
-    def test_does_not_enter_the_line_of_others(self, api: API, change: dict[str, Any]) -> None:
-        response = api.patch("/triggers/mine", change)
-        fields = [each["field"] for each in response.json().get("details", [])]
-        assert (response.status_code, fields) == (400, ["concurrencyKey"])
-
-    def test_does_not_cancel_those_in_its_line(self, api: API) -> None:
-        Trigger.objects.filter(user_id="alice", pk="mine").update(concurrency_key="orders")
-        response = api.patch("/triggers/mine", {"overlapPolicy": "cancel_other"})
-        assert response.status_code == 400
-
-    def test_limits_its_own_runs(self, api: API) -> None:
-        response = api.patch("/triggers/mine", {"maxConcurrent": 2, "overlapPolicy": "buffer_one"})
-        assert response.status_code == 200

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from alerts import channel_secrets, courier
+from alerts import channel_secrets, channels, courier
 from alerts.happenings import Happening
 from alerts.models import Bundle, Channel, ChannelKind, Delivery, DeliveryState, Rule
 from moca.authentication.models import AuditEntry, Operator, Role
@@ -180,6 +180,15 @@ class TestTestMessage:
         admin.post(f"/console/alerts/channels/{make_channel().pk}/test")
         page = text_of(admin.get("/console/alerts/deliveries?state=undelivered"))
         assert "set EMAIL_URL" in page
+
+    def test_one_that_broke_off_says_so(
+        self, admin: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(channels, "send", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            admin.post(f"/console/alerts/channels/{make_channel().pk}/test")
+        [delivery] = Delivery.objects.all()
+        assert delivery.error_code == "alert_broke_off"
 
     def test_it_is_sent_again_as_a_test(self, admin: Client) -> None:
         with Receiver() as receiver:

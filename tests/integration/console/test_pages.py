@@ -242,13 +242,6 @@ class TestTrigger:
         body = shown.partition(" -d '")[2].removesuffix("'").replace("'\\''", "'")
         assert json.loads(body)["prompt"] == 'It\'s `x` "y" $z'
 
-    def test_curl_calls_the_address_that_others_reach(
-        self, viewer: Client, make_trigger: MakeTrigger, settings: Any
-    ) -> None:
-        settings.PUBLIC_URL = "https://moca.example/run"
-        shown: str = viewer.get(f"{TRIGGERS}/{make_trigger().pk}").context["curl"]
-        assert shown.split()[3] == "https://moca.example/run/triggers"
-
     def test_trigger_that_another_program_spoiled(
         self, viewer: Client, make_trigger: MakeTrigger
     ) -> None:
