@@ -263,7 +263,7 @@ def takes(trigger: Trigger, subscription: Subscription, event: Mapping[str, Any]
     if owner != trigger.user_id:
         return False
     if not subscription.source_id:
-        return subscription.pattern is not None and names_runs(subscription.pattern.document)
+        return subscription.names_runs
     source = sources.find(subscription.source_id)
     return source is not None and _is_run_source(source)
 

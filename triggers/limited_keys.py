@@ -1,6 +1,6 @@
 """The rules for changes by API keys that are for some triggers; `triggers.services` applies them.
 
-By such a change, a trigger cannot reach triggers of the key's owner that the key is not for.
+Whoever has such a key changes triggers that it is for, and reaches no other triggers of its owner.
 """
 
 import copy

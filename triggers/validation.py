@@ -295,7 +295,8 @@ class Subscription:
     @property
     def names_runs(self) -> bool:
         """Whether its own rule names the source of the ends of runs, on whatever bus."""
-        return self.has_own_rule and self.pattern is not None and names_runs(self.pattern.document)
+        own = self.pattern if not self.source_id else None
+        return own is not None and names_runs(own.document)
 
     @property
     def bus(self) -> str:
